@@ -1,0 +1,1 @@
+"""Content moderation as a stream: chat events in, explained decisions out."""

@@ -1,0 +1,1 @@
+"""One file per command; thin. This one gathers them and turns errors into exit codes."""

@@ -1,0 +1,74 @@
+"""Every error of ours, sorted by what the stream does next.
+
+    ModeratorError
+    ├── ConfigurationError        stop at start-up, exit 2; a human fixes it
+    │   └── PolicyError             path:line: problem; hint
+    ├── InvalidEventError         dead-letter, carry on
+    ├── TransientError            back off, retry, then stop without committing
+    │   ├── BrokerUnavailableError  exit 3 at start
+    │   ├── CacheUnavailableError   decided without the cache instead
+    │   └── ScorerUnavailableError  the device failed: exit 4
+    └── StoppedError              exit 4: going on would do harm
+        ├── TwinError               another process owns our instance id
+        ├── DeadLetterLimitError    too many events in a row cannot be read
+        └── UndecodableBatchError   the client cannot decode what the broker holds
+
+Texts are one line, lower case, in the user's words: what, where, what to do. Never a message's content.
+Third-party errors are translated in the adapter that meets them and travel no further.
+"""
+
+
+class ModeratorError(Exception):
+    """The root of all errors raised on purpose."""
+
+
+class ConfigurationError(ModeratorError):
+    """Settings, model or arguments are wrong; only a human can mend them."""
+
+
+class PolicyError(ConfigurationError):
+    """The policy folder cannot be used; the text holds every problem, one a line."""
+
+
+class InvalidEventError(ModeratorError):
+    """One record cannot be judged.
+
+    Attributes:
+        reason: the dead letter's reason code, one of `moderator.events.DeadLetterReason`.
+    """
+
+    def __init__(self, reason: str, error: str) -> None:
+        super().__init__(error)
+        self.reason = reason
+
+
+class TransientError(ModeratorError):
+    """Something outside is away for now."""
+
+
+class BrokerUnavailableError(TransientError):
+    """Kafka does not answer."""
+
+
+class CacheUnavailableError(TransientError):
+    """Redis does not answer."""
+
+
+class ScorerUnavailableError(TransientError):
+    """The device or the model failed as a whole; nothing was scored."""
+
+
+class StoppedError(ModeratorError):
+    """Going on would do harm; nothing uncommitted is lost by stopping."""
+
+
+class TwinError(StoppedError):
+    """Another process uses our instance id or transactional id."""
+
+
+class DeadLetterLimitError(StoppedError):
+    """The share of unreadable events passed the limit."""
+
+
+class UndecodableBatchError(StoppedError):
+    """The client cannot decode a batch that the broker holds."""

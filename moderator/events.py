@@ -1,0 +1,241 @@
+"""The values that travel down the straight line: record, event, scores, decision, dead letter.
+
+Value types are frozen; the published decision is a `TypedDict`, built once and encoded at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, NotRequired, TypedDict
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+Verdict = Literal["allow", "flag"]
+Status = Literal["scored", "degraded", "unscored"]
+Severity = Literal["low", "medium", "high", "critical"]
+Mode = Literal["live", "shadow"]
+Outcome = Literal["matched", "not matched", "unknown", "spared"]
+Cause = Literal["absent", "not_a_number", "not_finite", "implausible"]
+DeadLetterReason = Literal["bad_json", "bad_schema", "too_large", "no_text", "crashed_scorer"]
+IncludeContent = Literal["none", "full"]
+
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
+"""Rising order."""
+
+
+class Partition(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    number: int
+
+
+class Record(NamedTuple):
+    """An event's envelope, its bytes untouched."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+class Turn(NamedTuple):
+    """One message of a chat; empty content is normal beside tool calls."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEvent:
+    """Content to judge: the last turn, once, in the context of those before it."""
+
+    id: str
+    conversation: tuple[Turn, ...]
+    conversation_id: str | None = None
+    tenant: str | None = None
+    channel: str | None = None
+    locale: str | None = None
+    user: str | None = None
+    role: str | None = None
+    time: str | None = None
+    metadata: Mapping[str, str] | None = None
+    skipped_parts: int = 0
+
+    @property
+    def speaker(self) -> Role:
+        """The role of the judged message as it was sent."""
+        return self.conversation[-1].role
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Why a record could not be judged; the text never quotes the record."""
+
+    reason: DeadLetterReason
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model scores, and how what it reads is made.
+
+    Attributes:
+        fingerprint: `sha256:` and 64 hex digits over config, tokenizer, template and weights.
+        objectives: k names in the order of the model's heads.
+        framing: the rule that turns an event into chat turns, such as `reply/1`.
+        max_input_tokens: longer conversations are truncated.
+        is_practice: the built-in model; its scores are for trying things out only.
+    """
+
+    name: str
+    fingerprint: str
+    dtype: str
+    objectives: tuple[str, ...]
+    framing: str
+    max_input_tokens: int
+    is_practice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the model gave for one conversation: k objectives, in the model's order.
+
+    Attributes:
+        rewards: k floats, unbounded, higher is better; not finite never occurs.
+        weights: k floats, (transform @ gating): how much each reward counts in `overall`.
+        truncated: the model did not see the whole conversation.
+    """
+
+    rewards: tuple[float, ...]
+    weights: tuple[float, ...]
+    truncated: bool
+
+    @property
+    def overall(self) -> float:
+        """ArmoRM's gated score: sum over objectives of reward x weight."""
+        return sum(reward * weight for reward, weight in zip(self.rewards, self.weights, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """The model gave no score for one conversation; `error` says why, without its text."""
+
+    error: str
+
+
+class EventSummary(TypedDict):
+    """The judged event without its text (with it where the operator asked for `include_content: full`)."""
+
+    id: str
+    conversation_id: str | None
+    tenant: str | None
+    channel: str | None
+    locale: str | None
+    user: str | None
+    role: str | None
+    speaker: Role
+    time: str | None
+    content_sha256: str
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int | None
+    metadata: Mapping[str, str]
+    messages: NotRequired[list[dict[str, str]]]
+
+
+class ConditionResult(TypedDict):
+    """One comparison of a rule: what it said, what the score was, by how much it held or missed.
+
+    `score` and `margin` are on the signal's human scale; a positive margin means that it holds.
+    """
+
+    part: Literal["when", "unless"]
+    signal: str
+    phrase: str
+    score: float | None
+    holds: bool | None
+    margin: float | None
+    borderline: bool
+    cause: NotRequired[Cause]
+
+
+class RuleResult(TypedDict):
+    """What one rule found; rules that are off or do not apply are not listed."""
+
+    rule: str
+    outcome: Outcome
+    counted: bool
+    mode: Mode
+    severity: Severity
+    conditions: list[ConditionResult]
+    spared_by: NotRequired[str]
+
+
+class Contribution(TypedDict):
+    """One objective's share of `overall`; `others` sums what is not listed."""
+
+    objective: str
+    reward: NotRequired[float]
+    weight: NotRequired[float]
+    contribution: float
+
+
+class ScoreSummary(TypedDict):
+    """Scores on the human scale by signal, raw by objective, and ArmoRM's gated score."""
+
+    signals: dict[str, float | None]
+    objectives: dict[str, float | None]
+    overall: float | None
+
+
+class PolicyReference(TypedDict):
+    """The policy that decided."""
+
+    snapshot: str
+    format: int
+    calibration: str | None
+
+
+class ModelReference(TypedDict):
+    """The model that scored."""
+
+    name: str
+    fingerprint: str
+    dtype: str
+
+
+class Timing(TypedDict):
+    """Milliseconds: from poll to scoring, in scoring, from poll to decision."""
+
+    queued: float
+    scored: float
+    total: float
+
+
+class Decision(TypedDict):
+    """The published record, `moderator.decision/1`."""
+
+    schema: Literal["moderator.decision/1"]
+    decision_id: str
+    decided_at: str
+    event: EventSummary
+    verdict: Verdict
+    status: Status
+    severity: Severity | None
+    reasons: list[str]
+    labels: list[str]
+    rules: list[RuleResult]
+    shadow_verdict: Verdict
+    scores: ScoreSummary
+    explanation: list[Contribution]
+    policy: PolicyReference
+    model: ModelReference
+    framing: str
+    truncated: bool
+    skipped_parts: int
+    cached: bool
+    error: str | None
+    timing_ms: Timing

@@ -1,0 +1,1 @@
+"""What happens, in what order; knows ports, never clients."""
