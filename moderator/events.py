@@ -59,7 +59,7 @@ class ChatEvent:
     locale: str | None = None
     user: str | None = None
     role: str | None = None
-    time: str | None = None
+    time: str | float | None = None
     metadata: Mapping[str, str] | None = None
     skipped_parts: int = 0
 
@@ -136,7 +136,7 @@ class EventSummary(TypedDict):
     user: str | None
     role: str | None
     speaker: Role
-    time: str | None
+    time: str | float | None
     content_sha256: str
     topic: str
     partition: int

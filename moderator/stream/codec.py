@@ -1,0 +1,244 @@
+"""Bytes to chat events: every shape that may arrive, and a plain reason for what cannot be judged.
+
+The event's public shape is `ChatEventRecord`; its JSON Schema is generated from it. Knows nothing of Kafka's client.
+"""
+
+import base64
+import binascii
+import json
+import re
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
+
+from moderator.errors import InvalidEventError
+from moderator.events import ChatEvent, DeadLetter, Record, Role, Turn
+
+TEXT_PARTS = ("text", "input_text", "output_text")
+MAX_NAME_CHARACTERS = 256
+MAX_METADATA_KEYS = 32
+
+Name = Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt
+"""An identifier; whole numbers of any size are taken as their text."""
+
+
+class ContentPart(BaseModel):
+    """One part of a message; text parts are joined by a newline, others are left out and counted."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: StrictStr
+    text: StrictStr | None = None
+
+
+class ChatMessage(BaseModel):
+    """One message as OpenAI's chat API has it; null content is normal beside tool calls."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    role: Role
+    content: StrictStr | list[ContentPart] | None = None
+
+
+class ChatEventRecord(BaseModel):
+    """A chat event. The judged message is the last one; exactly one of `messages`, `prompt`, `text` is given."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", title="moderator.event/1")
+
+    id: Name | None = Field(None, description="Without it the id is topic/partition/offset.")
+    messages: list[ChatMessage] | None = Field(None, min_length=1)
+    prompt: StrictStr | None = Field(None, description="Shorthand with `response`: a user's message and its reply.")
+    response: StrictStr | None = None
+    text: StrictStr | None = Field(None, description="Shorthand: a single user message.")
+    conversation_id: Name | None = None
+    tenant: Name | None = None
+    channel: Name | None = None
+    locale: StrictStr | None = None
+    user: Name | None = None
+    role: StrictStr | None = Field(None, description="The author's role in the product, such as member or moderator.")
+    time: StrictStr | StrictInt | StrictFloat | None = Field(None, description="Passed through as given.")
+    metadata: dict[str, Any] | None = Field(
+        None, description=f"Text values are matched and echoed, {MAX_METADATA_KEYS} at most; others are ignored."
+    )
+
+
+def decode(record: Record, max_event_bytes: int) -> ChatEvent | DeadLetter:
+    """Read one record; what cannot be judged becomes a dead letter with its reason. Never raises on content."""
+    try:
+        if record.value is None:
+            raise InvalidEventError("bad_json", "the record has no value")
+        if len(record.value) > max_event_bytes:
+            raise InvalidEventError(
+                "too_large", f"the record has {len(record.value)} bytes, the limit is {max_event_bytes}"
+            )
+        return _read_value(record, record.value)
+    except InvalidEventError as error:
+        return DeadLetter(error.reason, str(error))
+
+
+def _read_value(record: Record, value: bytes) -> ChatEvent:
+    """Read quickly; whatever that objects to is read again slowly and exactly, and that result stands."""
+    try:
+        return _read_event(orjson.loads(value), record)
+    except (orjson.JSONDecodeError, InvalidEventError):
+        return _read_event(_loads_exactly(value), record)
+
+
+_LONE_SURROGATE = re.compile(
+    r"(?P<keep>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(?P<other>\\.)",
+    re.DOTALL,
+)
+
+
+def _loads_exactly(value: bytes) -> Any:  # whatever JSON holds; `_read_event` judges it
+    """Parse JSON with a BOM, lone surrogates (they become U+FFFD) and whole numbers of any size.
+
+    Raises:
+        InvalidEventError: not UTF-8, or not JSON.
+    """
+    try:
+        text = value.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidEventError("bad_json", f"not UTF-8: byte {error.start} cannot be decoded") from error
+    mended = _LONE_SURROGATE.sub(lambda m: m.group() if m.group("keep") or m.group("other") else r"\ufffd", text)
+    try:
+        return json.loads(mended, parse_int=_whole_number, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise InvalidEventError("bad_json", f"not JSON: {error.msg.lower()} at character {error.pos}") from error
+    except RecursionError as error:
+        raise InvalidEventError("bad_json", "not JSON that can be read: nested too deeply") from error
+
+
+def _whole_number(digits: str) -> int | float:
+    # Python refuses to parse thousands of digits; as a float it is a wrong type wherever a name is expected
+    return int(digits) if len(digits) <= 2 * MAX_NAME_CHARACTERS else float(digits)
+
+
+def _refuse_constant(name: str) -> None:
+    raise InvalidEventError("bad_json", f"not JSON: `{name}` is no JSON value")
+
+
+def _read_event(body: Any, record: Record) -> ChatEvent:
+    if not isinstance(body, dict):
+        raise InvalidEventError("bad_schema", "the record is JSON, but not an object")
+    try:
+        event = ChatEventRecord.model_validate(_open_envelope(body, record))
+    except ValidationError as error:
+        raise InvalidEventError("bad_schema", _describe(error)) from None
+    return _to_chat_event(event, record)
+
+
+def _open_envelope(body: dict[str, Any], record: Record) -> dict[str, Any]:
+    """Take the event out of a CloudEvents envelope, if there is one; the event's own id and time win over its."""
+    if "specversion" in body and ("data" in body or "data_base64" in body) and not _has_content(body):
+        envelope, event = body, _envelope_content(body)
+    elif record.headers and (attributes := _binary_attributes(record)):
+        envelope, event = attributes, body
+    else:
+        return body
+    missing = {name: envelope[name] for name in ("id", "time") if event.get(name) is None and envelope.get(name)}
+    return event | missing
+
+
+def _has_content(body: dict[str, Any]) -> bool:
+    return any(body.get(name) is not None for name in ("messages", "prompt", "text"))
+
+
+def _envelope_content(body: dict[str, Any]) -> dict[str, Any]:
+    data = body.get("data")
+    if data is None:
+        try:
+            data = _loads_exactly(base64.b64decode(body.get("data_base64") or "", validate=True))
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise InvalidEventError("bad_schema", "`data_base64` of the CloudEvent is not base64") from error
+    if not isinstance(data, dict):
+        raise InvalidEventError("bad_schema", "`data` of the CloudEvent is not an object")
+    return data
+
+
+def _binary_attributes(record: Record) -> dict[str, str]:
+    headers = dict(record.headers)
+    if "ce_specversion" not in headers:
+        return {}
+    values = {name: headers.get(f"ce_{name}") for name in ("id", "time")}
+    return {name: value.decode("utf-8", "replace") for name, value in values.items() if value}
+
+
+_FIELDS = frozenset(
+    name for model in (ChatEventRecord, ChatMessage, ContentPart) for name in model.model_fields
+)  # only our own names may stand in an error
+
+
+def _describe(error: ValidationError) -> str:
+    """Say where and what in one line, quoting nothing that was sent."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in _FIELDS)
+    return f"`{place}`: {first['msg'].lower()}"
+
+
+def _to_chat_event(event: ChatEventRecord, record: Record) -> ChatEvent:
+    conversation, skipped_parts = _conversation(event)
+    if not conversation[-1].content.strip():
+        raise InvalidEventError("no_text", "the judged message, the last one, has no text")
+    return ChatEvent(
+        id=_name(event.id, "id") or f"{record.topic}/{record.partition}/{record.offset}",
+        conversation=conversation,
+        conversation_id=_name(event.conversation_id, "conversation_id"),
+        tenant=_name(event.tenant, "tenant"),
+        channel=_name(event.channel, "channel"),
+        locale=event.locale,
+        user=_name(event.user, "user"),
+        role=event.role,
+        time=event.time,
+        metadata=_metadata(event.metadata) if event.metadata else None,
+        skipped_parts=skipped_parts,
+    )
+
+
+def _name(value: str | int | None, field: str) -> str | None:
+    if not isinstance(value, int):
+        return value
+    text = str(value)
+    if len(text) > MAX_NAME_CHARACTERS:
+        raise InvalidEventError("bad_schema", f"`{field}`: more than {MAX_NAME_CHARACTERS} characters")
+    return text
+
+
+def _metadata(given: dict[str, Any]) -> dict[str, str]:
+    texts = [(key, value) for key, value in given.items() if isinstance(value, str)]
+    return dict(texts[:MAX_METADATA_KEYS])
+
+
+def _conversation(event: ChatEventRecord) -> tuple[tuple[Turn, ...], int]:
+    """Give the turns and how many content parts were left out."""
+    shapes = [name for name in ("messages", "prompt", "text") if getattr(event, name) is not None]
+    if len(shapes) != 1:
+        given = " and ".join(f"`{name}`" for name in shapes) or "none"
+        raise InvalidEventError("bad_schema", f"exactly one of `messages`, `prompt`, `text` is needed; given: {given}")
+    if (event.response is None) == (event.prompt is not None):
+        raise InvalidEventError("bad_schema", "`prompt` and `response` go together")
+    if event.messages is not None:
+        return _turns(event.messages)
+    if event.prompt is not None and event.response is not None:
+        return (Turn("user", event.prompt), Turn("assistant", event.response)), 0
+    return (Turn("user", event.text or ""),), 0
+
+
+def _turns(messages: list[ChatMessage]) -> tuple[tuple[Turn, ...], int]:
+    turns: list[Turn] = []
+    skipped = 0
+    for message in messages:
+        content = message.content
+        if isinstance(content, list):
+            texts = [_part_text(part) for part in content if part.type in TEXT_PARTS]
+            skipped += len(content) - len(texts)
+            content = "\n".join(texts)
+        turns.append(Turn(message.role, content or ""))
+    return tuple(turns), skipped
+
+
+def _part_text(part: ContentPart) -> str:
+    if part.text is None:
+        raise InvalidEventError("bad_schema", f"`messages.content`: a part of type `{part.type}` has no `text`")
+    return part.text
