@@ -52,14 +52,8 @@ class LocalRedis:
         binary = shutil.which("redis-server")
         if binary is None:
             raise CacheUnavailableError(REDIS_HINT)
-        settings = {
-            "port": str(self.port),
-            "bind": "127.0.0.1",
-            "save": "",
-            "appendonly": "no",
-            "dir": str(self._folder),
-        }
-        arguments = [word for name, value in settings.items() for word in (f"--{name}", value)]
+        address = ["--bind", "127.0.0.1", "--port", str(self.port)]
+        nothing_kept = ["--save", "", "--appendonly", "no", "--dir", str(self._folder)]
         self._child = Child([binary, *address, *nothing_kept], log=self._log)
         if not await_answer(self._child, self._answers, _START_TIMEOUT_S):
             self.kill()
