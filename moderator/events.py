@@ -70,6 +70,23 @@ class ChatEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompt:
+    """A conversation as the model reads it.
+
+    Attributes:
+        token_ids: n >= 1 ids with every special token of the template.
+        gate_row: index in `token_ids` where the last assistant header starts.
+        truncated: turns or text were left out to fit.
+        score_key: 64 hex digits over model fingerprint, dtype, maximum input tokens, framing and `token_ids`.
+    """
+
+    token_ids: Sequence[int]
+    gate_row: int
+    truncated: bool
+    score_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """Why a record could not be judged; the text never quotes the record."""
 
@@ -239,3 +256,42 @@ class Decision(TypedDict):
     cached: bool
     error: str | None
     timing_ms: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class PolledBatch:
+    """Records of one partition, in offset order, as one poll gave them.
+
+    Attributes:
+        epoch: how often this process had been given the partition when it polled.
+        next_offset: the offset to read after these (larger than last + 1 where the log has gaps).
+    """
+
+    partition: Partition
+    epoch: int
+    records: list[Record]
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedSpan:
+    """A contiguous range of one partition with its outcome per record; publishing it commits `next_offset`."""
+
+    partition: Partition
+    epoch: int
+    next_offset: int
+    outcomes: list[tuple[Record, Decision | DeadLetter]]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of one attempt to publish.
+
+    Attributes:
+        committed: spans whose outcomes and offsets are now both visible.
+        left: spans to publish again, unchanged, after the next poll. A span in neither list belongs to another owner
+            by now and is dropped.
+    """
+
+    committed: list[DecidedSpan]
+    left: list[DecidedSpan]

@@ -1,15 +1,23 @@
-"""What the pipeline needs from outside: five small protocols.
+"""What the pipeline needs from outside: six small protocols.
 
 `moderator.testing` implements them in memory, `stream`, `scoring` and `cache` on the real parts; one contract suite
 runs on both.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from moderator.events import Decision, ModelIdentity, Scores, Turn, Unscored
-from moderator.pipeline.window import DecidedSpan, PolledBatch
+from moderator.events import (
+    DecidedSpan,
+    Decision,
+    ModelIdentity,
+    PolledBatch,
+    Prompt,
+    Published,
+    Scores,
+    Turn,
+    Unscored,
+)
 
 
 class Source(Protocol):
@@ -43,20 +51,6 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What became of one attempt to publish.
-
-    Attributes:
-        committed: spans whose outcomes and offsets are now both visible.
-        left: spans to give to `publish` again, unchanged, after the next poll. A span in neither list belongs to
-            another owner by now and is dropped.
-    """
-
-    committed: list[DecidedSpan]
-    left: list[DecidedSpan]
-
-
 class Sink(Protocol):
     """Where decisions and dead letters go, together with the consumed offsets. Same thread as the source."""
 
@@ -72,23 +66,6 @@ class Sink(Protocol):
     def close(self) -> None:
         """Release the producer; commits nothing."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A conversation as the model reads it.
-
-    Attributes:
-        token_ids: n >= 1 ids with every special token of the template.
-        gate_row: index in `token_ids` where the last assistant header starts.
-        truncated: turns or text were left out to fit.
-        score_key: 64 hex digits over model fingerprint, dtype, maximum input tokens, framing and `token_ids`.
-    """
-
-    token_ids: tuple[int, ...]
-    gate_row: int
-    truncated: bool
-    score_key: str
 
 
 class Scorer(Protocol):

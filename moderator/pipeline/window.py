@@ -4,25 +4,15 @@ A window is a contiguous range of offsets per owned partition. Windows leave in 
 one commits its end and no offset tracker is needed.
 """
 
-from collections.abc import Callable, Iterable
+from collections import deque
 from dataclasses import dataclass
+from itertools import accumulate
 
-from moderator.events import ChatEvent, DeadLetter, Decision, Partition, Record
+from moderator.events import ChatEvent, DeadLetter, Partition, Record
+from moderator.settings import WindowSettings
 
-
-@dataclass(frozen=True, slots=True)
-class PolledBatch:
-    """Records of one partition, in offset order, as one poll gave them.
-
-    Attributes:
-        epoch: how often this process had been given the partition when it polled.
-        next_offset: the offset to read after these (larger than last + 1 where the log has gaps).
-    """
-
-    partition: Partition
-    epoch: int
-    records: list[Record]
-    next_offset: int
+BYTES_PER_TOKEN = 4
+"""A guess that bounds a window's scoring time before anything is tokenized."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +24,9 @@ class Entry:
     polled_at_s: float
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Span:
-    """The part of a window that lies in one partition."""
+    """The part of a window that lies in one partition; `next_offset` is the offset to read after it."""
 
     partition: Partition
     epoch: int
@@ -56,11 +46,86 @@ class Window:
         return [entry for span in self.spans for entry in span.entries]
 
 
-@dataclass(frozen=True, slots=True)
-class DecidedSpan:
-    """A span with its outcome per record, in offset order; publishing it commits `next_offset`."""
+class Gathering:
+    """What was polled and is not yet in a window, in the order it came.
 
-    partition: Partition
-    epoch: int
-    next_offset: int
-    outcomes: list[tuple[Record, Decision | DeadLetter]]
+    Args:
+        limits: what a window may hold; one entry is always taken, however large.
+        max_input_tokens: an event never costs more tokens than the model reads.
+    """
+
+    def __init__(self, limits: WindowSettings, max_input_tokens: int) -> None:
+        self._limits = limits
+        self._max_input_tokens = max_input_tokens
+        self._waiting: deque[tuple[Span, list[float]]] = deque()
+        self._share = 0.0
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is waiting."""
+        return bool(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """A whole window is waiting: poll no further."""
+        return self._share >= 1
+
+    def add(self, span: Span) -> None:
+        """Append what one poll gave of one partition; what an earlier ownership of it left here is dropped."""
+        if any(old.partition == span.partition and old.epoch != span.epoch for old, _ in self._waiting):
+            kept = [(old, shares) for old, shares in self._waiting if old.partition != span.partition]
+            self._waiting = deque(kept)
+            self._share = sum(sum(shares) for _, shares in kept)
+        shares = [self._share_of(entry) for entry in span.entries]
+        self._waiting.append((span, shares))
+        self._share += sum(shares)
+
+    def take(self) -> Window | None:
+        """Cut the next window off the front; None when nothing waits."""
+        pieces: list[Span] = []
+        room = 1.0
+        while self._waiting and room > 0:
+            span, shares = self._waiting.popleft()
+            count = sum(1 for used in accumulate(shares, initial=0.0) if used < room) if shares else 0
+            count = min(count, len(shares))
+            if count < len(shares):
+                self._waiting.appendleft((_after(span, count), shares[count:]))
+            pieces.append(_before(span, count))
+            room -= sum(shares[:count])
+        self._share = sum(sum(shares) for _, shares in self._waiting)
+        return Window(_joined(pieces)) if pieces else None
+
+    def clear(self) -> None:
+        """Forget everything; nothing of it was committed, so it will be polled again."""
+        self._waiting.clear()
+        self._share = 0.0
+
+    def _share_of(self, entry: Entry) -> float:
+        """Give the part of a window that one entry fills, by its tightest limit."""
+        limits = self._limits
+        size_bytes = len(entry.record.value or b"")
+        tokens = 0
+        if isinstance(entry.event, ChatEvent):
+            characters = sum(len(turn.content) for turn in entry.event.conversation)
+            tokens = min(characters // BYTES_PER_TOKEN, self._max_input_tokens)
+        return max(1 / limits.max_events, size_bytes / limits.max_bytes, tokens / limits.max_tokens)
+
+
+def _before(span: Span, count: int) -> Span:
+    """Give the first `count` entries; the next offset to read is then that of the first one left behind."""
+    if count == len(span.entries):
+        return span
+    return Span(span.partition, span.epoch, span.entries[count].record.offset, span.entries[:count])
+
+
+def _after(span: Span, count: int) -> Span:
+    return Span(span.partition, span.epoch, span.next_offset, span.entries[count:])
+
+
+def _joined(pieces: list[Span]) -> list[Span]:
+    """Join the pieces of each partition, so that a window holds one range of each."""
+    joined: dict[Partition, Span] = {}
+    for piece in pieces:
+        before = joined.get(piece.partition)
+        entries = before.entries + piece.entries if before else piece.entries
+        joined[piece.partition] = Span(piece.partition, piece.epoch, piece.next_offset, entries)
+    return list(joined.values())

@@ -1,0 +1,171 @@
+"""Put together the published record: one event, its scores, what the policy says of them, and why."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+
+from moderator.events import (
+    ChatEvent,
+    Contribution,
+    Decision,
+    EventSummary,
+    IncludeContent,
+    ModelIdentity,
+    ModelReference,
+    PolicyReference,
+    Record,
+    Scores,
+    ScoreSummary,
+    Timing,
+)
+from moderator.pipeline.moderation import ScoredEvent
+from moderator.policy import Judge, Judgement
+
+LISTED_CONTRIBUTIONS = 5
+DECIMALS = 6
+"""Scores are rounded once, half to even; that value is compared, recorded and replayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamps:
+    """Monotonic seconds of one window's way, and the wall-clock time at which it is decided."""
+
+    scoring_started_at_s: float
+    scoring_ended_at_s: float
+    decided_at_s: float
+    decided_at: str
+
+
+class Decider:
+    """Turns scored events into decisions under one policy snapshot and one model."""
+
+    def __init__(self, judge: Judge, model: ModelIdentity, include_content: IncludeContent = "none") -> None:
+        self._judge = judge
+        self._model = model
+        self._include_content = include_content
+        self._policy_reference: PolicyReference = {
+            "snapshot": judge.snapshot,
+            "format": judge.format,
+            "calibration": None,
+        }
+        self._model_reference: ModelReference = {
+            "name": model.name,
+            "fingerprint": model.fingerprint,
+            "dtype": model.dtype,
+        }
+
+    def decide(
+        self, record: Record, event: ChatEvent, scored: ScoredEvent, polled_at_s: float, at: Timestamps
+    ) -> Decision:
+        """Judge one event by the policy and record how the verdict came about."""
+        scores = scored.scores if isinstance(scored.scores, Scores) else None
+        judgement = self._judge.decide(event, scores.rewards if scores else None)
+        content_sha256 = content_hash(event)
+        return {
+            "schema": "moderator.decision/1",
+            "decision_id": self._decision_id(event, content_sha256),
+            "decided_at": at.decided_at,
+            "event": self._event_summary(record, event, content_sha256),
+            "verdict": judgement.verdict,
+            "status": judgement.status,
+            "severity": judgement.severity,
+            "reasons": judgement.reasons,
+            "labels": judgement.labels,
+            "rules": judgement.rules,
+            "shadow_verdict": judgement.shadow_verdict,
+            "scores": self._score_summary(scores, judgement),
+            "explanation": explain(scores, self._model.objectives) if scores else [],
+            "policy": self._policy_reference,
+            "model": self._model_reference,
+            "framing": self._model.framing,
+            "truncated": scores.truncated if scores else False,
+            "skipped_parts": event.skipped_parts,
+            "cached": scored.cached,
+            "error": None if isinstance(scored.scores, Scores) else scored.scores.error,
+            "timing_ms": _timing(polled_at_s, at),
+        }
+
+    def _decision_id(self, event: ChatEvent, content_sha256: str) -> str:
+        parts = [event.id, event.tenant, content_sha256, self._judge.snapshot, self._model.fingerprint]
+        return "mod_" + hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
+
+    def _event_summary(self, record: Record, event: ChatEvent, content_sha256: str) -> EventSummary:
+        summary: EventSummary = {
+            "id": event.id,
+            "conversation_id": event.conversation_id,
+            "tenant": event.tenant,
+            "channel": event.channel,
+            "locale": event.locale,
+            "user": event.user,
+            "role": event.role,
+            "speaker": event.speaker,
+            "time": event.time,
+            "content_sha256": content_sha256,
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "timestamp": record.timestamp_ms,
+            "metadata": event.metadata or {},
+        }
+        if self._include_content == "full":
+            summary["messages"] = [{"role": turn.role, "content": turn.content} for turn in event.conversation]
+        return summary
+
+    def _score_summary(self, scores: Scores | None, judgement: Judgement) -> ScoreSummary:
+        objectives = self._model.objectives
+        if scores is None:
+            return {"signals": judgement.signals, "objectives": dict.fromkeys(objectives), "overall": None}
+        rounded = [round(reward, DECIMALS) for reward in scores.rewards]
+        return {
+            "signals": judgement.signals,
+            "objectives": dict(zip(objectives, rounded, strict=True)),
+            "overall": round(scores.overall, DECIMALS),
+        }
+
+
+def content_hash(event: ChatEvent) -> str:
+    """Give 64 hex digits of SHA-256 over the JSON array of [role, content] pairs, UTF-8 without white space."""
+    return hashlib.sha256(orjson.dumps([list(turn) for turn in event.conversation])).hexdigest()
+
+
+def explain(scores: Scores, objectives: Sequence[str]) -> list[Contribution]:
+    """Split `overall` into the five largest contributions (reward x weight) and `others`.
+
+    The listed contributions sum to the recorded `overall` within 1e-5.
+    """
+    terms = [
+        (reward * weight, name, reward, weight)
+        for name, reward, weight in zip(objectives, scores.rewards, scores.weights, strict=True)
+    ]
+    terms.sort(key=lambda term: -abs(term[0]))
+    listed: list[Contribution] = [
+        {
+            "objective": name,
+            "reward": round(reward, DECIMALS),
+            "weight": round(weight, DECIMALS),
+            "contribution": round(contribution, DECIMALS),
+        }
+        for contribution, name, reward, weight in terms[:LISTED_CONTRIBUTIONS]
+    ]
+    others = sum(contribution for contribution, *_ in terms[LISTED_CONTRIBUTIONS:])
+    return [*listed, {"objective": "others", "contribution": round(others, DECIMALS)}]
+
+
+def iso_time(epoch_s: float) -> str:
+    """Give a UTC time with milliseconds, such as `2026-10-05T12:00:00.412Z`."""
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _timing(polled_at_s: float, at: Timestamps) -> Timing:
+    return {
+        "queued": _milliseconds(at.scoring_started_at_s - polled_at_s),
+        "scored": _milliseconds(at.scoring_ended_at_s - at.scoring_started_at_s),
+        "total": _milliseconds(at.decided_at_s - polled_at_s),
+    }
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
