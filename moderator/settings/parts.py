@@ -1,25 +1,27 @@
-"""Settings: one frozen model per part, the unit in the name, the reason in the description.
-
-Read from the environment (`MODERATOR_…`, nested with `__`), an optional `moderator.yaml` in the working folder, and
-files of secrets. Unknown keys stop start-up.
-"""
+"""What can be set: one frozen model per part, the unit in the name, the reason in the description."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from moderator.events import IncludeContent
 
+PREFIX = "MODERATOR_"
+NESTING = "__"
+
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class KafkaSettings(_Part):
     """Brokers, topics, delivery and credentials."""
 
-    bootstrap_servers: str = Field("localhost:9092", min_length=1, description="Brokers to start from, comma-separated.")
+    bootstrap_servers: str = Field(
+        "localhost:9092", min_length=1, description="Brokers to start from, comma-separated."
+    )
     group_id: str = Field("moderator", min_length=1, description="Consumer group; replicas that share work share it.")
     events_topic: str = Field("chat.events", min_length=1, description="Chat events to judge.")
     flag_topic: str = Field("moderation.flag", min_length=1, description="Decisions whose verdict is flag.")
@@ -28,7 +30,8 @@ class KafkaSettings(_Part):
         "moderation.dead-letter", min_length=1, description="Records that cannot be judged, bytes untouched."
     )
     delivery: Literal["exactly_once", "at_least_once"] = Field(
-        "exactly_once", description="One transaction per window, or flush then commit (duplicates possible, losses never)."
+        "exactly_once",
+        description="One transaction per window, or flush then commit (duplicates possible, losses never).",
     )
     start_at: Literal["earliest", "latest"] = Field(
         "earliest", description="Where a group without committed offsets begins."
@@ -43,14 +46,32 @@ class KafkaSettings(_Part):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to talk to the brokers."
     )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"] | None = (
-        Field(None, description="SASL mechanism, with a SASL protocol.")
-    )
+    sasl_mechanism: (
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"] | None
+    ) = Field(None, description="SASL mechanism, with a SASL protocol.")
     sasl_username: str | None = Field(None, description="SASL user.")
     sasl_password: SecretStr | None = Field(None, description="SASL password.")
     ssl_cafile: Path | None = Field(None, description="Certificates to trust; unset: the system's.")
     ssl_certfile: Path | None = Field(None, description="Client certificate.")
     ssl_keyfile: Path | None = Field(None, description="Client key.")
+
+    @model_validator(mode="after")
+    def _keep_topics_apart(self) -> Self:
+        outputs = {self.flag_topic, self.allow_topic}
+        if self.events_topic in outputs | {self.dead_letter_topic}:
+            raise ValueError("events_topic is also an output topic: decisions would be judged as events")
+        if self.dead_letter_topic in outputs:
+            raise ValueError("dead_letter_topic must be a topic of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _demand_credentials(self) -> Self:
+        if self.security_protocol.startswith("SASL") and self.sasl_mechanism is None:
+            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism")
+        by_password = self.sasl_mechanism in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
+        if by_password and (self.sasl_username is None or self.sasl_password is None):
+            raise ValueError(f"sasl_mechanism {self.sasl_mechanism} needs sasl_username and sasl_password")
+        return self
 
 
 class RedisSettings(_Part):
@@ -62,6 +83,13 @@ class RedisSettings(_Part):
     deadline_ms: int = Field(100, gt=0, description="A look-up that takes longer is a miss.")
     score_ttl_s: int = Field(7 * 86_400, gt=0, description="How long a score is kept.")
     verdict_ttl_s: int = Field(86_400, gt=0, description="How long a verdict can be asked for by event id.")
+
+    @field_validator("url")
+    @classmethod
+    def _demand_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("should start with redis://, rediss:// or unix://")
+        return url
 
 
 class ModelSettings(_Part):
@@ -75,7 +103,9 @@ class ModelSettings(_Part):
         "auto", description="The backbone's precision; auto: the checkpoint's on an accelerator, float32 on CPU."
     )
     max_input_tokens: int | None = Field(
-        None, ge=32, description="Longer conversations are truncated; unset: the lesser of 4,096 and the model's positions."
+        None,
+        ge=32,
+        description="Longer conversations are truncated; unset: the lesser of 4,096 and the model's positions.",
     )
 
 
@@ -114,3 +144,41 @@ class LogSettings(_Part):
     """Logs: JSON lines on stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is written.")
+
+
+class Settings(BaseSettings):
+    """All settings of `moderator run`; reads nothing by itself, `load_settings` gives it what was set."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, env_prefix="MODERATOR_", env_nested_delimiter="__"
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    model: ModelSettings = ModelSettings()
+    policies: PoliciesSettings = PoliciesSettings()
+    window: WindowSettings = WindowSettings()
+    dead_letters: DeadLettersSettings = DeadLettersSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    max_event_bytes: int = Field(2**20, gt=0, description="A larger record is a dead letter, `too_large`.")
+    include_content: IncludeContent = Field(
+        "none", description="`full` puts the messages' text into decisions; logs and Redis never hold it."
+    )
+    drain_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        description="How long to finish the windows in flight after SIGTERM; the rest is left to the next owner.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what the caller gives and nothing else, so that a test's settings are the same on every machine."""
+        return (init_settings,)

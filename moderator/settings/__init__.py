@@ -1,0 +1,30 @@
+"""Settings: what can be set, where it is read from, and how it is shown."""
+
+from moderator.settings.load import load_settings
+from moderator.settings.parts import (
+    DeadLettersSettings,
+    HttpSettings,
+    KafkaSettings,
+    LogSettings,
+    ModelSettings,
+    PoliciesSettings,
+    RedisSettings,
+    Settings,
+    WindowSettings,
+)
+from moderator.settings.show import effective_settings, settings_table
+
+__all__ = [
+    "DeadLettersSettings",
+    "HttpSettings",
+    "KafkaSettings",
+    "LogSettings",
+    "ModelSettings",
+    "PoliciesSettings",
+    "RedisSettings",
+    "Settings",
+    "WindowSettings",
+    "effective_settings",
+    "load_settings",
+    "settings_table",
+]

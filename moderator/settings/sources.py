@@ -1,0 +1,147 @@
+"""The four places that settings come from, each as values by path."""
+
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource
+from pydantic_settings.exceptions import SettingsError
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from moderator.errors import ConfigurationError
+from moderator.settings.names import known_settings, path_of, variable_of
+from moderator.settings.parts import NESTING, PREFIX, Settings
+
+SECRETS_FOLDER_VARIABLE = "MODERATOR_SECRETS_DIR"
+
+# Kubernetes puts these into every pod beside a Service called moderator or moderator-something.
+_SERVICE_LINK = re.compile(r"_(service_host|service_port(_\w+)?|port_\d+_(tcp|udp|sctp)(_(proto|port|addr))?)$")
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What one place sets.
+
+    Attributes:
+        title: the place, in words.
+        paths: every key that is written there, as a path.
+        values: what they set, by path, unchecked.
+        spell: turns a path into the key as it is written there.
+    """
+
+    title: str
+    paths: Collection[str]
+    values: Mapping[str, object]
+    spell: Callable[[str], str] = str
+
+    def name(self, path: str) -> str:
+        """Name a setting as the user wrote it, and where."""
+        return f"`{self.spell(path)}` in {self.title}"
+
+
+def unknown_in(origin: Origin) -> Iterator[str]:
+    """Give a line for each key that is no setting, with the nearest one that is."""
+    known = list(known_settings())
+    for path in origin.paths:
+        if path in known:
+            continue
+        members = [name for name in known if name.startswith(f"{path}.")]
+        if members:
+            yield f"{origin.name(path)} is a group of settings, such as `{origin.spell(members[0])}`"
+            continue
+        nearest = difflib.get_close_matches(path, known, n=1, cutoff=0.0)[0]
+        yield f"{origin.name(path)} is not a setting; the nearest is `{origin.spell(nearest)}`"
+
+
+def from_flags(overrides: Mapping[str, object]) -> Origin:
+    """Take what flags say; None means that the flag was not given."""
+    given = {path: value for path, value in overrides.items() if value is not None}
+    return Origin("the command line", given, given)
+
+
+def from_environment(environ: Mapping[str, str]) -> Origin:
+    """Take every `MODERATOR_…` variable."""
+    ours = {name: value for name, value in environ.items() if not _is_foreign(name, value)}
+    return _by_variables("the environment", EnvSettingsSource(Settings), ours)
+
+
+def _is_foreign(name: str, value: str) -> bool:
+    is_address = name.upper().endswith("_PORT") and _SERVICE_ADDRESS.match(value)
+    return name.upper() == SECRETS_FOLDER_VARIABLE or bool(is_address or _SERVICE_LINK.search(name.lower()))
+
+
+def from_secrets(environ: Mapping[str, str]) -> Origin:
+    """Take the files called like variables in the folder that `MODERATOR_SECRETS_DIR` names."""
+    folder = environ.get(SECRETS_FOLDER_VARIABLE)
+    if not folder:
+        return Origin("no folder of secrets", (), {})
+    try:
+        source = NestedSecretsSettingsSource(
+            EnvSettingsSource(Settings),
+            secrets_dir=folder,
+            secrets_dir_missing="error",
+            secrets_prefix=PREFIX,
+            secrets_nested_delimiter=NESTING,
+        )
+    except SettingsError as error:
+        raise ConfigurationError(f"`{SECRETS_FOLDER_VARIABLE}` is `{folder}`: {error}") from None
+    except OSError as error:
+        raise ConfigurationError(f"`{SECRETS_FOLDER_VARIABLE}` is `{folder}`: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"`{SECRETS_FOLDER_VARIABLE}` is `{folder}`: a file there is not UTF-8 text") from None
+    return _by_variables(f"the folder `{folder}`", source, source.env_vars)
+
+
+def _by_variables(title: str, source: EnvSettingsSource, variables: Mapping[str, str | None]) -> Origin:
+    ours = {name.lower(): value for name, value in variables.items() if name.upper().startswith(PREFIX)}
+    known = known_settings()
+    # what is empty counts as unset: compose files hand variables on that way
+    source.env_vars = {name: value for name, value in ours.items() if value and path_of(name) in known}
+    return Origin(title, tuple(map(path_of, ours)), dict(_flatten(source())), variable_of)
+
+
+def from_file(path: Path) -> Origin:
+    """Take a YAML file's keys; a file that is not there sets nothing."""
+    if not path.exists():
+        return Origin(f"`{path}`", (), {})
+    content = _read_yaml(path)
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"`{path}` should hold settings by name, such as `kafka:` and below it `group_id: …`")
+    values = dict(_flatten(content))
+    return Origin(f"`{path}`", values, values)
+
+
+def _read_yaml(path: Path) -> object:
+    # the parser's own text quotes the file, which may hold secrets
+    try:
+        content: object = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+    except DuplicateKeyError as error:
+        raise ConfigurationError(f"`{path}`{_line_of(error)}: a key occurs twice") from None
+    except MarkedYAMLError as error:
+        raise ConfigurationError(f"`{path}`{_line_of(error)}: not valid YAML: {error.problem}") from None
+    except (YAMLError, UnicodeDecodeError):
+        raise ConfigurationError(f"`{path}` is not YAML in UTF-8") from None
+    except OSError as error:
+        raise ConfigurationError(f"`{path}` cannot be read: {error.strerror}") from None
+    return content
+
+
+def _line_of(error: MarkedYAMLError) -> str:
+    return f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+
+
+def _flatten(content: Mapping[Any, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in content.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{path}.")
+        elif value is not None:
+            yield path, value

@@ -1,0 +1,52 @@
+"""What settings must not say together."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from moderator.errors import ConfigurationError
+from moderator.settings import KafkaSettings, Settings, load_settings
+
+
+@pytest.mark.parametrize("output", ["flag_topic", "allow_topic", "dead_letter_topic"])
+def test_decisions_must_not_go_back_to_the_events_topic(output: str) -> None:
+    with pytest.raises(ValidationError, match="decisions would be judged as events"):
+        KafkaSettings(events_topic="chat", **{output: "chat"})
+
+
+def test_dead_letters_must_not_mix_with_decisions() -> None:
+    with pytest.raises(ValidationError, match="a topic of its own"):
+        KafkaSettings(flag_topic="out", dead_letter_topic="out")
+
+
+def test_both_verdicts_may_share_a_topic() -> None:
+    kafka = KafkaSettings(flag_topic="decisions", allow_topic="decisions")
+
+    assert kafka.flag_topic == kafka.allow_topic
+
+
+def test_sasl_without_mechanism_is_named_with_the_place_that_set_it() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environ={"MODERATOR_KAFKA__SECURITY_PROTOCOL": "SASL_SSL"})
+
+    assert str(caught.value) == (
+        "settings of `kafka`: security_protocol SASL_SSL needs sasl_mechanism; set in the environment"
+    )
+
+
+@pytest.mark.parametrize("given", [{}, {"sasl_username": "u"}, {"sasl_password": "p"}])
+def test_a_mechanism_by_password_needs_user_and_password(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="needs sasl_username and sasl_password"):
+        KafkaSettings(security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", **given)
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "0"])
+def test_waits_are_positive_and_finite(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="MODERATOR_DRAIN_TIMEOUT_S"):
+        load_settings(environ={"MODERATOR_DRAIN_TIMEOUT_S": value})
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().http.port = 9  # type: ignore[misc]
