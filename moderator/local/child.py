@@ -22,8 +22,10 @@ class Child:
     It dies with the thread that started it, however that ends (see `leash.py`).
     """
 
-    def __init__(self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
-        """Start `command`; what it prints is appended to `log`."""
+    def __init__(
+        self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> None:
+        """Start `command` in `folder` (ours by default); what it prints is appended to `log`."""
         leashed = [sys.executable, "-I", str(_LEASH), str(os.getpid()), *command]
         with log.open("ab") as out:
             self._process = subprocess.Popen(
@@ -32,6 +34,7 @@ class Child:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env=env,
+                cwd=folder,
                 start_new_session=True,
             )
 
