@@ -18,6 +18,9 @@ Third-party errors are translated in the adapter that meets them and travel no f
 """
 
 
+from moderator.events import DeadLetterReason
+
+
 class ModeratorError(Exception):
     """The root of all errors raised on purpose."""
 
@@ -37,7 +40,7 @@ class InvalidEventError(ModeratorError):
         reason: the dead letter's reason code, one of `moderator.events.DeadLetterReason`.
     """
 
-    def __init__(self, reason: str, error: str) -> None:
+    def __init__(self, reason: DeadLetterReason, error: str) -> None:
         super().__init__(error)
         self.reason = reason
 

@@ -39,7 +39,7 @@ class Source(Protocol):
         ...
 
     def pause(self) -> None:
-        """Give nothing more until `resume`; what was fetched ahead is kept. Newly assigned partitions are paused too."""
+        """Give nothing until `resume`; what was fetched ahead is kept, newly assigned partitions are paused too."""
         ...
 
     def resume(self) -> None:

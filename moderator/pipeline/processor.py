@@ -113,7 +113,7 @@ class Processor:
     def _poll(self) -> None:
         """Poll where there is room, or where silence would cost the membership or leave a publication untried."""
         takes_more = self._takes_more
-        self._pause_source(not takes_more)
+        self._pause_source(is_paused=not takes_more)
         is_due = self._clock.monotonic_s() - self._polled_at_s >= MAX_POLL_GAP_S
         if not (takes_more or self._publishing or is_due):
             return
@@ -124,7 +124,7 @@ class Processor:
             for batch in batches:
                 self._gathering.add(self._read(batch))
 
-    def _pause_source(self, is_paused: bool) -> None:
+    def _pause_source(self, *, is_paused: bool) -> None:
         if is_paused != self._is_paused:
             self._is_paused = is_paused
             (self._source.pause if is_paused else self._source.resume)()
@@ -169,7 +169,7 @@ class Processor:
         )
 
     def _publish(self) -> None:
-        """Make one attempt; what is left is tried again after the next poll. Caches follow the commit."""
+        """Make one attempt; what is left is tried again after the next poll."""
         published = self._sink.publish(self._publishing)
         self._publishing = published.left
         if published.committed:

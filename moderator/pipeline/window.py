@@ -11,6 +11,8 @@ from itertools import accumulate
 from moderator.events import ChatEvent, DeadLetter, Partition, Record
 from moderator.settings import WindowSettings
 
+FULL = 1 - 1e-9
+"""The shares of a whole window's entries add up to one, but for rounding."""
 BYTES_PER_TOKEN = 4
 """A guess that bounds a window's scoring time before anything is tokenized."""
 
@@ -67,7 +69,7 @@ class Gathering:
     @property
     def is_full(self) -> bool:
         """A whole window is waiting: poll no further."""
-        return self._share >= 1
+        return self._share >= FULL
 
     def add(self, span: Span) -> None:
         """Append what one poll gave of one partition; what an earlier ownership of it left here is dropped."""
@@ -82,7 +84,7 @@ class Gathering:
     def take(self) -> Window | None:
         """Cut the next window off the front; None when nothing waits."""
         pieces: list[Span] = []
-        room = 1.0
+        room = FULL
         while self._waiting and room > 0:
             span, shares = self._waiting.popleft()
             count = sum(1 for used in accumulate(shares, initial=0.0) if used < room) if shares else 0

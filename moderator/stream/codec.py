@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
@@ -65,13 +65,11 @@ class ChatEventRecord(BaseModel):
 
 def decode(record: Record, max_event_bytes: int) -> ChatEvent | DeadLetter:
     """Read one record; what cannot be judged becomes a dead letter with its reason. Never raises on content."""
+    if record.value is None:
+        return DeadLetter("bad_json", "the record has no value")
+    if len(record.value) > max_event_bytes:
+        return DeadLetter("too_large", f"the record has more than {max_event_bytes} bytes")
     try:
-        if record.value is None:
-            raise InvalidEventError("bad_json", "the record has no value")
-        if len(record.value) > max_event_bytes:
-            raise InvalidEventError(
-                "too_large", f"the record has {len(record.value)} bytes, the limit is {max_event_bytes}"
-            )
         return _read_value(record, record.value)
     except InvalidEventError as error:
         return DeadLetter(error.reason, str(error))

@@ -3,29 +3,32 @@
 The same ports as Kafka's, so the same pipeline runs on both.
 """
 
-from collections.abc import Iterator
+import select
+from io import RawIOBase
 from typing import BinaryIO
 
 import orjson
 
 from moderator.events import DeadLetter, DecidedSpan, Decision, Partition, PolledBatch, Published, Record
 
-LINES_PER_POLL = 500
+CHUNK_BYTES = 256 * 1024
 
 
 class JsonLinesSource:
     """Lines of a file as records of one partition: offset = line number from 0.
 
     Args:
-        lines: read line by line; a line over `max_event_bytes` is cut just above it and so judged too large.
+        raw: an unbuffered file, pipe or terminal; `close` closes it.
         name: the topic that records name: the file's base name, or `-`.
+        max_event_bytes: no more than this and one byte is kept of any line; what is longer is judged too large.
     """
 
-    def __init__(self, lines: BinaryIO, name: str, max_event_bytes: int) -> None:
-        self._lines = lines
+    def __init__(self, raw: RawIOBase, name: str, max_event_bytes: int) -> None:
+        self._raw = raw
         self._partition = Partition(name, 0)
-        self._limit_bytes = max_event_bytes + 1
+        self._kept_bytes = max_event_bytes + 1
         self._offset = 0
+        self._unfinished = b""
         self._is_exhausted = False
         self._is_paused = False
 
@@ -34,11 +37,11 @@ class JsonLinesSource:
         """The end of the input was read."""
         return self._is_exhausted
 
-    def poll(self, timeout_ms: int) -> list[PolledBatch]:  # noqa: ARG002 - a file never makes us wait for its own sake
-        """Read the next lines that hold anything; blocks while a pipe has nothing to give."""
-        if self._is_paused or self._is_exhausted:
+    def poll(self, timeout_ms: int) -> list[PolledBatch]:
+        """Give the lines that are there, waiting at most `timeout_ms` for a pipe; white-space-only lines are passed."""
+        if self._is_paused or self._is_exhausted or not select.select([self._raw], [], [], timeout_ms / 1000)[0]:
             return []
-        records = list(self._records())
+        records = [self._record(line, offset) for offset, line in self._numbered_lines() if line.strip()]
         return [PolledBatch(self._partition, 1, records, self._offset)] if records else []
 
     def pause(self) -> None:
@@ -51,25 +54,20 @@ class JsonLinesSource:
 
     def close(self) -> None:
         """Close the input."""
-        self._lines.close()
+        self._raw.close()
 
-    def _records(self) -> Iterator[Record]:
-        for _ in range(LINES_PER_POLL):
-            line = self._read_line()
-            if not line:
-                self._is_exhausted = True
-                return
-            if line.strip():
-                yield Record(*self._partition, self._offset, None, None, line.rstrip(b"\r\n"))
-            self._offset += 1
+    def _record(self, line: bytes, offset: int) -> Record:
+        return Record(*self._partition, offset, None, None, line.rstrip(b"\r")[: self._kept_bytes])
 
-    def _read_line(self) -> bytes:
-        """Read one line, never holding more of it than the limit; empty at the end of the input."""
-        line = self._lines.readline(self._limit_bytes)
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = self._lines.readline(self._limit_bytes)
-        return line
+    def _numbered_lines(self) -> list[tuple[int, bytes]]:
+        chunk = self._raw.read(CHUNK_BYTES)
+        self._is_exhausted = not chunk
+        *lines, unfinished = (self._unfinished + (chunk or b"\n")).split(b"\n")
+        # a line that never ends must not fill the memory; two bytes more than the limit tell `\r\n` from too large
+        self._unfinished = unfinished[: self._kept_bytes + 1]
+        numbered = list(enumerate(lines, self._offset))
+        self._offset += len(lines)
+        return numbered
 
 
 class JsonLinesSink:

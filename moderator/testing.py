@@ -1,0 +1,191 @@
+"""Doubles of the pipeline's ports, in memory: for our tests and for those of who builds on us.
+
+The contract suites hold each to the same behaviour as the real part.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from moderator.events import (
+    DeadLetter,
+    DecidedSpan,
+    Decision,
+    ModelIdentity,
+    Partition,
+    PolledBatch,
+    Prompt,
+    Published,
+    Record,
+    Scores,
+    Turn,
+    Unscored,
+)
+
+
+class ManualClock:
+    """Time that moves only when told to."""
+
+    def __init__(self, start_s: float = 1_790_000_000.0) -> None:
+        self._now_s = start_s
+
+    def now_s(self) -> float:
+        """Seconds since the epoch."""
+        return self._now_s
+
+    def monotonic_s(self) -> float:
+        """The same seconds; they only grow."""
+        return self._now_s
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._now_s += seconds
+
+
+class InMemoryLog:
+    """Topics, partitions and one group's committed offsets: what a broker would hold."""
+
+    def __init__(self) -> None:
+        self.records: dict[Partition, list[Record]] = {}
+        self.committed: dict[Partition, int] = {}
+        self.outcomes: list[tuple[Record, Decision | DeadLetter]] = []
+
+    def append(
+        self, value: bytes | None, *, topic: str = "chat.events", partition: int = 0, key: bytes | None = None
+    ) -> Record:
+        """Add a record at the end of a partition."""
+        log = self.records.setdefault(Partition(topic, partition), [])
+        record = Record(topic, partition, len(log), 1_790_000_000_000, key, value)
+        log.append(record)
+        return record
+
+
+class InMemorySource:
+    """Reads an `InMemoryLog` from the committed offsets; `is_finite` ends it where the log ends."""
+
+    def __init__(self, log: InMemoryLog, *, records_per_poll: int = 100, is_finite: bool = True) -> None:
+        self._log = log
+        self._records_per_poll = records_per_poll
+        self._is_finite = is_finite
+        self._positions: dict[Partition, int] = {}
+        self._is_paused = False
+        self.epochs: dict[Partition, int] = {}
+        self.is_closed = False
+        for partition in log.records:
+            self.assign(partition)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Everything was given once."""
+        at_end = all(len(self._log.records[p]) <= position for p, position in self._positions.items())
+        return self._is_finite and at_end
+
+    def assign(self, partition: Partition) -> None:
+        """Own a partition (again): its epoch grows and reading starts at the committed offset."""
+        self.epochs[partition] = self.epochs.get(partition, 0) + 1
+        self._positions[partition] = self._log.committed.get(partition, 0)
+
+    def revoke(self, partition: Partition) -> None:
+        """Own a partition no longer."""
+        del self._positions[partition]
+
+    def owns(self, partition: Partition, epoch: int) -> bool:
+        """Tell whether the partition has been owned without a break since `epoch`."""
+        return partition in self._positions and self.epochs[partition] == epoch
+
+    def poll(self, timeout_ms: int) -> list[PolledBatch]:  # noqa: ARG002 - nothing to wait for
+        """Give the next records of every owned partition."""
+        if self._is_paused:
+            return []
+        batches = [self._next_batch(partition) for partition in self._positions]
+        return [batch for batch in batches if batch.records]
+
+    def pause(self) -> None:
+        """Give nothing until `resume`."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self._is_paused = False
+
+    def close(self) -> None:
+        """Leave."""
+        self.is_closed = True
+
+    def _next_batch(self, partition: Partition) -> PolledBatch:
+        start = self._positions[partition]
+        records = self._log.records[partition][start : start + self._records_per_poll]
+        self._positions[partition] = start + len(records)
+        return PolledBatch(partition, self.epochs[partition], records, start + len(records))
+
+
+class InMemorySink:
+    """Publishes into an `InMemoryLog`, atomically; `failures` attempts are left to be tried again first."""
+
+    def __init__(self, log: InMemoryLog, source: InMemorySource | None = None, *, failures: int = 0) -> None:
+        self._log = log
+        self._source = source
+        self._failures = failures
+        self.attempts = 0
+        self.is_closed = False
+
+    def publish(self, spans: list[DecidedSpan]) -> Published:
+        """Make outcomes and offsets visible together, for the partitions that are still owned."""
+        self.attempts += 1
+        owned = [span for span in spans if self._source is None or self._source.owns(span.partition, span.epoch)]
+        if self.attempts <= self._failures:
+            return Published(committed=[], left=owned)
+        for span in owned:
+            self._log.outcomes.extend(span.outcomes)
+            self._log.committed[span.partition] = span.next_offset
+        return Published(committed=owned, left=[])
+
+    def close(self) -> None:
+        """Release nothing."""
+        self.is_closed = True
+
+
+class ScriptedScorer:
+    """Scores by a function of the conversation: no model, no tokens.
+
+    Args:
+        script: gives the scores of one conversation, or raises what a device would raise.
+        objectives: k names; `script` must give k rewards.
+    """
+
+    def __init__(
+        self,
+        script: Callable[[Sequence[Turn]], Scores | Unscored],
+        objectives: tuple[str, ...] = ("beavertails-is_safe", "helpsteer-helpfulness"),
+    ) -> None:
+        self._script = script
+        self._conversations: dict[str, Sequence[Turn]] = {}
+        self._identity = ModelIdentity(
+            name="scripted",
+            fingerprint="sha256:" + "0" * 64,
+            dtype="float32",
+            objectives=objectives,
+            framing="reply/1",
+            max_input_tokens=4_096,
+        )
+        self.scored: deque[list[Prompt]] = deque(maxlen=1_000)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """A model that is none."""
+        return self._identity
+
+    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
+        """Give one made-up token per turn; equal conversations get equal keys."""
+        return [self._prompt(conversation) for conversation in conversations]
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
+        """Follow the script, in the order given."""
+        self.scored.append(list(prompts))
+        return [self._script(self._conversations[prompt.score_key]) for prompt in prompts]
+
+    def _prompt(self, conversation: Sequence[Turn]) -> Prompt:
+        text = repr([list(turn) for turn in conversation])
+        key = hashlib.sha256(text.encode()).hexdigest()
+        self._conversations[key] = conversation
+        return Prompt(token_ids=[0] * len(conversation), gate_row=0, truncated=False, score_key=key)

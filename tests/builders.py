@@ -1,0 +1,38 @@
+"""Valid values by default; a test names only what it is about."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from moderator.events import ChatEvent, ModelIdentity, Record, Role, Scores, Turn
+
+OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness")
+
+
+def a_turn(content: str = "How do I reset my password?", role: Role = "user") -> Turn:
+    return Turn(role, content)
+
+
+def an_event(*turns: Turn, **fields: Any) -> ChatEvent:
+    fields.setdefault("id", "evt-1")
+    return ChatEvent(conversation=turns or (a_turn(),), **fields)
+
+
+def an_event_json(**fields: Any) -> bytes:
+    if not fields.keys() & {"messages", "prompt", "text"}:
+        fields["text"] = "How do I reset my password?"
+    return json.dumps(fields).encode()
+
+
+def a_record(value: bytes | None = b'{"text": "hello"}', **fields: Any) -> Record:
+    given = {"topic": "chat.events", "partition": 0, "offset": 0, "timestamp_ms": 1_790_000_000_000, "key": None}
+    return Record(value=value, **{**given, **fields})
+
+
+def some_scores(*rewards: float, weights: Sequence[float] | None = None, truncated: bool = False) -> Scores:
+    rewards = rewards or (0.9, 0.7)
+    return Scores(rewards, tuple(weights or [1 / len(rewards)] * len(rewards)), truncated)
+
+
+def a_model(objectives: tuple[str, ...] = OBJECTIVES) -> ModelIdentity:
+    return ModelIdentity("tiny", "sha256:" + "ab" * 32, "float32", objectives, "reply/1", 4_096)

@@ -1,0 +1,154 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderator.events import DeadLetter, Partition
+from moderator.pipeline.window import Entry, Gathering, Span
+from moderator.settings import WindowSettings
+from tests.builders import a_record, a_turn, an_event
+
+MAX_INPUT_TOKENS = 100
+ROOMY = WindowSettings()
+
+
+def an_entry(offset: int, *, partition: int = 0, text: str = "hi", size_bytes: int = 10) -> Entry:
+    record = a_record(b"x" * size_bytes, partition=partition, offset=offset)
+    return Entry(record, an_event(a_turn(text)), polled_at_s=0.0)
+
+
+def a_span(*offsets: int, partition: int = 0, epoch: int = 1, next_offset: int | None = None, text: str = "hi") -> Span:
+    entries = [an_entry(offset, partition=partition, text=text) for offset in offsets]
+    return Span(Partition("chat.events", partition), epoch, next_offset or offsets[-1] + 1, entries)
+
+
+def offsets_of(span: Span) -> list[int]:
+    return [entry.record.offset for entry in span.entries]
+
+
+def test_nothing_gathered_is_no_window() -> None:
+    assert Gathering(ROOMY, MAX_INPUT_TOKENS).take() is None
+
+
+def test_what_several_polls_gave_of_a_partition_leaves_as_one_range() -> None:
+    gathering = Gathering(ROOMY, MAX_INPUT_TOKENS)
+    gathering.add(a_span(0, 1))
+    gathering.add(a_span(5, partition=1))
+    gathering.add(a_span(2, 3))
+
+    window = gathering.take()
+
+    assert window
+    assert [(s.partition.number, s.next_offset, offsets_of(s)) for s in window.spans] == [
+        (0, 4, [0, 1, 2, 3]),
+        (1, 6, [5]),
+    ]
+    assert not gathering
+
+
+def test_a_window_holds_no_more_events_than_its_limit_and_leaves_the_rest_in_order() -> None:
+    gathering = Gathering(WindowSettings(max_events=3), MAX_INPUT_TOKENS)
+    gathering.add(a_span(0, 1, 2, 7, 9, next_offset=12))
+
+    first, second = gathering.take(), gathering.take()
+
+    assert first
+    assert second
+    assert (first.spans[0].next_offset, offsets_of(first.spans[0])) == (7, [0, 1, 2])
+    assert (second.spans[0].next_offset, offsets_of(second.spans[0])) == (12, [7, 9])
+
+
+def test_long_texts_fill_a_window_by_their_tokens_but_never_by_more_than_the_model_reads() -> None:
+    gathering = Gathering(WindowSettings(max_tokens=200), MAX_INPUT_TOKENS)
+    gathering.add(a_span(0, 1, 2, text="x" * 100_000))
+
+    first = gathering.take()
+
+    assert first
+    assert len(first.entries) == 2
+
+
+def test_large_records_fill_a_window_by_their_bytes() -> None:
+    gathering = Gathering(WindowSettings(max_bytes=25), MAX_INPUT_TOKENS)
+    entries = [an_entry(offset, size_bytes=10) for offset in range(5)]
+    gathering.add(Span(Partition("chat.events", 0), 1, 5, entries))
+
+    first = gathering.take()
+
+    assert first
+    assert len(first.entries) == 3
+
+
+def test_an_entry_larger_than_any_limit_is_still_taken() -> None:
+    gathering = Gathering(WindowSettings(max_bytes=1), MAX_INPUT_TOKENS)
+    gathering.add(a_span(0, 1))
+
+    first = gathering.take()
+
+    assert first
+    assert offsets_of(first.spans[0]) == [0]
+
+
+def test_dead_letters_cost_no_tokens() -> None:
+    gathering = Gathering(WindowSettings(max_tokens=1), MAX_INPUT_TOKENS)
+    entries = [Entry(a_record(offset=n), DeadLetter("bad_json", "no"), 0.0) for n in range(10)]
+    gathering.add(Span(Partition("chat.events", 0), 1, 10, entries))
+
+    window = gathering.take()
+
+    assert window
+    assert len(window.entries) == 10
+
+
+def test_it_is_full_when_a_whole_window_waits() -> None:
+    gathering = Gathering(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
+    gathering.add(a_span(0, 1, 2))
+    before = gathering.is_full
+    gathering.add(a_span(3))
+
+    assert (before, gathering.is_full) == (False, True)
+
+
+def test_a_partition_that_comes_back_drops_what_its_earlier_ownership_left() -> None:
+    gathering = Gathering(ROOMY, MAX_INPUT_TOKENS)
+    gathering.add(a_span(0, 1, 2, epoch=1))
+    gathering.add(a_span(8, partition=1))
+    gathering.add(a_span(1, 2, epoch=2))
+
+    window = gathering.take()
+
+    assert window
+    assert [(s.partition.number, s.epoch, offsets_of(s)) for s in window.spans] == [(1, 1, [8]), (0, 2, [1, 2])]
+
+
+def test_what_was_cleared_is_gone() -> None:
+    gathering = Gathering(WindowSettings(max_events=1), MAX_INPUT_TOKENS)
+    gathering.add(a_span(0))
+
+    gathering.clear()
+
+    assert not gathering
+    assert not gathering.is_full
+
+
+@given(
+    polls=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), max_size=12),
+    max_events=st.integers(1, 10),
+    max_tokens=st.integers(1, 50),
+)
+def test_every_entry_leaves_once_in_order_and_within_bounds(
+    polls: list[tuple[int, int]], max_events: int, max_tokens: int
+) -> None:
+    gathering = Gathering(WindowSettings(max_events=max_events, max_tokens=max_tokens), MAX_INPUT_TOKENS)
+    position = {0: 0, 1: 0, 2: 0}
+    for partition, count in polls:
+        start = position[partition]
+        gathering.add(a_span(*range(start, start + count), partition=partition, text="x" * 40))
+        position[partition] += count
+
+    left: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    while window := gathering.take():
+        assert 1 <= len(window.entries) <= max_events
+        for span in window.spans:
+            left[span.partition.number] += offsets_of(span)
+            assert span.next_offset == left[span.partition.number][-1] + 1
+
+    assert left == {partition: list(range(count)) for partition, count in position.items()}

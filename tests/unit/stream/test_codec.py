@@ -1,0 +1,306 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderator.events import ChatEvent, DeadLetter, DeadLetterReason
+from moderator.stream.codec import decode
+from tests.builders import a_record, an_event_json
+
+MAX_EVENT_BYTES = 2**20
+
+
+def read(value: bytes | None, **fields: Any) -> ChatEvent:
+    event = decode(a_record(value, **fields), MAX_EVENT_BYTES)
+    assert isinstance(event, ChatEvent), event
+    return event
+
+
+def refuse(value: bytes | None) -> DeadLetter:
+    dead_letter = decode(a_record(value), MAX_EVENT_BYTES)
+    assert isinstance(dead_letter, DeadLetter), dead_letter
+    return dead_letter
+
+
+def test_the_documented_example_is_read_whole() -> None:
+    value = json.dumps(
+        {
+            "id": "evt-1",
+            "conversation_id": "c-9",
+            "tenant": "acme",
+            "channel": "general",
+            "locale": "en-GB",
+            "user": "sha256:ab12",
+            "role": "member",
+            "time": "2026-10-05T12:00:00Z",
+            "messages": [
+                {"role": "user", "content": "How do I reset my password?"},
+                {"role": "assistant", "content": "Open Settings, then Security."},
+            ],
+            "metadata": {"surface": "web"},
+        }
+    ).encode()
+
+    event = read(value)
+
+    assert event == ChatEvent(
+        id="evt-1",
+        conversation=(("user", "How do I reset my password?"), ("assistant", "Open Settings, then Security.")),  # type: ignore[arg-type]
+        conversation_id="c-9",
+        tenant="acme",
+        channel="general",
+        locale="en-GB",
+        user="sha256:ab12",
+        role="member",
+        time="2026-10-05T12:00:00Z",
+        metadata={"surface": "web"},
+    )
+    assert event.speaker == "assistant"
+
+
+@pytest.mark.parametrize(
+    ("fields", "conversation"),
+    [
+        ({"text": "hi"}, [("user", "hi")]),
+        ({"prompt": "hi", "response": "hello"}, [("user", "hi"), ("assistant", "hello")]),
+        ({"prompt": "", "response": "hello"}, [("user", ""), ("assistant", "hello")]),
+        ({"text": "hi", "messages": None, "prompt": None}, [("user", "hi")]),
+        (
+            {"messages": [{"role": "developer", "content": "be kind"}, {"role": "tool", "content": "42"}]},
+            [("developer", "be kind"), ("tool", "42")],
+        ),
+        (
+            {"messages": [{"role": "assistant", "content": None, "tool_calls": []}, {"role": "tool", "content": "ok"}]},
+            [("assistant", ""), ("tool", "ok")],
+        ),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": []}, {"role": "user", "content": "ok"}]},
+            [("assistant", ""), ("user", "ok")],
+        ),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "text", "text": "a"},
+                            {"type": "input_text", "text": "b"},
+                            {"type": "output_text", "text": "c"},
+                        ],
+                    }
+                ]
+            },
+            [("user", "a\nb\nc")],
+        ),
+    ],
+)
+def test_every_shape_of_content_is_read(fields: dict[str, Any], conversation: list[tuple[str, str]]) -> None:
+    event = read(an_event_json(**fields))
+
+    assert list(event.conversation) == conversation
+
+
+def test_parts_without_text_are_left_out_and_counted() -> None:
+    content = [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "look"}, {"type": "audio"}]
+
+    event = read(an_event_json(messages=[{"role": "user", "content": content}]))
+
+    assert event.conversation[-1].content == "look"
+    assert event.skipped_parts == 2
+
+
+def test_without_an_id_the_event_is_named_after_its_place() -> None:
+    event = read(an_event_json(), topic="chat.events", partition=3, offset=991)
+
+    assert event.id == "chat.events/3/991"
+
+
+@pytest.mark.parametrize("field", ["id", "user", "conversation_id", "tenant", "channel"])
+@pytest.mark.parametrize("number", [0, -7, 2**53 + 1, 10**200])
+def test_whole_numbers_of_any_size_are_taken_as_their_text(field: str, number: int) -> None:
+    event = read(an_event_json(**{field: number}))
+
+    assert getattr(event, field) == str(number)
+
+
+@pytest.mark.parametrize("field", ["id", "user", "conversation_id", "tenant", "channel"])
+@pytest.mark.parametrize("value", [1.5, True, [], {}, "x" * 257, 10**256])
+def test_names_of_another_type_or_too_long_are_bad_schema(field: str, value: object) -> None:
+    dead_letter = refuse(an_event_json(**{field: value}))
+
+    assert dead_letter.reason == "bad_schema"
+    assert f"`{field}`" in dead_letter.error
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "bad_json"),
+        (b"", "bad_json"),
+        (b"   ", "bad_json"),
+        (b"{", "bad_json"),
+        (b"\xff\xfe{\x00}\x00", "bad_json"),
+        (b'{"text": "\xed\xa0\x80"}', "bad_json"),
+        (b'{"text": "caf\xe9"}', "bad_json"),
+        (b'{"text": NaN}', "bad_json"),
+        (b'{"text": "a"} trailing', "bad_json"),
+        (b'{"text": "line\nbreak"}', "bad_json"),
+        (b"[" * 100_000, "bad_json"),
+        (b'{"a":' * 100_000, "bad_json"),
+        (b'{"text": "a", "x": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "bad_json"),
+        (b"null", "bad_schema"),
+        (b"[]", "bad_schema"),
+        (b'"text"', "bad_schema"),
+        (b"7", "bad_schema"),
+        (b"{}", "bad_schema"),
+        (b'{"messages": []}', "bad_schema"),
+        (b'{"messages": {}}', "bad_schema"),
+        (b'{"messages": [1]}', "bad_schema"),
+        (b'{"messages": [{"content": "a"}]}', "bad_schema"),
+        (b'{"messages": [{"role": "bot", "content": "a"}]}', "bad_schema"),
+        (b'{"messages": [{"role": "User", "content": "a"}]}', "bad_schema"),
+        (b'{"messages": [{"role": "user", "content": 5}]}', "bad_schema"),
+        (b'{"messages": [{"role": "user", "content": ["a"]}]}', "bad_schema"),
+        (b'{"messages": [{"role": "user", "content": [{"text": "a"}]}]}', "bad_schema"),
+        (b'{"messages": [{"role": "user", "content": [{"type": "text"}]}]}', "bad_schema"),
+        (b'{"text": ["a"]}', "bad_schema"),
+        (b'{"text": "a", "prompt": "b", "response": "c"}', "bad_schema"),
+        (b'{"text": "a", "messages": [{"role": "user", "content": "a"}]}', "bad_schema"),
+        (b'{"prompt": "a"}', "bad_schema"),
+        (b'{"response": "a"}', "bad_schema"),
+        (b'{"text": "a", "response": "b"}', "bad_schema"),
+        (b'{"text": "a", "metadata": []}', "bad_schema"),
+        (b'{"text": "a", "locale": 5}', "bad_schema"),
+        (b'{"text": "a", "time": {}}', "bad_schema"),
+        (b'{"specversion": "1.0", "id": "1", "data": "text"}', "bad_schema"),
+        (b'{"specversion": "1.0", "id": "1", "data_base64": "!"}', "bad_schema"),
+        (b'{"text": ""}', "no_text"),
+        (b'{"text": " \\n\\t\\u00a0"}', "no_text"),
+        (b'{"prompt": "a", "response": ""}', "no_text"),
+        (b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": null}]}', "no_text"),
+        (b'{"messages": [{"role": "user", "content": []}]}', "no_text"),
+        (b'{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}', "no_text"),
+        (b'{"text": "' + b"a" * MAX_EVENT_BYTES + b'"}', "too_large"),
+        (b"x" * (30 * 2**20), "too_large"),
+    ],
+    ids=lambda value: repr(value[:40]) if isinstance(value, bytes) else str(value),
+)
+def test_what_cannot_be_judged_is_a_dead_letter_with_its_reason(value: bytes | None, reason: DeadLetterReason) -> None:
+    assert refuse(value).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("value", "content"),
+    [
+        (b'\xef\xbb\xbf{"text": "with a BOM"}', "with a BOM"),
+        (b'{"text": "cut \\ud83d emoji"}', "cut \ufffd emoji"),
+        (b'{"text": "\\ude00\\ud83d reversed"}', "\ufffd\ufffd reversed"),
+        (b'{"text": "whole \\ud83d\\ude00, cut \\uD83D"}', "whole \U0001f600, cut \ufffd"),
+        (b'{"text": "escaped \\\\ud83d stays, \\ud83d goes"}', "escaped \\ud83d stays, \ufffd goes"),
+        (b'{"text": "NUL \\u0000 inside"}', "NUL \x00 inside"),
+        (b'{"text": "first", "text": "last wins"}', "last wins"),
+        (b'{"text": "unknown fields", "x": 1e999, "y": [[[]]]}', "unknown fields"),
+        (b'{"text": "huge number", "x": ' + b"9" * 10_000 + b"}", "huge number"),
+    ],
+)
+def test_odd_but_readable_text_is_judged(value: bytes, content: str) -> None:
+    assert read(value).conversation[-1].content == content
+
+
+def test_a_cut_emoji_in_a_key_does_not_hide_the_event() -> None:
+    event = read(b'{"text": "hi", "metadata": {"\\ud83d": "x"}}')
+
+    assert event.metadata == {"\ufffd": "x"}
+
+
+def test_a_text_of_200_kilobytes_and_one_of_400_turns_are_ordinary() -> None:
+    long_text = read(an_event_json(text="word " * 40_000))
+    many_turns = read(an_event_json(messages=[{"role": "user", "content": f"turn {n}"} for n in range(400)]))
+
+    assert len(long_text.conversation[-1].content) == 200_000
+    assert len(many_turns.conversation) == 400
+
+
+def test_metadata_keeps_the_first_32_texts_and_ignores_the_rest() -> None:
+    metadata = {"number": 1, **{f"key-{n}": "x" for n in range(40)}}
+
+    event = read(an_event_json(metadata=metadata))
+
+    assert list(event.metadata or {}) == [f"key-{n}" for n in range(32)]
+
+
+@pytest.mark.parametrize("time", ["2026-10-05T12:00:00Z", "yesterday", 1_790_000_000, 1.5])
+def test_time_is_passed_through_as_given(time: object) -> None:
+    assert read(an_event_json(time=time)).time == time
+
+
+def test_the_event_inside_a_structured_cloud_event_wins_over_its_envelope() -> None:
+    envelope = {"specversion": "1.0", "id": "envelope", "time": "T1", "source": "/chat", "type": "chat.event"}
+
+    own = read(json.dumps({**envelope, "data": {"text": "hi", "id": "own", "time": "T2"}}).encode())
+    lent = read(json.dumps({**envelope, "data": {"text": "hi"}}).encode())
+
+    assert (own.id, own.time) == ("own", "T2")
+    assert (lent.id, lent.time) == ("envelope", "T1")
+
+
+def test_base64_content_of_a_cloud_event_is_read() -> None:
+    event = read(b'{"specversion": "1.0", "id": "e", "data_base64": "eyJ0ZXh0IjogImhpIn0="}')
+
+    assert event.conversation[-1].content == "hi"
+
+
+def test_an_event_with_its_own_content_is_no_envelope() -> None:
+    event = read(b'{"specversion": "1.0", "data": {"text": "inner"}, "text": "outer"}')
+
+    assert event.conversation[-1].content == "outer"
+
+
+def test_a_binary_cloud_event_lends_its_id_and_time() -> None:
+    headers = [("ce_specversion", b"1.0"), ("ce_id", b"from-header"), ("ce_time", b"T1")]
+
+    lent = read(an_event_json(), headers=headers)
+    own = read(an_event_json(id="own"), headers=headers)
+
+    assert (lent.id, lent.time) == ("from-header", "T1")
+    assert (own.id, own.time) == ("own", "T1")
+
+
+def test_errors_never_quote_what_was_sent() -> None:
+    secret = "attack at dawn"
+
+    for value in (
+        f'{{"text": ["{secret}"]}}',
+        f'{{"messages": [{{"role": "{secret}", "content": "x"}}]}}',
+        f'{{"{secret}": 1}}',
+        f'{{"text": "{secret}',
+        f'{{"text": "x", "metadata": "{secret}"}}',
+        f'{{"text": "x", "id": ["{secret}"]}}',
+    ):
+        assert secret not in refuse(value.encode()).error
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_crash_the_decoder(value: bytes) -> None:
+    assert isinstance(decode(a_record(value), MAX_EVENT_BYTES), ChatEvent | DeadLetter)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "messages", "prompt", "response", "text", "tenant", "time", "metadata", "data"]),
+        json_values | st.just([{"role": "user", "content": "x"}]),
+    )
+)
+def test_no_json_crashes_the_decoder(fields: dict[str, object]) -> None:
+    value = json.dumps(fields).encode()
+
+    assert isinstance(decode(a_record(value), MAX_EVENT_BYTES), ChatEvent | DeadLetter)
