@@ -1,0 +1,57 @@
+"""How the stream is doing, as its thread last said it, and what follows for probes. Pure."""
+
+from dataclasses import dataclass
+
+STALL_S = 60.0
+"""A stream that got nowhere, or saw no broker, for so long is unhealthy."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSnapshot:
+    """What the stream's thread knows about itself; replaced as a whole, never changed. Times are monotonic seconds.
+
+    Attributes:
+        progressed_at_s: when the loop last got round with nothing stuck: it polled, and no window waits for ever.
+        broker_seen_at_s: when a broker last answered.
+        is_warm: the model is loaded and has scored once.
+        has_joined: the group has let this replica in, with partitions or without.
+        is_draining: no new events are taken.
+    """
+
+    progressed_at_s: float
+    broker_seen_at_s: float
+    is_warm: bool = False
+    has_joined: bool = False
+    is_draining: bool = False
+    assigned_partitions: int = 0
+
+
+class HealthBoard:
+    """Holds the latest snapshot: the stream's thread puts it up, the HTTP server's thread reads it."""
+
+    def __init__(self, snapshot: HealthSnapshot) -> None:
+        self.snapshot = snapshot
+
+
+def sickness(snapshot: HealthSnapshot, now_s: float) -> list[str]:
+    """Give the reasons to restart this process; none while it starts, for a large model takes minutes to load."""
+    if not snapshot.is_warm:
+        return []
+    return [
+        f"{what} for {now_s - since_s:.0f} s"
+        for what, since_s in (
+            ("no progress", snapshot.progressed_at_s),
+            ("no answer from Kafka", snapshot.broker_seen_at_s),
+        )
+        if now_s - since_s > STALL_S
+    ]
+
+
+def unreadiness(snapshot: HealthSnapshot, now_s: float) -> list[str]:
+    """Give the reasons why this replica moderates nothing now; owning no partition is none."""
+    claims = (
+        ("the model is loading", not snapshot.is_warm),
+        ("the consumer group was not joined yet", not snapshot.has_joined),
+        ("draining", snapshot.is_draining),
+    )
+    return [reason for reason, holds in claims if holds] + sickness(snapshot, now_s)

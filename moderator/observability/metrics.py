@@ -1,0 +1,163 @@
+"""The catalogue of metrics: every name, unit, meaning and label stands here and nowhere else.
+
+Labels are bounded: by this file, by the policy's size, by the partitions of one topic. None ever holds a user, tenant,
+event id or text.
+"""
+
+import collections
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from moderator.events import DeadLetter, Decision
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_EVENTS = (1, 4, 16, 64, 256, 500, 1_000, 2_000, 4_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What the README says about one metric; `labels` maps each label to the values it takes."""
+
+    name: str
+    kind: str
+    meaning: str
+    labels: dict[str, str]
+
+
+class Metrics:
+    """All metrics of one process, in the registry given. Safe to use from several threads."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        new = _Catalogue(registry)
+
+        self.events = new.counter("moderator_events_total", "Records polled from the events topic.")
+        self.decisions = new.counter(
+            "moderator_decisions_total",
+            "Decisions published.",
+            verdict="`allow`, `flag`",
+            status="`scored`, `degraded`, `unscored`",
+        )
+        self.dead_letters = new.counter(
+            "moderator_dead_letters_total", "Dead letters published.", reason="the codes of `dlq.reason`"
+        )
+        self.rule_matches = new.counter(
+            "moderator_rule_matches_total",
+            "Decisions in which a rule matched.",
+            rule="rule id",
+            mode="`live`, `shadow`",
+        )
+        self.shadow_flips = new.counter(
+            "moderator_shadow_flips_total",
+            "Decisions whose verdict the shadow rules would change.",
+            shadow_verdict="`allow`, `flag`",
+        )
+
+        self.windows = new.counter("moderator_windows_total", "Windows committed.")
+        self.window_events = new.histogram("moderator_window_events", "Events in a window.", _EVENTS)
+        self.score_seconds = new.histogram(
+            "moderator_score_seconds", "Look-ups, tokenizing and scoring of a window.", _SECONDS
+        )
+        self.publish_seconds = new.histogram(
+            "moderator_publish_seconds", "From a window's decisions to its commit.", _SECONDS
+        )
+        self.event_seconds = new.histogram("moderator_event_seconds", "From an event's poll to its decision.", _SECONDS)
+
+        self.cache_lookups = new.counter(
+            "moderator_cache_lookups_total",
+            "Score look-ups. damaged, late and away count as misses for the events: they are scored.",
+            outcome="`hit`, `miss`, `damaged`, `late` (past the deadline), `away` (Redis does not answer)",
+        )
+        self.cache_outages = new.counter(
+            "moderator_cache_outages_total", "Calls to Redis that failed.", cache="`score`, `verdict`"
+        )
+        self.cache_up = new.gauge(
+            "moderator_cache_up", "1 while Redis answers, 0 after a call failed.", cache="`score`, `verdict`"
+        )
+
+        self.publish_attempts = new.counter(
+            "moderator_publish_attempts_total", "Attempts to publish.", outcome="`committed`, `failed`, `not owned`"
+        )
+        self.producer_rebuilds = new.counter(
+            "moderator_producer_rebuilds_total", "Producers replaced after a failure.", failure="class of the failure"
+        )
+        self.doubts_settled = new.counter(
+            "moderator_commit_doubts_settled_total",
+            "Partitions for which a commit without an answer was looked up.",
+            outcome="`committed`, `not committed`",
+        )
+        self.lag_events = new.gauge(
+            "moderator_lag_events", "Events not yet committed in a partition owned.", partition="number"
+        )
+        self.assigned_partitions = new.gauge("moderator_assigned_partitions", "Partitions that this replica owns.")
+
+        self.policy = new.gauge("moderator_policy", "1 for the policy that decides.", snapshot="its hash")
+        self.model = new.gauge(
+            "moderator_model",
+            "1 for the model that scores.",
+            name="its name",
+            fingerprint="its hash",
+            dtype="precision",
+        )
+        self.definitions = tuple(new.definitions)
+
+    def count_outcomes(self, outcomes: Collection[Decision | DeadLetter]) -> None:
+        """Count what became visible to readers: decisions, dead letters, matches and shadow flips."""
+        dead_letters = [outcome for outcome in outcomes if isinstance(outcome, DeadLetter)]
+        decisions = [outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)]
+        _add(self.dead_letters, ((letter.reason,) for letter in dead_letters))
+        _add(self.decisions, ((decision["verdict"], decision["status"]) for decision in decisions))
+        _add(self.shadow_flips, _shadow_flips(decisions))
+        _add(self.rule_matches, _matches(decisions))
+        for decision in decisions:
+            self.event_seconds.observe(decision["timing_ms"]["total"] / 1_000)
+
+
+def _add(counter: Counter, labels: Iterable[tuple[str, ...]]) -> None:
+    for values, times in collections.Counter(labels).items():
+        counter.labels(*values).inc(times)
+
+
+def _shadow_flips(decisions: Iterable[Decision]) -> Iterator[tuple[str]]:
+    for decision in decisions:
+        if decision["shadow_verdict"] != decision["verdict"]:
+            yield (decision["shadow_verdict"],)
+
+
+def _matches(decisions: Iterable[Decision]) -> Iterator[tuple[str, str]]:
+    for decision in decisions:
+        for rule in decision["rules"]:
+            if rule["outcome"] == "matched":
+                yield rule["rule"], rule["mode"]
+
+
+class _Catalogue:
+    """Makes metrics and notes what they mean."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self.definitions: list[Definition] = []
+
+    def counter(self, name: str, meaning: str, /, **labels: str) -> Counter:
+        self.definitions.append(Definition(name, "counter", meaning, labels))
+        return Counter(name, meaning, tuple(labels), registry=self._registry)
+
+    def gauge(self, name: str, meaning: str, /, **labels: str) -> Gauge:
+        self.definitions.append(Definition(name, "gauge", meaning, labels))
+        return Gauge(name, meaning, tuple(labels), registry=self._registry)
+
+    def histogram(self, name: str, meaning: str, buckets: tuple[float, ...], /, **labels: str) -> Histogram:
+        self.definitions.append(Definition(name, "histogram", meaning, labels))
+        return Histogram(name, meaning, tuple(labels), registry=self._registry, buckets=buckets)
+
+
+def metrics_table() -> str:
+    """Give the README's table of metrics in Markdown."""
+    rows = [
+        f"| `{each.name}` | {each.kind} | {'; '.join(f'`{label}`: {values}' for label, values in each.labels.items())} "
+        f"| {each.meaning} |"
+        for each in Metrics(CollectorRegistry()).definitions
+    ]
+    return "\n".join(["| metric | kind | labels | meaning |", "|---|---|---|---|", *rows]) + "\n"

@@ -1,0 +1,86 @@
+"""The catalogue, and what is counted of a window."""
+
+from typing import Any, cast
+
+from prometheus_client import CollectorRegistry
+
+from moderator.events import DeadLetter, Decision
+from moderator.observability.metrics import Metrics, metrics_table
+
+
+def _decision(**changes: Any) -> Decision:
+    fields = {
+        "verdict": "allow",
+        "status": "scored",
+        "shadow_verdict": "allow",
+        "rules": [],
+        "timing_ms": {"total": 48.0},
+    }
+    return cast("Decision", fields | changes)
+
+
+def _value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_decisions_are_counted_by_verdict_and_status() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    metrics.count_outcomes(
+        [_decision(), _decision(), _decision(verdict="flag", status="unscored", shadow_verdict="flag")]
+    )
+
+    assert _value(metrics, "moderator_decisions_total", verdict="allow", status="scored") == 2
+    assert _value(metrics, "moderator_decisions_total", verdict="flag", status="unscored") == 1
+    assert _value(metrics, "moderator_event_seconds_count") == 3
+    assert _value(metrics, "moderator_event_seconds_sum") == 3 * 0.048
+
+
+def test_dead_letters_are_counted_by_reason() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    metrics.count_outcomes([DeadLetter("bad_json", "x"), DeadLetter("no_text", "x"), DeadLetter("bad_json", "y")])
+
+    assert _value(metrics, "moderator_dead_letters_total", reason="bad_json") == 2
+    assert _value(metrics, "moderator_dead_letters_total", reason="no_text") == 1
+
+
+def test_only_rules_that_matched_are_counted() -> None:
+    metrics = Metrics(CollectorRegistry())
+    rules = [
+        {"rule": "a", "outcome": "matched", "mode": "live"},
+        {"rule": "b", "outcome": "spared", "mode": "live"},
+        {"rule": "c", "outcome": "matched", "mode": "shadow"},
+    ]
+
+    metrics.count_outcomes([_decision(rules=rules)])
+
+    assert _value(metrics, "moderator_rule_matches_total", rule="a", mode="live") == 1
+    assert _value(metrics, "moderator_rule_matches_total", rule="b", mode="live") is None
+    assert _value(metrics, "moderator_rule_matches_total", rule="c", mode="shadow") == 1
+
+
+def test_a_verdict_that_shadow_rules_would_change_is_a_flip() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    metrics.count_outcomes([_decision(shadow_verdict="flag"), _decision()])
+
+    assert _value(metrics, "moderator_shadow_flips_total", shadow_verdict="flag") == 1
+
+
+def test_two_processes_parts_can_live_side_by_side() -> None:
+    first, second = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
+
+    first.windows.inc()
+
+    assert _value(first, "moderator_windows_total") == 1
+    assert _value(second, "moderator_windows_total") == 0
+
+
+def test_the_table_lists_every_metric_of_the_registry() -> None:
+    metrics = Metrics(CollectorRegistry())
+    exposed = {family.name for family in metrics.registry.collect()}
+
+    listed = {line.split("`")[1].removesuffix("_total") for line in metrics_table().splitlines()[2:]}
+
+    assert listed == exposed
