@@ -1,0 +1,283 @@
+"""ArmoRM: a Llama backbone, a regression to k rewards, and a gate that weighs them.
+
+Parameter names are those of the published checkpoint. With h the final hidden states of one text:
+rewards = regression(h at the last token); gating = softmax(layers(h at the gate row) / temperature) x logit_scale;
+overall = sum(gating * (rewards @ transform)) = sum(rewards * weights), weights = transform @ gating.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its customary name
+from torch import nn
+from transformers.models.llama.modeling_llama import LlamaModel, LlamaRotaryEmbedding
+
+from moderator.errors import ConfigurationError
+from moderator.scoring import attention, checkpoint
+from moderator.scoring.config import ArmoRMConfig
+from moderator.scoring.packing import plan_packs
+from moderator.scoring.rendering import Renderer
+
+_PACK_TOKENS = {"cuda": 8192}
+_CPU_PACK_TOKENS = 1024
+_MAX_INPUT_TOKENS = 4096
+
+
+class ArmoRMOutput(NamedTuple):
+    """Scores of n texts, k objectives, float32.
+
+    Attributes:
+        rewards: (n, k), unbounded, higher is better.
+        gating: (n, k), each row sums to the gate's logit scale.
+        weights: (n, k), how much each reward counts in `overall`.
+        overall: (n,), sum of rewards x weights.
+    """
+
+    rewards: torch.Tensor
+    gating: torch.Tensor
+    weights: torch.Tensor
+    overall: torch.Tensor
+
+
+class Tokenized(Protocol):
+    """A text as the model reads it."""
+
+    @property
+    def token_ids(self) -> Sequence[int]:
+        """n >= 1 ids."""
+        ...
+
+    @property
+    def gate_row(self) -> int:
+        """Index in `token_ids` where the gate is read."""
+        ...
+
+
+class GatingNetwork(nn.Module):
+    """Weighs the objectives by what is asked, not by what is answered."""
+
+    def __init__(self, config: ArmoRMConfig) -> None:
+        super().__init__()
+        self.temperature = config.gating_temperature
+        widths = [config.backbone.hidden_size, *[config.gating_hidden_dim] * config.gating_n_hidden]
+        outputs = [*widths[1:], len(config.objectives)]
+        self.layers = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in zip(widths, outputs, strict=True))
+        self.logit_scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(n, hidden) to (n, k), rows summing to `logit_scale`."""
+        *inner, last = self.layers
+        for layer in inner:
+            hidden = F.relu(layer(hidden))
+        gating: torch.Tensor = F.softmax(last(hidden) / self.temperature, dim=-1) * self.logit_scale
+        return gating
+
+
+class ArmoRMModel(nn.Module):
+    """The network; random weights until some are loaded. The backbone may be of any dtype, the heads are float32."""
+
+    def __init__(self, config: ArmoRMConfig) -> None:
+        super().__init__()
+        objectives = len(config.objectives)
+        attention.register()
+        self.model = LlamaModel(config.backbone)
+        self.model.config._attn_implementation = attention.IMPLEMENTATION  # noqa: SLF001 - how transformers selects it
+        self.regression_layer = nn.Linear(config.backbone.hidden_size, objectives, bias=False)
+        self.reward_transform_matrix = nn.Parameter(torch.eye(objectives))
+        self.gating = GatingNetwork(config)
+
+    def forward(self, input_ids: torch.Tensor, gate_rows: torch.Tensor, last_rows: torch.Tensor) -> ArmoRMOutput:
+        """Score texts row by row; differentiable.
+
+        Args:
+            input_ids: (n, t), padded on the right with any id: attention is causal, so padding is never seen.
+            gate_rows: (n,), where each text's gate is read.
+            last_rows: (n,), each text's last token.
+        """
+        hidden = self.model(input_ids=input_ids, use_cache=False).last_hidden_state  # (n, t, hidden)
+        rows = torch.arange(len(input_ids), device=input_ids.device)
+        return self._heads(hidden[rows, gate_rows], hidden[rows, last_rows])
+
+    def forward_packed(
+        self,
+        input_ids: torch.Tensor,
+        position_ids: torch.Tensor,
+        cu_seqlens: torch.Tensor,
+        gate_rows: torch.Tensor,
+        max_len: int,
+    ) -> ArmoRMOutput:
+        """Score n texts that lie end to end; inference only.
+
+        Args:
+            input_ids: (t,).
+            position_ids: (t,), from 0 in each text.
+            cu_seqlens: (n + 1,) int32: 0, the end of each text.
+            gate_rows: (n,), indices into all t tokens.
+            max_len: tokens of the longest text.
+        """
+        hidden = self.model(
+            input_ids=input_ids[None],
+            position_ids=position_ids[None],
+            use_cache=False,
+            cu_seqlens=cu_seqlens,
+            max_len=max_len,
+        ).last_hidden_state[0]  # (t, hidden)
+        return self._heads(hidden[gate_rows], hidden[cu_seqlens[1:] - 1])
+
+    def _heads(self, gate_hidden: torch.Tensor, last_hidden: torch.Tensor) -> ArmoRMOutput:
+        rewards = self.regression_layer(last_hidden.float())  # (n, k)
+        gating = self.gating(gate_hidden.float())  # (n, k)
+        weights = gating @ self.reward_transform_matrix.T  # (n, k)
+        return ArmoRMOutput(rewards, gating, weights, (rewards * weights).sum(-1))
+
+
+class ArmoRM:
+    """A loaded ArmoRM model: conversations in, scores out. One thread owns it."""
+
+    def __init__(
+        self, model: ArmoRMModel, renderer: Renderer, config: ArmoRMConfig, *, fingerprint: str, name: str
+    ) -> None:
+        self.model = model.eval()
+        self.renderer = renderer
+        self.config = config
+        self.fingerprint = fingerprint
+        self.name = name
+        self.device = model.reward_transform_matrix.device
+        self.dtype = model.model.embed_tokens.weight.dtype
+        self.pack_tokens = _PACK_TOKENS.get(self.device.type, _CPU_PACK_TOKENS)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path_or_hub_id: str | os.PathLike[str],
+        *,
+        dtype: str | torch.dtype = "auto",
+        device: str | torch.device = "auto",
+        max_input_tokens: int | None = None,
+    ) -> "ArmoRM":
+        """Load a checkpoint: safetensors only, and no code of others is run.
+
+        Args:
+            path_or_hub_id: a folder, a hub id, or `builtin`.
+            dtype: of the backbone; auto: the checkpoint's on an accelerator, float32 on CPU.
+            device: auto: CUDA, else MPS, else CPU.
+            max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
+
+        Raises:
+            ConfigurationError: the checkpoint or an argument cannot be used; the text names file and key.
+        """
+        location = checkpoint.locate(path_or_hub_id)
+        opened = checkpoint.open_checkpoint(location.folder)
+        renderer = Renderer(opened.tokenizer, _input_tokens(max_input_tokens, opened.config))
+        model, fingerprint = _load(opened, _dtype(dtype), _device(device))
+        return cls(model, renderer, opened.config, fingerprint=fingerprint, name=location.name)
+
+    def score(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> ArmoRMOutput:
+        """Score conversations as they are given, without framing; too long ones lose their oldest turns.
+
+        Args:
+            conversations: n >= 0 lists of {"role", "content"}; the last turn is what is judged.
+
+        Returns:
+            Float32 tensors on the CPU, in the order given.
+
+        Raises:
+            ValueError: a conversation has no assistant header to read the gate at; the text names its index.
+        """
+        texts = self.renderer.render(
+            [[(turn["role"], turn["content"] or "") for turn in turns] for turns in conversations]
+        )
+        packs = plan_packs([len(text.token_ids) for text in texts], self.pack_tokens)
+        outputs = [self.score_pack([texts[index] for index in pack]) for pack in packs]
+        return (
+            ArmoRMOutput(*(torch.cat(parts).cpu() for parts in zip(*outputs, self._empty(), strict=False)))
+            if outputs
+            else self._empty()
+        )
+
+    def score_pack(self, texts: Sequence[Tokenized]) -> ArmoRMOutput:
+        """Score n >= 1 texts in one forward pass; on an accelerator the tensors may still be on their way.
+
+        Raises:
+            torch.OutOfMemoryError: the device cannot hold so many.
+            RuntimeError: the device failed.
+        """
+        lengths = [len(text.token_ids) for text in texts]
+        ends = [0]
+        for length in lengths:
+            ends.append(ends[-1] + length)
+        with torch.inference_mode():
+            return self.model.forward_packed(
+                self._tensor([token for text in texts for token in text.token_ids]),
+                self._tensor([position for length in lengths for position in range(length)]),
+                self._tensor(ends, torch.int32),
+                self._tensor([start + text.gate_row for start, text in zip(ends, texts, strict=False)]),
+                max(lengths),
+            )
+
+    def _tensor(self, values: list[int], dtype: torch.dtype = torch.int64) -> torch.Tensor:
+        is_cuda = self.device.type == "cuda"  # only pinned memory is copied without waiting for the passes before
+        return torch.tensor(values, dtype=dtype, pin_memory=is_cuda).to(self.device, non_blocking=is_cuda)
+
+    def _empty(self) -> ArmoRMOutput:
+        none = torch.empty(0, len(self.config.objectives))
+        return ArmoRMOutput(none, none, none, torch.empty(0))
+
+
+def _load(opened: checkpoint.Checkpoint, dtype: torch.dtype | None, device: torch.device) -> tuple[ArmoRMModel, str]:
+    with torch.device("meta"):
+        try:
+            model = ArmoRMModel(opened.config)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise ConfigurationError(
+                f"{opened.folder / 'config.json'}: no such backbone can be built: {error}"
+            ) from error
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+
+    def place(name: str, tensor: torch.Tensor, stored: torch.dtype) -> torch.Tensor:
+        if name.startswith("model."):
+            wanted = dtype or (torch.float32 if device.type == "cpu" else stored)
+            return tensor.to(device, wanted, copy=True)
+        if not torch.isfinite(tensor).all():
+            raise ConfigurationError(f"{opened.folder}: `{name}` holds a number that is not finite")
+        return tensor.to(device, torch.float32, copy=True)
+
+    loaded = checkpoint.load_weights(opened.folder, shapes, place)
+    model.load_state_dict(loaded.tensors, assign=True)
+    # its frequencies are no part of a checkpoint, and those made on the meta device are empty
+    model.model.rotary_emb = LlamaRotaryEmbedding(opened.config.backbone).to(device)
+    return model.requires_grad_(requires_grad=False), loaded.fingerprint
+
+
+def _input_tokens(wanted: int | None, config: ArmoRMConfig) -> int:
+    positions = config.backbone.max_position_embeddings
+    if wanted is not None and wanted > positions:
+        raise ConfigurationError(
+            f"`max_input_tokens` is {wanted}, but the model has only {positions} positions; lower it"
+        )
+    return wanted if wanted is not None else min(_MAX_INPUT_TOKENS, positions)
+
+
+def _dtype(dtype: str | torch.dtype) -> torch.dtype | None:
+    """Give the dtype named, or None for auto."""
+    if isinstance(dtype, torch.dtype) or dtype == "auto":
+        return None if dtype == "auto" else dtype  # type: ignore[return-value]
+    named = getattr(torch, dtype, None)
+    if not isinstance(named, torch.dtype) or not named.is_floating_point:
+        raise ConfigurationError(f"dtype `{dtype}` is none of auto, float32, bfloat16, float16")
+    return named
+
+
+def _device(device: str | torch.device) -> torch.device:
+    if device == "auto":
+        return torch.device(
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigurationError(f"device `{device}` is not there; use auto, cpu, cuda, cuda:1 or mps") from error
+    return found

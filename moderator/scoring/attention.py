@@ -1,0 +1,129 @@
+"""Attention over texts packed end to end, without padding and without a mask.
+
+`LlamaModel` hands `cu_seqlens` and `max_len` through to the attention function registered here. Without them the
+function is transformers' own causal SDPA, which training uses: the packed op has no backward pass.
+"""
+
+import inspect
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its customary name
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.attention.varlen import varlen_attn
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+IMPLEMENTATION: Final = "moderator_packed"
+"""The name under which `config._attn_implementation` finds us."""
+
+# torch 2.11 has no such flag and needs none; later versions refuse unequal head counts without it
+_GROUPED_HEADS: Final[dict[str, Any]] = (
+    {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
+)
+
+
+def register() -> None:
+    """Make `IMPLEMENTATION` known to transformers; again is harmless."""
+    AttentionInterface.register(IMPLEMENTATION, attend)
+
+
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    scaling: float,
+    dropout: float = 0.0,
+    cu_seqlens: torch.Tensor | None = None,
+    max_len: int | None = None,
+    **_: object,
+) -> tuple[torch.Tensor, None]:
+    """Attend within each text: packed where `cu_seqlens` is given, otherwise plain causal SDPA per row.
+
+    Args:
+        module: the attention layer that asks.
+        query: (b, heads, t, d); b = 1 when packed.
+        key: (b, key heads, t, d); so is `value`.
+        value: see `key`.
+        attention_mask: None, as no mask is registered for this implementation.
+        scaling: factor on the logits.
+        dropout: for training.
+        cu_seqlens: (n + 1,) int32, where each text starts, and t.
+        max_len: tokens of the longest text.
+
+    Returns:
+        (b, t, heads, d), and None for the weights.
+    """
+    if cu_seqlens is None or max_len is None:
+        plain, _weights = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling
+        )
+        return plain, None
+    rows = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # (t, heads, d)
+    return packed_attention(*rows, cu_seqlens, max_len, scaling)[None], None
+
+
+@torch.library.custom_op("moderator::packed_attention", mutates_args=())
+def packed_attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor, max_len: int, scaling: float
+) -> torch.Tensor:
+    """Attend causally within each of n packed texts; inference only.
+
+    Args:
+        query: (t, heads, d).
+        key: (t, key heads, d), key heads dividing heads.
+        value: as `key`.
+        cu_seqlens: (n + 1,) int32 on the same device: 0, the end of each text.
+        max_len: tokens of the longest text.
+        scaling: factor on the logits.
+
+    Returns:
+        (t, heads, d), contiguous.
+    """
+    if query.is_cuda and query.dtype in {torch.bfloat16, torch.float16}:
+        return _flash(query, key, value, cu_seqlens, max_len, scaling)
+    return _by_segment(query, key, value, cu_seqlens, scaling)
+
+
+@packed_attention.register_fake
+def _(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor, max_len: int, scaling: float
+) -> torch.Tensor:
+    del key, value, cu_seqlens, max_len, scaling
+    return query.new_empty(query.shape)
+
+
+def _flash(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor, max_len: int, scaling: float
+) -> torch.Tensor:
+    # one tensor object for both sides; on some devices varlen_attn would otherwise prefer cuDNN
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        out = varlen_attn(
+            query,
+            key,
+            value,
+            cu_seqlens,
+            cu_seqlens,
+            max_len,
+            max_len,
+            scale=scaling,
+            window_size=(-1, 0),
+            **_GROUPED_HEADS,
+        )
+    assert isinstance(out, torch.Tensor)
+    return out.contiguous()
+
+
+def _by_segment(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    out = query.new_empty(query.shape)
+    bounds = cu_seqlens.tolist()
+    for start, end in zip(bounds, bounds[1:], strict=False):
+        q, k, v = (tensor[start:end].transpose(0, 1)[None] for tensor in (query, key, value))  # (1, heads, len, d)
+        text = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)
+        out[start:end] = text[0].transpose(0, 1)
+    return out

@@ -1,0 +1,180 @@
+"""A checkpoint's files: where they are, what they say, what they hash to; safetensors and JSON only, no code of others."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import EntryNotFoundError, HTTPError, RevisionResolutionError
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
+
+from moderator.errors import ConfigurationError
+from moderator.scoring.config import ArmoRMConfig
+from moderator.scoring.weights import INDEX, SINGLE, Weights, read_json
+
+BUILTIN: Final = "builtin"
+"""What a user names to get the checkpoint in the package."""
+
+_CONFIG: Final = "config.json"
+_TOKENIZER: Final = "tokenizer.json"
+_TOKENIZER_CONFIG: Final = "tokenizer_config.json"
+_TEMPLATE: Final = "chat_template.jinja"
+_HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_FILES: Final = [_CONFIG, _TOKENIZER, _TOKENIZER_CONFIG, _TEMPLATE, INDEX, "*.safetensors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A checkpoint folder on this machine, and what people call it."""
+
+    folder: Path
+    name: str
+    is_builtin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint whose words are read and whose weights are not yet.
+
+    Attributes:
+        tokenizer: with its chat template.
+    """
+
+    folder: Path
+    config: ArmoRMConfig
+    tokenizer: PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedWeights:
+    """All tensors by name, and the checkpoint's fingerprint: `sha256:` and 64 hex digits."""
+
+    tensors: dict[str, torch.Tensor]
+    fingerprint: str
+
+
+def locate(path: str | os.PathLike[str]) -> Location:
+    """Find the checkpoint: `builtin`, a folder, or else a hub id, which is downloaded without any pickle.
+
+    Raises:
+        ConfigurationError: there is no such folder, or the hub does not give it.
+    """
+    if path == BUILTIN:
+        return Location(Path(__file__).parent / BUILTIN, BUILTIN, is_builtin=True)
+    folder = Path(path)
+    if folder.is_dir():
+        return Location(folder, folder.resolve().name)
+    if folder.exists() or not _HUB_ID.fullmatch(str(path)):
+        raise ConfigurationError(f"model `{path}`: no such folder, and not a hub id such as `owner/name`")
+    try:
+        snapshot = snapshot_download(str(path), allow_patterns=_HUB_FILES)
+    except (HTTPError, OSError, ValueError, EntryNotFoundError, RevisionResolutionError) as error:
+        raise ConfigurationError(
+            f"model `{path}`: no such folder, and the model hub does not give it ({type(error).__name__}); "
+            "check the name and the connection, or download it elsewhere and name the folder"
+        ) from error
+    return Location(Path(snapshot), folder.name)
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """Read config, tokenizer and chat template.
+
+    Raises:
+        ConfigurationError: one of them is missing or damaged; the text names file and key.
+    """
+    config = ArmoRMConfig.from_fields(read_json(folder / _CONFIG), where=str(folder / _CONFIG))
+    return Checkpoint(folder, config, _tokenizer(folder, config.backbone.vocab_size))
+
+
+def load_weights(
+    folder: Path, shapes: dict[str, torch.Size], place: Callable[[str, torch.Tensor, torch.dtype], torch.Tensor]
+) -> LoadedWeights:
+    """Read every tensor, hashing the files meanwhile.
+
+    Args:
+        folder: a folder that `open_checkpoint` has read.
+        shapes: what the model has, by name.
+        place: takes name, mapped tensor and the dtype of the file's embedding; gives the tensor to keep.
+
+    Raises:
+        ConfigurationError: as `Weights` does.
+    """
+    weights = Weights(folder, shapes)
+    stored = weights.dtypes["model.embed_tokens.weight"]
+    files = [folder / name for name in (_CONFIG, _TOKENIZER, _TOKENIZER_CONFIG, _TEMPLATE)]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        fingerprint = pool.submit(_fingerprint, [file for file in files if file.is_file()] + weights.files)
+        tensors = {name: place(name, tensor, stored) for name, tensor in weights.read()}
+        return LoadedWeights(tensors, fingerprint.result())
+
+
+def save_checkpoint(
+    folder: Path, model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast, config: ArmoRMConfig
+) -> None:
+    """Write a folder that loads to exactly this model.
+
+    Args:
+        folder: made where it is missing.
+        model: an `ArmoRMModel`; its tensors are written in their dtype.
+        tokenizer: with a Llama-3 chat template.
+        config: the model's.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, folder / SINGLE, metadata={"format": "pt"})
+    tokenizer.save_pretrained(folder)
+    (folder / _CONFIG).write_text(json.dumps(config.to_fields(), indent=2) + "\n", encoding="utf-8")
+
+
+def _tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
+    path = folder / _TOKENIZER
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: no such file")
+    try:
+        backend = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - tokenizers raises nothing narrower
+        raise ConfigurationError(f"{path}: not a tokenizer; fetch it again") from error
+    largest = max(backend.get_vocab(with_added_tokens=False).values(), default=0)
+    if largest >= vocab_size:
+        raise ConfigurationError(f"{path}: token {largest} is beyond the model's `vocab_size` {vocab_size}")
+    fields = read_json(folder / _TOKENIZER_CONFIG)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        bos_token=_content(fields.get("bos_token")),
+        chat_template=_template(folder, fields),
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _template(folder: Path, fields: dict[str, Any]) -> str:
+    path = folder / _TEMPLATE
+    template = path.read_text(encoding="utf-8") if path.is_file() else fields.get("chat_template")
+    if isinstance(template, list):
+        template = next((entry.get("template") for entry in template if entry.get("name") == "default"), None)
+    if not isinstance(template, str) or not template.strip():
+        raise ConfigurationError(f"{folder}: no chat template in {_TOKENIZER_CONFIG} (`chat_template`) or {_TEMPLATE}")
+    return template
+
+
+def _content(token: object) -> str | None:
+    """Read a special token: a text, or an object with its `content`."""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else None
+
+
+def _fingerprint(files: Iterable[Path]) -> str:
+    """Hash names and hashes, in the form that `sha256sum` prints."""
+    lines = []
+    for file in sorted(files, key=lambda path: path.name):
+        with file.open("rb") as stream:
+            lines.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {file.name}\n")
+    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()

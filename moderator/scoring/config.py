@@ -1,0 +1,144 @@
+"""What `config.json` of an ArmoRM checkpoint says, checked once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from huggingface_hub.errors import StrictDataclassError
+from transformers import LlamaConfig
+
+from moderator.errors import ConfigurationError
+from moderator.objectives import ARMORM_OBJECTIVES
+
+_SIZES: Final = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "max_position_embeddings",
+)
+"""Whole numbers that every checkpoint must give: a default of transformers would be a guess."""
+_OPTIONS: Final = (
+    "num_key_value_heads",
+    "head_dim",
+    "hidden_act",
+    "rms_norm_eps",
+    "attention_bias",
+    "mlp_bias",
+    "initializer_range",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmoRMConfig:
+    """The shape of an ArmoRM model.
+
+    Attributes:
+        backbone: the Llama under the heads.
+        objectives: k names in the order of the regression's rows.
+        gating_temperature: divides the gate's logits before the softmax.
+        gating_hidden_dim: width of the gate's hidden layers.
+        gating_n_hidden: hidden layers of the gate, >= 0; one linear layer follows them.
+    """
+
+    backbone: LlamaConfig
+    objectives: tuple[str, ...] = ARMORM_OBJECTIVES
+    gating_temperature: float = 10.0
+    gating_hidden_dim: int = 1024
+    gating_n_hidden: int = 3
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any], where: str = "config.json") -> "ArmoRMConfig":
+        """Read the fields of a `config.json`; those we do not need, such as `auto_map`, are passed over.
+
+        Args:
+            fields: the JSON object.
+            where: names the file in errors.
+
+        Raises:
+            ConfigurationError: a field is missing, of the wrong type, or at odds with another; the text names it.
+        """
+        if fields.get("model_type", "llama") != "llama":
+            raise ConfigurationError(f"{where}: `model_type` is `{fields['model_type']}`; ArmoRM needs `llama`")
+        if fields.get("quantization_config") is not None:
+            raise ConfigurationError(f"{where}: `quantization_config`: quantized checkpoints cannot be loaded")
+        temperature = fields.get("gating_temperature", 10)
+        if not _is_number(temperature) or not 0 < temperature < float("inf"):
+            raise ConfigurationError(f"{where}: `gating_temperature` must be a number above 0")
+        return cls(
+            backbone=_backbone(fields, where),
+            objectives=_objectives(fields, where),
+            gating_temperature=float(temperature),
+            gating_hidden_dim=_whole(fields, "gating_hidden_dim", where, least=1, default=1024),
+            gating_n_hidden=_whole(fields, "gating_n_hidden", where, least=0, default=3),
+        )
+
+    def to_fields(self) -> dict[str, Any]:
+        """Give the JSON object that `from_fields` reads back to an equal config."""
+        return {
+            "architectures": ["LlamaForRewardModelWithGating"],
+            "model_type": "llama",
+            **{name: getattr(self.backbone, name) for name in (*_SIZES, *_OPTIONS)},
+            "rope_parameters": dict(self.backbone.rope_parameters or {}),
+            "num_objectives": len(self.objectives),
+            "objectives": list(self.objectives),
+            "gating_temperature": self.gating_temperature,
+            "gating_hidden_dim": self.gating_hidden_dim,
+            "gating_n_hidden": self.gating_n_hidden,
+        }
+
+
+def _objectives(fields: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    number = _whole(fields, "num_objectives", where, least=1, default=len(ARMORM_OBJECTIVES))
+    names = fields.get("objectives")
+    if names is None and number == len(ARMORM_OBJECTIVES):
+        return ARMORM_OBJECTIVES
+    if names is None:
+        raise ConfigurationError(f"{where}: `objectives` is missing: name the {number} objectives in their order")
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise ConfigurationError(f"{where}: `objectives` must be a list of names")
+    if len(names) != number or len(set(names)) != number:
+        raise ConfigurationError(f"{where}: `objectives` must be {number} different names, as `num_objectives` says")
+    return tuple(names)
+
+
+def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:
+    theta = _rope_theta(fields, where)
+    known = {name: _whole(fields, name, where, least=1) for name in _SIZES}
+    known |= {name: fields[name] for name in _OPTIONS if fields.get(name) is not None}
+    known |= {name: fields[name] for name in ("rope_theta", "rope_scaling", "rope_parameters") if name in fields}
+    try:
+        # no padding token: packed texts have none, and an id beyond the vocabulary would stop the embedding
+        config = LlamaConfig(**known, pad_token_id=None, bos_token_id=None, eos_token_id=None, use_cache=False)
+    except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigurationError(f"{where}: {_last_line(error)}") from error
+    if (config.rope_parameters or {}).get("rope_theta") != theta:
+        raise ConfigurationError(f"{where}: `rope_theta` is {theta}, but this transformers release would use another")
+    return config
+
+
+def _rope_theta(fields: Mapping[str, Any], where: str) -> float:
+    """Find the file's theta: `rope_parameters` as transformers 5 writes it, `rope_theta` as 4 did."""
+    nested = fields.get("rope_parameters") or {}
+    theta = nested.get("rope_theta", fields.get("rope_theta")) if isinstance(nested, dict) else None
+    if not _is_number(theta) or not theta > 0:
+        raise ConfigurationError(f"{where}: `rope_theta` is missing or not a number above 0")
+    return float(theta)
+
+
+def _whole(fields: Mapping[str, Any], name: str, where: str, *, least: int, default: int | None = None) -> int:
+    value = fields.get(name, default)
+    if value is None:
+        raise ConfigurationError(f"{where}: `{name}` is missing")
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigurationError(f"{where}: `{name}` must be a whole number from {least}")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__

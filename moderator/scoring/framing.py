@@ -1,0 +1,43 @@
+"""Framing `reply/1`: turn an event's conversation into one that ends with an assistant's reply.
+
+ArmoRM judges an assistant's reply: its gate is read at the last assistant header, and without one there is no score.
+So whoever sent the judged message takes the assistant's part. The rule is the same in training and in serving.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+FRAMING: Final = "reply/1"
+
+Message = tuple[str, str]
+"""Role and content."""
+
+OPENER: Final[Message] = ("user", "Write a chat message.")
+"""What a conversation that would begin with the assistant is taken to answer."""
+
+_RENAMED: Final = {"developer": "system", "tool": "user"}
+_EXCHANGED: Final = {"user": "assistant", "assistant": "user"}
+
+
+def frame(conversation: Sequence[Message]) -> list[Message]:
+    """Give the conversation as the model is to read it.
+
+    Args:
+        conversation: n >= 1 turns by system, developer, user, assistant or tool; the last is judged.
+
+    Returns:
+        Turns by system, user and assistant; the last is the assistant's and another comes before it.
+    """
+    turns = [(_RENAMED.get(role, role), content) for role, content in conversation]
+    *context, (speaker, judged) = turns
+    if speaker != "assistant":
+        context = [(_EXCHANGED.get(role, role), content) for role, content in context]
+    turns = [*context, ("assistant", judged)]
+    at = opener_at([role for role, _ in turns])
+    return turns if at is None else [*turns[:at], OPENER, *turns[at:]]
+
+
+def opener_at(roles: Sequence[str]) -> int | None:
+    """Tell where `OPENER` belongs: before the first turn that is not system, if that is the assistant's."""
+    first = next((index for index, role in enumerate(roles) if role != "system"), None)
+    return first if first is not None and roles[first] == "assistant" else None

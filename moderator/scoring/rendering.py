@@ -1,0 +1,215 @@
+"""Chat turns to token ids, as the Llama-3 chat template renders them, cut to what the model reads.
+
+Content is encoded by a second copy of the tokenizer that knows no special tokens: a user who types
+`<|eot_id|>` gets its letters, not the token, and can forge neither a turn nor the gate.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
+
+from moderator.errors import ConfigurationError
+from moderator.scoring.framing import OPENER, Message, opener_at
+
+_GATE_HEADER: Final = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+_CHARACTERS_PER_TOKEN: Final = 8
+"""More than ordinary text has: what is longer is cut before it is tokenized, so 10 MB never are for 4,000 tokens."""
+_LEAST_CONTENT_TOKENS: Final = 8
+
+_PROBES: Final[list[list[Message]]] = [
+    [("user", "Hi there"), ("assistant", "Hello.")],
+    [
+        ("system", " Be kind.\n"),
+        ("user", "1 + 1?"),
+        ("assistant", "\u00e9 (2)\n\n- x"),
+        ("user", ""),
+        ("assistant", "\u2026"),
+    ],
+]
+
+
+class Rendering(NamedTuple):
+    """A conversation as token ids.
+
+    Attributes:
+        token_ids: BOS, then the turns.
+        gate_row: index in `token_ids` where the last assistant header starts, at the end of the turn before it.
+        truncated: turns or text were left out.
+    """
+
+    token_ids: tuple[int, ...]
+    gate_row: int
+    truncated: bool
+
+
+class _Cut(NamedTuple):
+    """The turns of a conversation that can still fit, judged by characters.
+
+    Attributes:
+        first: index in the conversation of the first turn kept.
+        is_shortened: the last turn's middle is gone.
+    """
+
+    turns: list[Message]
+    first: int
+    is_shortened: bool
+
+
+class Renderer:
+    """Renders conversations for one tokenizer and one limit. One thread owns it."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
+        """Check that the tokenizer and its chat template are of the Llama-3 kind.
+
+        Args:
+            tokenizer: the checkpoint's, with its chat template; not changed.
+            max_tokens: no rendering is longer.
+
+        Raises:
+            ConfigurationError: the template renders otherwise than we would, or `max_tokens` leaves no room for text.
+        """
+        self.max_tokens = max_tokens
+        self._text = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self._text.encode_special_tokens = True
+        self._text.no_truncation()
+        self._text.no_padding()
+        self._bos = _token(tokenizer, tokenizer.bos_token or "")
+        self._start, self._end, self._eot = (
+            _token(tokenizer, token) for token in ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+        )
+        self._headers: dict[str, list[int]] = {}
+        self.gate_pattern = tuple(tokenizer.encode(_GATE_HEADER, add_special_tokens=False))
+        self._opener = self._turn(OPENER[0], self._encode([OPENER[1]])[0])
+        self._check_template(tokenizer)
+        if max_tokens < 1 + len(self._opener) + len(self.gate_pattern) + _LEAST_CONTENT_TOKENS:
+            raise ConfigurationError(f"`max_input_tokens` is {max_tokens}: too few to hold a message; raise it")
+
+    def render(self, conversations: Sequence[Sequence[Message]]) -> list[Rendering]:
+        """Render each conversation, in the order given; what is too long loses its oldest turns first.
+
+        Args:
+            conversations: any number of them, framed or not; n >= 2 turns with an assistant's after the first.
+
+        Raises:
+            ValueError: a conversation has no assistant header to read the gate at; the text names its index.
+        """
+        cuts = [self._cut(index, conversation) for index, conversation in enumerate(conversations)]
+        contents = iter(self._encode([content for cut in cuts for _, content in cut.turns]))
+        return [self._fit(index, cut, [next(contents) for _ in cut.turns]) for index, cut in enumerate(cuts)]
+
+    def _cut(self, index: int, conversation: Sequence[Message]) -> _Cut:
+        """Leave out what cannot fit, before it costs anything."""
+        if "assistant" not in [role for role, _ in conversation[1:]]:
+            raise ValueError(f"conversation {index}: no assistant turn after another, so no header to read the gate at")
+        room = self.max_tokens * _CHARACTERS_PER_TOKEN
+        turns: list[Message] = []
+        is_shortened = False
+        for role, content in reversed(conversation):
+            text = content.strip()  # as the template's `trim` does
+            if not turns and len(text) > room:
+                text, is_shortened = text[: room - room // 2] + text[-(room // 2) :], True
+            room -= len(text)
+            if turns and (room < 0 or len(turns) >= self.max_tokens):
+                break
+            turns.append((role, text))
+        return _Cut(turns[::-1], len(conversation) - len(turns), is_shortened)
+
+    def _fit(self, index: int, cut: _Cut, contents: list[list[int]]) -> Rendering:
+        turns = [self._turn(role, content) for (role, _), content in zip(cut.turns, contents, strict=True)]
+        roles = [role for role, _ in cut.turns]
+        is_whole = cut.first == 0 and not cut.is_shortened
+        if is_whole and 1 + sum(map(len, turns)) <= self.max_tokens:
+            return self._join(roles, turns, truncated=False)
+        room = self.max_tokens - 1 - len(self._opener)
+        anchor = max((at for at, role in enumerate(roles) if role == "assistant"), default=-1)
+        if anchor == len(turns) - 1 and len(turns[anchor]) > room:
+            turns[anchor] = self._turn("assistant", _head_and_tail(contents[anchor], room - len(self.gate_pattern)))
+        if anchor < 0 or sum(map(len, turns[anchor:])) > room:
+            raise ValueError(
+                f"conversation {index}: what follows the last assistant header is longer than the model reads"
+            )
+        first = _first_turn([len(turn) for turn in turns], cut.first, anchor, room)
+        roles, turns = roles[first:], turns[first:]
+        at = opener_at(roles)
+        if at is not None:
+            roles.insert(at, OPENER[0])
+            turns.insert(at, self._opener)
+        return self._join(roles, turns, truncated=True)
+
+    def _join(self, roles: list[str], turns: list[list[int]], *, truncated: bool) -> Rendering:
+        anchor = max(at for at, role in enumerate(roles) if role == "assistant")
+        token_ids = [self._bos]
+        gate_row = 0
+        for at, turn in enumerate(turns):
+            if at == anchor:
+                gate_row = len(token_ids) - 1
+            token_ids += turn
+        return Rendering(tuple(token_ids), gate_row, truncated)
+
+    def _turn(self, role: str, content: list[int]) -> list[int]:
+        return [*self._header(role), *content, self._eot]
+
+    def _header(self, role: str) -> list[int]:
+        if role not in self._headers:
+            name, gap = self._encode([role, "\n\n"])
+            self._headers[role] = [self._start, *name, self._end, *gap]
+        return self._headers[role]
+
+    def _encode(self, texts: list[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self._text.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def _check_template(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        if list(self.gate_pattern) != [self._eot, *self._header("assistant")]:
+            raise ConfigurationError("tokenizer.json: the assistant header is not made of Llama-3's special tokens")
+        for probe in _PROBES:
+            messages = [{"role": role, "content": content} for role, content in probe]
+            try:
+                wanted = tokenizer.apply_chat_template(messages, return_dict=False)
+            except Exception as error:  # noqa: BLE001 - a template is a program of others and raises what it likes
+                raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
+            turns = [
+                self._turn(role, ids)
+                for (role, _), ids in zip(probe, self._encode([c.strip() for _, c in probe]), strict=True)
+            ]
+            if wanted != [self._bos, *(token for turn in turns for token in turn)]:
+                raise ConfigurationError("the chat template is not Llama-3's, the only one that ArmoRM was trained on")
+
+
+def _first_turn(lengths: list[int], offset: int, anchor: int, room: int) -> int:
+    """Choose the turn to begin with: the roundest index that drops at most a quarter more than it must.
+
+    A conversation that grows by a turn then mostly begins where it began before, so its rendering has the same prefix.
+    The turn before the judged one is dropped only where it must be.
+
+    Args:
+        lengths: tokens of each turn.
+        offset: index in the conversation of the first of them.
+        anchor: the last assistant turn; never dropped.
+        room: tokens for all turns kept.
+    """
+    least = len(lengths)
+    while least > 0 and sum(lengths[least - 1 :]) <= room:
+        least -= 1
+    candidates = [at for at in range(least, max(least, anchor - 1) + 1) if sum(lengths[least:at]) <= room // 4]
+    return max(candidates, key=lambda at: _roundness(offset + at))
+
+
+def _roundness(index: int) -> float:
+    """The largest power of two that divides the index."""
+    return index & -index if index else float("inf")
+
+
+def _head_and_tail(token_ids: list[int], room: int) -> list[int]:
+    tail = room // 2
+    return token_ids[: room - tail] + token_ids[len(token_ids) - tail :]
+
+
+def _token(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    token_id = tokenizer.backend_tokenizer.token_to_id(token)
+    if token_id is None:
+        raise ConfigurationError(
+            f"tokenizer.json: no token `{token or 'bos_token'}`, which Llama-3's chat template needs"
+        )
+    return int(token_id)
