@@ -1,0 +1,57 @@
+"""The catalogue of everything `policy check` and `policy test` can object to.
+
+A code keeps its meaning for ever; a new kind of problem takes a new code.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "P001": "The folder cannot be used: it is empty, holds no policy, or lacks settings.yaml or signals.yaml. "
+        "An empty folder is an error and never means that everything is allowed.",
+        "P002": "A file cannot be read: not a plain file, a link to nowhere or to itself, no permission, over 1 MB, "
+        "doubled as .yml and .yaml, or spelt .YAML.",
+        "P003": "A file is not plain UTF-8 text, or holds a character that cannot be seen.",
+        "P004": "A file is not valid YAML; often a tab, a missing quote or a wrong indent.",
+        "P005": "Anchors, aliases, merge keys, tags, directives and several documents in a file are not used here: "
+        "what you read is all there is.",
+        "P006": "A key stands twice in one mapping, so one of the two would be lost.",
+        "P007": "The file is nested far deeper than any policy needs.",
+        "P009": "A part of the language that this version does not know. It is never ignored: remove it or upgrade.",
+        "P010": "A condition names a signal that signals.yaml does not declare.",
+        "P011": "A key is not part of the language at this place.",
+        "P012": "A rule matches on a field that settings.yaml does not list under `fields`.",
+        "P013": "A rule gives a reason that settings.yaml does not list under `reasons`.",
+        "P014": "A value is not one of those allowed here.",
+        "P015": "A name is given twice where it must be unique.",
+        "P016": "A name may hold lower-case letters, digits, - and _, and starts with a letter or digit.",
+        "P017": "The reasons score_missing and unscored are given by the engine and cannot be listed.",
+        "P020": "Something required is missing or empty.",
+        "P021": "Two conditions stand side by side; say whether all or any of them must hold.",
+        "P022": "A list, a mapping or a text is wanted here and something else was found.",
+        "P023": "A number, true/false or null stands where text is wanted; quotes make it text.",
+        "P024": "Conditions are nested more than 3 levels deep.",
+        "P025": "A pattern can never fit: a * may only stand at the end.",
+        "P030": "A comparison is not one of: below N, at most N, at least N, above N, missing.",
+        "P031": "A number is outside the signal's scale.",
+        "P032": "A limit has more than 6 decimals; scores have 6.",
+        "P033": "A rule flags what scores best, which is rarely meant.",
+        "P034": "A signal's scale or plausible range cannot be right.",
+        "P041": "A time is not a date and time with a zone.",
+        "P050": "A rule matches whatever the scores are.",
+        "P051": "A rule can never match.",
+        "P052": "A high or critical rule is limited to a field that events only sometimes carry; events without it "
+        "are never flagged by the rule.",
+        "P053": "No rule is live, so nothing is ever flagged for a score.",
+        "P060": "A live or shadow rule needs an objective that the model does not have.",
+        "P061": "A declared signal needs an objective that the model does not have; no rule uses it.",
+        "P070": "A test names a policy or rule that does not exist.",
+        "P071": "A test leaves out an input that production always has.",
+        "P072": "No recorded score is exactly this number on the signal's scale.",
+        "P073": "There are no tests, so nothing is shown.",
+        "P074": "A live rule needs a test in which it is matched and one in which it is not matched.",
+        "P075": "A test expects something else than what the policies decide.",
+    }
+)
+"""Code -> what it means, for `policy check --about CODE`."""

@@ -1,0 +1,162 @@
+"""One policy file -> `Policy`, with every name resolved."""
+
+from typing import Literal, get_args
+
+from moderator.events import SEVERITIES
+from moderator.policy.context import Context
+from moderator.policy.model import Condition, Expression, Flag, Group, Policy, Rule, RuleMode, Scope
+from moderator.policy.phrases import FORMS, read_condition
+from moderator.policy.problems import Report, Span, did_you_mean, quote
+from moderator.policy.reading import (
+    Block,
+    choices,
+    read_block,
+    read_choice,
+    read_entries,
+    read_items,
+    read_name,
+    read_once,
+    read_text,
+)
+from moderator.policy.scopes import read_scope
+from moderator.policy.settings_file import VERDICTS
+from moderator.policy.yaml_tree import Node, Scalar
+
+MAX_LEVELS = 3
+
+_POLICY_KEYS = ("policy", "about", "owner", "applies_to", "rules")
+_RULE_KEYS = ("rule", "about", "mode", "applies_to", "when", "unless", "except", "if_score_missing", "flag")
+_LATER_RULE_KEYS = ("rollout", "rollout_seed", "starts", "until", "budget")
+_FLAG_KEYS = ("severity", "reason", "labels")
+_GROUPS: tuple[Literal["all", "any"], ...] = ("all", "any")
+_MODES: tuple[RuleMode, ...] = get_args(RuleMode)
+
+
+def read_policy(tree: Node, file: str, context: Context) -> Policy | None:
+    """Read the tree of one policy file and note its names in the context; None when it cannot be used."""
+    report = context.report
+    block = read_block(tree, "a policy", _POLICY_KEYS, report)
+    if block is None:
+        return None
+    node = block.need("policy", "policy: a-short-name")
+    name = read_name(node, "the policy's name", report)
+    read_once(name, node.span if node else block.span, "the policy", context.policies, report)
+    read_text(block.need("about", "one line on what it is for"), "about", report)
+    read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", report)
+    scope = _optional_scope(block, context)
+    items = read_items(block.need("rules", "rules: and a list of them"), "rules", report)
+    seen = context.rules.setdefault(name or "", {})
+    rules = [_read_rule(item, name or "", scope, seen, context) for item in items]
+    return Policy(name or "", file, tuple(rule for rule in rules if rule is not None))
+
+
+def _optional_scope(block: Block, context: Context) -> Scope:
+    node = block.get("applies_to")
+    return () if node is None else read_scope(node, "applies_to", context)
+
+
+def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], context: Context) -> Rule | None:
+    report = context.report
+    block = read_block(node, "a rule", _RULE_KEYS, report, _LATER_RULE_KEYS)
+    if block is None:
+        return None
+    span, name = _read_rule_name(block, seen, report)
+    read_text(block.need("about", "one line on what it catches"), "about", report)
+    mode = read_choice(block.need("mode", "mode: live, shadow or off"), "mode", _MODES, report)
+    whole_scope = (*scope, *_optional_scope(block, context))
+    when = _read_expression(block.need("when", "when: and a condition"), "when", context)
+    unless = _read_expression(block.get("unless"), "unless", context)
+    spares = _read_spares(block.get("except"), context)
+    flags_when_missing = _read_if_missing(block.get("if_score_missing"), context)
+    flag = _read_flag(block.need("flag", "flag: {severity: high, reason: …}"), context)
+    if name is None or mode is None or when is None or flag is None:
+        return None
+    return Rule(f"{policy}/{name}", mode, whole_scope, when, unless, spares, flags_when_missing, flag, span)
+
+
+def _read_rule_name(block: Block, seen: dict[str, Span], report: Report) -> tuple[Span, str | None]:
+    node = block.need("rule", "rule: a-short-name")
+    span = node.span if node else block.span
+    name = read_name(node, "the rule's name", report)
+    read_once(name, span, "the rule", seen, report)
+    return span, name
+
+
+def _read_spares(node: Node | None, context: Context) -> tuple[Scope, ...]:
+    items = () if node is None else read_items(node, "except", context.report)
+    return tuple(read_scope(item, "an item of except", context) for item in items)
+
+
+def _read_if_missing(node: Node | None, context: Context) -> bool:
+    if node is None:
+        return context.settings is None or context.settings.flags_when_missing
+    return read_choice(node, "if_score_missing", VERDICTS, context.report) != "allow"
+
+
+def _read_flag(node: Node | None, context: Context) -> Flag | None:
+    report = context.report
+    block = read_block(node, "flag", _FLAG_KEYS, report)
+    if block is None:
+        return None
+    severity = read_choice(block.need("severity", "low, medium, high or critical"), "severity", SEVERITIES, report)
+    reason = _read_reason(block.need("reason", "one of the reasons in settings.yaml"), context)
+    labels = block.get("labels")
+    names = [read_name(item, "a label", report) for item in (read_items(labels, "labels", report) if labels else ())]
+    if severity is None or reason is None:
+        return None
+    return Flag(severity, reason, tuple(sorted({name for name in names if name is not None})))
+
+
+def _read_reason(node: Node | None, context: Context) -> str | None:
+    reason = read_text(node, "reason", context.report)
+    reasons = context.settings.reasons if context.settings else None
+    if node is None or reason is None or reasons is None or reason in reasons:
+        return reason
+    hint = f"{did_you_mean(reason, reasons)} {choices('settings.yaml', reasons)}".strip()
+    context.report.error("P013", node.span, f"there is no reason called {quote(reason)}", hint)
+    return None
+
+
+def _read_expression(node: Node | None, what: str, context: Context, level: int = 1) -> Expression | None:
+    entries = read_entries(node, what, context.report)
+    if entries is None:
+        return None
+    (key, value), *others = entries.entries
+    if others:
+        _report_side_by_side(key, others[0][0], context.report)
+        for name, part in entries.entries:
+            _read_part(name, part, context, level)
+        return None
+    return _read_part(key, value, context, level)
+
+
+def _report_side_by_side(first: Scalar, second: Scalar, report: Report) -> None:
+    message = f"two conditions stand side by side (the other is on line {first.span.line})"
+    report.error("P021", second.span, message, 'put both under "all:" or "any:"')
+
+
+def _read_part(key: Scalar, value: Node, context: Context, level: int) -> Expression | None:
+    kind = next((group for group in _GROUPS if group == key.text), None)
+    if kind is None:
+        return _read_comparison(key, value, context)
+    if level > MAX_LEVELS:
+        message = f"conditions are nested more than {MAX_LEVELS} levels deep"
+        context.report.error("P024", key.span, message, "split the rule in two")
+        return None
+    items = read_items(value, kind, context.report)
+    parts = [_read_expression(item, "a condition", context, level + 1) for item in items]
+    sound = tuple(part for part in parts if part is not None)
+    return Group(kind, sound) if parts and len(sound) == len(parts) else None
+
+
+def _read_comparison(key: Scalar, value: Node, context: Context) -> Condition | None:
+    signals, report = context.signals, context.report
+    if signals is None:
+        return None
+    if key.text in signals:
+        signal = signals[key.text]
+        return None if signal is None else read_condition(signal, value, report)
+    hint = did_you_mean(key.text, (*signals, *_GROUPS)) or FORMS
+    message = f"there is no signal called {quote(key.text)}"
+    report.error("P010", key.span, message, f"{hint} {choices('signals.yaml', signals)}")
+    return None

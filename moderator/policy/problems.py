@@ -1,0 +1,136 @@
+"""What is wrong in a policy folder, and where: file, line, column, the line itself, a caret and one fix.
+
+Knows nothing of policies; every other file of this package reports through `Report`.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from moderator.policy.codes import CODES
+
+_EXCERPT_CHARACTERS = 160
+_QUOTE_CHARACTERS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of the folder as text; line ends are already plain."""
+
+    name: str
+    text: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A place in a file; line and column count from 1, in characters."""
+
+    file: SourceFile
+    line: int
+    column: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{printable(self.file.name)}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error or warning; its text is a block of one to three lines."""
+
+    level: Literal["error", "warning"]
+    code: str
+    message: str
+    hint: str
+    file: str
+    span: Span | None
+
+    def __str__(self) -> str:
+        place = str(self.span) if self.span else printable(self.file)
+        head = f"{self.level} {self.code} {place} {self.message}"
+        if self.span is None:
+            return f"{head}\n     | {self.hint}" if self.hint else head
+        return f"{head}\n{_excerpt(self.span, self.hint)}"
+
+
+class Report:
+    """Gathers problems while a folder is read, so that one run shows them all."""
+
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All problems, by file, line and column."""
+        return sorted(self._problems, key=_place)
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The errors alone, in the same order."""
+        return [problem for problem in self.problems if problem.level == "error"]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """The warnings alone, in the same order."""
+        return [problem for problem in self.problems if problem.level == "warning"]
+
+    def error(self, code: str, at: Span | str, message: str, hint: str = "") -> None:
+        """Note an error at a place in a file, or (`at` a name) for a whole file."""
+        self._add("error", code, at, message, hint)
+
+    def warning(self, code: str, at: Span | str, message: str, hint: str = "") -> None:
+        """Note a warning."""
+        self._add("warning", code, at, message, hint)
+
+    def _add(self, level: Literal["error", "warning"], code: str, at: Span | str, message: str, hint: str) -> None:
+        assert code in CODES, code
+        file, span = (at, None) if isinstance(at, str) else (at.file.name, at)
+        self._problems.append(Problem(level, code, message, hint, file, span))
+
+
+def quote(text: str) -> str:
+    """Show a name or value in quotes: cut when long, invisible characters made visible."""
+    shown = text if len(text) <= _QUOTE_CHARACTERS else text[: _QUOTE_CHARACTERS - 3] + "..."
+    return f'"{printable(shown)}"'
+
+
+def printable(text: str) -> str:
+    """Escape what would not show on a terminal, or would steer it."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Suggest the option nearest to `name`; empty when none is near."""
+    near = get_close_matches(name[:_QUOTE_CHARACTERS], list(options), n=1, cutoff=0.6)
+    return f'did you mean "{near[0]}"?' if near else ""
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    span = problem.span
+    return (problem.file, span.line, span.column) if span else (problem.file, 0, 0)
+
+
+def _excerpt(span: Span, hint: str) -> str:
+    line = span.file.lines[span.line - 1] if span.line <= len(span.file.lines) else ""
+    start = max(0, span.column - 1 - _EXCERPT_CHARACTERS // 2) if len(line) > _EXCERPT_CHARACTERS else 0
+    shown = line[start : start + _EXCERPT_CHARACTERS]
+    before = span.column - 1 - start
+    marked = shown[before : before + span.width] or " "
+    caret = " " * _cells(shown[:before]) + "^" * max(1, _cells(marked))
+    number = f"{span.line:>4}"
+    return f"{number} | {_one_cell_each(shown)}".rstrip() + f"\n{'':4} | {caret} {hint}".rstrip()
+
+
+def _one_cell_each(text: str) -> str:
+    return "".join(" " if c == "\t" else c if c.isprintable() or unicodedata.combining(c) else "?" for c in text)
+
+
+def _cells(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,0 +1,167 @@
+"""Nodes -> texts, names, numbers, lists and keyed blocks; everything unexpected is reported at its place."""
+
+import re
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import TypeVar
+
+from moderator.policy.problems import Report, Span, did_you_mean, quote
+from moderator.policy.scale import parse_decimal
+from moderator.policy.yaml_tree import Broken, Mapping, Node, Scalar
+from moderator.policy.yaml_tree import Sequence as ListNode
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+_KIND_NAMES = {"number": "a number", "boolean": "true or false", "nothing": "nothing"}
+
+Option = TypeVar("Option", bound=str)
+
+
+class Block:
+    """One mapping with known keys; unknown ones are reported when it is made."""
+
+    def __init__(self, node: Mapping, what: str, known: Sequence[str], later: Sequence[str], report: Report) -> None:
+        self.span = node.span
+        self._what = what
+        self._report = report
+        self._values: dict[str, Node] = {}
+        for key, value in node.entries:
+            if key.text in known:
+                self._values[key.text] = value
+            elif key.text in later:
+                report.error(
+                    "P009", key.span, f"{quote(key.text)} is not known to this version", "remove it, or upgrade"
+                )
+            else:
+                hint = did_you_mean(key.text, known) or f"{what} may have: {', '.join(known)}"
+                report.error("P011", key.span, f"{what} has no key {quote(key.text)}", hint)
+
+    def get(self, key: str) -> Node | None:
+        """Give the key's value, None when it is not there."""
+        return self._values.get(key)
+
+    def need(self, key: str, hint: str) -> Node | None:
+        """Give the key's value; its absence is an error."""
+        if key not in self._values:
+            self._report.error("P020", self.span, f'{self._what} needs "{key}"', hint)
+        return self._values.get(key)
+
+
+def read_block(
+    node: Node | None, what: str, known: Sequence[str], report: Report, later: Sequence[str] = ()
+) -> Block | None:
+    """Read a mapping with known keys; those of `later` belong to the language but not to this version."""
+    entries = read_entries(node, what, report)
+    return None if entries is None else Block(entries, what, known, later, report)
+
+
+def read_entries(node: Node | None, what: str, report: Report) -> Mapping | None:
+    """Read a mapping whose keys are free, at least one."""
+    if isinstance(node, Mapping) and node.entries:
+        return node
+    _report_other(node, f"{what} must be a mapping of names and values", report)
+    return None
+
+
+def read_items(node: Node | None, what: str, report: Report) -> tuple[Node, ...]:
+    """Read a list with at least one item."""
+    if isinstance(node, ListNode):
+        if not node.items:
+            report.error("P020", node.span, f"{what} is empty", "give at least one, or remove the key")
+        return node.items
+    _report_other(node, f"{what} must be a list", report)
+    return ()
+
+
+def read_text(node: Node | None, what: str, report: Report) -> str | None:
+    """Read text that is not blank; numbers and true/false want quotes."""
+    if not isinstance(node, Scalar):
+        _report_other(node, f"{what} must be text", report)
+        return None
+    if node.kind == "text" and node.text.strip():
+        return node.text
+    if node.kind in ("number", "boolean"):
+        message = f"{what} must be text, and {printable_plain(node)} is {_KIND_NAMES[node.kind]}"
+        report.error("P023", node.span, message, f'put it in quotes: "{node.text}"')
+    else:
+        report.error("P020", node.span, f"{what} is empty", "write it out")
+    return None
+
+
+def read_name(node: Node | None, what: str, report: Report) -> str | None:
+    """Read a name: lower-case letters, digits, - and _."""
+    text = read_text(node, what, report)
+    if text is None or _NAME.fullmatch(text):
+        return text
+    assert node is not None
+    fixed = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:100]
+    hint = f'did you mean "{fixed}"?' if fixed else ""
+    message = f"{what} may hold only lower-case letters, digits, - and _, not {quote(text)}"
+    report.error("P016", node.span, message, hint)
+    return None
+
+
+def read_choice(node: Node | None, what: str, options: Sequence[Option], report: Report) -> Option | None:
+    """Read one of a few words."""
+    text = read_text(node, what, report)
+    if text is None:
+        return None
+    for option in options:
+        if option == text:
+            return option
+    assert node is not None
+    listed = f"{', '.join(options[:-1])} or {options[-1]}"
+    report.error("P014", node.span, f"{what} cannot be {quote(text)}", did_you_mean(text, options) or f"write {listed}")
+    return None
+
+
+def read_number(node: Node | None, what: str, report: Report) -> Fraction | None:
+    """Read plain decimal."""
+    if isinstance(node, Scalar):
+        number = parse_decimal(node.text) if node.kind == "number" else None
+        if number is None:
+            report.error("P022", node.span, f"{what} must be a plain number, not {quote(node.text)}", "such as 0.5")
+        return number
+    _report_other(node, f"{what} must be a number", report)
+    return None
+
+
+def read_once(name: str | None, span: Span, what: str, seen: dict[str, Span], report: Report) -> bool:
+    """Note a name in `seen`; false, and reported, when it is there already."""
+    if name is None:
+        return False
+    if name in seen:
+        first = seen[name]
+        place = f"line {first.line}" if first.file is span.file else str(first)
+        report.error(
+            "P015", span, f"{what} {quote(name)} is there twice (the other is on {place})", "rename one of them"
+        )
+        return False
+    seen[name] = span
+    return True
+
+
+def choices(what: str, names: Iterable[str]) -> str:
+    """List what may be chosen from, as part of a hint."""
+    return f"({what} has: {', '.join(names)})"
+
+
+def printable_plain(node: Scalar) -> str:
+    """Show a plain value as written, without quotes."""
+    return quote(node.text)[1:-1]
+
+
+def _report_other(node: Node | None, message: str, report: Report) -> None:
+    if node is None or isinstance(node, Broken):
+        return
+    is_empty = isinstance(node, Scalar) and node.kind == "nothing"
+    is_empty = is_empty or (isinstance(node, Mapping) and not node.entries)
+    if is_empty:
+        report.error("P020", node.span, f"{message}, and this is empty", "write it out, or remove the key")
+    else:
+        report.error("P022", node.span, f"{message}, not {_kind_of(node)}")
+
+
+def _kind_of(node: Node) -> str:
+    if isinstance(node, Mapping):
+        return "a mapping"
+    return "a list" if isinstance(node, ListNode) else "one value"

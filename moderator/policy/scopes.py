@@ -1,0 +1,55 @@
+"""`applies_to` and `except`: which events a rule is for."""
+
+from moderator.policy.context import Context
+from moderator.policy.model import FieldMatch, Scope
+from moderator.policy.problems import Report, did_you_mean, quote
+from moderator.policy.reading import choices, read_entries, read_items, read_text
+from moderator.policy.yaml_tree import Node, Scalar
+from moderator.policy.yaml_tree import Sequence as ListNode
+
+SPEAKERS = ("system", "developer", "user", "assistant", "tool")
+
+
+def read_scope(node: Node | None, what: str, context: Context) -> Scope:
+    """Read a mapping of field -> text or list of texts, each exact or a prefix ending in `*`."""
+    entries = read_entries(node, what, context.report)
+    lines = (_read_line(key, value, context) for key, value in (entries.entries if entries else ()))
+    return tuple(line for line in lines if line is not None)
+
+
+def normal_locale(locale: str) -> str:
+    """Write a locale as it is compared: lower case, `-` for `_`."""
+    return locale.lower().replace("_", "-")
+
+
+def _read_line(key: Scalar, value: Node, context: Context) -> FieldMatch | None:
+    field, report = key.text, context.report
+    fields = context.settings.fields if context.settings else None
+    if fields is not None and field not in fields:
+        hint = did_you_mean(field, fields)
+        known = choices("settings.yaml", fields)
+        report.error("P012", key.span, f"rules cannot match on {quote(field)}", f"{hint} {known}".strip())
+        return None
+    nodes = read_items(value, field, report) if isinstance(value, ListNode) else (value,)
+    patterns = [pattern for node in nodes if (pattern := _read_pattern(field, node, report)) is not None]
+    exact = frozenset(pattern for pattern in patterns if not pattern.endswith("*"))
+    prefixes = sorted({pattern[:-1] for pattern in patterns if pattern.endswith("*")})
+    return FieldMatch(field, exact, tuple(prefixes))
+
+
+def _read_pattern(field: str, node: Node, report: Report) -> str | None:
+    text = read_text(node, field, report)
+    if text is None:
+        return None
+    if "*" in text[:-1]:
+        report.error("P025", node.span, f"{quote(text)} can never fit", "a * may only stand at the end")
+        return None
+    if field == "speaker" and not any(_fits(text, speaker) for speaker in SPEAKERS):
+        hint = did_you_mean(text, SPEAKERS) or f"write one of: {', '.join(SPEAKERS)}"
+        report.error("P014", node.span, f"nobody speaks as {quote(text)}", hint)
+        return None
+    return normal_locale(text) if field == "locale" else text
+
+
+def _fits(pattern: str, value: str) -> bool:
+    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern

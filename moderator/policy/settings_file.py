@@ -1,0 +1,91 @@
+"""settings.yaml -> `Settings`."""
+
+from fractions import Fraction
+from typing import get_args
+
+from moderator.events import Verdict
+from moderator.policy.model import Presence, Settings
+from moderator.policy.problems import Report, Span, did_you_mean, quote
+from moderator.policy.reading import (
+    Block,
+    read_block,
+    read_choice,
+    read_entries,
+    read_items,
+    read_name,
+    read_number,
+    read_once,
+)
+from moderator.policy.yaml_tree import Node
+
+FORMAT = 1
+"""The language version that this engine knows."""
+EVENT_FIELDS = ("speaker", "tenant", "channel", "locale", "role")
+METADATA = "metadata."
+RESERVED_REASONS = ("score_missing", "unscored")
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+_KEYS = ("format", "if_score_missing", "if_unscored", "fields", "reasons")
+_LATER_KEYS = ("exemption_limit",)
+_PRESENCES: tuple[Presence, ...] = ("always", "sometimes")
+
+
+def read_settings(tree: Node, report: Report) -> Settings | None:
+    """Read the tree of settings.yaml; None when something needed to read rules is missing."""
+    block = read_block(tree, "settings.yaml", _KEYS, report, _LATER_KEYS)
+    if block is None:
+        return None
+    _check_format(block, report)
+    if_missing = read_choice(
+        block.need("if_score_missing", "flag: fail closed; allow: fail open"), "if_score_missing", VERDICTS, report
+    )
+    if_unscored = read_choice(
+        block.need("if_unscored", "the verdict when the model gave no score: flag or allow"),
+        "if_unscored",
+        VERDICTS,
+        report,
+    )
+    return Settings(
+        flags_when_missing=if_missing != "allow",
+        unscored_verdict=if_unscored or "flag",
+        fields=_read_fields(block, report),
+        reasons=_read_reasons(block, report),
+    )
+
+
+def _check_format(block: Block, report: Report) -> None:
+    node = block.need("format", f"format: {FORMAT}")
+    number = read_number(node, "format", report)
+    if node is not None and number is not None and number != Fraction(FORMAT):
+        message = f"format {number} is not known to this version"
+        report.error("P009", node.span, message, f"this version knows format {FORMAT}")
+
+
+def _read_fields(block: Block, report: Report) -> dict[str, Presence]:
+    node = block.need("fields", "what rules may match on, such as {speaker: always, tenant: always}")
+    entries = read_entries(node, "fields", report)
+    fields: dict[str, Presence] = {}
+    for key, value in entries.entries if entries else ():
+        presence = read_choice(value, f"the field {key.text}", _PRESENCES, report)
+        if key.text in EVENT_FIELDS or (key.text.startswith(METADATA) and _is_metadata_key(key.text)):
+            fields[key.text] = presence or "sometimes"
+        else:
+            hint = did_you_mean(key.text, EVENT_FIELDS) or f"events have: {', '.join(EVENT_FIELDS)}, metadata.<key>"
+            report.error("P012", key.span, f"events have no field {quote(key.text)}", hint)
+    return fields
+
+
+def _is_metadata_key(field: str) -> bool:
+    return field.removeprefix(METADATA) not in ("", "*")
+
+
+def _read_reasons(block: Block, report: Report) -> tuple[str, ...]:
+    node = block.need("reasons", "stable codes, such as [unsafe_content]")
+    seen: dict[str, Span] = {}
+    for item in read_items(node, "reasons", report):
+        reason = read_name(item, "a reason", report)
+        if reason in RESERVED_REASONS:
+            message = f"the reason {quote(reason)} is given by the engine"
+            report.error("P017", item.span, message, "remove it, or choose another name")
+        read_once(reason, item.span, "the reason", seen, report)
+    return tuple(seen)

@@ -1,0 +1,60 @@
+"""The snapshot: one hash of everything in a policy folder that can change a decision."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from moderator.policy.model import Condition, Expression, Rule, Scope, Settings, Signal
+from moderator.policy.settings_file import FORMAT
+
+Canonical = str | int | bool | None | list["Canonical"] | dict[str, "Canonical"]
+
+
+def snapshot_of(settings: Settings, signals: Iterable[Signal], rules: Iterable[Rule]) -> str:
+    """Give `sha256:` and 64 hex digits over canonical JSON.
+
+    Comments, the order of keys and files, `about` texts, tests and rules that are off do not change it.
+    """
+    content: Canonical = {
+        "format": FORMAT,
+        "if_unscored": settings.unscored_verdict,
+        "signals": {signal.name: _signal(signal) for signal in signals},
+        "rules": [_rule(rule) for rule in sorted(rules, key=lambda rule: rule.id) if rule.mode != "off"],
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def _signal(signal: Signal) -> Canonical:
+    return {
+        "from": signal.objective,
+        "multiply": str(signal.scale.multiply),
+        "add": str(signal.scale.add),
+        "plausible": list(signal.plausible),
+    }
+
+
+def _rule(rule: Rule) -> Canonical:
+    return {
+        "rule": rule.id,
+        "mode": rule.mode,
+        "applies_to": _scope(rule.scope),
+        "when": _expression(rule.when),
+        "unless": _expression(rule.unless) if rule.unless else None,
+        "except": [_scope(scope) for scope in rule.spares],
+        "if_score_missing": "flag" if rule.flags_when_missing else "allow",
+        "severity": rule.flag.severity,
+        "reason": rule.flag.reason,
+        "labels": list(rule.flag.labels),
+    }
+
+
+def _scope(scope: Scope) -> Canonical:
+    lines = sorted((line.field, sorted(line.exact), sorted(line.prefixes)) for line in scope)
+    return [[field, list(exact), list(prefixes)] for field, exact, prefixes in lines]
+
+
+def _expression(expression: Expression) -> Canonical:
+    if isinstance(expression, Condition):
+        return [expression.signal.name, expression.phrase]
+    return {expression.kind: [_expression(part) for part in expression.parts]}

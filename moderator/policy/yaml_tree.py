@@ -1,0 +1,211 @@
+"""YAML text -> a tree of nodes that know their place.
+
+Reads the parser's events, not its objects: aliases are never followed and tags never looked up, so nothing is
+executed and nothing multiplies.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from moderator.policy.problems import Report, SourceFile, Span, quote
+
+MAX_DEPTH = 20
+
+_NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+_NUMBER = re.compile(
+    r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
+    r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One value; `kind` is what YAML 1.2 makes of it, so a plain `no` is text."""
+
+    text: str
+    kind: Literal["text", "number", "boolean", "nothing"]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    items: tuple["Node", ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys and values in the order written; no key twice."""
+
+    entries: tuple[tuple[Scalar, "Node"], ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Already reported; readers pass it over in silence."""
+
+    span: Span
+
+
+Node = Scalar | Sequence | Mapping | Broken
+
+_NodeEvent = AliasEvent | ScalarEvent | SequenceStartEvent | MappingStartEvent
+_ContentEvent = ScalarEvent | SequenceStartEvent | MappingStartEvent
+
+
+def read_tree(file: SourceFile, report: Report) -> Node | None:
+    """Read the file's one document; None when it is not YAML, which is then reported."""
+    try:
+        return _Composer(file, report).compose()
+    except _TooDeepError as error:
+        report.error("P007", error.span, f"more than {MAX_DEPTH} levels inside one another", "write it flatter")
+    except MarkedYAMLError as error:
+        report.error("P004", _marked(file, error), f"not valid YAML: {_why(error)}", _yaml_hint(error))
+    except (YAMLError, ValueError) as error:
+        report.error("P004", file.name, f"not valid YAML: {quote(str(error).splitlines()[0])}")
+    return None
+
+
+class _TooDeepError(Exception):
+    def __init__(self, span: Span) -> None:
+        super().__init__()
+        self.span = span
+
+
+class _Composer:
+    def __init__(self, file: SourceFile, report: Report) -> None:
+        self._file = file
+        self._report = report
+        self._events: Iterator[Event] = iter(YAML(typ="safe", pure=True).parse(file.text))
+
+    def compose(self) -> Node:
+        root: Node | None = None
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent):
+                self._check_document(event, is_first=root is None)
+            elif isinstance(event, _NodeEvent):
+                node = self._node(event, depth=1)
+                root = node if root is None else root
+        return root or Scalar("", "nothing", Span(self._file, 1, 1, 1))
+
+    def _check_document(self, event: DocumentStartEvent, *, is_first: bool) -> None:
+        if not is_first:
+            self._report.error("P005", self._span(event), "a second document starts here", "put it into its own file")
+        elif event.version not in (None, (1, 2)) or event.tags:
+            self._report.error("P005", self._span(event), "YAML directives are not used here", "remove the % lines")
+
+    def _node(self, event: _NodeEvent, depth: int) -> Node:
+        span = self._span(event)
+        if depth > MAX_DEPTH:
+            raise _TooDeepError(span)
+        if isinstance(event, AliasEvent):
+            return self._refuse(span, "aliases are not used here", "write the value out")
+        is_sound = self._check_properties(event, span)
+        node = self._content(event, span, depth)
+        return node if is_sound else Broken(span)
+
+    def _content(self, event: _ContentEvent, span: Span, depth: int) -> Node:
+        if isinstance(event, SequenceStartEvent):
+            return Sequence(tuple(self._children(SequenceEndEvent, depth)), span)
+        if isinstance(event, MappingStartEvent):
+            children = self._children(MappingEndEvent, depth)
+            return Mapping(tuple(self._entries(list(children))), span)
+        return self._scalar(event, span)
+
+    def _check_properties(self, event: _ContentEvent, span: Span) -> bool:
+        if event.anchor is not None:
+            self._refuse(span, "anchors are not used here", "write the value out where it is needed")
+        if event.tag is not None:
+            self._refuse(span, f"the tag {quote(str(event.tag))} is not used here", "remove it")
+        return event.anchor is None and event.tag is None
+
+    def _refuse(self, span: Span, message: str, hint: str) -> Broken:
+        self._report.error("P005", span, message, hint)
+        return Broken(span)
+
+    def _children(self, end: type[Event], depth: int) -> Iterator[Node]:
+        for event in self._events:
+            if isinstance(event, end):
+                return
+            assert isinstance(event, _NodeEvent)
+            yield self._node(event, depth + 1)
+
+    def _entries(self, children: list[Node]) -> Iterator[tuple[Scalar, Node]]:
+        seen: dict[str, Span] = {}
+        for key, value in zip(children[::2], children[1::2], strict=True):
+            if self._is_sound_key(key, seen):
+                assert isinstance(key, Scalar)
+                seen[key.text] = key.span
+                yield key, value
+
+    def _is_sound_key(self, key: Node, seen: dict[str, Span]) -> bool:
+        if isinstance(key, Broken):
+            return False
+        if not isinstance(key, Scalar):
+            self._report.error("P022", key.span, "a name must be text", "write one word before the colon")
+        elif key.text == "<<":
+            self._refuse(key.span, "merge keys are not used here", "write the values out")
+        elif key.kind != "text":
+            self._report.error("P023", key.span, f"the name {key.text or 'here'} is not text", "put it in quotes")
+        elif key.text in seen:
+            message = f"{quote(key.text)} stands twice (the other is on line {seen[key.text].line})"
+            self._report.error("P006", key.span, message, "keep one of the two")
+        else:
+            return True
+        return False
+
+    def _scalar(self, event: ScalarEvent, span: Span) -> Node:
+        text = str(event.value)
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            self._report.error("P003", span, "half a character", "write the whole character")
+            return Broken(span)
+        kind = _kind_of(text) if event.style is None else "text"
+        return Scalar(text, kind, span)
+
+    def _span(self, event: Event) -> Span:
+        start, end = event.start_mark, event.end_mark
+        line = self._file.lines[start.line] if start.line < len(self._file.lines) else ""
+        stop = end.column if end.line == start.line else len(line)
+        return Span(self._file, start.line + 1, start.column + 1, max(1, stop - start.column))
+
+
+def _kind_of(plain: str) -> Literal["text", "number", "boolean", "nothing"]:
+    if plain in _NOTHING:
+        return "nothing"
+    if plain in _BOOLEANS:
+        return "boolean"
+    return "number" if _NUMBER.fullmatch(plain) else "text"
+
+
+def _marked(file: SourceFile, error: MarkedYAMLError) -> Span | str:
+    mark = error.problem_mark or error.context_mark
+    return Span(file, mark.line + 1, mark.column + 1, 1) if mark else file.name
+
+
+def _why(error: MarkedYAMLError) -> str:
+    return " ".join((error.problem or error.context or "it cannot be understood").split())
+
+
+def _yaml_hint(error: MarkedYAMLError) -> str:
+    if "\\t" in str(error.problem):
+        return "indent with spaces, not tabs"
+    return "look for a missing quote, colon or space just before"
