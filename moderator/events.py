@@ -5,7 +5,9 @@ Value types are frozen; the published decision is a `TypedDict`, built once and 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, NotRequired, TypedDict
+from typing import Literal, NamedTuple, NotRequired
+
+from typing_extensions import TypedDict  # pydantic, which makes the JSON Schemas, wants this one before Python 3.12
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 Verdict = Literal["allow", "flag"]

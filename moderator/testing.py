@@ -4,7 +4,6 @@ The contract suites hold each to the same behaviour as the real part.
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from moderator.events import (
@@ -168,7 +167,7 @@ class ScriptedScorer:
             framing="reply/1",
             max_input_tokens=4_096,
         )
-        self.scored: deque[list[Prompt]] = deque(maxlen=1_000)
+        self.scored: list[list[Prompt]] = []
 
     @property
     def identity(self) -> ModelIdentity:

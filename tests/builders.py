@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from moderator.events import ChatEvent, ModelIdentity, Record, Role, Scores, Turn
+from moderator.policy import PolicySet, load_policies
 
 OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness")
 
@@ -36,3 +38,40 @@ def some_scores(*rewards: float, weights: Sequence[float] | None = None, truncat
 
 def a_model(objectives: tuple[str, ...] = OBJECTIVES) -> ModelIdentity:
     return ModelIdentity("tiny", "sha256:" + "ab" * 32, "float32", objectives, "reply/1", 4_096)
+
+
+POLICY_FILES = {
+    "settings.yaml": """
+format: 1
+if_score_missing: flag
+if_unscored: flag
+fields: {speaker: always, tenant: sometimes}
+reasons: [unsafe_content]
+""",
+    "signals.yaml": """
+signals:
+  safety: {about: How safe it is, from: beavertails-is_safe, scale: {low: 0, high: 1}, good: high}
+""",
+    "safety.yaml": """
+policy: safety
+about: Unsafe content goes to review.
+owner: trust-safety@example.com
+rules:
+  - rule: unsafe
+    about: It is probably unsafe.
+    mode: live
+    when: {safety: below 0.30}
+    flag: {severity: high, reason: unsafe_content}
+  - rule: doubtful
+    about: It may be unsafe.
+    mode: shadow
+    when: {safety: below 0.60}
+    flag: {severity: low, reason: unsafe_content}
+""",
+}
+
+
+def some_policies(folder: Path) -> PolicySet:
+    for name, text in POLICY_FILES.items():
+        (folder / name).write_text(text)
+    return load_policies(folder)

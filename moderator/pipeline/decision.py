@@ -22,7 +22,7 @@ from moderator.events import (
     Timing,
 )
 from moderator.pipeline.moderation import ScoredEvent
-from moderator.policy import Judge, Judgement
+from moderator.policy import Judgement, PolicySet
 
 LISTED_CONTRIBUTIONS = 5
 DECIMALS = 6
@@ -42,13 +42,13 @@ class Timestamps:
 class Decider:
     """Turns scored events into decisions under one policy snapshot and one model."""
 
-    def __init__(self, judge: Judge, model: ModelIdentity, include_content: IncludeContent = "none") -> None:
-        self._judge = judge
+    def __init__(self, policies: PolicySet, model: ModelIdentity, include_content: IncludeContent = "none") -> None:
+        self._judge = policies.bind(model.objectives)
         self._model = model
         self._include_content = include_content
         self._policy_reference: PolicyReference = {
-            "snapshot": judge.snapshot,
-            "format": judge.format,
+            "snapshot": policies.snapshot,
+            "format": policies.format,
             "calibration": None,
         }
         self._model_reference: ModelReference = {
@@ -89,7 +89,7 @@ class Decider:
         }
 
     def _decision_id(self, event: ChatEvent, content_sha256: str) -> str:
-        parts = [event.id, event.tenant, content_sha256, self._judge.snapshot, self._model.fingerprint]
+        parts = [event.id, event.tenant, content_sha256, self._policy_reference["snapshot"], self._model.fingerprint]
         return "mod_" + hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
 
     def _event_summary(self, record: Record, event: ChatEvent, content_sha256: str) -> EventSummary:

@@ -80,7 +80,7 @@ class Processor:
                 self._decide(scored)
             if self._publishing:
                 self._publish()
-            self._report.turned()
+            self._report.turned(is_stuck=bool(self._scoring.in_flight or self._publishing))
         self._scoring.close()
 
     def _is_finished(self) -> bool:
@@ -102,8 +102,8 @@ class Processor:
             self._report.draining()
         elif self._clock.monotonic_s() > self._drain_until_s:
             raise StoppedError(
-                f"the windows in flight were not published within `drain_timeout_s` {self._settings.drain_timeout_s:g}: "
-                "they are uncommitted and will be moderated again"
+                f"the windows in flight were not published within `drain_timeout_s`, "
+                f"{self._settings.drain_timeout_s:g} s: they are uncommitted and will be moderated again"
             )
 
     @property
@@ -132,7 +132,7 @@ class Processor:
     def _read(self, batch: PolledBatch) -> Span:
         max_event_bytes = self._settings.max_event_bytes
         entries = [Entry(record, decode(record, max_event_bytes), self._polled_at_s) for record in batch.records]
-        self._report.polled(entries)
+        self._report.polled(len(entries))
         return Span(batch.partition, batch.epoch, batch.next_offset, entries)
 
     def _feed_scorer(self) -> None:

@@ -27,4 +27,5 @@ def test_only_the_last_thousand_count() -> None:
 
     limit.observe([True] * 400 + [False] * 1_000 + [True] * 500)
 
-    assert limit
+    with pytest.raises(DeadLetterLimitError, match="501 of the last 1000"):
+        limit.observe([True])

@@ -1,0 +1,120 @@
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from moderator.events import ChatEvent, Decision, Scores, Unscored
+from moderator.objectives import ARMORM_OBJECTIVES
+from moderator.pipeline.decision import Decider, Timestamps, explain, iso_time
+from moderator.pipeline.moderation import ScoredEvent
+from tests.builders import a_model, a_record, a_turn, an_event, some_policies, some_scores
+
+AT = Timestamps(10.012, 10.0435, 10.0482, "2026-10-05T12:00:00.412Z")
+
+
+@pytest.fixture
+def decider(tmp_path: Path) -> Decider:
+    return Decider(some_policies(tmp_path), a_model())
+
+
+def decide(decider: Decider, scores: Scores | Unscored, event: ChatEvent | None = None, **record: Any) -> Decision:
+    return decider.decide(a_record(**record), event or an_event(), ScoredEvent(scores, cached=False), 10.0, AT)
+
+
+def test_the_decision_has_the_published_shape(decider: Decider) -> None:
+    decision = decide(decider, some_scores(0.21, 0.5))
+
+    assert TypeAdapter(Decision).validate_json(json.dumps(decision), strict=True) == decision
+
+
+def test_the_verdict_names_its_rules_scores_and_margins(decider: Decider) -> None:
+    decision = decide(decider, some_scores(0.21, 0.5))
+
+    assert (decision["verdict"], decision["severity"], decision["reasons"]) == ("flag", "high", ["unsafe_content"])
+    assert decision["scores"]["signals"] == {"safety": 0.21}
+    assert decision["scores"]["objectives"] == {"beavertails-is_safe": 0.21, "helpsteer-helpfulness": 0.5}
+    unsafe = next(rule for rule in decision["rules"] if rule["rule"] == "safety/unsafe")
+    assert unsafe["conditions"][0]["margin"] == pytest.approx(0.09)
+
+
+def test_a_shadow_rule_changes_only_the_shadow_verdict(decider: Decider) -> None:
+    decision = decide(decider, some_scores(0.5, 0.5))
+
+    assert (decision["verdict"], decision["shadow_verdict"], decision["severity"]) == ("allow", "flag", None)
+
+
+def test_an_unscored_event_says_so_and_follows_if_unscored(decider: Decider) -> None:
+    decision = decide(decider, Unscored("the model gave a value that is not finite"))
+
+    assert (decision["status"], decision["verdict"], decision["severity"]) == ("unscored", "flag", "high")
+    assert decision["error"] == "the model gave a value that is not finite"
+    assert decision["rules"] == []
+    assert decision["explanation"] == []
+    assert decision["scores"]["overall"] is None
+    assert set(decision["scores"]["objectives"].values()) == {None}
+
+
+def test_the_event_is_summed_up_without_its_text(decider: Decider) -> None:
+    event = an_event(a_turn("attack at dawn"), tenant="acme", metadata={"surface": "web"}, skipped_parts=2)
+
+    decision = decide(decider, some_scores(), event, partition=3, offset=991)
+
+    assert "attack" not in json.dumps(decision)
+    assert decision["event"]["speaker"] == "user"
+    assert (decision["event"]["partition"], decision["event"]["offset"]) == (3, 991)
+    assert decision["event"]["metadata"] == {"surface": "web"}
+    assert decision["skipped_parts"] == 2
+    assert decision["event"]["content_sha256"] == hashlib.sha256(b'[["user","attack at dawn"]]').hexdigest()
+
+
+def test_the_text_is_published_only_where_the_operator_asks_for_it(tmp_path: Path) -> None:
+    decider = Decider(some_policies(tmp_path), a_model(), include_content="full")
+
+    decision = decide(decider, some_scores(), an_event(a_turn("hello")))
+
+    assert decision["event"]["messages"] == [{"role": "user", "content": "hello"}]
+
+
+def test_a_repeat_has_the_same_id_and_any_difference_another(decider: Decider) -> None:
+    first = decide(decider, some_scores(0.9, 0.5), an_event(id="1", tenant="a"), offset=1)["decision_id"]
+    repeat = decide(decider, some_scores(0.9, 0.5), an_event(id="1", tenant="a"), offset=2)["decision_id"]
+    others = [
+        decide(decider, some_scores(), event)["decision_id"]
+        for event in (
+            an_event(id="2", tenant="a"),
+            an_event(id="1", tenant="b"),
+            an_event(id="1"),
+            an_event(a_turn("other"), id="1", tenant="a"),
+        )
+    ]
+
+    assert first == repeat
+    assert len({first, *others}) == 5
+    assert first.startswith("mod_")
+    assert len(first) == len("mod_") + 32
+
+
+def test_times_are_milliseconds_on_the_way(decider: Decider) -> None:
+    assert decide(decider, some_scores())["timing_ms"] == {"queued": 12.0, "scored": 31.5, "total": 48.2}
+    assert iso_time(1_790_000_000.4121) == "2026-09-21T14:13:20.412Z"
+
+
+finite = st.floats(-50, 50, width=32)
+
+
+@given(rewards=st.lists(finite, min_size=19, max_size=19), weights=st.lists(finite, min_size=19, max_size=19))
+def test_the_explanation_sums_to_the_recorded_overall(rewards: list[float], weights: list[float]) -> None:
+    scores = Scores(tuple(rewards), tuple(weights), truncated=False)
+
+    explanation = explain(scores, ARMORM_OBJECTIVES)
+
+    assert sum(each["contribution"] for each in explanation) == pytest.approx(round(scores.overall, 6), abs=1e-5)
+    assert [each["objective"] for each in explanation][-1] == "others"
+    listed = [abs(each["contribution"]) for each in explanation[:-1]]
+    assert listed == sorted(listed, reverse=True)
+    assert len(listed) == 5

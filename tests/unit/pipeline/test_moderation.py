@@ -1,0 +1,67 @@
+from collections.abc import Mapping, Sequence
+
+from moderator.events import Scores, Turn, Unscored
+from moderator.pipeline.moderation import score_events
+from moderator.testing import ScriptedScorer
+from tests.builders import a_turn, an_event, some_scores
+
+
+class DictCache:
+    def __init__(self) -> None:
+        self.scores: dict[str, Scores] = {}
+
+    def get_many(self, keys: Sequence[str]) -> list[Scores | None]:
+        return [self.scores.get(key) for key in keys]
+
+    def put_many(self, scores: Mapping[str, Scores]) -> None:
+        self.scores.update(scores)
+
+
+def length_scores(conversation: Sequence[Turn]) -> Scores | Unscored:
+    content = conversation[-1].content
+    return Unscored("not finite") if content == "nan" else some_scores(float(len(content)), 0.0)
+
+
+def test_no_events_ask_neither_model_nor_cache() -> None:
+    scorer = ScriptedScorer(length_scores)
+
+    assert score_events([], scorer, DictCache()) == []
+    assert scorer.scored == []
+
+
+def test_scores_come_in_the_order_of_the_events() -> None:
+    events = [an_event(a_turn("x" * n)) for n in (3, 1, 2)]
+
+    scored = score_events(events, ScriptedScorer(length_scores), DictCache())
+
+    assert [each.scores for each in scored] == [some_scores(3.0, 0.0), some_scores(1.0, 0.0), some_scores(2.0, 0.0)]
+
+
+def test_equal_content_in_one_window_is_scored_once() -> None:
+    scorer = ScriptedScorer(length_scores)
+    events = [an_event(a_turn("same"), id="1"), an_event(a_turn("other"), id="2"), an_event(a_turn("same"), id="3")]
+
+    scored = score_events(events, scorer, DictCache())
+
+    assert [len(prompts) for prompts in scorer.scored] == [2]
+    assert scored[0] == scored[2]
+    assert not scored[2].cached
+
+
+def test_content_scored_before_is_taken_from_the_cache_and_says_so() -> None:
+    scorer, cache = ScriptedScorer(length_scores), DictCache()
+    score_events([an_event(a_turn("seen"))], scorer, cache)
+
+    scored = score_events([an_event(a_turn("seen")), an_event(a_turn("new"))], scorer, cache)
+
+    assert [each.cached for each in scored] == [True, False]
+    assert [len(prompts) for prompts in scorer.scored] == [1, 1]
+
+
+def test_what_could_not_be_scored_is_not_cached() -> None:
+    cache = DictCache()
+
+    [scored] = score_events([an_event(a_turn("nan"))], ScriptedScorer(length_scores), cache)
+
+    assert scored.scores == Unscored("not finite")
+    assert cache.scores == {}

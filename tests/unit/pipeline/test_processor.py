@@ -1,0 +1,247 @@
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from moderator.errors import DeadLetterLimitError, ScorerUnavailableError, StoppedError
+from moderator.events import DeadLetter, DecidedSpan, Decision, Partition, Published, Scores, Turn
+from moderator.pipeline.dead_letter_limit import DeadLetterLimit
+from moderator.pipeline.decision import Decider
+from moderator.pipeline.ports import Scorer, Sink
+from moderator.pipeline.processor import Processor
+from moderator.pipeline.report import CountingReport
+from moderator.settings import Settings, WindowSettings
+from moderator.testing import InMemoryLog, InMemorySink, InMemorySource, ManualClock, ScriptedScorer
+from tests.builders import an_event_json, some_policies, some_scores
+from tests.unit.pipeline.test_moderation import DictCache
+
+
+class VerdictList:
+    def __init__(self) -> None:
+        self.decisions: list[Decision] = []
+
+    def put_many(self, decisions: Sequence[Decision]) -> None:
+        self.decisions += decisions
+
+
+class Stage:
+    """A processor on doubles, with everything a test may want to look at."""
+
+    def __init__(
+        self, folder: Path, log: InMemoryLog, *, scorer: Scorer | None = None, sink: Sink | None = None
+    ) -> None:
+        self.log = log
+        self.source = InMemorySource(log, records_per_poll=10)
+        self.sink = sink or InMemorySink(log, self.source)
+        self.scorer = scorer or ScriptedScorer(lambda _: some_scores())
+        self.verdicts = VerdictList()
+        self.report = CountingReport()
+        self.clock = ManualClock()
+        self.stop = threading.Event()
+        self.policies = some_policies(folder)
+
+    def processor(self, *, max_events: int = 25, dead_letter_limit: DeadLetterLimit | None = None) -> Processor:
+        return Processor(
+            settings=Settings(window=WindowSettings(max_events=max_events)),
+            source=self.source,
+            sink=self.sink,
+            scorer=self.scorer,
+            score_cache=DictCache(),
+            verdict_cache=self.verdicts,
+            decider=Decider(self.policies, self.scorer.identity),
+            report=self.report,
+            clock=self.clock,
+            stop=self.stop,
+            dead_letter_limit=dead_letter_limit,
+        )
+
+
+def a_log(*, events: int = 0, partitions: int = 1) -> InMemoryLog:
+    log = InMemoryLog()
+    for number in range(events):
+        log.append(an_event_json(text=f"text {number}"), partition=number % partitions)
+    return log
+
+
+def places(log: InMemoryLog) -> list[tuple[int, int]]:
+    return [(record.partition, record.offset) for record, _ in log.outcomes]
+
+
+def test_every_event_gives_exactly_one_decision_and_its_offset_is_committed(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, a_log(events=101, partitions=3))
+
+    stage.processor().run()
+
+    assert Counter(places(stage.log)) == Counter((n % 3, n // 3) for n in range(101))
+    assert stage.log.committed == {
+        Partition("chat.events", 0): 34,
+        Partition("chat.events", 1): 34,
+        Partition("chat.events", 2): 33,
+    }
+
+
+def test_order_within_a_partition_is_kept_across_windows(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, a_log(events=100, partitions=2))
+
+    stage.processor(max_events=7).run()
+
+    for partition in (0, 1):
+        assert [offset for number, offset in places(stage.log) if number == partition] == list(range(50))
+
+
+def test_unreadable_records_become_dead_letters_beside_the_decisions(tmp_path: Path) -> None:
+    log = a_log(events=2)
+    log.append(b"not json")
+    log.append(None)
+    stage = Stage(tmp_path, log)
+
+    stage.processor().run()
+
+    assert [isinstance(outcome, DeadLetter) for _, outcome in log.outcomes] == [False, False, True, True]
+    assert stage.report.counts == {
+        "lines": 4,
+        "events": 4,
+        "flagged": 0,
+        "allowed": 2,
+        "dead_letters": 2,
+        "unscored": 0,
+        "cached": 0,
+    }
+
+
+def test_a_failed_publication_is_tried_again_from_memory_without_scoring_again(tmp_path: Path) -> None:
+    log = a_log(events=30)
+    stage = Stage(tmp_path, log)
+    stage.sink = InMemorySink(log, stage.source, failures=4)
+
+    stage.processor().run()
+
+    assert sorted(places(log)) == [(0, n) for n in range(30)]
+    assert isinstance(stage.scorer, ScriptedScorer)
+    assert sum(len(prompts) for prompts in stage.scorer.scored) == 30
+
+
+def test_a_partition_taken_away_is_not_published_and_one_given_back_is_moderated_anew(tmp_path: Path) -> None:
+    log = a_log(events=40, partitions=2)
+    stage = Stage(tmp_path, log)
+    taken = Partition("chat.events", 1)
+
+    class TakesPartitionAway(InMemorySink):
+        def publish(self, spans: list[DecidedSpan]) -> Published:
+            if self.attempts == 0:
+                stage.source.revoke(taken)
+                stage.source.assign(taken)
+            return super().publish(spans)
+
+    stage.sink = TakesPartitionAway(log, stage.source)
+
+    stage.processor().run()
+
+    assert Counter(places(log)) == Counter((n % 2, n // 2) for n in range(40))
+
+
+def test_verdicts_are_kept_only_after_the_commit(tmp_path: Path) -> None:
+    log = a_log(events=3)
+    stage = Stage(tmp_path, log)
+
+    class ChecksVerdicts(InMemorySink):
+        def publish(self, spans: list[DecidedSpan]) -> Published:
+            assert stage.verdicts.decisions == []
+            return super().publish(spans)
+
+    stage.sink = ChecksVerdicts(log, stage.source)
+
+    stage.processor().run()
+
+    assert len(stage.verdicts.decisions) == 3
+
+
+def test_a_lost_device_stops_the_loop_with_nothing_committed(tmp_path: Path) -> None:
+    def lose_device(_: Sequence[Turn]) -> Scores:
+        raise ScorerUnavailableError("the device is lost")
+
+    stage = Stage(tmp_path, a_log(events=3), scorer=ScriptedScorer(lose_device))
+
+    with pytest.raises(ScorerUnavailableError, match="the device is lost"):
+        stage.processor().run()
+
+    assert stage.log.outcomes == []
+    assert stage.log.committed == {}
+
+
+def test_too_many_dead_letters_stop_the_loop_before_they_are_published(tmp_path: Path) -> None:
+    log = InMemoryLog()
+    for _ in range(1_100):
+        log.append(b"{")
+    stage = Stage(tmp_path, log)
+
+    with pytest.raises(DeadLetterLimitError):
+        stage.processor(max_events=400, dead_letter_limit=DeadLetterLimit(0.5)).run()
+
+    assert len(log.outcomes) == log.committed[Partition("chat.events", 0)] < 1_000
+
+
+def test_asked_to_stop_it_publishes_what_is_in_flight_and_leaves_the_rest(tmp_path: Path) -> None:
+    log = a_log(events=100)
+    stage = Stage(tmp_path, log)
+
+    def stop_at_first(_: Sequence[Turn]) -> Scores:
+        stage.stop.set()
+        return some_scores()
+
+    stage.scorer = ScriptedScorer(stop_at_first)
+
+    stage.processor(max_events=5).run()
+
+    committed = log.committed[Partition("chat.events", 0)]
+    assert 5 <= committed < 100
+    assert places(log) == [(0, n) for n in range(committed)]
+
+
+def test_what_cannot_be_published_while_draining_stops_it_after_the_timeout(tmp_path: Path) -> None:
+    log = a_log(events=5)
+    stage = Stage(tmp_path, log)
+
+    class NeverPublishes(InMemorySink):
+        def publish(self, spans: list[DecidedSpan]) -> Published:
+            stage.stop.set()
+            stage.clock.advance(10)
+            return super().publish(spans)
+
+    stage.sink = NeverPublishes(log, stage.source, failures=1_000)
+
+    with pytest.raises(StoppedError, match="drain_timeout_s"):
+        stage.processor().run()
+
+    assert log.outcomes == []
+
+
+def test_an_idle_processor_asked_to_stop_ends_at_once(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, a_log())
+    stage.source = InMemorySource(stage.log, is_finite=False)
+    stage.stop.set()
+
+    stage.processor().run()
+
+    assert stage.log.outcomes == []
+
+
+def test_memory_is_bounded_while_publishing_fails(tmp_path: Path) -> None:
+    log = a_log(events=5_000)
+    stage = Stage(tmp_path, log)
+    given: list[int] = []
+
+    class CountsPolled(InMemorySink):
+        def publish(self, spans: list[DecidedSpan]) -> Published:
+            given.append(stage.report.counts["lines"])
+            return super().publish(spans)
+
+    stage.sink = CountsPolled(log, stage.source, failures=300)
+
+    stage.processor(max_events=50).run()
+
+    # one window being published, one scored, one gathered, and one poll over
+    assert max(given[:300]) <= 3 * 50 + 2 * 10
+    assert len(log.outcomes) == 5_000
