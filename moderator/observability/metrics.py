@@ -73,6 +73,11 @@ class Metrics:
         self.cache_outages = new.counter(
             "moderator_cache_outages_total", "Calls to Redis that failed.", cache="`score`, `verdict`"
         )
+        self.cache_unwritten = new.counter(
+            "moderator_cache_unwritten_total",
+            "Scores and verdicts not kept because Redis was away or slow.",
+            cache="`score`, `verdict`",
+        )
         self.cache_up = new.gauge(
             "moderator_cache_up", "1 while Redis answers, 0 after a call failed.", cache="`score`, `verdict`"
         )

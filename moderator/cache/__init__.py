@@ -1,0 +1,7 @@
+"""Scores and verdicts kept for a while. Never trusted for correctness, and never holds a message's text."""
+
+from moderator.cache.memory import InMemoryScoreCache
+from moderator.cache.scores import RedisScoreCache
+from moderator.cache.verdicts import RedisVerdictCache, verdict_key
+
+__all__ = ["InMemoryScoreCache", "RedisScoreCache", "RedisVerdictCache", "verdict_key"]

@@ -1,0 +1,178 @@
+"""One Redis, asked under a deadline. The only file that knows Redis' client.
+
+A call that fails is an outage: counted, logged once, and followed by a rest in which Redis is not asked, so that an
+absent one costs a deadline every few seconds and not every window. The first call that succeeds ends the outage.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Literal, TypeVar
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from moderator.errors import ConfigurationError
+from moderator.observability.logging import get_logger
+from moderator.observability.metrics import Metrics
+from moderator.settings import RedisSettings
+
+log = get_logger(__name__)
+
+FIRST_REST_S = 0.1
+LONGEST_REST_S = 5.0
+PIECE_KEYS = 256
+"""Keys of one call: what one piece brings is kept when the next is past the deadline."""
+WRITE_DEADLINES = 5
+"""Nothing waits for a write, but it holds up the thread that makes it."""
+
+Reply = TypeVar("Reply")
+Item = TypeVar("Item")
+
+
+class RedisLink:
+    """A connection of one thread's cache.
+
+    Args:
+        settings: must name a `url`.
+        cache: whose link this is, for logs and metrics.
+
+    Raises:
+        ConfigurationError: the client does not understand the address.
+    """
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        cache: Literal["score", "verdict"],
+        metrics: Metrics,
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        self._client = _connect(settings)
+        self._deadline_s = settings.deadline_ms / 1_000
+        self._monotonic_s = monotonic_s
+        self._cache = cache
+        self._outages = metrics.cache_outages.labels(cache)
+        self._up = metrics.cache_up.labels(cache)
+        self._up.set(1)
+        self._unwritten = metrics.cache_unwritten.labels(cache)
+        self._refuses = False
+        self._failures = 0
+        self._failed_at_s = 0.0
+        self._rest_until_s = 0.0
+
+    @property
+    def is_resting(self) -> bool:
+        """A call failed lately, so the next would be refused without asking Redis."""
+        return self._failures > 0 and self._monotonic_s() < self._rest_until_s
+
+    def deadline(self, times: int = 1) -> Callable[[], bool]:
+        """Start the clock of one call; the answer tells whether its time is over."""
+        ends_at_s = self._monotonic_s() + times * self._deadline_s
+        return lambda: self._monotonic_s() >= ends_at_s
+
+    def get(self, keys: list[str]) -> list[object] | None:
+        """Read the keys' values in one call; None where Redis did not answer."""
+        return self._ask(lambda client: list[object](client.mget(keys)))
+
+    def set(self, values: Mapping[str, bytes], ttl_s: int) -> None:
+        """Write, piece by piece, in a few deadlines' time; what is late or meets an outage is counted and not kept."""
+        is_over = self.deadline(times=WRITE_DEADLINES)
+        written = 0
+        for piece in pieces(list(values.items())):
+            if is_over() or (refusals := self._ask(_setter(piece, ttl_s))) is None:
+                break
+            written += len(piece) - len(refusals)
+            if self._is_refused(refusals):
+                break
+        self._unwritten.inc(len(values) - written)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _ask(self, call: Callable[[Redis], Reply]) -> Reply | None:
+        if self.is_resting:
+            return None
+        try:
+            reply = call(self._client)
+        except (RedisError, OSError, ValueError) as error:  # ValueError: what answers does not speak Redis
+            self._fail(error)
+            return None
+        self._recover()
+        return reply
+
+    def _is_refused(self, refusals: list[Exception]) -> bool:
+        """Note that Redis takes no writes (it is full, or a replica) though it answers reads; logged once."""
+        if refusals:
+            self._outages.inc()
+        if refusals and not self._refuses:
+            log.warning("cache_refuses_writes", cache=self._cache, error=_reason(refusals[0]))
+        if self._refuses and not refusals:
+            log.info("cache_takes_writes", cache=self._cache)
+        self._refuses = bool(refusals)
+        return self._refuses
+
+    def _fail(self, error: Exception) -> None:
+        self._outages.inc()
+        self._up.set(0)
+        now_s = self._monotonic_s()
+        if self._failures == 0:
+            self._failed_at_s = now_s
+            log.warning("cache_away", cache=self._cache, error=_reason(error))
+        self._rest_until_s = now_s + min(LONGEST_REST_S, FIRST_REST_S * 2 ** min(self._failures, 10))
+        self._failures += 1
+
+    def _recover(self) -> None:
+        if self._failures:
+            log.info("cache_back", cache=self._cache, away_s=round(self._monotonic_s() - self._failed_at_s, 1))
+            self._failures = 0
+            self._up.set(1)
+
+
+def pieces(items: list[Item]) -> Iterator[list[Item]]:
+    """Cut what one look-up asks for into calls."""
+    rest = iter(items)
+    while piece := list(islice(rest, PIECE_KEYS)):
+        yield piece
+
+
+def _connect(settings: RedisSettings) -> Redis:
+    assert settings.url is not None
+    deadline_s = settings.deadline_ms / 1_000
+    try:
+        client = Redis.from_url(
+            settings.url.get_secret_value(),
+            protocol=2,  # any server's, and no handshake that sends back a password in its error
+            socket_timeout=deadline_s,
+            socket_connect_timeout=deadline_s,
+            retry=Retry(NoBackoff(), 0),
+        )
+        client.connection_pool.make_connection()  # connects to nothing, but refuses unknown options
+    except (ValueError, TypeError):
+        raise ConfigurationError(
+            "`MODERATOR_REDIS__URL` cannot be used: give redis://user:password@host:port/database"
+        ) from None
+    return client
+
+
+def _setter(values: list[tuple[str, bytes]], ttl_s: int) -> Callable[[Redis], list[Exception]]:
+    def write(client: Redis) -> list[Exception]:
+        pipeline = client.pipeline(transaction=False)
+        for key, value in values:
+            pipeline.set(key, value, ex=ttl_s)
+        replies = pipeline.execute(raise_on_error=False)
+        return [reply for reply in replies if isinstance(reply, Exception)]
+
+    return write
+
+
+def _reason(error: Exception) -> str:
+    """Name the failure; a server's own text may quote what it was sent, so only the client's is passed on."""
+    is_client_s = isinstance(error, RedisConnectionError | RedisTimeoutError | OSError)
+    if is_client_s and not isinstance(error, AuthenticationError):
+        return f"{type(error).__name__}: {error}"
+    return type(error).__name__

@@ -1,0 +1,68 @@
+"""Scores in Redis, shared by all replicas and kept over restarts."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from moderator.cache.link import RedisLink, pieces
+from moderator.cache.value import decode_scores, encode_scores
+from moderator.events import Scores
+from moderator.observability.metrics import Metrics
+from moderator.settings import RedisSettings
+
+PREFIX = "moderator:score:"
+
+
+class RedisScoreCache:
+    """Scores by score key. One thread owns it.
+
+    Args:
+        objective_count: k of the model; a value of another length is a miss.
+
+    Raises:
+        ConfigurationError: the client does not understand the address.
+    """
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        objective_count: int,
+        metrics: Metrics,
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        self._link = RedisLink(settings, "score", metrics, monotonic_s)
+        self._objective_count = objective_count
+        self._ttl_s = settings.score_ttl_s
+        self._lookups = metrics.cache_lookups
+
+    def get_many(self, keys: Sequence[str]) -> list[Scores | None]:
+        """Look up each key, in the order given; a miss, an outage and a damaged value are all None. Never raises.
+
+        Takes no longer than twice the deadline: what was not looked up by then is a miss.
+        """
+        values = self._read([PREFIX + key for key in keys])
+        found = [decode_scores(value, self._objective_count) for value in values]
+        unasked = len(keys) - len(values)
+        absent = values.count(None)
+        hits = len(found) - found.count(None)
+        self._lookups.labels("hit").inc(hits)
+        self._lookups.labels("miss").inc(absent)
+        self._lookups.labels("damaged").inc(len(values) - hits - absent)
+        self._lookups.labels("away" if self._link.is_resting else "late").inc(unasked)
+        return found + [None] * unasked
+
+    def put_many(self, scores: Mapping[str, Scores]) -> None:
+        """Keep the scores; an outage is counted, never raised."""
+        self._link.set({PREFIX + key: encode_scores(value) for key, value in scores.items()}, self._ttl_s)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.close()
+
+    def _read(self, keys: list[str]) -> list[object]:
+        """Give the values of as many keys, from the first, as Redis answered for in time."""
+        is_over = self._link.deadline()
+        values: list[object] = []
+        for piece in pieces(keys):
+            if is_over() or (replies := self._link.get(piece)) is None:
+                break
+            values += replies
+        return values

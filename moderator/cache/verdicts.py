@@ -1,0 +1,65 @@
+"""Verdicts in Redis: "what became of this message?", asked by a chat back end by tenant and event id."""
+
+from collections.abc import Callable, Sequence
+from urllib.parse import quote
+
+import orjson
+
+from moderator.cache.link import RedisLink
+from moderator.events import Decision, EventSummary
+from moderator.observability.metrics import Metrics
+from moderator.settings import RedisSettings
+
+PREFIX = "moderator:verdict:"
+
+
+def verdict_key(tenant: str | None, event_id: str) -> str:
+    """Give the Redis key; tenant and id are percent-encoded (RFC 3986) so that a colon in them cannot mislead."""
+    return f"{PREFIX}{_quote(tenant or '')}:{_quote(event_id)}"
+
+
+def _quote(name: str) -> str:
+    return quote(name, safe="", errors="replace")
+
+
+class RedisVerdictCache:
+    """Writes what was decided, after the commit. One thread owns it.
+
+    Raises:
+        ConfigurationError: the client does not understand the address.
+    """
+
+    def __init__(self, settings: RedisSettings, metrics: Metrics, monotonic_s: Callable[[], float]) -> None:
+        self._link = RedisLink(settings, "verdict", metrics, monotonic_s)
+        self._ttl_s = settings.verdict_ttl_s
+
+    def put_many(self, decisions: Sequence[Decision]) -> None:
+        """Keep the decisions' verdicts; of one event the last one. An outage is counted, never raised."""
+        if self._link.is_resting:
+            return
+        verdicts = {
+            verdict_key(decision["event"]["tenant"], decision["event"]["id"]): _value(decision)
+            for decision in decisions
+        }
+        self._link.set(verdicts, self._ttl_s)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.close()
+
+
+def _key(event: EventSummary) -> str:
+    return verdict_key(event["tenant"], event["id"])
+
+
+def _value(decision: Decision) -> bytes:
+    return orjson.dumps(
+        {
+            "verdict": decision["verdict"],
+            "status": decision["status"],
+            "severity": decision["severity"],
+            "reasons": decision["reasons"],
+            "decision_id": decision["decision_id"],
+            "snapshot": decision["policy"]["snapshot"],
+        }
+    )
