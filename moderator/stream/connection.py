@@ -1,0 +1,84 @@
+"""How every client of ours reaches Kafka: addresses, TLS, SASL, and waits that the guarded commit was proven with."""
+
+import logging
+from typing import Any
+
+from moderator.settings import KafkaSettings
+
+CLIENT_ID = "moderator"
+POLL_LEAST_MS = 20
+"""A member that polls for less does not get through joining its group."""
+SESSION_TIMEOUT_MS = 10_000
+TRANSACTION_TIMEOUT_MS = 4_000
+ANSWER_WINDOW_S = 3.0
+"""The client's response rate looks back this far: above zero, the broker has answered within it."""
+
+
+def client_settings(settings: KafkaSettings) -> dict[str, Any]:
+    """Give what every client needs: brokers, TLS, SASL, quick reconnects."""
+    _keep_values_out_of_the_log()
+    password = settings.sasl_password
+    return {
+        "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
+        "client_id": CLIENT_ID,
+        "security_protocol": settings.security_protocol,
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": password.get_secret_value() if password else None,
+        "ssl_cafile": _path(settings.ssl_cafile),
+        "ssl_certfile": _path(settings.ssl_certfile),
+        "ssl_keyfile": _path(settings.ssl_keyfile),
+        "bootstrap_timeout_ms": 5_000,
+        "reconnect_backoff_max_ms": 1_000,
+    }
+
+
+def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
+    """Give what a member of the group needs beside `client_settings`: nothing is ever committed by itself."""
+    return {
+        "group_id": settings.group_id,
+        "group_instance_id": settings.instance_id,
+        "auto_offset_reset": settings.start_at,
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "max_poll_records": 1_000,
+        "max_partition_fetch_bytes": 2 * 2**20,
+        "fetch_max_bytes": 16 * 2**20,
+        "fetch_max_wait_ms": 100,
+        "session_timeout_ms": SESSION_TIMEOUT_MS,
+        "heartbeat_interval_ms": 1_000,
+        "max_poll_interval_ms": 120_000,
+        "metrics_num_samples": 2,
+        "metrics_sample_window_ms": int(ANSWER_WINDOW_S * 500),
+    }
+
+
+def producer_settings(largest_record_bytes: int, smallest_batch_limit_bytes: int) -> dict[str, Any]:
+    """Give what an idempotent producer needs beside `client_settings`; transactions add their id.
+
+    linger + request < delivery < transaction timeout: the client refuses the first, the commit needs the second.
+    """
+    return {
+        "acks": "all",
+        "enable_idempotence": True,
+        "linger_ms": 5,
+        # one batch of a partition is in flight at a time, so batches must be large
+        "batch_size": min(256 * 1024, smallest_batch_limit_bytes),
+        "max_request_size": max(2**20, largest_record_bytes),
+        "compression_type": "lz4",
+        "request_timeout_ms": 1_500,
+        "delivery_timeout_ms": 3_000,
+        "max_block_ms": 10_000,
+        "retry_backoff_ms": 20,
+    }
+
+
+def _path(path: object) -> str | None:
+    return None if path is None else str(path)
+
+
+def _keep_values_out_of_the_log() -> None:
+    # below INFO the client logs every record that it sends
+    client = logging.getLogger("kafka")
+    if client.level < logging.INFO:
+        client.setLevel(logging.INFO)

@@ -1,0 +1,78 @@
+"""Puts the Kafka side together: one membership of the group, read by the source, committed by the sink."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError
+
+from moderator.errors import BrokerUnavailableError
+from moderator.settings import KafkaSettings
+from moderator.stream.commit import DEADLINE_S, AtLeastOnce, Commit, ExactlyOnce, Patience
+from moderator.stream.connection import TRANSACTION_TIMEOUT_MS, client_settings, consumer_settings, producer_settings
+from moderator.stream.membership import Membership
+from moderator.stream.sink import KafkaSink, OutcomeSender
+from moderator.stream.source import KafkaSource
+
+
+def join(settings: KafkaSettings, limits_bytes: Mapping[str, int]) -> tuple[KafkaSource, KafkaSink]:
+    """Connect a source and a sink that share one place in the group; the first poll joins it.
+
+    Args:
+        settings: brokers, topics, delivery.
+        limits_bytes: the largest record that each output topic takes, as `admin.await_topics` found them.
+
+    Raises:
+        BrokerUnavailableError: the brokers do not answer.
+    """
+    client = client_settings(settings)
+    try:
+        membership = Membership(lambda: _member(settings, client), settings.events_topic)
+    except KafkaError as error:
+        raise BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`") from error
+    source = KafkaSource(membership, lambda: _reader(client))
+    return source, KafkaSink(_commit(settings, client, membership, limits_bytes))
+
+
+def _commit(
+    settings: KafkaSettings, client: Mapping[str, Any], membership: Membership, limits_bytes: Mapping[str, int]
+) -> Commit:
+    send = OutcomeSender(settings, limits_bytes, time.time)
+    producer = {**client, **producer_settings(max(limits_bytes.values()), min(limits_bytes.values()))}
+    patience = Patience(membership)
+    if settings.delivery == "at_least_once":
+        return AtLeastOnce(membership, lambda: KafkaProducer(**producer), send, patience=patience)
+    transactional = {
+        **producer,
+        "transactional_id": transactional_id(settings),
+        "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+    }
+    return ExactlyOnce(
+        membership,
+        lambda: KafkaProducer(**transactional),
+        send,
+        transaction_timeout_s=TRANSACTION_TIMEOUT_MS / 1_000,
+        patience=patience,
+        deadline_s=DEADLINE_S,
+    )
+
+
+def transactional_id(settings: KafkaSettings) -> str:
+    """Name the producer: after the instance, so that a restart ends what a crash left open; else after nobody.
+
+    It starts with the group's name, which access lists can match as a prefix.
+    """
+    return f"{settings.group_id}-{settings.instance_id or uuid.uuid4().hex}"
+
+
+def _member(settings: KafkaSettings, client: Mapping[str, Any]) -> KafkaConsumer:
+    # cooperative alone: the client refuses it beside eager ones
+    assignors = [CooperativeStickyAssignor]
+    return KafkaConsumer(**client, **consumer_settings(settings), partition_assignment_strategy=assignors)
+
+
+def _reader(client: Mapping[str, Any]) -> KafkaConsumer:
+    return KafkaConsumer(**client, isolation_level="read_committed", enable_auto_commit=False)

@@ -1,0 +1,111 @@
+"""Publishes decisions and dead letters to Kafka, together with the consumed offsets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from kafka import KafkaProducer
+
+from moderator.events import DeadLetter, DecidedSpan, Decision, Published, Record
+from moderator.settings import KafkaSettings
+from moderator.stream.commit import Commit
+from moderator.stream.dead_letters import Headers, dead_letter_record, size_bytes
+from moderator.stream.partitioning import Partitioner
+
+_TRACEPARENT = "traceparent"
+_TRACEPARENT_LIMIT_BYTES = 512
+
+
+class KafkaSink:
+    """`pipeline.ports.Sink` by one way to publish. Same thread as the source."""
+
+    def __init__(self, commit: Commit) -> None:
+        self._commit = commit
+
+    def publish(self, spans: list[DecidedSpan]) -> Published:
+        """Make one bounded attempt; see `pipeline.ports.Sink`.
+
+        Raises:
+            TwinError: another process uses our identity.
+            StoppedError: publishing can never succeed.
+        """
+        return self._commit.publish(spans)
+
+    def close(self) -> None:
+        """Release the producer; commits nothing."""
+        self._commit.close()
+
+
+class OutcomeSender:
+    """Hands outcomes to a producer: one record each, in the order given.
+
+    Args:
+        settings: the topics, and the group that signs the decisions.
+        limits_bytes: the largest record that each output topic takes.
+        now_s: seconds since the epoch.
+    """
+
+    def __init__(self, settings: KafkaSettings, limits_bytes: Mapping[str, int], now_s: Callable[[], float]) -> None:
+        self._topics = {"flag": settings.flag_topic, "allow": settings.allow_topic}
+        self._dead_letter_topic = settings.dead_letter_topic
+        self._limits_bytes = limits_bytes
+        self._now_s = now_s
+        self._partitioner = Partitioner({})
+        self._constant_headers: Headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_source", f"/moderator/{settings.group_id}".encode()),
+            ("ce_type", b"moderator.decision.v1"),
+            ("content-type", b"application/json"),
+        ]
+
+    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> list[Any]:
+        """Send every outcome; give the futures.
+
+        Raises:
+            KafkaError: a topic is not to be had, or the client refuses a record.
+        """
+        topics = {*self._topics.values(), self._dead_letter_topic}
+        self._partitioner.counts = {topic: len(producer.partitions_for(topic)) for topic in topics}
+        return [self._send(producer, record, outcome) for span in spans for record, outcome in span.outcomes]
+
+    def _send(self, producer: KafkaProducer, record: Record, outcome: Decision | DeadLetter) -> Any:
+        if isinstance(outcome, DeadLetter):
+            return self._send_dead_letter(producer, record, outcome)
+        topic = self._topics[outcome["verdict"]]
+        value, headers = orjson.dumps(outcome), self._headers(record, outcome)
+        limit_bytes = self._limits_bytes[topic]
+        # ids are 256 characters at most, so only key and value can be large
+        if len(value) + len(record.key or b"") > limit_bytes // 2:
+            needed_bytes = size_bytes(record.key, value, headers)
+            if needed_bytes > limit_bytes:
+                error = f"its decision has {needed_bytes} bytes, topic `{topic}` takes {limit_bytes}"
+                return self._send_dead_letter(producer, record, DeadLetter("too_large", error))
+        partition = self._partitioner.partition(topic, record.key, record.partition)
+        return producer.send(topic, value, record.key, headers, partition)
+
+    def _send_dead_letter(self, producer: KafkaProducer, record: Record, letter: DeadLetter) -> Any:
+        topic = self._dead_letter_topic
+        at = datetime.fromtimestamp(self._now_s(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        key, value, headers = dead_letter_record(record, letter, at, self._limits_bytes[topic])
+        partition = self._partitioner.partition(topic, key, record.partition)
+        return producer.send(topic, value, key, headers, partition)
+
+    def _headers(self, record: Record, decision: Decision) -> Headers:
+        headers = [
+            *self._constant_headers,
+            ("ce_id", decision["decision_id"].encode()),
+            ("ce_time", decision["decided_at"].encode()),
+            ("ce_subject", decision["event"]["id"].encode()),
+            ("verdict", decision["verdict"].encode()),
+        ]
+        if decision["severity"] and decision["verdict"] == "flag":
+            headers.append(("severity", decision["severity"].encode()))
+        if record.headers and (traceparent := _traceparent(record)):
+            headers.append((_TRACEPARENT, traceparent))
+        return headers
+
+
+def _traceparent(record: Record) -> bytes | None:
+    found = next((content for name, content in record.headers if name == _TRACEPARENT), None)
+    return found if found and len(found) <= _TRACEPARENT_LIMIT_BYTES else None

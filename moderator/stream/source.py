@@ -1,0 +1,144 @@
+"""Polls chat events from Kafka as a member of a consumer group."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import FencedInstanceIdError, KafkaError
+
+from moderator.errors import StoppedError, TwinError, UndecodableBatchError
+from moderator.events import Partition, PolledBatch, Record
+from moderator.stream.connection import POLL_LEAST_MS
+from moderator.stream.membership import Membership
+from moderator.stream.undecodable import UNDECODABLE, find_undecodable, skip_command
+
+log = structlog.get_logger(__name__)
+
+_NO_TIMESTAMP = -1
+
+
+class KafkaSource:
+    """`pipeline.ports.Source` over one topic. One thread owns it.
+
+    Args:
+        membership: our place in the group, shared with the sink; the group is joined by the first poll.
+        connect_reader: makes a consumer outside of any group, to look closer at what cannot be decoded.
+        refusals_limit: how many consumers in a row the group may refuse.
+    """
+
+    def __init__(
+        self, membership: Membership, connect_reader: Callable[[], KafkaConsumer], *, refusals_limit: int = 5
+    ) -> None:
+        self._membership = membership
+        self._connect_reader = connect_reader
+        self._refusals_limit = refusals_limit
+        self._refusals = 0
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Never: a topic has no end."""
+        return False
+
+    @property
+    def assignment(self) -> frozenset[Partition]:
+        """The partitions that are ours now."""
+        return frozenset(Partition(*partition) for partition in self._membership.consumer.assignment())
+
+    @property
+    def lags(self) -> dict[Partition, int]:
+        """Records not yet polled, by partition, as of a second ago."""
+        return self._membership.lags
+
+    @property
+    def is_joined(self) -> bool:
+        """The group is settled and we are in it, perhaps without a partition."""
+        return self._membership.settled() is not None
+
+    @property
+    def last_answer_s(self) -> float:
+        """When the broker answered last, in monotonic seconds, give or take three."""
+        return self._membership.last_answer_s
+
+    def poll(self, timeout_ms: int) -> list[PolledBatch]:
+        """Give what has arrived; see `pipeline.ports.Source`.
+
+        Raises:
+            UndecodableBatchError: the client cannot decode a batch that the broker holds.
+            TwinError: another process uses our instance id.
+            StoppedError: the group refuses us again and again.
+        """
+        self._membership.keep_paused()
+        try:
+            polled = self._membership.consumer.poll(max(timeout_ms, POLL_LEAST_MS))
+        except UNDECODABLE as error:
+            self._look_closer(error)
+            return []
+        except KafkaError as error:
+            self._rejoin(error)
+            return []
+        self._membership.look()
+        if polled:
+            self._refusals = 0
+        return [self._batch(partition, records) for partition, records in polled.items()]
+
+    def pause(self) -> None:
+        """Give nothing until `resume`."""
+        self._membership.is_paused = True
+        self._membership.keep_paused()
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self._membership.is_paused = False
+        self._membership.keep_paused()
+
+    def close(self) -> None:
+        """Leave the group; commits nothing."""
+        self._membership.close()
+
+    def _batch(self, partition: TopicPartition, polled: list[Any]) -> PolledBatch:
+        topic, number = partition
+        records = [
+            Record(
+                topic,
+                number,
+                each.offset,
+                each.timestamp if each.timestamp != _NO_TIMESTAMP else None,
+                each.key,
+                each.value,
+                each.headers,
+            )
+            for each in polled
+        ]
+        # The client hands out no partition anew while it hands out records, so this is the epoch of the poll.
+        epoch = self._membership.epoch(partition)
+        return PolledBatch(Partition(topic, number), epoch, records, records[-1].offset + 1)
+
+    def _look_closer(self, error: Exception) -> None:
+        """Stop at what nobody can decode; what a fresh consumer can decode was damaged on its way to us."""
+        try:
+            found = find_undecodable(self._connect_reader, self._membership.positions())
+        except KafkaError:
+            found = None
+        if found is None:
+            # this consumer would now loop for ever inside its poll
+            self._rejoin(error)
+            return
+        topic, number = found.partition
+        raise UndecodableBatchError(
+            f"topic `{topic}` partition {number} offset {found.offset} cannot be decoded ({type(error).__name__}): "
+            f"stop every replica, then skip it with `{skip_command(found, self._membership.group_id)}`"
+        ) from error
+
+    def _rejoin(self, error: Exception) -> None:
+        log.warning("consumer_replaced", error=type(error).__name__, cause=str(error))
+        if isinstance(error, FencedInstanceIdError):
+            raise TwinError("another process uses our instance id `MODERATOR_KAFKA__INSTANCE_ID`") from error
+        if self._refusals >= self._refusals_limit:
+            raise StoppedError(f"the consumer group refuses us: `{error}`") from error
+        try:
+            self._membership.rejoin()
+        except KafkaError as unreachable:  # no exit while the broker is away: the next poll comes here again
+            log.warning("kafka_unreachable", error=type(unreachable).__name__)
+        else:
+            self._refusals += 1
