@@ -1,0 +1,77 @@
+"""What probes and Prometheus read."""
+
+from dataclasses import replace
+
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from moderator.http import create_app
+from moderator.observability.health import HealthBoard, HealthSnapshot
+from moderator.observability.metrics import Metrics
+from moderator.testing import ManualClock
+
+
+class Probed:
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        now_s = self.clock.monotonic_s()
+        self.metrics = Metrics(CollectorRegistry())
+        self.board = HealthBoard(HealthSnapshot(now_s, now_s, is_warm=True, has_joined=True))
+        self.client = TestClient(create_app(self.board, self.metrics.registry, self.clock.monotonic_s))
+
+
+@pytest.fixture
+def probed() -> Probed:
+    return Probed()
+
+
+def test_a_stream_that_moves_is_healthy_and_ready(probed: Probed) -> None:
+    healthz, readyz = probed.client.get("/healthz"), probed.client.get("/readyz")
+
+    assert (healthz.status_code, healthz.json()) == (200, {"status": "healthy", "reasons": []})
+    assert (readyz.status_code, readyz.json()) == (200, {"status": "ready", "reasons": []})
+
+
+def test_a_stream_that_stands_still_turns_unhealthy_without_saying_so_itself(probed: Probed) -> None:
+    probed.clock.advance(61)
+
+    healthz = probed.client.get("/healthz")
+
+    assert healthz.status_code == 503
+    assert healthz.json() == {
+        "status": "not healthy",
+        "reasons": ["no progress for 61 s", "no answer from Kafka for 61 s"],
+    }
+
+
+def test_a_draining_replica_is_healthy_but_not_ready(probed: Probed) -> None:
+    probed.board.snapshot = replace(probed.board.snapshot, is_draining=True)
+
+    healthz, readyz = probed.client.get("/healthz"), probed.client.get("/readyz")
+
+    assert healthz.status_code == 200
+    assert (readyz.status_code, readyz.json()) == (503, {"status": "not ready", "reasons": ["draining"]})
+
+
+def test_metrics_are_in_prometheus_text_format(probed: Probed) -> None:
+    probed.metrics.events.inc(7)
+
+    answer = probed.client.get("/metrics")
+
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    assert families["moderator_events"].samples[0].value == 7
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_metrics_come_as_openmetrics_to_who_asks_for_them(probed: Probed) -> None:
+    answer = probed.client.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/redoc", "/openapi.json", "/v1/moderations"])
+def test_nothing_else_is_served(path: str, probed: Probed) -> None:
+    assert probed.client.get(path).status_code == 404

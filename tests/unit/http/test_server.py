@@ -1,0 +1,65 @@
+"""The server's thread: start, stop, and an address that cannot be had."""
+
+import socket
+import threading
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from moderator.errors import ConfigurationError
+from moderator.http import HttpServer, create_app
+from moderator.observability.health import HealthBoard, HealthSnapshot
+from moderator.settings import HttpSettings
+
+
+def _app() -> FastAPI:
+    return create_app(HealthBoard(HealthSnapshot(0.0, 0.0)), CollectorRegistry(), lambda: 0.0)
+
+
+def test_port_0_is_any_free_one_and_is_told() -> None:
+    server = HttpServer(_app(), HttpSettings(port=0))
+    port = server.start()
+
+    answer = httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=10)
+    server.stop()
+
+    assert answer.json() == {"status": "healthy", "reasons": []}
+    assert "server" not in answer.headers
+
+
+def test_a_stopped_server_leaves_no_thread_and_frees_its_port() -> None:
+    first = HttpServer(_app(), HttpSettings(port=0))
+    port = first.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as keeps_its_connection:
+        keeps_its_connection.get("/healthz")
+
+        first.stop()
+        first.stop()
+
+    assert "http" not in {thread.name for thread in threading.enumerate()}
+    second = HttpServer(_app(), HttpSettings(port=port))
+    assert second.start() == port
+    second.stop()
+
+
+def test_a_port_in_use_stops_start_up_and_names_the_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(ConfigurationError) as caught:
+            HttpServer(_app(), HttpSettings(port=port)).start()
+
+    assert f"port {port}: Address already in use" in str(caught.value)
+    assert "MODERATOR_HTTP__PORT" in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["198.51.100.1", "no.such.host.invalid", "x" * 300])
+def test_an_address_that_is_not_ours_stops_start_up(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="MODERATOR_HTTP__HOST"):
+        HttpServer(_app(), HttpSettings(host=host, port=0)).start()
+
+
+def test_what_never_started_can_be_stopped() -> None:
+    HttpServer(_app(), HttpSettings(port=0)).stop()
