@@ -5,16 +5,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import structlog
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from moderator.errors import BrokerUnavailableError, ConfigurationError
+from moderator.observability.logging import get_logger
 from moderator.settings import KafkaSettings
 from moderator.stream.connection import client_settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 RECORD_LIMIT_BYTES = 1_048_588
 """What Kafka's topics take unless told otherwise."""

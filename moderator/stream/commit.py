@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import structlog
 from kafka import KafkaProducer, TopicPartition
 from kafka.errors import (
     FencedInstanceIdError,
@@ -31,9 +30,10 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from moderator.errors import StoppedError, TwinError
 from moderator.events import DecidedSpan, Published
+from moderator.observability.logging import get_logger
 from moderator.stream.membership import Membership
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 DEADLINE_S = 3.0
 """How long one step of a publication may take; the client delivers records, or gives them up, within it."""

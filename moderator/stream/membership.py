@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from moderator.events import DecidedSpan, Partition
+from moderator.observability.logging import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _LOOK_EVERY_S = 1.0
 

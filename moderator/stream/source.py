@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import FencedInstanceIdError, KafkaError
 
 from moderator.errors import StoppedError, TwinError, UndecodableBatchError
 from moderator.events import Partition, PolledBatch, Record
+from moderator.observability.logging import get_logger
 from moderator.stream.connection import POLL_LEAST_MS
 from moderator.stream.membership import Membership
 from moderator.stream.undecodable import UNDECODABLE, find_undecodable, skip_command
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _NO_TIMESTAMP = -1
 

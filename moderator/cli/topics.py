@@ -1,0 +1,31 @@
+"""`moderator topics`: the topics that the stream reads and writes."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(name="topics", help="The topics that the stream reads and writes.", no_args_is_help=True)
+
+
+@app.callback()
+def topics() -> None:
+    """Keep `create` a command of its own: typer would else put it in the place of `topics`."""
+
+
+@app.command()
+def create(
+    partitions: Annotated[
+        int, typer.Option(min=1, help="Of each topic: as many replicas of `run` can share the work.")
+    ] = 6,
+    replication: Annotated[
+        int, typer.Option(min=-1, help="Copies of each partition; -1: what the brokers have as their default.")
+    ] = -1,
+    bootstrap_servers: Annotated[str | None, typer.Option(help="Brokers, comma-separated.")] = None,
+) -> None:
+    """Create the topics that are missing; those that exist stay as they are."""
+    from moderator.settings import load_settings
+    from moderator.stream.admin import create_topics
+
+    settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})
+    for topic, is_new in create_topics(settings.kafka, partitions=partitions, replication=replication).items():
+        typer.echo(f"{topic}: {'created' if is_new else 'exists already, left as it is'}")
