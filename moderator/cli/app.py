@@ -3,12 +3,21 @@
 `policy check` must answer without loading torch, kafka or redis, so commands import what they need inside.
 """
 
+import os
 import sys
+import traceback
 
 import typer
 
 from moderator.cli import exit_codes
+from moderator.cli.demo import demo
+from moderator.cli.policy import app as policy
+from moderator.cli.run import run
+from moderator.cli.score import score
+from moderator.cli.topics import app as topics
 from moderator.errors import BrokerUnavailableError, ConfigurationError, ModeratorError
+
+_SIGPIPE = 13
 
 app = typer.Typer(
     name="moderator",
@@ -17,6 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command()(demo)
+app.command()(run)
+app.command()(score)
+app.add_typer(policy)
+app.add_typer(topics)
 
 
 def main() -> None:
@@ -26,6 +40,15 @@ def main() -> None:
     except ModeratorError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(exit_code_of(error))
+    except BrokenPipeError:  # whoever read our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + _SIGPIPE)
+    except Exception as error:  # noqa: BLE001 - the one place; a fault of ours must not print what it choked on
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        sys.stderr.write(
+            f"{frames}error: a fault in moderator: `{type(error).__name__}`; please report the lines above\n"
+        )
+        sys.exit(exit_codes.STOPPED)
 
 
 def exit_code_of(error: ModeratorError) -> int:

@@ -1,0 +1,184 @@
+"""Settings to running parts: the only file that names Kafka, Redis and ArmoRM together."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from io import FileIO
+from typing import BinaryIO
+
+from prometheus_client import CollectorRegistry
+
+from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCache
+from moderator.errors import ConfigurationError
+from moderator.events import Decision
+from moderator.http import HttpServer, create_app
+from moderator.observability.health import HealthBoard, HealthSnapshot
+from moderator.observability.logging import get_logger
+from moderator.observability.metrics import Metrics
+from moderator.pipeline.dead_letter_limit import DeadLetterLimit
+from moderator.pipeline.decision import Decider
+from moderator.pipeline.ports import ScoreCache, Scorer, VerdictCache
+from moderator.pipeline.processor import Processor
+from moderator.pipeline.report import CountingReport, StreamReport
+from moderator.policy import PolicySet, load_policies
+from moderator.scoring.engine import load_scorer
+from moderator.settings import Settings
+from moderator.stream.admin import await_topics
+from moderator.stream.joining import join
+from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
+
+log = get_logger(__name__)
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now_s(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def monotonic_s(self) -> float:
+        """Seconds that only grow."""
+        return time.monotonic()
+
+
+class NoVerdictCache:
+    """Keeps nothing: without Redis nobody can ask for a verdict."""
+
+    def put_many(self, decisions: Sequence[Decision]) -> None:
+        """Forget them."""
+
+
+def run_stream(settings: Settings, stop: threading.Event) -> None:
+    """Consume, decide and publish until `stop` is set and the windows in flight are published.
+
+    The group is joined only when the model is warm. Health answers from the first moment.
+
+    Raises:
+        ConfigurationError: policies, model, topics or the HTTP port are wrong.
+        BrokerUnavailableError: Kafka did not answer in time.
+        ScorerUnavailableError, StoppedError: it stopped itself at run time; nothing uncommitted is lost.
+    """
+    if settings.model.path is None:
+        raise ConfigurationError(
+            "no model is named: set `MODERATOR_MODEL__PATH` or give `--model` a folder, a hub id, or `builtin` "
+            "(a practice model)"
+        )
+    policies = load_policies(settings.policies.path)
+    clock = SystemClock()
+    metrics = Metrics(CollectorRegistry())
+    board = HealthBoard(HealthSnapshot(progressed_at_s=clock.monotonic_s(), broker_seen_at_s=clock.monotonic_s()))
+    server = HttpServer(create_app(board, metrics.registry, clock.monotonic_s), settings.http)
+    server.start()
+    try:
+        scorer = load_scorer(settings.model)
+        check_model(policies, scorer)
+        scorer.warm_up()
+        moderate(settings, policies, scorer, stop, metrics=metrics, board=board)
+    finally:
+        server.stop()
+
+
+def moderate(
+    settings: Settings,
+    policies: PolicySet,
+    scorer: Scorer,
+    stop: threading.Event,
+    *,
+    metrics: Metrics,
+    board: HealthBoard,
+) -> None:
+    """Run the stream with a warm scorer; see `run_stream`."""
+    clock = SystemClock()
+    limits_bytes = await_topics(settings.kafka, sleep=lambda seconds: _sleep(seconds, stop))
+    identity = scorer.identity
+    metrics.policy.labels(policies.snapshot).set(1)
+    metrics.model.labels(identity.name, identity.fingerprint, identity.dtype).set(1)
+    with ExitStack() as stack:
+        score_cache, verdict_cache = _caches(settings, scorer, metrics, stack)
+        source, sink = join(settings.kafka, limits_bytes)
+        stack.enter_context(closing(source))
+        stack.enter_context(closing(sink))
+        log.info("started", model=identity.name, snapshot=policies.snapshot, group=settings.kafka.group_id)
+        Processor(
+            settings=settings,
+            source=source,
+            sink=sink,
+            scorer=scorer,
+            score_cache=score_cache,
+            verdict_cache=verdict_cache,
+            decider=Decider(policies, scorer.identity, settings.include_content),
+            report=StreamReport(source, metrics, board, clock),
+            clock=clock,
+            stop=stop,
+            dead_letter_limit=DeadLetterLimit(settings.dead_letters.max_ratio),
+        ).run()
+        log.info("stopped")
+
+
+def score_lines(
+    settings: Settings, lines: FileIO, name: str, decisions: BinaryIO, dead_letters: BinaryIO
+) -> Counter[str]:
+    """Decide on JSON lines with the same pipeline, without Kafka and Redis.
+
+    Args:
+        name: what decisions call the input: the file's base name, or `-`.
+
+    Returns:
+        Counts of `lines`, `flagged`, `allowed`, `dead_letters`.
+
+    Raises:
+        ConfigurationError: policies or model are wrong.
+        ScorerUnavailableError: the device failed.
+    """
+    policies = load_policies(settings.policies.path)
+    scorer = load_scorer(settings.model)
+    check_model(policies, scorer)
+    report = CountingReport()
+    with closing(JsonLinesSource(lines, name, settings.max_event_bytes)) as source:
+        Processor(
+            settings=settings,
+            source=source,
+            sink=JsonLinesSink(decisions, dead_letters),
+            scorer=scorer,
+            score_cache=InMemoryScoreCache(Metrics(CollectorRegistry())),
+            verdict_cache=NoVerdictCache(),
+            decider=Decider(policies, scorer.identity, settings.include_content),
+            report=report,
+            clock=SystemClock(),
+            stop=threading.Event(),
+            dead_letter_limit=None,
+        ).run()
+    return report.counts
+
+
+def check_model(policies: PolicySet, scorer: Scorer) -> None:
+    """Hold the policies against the model; say what is merely odd.
+
+    Raises:
+        PolicyError: a live or shadow rule needs an objective that the model lacks.
+    """
+    identity = scorer.identity
+    for warning in policies.check_model(identity.objectives, identity.name):
+        log.warning("policy_warning", warning=str(warning))
+    if identity.is_practice:
+        log.warning("practice_model", model=identity.name, hint="its scores are for trying things out only")
+
+
+def _caches(settings: Settings, scorer: Scorer, metrics: Metrics, stack: ExitStack) -> tuple[ScoreCache, VerdictCache]:
+    if settings.redis.url is None:
+        log.warning("no_redis", hint="scores are cached in memory, verdicts nowhere; set MODERATOR_REDIS__URL")
+        return InMemoryScoreCache(metrics), NoVerdictCache()
+    objective_count = len(scorer.identity.objectives)
+    scores = RedisScoreCache(settings.redis, objective_count, metrics, time.monotonic)
+    verdicts = RedisVerdictCache(settings.redis, metrics, time.monotonic)
+    stack.enter_context(closing(scores))
+    stack.enter_context(closing(verdicts))
+    return scores, verdicts
+
+
+def _sleep(seconds: float, stop: threading.Event) -> None:
+    if stop.wait(seconds):
+        raise SystemExit(0)  # asked to stop while nothing is in flight yet

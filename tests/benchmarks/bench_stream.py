@@ -1,0 +1,209 @@
+"""The whole transactional path with a scorer that does nothing, over the bare client's loop, in one run.
+
+Both read the same 1 KB events from a real broker and publish with exactly-once transactions. The bare loop builds a
+25-byte record per event; ours decodes, looks up, judges by the shipped policies, and writes whole decisions.
+Rounds alternate, so that a noisy machine is noisy for both. The last line is JSON.
+"""
+
+import argparse
+import json
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.structs import OffsetAndMetadata
+from prometheus_client import CollectorRegistry
+
+from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
+from moderator.local.examples import example_policies
+from moderator.local.kafka import LocalKafka
+from moderator.observability.health import HealthBoard, HealthSnapshot
+from moderator.observability.metrics import Metrics
+from moderator.policy import load_policies
+from moderator.settings import KafkaSettings, Settings
+from moderator.stream.admin import create_topics
+from moderator.wiring import moderate
+
+BARE_EVENTS_PER_TRANSACTION = 2_000
+PARTITIONS = 4
+BOUND = 0.6
+
+
+class NoScorer:
+    """Gives every text the same scores and a key of its own, at once."""
+
+    def __init__(self) -> None:
+        self._rendered = 0
+        objectives = ("beavertails-is_safe", "helpsteer-helpfulness")
+        self.identity = ModelIdentity("none", "sha256:" + "0" * 64, "float32", objectives, "reply/1", 4_096)
+        self._scores = Scores((0.9, 0.7), (0.6, 0.4), truncated=False)
+
+    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
+        first = self._rendered
+        self._rendered += len(conversations)
+        return [Prompt((0,), 0, truncated=False, score_key=str(number)) for number in range(first, self._rendered)]
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
+        return [self._scores] * len(prompts)
+
+
+def an_event(number: int) -> bytes:
+    event = {
+        "id": f"evt-{number}",
+        "conversation_id": f"c-{number % 500}",
+        "tenant": "acme",
+        "channel": "general",
+        "locale": "en-GB",
+        "user": f"sha256:{number % 2_000:08x}",
+        "role": "member",
+        "time": "2026-10-05T12:00:00Z",
+        "messages": [
+            {"role": "user", "content": "How do I reset my password? I tried the link twice. " * 4},
+            {"role": "assistant", "content": "Open Settings, then Security, and follow the link in the mail. " * 7},
+        ],
+    }
+    return json.dumps(event).encode()
+
+
+def produce(servers: str, topic: str, events: int) -> None:
+    producer = KafkaProducer(bootstrap_servers=servers, batch_size=262_144, linger_ms=5)
+    for number in range(events):
+        producer.send(topic, an_event(number), f"c-{number % 500}".encode())
+    producer.flush()
+    producer.close()
+
+
+def run_bare(servers: str, topic: str, events: int, round_number: int) -> float:
+    """Consume, build a record, produce, commit offsets: one transaction per 2,000 events; gives seconds."""
+    consumer = KafkaConsumer(
+        topic,
+        bootstrap_servers=servers,
+        group_id=f"bare-{round_number}",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        max_poll_records=1_000,
+        partition_assignment_strategy=[CooperativeStickyAssignor],
+    )
+    producer = KafkaProducer(
+        bootstrap_servers=servers,
+        transactional_id=f"bare-{round_number}",
+        batch_size=262_144,
+        linger_ms=5,
+        retry_backoff_ms=20,
+    )
+    producer.init_transactions()
+    done = 0
+    waiting: list[tuple[bytes, bytes]] = []
+    offsets: dict[TopicPartition, OffsetAndMetadata] = {}
+    while not (polled := consumer.poll(100)):
+        pass
+    started_s = time.perf_counter()
+    while done < events:
+        for partition, records in polled.items():
+            waiting += [(record.key, b'{"verdict":"allow","n":1}') for record in records]
+            offsets[partition] = OffsetAndMetadata(records[-1].offset + 1, "", -1)
+        if len(waiting) >= BARE_EVENTS_PER_TRANSACTION or done + len(waiting) == events:
+            producer.begin_transaction()
+            for key, value in waiting:
+                producer.send("bare.out", value, key)
+            producer.flush()
+            producer.send_offsets_to_transaction(offsets, consumer.group_metadata())
+            producer.commit_transaction()
+            done += len(waiting)
+            waiting, offsets = [], {}
+        if done < events:
+            polled = consumer.poll(100)
+    elapsed_s = time.perf_counter() - started_s
+    producer.close()
+    consumer.close(autocommit=False)
+    return elapsed_s
+
+
+def run_ours(servers: str, topic: str, events: int, round_number: int) -> float:
+    """Run `moderator`'s stream with a scorer that does nothing; gives seconds from the first poll with records."""
+    settings = Settings(
+        kafka=KafkaSettings(bootstrap_servers=servers, events_topic=topic, group_id=f"ours-{round_number}")
+    )
+    metrics = Metrics(CollectorRegistry())
+    board = HealthBoard(HealthSnapshot(progressed_at_s=0, broker_seen_at_s=0))
+    stop = threading.Event()
+    with watching(metrics, events, stop) as elapsed_s:
+        moderate(settings, load_policies(example_policies()), NoScorer(), stop, metrics=metrics, board=board)
+    return elapsed_s[0]
+
+
+@contextmanager
+def watching(metrics: Metrics, events: int, stop: threading.Event) -> Iterator[list[float]]:
+    """Stop the stream when all decisions are published; the list then holds the seconds it took."""
+    elapsed_s: list[float] = []
+
+    def watch() -> None:
+        while not polled(metrics):
+            time.sleep(0.001)
+        started_s = time.perf_counter()
+        while published(metrics) < events:
+            time.sleep(0.002)
+        elapsed_s.append(time.perf_counter() - started_s)
+        stop.set()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    yield elapsed_s
+    watcher.join()
+
+
+def polled(metrics: Metrics) -> float:
+    return metrics.registry.get_sample_value("moderator_events_total") or 0.0
+
+
+def published(metrics: Metrics) -> float:
+    return metrics.registry.get_sample_value("moderator_window_events_sum") or 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=60_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    bare_s, ours_s = [], []
+    with LocalKafka() as kafka:
+        servers, topic = kafka.bootstrap_servers, "bench.events"
+        create_topics(
+            KafkaSettings(bootstrap_servers=servers, events_topic=topic), partitions=PARTITIONS, replication=1
+        )
+        create_topics(
+            KafkaSettings(bootstrap_servers=servers, events_topic=topic, flag_topic="bare.out"),
+            partitions=PARTITIONS,
+            replication=1,
+        )
+        produce(servers, topic, arguments.events)
+        for number in range(arguments.rounds):
+            bare_s.append(run_bare(servers, topic, arguments.events, number))
+            ours_s.append(run_ours(servers, topic, arguments.events, number))
+            print(
+                f"round {number}: bare {arguments.events / bare_s[-1]:,.0f}/s, ours {arguments.events / ours_s[-1]:,.0f}/s"
+            )
+    ratios = [bare / ours for bare, ours in zip(bare_s, ours_s, strict=True)]
+    print(
+        json.dumps(
+            {
+                "benchmark": "stream",
+                "events": arguments.events,
+                "bare_events_per_s": round(arguments.events / statistics.median(bare_s)),
+                "ours_events_per_s": round(arguments.events / statistics.median(ours_s)),
+                "ratio": round(statistics.median(ratios), 3),
+                "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+                "bound": BOUND,
+            }
+        )
+    )
+    raise SystemExit(statistics.median(ratios) < BOUND)
+
+
+if __name__ == "__main__":
+    main()
