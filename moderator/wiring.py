@@ -123,8 +123,7 @@ def score_lines(
 ) -> Counter[str]:
     """Decide on JSON lines with the same pipeline, without Kafka and Redis.
 
-    Args:
-        name: what decisions call the input: the file's base name, or `-`.
+    `name` is what decisions call the input: the file's base name, or `-`.
 
     Returns:
         Counts of `lines`, `flagged`, `allowed`, `dead_letters`.

@@ -16,6 +16,7 @@ def run(
     policies: Annotated[Path | None, typer.Option(help="The policy folder, else ./policies.")] = None,
     bootstrap_servers: Annotated[str | None, typer.Option(help="Kafka brokers, comma-separated.")] = None,
     redis_url: Annotated[str | None, typer.Option(help="Redis, for the caches.")] = None,
+    *,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Show the settings in effect, secrets masked, and end.")
     ] = False,

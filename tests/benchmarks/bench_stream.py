@@ -185,9 +185,8 @@ def main() -> None:
         for number in range(arguments.rounds):
             bare_s.append(run_bare(servers, topic, arguments.events, number))
             ours_s.append(run_ours(servers, topic, arguments.events, number))
-            print(
-                f"round {number}: bare {arguments.events / bare_s[-1]:,.0f}/s, ours {arguments.events / ours_s[-1]:,.0f}/s"
-            )
+            bare, ours = arguments.events / bare_s[-1], arguments.events / ours_s[-1]
+            print(f"round {number}: bare {bare:,.0f}/s, ours {ours:,.0f}/s")
     ratios = [bare / ours for bare, ours in zip(bare_s, ours_s, strict=True)]
     print(
         json.dumps(
