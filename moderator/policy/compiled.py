@@ -105,11 +105,11 @@ class CompiledRule:
         conditions = [evaluate(readings) for evaluate in self._conditions]
         held = self._holds([condition["holds"] for condition in conditions])
         outcome: Outcome = "matched" if held else "unknown" if held is None else "not matched"
-        acts = held or (held is None and self.flags_when_missing)
+        acts = self.flags_when_missing if held is None else held
         result: RuleResult = {
             "rule": self.id,
             "outcome": outcome,
-            "counted": bool(acts) and self.mode == "live",
+            "counted": acts and self.mode == "live",
             "mode": self.mode,
             "severity": self.severity,
             "conditions": conditions,

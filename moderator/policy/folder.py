@@ -5,6 +5,7 @@ Every `*.yaml` and `*.yml` directly in the folder counts; hidden names and subfo
 
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from moderator.policy.problems import Report, SourceFile, Span, quote
@@ -12,9 +13,8 @@ from moderator.policy.problems import Report, SourceFile, Span, quote
 MAX_FILE_BYTES = 1_000_000
 
 _EXTENSIONS = (".yaml", ".yml")
-_UNSEEN = re.compile(
-    "[^\t\n\x20-\x7e\xa0-\u2027\u202f-\u2065\u2070-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+# Controls, line ends other than our own, and marks that hide or reorder what stands beside them.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 
 
 def read_folder(folder: Path, report: Report) -> list[SourceFile]:
@@ -25,9 +25,13 @@ def read_folder(folder: Path, report: Report) -> list[SourceFile]:
     """
     paths = sorted(path for path in folder.iterdir() if _counts(path))
     if not paths:
-        report.error("P001", str(folder), "there are no policies in this folder", "an empty folder allows nothing")
-    _report_twins(paths, report)
-    files = (_read_file(path, report) for path in paths)
+        report.error(
+            "P001",
+            str(folder),
+            "the folder is empty",
+            "add settings.yaml, signals.yaml and a policy; an empty folder never means allow everything",
+        )
+    files = (_read_file(path, report) for path in _without_twins(paths, report))
     return [file for file in files if file is not None]
 
 
@@ -40,11 +44,13 @@ def _counts(path: Path) -> bool:
     return not path.name.startswith(".") and path.name.lower().endswith(_EXTENSIONS)
 
 
-def _report_twins(paths: list[Path], report: Report) -> None:
-    stems = {stem_of(path.name): path.name for path in paths if path.name.endswith(".yaml")}
+def _without_twins(paths: list[Path], report: Report) -> Iterator[Path]:
+    first: dict[str, str] = {}
     for path in paths:
-        if path.name.endswith(".yml") and stem_of(path.name) in stems:
-            other = stems[stem_of(path.name)]
+        other = first.setdefault(stem_of(path.name), path.name)
+        if other == path.name:
+            yield path
+        else:
             report.error("P002", path.name, f"this file and {other} have one name", "keep one of the two")
 
 

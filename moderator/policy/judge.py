@@ -1,17 +1,16 @@
 """The decision: one event and its rewards against one snapshot's rules; pure, and the same wherever it runs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from moderator.events import SEVERITIES, ChatEvent, RuleResult, Severity, Status, Verdict
-from moderator.policy.compiled import CompiledRule, Reading, compile_field, compile_reader, compile_whole_rule, fits
+from moderator.events import SEVERITIES, ChatEvent, Outcome, RuleResult, Severity, Status, Verdict
+from moderator.policy.compiled import CompiledRule, compile_field, compile_reader, compile_whole_rule, fits
 from moderator.policy.model import Rule, Settings, Signal
 
 _RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What the policies say of one event.
 
     Attributes:
@@ -56,14 +55,17 @@ class Judge:
             rewards: k raw rewards in the model's order, None for one that is absent; None, or nothing but None, when
                 the model gave no score. What is not a finite, plausible number counts as missing, with its cause.
         """
-        if rewards is None or all(reward is None for reward in rewards):
+        if rewards is None:
             return self._unscored()
         readings = [read(rewards) for read in self._readers]
         fields = [get(event) for get in self._fields]
         rules = [rule for rule in self._rules if fits(rule.scope, fields)]
         results = [rule.judge(readings, fields) for rule in rules]
-        signals = {name: reading[2] for name, reading in zip(self._names, readings, strict=True)}
-        return _combine(rules, results, signals, _status(rules, readings))
+        unusable = [index for index, reading in enumerate(readings) if reading[0] is None]
+        if unusable and all(reward is None for reward in rewards):
+            return self._unscored()
+        signals = dict(zip(self._names, [reading[2] for reading in readings], strict=True))
+        return _combine(rules, results, signals, _status(rules, unusable))
 
     def _unscored(self) -> Judgement:
         verdict = self._unscored_verdict
@@ -72,34 +74,26 @@ class Judge:
         return Judgement(verdict, "unscored", severity, ["unscored"], [], [], verdict, signals)
 
 
-def _status(rules: list[CompiledRule], readings: list[Reading]) -> Status:
-    unusable = {index for index, reading in enumerate(readings) if reading[0] is None}
-    is_whole = not unusable or all(unusable.isdisjoint(rule.signals) for rule in rules)
+def _status(rules: list[CompiledRule], unusable: list[int]) -> Status:
+    is_whole = not unusable or all(rule.signals.isdisjoint(unusable) for rule in rules)
     return "scored" if is_whole else "degraded"
 
 
 def _combine(
     rules: list[CompiledRule], results: list[RuleResult], signals: dict[str, float | None], status: Status
 ) -> Judgement:
-    severity: Severity | None = None
-    reasons: set[str] = set()
-    labels: set[str] = set()
+    counting: list[tuple[CompiledRule, Outcome]] = []
     would_flag = False
     for rule, result in zip(rules, results, strict=True):
         outcome = result["outcome"]
-        would_flag = would_flag or outcome == "matched" or (outcome == "unknown" and rule.flags_when_missing)
-        if result["counted"]:
-            reasons.add(rule.reason if outcome == "matched" else "score_missing")
-            labels.update(rule.labels)
-            if severity is None or _RANK[rule.severity] > _RANK[severity]:
-                severity = rule.severity
-    return Judgement(
-        verdict="flag" if severity else "allow",
-        status=status,
-        severity=severity,
-        reasons=sorted(reasons),
-        labels=sorted(labels),
-        rules=results,
-        shadow_verdict="flag" if would_flag else "allow",
-        signals=signals,
-    )
+        if outcome == "matched" or (outcome == "unknown" and rule.flags_when_missing):
+            would_flag = True
+            if result["counted"]:
+                counting.append((rule, outcome))
+    shadow: Verdict = "flag" if would_flag else "allow"
+    if not counting:
+        return Judgement("allow", status, None, [], [], results, shadow, signals)
+    reasons = {rule.reason if outcome == "matched" else "score_missing" for rule, outcome in counting}
+    labels = {label for rule, _ in counting for label in rule.labels}
+    severity = max((rule.severity for rule, _ in counting), key=_RANK.__getitem__)
+    return Judgement("flag", status, severity, sorted(reasons), sorted(labels), results, shadow, signals)

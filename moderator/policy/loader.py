@@ -94,7 +94,9 @@ def check_folder(path: Path) -> tuple[PolicySet | None, list[Problem]]:
         files = read_folder(path, report)
     except OSError as error:
         why = (error.strerror or "unknown reason").lower()
-        raise PolicyError(f"cannot read the policy folder `{path}`: {why}; name one with --policies") from error
+        raise PolicyError(
+            f"cannot read the policy folder `{path}`: {why}; name the folder that holds settings.yaml"
+        ) from error
     policies = _read_set(files, report)
     return policies, report.problems
 

@@ -40,12 +40,14 @@ def read_policy(tree: Node, file: str, context: Context) -> Policy | None:
         return None
     node = block.need("policy", "policy: a-short-name")
     name = read_name(node, "the policy's name", report)
-    read_once(name, node.span if node else block.span, "the policy", context.policies, report)
+    is_new = read_once(name, node.span if node else block.span, "the policy", context.policies, report)
     read_text(block.need("about", "one line on what it is for"), "about", report)
     read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", report)
     scope = _optional_scope(block, context)
     items = read_items(block.need("rules", "rules: and a list of them"), "rules", report)
-    seen = context.rules.setdefault(name or "", {})
+    seen: dict[str, Span] = {}
+    if is_new and name is not None:
+        context.rules[name] = seen
     rules = [_read_rule(item, name or "", scope, seen, context) for item in items]
     return Policy(name or "", file, tuple(rule for rule in rules if rule is not None))
 

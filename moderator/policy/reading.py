@@ -11,19 +11,24 @@ from moderator.policy.yaml_tree import Broken, Mapping, Node, Scalar
 from moderator.policy.yaml_tree import Sequence as ListNode
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
-_KIND_NAMES = {"number": "a number", "boolean": "true or false", "nothing": "nothing"}
+_KIND_NAMES = {"number": "a number", "boolean": "a truth value"}
 
 Option = TypeVar("Option", bound=str)
 
 
 class Block:
-    """One mapping with known keys; unknown ones are reported when it is made."""
+    """One mapping with known keys; unknown ones are reported when it is made.
+
+    Attributes:
+        has_later_key: it holds a key that only a later version knows, so what seems to be missing may not be.
+    """
 
     def __init__(self, node: Mapping, what: str, known: Sequence[str], later: Sequence[str], report: Report) -> None:
         self.span = node.span
         self._what = what
         self._report = report
         self._values: dict[str, Node] = {}
+        self.has_later_key = any(key.text in later for key, _ in node.entries)
         for key, value in node.entries:
             if key.text in known:
                 self._values[key.text] = value

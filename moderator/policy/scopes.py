@@ -1,5 +1,8 @@
 """`applies_to` and `except`: which events a rule is for."""
 
+from typing import get_args
+
+from moderator.events import Role
 from moderator.policy.context import Context
 from moderator.policy.model import FieldMatch, Scope
 from moderator.policy.problems import Report, did_you_mean, quote
@@ -7,7 +10,7 @@ from moderator.policy.reading import choices, read_entries, read_items, read_tex
 from moderator.policy.yaml_tree import Node, Scalar
 from moderator.policy.yaml_tree import Sequence as ListNode
 
-SPEAKERS = ("system", "developer", "user", "assistant", "tool")
+SPEAKERS: tuple[Role, ...] = get_args(Role)
 
 
 def read_scope(node: Node | None, what: str, context: Context) -> Scope:
@@ -15,6 +18,11 @@ def read_scope(node: Node | None, what: str, context: Context) -> Scope:
     entries = read_entries(node, what, context.report)
     lines = (_read_line(key, value, context) for key, value in (entries.entries if entries else ()))
     return tuple(line for line in lines if line is not None)
+
+
+def speaker_of(text: str) -> Role:
+    """Give the speaker of that name, which must be one."""
+    return next(speaker for speaker in SPEAKERS if speaker == text)
 
 
 def normal_locale(locale: str) -> str:

@@ -38,7 +38,7 @@ def read_signals(tree: Node, report: Report) -> dict[str, Signal | None]:
 
 def _read_signal(name: str | None, key: Scalar, node: Node, report: Report) -> Signal | None:
     block = read_block(node, f"the signal {key.text}", _KEYS, report, _LATER_KEYS)
-    if block is None:
+    if block is None or block.has_later_key:
         return None
     read_text(block.need("about", "one line on what it says"), "about", report)
     objective = read_text(block.need("from", "an objective of the model, such as beavertails-is_safe"), "from", report)

@@ -1,6 +1,7 @@
 """One `*.test.yaml` file -> its tests, with every name resolved and every score exact."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from fractions import Fraction
 from typing import Literal, get_args
@@ -162,7 +163,22 @@ def _read_scores(node: Node | None, context: Context) -> dict[str, int | None] |
             report.error(
                 "P071", entries.span, f"the test gives no score for {name}", f"write {name}: and a number, or missing"
             )
+    _check_twins(scores, signals, entries.span, report)
     return scores
+
+
+def _check_twins(
+    scores: Mapping[str, int | None], signals: Mapping[str, Signal | None], span: Span, report: Report
+) -> None:
+    """Report two signals of one objective whose scores do not come from one reward."""
+    first: dict[str, str] = {}
+    for name, micro in scores.items():
+        signal = signals[name]
+        assert signal is not None
+        other = first.setdefault(signal.objective, name)
+        if scores[other] != micro:
+            message = f"{other} and {name} are both read from {signal.objective}, and no reward gives both scores"
+            report.error("P072", span, message, "give scores that belong together")
 
 
 def _read_score(node: Node, signal: Signal, report: Report) -> int | None:

@@ -79,7 +79,7 @@ def read_tree(file: SourceFile, report: Report) -> Node | None:
     except _TooDeepError as error:
         report.error("P007", error.span, f"more than {MAX_DEPTH} levels inside one another", "write it flatter")
     except MarkedYAMLError as error:
-        report.error("P004", _marked(file, error), f"not valid YAML: {_why(error)}", _yaml_hint(error))
+        report.error("P004", *_explained(file, error))
     except (YAMLError, ValueError) as error:
         report.error("P004", file.name, f"not valid YAML: {quote(str(error).splitlines()[0])}")
     return None
@@ -127,9 +127,15 @@ class _Composer:
         if isinstance(event, SequenceStartEvent):
             return Sequence(tuple(self._children(SequenceEndEvent, depth)), span)
         if isinstance(event, MappingStartEvent):
-            children = self._children(MappingEndEvent, depth)
-            return Mapping(tuple(self._entries(list(children))), span)
+            return self._mapping(list(self._children(MappingEndEvent, depth)), span, is_flow=bool(event.flow_style))
         return self._scalar(event, span)
+
+    def _mapping(self, children: list[Node], span: Span, *, is_flow: bool) -> Node:
+        entries = tuple(self._entries(children))
+        if children and not entries:
+            return Broken(span)
+        # A block has no mark of its own, so it is shown by its first name.
+        return Mapping(entries, span if is_flow or not entries else entries[0][0].span)
 
     def _check_properties(self, event: _ContentEvent, span: Span) -> bool:
         if event.anchor is not None:
@@ -155,7 +161,7 @@ class _Composer:
             if self._is_sound_key(key, seen):
                 assert isinstance(key, Scalar)
                 seen[key.text] = key.span
-                yield key, value
+                yield key, _shown_by(key, value)
 
     def _is_sound_key(self, key: Node, seen: dict[str, Span]) -> bool:
         if isinstance(key, Broken):
@@ -188,6 +194,12 @@ class _Composer:
         return Span(self._file, start.line + 1, start.column + 1, max(1, stop - start.column))
 
 
+def _shown_by(key: Scalar, value: Node) -> Node:
+    """Place a value that is not there at its name."""
+    is_absent = isinstance(value, Scalar) and value.kind == "nothing" and not value.text
+    return Scalar("", "nothing", key.span) if is_absent else value
+
+
 def _kind_of(plain: str) -> Literal["text", "number", "boolean", "nothing"]:
     if plain in _NOTHING:
         return "nothing"
@@ -196,16 +208,16 @@ def _kind_of(plain: str) -> Literal["text", "number", "boolean", "nothing"]:
     return "number" if _NUMBER.fullmatch(plain) else "text"
 
 
-def _marked(file: SourceFile, error: MarkedYAMLError) -> Span | str:
-    mark = error.problem_mark or error.context_mark
-    return Span(file, mark.line + 1, mark.column + 1, 1) if mark else file.name
-
-
-def _why(error: MarkedYAMLError) -> str:
-    return " ".join((error.problem or error.context or "it cannot be understood").split())
-
-
-def _yaml_hint(error: MarkedYAMLError) -> str:
+def _explained(file: SourceFile, error: MarkedYAMLError) -> tuple[Span | str, str, str]:
+    """Give place, message and hint of a syntax error."""
+    problem, context = error.problem_mark, error.context_mark
+    if problem is None:
+        return file.name, f"not valid YAML: {error.problem or error.context}", ""
+    if context is not None and problem.index >= len(file.text.rstrip()):
+        message = "not valid YAML: what starts here has no end"
+        return Span(file, context.line + 1, context.column + 1, 1), message, "look for a missing quote or bracket"
+    at = Span(file, problem.line + 1, problem.column + 1, 1)
     if "\\t" in str(error.problem):
-        return "indent with spaces, not tabs"
-    return "look for a missing quote, colon or space just before"
+        return at, "not valid YAML: a tab stands where only spaces may", "indent with spaces"
+    why = " ".join(str(error.problem).split())
+    return at, f"not valid YAML: {why}", "look for a missing quote, colon or space just before"

@@ -1,0 +1,44 @@
+"""A model's objectives, read from its config alone: no torch, no weights."""
+
+import json
+from pathlib import Path
+
+import moderator
+from moderator.errors import ConfigurationError
+from moderator.objectives import ARMORM_OBJECTIVES
+
+BUILTIN = "builtin"
+
+
+def read_objectives(model: str) -> tuple[str, ...]:
+    """Give the objectives of a model folder, or of `builtin`, in the model's order.
+
+    Raises:
+        ConfigurationError: there is no readable config.json, or it does not say which objectives there are.
+    """
+    path = _folder(model) / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+    except OSError as error:
+        why = (error.strerror or "unknown reason").lower()
+        raise ConfigurationError(f"cannot read `{path}`: {why}; name a model folder, or `{BUILTIN}`") from error
+    except ValueError as error:
+        raise ConfigurationError(f"`{path}` is not JSON; name a sound model folder") from error
+    return _objectives(config, path)
+
+
+def _folder(model: str) -> Path:
+    if model == BUILTIN:
+        return Path(moderator.__file__).parent / "scoring" / "builtin"
+    return Path(model)
+
+
+def _objectives(config: object, path: Path) -> tuple[str, ...]:
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"`{path}` is not a model's config")
+    listed = config.get("objectives")
+    if listed is None and config.get("num_objectives", len(ARMORM_OBJECTIVES)) == len(ARMORM_OBJECTIVES):
+        return ARMORM_OBJECTIVES
+    if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
+        raise ConfigurationError(f"`{path}` must list its `objectives` by name")
+    return tuple(listed)

@@ -1,0 +1,63 @@
+"""The exact text of every problem that `policy check` and `policy test` can print.
+
+Each case is one text file: the command, the files of the folder, the output. `settings.yaml` and `signals.yaml`
+beside them stand in where a case gives none.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from moderator.cli.policy import app
+from moderator.policy.codes import CODES
+
+CASES = sorted(Path(__file__).with_name("policy").glob("*.txt"))
+SECTION = re.compile(r"^>>> (.+)\n", re.MULTILINE)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_a_problem_is_told_in_exactly_these_words(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, files = read_case(case)
+    expected = files.pop("output")
+    lay_out(files, tmp_path / "policies")
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(app, shlex.split(command.removeprefix("$ moderator policy ")))
+
+    assert re.sub(r"sha256:[0-9a-f]{64}", "sha256:...", result.stdout) == expected
+    assert result.exit_code == (0 if "\n0 errors" in f"\n{expected}" else 1)
+
+
+def test_every_code_of_the_catalogue_has_its_text_here() -> None:
+    shown = {code for case in CASES for code in re.findall(r"^\w+ (P\d+) ", case.read_text(), re.MULTILINE)}
+
+    assert shown == set(CODES)
+
+
+def test_a_case_is_named_after_a_code_that_it_shows() -> None:
+    assert [case.stem for case in CASES if f" {case.stem[:4]} " not in case.read_text()] == []
+
+
+def read_case(case: Path) -> tuple[str, dict[str, str]]:
+    command, *sections = SECTION.split(case.read_text())
+    return command.strip(), dict(zip(sections[::2], sections[1::2], strict=True))
+
+
+def lay_out(files: dict[str, str], folder: Path) -> None:
+    for name, text in with_defaults(files):
+        path = folder.parent / name if name.startswith("model/") else folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def with_defaults(files: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for default in ("settings.yaml", "signals.yaml"):
+        if default not in files and f"no {default}" not in files:
+            yield default, Path(__file__).with_name("policy").joinpath(default).read_text()
+    yield from ((name, text) for name, text in files.items() if not name.startswith("no "))
