@@ -1,0 +1,81 @@
+# `make` alone lists the targets. Everything is set up on first use: uv (its own copy in .uv where there is none on
+# the path), then the locked dependencies in .venv. Java, Maven and Redis come with the targets that start them.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+is_new_enough := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$each" $(is_new_enough) 2>/dev/null && echo "$$each" && break; done)
+need_python = test -n "$(PYTHON)" || { echo \
+	'Python 3.11 or newer is needed: install it, or name one: make PYTHON=/path/to/python3' >&2; exit 1; }
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .uv/bin/uv)
+STAMP := .venv/.stamp
+BIN := .venv/bin
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(STAMP) ## moderate sample events through a real Kafka and Redis on this machine (ARGS=--keep leaves them running)
+	@$(BIN)/moderator demo $(ARGS)
+
+.PHONY: test
+test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks (ARGS go to pytest)
+	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks $(ARGS)
+
+.PHONY: test-unit
+test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
+	@$(BIN)/pytest tests/unit $(ARGS)
+
+.PHONY: test-gpu
+test-gpu: $(STAMP) ## run the tests that need a CUDA device; fails without one
+	@$(BIN)/python -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "no CUDA device here")'
+	@$(BIN)/pytest tests/gpu $(ARGS)
+
+.PHONY: lint
+lint: $(STAMP) ## check format, style, types, layers, example policies and generated files
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/moderator policy check policies
+	@$(BIN)/python -m tests.generate --check
+
+.PHONY: format
+format: $(STAMP) ## format the code and mend what can be mended
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+.PHONY: generate
+generate: $(STAMP) ## write the generated files: README's tables, JSON Schemas, AsyncAPI
+	@$(BIN)/python -m tests.generate
+
+.PHONY: bench-stream
+bench-stream: $(STAMP) ## compare the transactional path to the bare client's loop, on a real Kafka
+	@$(BIN)/python -m tests.benchmarks.stream $(ARGS)
+
+.PHONY: bench-scoring
+bench-scoring: $(STAMP) ## compare packed scoring to one by one
+	@$(BIN)/python -m tests.benchmarks.scoring $(ARGS)
+
+.PHONY: clean
+clean: ## remove everything that can be made again
+	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml uv.lock | $(UV)
+	@$(need_python)
+	@$(UV) sync --frozen --python "$(PYTHON)"
+	@touch $@
+
+.uv/bin/uv:
+	@$(need_python)
+	@echo 'setting up uv in .uv'
+	@rm -rf .uv
+	@$(PYTHON) -m venv .uv || { echo 'python3 cannot make virtual environments: install its venv module' \
+		'(Debian, Ubuntu: apt-get install python3-venv), or install uv' >&2; exit 1; }
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
