@@ -6,6 +6,7 @@ Every `*.yaml` and `*.yml` directly in the folder counts; hidden names and subfo
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from moderator.policy.problems import Report, SourceFile, Span, quote
@@ -17,8 +18,16 @@ _EXTENSIONS = (".yaml", ".yml")
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 
 
-def read_folder(folder: Path, report: Report) -> list[SourceFile]:
-    """Read the folder's YAML files, by name; what cannot be read is reported and left out.
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What lies in a policy folder: the names of all files that count, and those that could be read, by name."""
+
+    names: tuple[str, ...]
+    files: tuple[SourceFile, ...]
+
+
+def read_folder(folder: Path, report: Report) -> Folder:
+    """Read the folder's YAML files; what cannot be read is reported and left out.
 
     Raises:
         OSError: the folder itself cannot be listed.
@@ -32,7 +41,7 @@ def read_folder(folder: Path, report: Report) -> list[SourceFile]:
             "add settings.yaml, signals.yaml and a policy; an empty folder never means allow everything",
         )
     files = (_read_file(path, report) for path in _without_twins(paths, report))
-    return [file for file in files if file is not None]
+    return Folder(tuple(path.name for path in paths), tuple(file for file in files if file is not None))
 
 
 def stem_of(name: str) -> str:

@@ -1,13 +1,13 @@
 """A policy folder -> `PolicySet`: everything read and checked at once, or nothing at all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from moderator.errors import PolicyError
 from moderator.policy.context import Context
-from moderator.policy.folder import read_folder, stem_of
+from moderator.policy.folder import Folder, read_folder, stem_of
 from moderator.policy.judge import Judge
 from moderator.policy.lint import check_rules
 from moderator.policy.model import Policy, PolicyTest, Rule, Settings, Signal
@@ -22,7 +22,11 @@ from moderator.policy.yaml_tree import Node, read_tree
 
 _LATER_FILES = ("exemptions",)
 
-Content = TypeVar("Content")
+_REQUIRED = {
+    "settings": "every policy folder has one",
+    "signals": "every policy folder has one",
+    "policy": "a folder needs a policy; its file may have any name",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,13 @@ def check_folder(path: Path) -> tuple[PolicySet | None, list[Problem]]:
     """
     report = Report()
     try:
-        files = read_folder(path, report)
+        folder = read_folder(path, report)
     except OSError as error:
         why = (error.strerror or "unknown reason").lower()
         raise PolicyError(
             f"cannot read the policy folder `{path}`: {why}; name the folder that holds settings.yaml"
         ) from error
-    policies = _read_set(files, report)
+    policies = _read_set(folder, report)
     return policies, report.problems
 
 
@@ -127,10 +131,11 @@ def _lack(signal: Signal, objectives: Sequence[str], model_name: str) -> tuple[s
     return message, hint
 
 
-def _read_set(files: list[SourceFile], report: Report) -> PolicySet | None:
-    trees = _trees(files, report)
-    settings = _read_one("settings", files, trees, read_settings, report)
-    signals = _read_one("signals", files, trees, read_signals, report)
+def _read_set(folder: Folder, report: Report) -> PolicySet | None:
+    _require_files(folder.names, report)
+    trees = _trees(folder.files, report)
+    settings = next((read_settings(tree, report) for name, tree in trees.items() if _kind_of(name) == "settings"), None)
+    signals = next((read_signals(tree, report) for name, tree in trees.items() if _kind_of(name) == "signals"), None)
     context = Context(settings, signals, report)
     policies = [
         policy
@@ -138,8 +143,6 @@ def _read_set(files: list[SourceFile], report: Report) -> PolicySet | None:
         if _kind_of(name) == "policy" and (policy := read_policy(tree, name, context)) is not None
     ]
     tests = [test for name, tree in trees.items() if _kind_of(name) == "test" for test in read_tests(tree, context)]
-    if files and not any(_kind_of(file.name) == "policy" for file in files):
-        report.error("P001", "settings.yaml", "there is no policy beside it", "add a file with policy: and rules:")
     if settings is None or signals is None or report.errors:
         return None
     check_rules(policies, settings, report)
@@ -159,7 +162,14 @@ def _policy_set(
     return PolicySet(snapshot, FORMAT, settings, sound, tuple(policies), tuple(tests), tuple(report.warnings))
 
 
-def _trees(files: list[SourceFile], report: Report) -> dict[str, Node]:
+def _require_files(names: Sequence[str], report: Report) -> None:
+    kinds = {_kind_of(name) for name in names}
+    for kind, hint in _REQUIRED.items():
+        if names and kind not in kinds:
+            report.error("P001", f"{kind}.yaml", "this file is missing", hint)
+
+
+def _trees(files: Iterable[SourceFile], report: Report) -> dict[str, Node]:
     trees: dict[str, Node] = {}
     for file in files:
         if stem_of(file.name) in _LATER_FILES:
@@ -167,19 +177,6 @@ def _trees(files: list[SourceFile], report: Report) -> dict[str, Node]:
         elif (tree := read_tree(file, report)) is not None:
             trees[file.name] = tree
     return trees
-
-
-def _read_one(
-    stem: str,
-    files: list[SourceFile],
-    trees: dict[str, Node],
-    read: Callable[[Node, Report], Content | None],
-    report: Report,
-) -> Content | None:
-    """Read settings.yaml or signals.yaml; None when it is missing or no YAML, which is reported."""
-    if files and not any(stem_of(file.name) == stem for file in files):
-        report.error("P001", f"{stem}.yaml", "this file is missing", "every policy folder has one")
-    return next((read(tree, report) for name, tree in trees.items() if stem_of(name) == stem), None)
 
 
 def _kind_of(name: str) -> Literal["settings", "signals", "test", "policy"]:

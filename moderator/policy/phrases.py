@@ -91,7 +91,7 @@ def _is_on_scale(signal: Signal, number: Fraction, span: Span, report: Report) -
     at_low, at_high = ("worst", "best") if signal.good == "high" else ("best", "worst")
     ends = f"from {show(scale.low)} ({at_low}) to {show(scale.high)} ({at_high})"
     message = f"{show(number)} is outside the scale of {signal.name}, which runs {ends}"
-    is_percent = (scale.low, scale.high) == (0, 1) and 1 < number <= _HUNDRED
+    is_percent = scale.low == 0 and scale.high == 1 and 1 < number <= _HUNDRED
     hint = f"did you mean {float(number / _HUNDRED):.2f}?" if is_percent else "choose a number on the scale"
     report.error("P031", span, message, hint)
     return False

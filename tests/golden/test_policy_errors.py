@@ -50,6 +50,7 @@ def read_case(case: Path) -> tuple[str, dict[str, str]]:
 
 
 def lay_out(files: dict[str, str], folder: Path) -> None:
+    folder.mkdir()
     for name, text in with_defaults(files):
         path = folder.parent / name if name.startswith("model/") else folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
