@@ -30,7 +30,8 @@ def _in_image(name: str) -> dict[str, str]:
 
 
 def _environ(service: str) -> dict[str, str]:
-    return _in_image("MODERATOR_") | SERVICES[service]["environment"]
+    environ: dict[str, str] = SERVICES[service]["environment"]
+    return _in_image("MODERATOR_") | environ
 
 
 def _command(words: list[str]) -> bool:
