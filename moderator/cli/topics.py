@@ -23,9 +23,11 @@ def create(
     bootstrap_servers: Annotated[str | None, typer.Option(help="Brokers, comma-separated.")] = None,
 ) -> None:
     """Create the topics that are missing; those that exist stay as they are."""
+    from moderator.observability.logging import configure_logging
     from moderator.settings import load_settings
     from moderator.stream.admin import create_topics
 
     settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})
+    configure_logging(settings.log.level)
     for topic, is_new in create_topics(settings.kafka, partitions=partitions, replication=replication).items():
         typer.echo(f"{topic}: {'created' if is_new else 'exists already, left as it is'}")

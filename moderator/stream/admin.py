@@ -81,23 +81,25 @@ def _connected(settings: KafkaSettings, sleep: Callable[[float], object]) -> Ite
 def _connect(settings: KafkaSettings, sleep: Callable[[float], object]) -> KafkaAdminClient:
     began_s = time.monotonic()
     while True:
+        left_s = settings.start_timeout_s - (time.monotonic() - began_s)
         try:
-            return KafkaAdminClient(**client_settings(settings))
+            return _admin(settings, left_s)
         except (KafkaError, OSError) as error:
-            waited_s = time.monotonic() - began_s
-            if waited_s + _RETRY_S > settings.start_timeout_s:
+            left_s = settings.start_timeout_s - (time.monotonic() - began_s) - _RETRY_S
+            if left_s <= 0:
                 raise BrokerUnavailableError(
                     f"Kafka at `{settings.bootstrap_servers}` did not answer within {settings.start_timeout_s:g} s "
                     f"(`MODERATOR_KAFKA__START_TIMEOUT_S`): `{error}`"
                 ) from error
-            log.warning(
-                "kafka_unreachable",
-                bootstrap_servers=settings.bootstrap_servers,
-                cause=str(error),
-                waited_s=round(waited_s, 1),
-                give_up_after_s=settings.start_timeout_s,
-            )
+            servers, cause = settings.bootstrap_servers, str(error)
+            log.warning("kafka_unreachable", bootstrap_servers=servers, cause=cause, give_up_in_s=round(left_s, 1))
             sleep(_RETRY_S)
+
+
+def _admin(settings: KafkaSettings, timeout_s: float) -> KafkaAdminClient:
+    client = client_settings(settings)
+    timeout_ms = min(client.pop("bootstrap_timeout_ms"), timeout_s * 1_000)
+    return KafkaAdminClient(**client, bootstrap_timeout_ms=timeout_ms)
 
 
 def _output_topics(settings: KafkaSettings) -> list[str]:

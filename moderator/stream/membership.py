@@ -50,6 +50,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Begin a new ownership of each partition; pausing dies with the old one."""
         self._epochs.update(assigned)
+        if self.is_paused:
+            self.consumer.pause(*assigned)
         log.info("partitions_assigned", partitions=sorted(tp.partition for tp in assigned))
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:

@@ -1,0 +1,29 @@
+"""Real servers for the tests that need them: one of each a session. What cannot start is a failure, never a skip."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from moderator.local.kafka import LocalKafka
+from moderator.local.redis import LocalRedis
+from moderator.settings import KafkaSettings
+from tests.kafka_stream import some_topics
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[LocalKafka]:
+    """A broker that all tests share; those that stop or kill one start their own."""
+    with LocalKafka() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[LocalRedis]:
+    with LocalRedis() as server:
+        yield server
+
+
+@pytest.fixture
+def kafka_settings(kafka: LocalKafka) -> KafkaSettings:
+    """Topics of three partitions and a group that this test has for itself."""
+    return some_topics(kafka.bootstrap_servers)

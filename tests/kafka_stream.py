@@ -1,0 +1,113 @@
+"""What tests on a real broker need: topics of their own, events in, decisions out, and a look at what was committed."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from moderator.events import DeadLetter, DecidedSpan, Decision, PolledBatch, Record
+from moderator.settings import KafkaSettings
+from moderator.stream.admin import RECORD_LIMIT_BYTES, create_topics
+
+
+def some_topics(bootstrap_servers: str, *, partitions: int = 3, **fields: Any) -> KafkaSettings:
+    """Create topics and name a group that nobody else uses."""
+    settings = some_names(bootstrap_servers=bootstrap_servers, **fields)
+    create_topics(settings, partitions=partitions, replication=1)
+    return settings
+
+
+def some_names(**fields: Any) -> KafkaSettings:
+    run = uuid.uuid4().hex[:8]
+    topics = {name: f"{name}-{run}" for name in ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic")}
+    return KafkaSettings(**{"group_id": f"group-{run}", "start_timeout_s": 20, **topics, **fields})
+
+
+def output_topics(settings: KafkaSettings) -> list[str]:
+    return [settings.flag_topic, settings.allow_topic, settings.dead_letter_topic]
+
+
+def usual_limits(settings: KafkaSettings) -> dict[str, int]:
+    return dict.fromkeys(output_topics(settings), RECORD_LIMIT_BYTES)
+
+
+def produce(settings: KafkaSettings, values: Iterable[bytes | None], *, partitions: int = 3, **client: Any) -> None:
+    """Write values round robin; each has a key, so that null values can be written too."""
+    producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=5, **client)
+    for number, value in enumerate(values):
+        producer.send(settings.events_topic, value, key=b"key-%d" % (number % 7), partition=number % partitions)
+    producer.close()
+
+
+def a_decision(record: Record) -> Decision:
+    """Flag what stands at odd offsets; the rest of a decision does not matter to Kafka."""
+    is_odd = record.offset % 2 == 1
+    decision = {
+        "decision_id": f"mod_{record.partition}_{record.offset}",
+        "decided_at": "2026-10-05T12:00:00.412Z",
+        "event": {
+            "id": f"evt-{record.partition}-{record.offset}",
+            "partition": record.partition,
+            "offset": record.offset,
+        },
+        "verdict": "flag" if is_odd else "allow",
+        "severity": "high" if is_odd else None,
+    }
+    return cast("Decision", decision)
+
+
+def every_tenth_is_dead(record: Record) -> Decision | DeadLetter:
+    return DeadLetter("bad_json", "not JSON") if record.offset % 10 == 9 else a_decision(record)
+
+
+def decided(
+    batches: Sequence[PolledBatch], outcome: Callable[[Record], Decision | DeadLetter] = a_decision
+) -> list[DecidedSpan]:
+    return [
+        DecidedSpan(batch.partition, batch.epoch, batch.next_offset, [(each, outcome(each)) for each in batch.records])
+        for batch in batches
+    ]
+
+
+def read_committed(settings: KafkaSettings, *topics: str) -> list[Any]:
+    """Give every visible record of the topics (the outputs by default), partition by partition in order.
+
+    Waits until no transaction is open any more: what comes after it is hidden until then.
+    """
+    ends = _ends(settings, topics or output_topics(settings))
+    if not ends:
+        return []
+    reader = KafkaConsumer(
+        bootstrap_servers=settings.bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
+    )
+    reader.assign(list(ends))
+    reader.seek_to_beginning(*ends)
+    records: list[Any] = []
+    deadline_s = time.monotonic() + 20
+    while any(reader.position(partition) < end for partition, end in ends.items()):
+        assert time.monotonic() < deadline_s, "a transaction stays open"
+        for polled in reader.poll(50).values():
+            records.extend(polled)
+    reader.close()
+    return sorted(records, key=lambda record: (record.topic, record.partition, record.offset))
+
+
+def committed_offsets(settings: KafkaSettings, partitions: int = 3) -> list[int]:
+    """Give the group's committed offset of each partition of the events topic; 0 without one."""
+    reader = KafkaConsumer(bootstrap_servers=settings.bootstrap_servers, group_id=settings.group_id)
+    try:
+        every = [TopicPartition(settings.events_topic, number) for number in range(partitions)]
+        return [reader.committed(partition) or 0 for partition in every]
+    finally:
+        reader.close(autocommit=False)
+
+
+def _ends(settings: KafkaSettings, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    reader = KafkaConsumer(bootstrap_servers=settings.bootstrap_servers)
+    try:
+        every = [TopicPartition(topic, number) for topic in topics for number in reader.partitions_for_topic(topic)]
+        return {partition: end for partition, end in reader.end_offsets(every).items() if end > 0}
+    finally:
+        reader.close()
