@@ -56,11 +56,11 @@ generate: $(STAMP) ## write the generated files: README's tables, JSON Schemas, 
 
 .PHONY: bench-stream
 bench-stream: $(STAMP) ## compare the transactional path to the bare client's loop, on a real Kafka
-	@$(BIN)/python -m tests.benchmarks.stream $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.bench_stream $(ARGS)
 
 .PHONY: bench-scoring
 bench-scoring: $(STAMP) ## compare packed scoring to one by one
-	@$(BIN)/python -m tests.benchmarks.scoring $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.bench_scoring $(ARGS)
 
 .PHONY: clean
 clean: ## remove everything that can be made again
