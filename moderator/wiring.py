@@ -23,7 +23,6 @@ from moderator.pipeline.ports import ScoreCache, Scorer, VerdictCache
 from moderator.pipeline.processor import Processor
 from moderator.pipeline.report import CountingReport, StreamReport
 from moderator.policy import PolicySet, load_policies
-from moderator.scoring.engine import load_scorer
 from moderator.settings import Settings
 from moderator.stream.admin import await_topics
 from moderator.stream.joining import join
@@ -73,9 +72,7 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
     server = HttpServer(create_app(board, metrics.registry, clock.monotonic_s), settings.http)
     server.start()
     try:
-        scorer = load_scorer(settings.model)
-        check_model(policies, scorer)
-        scorer.warm_up()
+        scorer = _load_scorer(settings, policies)
         moderate(settings, policies, scorer, stop, metrics=metrics, board=board)
     finally:
         server.stop()
@@ -133,8 +130,7 @@ def score_lines(
         ScorerUnavailableError: the device failed.
     """
     policies = load_policies(settings.policies.path)
-    scorer = load_scorer(settings.model)
-    check_model(policies, scorer)
+    scorer = _load_scorer(settings, policies)
     report = CountingReport()
     with closing(JsonLinesSource(lines, name, settings.max_event_bytes)) as source:
         Processor(
@@ -153,17 +149,18 @@ def score_lines(
     return report.counts
 
 
-def check_model(policies: PolicySet, scorer: Scorer) -> None:
-    """Hold the policies against the model; say what is merely odd.
+def _load_scorer(settings: Settings, policies: PolicySet) -> Scorer:
+    """Load the model, hold the policies against it, warm it up; say what is merely odd."""
+    from moderator.scoring.engine import load_scorer  # noqa: PLC0415 - torch takes seconds; wrong policies are told first
 
-    Raises:
-        PolicyError: a live or shadow rule needs an objective that the model lacks.
-    """
+    scorer = load_scorer(settings.model)
     identity = scorer.identity
     for warning in policies.check_model(identity.objectives, identity.name):
         log.warning("policy_warning", warning=str(warning))
     if identity.is_practice:
         log.warning("practice_model", model=identity.name, hint="its scores are for trying things out only")
+    scorer.warm_up()
+    return scorer
 
 
 def _caches(settings: Settings, scorer: Scorer, metrics: Metrics, stack: ExitStack) -> tuple[ScoreCache, VerdictCache]:

@@ -38,13 +38,13 @@ def run(
         return
     configure_logging(settings.log.level)
     stop = threading.Event()
-    _drain_on_signals(stop)
+    drain_on_signals(stop)
     from moderator.wiring import run_stream
 
     run_stream(settings, stop)
 
 
-def _drain_on_signals(stop: threading.Event) -> None:
+def drain_on_signals(stop: threading.Event) -> None:
     """Let the first SIGTERM or SIGINT drain, and the second end the process at once."""
 
     def hear(number: int, _: FrameType | None) -> None:

@@ -1,0 +1,55 @@
+"""`moderator run` with a model that costs nothing: all of the stream is real, only the scores are made up.
+
+Starting takes a second instead of many, so that a minute holds many kills.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry
+
+from moderator.cli.run import drain_on_signals
+from moderator.events import Prompt, Scores, Turn, Unscored
+from moderator.observability.health import HealthBoard, HealthSnapshot
+from moderator.observability.logging import configure_logging
+from moderator.observability.metrics import Metrics
+from moderator.policy import load_policies
+from moderator.settings import load_settings
+from moderator.testing import ScriptedScorer
+from moderator.wiring import moderate
+
+SCORING_S = 0.03
+
+
+class SlowScorer(ScriptedScorer):
+    """Takes a moment for each window, so that a kill often falls into scoring."""
+
+    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
+        time.sleep(SCORING_S)
+        self.scored.clear()
+        return super().score(prompts)
+
+
+def safety_by_last_digit(conversation: Sequence[Turn]) -> Scores:
+    safety = int(conversation[-1].content[-1]) / 10
+    return Scores((safety, 0.5), (1.0, 0.0), truncated=False)
+
+
+def main() -> None:
+    settings = load_settings()
+    configure_logging("info")
+    stop = threading.Event()
+    drain_on_signals(stop)
+    moderate(
+        settings,
+        load_policies(settings.policies.path),
+        SlowScorer(safety_by_last_digit),
+        stop,
+        metrics=Metrics(CollectorRegistry()),
+        board=HealthBoard(HealthSnapshot(progressed_at_s=0, broker_seen_at_s=0)),
+    )
+
+
+if __name__ == "__main__":
+    main()

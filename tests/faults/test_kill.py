@@ -1,0 +1,221 @@
+"""`kill -9` at any moment: nothing is lost, nothing doubled."""
+
+import json
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+from kafka import KafkaProducer
+
+from moderator.local.child import Child
+from moderator.local.examples import example_policies
+from moderator.local.kafka import LocalKafka
+from moderator.settings import KafkaSettings
+from tests.faults.oracle import assert_each_event_came_out_once, place_of
+from tests.kafka_stream import committed_offsets, read_committed, some_topics
+
+PARTITIONS = 3
+LOAD_S = 60.0
+EVENTS_PER_S = 200
+SETTLE_S = 40.0
+BACK_WITHIN_S = 15.0
+
+
+class Replica:
+    """A `moderator` process that can be killed and started again under the same name."""
+
+    def __init__(self, settings: KafkaSettings, folder: Path, name: str | None) -> None:
+        self._settings = settings
+        self._log = folder / f"replica-{name or id(self)}.log"
+        self._name = name
+        self.child: Child | None = None
+
+    def start(self) -> None:
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "MODERATOR_POLICIES__PATH": str(example_policies()),
+        }
+        for field in (
+            "bootstrap_servers",
+            "group_id",
+            "events_topic",
+            "flag_topic",
+            "allow_topic",
+            "dead_letter_topic",
+        ):
+            environment[f"MODERATOR_KAFKA__{field.upper()}"] = getattr(self._settings, field)
+        if self._name:
+            environment["MODERATOR_KAFKA__INSTANCE_ID"] = self._name
+        self.child = Child([sys.executable, "-m", "tests.faults.replica"], log=self._log, env=environment)
+
+    def kill(self) -> None:
+        assert self.child
+        self.child.kill()
+
+    def drain(self) -> None:
+        assert self.child
+        self.child.stop(35)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.child:
+            self.child.kill()
+
+
+class Load:
+    """Produces events at a steady rate on a thread of its own, a malformed one among twenty."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._produce, daemon=True)
+        self.sent = [0] * PARTITIONS
+
+    @property
+    def events(self) -> int:
+        return sum(self.sent)
+
+    def _produce(self) -> None:
+        producer = KafkaProducer(bootstrap_servers=self._settings.bootstrap_servers, linger_ms=5)
+        while not self._stop.wait(10 / EVENTS_PER_S):
+            for _ in range(10):
+                number = self.events
+                producer.send(
+                    self._settings.events_topic,
+                    self._value(number),
+                    b"c-%d" % (number % 50),
+                    partition=number % PARTITIONS,
+                )
+                self.sent[number % PARTITIONS] += 1
+        producer.close()
+
+    @staticmethod
+    def _value(number: int) -> bytes:
+        return (
+            b"not json" if number % 20 == 0 else json.dumps({"id": f"evt-{number}", "text": f"text {number}"}).encode()
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(20)
+
+
+@contextmanager
+def running(*replicas: Replica) -> Iterator[None]:
+    for replica in replicas:
+        replica.start()
+    try:
+        yield
+    finally:
+        for replica in replicas:
+            if replica.child:
+                replica.child.kill()
+
+
+def await_condition(holds: Callable[[], bool], timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s"
+        time.sleep(0.05)
+
+
+@pytest.mark.timeout(180)
+def test_one_replica_killed_again_and_again_for_a_minute_loses_and_doubles_nothing(
+    kafka: LocalKafka, tmp_path: Path
+) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
+    chance = random.Random(20261123)
+    replica = Replica(settings, tmp_path, "only")
+    kills = 0
+
+    with running(replica), Load(settings) as load:
+        ends_s = time.monotonic() + LOAD_S
+        while time.monotonic() < ends_s:
+            time.sleep(chance.uniform(0.3, 4.0))
+            replica.kill()
+            kills += 1
+            replica.start()
+        load.__exit__()
+        await_condition(lambda: committed_offsets(settings) == load.sent, SETTLE_S)
+        replica.drain()
+
+    records = assert_each_event_came_out_once(settings, load.sent)
+    print(f"one replica: {kills} kills, {load.events} events in, {len(records)} out, each once")
+    assert kills >= 15
+
+
+@pytest.mark.timeout(180)
+def test_three_replicas_killed_stopped_and_started_for_a_minute_lose_and_double_nothing(
+    kafka: LocalKafka, tmp_path: Path
+) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
+    chance = random.Random(20261124)
+    replicas = [Replica(settings, tmp_path, name) for name in ("a", "b", "c")]
+    kills = drains = 0
+
+    with running(*replicas), Load(settings) as load:
+        ends_s = time.monotonic() + LOAD_S
+        while time.monotonic() < ends_s:
+            time.sleep(chance.uniform(0.2, 2.0))
+            victim = chance.choice(replicas)
+            if chance.random() < 0.7:
+                victim.kill()
+                kills += 1
+            else:
+                victim.drain()
+                drains += 1
+            time.sleep(chance.uniform(0.0, 1.0))
+            victim.start()
+        load.__exit__()
+        await_condition(lambda: committed_offsets(settings) == load.sent, SETTLE_S)
+        for replica in replicas:
+            replica.drain()
+
+    records = assert_each_event_came_out_once(settings, load.sent)
+    print(f"three replicas: {kills} kills, {drains} drains, {load.events} events in, {len(records)} out, each once")
+    assert kills >= 10
+
+
+def test_after_a_kill_the_partitions_are_moderated_again_visibly_within_15_seconds(
+    kafka: LocalKafka, tmp_path: Path
+) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
+    survivor, victim = (Replica(settings, tmp_path, None) for _ in range(2))
+
+    with running(survivor, victim), Load(settings) as load:
+        await_condition(lambda: min(committed_offsets(settings)) > 20, 30)
+        victim.kill()
+        sent_before = list(load.sent)
+        killed_s = time.monotonic()
+        await_condition(lambda: _is_beyond(settings, sent_before), 60)
+        took_s = time.monotonic() - killed_s
+        load.__exit__()
+        await_condition(lambda: committed_offsets(settings) == load.sent, SETTLE_S)
+
+    print(f"moderated again after {took_s:.1f} s")
+    assert took_s <= BACK_WITHIN_S
+    assert_each_event_came_out_once(settings, load.sent)
+
+
+def _is_beyond(settings: KafkaSettings, offsets: list[int]) -> bool:
+    """Whether an event later than the given ones is visible in every partition."""
+    visible = {place_of(record, settings) for record in read_committed(settings)}
+    newest = {number: max((at for partition, at in visible if partition == number), default=-1) for number in range(3)}
+    return all(newest[number] >= offset for number, offset in enumerate(offsets))
