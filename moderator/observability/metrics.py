@@ -82,11 +82,10 @@ class Metrics:
             "moderator_cache_up", "1 while Redis answers, 0 after a call failed.", cache="`score`, `verdict`"
         )
 
-        self.publish_attempts = new.counter(
-            "moderator_publish_attempts_total", "Attempts to publish.", outcome="`committed`, `failed`, `not owned`"
-        )
-        self.producer_rebuilds = new.counter(
-            "moderator_producer_rebuilds_total", "Producers replaced after a failure.", failure="class of the failure"
+        self.publish_failures = new.counter(
+            "moderator_publish_failures_total",
+            "Attempts to publish that failed; each costs a producer, and the window is tried again.",
+            failure="class of the failure",
         )
         self.doubts_settled = new.counter(
             "moderator_commit_doubts_settled_total",

@@ -46,8 +46,9 @@ class Outage:
 
 
 @pytest.fixture
-def own_redis() -> Iterator[LocalRedis]:
-    """A server that the test may stop and freeze."""
+def own_redis(redis_server: LocalRedis) -> Iterator[LocalRedis]:
+    """A server that the test may stop and freeze; the shared one has seen to it that Redis is installed."""
+    assert redis_server.url
     with LocalRedis() as server:
         yield server
 
