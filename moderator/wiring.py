@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from io import FileIO
 from typing import BinaryIO
 
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCache
 from moderator.errors import ConfigurationError
-from moderator.events import Decision
+from moderator.events import Decision, ModelIdentity
 from moderator.http import HttpServer, create_app
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import get_logger
@@ -41,6 +41,14 @@ class SystemClock:
     def monotonic_s(self) -> float:
         """Seconds that only grow."""
         return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class LinesScored:
+    """How a run over lines went: sums of `lines`, `flagged`, `allowed`, `dead_letters`, and the model that scored."""
+
+    counts: Mapping[str, int]
+    model: ModelIdentity
 
 
 class NoVerdictCache:
@@ -117,13 +125,10 @@ def moderate(
 
 def score_lines(
     settings: Settings, lines: FileIO, name: str, decisions: BinaryIO, dead_letters: BinaryIO
-) -> Counter[str]:
+) -> LinesScored:
     """Decide on JSON lines with the same pipeline, without Kafka and Redis.
 
     `name` is what decisions call the input: the file's base name, or `-`.
-
-    Returns:
-        Counts of `lines`, `flagged`, `allowed`, `dead_letters`.
 
     Raises:
         ConfigurationError: policies or model are wrong.
@@ -146,7 +151,7 @@ def score_lines(
             stop=threading.Event(),
             dead_letter_limit=None,
         ).run()
-    return report.counts
+    return LinesScored(report.counts, scorer.identity)
 
 
 def _load_scorer(settings: Settings, policies: PolicySet) -> Scorer:

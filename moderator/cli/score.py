@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from moderator.cli import exit_codes
 from moderator.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from moderator.settings import Settings
+    from moderator.wiring import LinesScored
 
 STDIN = "-"
 
@@ -20,7 +24,9 @@ def score(
     file: Annotated[
         str, typer.Argument(metavar="[FILE|-]", help="Chat events, one a line; - is standard input.")
     ] = STDIN,
-    model: Annotated[str, typer.Option(help="A folder, a hub id, or `builtin` (a practice model).")] = "builtin",
+    model: Annotated[
+        str | None, typer.Option(help="A folder, a hub id, or `builtin`, the practice model that is used by default.")
+    ] = None,
     policies: Annotated[
         Path | None, typer.Option(help="The policy folder; else ./policies, else the examples in the package.")
     ] = None,
@@ -30,24 +36,40 @@ def score(
     ] = None,
 ) -> None:
     """Decide on chat events from a file or a pipe."""
-    from moderator.local.examples import default_policies
-    from moderator.settings import ModelSettings, PoliciesSettings, Settings
+    from moderator.observability.logging import configure_logging
     from moderator.wiring import score_lines
 
-    settings = Settings(model=ModelSettings(path=model), policies=PoliciesSettings(path=policies or default_policies()))
+    configure_logging("error")
+    settings = _settings(model, policies)
     name = STDIN if file == STDIN else Path(file).name
     with (
         _open_input(file) as lines,
         _open_output(output, sys.stdout.buffer) as decisions,
         _open_output(dead_letters, sys.stderr.buffer) as letters,
     ):
-        counts = score_lines(settings, lines, name, decisions, letters)
-    is_whole = counts["lines"] == counts["flagged"] + counts["allowed"] + counts["dead_letters"]
-    sys.stderr.write(
-        f"{counts['lines']} lines = {counts['flagged']} flag + {counts['allowed']} allow "
-        f"+ {counts['dead_letters']} dead letters\n"
-    )
-    raise typer.Exit(exit_codes.OK if is_whole else exit_codes.CHECK_FAILED)
+        scored = score_lines(settings, lines, name, decisions, letters)
+    raise typer.Exit(_summarise(scored))
+
+
+def _settings(model: str | None, policies: Path | None) -> "Settings":
+    """Read the settings; what neither flags nor they name are the practice model and the example policies."""
+    from moderator.local.examples import default_policies
+    from moderator.settings import PoliciesSettings, load_settings
+
+    settings = load_settings({"model.path": model, "policies.path": policies})
+    if settings.model.path is None:
+        settings = load_settings({"model.path": "builtin", "policies.path": policies})
+    if settings.policies == PoliciesSettings():
+        settings = load_settings({"model.path": settings.model.path, "policies.path": default_policies()})
+    return settings
+
+
+def _summarise(scored: "LinesScored") -> int:
+    """Write the sum on stderr and give the exit code."""
+    lines, flagged, allowed, dead = (scored.counts[name] for name in ("lines", "flagged", "allowed", "dead_letters"))
+    practice = f"; scored by the practice model `{scored.model.name}`" if scored.model.is_practice else ""
+    sys.stderr.write(f"{lines} lines = {flagged} flag + {allowed} allow + {dead} dead letters{practice}\n")
+    return exit_codes.OK if lines == flagged + allowed + dead else exit_codes.CHECK_FAILED
 
 
 def _open_input(file: str) -> FileIO:
