@@ -34,12 +34,13 @@ _SPECIAL = [
 def backend() -> Tokenizer:
     """The tokenizer with its 256 special tokens; treat it as read-only."""
     path = Path(str(files("llama_models"))) / "llama3" / "tokenizer.model"
-    return TikTokenConverter(vocab_file=str(path), extra_special_tokens=_SPECIAL).converted()
+    converter = TikTokenConverter(vocab_file=str(path), extra_special_tokens=_SPECIAL)  # type: ignore[no-untyped-call]
+    return converter.converted()
 
 
 def llama3_tokenizer() -> PreTrainedTokenizerFast:
     """A fresh tokenizer of transformers, 128,256 tokens."""
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=backend(),
         bos_token="<|begin_of_text|>",
         eos_token="<|eot_id|>",

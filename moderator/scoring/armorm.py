@@ -7,6 +7,7 @@ overall = sum(gating * (rewards @ transform)) = sum(rewards * weights), weights 
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 import torch
@@ -15,13 +16,13 @@ from torch import nn
 from transformers.models.llama.modeling_llama import LlamaModel, LlamaRotaryEmbedding
 
 from moderator.errors import ConfigurationError
-from moderator.scoring import attention, checkpoint
+from moderator.scoring import attention
+from moderator.scoring.checkpoint import Checkpoint, Location, load_weights, locate, open_checkpoint
 from moderator.scoring.config import ArmoRMConfig
+from moderator.scoring.device import choose_device, choose_dtype, pack_tokens
 from moderator.scoring.packing import plan_packs
 from moderator.scoring.rendering import Renderer
 
-_PACK_TOKENS = {"cuda": 8192}
-_CPU_PACK_TOKENS = 1024
 _MAX_INPUT_TOKENS = 4096
 
 
@@ -46,7 +47,7 @@ class Tokenized(Protocol):
 
     @property
     def token_ids(self) -> Sequence[int]:
-        """n >= 1 ids."""
+        """Ids of n >= 1 tokens."""
         ...
 
     @property
@@ -137,16 +138,16 @@ class ArmoRM:
     """A loaded ArmoRM model: conversations in, scores out. One thread owns it."""
 
     def __init__(
-        self, model: ArmoRMModel, renderer: Renderer, config: ArmoRMConfig, *, fingerprint: str, name: str
+        self, model: ArmoRMModel, renderer: Renderer, config: ArmoRMConfig, location: Location, fingerprint: str
     ) -> None:
         self.model = model.eval()
         self.renderer = renderer
         self.config = config
+        self.name = location.name
+        self.is_builtin = location.is_builtin
         self.fingerprint = fingerprint
-        self.name = name
         self.device = model.reward_transform_matrix.device
         self.dtype = model.model.embed_tokens.weight.dtype
-        self.pack_tokens = _PACK_TOKENS.get(self.device.type, _CPU_PACK_TOKENS)
 
     @classmethod
     def from_pretrained(
@@ -168,11 +169,11 @@ class ArmoRM:
         Raises:
             ConfigurationError: the checkpoint or an argument cannot be used; the text names file and key.
         """
-        location = checkpoint.locate(path_or_hub_id)
-        opened = checkpoint.open_checkpoint(location.folder)
-        renderer = Renderer(opened.tokenizer, _input_tokens(max_input_tokens, opened.config))
-        model, fingerprint = _load(opened, _dtype(dtype), _device(device))
-        return cls(model, renderer, opened.config, fingerprint=fingerprint, name=location.name)
+        location = locate(path_or_hub_id)
+        checkpoint = open_checkpoint(location.folder)
+        renderer = Renderer(checkpoint.tokenizer, _input_tokens(max_input_tokens, checkpoint.config))
+        model, fingerprint = _load(checkpoint, dtype, choose_device(device))
+        return cls(model, renderer, checkpoint.config, location, fingerprint)
 
     def score(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> ArmoRMOutput:
         """Score conversations as they are given, without framing; too long ones lose their oldest turns.
@@ -186,16 +187,11 @@ class ArmoRM:
         Raises:
             ValueError: a conversation has no assistant header to read the gate at; the text names its index.
         """
-        texts = self.renderer.render(
-            [[(turn["role"], turn["content"] or "") for turn in turns] for turns in conversations]
-        )
-        packs = plan_packs([len(text.token_ids) for text in texts], self.pack_tokens)
-        outputs = [self.score_pack([texts[index] for index in pack]) for pack in packs]
-        return (
-            ArmoRMOutput(*(torch.cat(parts).cpu() for parts in zip(*outputs, self._empty(), strict=False)))
-            if outputs
-            else self._empty()
-        )
+        given = [[(turn["role"], turn["content"] or "") for turn in turns] for turns in conversations]
+        texts = self.renderer.render(given)
+        packs = plan_packs([len(text.token_ids) for text in texts], pack_tokens(self.device))
+        outputs = [self._no_scores(), *(self.score_pack(texts[pack.start : pack.stop]) for pack in packs)]
+        return ArmoRMOutput(*(torch.cat([part.cpu() for part in parts]) for parts in zip(*outputs, strict=True)))
 
     def score_pack(self, texts: Sequence[Tokenized]) -> ArmoRMOutput:
         """Score n >= 1 texts in one forward pass; on an accelerator the tensors may still be on their way.
@@ -205,9 +201,7 @@ class ArmoRM:
             RuntimeError: the device failed.
         """
         lengths = [len(text.token_ids) for text in texts]
-        ends = [0]
-        for length in lengths:
-            ends.append(ends[-1] + length)
+        ends = [0, *accumulate(lengths)]
         with torch.inference_mode():
             return self.model.forward_packed(
                 self._tensor([token for text in texts for token in text.token_ids]),
@@ -221,33 +215,34 @@ class ArmoRM:
         is_cuda = self.device.type == "cuda"  # only pinned memory is copied without waiting for the passes before
         return torch.tensor(values, dtype=dtype, pin_memory=is_cuda).to(self.device, non_blocking=is_cuda)
 
-    def _empty(self) -> ArmoRMOutput:
+    def _no_scores(self) -> ArmoRMOutput:
         none = torch.empty(0, len(self.config.objectives))
         return ArmoRMOutput(none, none, none, torch.empty(0))
 
 
-def _load(opened: checkpoint.Checkpoint, dtype: torch.dtype | None, device: torch.device) -> tuple[ArmoRMModel, str]:
-    with torch.device("meta"):
-        try:
-            model = ArmoRMModel(opened.config)
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise ConfigurationError(
-                f"{opened.folder / 'config.json'}: no such backbone can be built: {error}"
-            ) from error
+def _load(checkpoint: Checkpoint, dtype: str | torch.dtype, device: torch.device) -> tuple[ArmoRMModel, str]:
+    try:
+        with torch.device("meta"):
+            model = ArmoRMModel(checkpoint.config)
+        # its frequencies are no part of a checkpoint, and those made on the meta device are empty
+        model.model.rotary_emb = LlamaRotaryEmbedding(checkpoint.config.backbone).to(device)
+    except (KeyError, ValueError, RuntimeError) as error:
+        where = checkpoint.folder / "config.json"
+        raise ConfigurationError(f"{where}: no such backbone can be built: {error}") from error
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
 
     def place(name: str, tensor: torch.Tensor, stored: torch.dtype) -> torch.Tensor:
         if name.startswith("model."):
-            wanted = dtype or (torch.float32 if device.type == "cpu" else stored)
-            return tensor.to(device, wanted, copy=True)
+            return tensor.to(device, choose_dtype(dtype, stored, device), copy=True)
         if not torch.isfinite(tensor).all():
-            raise ConfigurationError(f"{opened.folder}: `{name}` holds a number that is not finite")
+            raise ConfigurationError(f"{checkpoint.folder}: `{name}` holds a number that is not finite")
         return tensor.to(device, torch.float32, copy=True)
 
-    loaded = checkpoint.load_weights(opened.folder, shapes, place)
+    try:
+        loaded = load_weights(checkpoint.folder, shapes, place)
+    except torch.OutOfMemoryError as error:
+        raise ConfigurationError(f"device `{device}` has too little memory for {checkpoint.folder}") from error
     model.load_state_dict(loaded.tensors, assign=True)
-    # its frequencies are no part of a checkpoint, and those made on the meta device are empty
-    model.model.rotary_emb = LlamaRotaryEmbedding(opened.config.backbone).to(device)
     return model.requires_grad_(requires_grad=False), loaded.fingerprint
 
 
@@ -258,26 +253,3 @@ def _input_tokens(wanted: int | None, config: ArmoRMConfig) -> int:
             f"`max_input_tokens` is {wanted}, but the model has only {positions} positions; lower it"
         )
     return wanted if wanted is not None else min(_MAX_INPUT_TOKENS, positions)
-
-
-def _dtype(dtype: str | torch.dtype) -> torch.dtype | None:
-    """Give the dtype named, or None for auto."""
-    if isinstance(dtype, torch.dtype) or dtype == "auto":
-        return None if dtype == "auto" else dtype  # type: ignore[return-value]
-    named = getattr(torch, dtype, None)
-    if not isinstance(named, torch.dtype) or not named.is_floating_point:
-        raise ConfigurationError(f"dtype `{dtype}` is none of auto, float32, bfloat16, float16")
-    return named
-
-
-def _device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device(
-            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        )
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigurationError(f"device `{device}` is not there; use auto, cpu, cuda, cuda:1 or mps") from error
-    return found

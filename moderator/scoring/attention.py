@@ -5,6 +5,7 @@ function is transformers' own causal SDPA, which training uses: the packed op ha
 """
 
 import inspect
+from itertools import pairwise
 from typing import Any, Final
 
 import torch
@@ -67,7 +68,7 @@ def attend(
 
 
 @torch.library.custom_op("moderator::packed_attention", mutates_args=())
-def packed_attention(
+def packed_attention(  # noqa: PLR0917 - the op's schema is positional
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor, max_len: int, scaling: float
 ) -> torch.Tensor:
     """Attend causally within each of n packed texts; inference only.
@@ -89,14 +90,11 @@ def packed_attention(
 
 
 @packed_attention.register_fake
-def _(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor, max_len: int, scaling: float
-) -> torch.Tensor:
-    del key, value, cu_seqlens, max_len, scaling
+def _(query: torch.Tensor, *_: object) -> torch.Tensor:
     return query.new_empty(query.shape)
 
 
-def _flash(
+def _flash(  # noqa: PLR0917 - as the op
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor, max_len: int, scaling: float
 ) -> torch.Tensor:
     # one tensor object for both sides; on some devices varlen_attn would otherwise prefer cuDNN
@@ -122,7 +120,7 @@ def _by_segment(
 ) -> torch.Tensor:
     out = query.new_empty(query.shape)
     bounds = cu_seqlens.tolist()
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         q, k, v = (tensor[start:end].transpose(0, 1)[None] for tensor in (query, key, value))  # (1, heads, len, d)
         text = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)
         out[start:end] = text[0].transpose(0, 1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from huggingface_hub.errors import StrictDataclassError
 from transformers import LlamaConfig
@@ -105,7 +105,7 @@ def _objectives(fields: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:
     theta = _rope_theta(fields, where)
-    known = {name: _whole(fields, name, where, least=1) for name in _SIZES}
+    known: dict[str, Any] = {name: _whole(fields, name, where, least=1) for name in _SIZES}
     known |= {name: fields[name] for name in _OPTIONS if fields.get(name) is not None}
     known |= {name: fields[name] for name in ("rope_theta", "rope_scaling", "rope_parameters") if name in fields}
     try:
@@ -136,7 +136,7 @@ def _whole(fields: Mapping[str, Any], name: str, where: str, *, least: int, defa
     return value
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

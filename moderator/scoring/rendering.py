@@ -83,6 +83,7 @@ class Renderer:
         self.gate_pattern = tuple(tokenizer.encode(_GATE_HEADER, add_special_tokens=False))
         self._opener = self._turn(OPENER[0], self._encode([OPENER[1]])[0])
         self._check_template(tokenizer)
+        self._most_turns = max_tokens // (len(self.gate_pattern) - 1)
         if max_tokens < 1 + len(self._opener) + len(self.gate_pattern) + _LEAST_CONTENT_TOKENS:
             raise ConfigurationError(f"`max_input_tokens` is {max_tokens}: too few to hold a message; raise it")
 
@@ -111,7 +112,7 @@ class Renderer:
             if not turns and len(text) > room:
                 text, is_shortened = text[: room - room // 2] + text[-(room // 2) :], True
             room -= len(text)
-            if turns and (room < 0 or len(turns) >= self.max_tokens):
+            if turns and (room < 0 or len(turns) >= self._most_turns):
                 break
             turns.append((role, text))
         return _Cut(turns[::-1], len(conversation) - len(turns), is_shortened)
@@ -167,7 +168,7 @@ class Renderer:
             messages = [{"role": role, "content": content} for role, content in probe]
             try:
                 wanted = tokenizer.apply_chat_template(messages, return_dict=False)
-            except Exception as error:  # noqa: BLE001 - a template is a program of others and raises what it likes
+            except Exception as error:  # a template is a program of others and raises what it likes
                 raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
             turns = [
                 self._turn(role, ids)
@@ -186,13 +187,19 @@ def _first_turn(lengths: list[int], offset: int, anchor: int, room: int) -> int:
     Args:
         lengths: tokens of each turn.
         offset: index in the conversation of the first of them.
-        anchor: the last assistant turn; never dropped.
+        anchor: the last assistant turn; it and what follows fit.
         room: tokens for all turns kept.
     """
-    least = len(lengths)
-    while least > 0 and sum(lengths[least - 1 :]) <= room:
-        least -= 1
-    candidates = [at for at in range(least, max(least, anchor - 1) + 1) if sum(lengths[least:at]) <= room // 4]
+    spare = room
+    first = len(lengths)
+    while first > 0 and lengths[first - 1] <= spare:
+        first -= 1
+        spare -= lengths[first]
+    candidates = [first]
+    extra = room // 4
+    while candidates[-1] < anchor - 1 and lengths[candidates[-1]] <= extra:
+        extra -= lengths[candidates[-1]]
+        candidates.append(candidates[-1] + 1)
     return max(candidates, key=lambda at: _roundness(offset + at))
 
 

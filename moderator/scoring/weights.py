@@ -1,10 +1,10 @@
 """Weights from safetensors files, every key accounted for before the first byte of a tensor is read."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,6 +13,7 @@ from moderator.errors import ConfigurationError
 
 SINGLE: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
+_SHOWN: Final = 3
 _PICKLES: Final = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _DTYPES: Final = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -28,15 +29,14 @@ class Weights:
         """Find the files and hold their headers against what the model has.
 
         Raises:
-            ConfigurationError: a file or a key is missing, unexpected, damaged or of the wrong shape; the text names it.
+            ConfigurationError: a file or a key is missing, unexpected, damaged or misshapen; the text names it.
         """
-        place = _index(folder) if not (folder / SINGLE).is_file() and (folder / INDEX).is_file() else None
-        self.files = [folder / name for name in sorted(set(place.values()))] if place else [_single(folder)]
         self.dtypes: dict[str, torch.dtype] = {}
-        for file in self.files:
-            self._check(
-                file, shapes, None if place is None else {key for key, name in place.items() if name == file.name}
-            )
+        self._shapes = shapes
+        keys = _keys_by_file(folder)
+        self.files = list(keys)
+        for file, listed in keys.items():
+            self._check(file, listed)
         missing = [name for name in shapes if name not in self.dtypes]
         if missing:
             raise ConfigurationError(f"{folder}: the weights lack {_few(missing)}")
@@ -52,24 +52,24 @@ class Weights:
                 for name in tensors.keys():  # noqa: SIM118 - not a dict
                     yield name, tensors.get_tensor(name)
 
-    def _check(self, file: Path, shapes: Mapping[str, torch.Size], listed: set[str] | None) -> None:
+    def _check(self, file: Path, listed: set[str] | None) -> None:
         with _opened(file) as tensors:
-            names = list(tensors.keys())
-            slices = {name: tensors.get_slice(name) for name in names}
-            unexpected = [name for name in names if name not in shapes or name in self.dtypes]
+            names = set(tensors.keys())
+            unexpected = sorted(name for name in names if name not in self._shapes or name in self.dtypes)
             if unexpected:
                 raise ConfigurationError(f"{file}: unexpected {_few(unexpected)}")
-            if listed is not None and listed != set(names):
-                raise ConfigurationError(f"{file}: {INDEX} disagrees with it about {_few(sorted(listed ^ set(names)))}")
-            for name, tensor in slices.items():
-                shape = tuple(tensor.get_shape())
-                if shape != tuple(shapes[name]):
-                    raise ConfigurationError(f"{file}: `{name}` has shape {shape}, the model {tuple(shapes[name])}")
-                if tensor.get_dtype() not in _DTYPES:
-                    raise ConfigurationError(
-                        f"{file}: `{name}` is of type {tensor.get_dtype()}; floating point is needed"
-                    )
-                self.dtypes[name] = _DTYPES[tensor.get_dtype()]
+            if listed is not None and listed != names:
+                raise ConfigurationError(f"{file}: {INDEX} disagrees with it about {_few(sorted(listed ^ names))}")
+            for name in sorted(names):
+                self.dtypes[name] = self._dtype(file, name, tensors.get_slice(name))
+
+    def _dtype(self, file: Path, name: str, tensor: Any) -> torch.dtype:
+        found, wanted = tuple(tensor.get_shape()), tuple(self._shapes[name])
+        if found != wanted:
+            raise ConfigurationError(f"{file}: `{name}` has shape {found}, the model {wanted}")
+        if tensor.get_dtype() not in _DTYPES:
+            raise ConfigurationError(f"{file}: `{name}` is of type {tensor.get_dtype()}; floating point is needed")
+        return _DTYPES[tensor.get_dtype()]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -91,9 +91,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _single(folder: Path) -> Path:
+def _keys_by_file(folder: Path) -> dict[Path, set[str] | None]:
+    """Find the files, with the keys that the index says they hold; None where there is no index."""
     if (folder / SINGLE).is_file():
-        return folder / SINGLE
+        return {folder / SINGLE: None}
+    if (folder / INDEX).is_file():
+        return _sharded(folder)
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
     if pickles:
         raise ConfigurationError(
@@ -102,17 +105,19 @@ def _single(folder: Path) -> Path:
     raise ConfigurationError(f"{folder}: no {SINGLE} and no {INDEX}")
 
 
-def _index(folder: Path) -> dict[str, str]:
-    """Read which file holds which key."""
-    place = read_json(folder / INDEX).get("weight_map")
-    if not isinstance(place, dict) or not place or not all(isinstance(name, str) for name in place.values()):
-        raise ConfigurationError(f"{folder / INDEX}: `weight_map` must map keys to files")
-    for name in sorted(set(place.values())):
+def _sharded(folder: Path) -> dict[Path, set[str] | None]:
+    index = folder / INDEX
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
+        raise ConfigurationError(f"{index}: `weight_map` must map keys to files")
+    keys: dict[Path, set[str] | None] = {}
+    for name in sorted(set(places.values())):
         if Path(name).name != name or not name.endswith(".safetensors"):
-            raise ConfigurationError(f"{folder / INDEX}: `{name}` is not the name of a safetensors file")
+            raise ConfigurationError(f"{index}: `{name}` is not the name of a safetensors file")
         if not (folder / name).is_file():
             raise ConfigurationError(f"{folder / name}: no such file, but {INDEX} names it")
-    return cast("dict[str, str]", place)
+        keys[folder / name] = {key for key, place in places.items() if place == name}
+    return keys
 
 
 @contextmanager
@@ -124,9 +129,6 @@ def _opened(file: Path) -> Iterator[Any]:
         raise ConfigurationError(f"{file}: cut short or not a safetensors file; fetch it again") from error
 
 
-def _few(names: Iterable[str]) -> str:
-    shown, count = [], 0
-    for count, name in enumerate(names, start=1):
-        if count <= 3:  # noqa: PLR2004 - enough to see which
-            shown.append(f"`{name}`")
-    return ", ".join(shown) + (f" and {count - 3} more" if count > 3 else "")  # noqa: PLR2004
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

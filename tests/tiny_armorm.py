@@ -1,0 +1,101 @@
+"""Tiny random ArmoRM checkpoints: a tokenizer of 261 tokens with the Llama-3 template, a backbone of two layers."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from moderator.scoring.armorm import ArmoRM, ArmoRMModel
+from moderator.scoring.checkpoint import save_checkpoint
+from moderator.scoring.config import ArmoRMConfig
+from tests.llama3 import TEMPLATE
+
+SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+def fields(**changes: Any) -> dict[str, Any]:
+    """The published checkpoint's `config.json`, with small sizes."""
+    published = {
+        "architectures": ["LlamaForRewardModelWithGating"],
+        "auto_map": {"AutoModelForSequenceClassification": "modeling_custom.LlamaForRewardModelWithGating"},
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": 128000,
+        "eos_token_id": 128009,
+        "pad_token_id": 128256,
+        "hidden_act": "silu",
+        "hidden_size": 32,
+        "id2label": {"0": "LABEL_0"},
+        "initializer_range": 0.02,
+        "intermediate_size": 64,
+        "max_position_embeddings": 8192,
+        "model_type": "llama",
+        "num_attention_heads": 4,
+        "num_hidden_layers": 2,
+        "num_key_value_heads": 2,
+        "num_objectives": 19,
+        "gating_temperature": 10,
+        "gating_hidden_dim": 16,
+        "gating_n_hidden": 3,
+        "pretraining_tp": 1,
+        "rms_norm_eps": 1e-05,
+        "rope_scaling": None,
+        "rope_theta": 500000.0,
+        "torch_dtype": "bfloat16",
+        "transformers_version": "4.41.2",
+        "use_cache": True,
+        "vocab_size": 261,
+    }
+    return {name: value for name, value in {**published, **changes}.items() if value is not ...}
+
+
+@cache
+def _backend() -> Tokenizer:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
+    return tokenizer
+
+
+def tokenizer(template: str = TEMPLATE) -> PreTrainedTokenizerFast:
+    """One token a byte."""
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=_backend(), bos_token=SPECIAL[0], eos_token=SPECIAL[4], chat_template=template
+    )
+
+
+def random_model(config: ArmoRMConfig, seed: int = 1) -> ArmoRMModel:
+    """Weights large enough that every part of the model matters to the scores."""
+    torch.manual_seed(seed)
+    model = ArmoRMModel(config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" not in name:
+                parameter.normal_(0.0, 0.5 if "embed" in name else 0.2)
+        model.gating.logit_scale.fill_(1.3)
+    return model
+
+
+def write_checkpoint(folder: Path, tokenizer: PreTrainedTokenizerFast, **changes: Any) -> Path:
+    """Write a folder as the hub holds the published one: v4-style config, one safetensors file."""
+    config = ArmoRMConfig.from_fields(fields(**changes))
+    save_checkpoint(folder, random_model(config), tokenizer, config)
+    (folder / "config.json").write_text(json.dumps(fields(**changes)), encoding="utf-8")
+    return folder
+
+
+def load(folder: Path, **arguments: Any) -> ArmoRM:
+    """Load onto the CPU."""
+    return ArmoRM.from_pretrained(folder, device="cpu", **arguments)

@@ -1,0 +1,383 @@
+import json
+import shutil
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from huggingface_hub import constants
+from safetensors.torch import load_file, save_file
+
+from moderator.errors import ConfigurationError
+from moderator.scoring import checkpoint
+from moderator.scoring.armorm import ArmoRM
+from moderator.scoring.config import ArmoRMConfig
+from tests import tiny_armorm
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+CHAT = [[{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello!"}]]
+
+
+@pytest.fixture
+def copied(folder: Path, tmp_path: Path) -> Path:
+    """A checkpoint to damage."""
+    return Path(shutil.copytree(folder, tmp_path / "copied"))
+
+
+def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    weights = load_file(folder / WEIGHTS)
+    change(weights)
+    save_file(weights, folder / WEIGHTS)
+
+
+def change_config(folder: Path, **changes: Any) -> None:
+    (folder / "config.json").write_text(json.dumps(tiny_armorm.fields(**changes)))
+
+
+def shard(folder: Path) -> dict[str, str]:
+    """Split the weights over two files with an index, as large checkpoints are."""
+    weights = load_file(folder / WEIGHTS)
+    names = sorted(weights)
+    parts = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, part in parts.items():
+        save_file({name: weights[name] for name in part}, folder / file)
+    (folder / WEIGHTS).unlink()
+    places = {name: file for file, part in parts.items() for name in part}
+    (folder / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    return places
+
+
+def error_of(folder: Path) -> str:
+    with pytest.raises(ConfigurationError) as raised:
+        tiny_armorm.load(folder)
+    text = str(raised.value)
+    assert "\n" not in text
+    return text
+
+
+# --- what loads -------------------------------------------------------------------------------------------------------
+
+
+def test_a_sharded_checkpoint_gives_the_scores_of_a_single_file(copied: Path, armorm: ArmoRM) -> None:
+    shard(copied)
+
+    sharded = tiny_armorm.load(copied)
+
+    assert torch.equal(sharded.score(CHAT).overall, armorm.score(CHAT).overall)
+
+
+def test_a_saved_model_loads_to_the_same_scores(tmp_path: Path) -> None:
+    config = ArmoRMConfig.from_fields(
+        tiny_armorm.fields(objectives=["beavertails-is_safe", "helpsteer-helpfulness"], num_objectives=2)
+    )
+    model = tiny_armorm.random_model(config)
+
+    checkpoint.save_checkpoint(tmp_path / "new" / "folder", model, tiny_armorm.tokenizer(), config)
+
+    loaded = tiny_armorm.load(tmp_path / "new" / "folder")
+    assert loaded.config.objectives == ("beavertails-is_safe", "helpsteer-helpfulness")
+    assert loaded.config.to_fields() == config.to_fields()
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in loaded.model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "rope",
+    [
+        {"rope_theta": 500000.0, "rope_scaling": None},
+        {"rope_theta": 500000, "rope_scaling": ...},
+        {"rope_theta": ..., "rope_scaling": ..., "rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}},
+    ],
+)
+def test_the_rope_theta_in_effect_is_the_files(copied: Path, armorm: ArmoRM, rope: dict[str, Any]) -> None:
+    change_config(copied, **rope)
+
+    loaded = tiny_armorm.load(copied)
+
+    exponents = torch.arange(0, 8, 2, dtype=torch.float32) / 8
+    torch.testing.assert_close(loaded.model.model.rotary_emb.inv_freq, 500000.0**-exponents)
+    assert torch.equal(loaded.score(CHAT).overall, armorm.score(CHAT).overall)
+
+
+def test_another_rope_theta_gives_other_scores(copied: Path, armorm: ArmoRM) -> None:
+    change_config(copied, rope_theta=10000.0)
+
+    assert not torch.equal(tiny_armorm.load(copied).score(CHAT).overall, armorm.score(CHAT).overall)
+
+
+def test_a_template_inside_the_tokenizer_config_is_found(copied: Path, armorm: ArmoRM) -> None:
+    template = (copied / "chat_template.jinja").read_text()
+    (copied / "chat_template.jinja").unlink()
+    fields = {"bos_token": {"content": "<|begin_of_text|>"}, "chat_template": template}
+    (copied / "tokenizer_config.json").write_text(json.dumps(fields))
+
+    assert torch.equal(tiny_armorm.load(copied).score(CHAT).overall, armorm.score(CHAT).overall)
+
+
+def test_code_in_the_folder_is_not_run(copied: Path) -> None:
+    (copied / "modeling_custom.py").write_text("raise SystemExit('ran')")
+
+    assert tiny_armorm.load(copied).name == "copied"
+
+
+# --- fingerprint ------------------------------------------------------------------------------------------------------
+
+
+def test_the_fingerprint_is_that_of_sha256sum(copied: Path) -> None:
+    fingerprint = tiny_armorm.load(copied).fingerprint
+
+    names = ["chat_template.jinja", "config.json", WEIGHTS, "tokenizer.json", "tokenizer_config.json"]
+    lines = "".join(f"{sha256((copied / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
+    assert fingerprint == f"sha256:{sha256(lines.encode()).hexdigest()}"
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "tokenizer.json"])
+def test_any_change_to_a_file_that_is_read_changes_the_fingerprint(copied: Path, armorm: ArmoRM, name: str) -> None:
+    content = json.loads((copied / name).read_text())
+    (copied / name).write_text(json.dumps(content, indent=3))
+
+    assert tiny_armorm.load(copied).fingerprint != armorm.fingerprint
+
+
+def test_other_weights_have_another_fingerprint(copied: Path, armorm: ArmoRM) -> None:
+    change_weights(copied, lambda weights: weights["regression_layer.weight"].mul_(1.5))
+
+    assert tiny_armorm.load(copied).fingerprint != armorm.fingerprint
+
+
+def test_files_that_are_not_read_leave_the_fingerprint_alone(copied: Path, armorm: ArmoRM) -> None:
+    (copied / "README.md").write_text("about")
+
+    assert tiny_armorm.load(copied).fingerprint == armorm.fingerprint
+
+
+# --- what does not load: weights --------------------------------------------------------------------------------------
+
+
+def test_a_missing_key_is_named(copied: Path) -> None:
+    change_weights(copied, lambda weights: weights.pop("gating.logit_scale"))
+
+    assert "lack `gating.logit_scale`" in error_of(copied)
+
+
+def test_an_unexpected_key_is_named(copied: Path) -> None:
+    change_weights(copied, lambda weights: weights.update({"lm_head.weight": torch.zeros(2)}))
+
+    assert f"{WEIGHTS}: unexpected `lm_head.weight`" in error_of(copied)
+
+
+def test_many_missing_keys_are_counted(copied: Path) -> None:
+    change_config(copied, num_hidden_layers=3)
+
+    assert "and 6 more" in error_of(copied)
+
+
+def test_a_misshapen_key_is_named_with_both_shapes(copied: Path) -> None:
+    change_weights(copied, lambda weights: weights.update({"regression_layer.weight": torch.zeros(10, 32)}))
+
+    assert "`regression_layer.weight` has shape (10, 32), the model (19, 32)" in error_of(copied)
+
+
+def test_weights_that_are_not_floating_point_are_named(copied: Path) -> None:
+    change_weights(copied, lambda weights: weights.update({"model.norm.weight": torch.ones(32, dtype=torch.int8)}))
+
+    assert "`model.norm.weight` is of type I8" in error_of(copied)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["regression_layer.weight", "gating.layers.2.bias", "reward_transform_matrix"])
+def test_a_head_that_is_not_finite_is_named(copied: Path, name: str, value: float) -> None:
+    change_weights(copied, lambda weights: weights[name].view(-1)[3].fill_(value))
+
+    assert f"`{name}` holds a number that is not finite" in error_of(copied)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_a_cut_weights_file_is_named(copied: Path, share: float) -> None:
+    content = (copied / WEIGHTS).read_bytes()
+    (copied / WEIGHTS).write_bytes(content[: int(len(content) * share)])
+
+    assert f"{WEIGHTS}: cut short or not a safetensors file" in error_of(copied)
+
+
+@pytest.mark.parametrize("content", [b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", b"\xff" * 64])
+def test_what_is_no_safetensors_file_is_named(copied: Path, content: bytes) -> None:
+    (copied / WEIGHTS).write_bytes(content)
+
+    assert f"{WEIGHTS}: cut short or not a safetensors file" in error_of(copied)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00004.bin", "consolidated.00.pth"])
+def test_pickled_weights_are_refused(copied: Path, name: str) -> None:
+    (copied / WEIGHTS).rename(copied / name)
+
+    assert f"only pickled weights (`{name}`)" in error_of(copied)
+
+
+def test_a_folder_without_weights_is_named(copied: Path) -> None:
+    (copied / WEIGHTS).unlink()
+
+    assert f"{copied}: no {WEIGHTS} and no {INDEX}" in error_of(copied)
+
+
+def test_a_missing_shard_is_named(copied: Path) -> None:
+    shard(copied)
+    (copied / "model-00002-of-00002.safetensors").unlink()
+
+    assert "model-00002-of-00002.safetensors: no such file" in error_of(copied)
+
+
+def test_a_shard_that_lacks_what_the_index_says_is_named(copied: Path) -> None:
+    shard(copied)
+    part = copied / "model-00001-of-00002.safetensors"
+    weights = load_file(part)
+    weights.pop("gating.layers.0.bias")
+    save_file(weights, part)
+
+    assert "model-00001-of-00002.safetensors: " in error_of(copied)
+    assert "`gating.layers.0.bias`" in error_of(copied)
+
+
+def test_a_key_in_two_shards_is_named(copied: Path) -> None:
+    shard(copied)
+    part = copied / "model-00002-of-00002.safetensors"
+    save_file({**load_file(part), "gating.layers.0.bias": torch.zeros(16)}, part)
+
+    assert "model-00002-of-00002.safetensors: unexpected `gating.layers.0.bias`" in error_of(copied)
+
+
+@pytest.mark.parametrize("name", ["../elsewhere.safetensors", "/etc/passwd", "pytorch_model.bin"])
+def test_an_index_may_name_only_safetensors_files_of_its_folder(copied: Path, name: str) -> None:
+    places = shard(copied)
+    (copied / INDEX).write_text(json.dumps({"weight_map": dict.fromkeys(places, name)}))
+
+    assert f"`{name}` is not the name of a safetensors file" in error_of(copied)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"a": 1}}'])
+def test_a_damaged_index_is_named(copied: Path, content: str) -> None:
+    shard(copied)
+    (copied / INDEX).write_text(content)
+
+    assert INDEX in error_of(copied)
+
+
+# --- what does not load: words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json"])
+def test_a_missing_file_is_named(copied: Path, name: str) -> None:
+    (copied / name).unlink()
+
+    assert error_of(copied) == f"{copied / name}: no such file"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '"text"', "\ufeff{}", "[" * 100_000])
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json"])
+def test_a_damaged_file_is_named(copied: Path, name: str, content: str) -> None:
+    (copied / name).write_text(content)
+
+    assert error_of(copied).startswith(str(copied / name))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"hidden_size": ...}, "`hidden_size` is missing"),
+        ({"hidden_size": "32"}, "`hidden_size` must be a whole number from 1"),
+        ({"num_hidden_layers": True}, "`num_hidden_layers` must be"),
+        ({"vocab_size": 0}, "`vocab_size` must be"),
+        ({"num_attention_heads": 5}, "not a multiple of the number of attention"),
+        ({"num_key_value_heads": "2"}, "num_key_value_heads"),
+        ({"hidden_act": "magic"}, "magic"),
+        ({"model_type": "mistral"}, "`model_type` is `mistral`"),
+        ({"quantization_config": {"bits": 4}}, "`quantization_config`"),
+        ({"rope_theta": ...}, "`rope_theta` is missing"),
+        ({"rope_theta": -1}, "`rope_theta`"),
+        ({"rope_theta": "big"}, "`rope_theta`"),
+        ({"rope_scaling": {"type": "magic"}}, "magic"),
+        ({"gating_temperature": 0}, "`gating_temperature`"),
+        ({"gating_temperature": "hot"}, "`gating_temperature`"),
+        ({"gating_n_hidden": -1}, "`gating_n_hidden`"),
+        ({"num_objectives": 2}, "`objectives` is missing: name the 2 objectives"),
+        ({"objectives": "all"}, "`objectives` must be a list of names"),
+        ({"objectives": ["a", "b"]}, "`objectives` must be 19 different names"),
+        ({"objectives": ["a", "a"], "num_objectives": 2}, "`objectives` must be 2 different names"),
+    ],
+)
+def test_a_wrong_config_names_the_field(copied: Path, changes: dict[str, Any], problem: str) -> None:
+    change_config(copied, **changes)
+
+    text = error_of(copied)
+
+    assert text.startswith(str(copied / "config.json"))
+    assert problem in text
+
+
+@pytest.mark.parametrize("template", [None, "", "  ", 7, [], [{"name": "rag", "template": "x"}]])
+def test_an_absent_chat_template_is_named(copied: Path, template: object) -> None:
+    (copied / "chat_template.jinja").unlink()
+    fields = {"bos_token": "<|begin_of_text|>", "chat_template": template}
+    (copied / "tokenizer_config.json").write_text(json.dumps(fields))
+
+    assert "no chat template" in error_of(copied)
+
+
+def test_an_absent_bos_token_is_named(copied: Path) -> None:
+    (copied / "tokenizer_config.json").write_text("{}")
+
+    assert "bos_token" in error_of(copied)
+
+
+def test_a_tokenizer_of_another_model_is_named(copied: Path) -> None:
+    change_config(copied, vocab_size=100)
+
+    assert "tokenizer.json: token 255 is beyond the model's `vocab_size` 100" in error_of(copied)
+
+
+# --- where it is ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["no-such-folder", "./no/such", "/no/such/folder", "a/b/c", "~/model", ""])
+def test_a_folder_that_does_not_exist_is_named(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="no such folder, and not a hub id"):
+        ArmoRM.from_pretrained(path)
+
+
+def test_a_file_is_no_checkpoint(copied: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such folder"):
+        ArmoRM.from_pretrained(copied / WEIGHTS)
+
+
+def test_the_builtin_checkpoint_is_in_the_package() -> None:
+    location = checkpoint.locate("builtin")
+
+    assert location.is_builtin
+    assert location.folder == Path(checkpoint.__file__).parent / "builtin"
+
+
+def test_an_unreachable_hub_is_a_plain_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+
+    with pytest.raises(
+        ConfigurationError, match="model `owner/name`: no such folder, and the model hub does not give it"
+    ):
+        ArmoRM.from_pretrained("owner/name")
+
+
+def test_a_model_downloaded_earlier_loads_without_the_hub(
+    folder: Path, armorm: ArmoRM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    cached = tmp_path / "models--owner--Tiny-ArmoRM"
+    shutil.copytree(folder, cached / "snapshots" / ("0" * 40))
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("0" * 40)
+
+    loaded = ArmoRM.from_pretrained("owner/Tiny-ArmoRM", device="cpu")
+
+    assert loaded.name == "Tiny-ArmoRM"
+    assert loaded.fingerprint == armorm.fingerprint

@@ -1,0 +1,252 @@
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from moderator.errors import ConfigurationError, ScorerUnavailableError
+from moderator.events import Prompt, Scores, Turn, Unscored
+from moderator.pipeline.ports import Scorer
+from moderator.scoring.armorm import ArmoRM, ArmoRMOutput, Tokenized
+from moderator.scoring.engine import Engine, load_scorer
+from moderator.scoring.framing import frame
+from moderator.settings import ModelSettings
+from tests import tiny_armorm
+
+Conversation = list[Turn]
+
+
+def question(text: str, answer: str = "A fine answer.") -> Conversation:
+    return [Turn("user", text), Turn("assistant", answer)]
+
+
+CONVERSATIONS = [question(f"question {number}", "word " * (number * 7 % 60)) for number in range(60)]
+
+
+@pytest.fixture(scope="module")
+def scorer(armorm: ArmoRM) -> Scorer:
+    return Engine(armorm)
+
+
+class TroubledArmoRM(ArmoRM):
+    """The same model on a device in trouble."""
+
+    def __init__(self, armorm: ArmoRM, trouble: Callable[[Sequence[Tokenized], ArmoRMOutput], ArmoRMOutput]) -> None:
+        self.__dict__.update(vars(armorm))
+        self.trouble = trouble
+        self.packs: list[int] = []
+
+    def score_pack(self, texts: Sequence[Tokenized]) -> ArmoRMOutput:
+        self.packs.append(len(texts))
+        return self.trouble(texts, super().score_pack(texts))
+
+
+def overall(results: list[Scores | Unscored]) -> list[float]:
+    assert all(isinstance(result, Scores) for result in results)
+    return [result.overall for result in results if isinstance(result, Scores)]
+
+
+def test_the_identity_names_the_model(scorer: Scorer, armorm: ArmoRM) -> None:
+    identity = scorer.identity
+
+    assert identity.name == "Tiny-ArmoRM"
+    assert identity.fingerprint == armorm.fingerprint
+    assert identity.dtype == "float32"
+    assert identity.objectives == armorm.config.objectives
+    assert identity.framing == "reply/1"
+    assert identity.max_input_tokens == 4096
+    assert not identity.is_practice
+
+
+def test_scores_are_those_of_the_framed_conversations_in_their_order(scorer: Scorer, armorm: ArmoRM) -> None:
+    conversations = [*CONVERSATIONS, [Turn("user", "You fool")], [Turn("tool", "{}"), Turn("developer", "Be brief.")]]
+
+    results = scorer.score(scorer.render(conversations))
+
+    framed = [[{"role": role, "content": text} for role, text in frame(turns)] for turns in conversations]
+    expected = armorm.score(framed)
+    torch.testing.assert_close(torch.tensor(overall(results)), expected.overall, atol=1e-5, rtol=0)
+    for result, rewards, weights in zip(results, expected.rewards, expected.weights, strict=True):
+        assert isinstance(result, Scores)
+        torch.testing.assert_close(torch.tensor(result.rewards), rewards, atol=1e-5, rtol=0)
+        torch.testing.assert_close(torch.tensor(result.weights), weights, atol=1e-5, rtol=0)
+
+
+def test_nothing_to_score_is_no_scores(scorer: Scorer) -> None:
+    assert scorer.render([]) == []
+    assert scorer.score([]) == []
+
+
+def test_truncation_is_told(scorer: Scorer) -> None:
+    results = scorer.score(scorer.render([question("short"), question("long", "x" * 50_000)]))
+
+    assert [result.truncated for result in results if isinstance(result, Scores)] == [False, True]
+
+
+# --- score keys -------------------------------------------------------------------------------------------------------
+
+
+def test_equal_content_has_one_key_and_other_content_another(scorer: Scorer) -> None:
+    first, same, other, moved = scorer.render(
+        [question("a", "b"), question("a", "b"), question("a", "c"), question("ab", "")]
+    )
+
+    assert first.score_key == same.score_key
+    assert len({first.score_key, other.score_key, moved.score_key}) == 3
+    assert len(bytes.fromhex(first.score_key)) == 32
+
+
+def test_a_user_message_has_the_key_of_the_reply_that_it_is_framed_as(scorer: Scorer) -> None:
+    shouted, answered = scorer.render([[Turn("user", "Go away")], [Turn("assistant", "Go away")]])
+
+    assert shouted.score_key == answered.score_key
+
+
+@pytest.mark.parametrize("arguments", [{"dtype": "bfloat16"}, {"max_input_tokens": 512}])
+def test_precision_and_limit_are_part_of_the_key(folder: Path, scorer: Scorer, arguments: dict[str, Any]) -> None:
+    other = Engine(tiny_armorm.load(folder, **arguments))
+
+    assert other.render([question("a")])[0].score_key != scorer.render([question("a")])[0].score_key
+
+
+def test_the_model_is_part_of_the_key(folder: Path, scorer: Scorer, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    (copied / "config.json").write_text((copied / "config.json").read_text() + "\n")
+
+    other = Engine(tiny_armorm.load(copied))
+
+    assert other.render([question("a")])[0].score_key != scorer.render([question("a")])[0].score_key
+
+
+# --- numbers that are not finite --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def holed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ArmoRM:
+    """A model with one bad number: where it embeds `Z`."""
+    copied = Path(shutil.copytree(folder, tmp_path_factory.mktemp("holed") / "holed"))
+    weights = load_file(copied / "model.safetensors")
+    letter = tiny_armorm.tokenizer().convert_tokens_to_ids("Z")
+    weights["model.embed_tokens.weight"][letter, 5] = float("nan")
+    save_file(weights, copied / "model.safetensors")
+    return tiny_armorm.load(copied)
+
+
+def test_a_score_that_is_not_finite_is_no_score_and_spoils_no_other(holed: ArmoRM, scorer: Scorer) -> None:
+    engine = Engine(holed)
+    conversations = [question("fine"), question("Zzz"), question("fine too")]
+
+    fine, bad, fine_too = engine.score(engine.render(conversations))
+
+    assert bad == Unscored("the model's scores are not finite")
+    assert overall([fine, fine_too]) == pytest.approx(overall(scorer.score(scorer.render(conversations[::2]))))
+
+
+def test_a_text_that_is_not_finite_in_company_is_scored_once_more_alone(armorm: ArmoRM, scorer: Scorer) -> None:
+    def spoil(texts: Sequence[Tokenized], output: ArmoRMOutput) -> ArmoRMOutput:
+        rewards = output.rewards.clone()
+        if len(texts) > 1:
+            rewards[1, 3] = float("inf")
+        return output._replace(rewards=rewards)
+
+    troubled = TroubledArmoRM(armorm, spoil)
+    prompts = scorer.render(CONVERSATIONS[:4])
+
+    results = Engine(troubled).score(prompts)
+
+    assert overall(results) == pytest.approx(overall(scorer.score(prompts)))
+    assert troubled.packs == [4, 1]
+
+
+# --- a device in trouble ----------------------------------------------------------------------------------------------
+
+
+def too_small(limit_tokens: int) -> Callable[[Sequence[Tokenized], ArmoRMOutput], ArmoRMOutput]:
+    def allocate(texts: Sequence[Tokenized], output: ArmoRMOutput) -> ArmoRMOutput:
+        if sum(len(text.token_ids) for text in texts) > limit_tokens:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return output
+
+    return allocate
+
+
+def test_a_pack_that_does_not_fit_is_halved_until_it_does(armorm: ArmoRM, scorer: Scorer) -> None:
+    troubled = TroubledArmoRM(armorm, too_small(400))
+    prompts = scorer.render([turns for turns in CONVERSATIONS if len(turns[1].content) < 200])
+
+    results = Engine(troubled).score(prompts)
+
+    assert overall(results) == pytest.approx(overall(scorer.score(prompts)), abs=1e-5)
+
+
+def test_later_packs_are_made_smaller(armorm: ArmoRM, scorer: Scorer) -> None:
+    troubled = TroubledArmoRM(armorm, too_small(600))
+    engine = Engine(troubled)
+    prompts = scorer.render([question("q", "short")] * 20)
+    engine.score(prompts)
+    troubled.packs.clear()
+
+    engine.score(prompts)
+
+    assert sum(troubled.packs) == 20
+
+
+def test_a_text_that_alone_does_not_fit_is_unscored_and_the_others_are_not(armorm: ArmoRM, scorer: Scorer) -> None:
+    troubled = TroubledArmoRM(armorm, too_small(300))
+    prompts = scorer.render([question("a"), question("b", "x" * 1000), question("c")])
+
+    first, long, last = Engine(troubled).score(prompts)
+
+    assert long == Unscored(f"the device has too little memory for {len(prompts[1].token_ids)} tokens")
+    assert overall([first, last]) == pytest.approx(overall(scorer.score([prompts[0], prompts[2]])))
+
+
+def test_any_other_failure_of_the_device_scores_nothing(armorm: ArmoRM, scorer: Scorer) -> None:
+    def fail(texts: Sequence[Tokenized], output: ArmoRMOutput) -> ArmoRMOutput:
+        raise RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA")
+
+    engine = Engine(TroubledArmoRM(armorm, fail))
+
+    with pytest.raises(ScorerUnavailableError, match=r"device `cpu` failed: CUDA error: unspecified launch failure$"):
+        engine.score(scorer.render(CONVERSATIONS[:2]))
+
+
+# --- start-up ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_sound_model_warms_up(armorm: ArmoRM) -> None:
+    Engine(armorm).warm_up()
+
+
+def test_a_model_without_finite_scores_does_not_warm_up(armorm: ArmoRM) -> None:
+    def spoil(texts: Sequence[Tokenized], output: ArmoRMOutput) -> ArmoRMOutput:
+        return output._replace(rewards=output.rewards * float("nan"))
+
+    with pytest.raises(
+        ConfigurationError, match="model `Tiny-ArmoRM` cannot be used: the model's scores are not finite"
+    ):
+        Engine(TroubledArmoRM(armorm, spoil)).warm_up()
+
+
+def test_a_scorer_is_loaded_as_the_settings_say(folder: Path) -> None:
+    settings = ModelSettings(path=str(folder), device="cpu", dtype="bfloat16", max_input_tokens=256)
+
+    identity = load_scorer(settings).identity
+
+    assert (identity.dtype, identity.max_input_tokens) == ("bfloat16", 256)
+
+
+def test_no_model_named_is_a_plain_error() -> None:
+    with pytest.raises(ConfigurationError, match="no model is named: set `MODERATOR_MODEL__PATH`"):
+        load_scorer(ModelSettings(path=None))
+
+
+def test_prompts_of_another_make_are_scored_alike(scorer: Scorer) -> None:
+    prompt = scorer.render([question("a")])[0]
+
+    as_list = Prompt(list(prompt.token_ids), prompt.gate_row, truncated=False, score_key="")
+
+    assert scorer.score([as_list]) == scorer.score([prompt])
