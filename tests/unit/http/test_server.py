@@ -51,7 +51,7 @@ def test_a_port_in_use_stops_start_up_and_names_the_setting() -> None:
         with pytest.raises(ConfigurationError) as caught:
             HttpServer(_app(), HttpSettings(port=port)).start()
 
-    assert f"port {port}: Address already in use" in str(caught.value)
+    assert f"port {port}: Address already in use; choose" in str(caught.value)
     assert "MODERATOR_HTTP__PORT" in str(caught.value)
 
 
