@@ -62,7 +62,8 @@ def _listen(settings: HttpSettings) -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family)
     except (OSError, UnicodeError) as error:  # UnicodeError: no host name can look like that
-        reason = error.strerror.partition(" (")[0] if isinstance(error, OSError) else "not a host name"
+        text = isinstance(error, OSError) and error.strerror
+        reason = text.partition(" (")[0] if text else "not a host name"
         raise ConfigurationError(
             f"cannot listen on `{settings.host}` port {settings.port}: {reason}; "
             "choose another `MODERATOR_HTTP__PORT` (0: any free one) or `MODERATOR_HTTP__HOST`"
