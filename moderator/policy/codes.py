@@ -17,7 +17,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P005": "Anchors, aliases, merge keys, tags, directives and several documents in a file are not used here: "
         "what you read is all there is.",
         "P006": "A key stands twice in one mapping, so one of the two would be lost.",
-        "P007": "The file is nested far deeper than any policy needs.",
+        "P007": "The file is nested deeper, or holds more values, than any policy needs.",
         "P009": "A part of the language that this version does not know. It is never ignored: remove it or upgrade.",
         "P010": "A condition names a signal that signals.yaml does not declare.",
         "P011": "A key is not part of the language at this place.",

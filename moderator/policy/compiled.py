@@ -40,7 +40,8 @@ def compile_reader(signal: Signal, objectives: Sequence[str]) -> Reader:
             return None, 0, None, "absent" if reward is None else "not_a_number"
         # Rounding comes after this guard: an infinite product cannot be rounded.
         if not -_UNSURE < reward < _UNSURE:
-            return None, 0, None, "implausible" if math.isfinite(reward) else "not_finite"
+            is_number = isinstance(reward, int) or math.isfinite(reward)
+            return None, 0, None, "implausible" if is_number else "not_finite"
         micro = micro_from(reward)
         if not least <= micro <= greatest:
             return None, 0, None, "implausible"

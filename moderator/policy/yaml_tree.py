@@ -25,6 +25,8 @@ from ruamel.yaml.events import (
 from moderator.policy.problems import Report, SourceFile, Span, quote
 
 MAX_DEPTH = 20
+MAX_NODES = 20_000
+"""Parsing takes about 0.1 ms a node, so this bounds the wait for an answer."""
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
@@ -76,8 +78,8 @@ def read_tree(file: SourceFile, report: Report) -> Node | None:
     """Read the file's one document; None when it is not YAML, which is then reported."""
     try:
         return _Composer(file, report).compose()
-    except _TooDeepError as error:
-        report.error("P007", error.span, f"more than {MAX_DEPTH} levels inside one another", "write it flatter")
+    except _TooMuchError as error:
+        report.error("P007", error.span, error.message, error.hint)
     except MarkedYAMLError as error:
         report.error("P004", *_explained(file, error))
     except (YAMLError, ValueError) as error:
@@ -85,16 +87,19 @@ def read_tree(file: SourceFile, report: Report) -> Node | None:
     return None
 
 
-class _TooDeepError(Exception):
-    def __init__(self, span: Span) -> None:
-        super().__init__()
+class _TooMuchError(Exception):
+    def __init__(self, span: Span, message: str, hint: str) -> None:
+        super().__init__(message)
         self.span = span
+        self.message = message
+        self.hint = hint
 
 
 class _Composer:
     def __init__(self, file: SourceFile, report: Report) -> None:
         self._file = file
         self._report = report
+        self._nodes = 0
         self._events: Iterator[Event] = iter(YAML(typ="safe", pure=True).parse(file.text))
 
     def compose(self) -> Node:
@@ -109,19 +114,26 @@ class _Composer:
 
     def _check_document(self, event: DocumentStartEvent, *, is_first: bool) -> None:
         if not is_first:
+            self._check_size(self._span(event), depth=1)
             self._report.error("P005", self._span(event), "a second document starts here", "put it into its own file")
         elif event.version not in (None, (1, 2)) or event.tags:
             self._report.error("P005", self._span(event), "YAML directives are not used here", "remove the % lines")
 
     def _node(self, event: _NodeEvent, depth: int) -> Node:
         span = self._span(event)
-        if depth > MAX_DEPTH:
-            raise _TooDeepError(span)
+        self._check_size(span, depth)
         if isinstance(event, AliasEvent):
             return self._refuse(span, "aliases are not used here", "write the value out")
         is_sound = self._check_properties(event, span)
         node = self._content(event, span, depth)
         return node if is_sound else Broken(span)
+
+    def _check_size(self, span: Span, depth: int) -> None:
+        self._nodes += 1
+        if depth > MAX_DEPTH:
+            raise _TooMuchError(span, f"more than {MAX_DEPTH} levels inside one another", "write it flatter")
+        if self._nodes > MAX_NODES:
+            raise _TooMuchError(span, f"more than {MAX_NODES:,} values in one file", "split the file")
 
     def _content(self, event: _ContentEvent, span: Span, depth: int) -> Node:
         if isinstance(event, SequenceStartEvent):

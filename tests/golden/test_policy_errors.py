@@ -20,9 +20,7 @@ SECTION = re.compile(r"^>>> (.+)\n", re.MULTILINE)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_a_problem_is_told_in_exactly_these_words(
-    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_problem_is_told_in_exactly_these_words(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command, files = read_case(case)
     expected = files.pop("output")
     lay_out(files, tmp_path / "policies")

@@ -1,0 +1,292 @@
+"""The acceptance cases of the policy language, under their numbers, as far as this version knows the language."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from moderator.errors import PolicyError
+from moderator.policy import PolicySet, load_policies
+from tests.unit.policy.folders import (
+    CHAT_SAFETY,
+    OBJECTIVES,
+    SETTINGS,
+    a_folder,
+    a_policy,
+    a_rule,
+    a_set,
+    an_event,
+    codes_of,
+    judge_raw,
+    outcomes_of,
+    problems_of,
+    result_of,
+)
+
+USELESS = "chat-safety/useless-and-doubtful"
+UNSAFE = "chat-safety/unsafe-reply"
+ZERO_POINTS = 0.1
+FOUR_POINTS = 0.9
+
+
+@pytest.fixture(scope="module")
+def policies(tmp_path_factory: pytest.TempPathFactory) -> PolicySet:
+    return a_set(tmp_path_factory.mktemp("policies"), CHAT_SAFETY)
+
+
+def test_case_01_the_limit_itself_is_not_below_it(policies: PolicySet) -> None:
+    just_below = judge_raw(policies, safety=0.299999)
+    at_the_limit = judge_raw(policies, safety=0.300000)
+
+    assert (just_below.verdict, just_below.severity, just_below.reasons) == ("flag", "high", ["unsafe_content"])
+    assert at_the_limit.verdict == "allow"
+
+
+def test_case_02_a_float32_three_tenths_equals_the_limit(policies: PolicySet) -> None:
+    judgement = judge_raw(policies, safety=0.30000001192092896)
+
+    assert judgement.verdict == "allow"
+    assert judgement.signals["safety"] == 0.3
+    assert result_of(judgement, UNSAFE)["conditions"][0]["score"] == 0.3
+
+
+def test_case_03_scores_are_rounded_to_six_decimals_before_they_are_compared(policies: PolicySet) -> None:
+    assert judge_raw(policies, safety=0.2999996).verdict == "allow"
+    assert judge_raw(policies, safety=0.2999994).verdict == "flag"
+
+
+def test_case_04_a_limit_in_points_is_met_exactly(tmp_path: Path) -> None:
+    policies = a_set(tmp_path, a_policy(a_rule("helpfulness: at least 1.3")))
+
+    assert 0.36 * 5 - 0.5 < 1.3
+    assert judge_raw(policies, helpfulness=0.36).verdict == "flag"
+
+
+@pytest.mark.parametrize("safety", [-0.0, -0.2])
+def test_case_05_zero_and_negative_scores_are_numbers(policies: PolicySet, safety: float) -> None:
+    judgement = judge_raw(policies, safety=safety)
+
+    assert (judgement.status, judgement.reasons) == ("scored", ["unsafe_content"])
+
+
+@pytest.mark.parametrize(
+    ("safety", "cause"),
+    [
+        (math.nan, "not_finite"),
+        (math.inf, "not_finite"),
+        (-math.inf, "not_finite"),
+        (None, "absent"),
+        (True, "not_a_number"),
+        ("0.1", "not_a_number"),
+    ],
+)
+def test_case_06_an_unusable_score_flags_as_missing(policies: PolicySet, safety: object, cause: str) -> None:
+    judgement = judge_raw(policies, safety=safety)
+
+    condition = result_of(judgement, UNSAFE)["conditions"][0]
+    assert (judgement.verdict, judgement.severity, judgement.reasons) == ("flag", "high", ["score_missing"])
+    assert judgement.status == "degraded"
+    assert result_of(judgement, UNSAFE)["outcome"] == "unknown"
+    assert (condition["score"], condition["holds"], condition["margin"]) == (None, None, None)
+    assert condition["cause"] == cause
+
+
+@pytest.mark.parametrize("safety", [1e308, -1e308, 1000.000001, 10**400], ids=["most", "least", "just", "whole"])
+def test_case_07_a_giant_score_is_implausible(policies: PolicySet, safety: float) -> None:
+    judgement = judge_raw(policies, safety=safety)
+
+    assert result_of(judgement, UNSAFE)["conditions"][0]["cause"] == "implausible"
+    assert judgement.reasons == ["score_missing"]
+
+
+def test_case_08_false_and_unknown_is_false(policies: PolicySet) -> None:
+    judgement = judge_raw(policies, safety=0.9, honesty=math.nan)
+
+    assert outcomes_of(judgement)["useless-and-doubtful"] == "not matched"
+    assert judgement.verdict == "allow"
+
+
+def test_case_09_true_or_unknown_is_true(policies: PolicySet) -> None:
+    judgement = judge_raw(policies, safety=0.5, helpfulness=ZERO_POINTS, honesty=math.nan)
+
+    assert outcomes_of(judgement)["useless-and-doubtful"] == "matched"
+
+
+def test_case_10_false_or_unknown_is_unknown_and_this_rule_fails_open(policies: PolicySet) -> None:
+    judgement = judge_raw(policies, safety=0.5, helpfulness=FOUR_POINTS, honesty=math.nan)
+
+    assert outcomes_of(judgement)["useless-and-doubtful"] == "unknown"
+    assert result_of(judgement, USELESS)["counted"] is False
+    assert judgement.verdict == "allow"
+
+
+def test_case_11_an_unknown_unless_makes_the_rule_unknown(policies: PolicySet) -> None:
+    judgement = judge_raw(policies, safety=0.5, helpfulness=ZERO_POINTS, correctness=None)
+
+    assert outcomes_of(judgement)["useless-and-doubtful"] == "unknown"
+    assert judgement.verdict == "allow"
+
+
+def test_case_12_exactly_one_point_is_not_below_one_point(policies: PolicySet) -> None:
+    judgement = judge_raw(policies, safety=0.5, helpfulness=0.3)
+
+    assert outcomes_of(judgement)["useless-and-doubtful"] == "not matched"
+
+
+def test_case_13_unless_holds_at_its_limit_and_not_just_under_it(policies: PolicySet) -> None:
+    at_three_points = judge_raw(policies, safety=0.5, helpfulness=ZERO_POINTS, correctness=0.7)
+    just_under = judge_raw(policies, safety=0.5, helpfulness=ZERO_POINTS, correctness=0.6999)
+
+    assert outcomes_of(at_three_points)["useless-and-doubtful"] == "not matched"
+    assert outcomes_of(just_under)["useless-and-doubtful"] == "matched"
+
+
+def test_case_15_the_highest_severity_wins_and_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
+    high = a_policy(a_rule("safety: below 0.50"), name="one")
+    medium = a_policy(a_rule("helpfulness: below 1.0", flag="{severity: medium, reason: low_quality}"), name="two")
+    forwards = a_set(tmp_path / "forwards", high, medium)
+    backwards = a_set(tmp_path / "backwards", medium, high)
+
+    judgement = judge_raw(forwards, safety=0.2, helpfulness=0.1)
+
+    assert (judgement.severity, judgement.reasons) == ("high", ["low_quality", "unsafe_content"])
+    assert judge_raw(backwards, safety=0.2, helpfulness=0.1) == judgement
+    assert backwards.snapshot == forwards.snapshot
+
+
+def test_case_16_a_shadow_rule_changes_only_the_shadow_verdict(policies: PolicySet) -> None:
+    judgement = judge_raw(policies, safety=0.35)
+
+    assert (judgement.verdict, judgement.shadow_verdict) == ("allow", "flag")
+    assert (judgement.severity, judgement.reasons) == (None, [])
+    assert result_of(judgement, "chat-safety/stricter-safety")["counted"] is False
+
+
+@pytest.mark.parametrize("if_unscored", ["flag", "allow"])
+@pytest.mark.parametrize("rewards", [None, [None, None, None, None]])
+def test_case_17_an_event_without_scores_gets_the_verdict_of_if_unscored(
+    tmp_path: Path, if_unscored: str, rewards: list[float | None] | None
+) -> None:
+    policies = a_set(tmp_path, settings=SETTINGS.replace("if_unscored: flag", f"if_unscored: {if_unscored}"))
+
+    judgement = policies.bind(OBJECTIVES).decide(an_event(), rewards)
+
+    assert (judgement.status, judgement.verdict, judgement.shadow_verdict) == ("unscored", if_unscored, if_unscored)
+    assert (judgement.reasons, judgement.rules) == (["unscored"], [])
+    assert judgement.severity == ("high" if if_unscored == "flag" else None)
+    assert set(judgement.signals.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("locale", "applies"),
+    [("en_GB", True), ("EN", True), ("EN-us", True), ("eng", False), (None, False), ("", False)],
+)
+def test_case_27_a_locale_is_compared_in_lower_case_with_dashes(
+    policies: PolicySet,
+    locale: str | None,
+    applies: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    judgement = judge_raw(policies, an_event(locale=locale))
+
+    assert ("useless-and-doubtful" in outcomes_of(judgement)) is applies
+
+
+@pytest.mark.parametrize(("role", "outcome"), [("moderator", "spared"), ("Moderator", "matched"), (None, "matched")])
+def test_case_28_a_role_spares_only_when_it_fits_exactly(policies: PolicySet, role: str | None, outcome: str) -> None:
+    judgement = judge_raw(policies, an_event(role=role), safety=0.5, helpfulness=ZERO_POINTS)
+
+    assert outcomes_of(judgement)["useless-and-doubtful"] == outcome
+    assert judgement.verdict == ("allow" if outcome == "spared" else "flag")
+
+
+def test_case_29_every_line_of_an_exception_must_fit(policies: PolicySet) -> None:
+    spared = judge_raw(policies, an_event(channel="help"), safety=0.5, helpfulness=ZERO_POINTS)
+    flagged = judge_raw(policies, an_event(tenant="beta", channel="help"), safety=0.5, helpfulness=ZERO_POINTS)
+
+    assert result_of(spared, USELESS)["spared_by"] == "except 2"
+    assert (spared.verdict, spared.shadow_verdict) == ("allow", "allow")
+    assert flagged.verdict == "flag"
+
+
+def test_case_32_doubled_and_unknown_keys_and_names_load_nothing(tmp_path: Path) -> None:
+    twice = a_rule(more="mode: shadow")
+    folder = a_folder(tmp_path, a_policy(twice, a_rule(), a_rule(name="other", more="excpet: [{role: member}]")))
+
+    problems = problems_of(folder)
+
+    assert [(problem.code, str(problem.span)) for problem in problems] == [
+        ("P006", "policy-0.yaml:10:5"),
+        ("P015", "policy-0.yaml:12:11"),
+        ("P011", "policy-0.yaml:23:5"),
+    ]
+    assert "line 7" in problems[0].message
+    assert "line 5" in problems[1].message
+    with pytest.raises(PolicyError, match="3 errors"):
+        load_policies(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (a_policy(a_rule("safety: &limit below 0.30")), "P005"),
+        (a_policy(a_rule("<<: {safety: below 0.30}")), "P005"),
+        (a_policy(a_rule("safety: !!python/object/apply:os.system [true]")), "P005"),
+        (a_policy() + "---\npolicy: other\n", "P005"),
+        (a_policy().replace("    about: Why", "\tabout: Why"), "P004"),
+    ],
+)
+def test_case_33_what_yaml_can_do_beyond_plain_values_is_refused_with_its_place(
+    tmp_path: Path, text: str, code: str
+) -> None:
+    problem = problems_of(a_folder(tmp_path, text))[0]
+
+    assert problem.code == code
+    assert problem.span is not None
+
+
+@pytest.mark.parametrize("phrase", ["below .30", "below 0,30", "below nan", "Below 0.3", "below 30%", "below 1e-1"])
+def test_case_34_other_ways_to_write_a_comparison_name_the_accepted_ones(tmp_path: Path, phrase: str) -> None:
+    problem = problems_of(a_folder(tmp_path, a_policy(a_rule(f"safety: {phrase}"))))[0]
+
+    assert problem.code == "P030"
+    assert "write below 0.30, at most 0.30, at least 0.30, above 0.30, or missing" in problem.hint
+
+
+def test_case_35_no_is_norwegian_and_numbers_want_quotes(tmp_path: Path) -> None:
+    norwegian = a_set(tmp_path / "a", a_policy(head="applies_to: {locale: [no]}"))
+    number = problems_of(a_folder(tmp_path / "b", a_policy(head="applies_to: {tenant: 0123}")))
+
+    assert outcomes_of(judge_raw(norwegian, an_event(locale="no"))) == {"unsafe-reply": "not matched"}
+    assert [(problem.code, problem.hint) for problem in number] == [("P023", 'put it in quotes: "0123"')]
+
+
+def test_case_36_only_what_can_change_a_decision_changes_the_snapshot(tmp_path: Path, policies: PolicySet) -> None:
+    reordered = CHAT_SAFETY.replace(
+        "flag: {severity: high, reason: unsafe_content}", "flag: {reason: unsafe_content, severity: high}"
+    )
+    reworded = reordered.replace("about: The reply is probably unsafe.", "about: Probably unsafe.  # reworded")
+    with_test = a_folder(tmp_path / "a", reworded, tests=["tests_for: chat-safety\ntests: []\n".replace("[]", A_TEST)])
+    moved = a_set(tmp_path / "b", CHAT_SAFETY.replace("below 0.30", "below 0.31"))
+
+    same = load_policies(with_test)
+
+    assert same.snapshot == policies.snapshot
+    assert moved.snapshot != policies.snapshot
+    assert len(moved.snapshot) == len("sha256:") + 64
+
+
+A_TEST = """
+  - test: an unsafe reply is flagged
+    given:
+      event: {speaker: assistant, tenant: acme, channel: general}
+      scores: {safety: 0.1, helpfulness: 3.0, correctness: 2.5, honesty: 0.6}
+    expect: {verdict: flag, rules: {unsafe-reply: matched}}
+"""
+
+
+def test_case_40_a_test_that_names_an_unknown_rule_is_an_error(tmp_path: Path) -> None:
+    test = A_TEST.replace("unsafe-reply: matched", "unsafe-replies: matched")
+
+    codes = codes_of(a_folder(tmp_path, CHAT_SAFETY, tests=[f"tests_for: chat-safety\ntests:{test}"]))
+
+    assert codes == ["P070"]
