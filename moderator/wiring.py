@@ -103,7 +103,7 @@ def moderate(
     metrics.model.labels(identity.name, identity.fingerprint, identity.dtype).set(1)
     with ExitStack() as stack:
         score_cache, verdict_cache = _caches(settings, scorer, metrics, stack)
-        source, sink = join(settings.kafka, limits_bytes)
+        source, sink = join(settings.kafka, limits_bytes, metrics)
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))
         log.info("started", model=identity.name, snapshot=policies.snapshot, group=settings.kafka.group_id)

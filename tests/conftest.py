@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from moderator.local.kafka import LocalKafka
+from moderator.local.packages import ensure_kafka_tools, ensure_redis
 from moderator.local.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.kafka_stream import some_topics
@@ -13,12 +14,14 @@ from tests.kafka_stream import some_topics
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[LocalKafka]:
     """A broker that all tests share; those that stop or kill one start their own."""
+    ensure_kafka_tools(print)
     with LocalKafka() as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[LocalRedis]:
+    ensure_redis(print)
     with LocalRedis() as server:
         yield server
 

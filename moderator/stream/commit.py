@@ -31,6 +31,7 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from moderator.errors import StoppedError, TwinError
 from moderator.events import DecidedSpan, Published
 from moderator.observability.logging import get_logger
+from moderator.observability.metrics import Metrics
 from moderator.stream.membership import Membership
 
 log = get_logger(__name__)
@@ -99,8 +100,9 @@ class Producers:
 class Patience:
     """How long publishing may fail while Kafka answers; while it does not, for ever."""
 
-    def __init__(self, membership: Membership, limit_s: float = 60.0) -> None:
+    def __init__(self, membership: Membership, metrics: Metrics, limit_s: float = 60.0) -> None:
         self._membership = membership
+        self._failures = metrics.publish_failures
         self._limit_s = limit_s
         self._failing_since_s: float | None = None
 
@@ -114,6 +116,7 @@ class Patience:
         Raises:
             StoppedError: nothing has been for the whole limit, although Kafka answers.
         """
+        self._failures.labels(type(error).__name__).inc()
         now_s = time.monotonic()
         is_away = not self._membership.answers
         if is_away or self._failing_since_s is None:
@@ -135,6 +138,7 @@ class ExactlyOnce:
         send: hands the outcomes to the producer.
         transaction_timeout_s: after which the broker itself ends a transaction and fences its producer.
         patience: bounds failing.
+        metrics: where settled doubts are counted.
         deadline_s: for each step of an attempt.
         confirm_s: how long to listen for the group before a new start, when the broker may have replaced us.
     """
@@ -147,6 +151,7 @@ class ExactlyOnce:
         *,
         transaction_timeout_s: float,
         patience: Patience,
+        metrics: Metrics,
         deadline_s: float = DEADLINE_S,
         confirm_s: float = 5.0,
     ) -> None:
@@ -155,6 +160,7 @@ class ExactlyOnce:
         self._producers = Producers(lambda: self._initialised(build()))
         self._transaction_timeout_s = transaction_timeout_s
         self._patience = patience
+        self._doubts_settled = metrics.doubts_settled
         self._deadline_s = deadline_s
         self._confirm_s = confirm_s
         self._in_doubt = False
@@ -206,6 +212,8 @@ class ExactlyOnce:
             span for span in spans if self._membership.committed(span.partition, self._deadline_s) < span.next_offset
         ]
         self._in_doubt = False
+        self._doubts_settled.labels("not committed").inc(len(unsettled))
+        self._doubts_settled.labels("committed").inc(len(spans) - len(unsettled))
         return unsettled
 
     def _transact(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:

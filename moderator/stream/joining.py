@@ -10,6 +10,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 
 from moderator.errors import BrokerUnavailableError
+from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.commit import DEADLINE_S, AtLeastOnce, Commit, ExactlyOnce, Patience
 from moderator.stream.connection import TRANSACTION_TIMEOUT_MS, client_settings, consumer_settings, producer_settings
@@ -18,12 +19,13 @@ from moderator.stream.sink import KafkaSink, OutcomeSender
 from moderator.stream.source import KafkaSource
 
 
-def join(settings: KafkaSettings, limits_bytes: Mapping[str, int]) -> tuple[KafkaSource, KafkaSink]:
+def join(settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metrics) -> tuple[KafkaSource, KafkaSink]:
     """Connect a source and a sink that share one place in the group; the first poll joins it.
 
     Args:
         settings: brokers, topics, delivery.
         limits_bytes: the largest record that each output topic takes, as `admin.await_topics` found them.
+        metrics: where failed publications and settled doubts are counted.
 
     Raises:
         BrokerUnavailableError: the brokers do not answer.
@@ -34,15 +36,19 @@ def join(settings: KafkaSettings, limits_bytes: Mapping[str, int]) -> tuple[Kafk
     except KafkaError as error:
         raise BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`") from error
     source = KafkaSource(membership, lambda: _reader(client))
-    return source, KafkaSink(_commit(settings, client, membership, limits_bytes))
+    return source, KafkaSink(_commit(settings, client, membership, limits_bytes, metrics))
 
 
 def _commit(
-    settings: KafkaSettings, client: Mapping[str, Any], membership: Membership, limits_bytes: Mapping[str, int]
+    settings: KafkaSettings,
+    client: Mapping[str, Any],
+    membership: Membership,
+    limits_bytes: Mapping[str, int],
+    metrics: Metrics,
 ) -> Commit:
     send = OutcomeSender(settings, limits_bytes, time.time)
     producer = {**client, **producer_settings(max(limits_bytes.values()), min(limits_bytes.values()))}
-    patience = Patience(membership)
+    patience = Patience(membership, metrics)
     if settings.delivery == "at_least_once":
         return AtLeastOnce(membership, lambda: KafkaProducer(**producer), send, patience=patience)
     transactional = {
@@ -56,6 +62,7 @@ def _commit(
         send,
         transaction_timeout_s=TRANSACTION_TIMEOUT_MS / 1_000,
         patience=patience,
+        metrics=metrics,
         deadline_s=DEADLINE_S,
     )
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from moderator.events import DecidedSpan, PolledBatch, Published
 from moderator.local.kafka import LocalKafka
+from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink, Source
 from moderator.stream.joining import join
 from moderator.testing import InMemoryLog, InMemorySink, InMemorySource
@@ -62,7 +64,7 @@ def on_kafka(kafka: LocalKafka, delivery: str) -> Stream:
             for found in headers
         ]
 
-    return Stream(lambda: join(settings, usual_limits(settings)), outcomes)
+    return Stream(lambda: join(settings, usual_limits(settings), Metrics(CollectorRegistry())), outcomes)
 
 
 def position(headers: dict[str, bytes]) -> Position:
