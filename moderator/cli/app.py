@@ -11,6 +11,7 @@ import typer
 
 from moderator.cli import exit_codes
 from moderator.cli.demo import demo
+from moderator.cli.model import app as model
 from moderator.cli.policy import app as policy
 from moderator.cli.run import run
 from moderator.cli.score import score
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(run)
 app.command()(score)
+app.add_typer(model)
 app.add_typer(policy)
 app.add_typer(topics)
 
