@@ -162,12 +162,12 @@ def test_a_killed_demo_takes_its_servers_with_it(demos: list[Demo], tmp_path: Pa
 def test_kept_it_goes_on_deciding_until_it_is_stopped(demos: list[Demo], tmp_path: Path) -> None:
     demo = start(demos, tmp_path, "--keep")
     metrics = demo.read_until("metrics").split()[-1]
-    command = demo.read_until("try").removeprefix("try").strip()
+    command = demo.read_until("  echo")
 
     with urllib.request.urlopen(metrics, timeout=5) as answer:
         is_reachable = answer.status == 200
     subprocess.run(command, shell=True, check=True, capture_output=True, timeout=30)
-    demo.read_until("stop")
+    demo.read_until("Ctrl-C")
     shown = demo.read_until("")
     code = demo.end(signal.SIGINT)
 

@@ -114,10 +114,11 @@ def _keep(screen: Screen, stage: Stage, show: Show) -> None:
             "health": f"{http}/readyz",
             "metrics": f"{http}/metrics",
             "log": str(stage.replica.log),
-            "try": f'echo \'{{"text": "hello"}}\' | {producer}',
-            "stop": "Ctrl-C",
         }
     )
+    screen.say("To send an event of your own (its decision shows here):")
+    screen.command(f"""echo '{{"text": "hello"}}' | {producer}""")
+    screen.say("Ctrl-C stops everything.")
     try:
         while True:
             show.watch(_KEEP_WATCH_S)

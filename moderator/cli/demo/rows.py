@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from moderator.events import DeadLetter, Decision, RuleResult
 from moderator.local.samples import Sample
-from moderator.local.traffic import Outcome
+from moderator.local.traffic import Outcome, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Row:
         rules: the rules that flagged; for a dead letter what is wrong with the record.
         reasons: their reason codes; for a dead letter its own.
         speaker: role of the judged message; empty for a dead letter.
-        text: the judged message in one line, empty when it is not one of the samples.
+        text: the judged message in one line; where the event lies when it is not one of the samples.
     """
 
     verdict: str
@@ -41,8 +41,7 @@ class Row:
 
 def row_of(outcome: Outcome, sample: Sample | None) -> Row:
     """Give the row of an outcome; `sample` is what was sent, None when somebody else sent it."""
-    text = " ".join(sample.text.split()) if sample else ""
-    result = outcome.result
+    result, text = outcome.result, _text(outcome.place, sample)
     if isinstance(result, DeadLetter):
         return Row("dead letter", "", (), result.error, result.reason, "", text)
     return Row(
@@ -54,6 +53,10 @@ def row_of(outcome: Outcome, sample: Sample | None) -> Row:
         speaker=result["event"]["speaker"],
         text=text,
     )
+
+
+def _text(place: Place, sample: Sample | None) -> str:
+    return " ".join(sample.text.split()) if sample else f"(partition {place.partition}, offset {place.offset})"
 
 
 def _scores(decision: Decision) -> tuple[Score, ...]:

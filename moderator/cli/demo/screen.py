@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
 from rich.text import Text
 
 from moderator.cli.demo.rows import Row
@@ -19,16 +20,20 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._meter = _meter(console)
-        self._task = self._meter.add_task("deciding", visible=False, told="")
+        self._task = self._meter.add_task("deciding with the practice model", visible=False, told="")
         self._lines_below_header: int | None = None
 
     def say(self, text: str = "", style: str = "") -> None:
-        """Print one line."""
-        self._print(Text(text, style=style))
+        """Print a sentence, broken between words where it is too long for the terminal."""
+        self._print(Text(text, style=style), is_broken=True)
+
+    def command(self, text: str) -> None:
+        """Print a command to copy: one line however long it is."""
+        self._print(Text(f"  {text}", "bold"))
 
     def done(self, text: str) -> None:
         """Tell that something is ready."""
-        self._print(Text.assemble(("✓ ", "green"), text))
+        self._print(Text.assemble(("✓ ", "green"), text), is_broken=True)
 
     def warn(self, text: str) -> None:
         """Tell what is missing."""
@@ -40,9 +45,14 @@ class Screen:
 
     def table(self, lines: Mapping[str, str]) -> None:
         """Print titles and what belongs to them."""
-        width = max(map(len, lines))
+        if not self._console.is_terminal:
+            for title, text in lines.items():
+                self.say(f"{title}: {text}")
+            return
+        grid = Table.grid(padding=(0, 2, 0, 0))
         for title, text in lines.items():
-            self._print(Text.assemble((f"{title:{width}}  ", "bold"), text))
+            grid.add_row(Text(title, "bold", no_wrap=True), Text(text))
+        self._console.print(grid)
 
     @contextmanager
     def step(self, doing: str) -> Iterator[None]:
@@ -74,8 +84,8 @@ class Screen:
         self._lines_below_header += shown.plain.count("\n") + 1
         self._print(shown)
 
-    def _print(self, line: Text) -> None:
-        self._console.print(line, soft_wrap=True, highlight=False)
+    def _print(self, line: Text, *, is_broken: bool = False) -> None:
+        self._console.print(line, soft_wrap=not (is_broken and self._console.is_terminal))
 
 
 def _meter(console: Console) -> Progress:

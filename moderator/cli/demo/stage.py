@@ -7,7 +7,7 @@ from pathlib import Path
 from moderator.cli.demo.screen import Screen
 from moderator.errors import CacheUnavailableError
 from moderator.local.examples import default_policies
-from moderator.local.jars import kafka_version
+from moderator.local.jars import kafka_jars, kafka_version
 from moderator.local.kafka import LocalKafka
 from moderator.local.packages import ensure_kafka_tools, ensure_redis
 from moderator.local.redis import LocalRedis
@@ -54,7 +54,9 @@ def set_up(screen: Screen, stack: ExitStack) -> Stage:
 def _kafka(screen: Screen, stack: ExitStack) -> KafkaSettings:
     with screen.step("looking for Java and Maven"):
         ensure_kafka_tools(screen.say)
-    with screen.step(f"starting Kafka {kafka_version()} (the first time its jars are fetched)"):
+    with screen.step(f"fetching Kafka {kafka_version()} with Maven"):
+        kafka_jars()
+    with screen.step(f"starting Kafka {kafka_version()}"):
         broker = stack.enter_context(LocalKafka())
     screen.done(f"Kafka {kafka_version()} at {broker.bootstrap_servers}")
     settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)

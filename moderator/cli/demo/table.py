@@ -23,7 +23,7 @@ def header(signals: Sequence[str], width: int) -> Text:
     """Give the line with the columns' names for a terminal of `width` columns."""
     left = [_left("verdict", _VERDICT_WIDTH), *(_right(Text(name), _signal_width(name)) for name in _shown(signals))]
     wide = [_left("rule", _RULE_WIDTH), _left("reason", _REASON_WIDTH), Text("message")]
-    line = _join(left + (wide if width >= _WIDE else [Text("reason and rule, message")]))
+    line = _join(left + (wide if width >= _WIDE else [Text("rule and reason, message")]))
     line.stylize("bold underline")
     return line
 
@@ -47,11 +47,18 @@ def _wide(row: Row, left: Text, width: int) -> Text:
 
 
 def _narrow(row: Row, left: Text, width: int) -> Text:
-    below = [text for text in (f"{row.reasons}  {row.rules}".strip(), _message(row)) if text]
+    beside, *below = [text for text in (_why(row), _message(row)) if text]
     indent = left.cell_len + len(_GAP)
-    lines = [Text(" " * indent) + _clip(text, width - indent) for text in below]
-    lines[0] = _join([left, lines[0][indent:]])
+    lines = [_join([left, _clip(beside, width - indent)])]
+    lines += [Text(" " * indent) + _clip(text, width - indent) for text in below]
     return Text("\n").join(lines)
+
+
+def _why(row: Row) -> str:
+    if row.verdict == "dead letter":
+        return f"{row.reasons}: {row.rules}"
+    rules = [name.rpartition("/")[2] for name in row.rules.split(", ")]  # the policy's name has no room here
+    return f"{', '.join(rules)}  {row.reasons}".strip()
 
 
 def _shown(signals: Sequence[str]) -> Sequence[str]:
@@ -83,7 +90,7 @@ def _number(score: Score) -> str:
 
 
 def _message(row: Row) -> str:
-    return f"{row.speaker}: {row.text}" if row.speaker and row.text else row.text
+    return f"{row.speaker}: {row.text}" if row.speaker else row.text
 
 
 def _join(cells: Sequence[Text]) -> Text:

@@ -91,6 +91,14 @@ def test_an_event_without_scores_tells_why_instead_of_a_rule() -> None:
     assert "none" in table_row(row, SIGNALS, 80).plain
 
 
+def test_an_event_that_somebody_else_sent_is_shown_by_where_it_lies() -> None:
+    allowed = a_decision(verdict="allow", severity=None, reasons=[], rules=[])
+
+    row = row_of(an_outcome(allowed, Place(3, 81)), None)
+
+    assert table_row(row, SIGNALS, 80).plain == ("allow            0.07         1.20  user: (partition 3, offset 81)")
+
+
 @pytest.mark.parametrize("width", [60, 80, 119, 120, 140, 200])
 @pytest.mark.parametrize("row", [a_flagged_row(), a_dead_letter_row()], ids=["flag", "dead letter"])
 def test_a_row_fits_the_terminal_and_its_columns_stand_below_their_names(width: int, row: Row) -> None:
