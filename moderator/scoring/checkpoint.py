@@ -131,6 +131,7 @@ def save_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / SINGLE, metadata={"format": "pt"})
+    (folder / SINGLE).chmod(0o644)  # safetensors leaves it to its owner alone; a package is for everyone
     tokenizer.save_pretrained(folder)
     (folder / _CONFIG).write_text(json.dumps(config.to_fields(), indent=2) + "\n", encoding="utf-8")
 
