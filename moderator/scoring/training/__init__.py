@@ -1,0 +1,1 @@
+"""Train a small ArmoRM checkpoint on labelled chats, offline; serving never imports this."""

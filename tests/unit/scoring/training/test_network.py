@@ -1,0 +1,52 @@
+"""The network in training gives the hidden states that the served model gives."""
+
+import numpy as np
+import torch
+
+from moderator.scoring.armorm import ArmoRMModel
+from moderator.scoring.config import ArmoRMConfig
+from moderator.scoring.training.batches import pad, read_in_order, shuffled_groups
+from moderator.scoring.training.network import Network, small_backbone
+
+_LENGTHS = [9, 1, 30, 14, 30, 3]
+
+
+def _sequences() -> list[np.ndarray]:
+    random = np.random.default_rng(1)
+    return [random.integers(100, size=length).astype(np.int32) for length in _LENGTHS]
+
+
+def test_padded_training_and_packed_serving_read_the_same_rewards() -> None:
+    torch.manual_seed(1)
+    network = Network(small_backbone(100, hidden=32))
+    served = ArmoRMModel(ArmoRMConfig(small_backbone(100, hidden=32), ("a", "b"), gating_hidden_dim=8))
+    served.model.load_state_dict(network.backbone.state_dict())
+    served.regression_layer.load_state_dict(network.rewards.state_dict())
+    sequences = _sequences()
+
+    rewards = read_in_order(sequences, lambda batch: network.rewards(network.last_hidden(batch)), budget=64)
+
+    for ids, reward in zip(sequences, rewards, strict=True):
+        last = torch.tensor([len(ids) - 1])
+        with torch.no_grad():
+            alone = served(torch.from_numpy(ids).long()[None], last, last)
+        torch.testing.assert_close(alone.rewards[0], reward, atol=1e-5, rtol=0)
+
+
+def test_padding_changes_nothing() -> None:
+    network = Network(small_backbone(100, hidden=32))
+    sequences = _sequences()
+
+    together = network.last_hidden(pad(sequences, range(len(sequences))))
+
+    for ids, hidden in zip(sequences, together, strict=True):
+        torch.testing.assert_close(network.last_hidden(pad([ids], [0]))[0], hidden, atol=1e-5, rtol=0)
+
+
+def test_every_sequence_is_in_one_group_within_the_budget() -> None:
+    lengths = [int(length) for length in np.random.default_rng(1).integers(1, 60, size=500)]
+
+    groups = shuffled_groups(lengths, 256, np.random.default_rng(2))
+
+    assert sorted(member for group in groups for member in group) == list(range(500))
+    assert all(max(lengths[member] for member in group) * len(group) <= 256 for group in groups)
