@@ -33,7 +33,7 @@ def perform(*, is_kept: bool) -> int:
     """
     logging.getLogger("kafka").setLevel(logging.ERROR)  # its warnings would run through the table
     screen = Screen(Console())
-    with ExitStack() as stack, _ended_by_signals():
+    with ExitStack() as stack, _ended_by_signals(screen):
         stage = set_up(screen, stack)
         try:
             _await_ready(screen, stage)
@@ -48,7 +48,7 @@ def perform(*, is_kept: bool) -> int:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def _ended_by_signals(screen: Screen) -> Iterator[None]:
     """Turn the first signal into an orderly end; while things are being stopped, more of them change nothing."""
 
     def end(number: int, _frame: object) -> None:
@@ -59,6 +59,9 @@ def _ended_by_signals() -> Iterator[None]:
         signal.signal(number, end)
     try:
         yield
+    except SystemExit:
+        screen.say("stopping")
+        raise
     finally:
         _ignore_signals()
 
