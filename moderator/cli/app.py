@@ -6,6 +6,7 @@
 import os
 import sys
 import traceback
+from typing import NoReturn
 
 import typer
 
@@ -41,7 +42,7 @@ def main() -> None:
         app()
     except ModeratorError as error:
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(exit_code_of(error))
+        _end(exit_code_of(error))
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + _SIGPIPE)
@@ -50,7 +51,16 @@ def main() -> None:
         sys.stderr.write(
             f"{frames}error: a fault in moderator: `{type(error).__name__}`; please report the lines above\n"
         )
-        sys.exit(exit_codes.STOPPED)
+        _end(exit_codes.STOPPED)
+
+
+def _end(code: int) -> NoReturn:
+    if code == exit_codes.STOPPED:
+        # a thread that hangs in a device's or a client's code would turn an orderly exit into an abort
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def exit_code_of(error: ModeratorError) -> int:

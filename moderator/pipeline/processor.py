@@ -72,16 +72,21 @@ class Processor:
         Raises:
             ScorerUnavailableError, StoppedError: going on is impossible or would do harm; nothing uncommitted is lost.
         """
-        while not self._is_finished():
-            self._poll()
+        try:
+            while not self._is_finished():
+                self._turn()
+        finally:
+            self._scoring.close()
+
+    def _turn(self) -> None:
+        self._poll()
+        self._feed_scorer()
+        if not self._publishing and (scored := self._scoring.take(self._patience_s())):
             self._feed_scorer()
-            if not self._publishing and (scored := self._scoring.take(self._patience_s())):
-                self._feed_scorer()
-                self._decide(scored)
-            if self._publishing:
-                self._publish()
-            self._report.turned(is_stuck=bool(self._scoring.in_flight or self._publishing))
-        self._scoring.close()
+            self._decide(scored)
+        if self._publishing:
+            self._publish()
+        self._report.turned(is_stuck=bool(self._scoring.in_flight or self._publishing))
 
     def _is_finished(self) -> bool:
         if self._stop.is_set():

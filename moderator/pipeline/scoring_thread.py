@@ -1,11 +1,14 @@
 """The scoring thread: owns the scorer and the score cache, takes one window at a time, gives them back in order."""
 
+import contextlib
 import queue
 import threading
 
 from moderator.pipeline.moderation import ScoredWindow, score_window
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer
 from moderator.pipeline.window import Window
+
+CLOSE_TIMEOUT_S = 5.0
 
 
 class ScoringThread:
@@ -52,9 +55,13 @@ class ScoringThread:
         return result
 
     def close(self) -> None:
-        """Let the thread end after the window it works on; it dies with the process in any case."""
-        if self._in_flight == 0:
-            self._to_score.put_nowait(None)
+        """Let the thread end after the window it works on, and wait for that a moment.
+
+        A thread that is inside the device's code when the interpreter ends would abort the process.
+        """
+        with contextlib.suppress(queue.Full):
+            self._to_score.put(None, timeout=CLOSE_TIMEOUT_S)
+            self._thread.join(CLOSE_TIMEOUT_S)
 
     def _score_all(self) -> None:
         while (window := self._to_score.get()) is not None:
