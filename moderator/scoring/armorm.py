@@ -238,6 +238,9 @@ def _load(checkpoint: Checkpoint, dtype: str | torch.dtype, device: torch.device
             raise ConfigurationError(f"{checkpoint.folder}: `{name}` holds a number that is not finite")
         return tensor.to(device, torch.float32, copy=True)
 
+    if device.type == "cuda":
+        # sums in float32, so that a text's scores depend less on what shares its pack
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     try:
         loaded = load_weights(checkpoint.folder, shapes, place)
     except torch.OutOfMemoryError as error:

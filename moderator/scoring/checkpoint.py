@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,10 +111,11 @@ def load_weights(
     weights = Weights(folder, shapes)
     stored = weights.dtypes["model.embed_tokens.weight"]
     files = [folder / name for name in (_CONFIG, _TOKENIZER, _TOKENIZER_CONFIG, _TEMPLATE)]
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        fingerprint = pool.submit(_fingerprint, [file for file in files if file.is_file()] + weights.files)
+    read = [file for file in files if file.is_file()] + weights.files
+    with ThreadPoolExecutor() as pool:
+        digests = pool.map(_sha256, read)
         tensors = {name: place(name, tensor, stored) for name, tensor in weights.read()}
-        return LoadedWeights(tensors, fingerprint.result())
+        return LoadedWeights(tensors, _fingerprint(dict(zip(read, digests, strict=True))))
 
 
 def save_checkpoint(
@@ -144,16 +145,25 @@ def _tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
         backend = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing narrower
         raise ConfigurationError(f"{path}: not a tokenizer; fetch it again") from error
-    largest = max(backend.get_vocab(with_added_tokens=False).values(), default=0)
+    fields = read_json(folder / _TOKENIZER_CONFIG)
+    template, bos = _template(folder, fields), _content(fields.get("bos_token"))
+    largest = _largest_id(backend, {bos, template})
     if largest >= vocab_size:
         raise ConfigurationError(f"{path}: token {largest} is beyond the model's `vocab_size` {vocab_size}")
-    fields = read_json(folder / _TOKENIZER_CONFIG)
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=backend,
-        bos_token=_content(fields.get("bos_token")),
-        chat_template=_template(folder, fields),
-        clean_up_tokenization_spaces=False,
+        tokenizer_object=backend, bos_token=bos, chat_template=template, clean_up_tokenization_spaces=False
     )
+
+
+def _largest_id(backend: Tokenizer, used: Iterable[str | None]) -> int:
+    """Find the largest id that text or template can come to; a padding token may lie beyond the embedding."""
+    texts = [text for text in used if text]
+    readable = [
+        number
+        for number, token in backend.get_added_tokens_decoder().items()
+        if not token.special or any(token.content in text for text in texts)
+    ]
+    return max([*readable, *backend.get_vocab(with_added_tokens=False).values()], default=0)
 
 
 def _template(folder: Path, fields: dict[str, Any]) -> str:
@@ -172,10 +182,12 @@ def _content(token: object) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def _fingerprint(files: Iterable[Path]) -> str:
-    """Hash names and hashes, in the form that `sha256sum` prints."""
-    lines = []
-    for file in sorted(files, key=lambda path: path.name):
-        with file.open("rb") as stream:
-            lines.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {file.name}\n")
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _fingerprint(digests: Mapping[Path, str]) -> str:
+    """Hash names and hashes, in the form that `sha256sum` prints, sorted by name."""
+    lines = [f"{digests[file]}  {file.name}\n" for file in sorted(digests, key=lambda file: file.name)]
     return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -122,7 +122,7 @@ def _rope_theta(fields: Mapping[str, Any], where: str) -> float:
     """Find the file's theta: `rope_parameters` as transformers 5 writes it, `rope_theta` as 4 did."""
     nested = fields.get("rope_parameters") or {}
     theta = nested.get("rope_theta", fields.get("rope_theta")) if isinstance(nested, dict) else None
-    if not _is_number(theta) or not theta > 0:
+    if not _is_number(theta) or not 0 < theta < float("inf"):
         raise ConfigurationError(f"{where}: `rope_theta` is missing or not a number above 0")
     return float(theta)
 

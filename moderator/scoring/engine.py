@@ -71,13 +71,13 @@ class Engine:
             ConfigurationError: the device has too little memory, or the model gives no finite score.
             ScorerUnavailableError: the device failed.
         """
-        lengths = [1]
+        packs = [[1]]
         if self._armorm.device.type != "cpu":
-            shorts = [_PROBE_TOKENS] * (self._pack_tokens // _PROBE_TOKENS)
-            lengths = [*shorts, self._identity.max_input_tokens, 1]
-        for result in self.score([Prompt([0] * length, 0, truncated=False, score_key="") for length in lengths]):
-            if isinstance(result, Unscored):
-                raise ConfigurationError(f"model `{self._identity.name}` cannot be used: {result.error}")
+            packs = [[_PROBE_TOKENS] * (self._pack_tokens // _PROBE_TOKENS), [self._identity.max_input_tokens], [1]]
+        for lengths in packs:
+            for result in self.score([Prompt([0] * length, 0, truncated=False, score_key="") for length in lengths]):
+                if isinstance(result, Unscored):
+                    raise ConfigurationError(f"model `{self._identity.name}` cannot be used: {result.error}")
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
         """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
+from tokenizers import AddedToken, Tokenizer
 
 from moderator.errors import ConfigurationError
 from moderator.scoring import checkpoint
@@ -48,6 +49,13 @@ def shard(folder: Path) -> dict[str, str]:
     places = {name: file for file, part in parts.items() for name in part}
     (folder / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": places}))
     return places
+
+
+def add_token(folder: Path, text: str, *, special: bool) -> None:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    add = tokenizer.add_special_tokens if special else tokenizer.add_tokens
+    add([AddedToken(text, special=special)])
+    tokenizer.save(str(folder / "tokenizer.json"))
 
 
 def error_of(folder: Path) -> str:
@@ -334,7 +342,19 @@ def test_an_absent_bos_token_is_named(copied: Path) -> None:
 def test_a_tokenizer_of_another_model_is_named(copied: Path) -> None:
     change_config(copied, vocab_size=100)
 
-    assert "tokenizer.json: token 255 is beyond the model's `vocab_size` 100" in error_of(copied)
+    assert "tokenizer.json: token 260 is beyond the model's `vocab_size` 100" in error_of(copied)
+
+
+def test_a_padding_token_beyond_the_embedding_is_never_read(copied: Path, armorm: ArmoRM) -> None:
+    add_token(copied, "[PAD]", special=True)
+
+    assert torch.equal(tiny_armorm.load(copied).score(CHAT).overall, armorm.score(CHAT).overall)
+
+
+def test_an_ordinary_token_beyond_the_embedding_is_named(copied: Path) -> None:
+    add_token(copied, "moderator", special=False)
+
+    assert "tokenizer.json: token 261 is beyond the model's `vocab_size` 261" in error_of(copied)
 
 
 # --- where it is ------------------------------------------------------------------------------------------------------
