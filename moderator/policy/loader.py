@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from moderator.errors import PolicyError
+from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.policy.context import Context
 from moderator.policy.folder import Folder, read_folder, stem_of
 from moderator.policy.judge import Judge
@@ -127,7 +128,9 @@ def model_problems(policies: PolicySet, objectives: Sequence[str], model_name: s
 
 def _lack(signal: Signal, objectives: Sequence[str], model_name: str) -> tuple[str, str]:
     message = f"{signal.name} is read from {quote(signal.objective)}, which the model {quote(model_name)} does not have"
-    hint = f"{did_you_mean(signal.objective, objectives)} {choices('it', objectives)}".strip()
+    # A name that a larger model has is no slip, even if it resembles another.
+    near = "" if signal.objective in ARMORM_OBJECTIVES else did_you_mean(signal.objective, objectives)
+    hint = f"{near} {choices('it', objectives)}".strip()
     return message, hint
 
 

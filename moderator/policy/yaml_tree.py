@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
 from moderator.policy.problems import Report, SourceFile, Span, quote
 
 MAX_DEPTH = 20
-MAX_NODES = 20_000
+MAX_NODES = 10_000
 """Parsing takes about 0.1 ms a node, so this bounds the wait for an answer."""
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})

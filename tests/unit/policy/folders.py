@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent, indent
-from typing import cast
+from typing import Any, cast
 
 from moderator.events import ChatEvent, RuleResult, Turn
 from moderator.policy import Judgement, PolicySet, Problem, load_policies
@@ -114,7 +114,7 @@ def codes_of(folder: Path) -> list[str]:
     return [problem.code for problem in problems_of(folder)]
 
 
-def an_event(speaker: str = "assistant", metadata: Mapping[str, str] | None = None, **fields: str | None) -> ChatEvent:
+def an_event(speaker: str = "assistant", metadata: Mapping[str, str] | None = None, **fields: Any) -> ChatEvent:
     event = ChatEvent(
         id="evt-1",
         conversation=(Turn(speaker_of(speaker), "Hello."),),

@@ -1,0 +1,215 @@
+"""Whatever may lie in a policy folder is read, or refused in words; never a crash, never passed over in silence."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from moderator.errors import ConfigurationError, PolicyError
+from moderator.policy import load_policies
+from moderator.policy.folder import MAX_FILE_BYTES
+from moderator.policy.problems import Report
+from tests.unit.policy.folders import SETTINGS, SIGNALS, a_folder, a_policy, a_rule, codes_of, problems_of
+
+POLICY = "policy-0.yaml"
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"cannot read the policy folder `.*nowhere`: no such file or directory"):
+        load_policies(tmp_path / "nowhere")
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "policies"
+    path.write_text("policy: x")
+
+    with pytest.raises(PolicyError, match="not a directory"):
+        load_policies(path)
+
+
+def test_an_empty_folder_is_an_error_and_allows_nothing(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="the folder is empty"):
+        load_policies(tmp_path)
+
+
+def test_the_error_holds_every_problem_of_every_file(tmp_path: Path) -> None:
+    folder = a_folder(
+        tmp_path,
+        a_policy(a_rule("safty: below 0.30")),
+        a_policy(a_rule("safety: below 30"), name="other"),
+        signals=SIGNALS.replace("good: high", "good: hihg", 1),
+    )
+    (folder / "settings.yaml").write_text(SETTINGS + "extra: 1\n")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_policies(folder)
+
+    text = str(caught.value)
+    assert text.startswith(f"cannot use the policies in `{folder}`: 3 errors\n")
+    assert [code for code in ("P010", "P011", "P014") if f"error {code} " in text] == ["P010", "P011", "P014"]
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_byte_order_mark_and_line_ends_do_not_matter(tmp_path: Path, ends: str, mark: str) -> None:
+    plain = load_policies(a_folder(tmp_path / "plain"))
+    folder = a_folder(tmp_path / "other")
+    for path in folder.iterdir():
+        path.write_bytes((mark + path.read_text().replace("\n", ends)).encode())
+
+    assert load_policies(folder).snapshot == plain.snapshot
+
+
+def test_hidden_files_other_files_and_subfolders_are_not_read(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path)
+    (folder / ".hidden.yaml").write_text("{")
+    (folder / "README.md").write_text("{")
+    (folder / "notes.yaml.bak").write_text("{")
+    (folder / "calibration").mkdir()
+    (folder / "calibration" / "broken.yaml").write_text("{")
+
+    assert codes_of(folder) == []
+
+
+def test_a_yml_file_counts_as_much_as_a_yaml_file(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path)
+    (folder / POLICY).rename(folder / "policy-0.yml")
+    (folder / "settings.yaml").rename(folder / "settings.yml")
+
+    assert load_policies(folder).rule_count == 1
+
+
+def test_links_are_followed_as_in_a_config_map(tmp_path: Path) -> None:
+    real = a_folder(tmp_path / "..data")
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    for path in real.iterdir():
+        (folder / path.name).symlink_to(path)
+
+    assert load_policies(folder).rule_count == 1
+
+
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def link_to_nowhere(path: Path) -> None:
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def named_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def too_large(path: Path) -> None:
+    path.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, link_to_itself, link_to_nowhere, named_pipe, too_large])
+def test_what_is_no_readable_file_is_an_error(tmp_path: Path, make: object) -> None:
+    folder = a_folder(tmp_path)
+
+    assert callable(make)
+    make(folder / "x.yaml")
+
+    assert [(problem.code, problem.file) for problem in problems_of(folder)] == [("P002", "x.yaml")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        a_policy().encode("utf-16"),
+        a_policy().encode("utf-16-be"),
+        b"policy: caf\xe9\n",
+        b"policy: a\x00b\n",
+        b"policy: a\x1b[31mb\n",
+        "policy: a\u2028b\n".encode(),
+        "policy: a\u202eb\n".encode(),
+        b'policy: "\\ud83d"\n',
+    ],
+)
+def test_text_that_is_not_plain_utf_8_is_an_error(tmp_path: Path, content: bytes) -> None:
+    folder = a_folder(tmp_path)
+    (folder / POLICY).write_bytes(content)
+
+    problems = problems_of(folder)
+
+    assert "P003" in {problem.code for problem in problems}
+    assert all(text.isprintable() for problem in problems for text in str(problem).splitlines())
+
+
+@pytest.mark.parametrize("bomb", [b"[" * 100_000, b"{" * 100_000, b"- " * 50_000, b"? " * 50_000])
+def test_a_bomb_is_refused_in_time(tmp_path: Path, bomb: bytes) -> None:
+    folder = a_folder(tmp_path)
+    (folder / POLICY).write_bytes(bomb)
+    began_s = time.process_time()
+
+    codes = codes_of(folder)
+
+    assert codes == ["P007"]
+    assert time.process_time() - began_s < 10
+
+
+def test_aliases_do_not_multiply(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    folder = a_folder(tmp_path)
+    (folder / POLICY).write_text("\n".join(lines))
+
+    assert set(codes_of(folder)) <= {"P005", "P011", "P020"}
+
+
+def test_more_values_than_any_policy_needs_are_refused(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path)
+    (folder / POLICY).write_text("[" + "a," * 10_100 + "]")
+
+    assert codes_of(folder) == ["P007"]
+
+
+def test_a_long_line_is_shown_around_the_place(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, a_policy(a_rule(flag="{severity: high, labels: [" + "a, " * 500 + "B], reason: no}")))
+
+    shown = str(problems_of(folder)[0]).splitlines()
+
+    assert max(map(len, shown[1:])) < 200
+    assert shown[1].index("B") == shown[2].index("^")
+
+
+def test_the_caret_stands_under_the_place_in_wide_and_combining_text(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, a_policy(a_rule(flag='{labels: ["日本", "e\u0301", B], severity: high, reason: nix}')))
+
+    problem = next(problem for problem in problems_of(folder) if problem.code == "P013")
+
+    line, caret = str(problem).splitlines()[1:]
+    cells_before = len(line.partition("nix")[0]) + 2 - 1
+    assert caret.index("^") == cells_before
+
+
+PIECES = ["&a ", "*a", "!x ", "? ", ": ", "- ", "[", "]", "{", "}", '"', "'", "|\n", "%YAML 1.1\n", "---\n", "\t", "\n"]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from(PIECES) | st.text(max_size=3)), max_size=5))
+def test_a_damaged_policy_is_reported_and_never_crashes(
+    tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[int, str]]
+) -> None:
+    text = a_policy(a_rule(), a_rule("all: [safety: below 0.5, helpfulness: below 1.0]", name="b"))
+    for place, piece in damage:
+        text = text[:place] + piece + text[place:]
+    folder = a_folder(tmp_path_factory.mktemp("damaged"))
+    (folder / POLICY).write_bytes(text.encode("utf-8", "surrogatepass"))
+
+    problems = problems_of(folder)
+
+    assert all(str(problem).encode() for problem in problems)
+
+
+def test_a_report_gives_problems_in_the_order_of_files_and_lines() -> None:
+    report = Report()
+    report.error("P002", "b.yaml", "second")
+    report.warning("P053", "a.yaml", "first")
+
+    assert [problem.message for problem in report.problems] == ["first", "second"]
+    assert [problem.message for problem in report.errors] == ["second"]
