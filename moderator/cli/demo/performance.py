@@ -1,5 +1,6 @@
 """The demo from beginning to end; however it ends, everything is stopped."""
 
+import io
 import logging
 import signal
 import sys
@@ -32,7 +33,7 @@ def perform(*, is_kept: bool) -> int:
         BrokerUnavailableError: Java or Maven are missing and cannot be installed, or Kafka does not start.
     """
     logging.getLogger("kafka").setLevel(logging.ERROR)  # its warnings would run through the table
-    screen = Screen(Console())
+    screen = Screen(_console())
     with ExitStack() as stack, _ended_by_signals(screen):
         stage = set_up(screen, stack)
         try:
@@ -45,6 +46,12 @@ def perform(*, is_kept: bool) -> int:
         except DemoFailedError as error:
             return _explain(error, stage.replica)
     return exit_codes.OK if is_exact else exit_codes.CHECK_FAILED
+
+
+def _console() -> Console:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the samples' scripts are more than some terminals can write
+    return Console()
 
 
 @contextmanager
