@@ -5,6 +5,7 @@ Content is encoded by a second copy of the tokenizer that knows no special token
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 from tokenizers import Tokenizer
@@ -12,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.framing import OPENER, Message, opener_at
+from moderator.scoring.truncation import first_turn, head_and_tail
 
 _GATE_HEADER: Final = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
 _CHARACTERS_PER_TOKEN: Final = 8
@@ -118,20 +120,24 @@ class Renderer:
         return _Cut(turns[::-1], len(conversation) - len(turns), is_shortened)
 
     def _fit(self, index: int, cut: _Cut, contents: list[list[int]]) -> Rendering:
-        turns = [self._turn(role, content) for (role, _), content in zip(cut.turns, contents, strict=True)]
         roles = [role for role, _ in cut.turns]
+        turns = [self._turn(role, content) for role, content in zip(roles, contents, strict=True)]
         is_whole = cut.first == 0 and not cut.is_shortened
         if is_whole and 1 + sum(map(len, turns)) <= self.max_tokens:
             return self._join(roles, turns, truncated=False)
         room = self.max_tokens - 1 - len(self._opener)
-        anchor = max((at for at, role in enumerate(roles) if role == "assistant"), default=-1)
-        if anchor == len(turns) - 1 and len(turns[anchor]) > room:
-            turns[anchor] = self._turn("assistant", _head_and_tail(contents[anchor], room - len(self.gate_pattern)))
-        if anchor < 0 or sum(map(len, turns[anchor:])) > room:
+        if roles[-1] == "assistant" and len(turns[-1]) > room:
+            turns[-1] = self._turn("assistant", head_and_tail(contents[-1], room - len(self.gate_pattern)))
+        lengths = [len(turn) for turn in turns]
+        anchor = _last_reply(roles)
+        if anchor is None or sum(lengths[anchor:]) > room:
             raise ValueError(
-                f"conversation {index}: what follows the last assistant header is longer than the model reads"
+                f"conversation {index}: what follows the last assistant header is more than the model reads"
             )
-        first = _first_turn([len(turn) for turn in turns], cut.first, anchor, room)
+        return self._open(roles, turns, first_turn(lengths, offset=cut.first, anchor=anchor, room=room))
+
+    def _open(self, roles: list[str], turns: list[list[int]], first: int) -> Rendering:
+        """Begin with the turn `first`, put the opener where a reply would answer nothing."""
         roles, turns = roles[first:], turns[first:]
         at = opener_at(roles)
         if at is not None:
@@ -140,14 +146,10 @@ class Renderer:
         return self._join(roles, turns, truncated=True)
 
     def _join(self, roles: list[str], turns: list[list[int]], *, truncated: bool) -> Rendering:
-        anchor = max(at for at, role in enumerate(roles) if role == "assistant")
-        token_ids = [self._bos]
-        gate_row = 0
-        for at, turn in enumerate(turns):
-            if at == anchor:
-                gate_row = len(token_ids) - 1
-            token_ids += turn
-        return Rendering(tuple(token_ids), gate_row, truncated)
+        token_ids = [self._bos, *chain.from_iterable(turns)]
+        before_reply = sum(len(turn) for turn in turns[: _last_reply(roles)])
+        # the gate's pattern starts at the end of the turn before the reply; BOS comes before all turns
+        return Rendering(tuple(token_ids), before_reply, truncated)
 
     def _turn(self, role: str, content: list[int]) -> list[int]:
         return [*self._header(role), *content, self._eot]
@@ -170,47 +172,14 @@ class Renderer:
                 wanted = tokenizer.apply_chat_template(messages, return_dict=False)
             except Exception as error:  # a template is a program of others and raises what it likes
                 raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
-            turns = [
-                self._turn(role, ids)
-                for (role, _), ids in zip(probe, self._encode([c.strip() for _, c in probe]), strict=True)
-            ]
-            if wanted != [self._bos, *(token for turn in turns for token in turn)]:
+            contents = self._encode([content.strip() for _, content in probe])
+            turns = [self._turn(role, content) for (role, _), content in zip(probe, contents, strict=True)]
+            if wanted != [self._bos, *chain.from_iterable(turns)]:
                 raise ConfigurationError("the chat template is not Llama-3's, the only one that ArmoRM was trained on")
 
 
-def _first_turn(lengths: list[int], offset: int, anchor: int, room: int) -> int:
-    """Choose the turn to begin with: the roundest index that drops at most a quarter more than it must.
-
-    A conversation that grows by a turn then mostly begins where it began before, so its rendering has the same prefix.
-    The turn before the judged one is dropped only where it must be.
-
-    Args:
-        lengths: tokens of each turn.
-        offset: index in the conversation of the first of them.
-        anchor: the last assistant turn; it and what follows fit.
-        room: tokens for all turns kept.
-    """
-    spare = room
-    first = len(lengths)
-    while first > 0 and lengths[first - 1] <= spare:
-        first -= 1
-        spare -= lengths[first]
-    candidates = [first]
-    extra = room // 4
-    while candidates[-1] < anchor - 1 and lengths[candidates[-1]] <= extra:
-        extra -= lengths[candidates[-1]]
-        candidates.append(candidates[-1] + 1)
-    return max(candidates, key=lambda at: _roundness(offset + at))
-
-
-def _roundness(index: int) -> float:
-    """The largest power of two that divides the index."""
-    return index & -index if index else float("inf")
-
-
-def _head_and_tail(token_ids: list[int], room: int) -> list[int]:
-    tail = room // 2
-    return token_ids[: room - tail] + token_ids[len(token_ids) - tail :]
+def _last_reply(roles: Sequence[str]) -> int | None:
+    return next((at for at in range(len(roles) - 1, -1, -1) if roles[at] == "assistant"), None)
 
 
 def _token(tokenizer: PreTrainedTokenizerFast, token: str) -> int:

@@ -235,7 +235,7 @@ def test_many_short_turns_render(renderer: Renderer) -> None:
 def test_unframed_turns_after_the_last_reply_that_do_not_fit_are_named(small: Renderer) -> None:
     conversation = [("user", "hi"), ("assistant", "yes"), ("user", "word " * 500)]
 
-    with pytest.raises(ValueError, match="conversation 0: what follows the last assistant header is longer"):
+    with pytest.raises(ValueError, match="conversation 0: what follows the last assistant header is more"):
         small.render([conversation])
 
 

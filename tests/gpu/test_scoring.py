@@ -1,0 +1,57 @@
+"""What only a CUDA device runs: flash attention over packed texts, and the warm-up."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from moderator.events import Scores, Turn
+from moderator.scoring.armorm import ArmoRM
+from moderator.scoring.attention import packed_attention
+from moderator.scoring.engine import Engine
+from tests import tiny_armorm
+
+pytestmark = pytest.mark.gpu
+
+CONVERSATIONS = [[Turn("user", f"question {number}"), Turn("assistant", "word " * number)] for number in range(40)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    sizes = {"hidden_size": 256, "intermediate_size": 512, "num_attention_heads": 4, "num_key_value_heads": 2}
+    return tiny_armorm.write_checkpoint(tmp_path_factory.mktemp("gpu"), tiny_armorm.tokenizer(), **sizes)
+
+
+def overall(armorm: ArmoRM) -> torch.Tensor:
+    engine = Engine(armorm)
+    results = engine.score(engine.render(CONVERSATIONS))
+    return torch.tensor([result.overall for result in results if isinstance(result, Scores)])
+
+
+@pytest.mark.parametrize("key_heads", [8, 2, 1])
+def test_packed_flash_attention_is_attention_within_each_text(key_heads: int) -> None:
+    torch.manual_seed(1)
+    query, key, value = (torch.randn(60, heads, 64, dtype=torch.bfloat16) for heads in (8, key_heads, key_heads))
+    ends = torch.tensor([0, 7, 8, 60], dtype=torch.int32)
+
+    on_cuda = packed_attention(query.cuda(), key.cuda(), value.cuda(), ends.cuda(), 52, 0.125).cpu()
+
+    on_cpu = packed_attention(query.float(), key.float(), value.float(), ends, 52, 0.125)
+    torch.testing.assert_close(on_cuda.float(), on_cpu, atol=2e-2, rtol=0)
+
+
+def test_float32_scores_on_cuda_are_those_of_the_cpu(folder: Path) -> None:
+    on_cuda = ArmoRM.from_pretrained(folder, device="cuda", dtype="float32")
+
+    torch.testing.assert_close(overall(on_cuda), overall(tiny_armorm.load(folder)), atol=1e-3, rtol=0)
+
+
+def test_bfloat16_scores_on_cuda_are_those_of_the_cpu_in_bfloat16(folder: Path) -> None:
+    on_cuda = ArmoRM.from_pretrained(folder, device="cuda", dtype="bfloat16")
+
+    on_cpu = tiny_armorm.load(folder, dtype="bfloat16")
+    torch.testing.assert_close(overall(on_cuda), overall(on_cpu), atol=0.1, rtol=0.1)
+
+
+def test_a_model_on_cuda_warms_up(folder: Path) -> None:
+    Engine(ArmoRM.from_pretrained(folder, device="cuda", dtype="bfloat16")).warm_up()
