@@ -1,11 +1,11 @@
 """What is well formed but cannot be meant: rules that always or never match, or flag the wrong end."""
 
 from collections.abc import Iterable, Sequence
-from itertools import product
+from itertools import combinations, product
 from math import prod
 
 from moderator.policy.logic import Held, compile_rule
-from moderator.policy.model import Condition, Expression, Policy, Rule, Settings, Signal, leaves
+from moderator.policy.model import Condition, Expression, FieldMatch, Policy, Rule, Settings, Signal, leaves
 from moderator.policy.problems import Report, quote
 
 _MAX_COMBINATIONS = 4_096
@@ -18,11 +18,30 @@ def check_rules(policies: Sequence[Policy], settings: Settings, report: Report) 
     """Report rules that cannot be meant."""
     rules = [rule for policy in policies for rule in policy.rules]
     for rule in rules:
+        _check_scope(rule, report)
         _check_reach(rule, report)
         _check_direction(rule, report)
         _check_presence(rule, settings, report)
     if not any(rule.mode == "live" for rule in rules):
         report.warning("P053", policies[0].file, "no rule is live", "nothing is flagged for its score")
+
+
+def _check_scope(rule: Rule, report: Report) -> None:
+    """Report a rule whose own `applies_to` and its policy's cannot both fit."""
+    for first, second in combinations(rule.scope, 2):
+        if first.field == second.field and not _can_both_fit(first, second):
+            message = f"this rule can never match: no {first.field} fits both its own applies_to and the policy's"
+            report.error("P051", rule.span, message, "mend or remove one of the two")
+
+
+def _can_both_fit(first: FieldMatch, second: FieldMatch) -> bool:
+    if any(_fits(second, value) for value in first.exact) or any(_fits(first, value) for value in second.exact):
+        return True
+    return any(a.startswith(b) or b.startswith(a) for a in first.prefixes for b in second.prefixes)
+
+
+def _fits(line: FieldMatch, value: str) -> bool:
+    return value in line.exact or value.startswith(line.prefixes)
 
 
 def _check_reach(rule: Rule, report: Report) -> None:
@@ -53,11 +72,8 @@ def _required(expression: Expression) -> list[Condition]:
 
 
 def _clash(conditions: list[Condition]) -> tuple[Condition, Condition] | None:
-    for index, first in enumerate(conditions):
-        for second in conditions[index + 1 :]:
-            if first.signal is second.signal and _exclude(first, second):
-                return first, second
-    return None
+    pairs = combinations(conditions, 2)
+    return next((pair for pair in pairs if pair[0].signal is pair[1].signal and _exclude(*pair)), None)
 
 
 def _exclude(first: Condition, second: Condition) -> bool:

@@ -18,7 +18,7 @@ from moderator.policy.reading import choices
 from moderator.policy.settings_file import FORMAT, read_settings
 from moderator.policy.signals_file import read_signals
 from moderator.policy.snapshot import snapshot_of
-from moderator.policy.test_file import read_tests
+from moderator.policy.tests_file import read_tests
 from moderator.policy.yaml_tree import Node, read_tree
 
 _LATER_FILES = ("exemptions",)

@@ -74,7 +74,7 @@ events = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(st.lists(rules, min_size=1, max_size=4), st.lists(events, min_size=1, max_size=8))
 def test_the_judge_and_the_interpreter_agree_on_every_event(
     policy: list[SimpleRule], cases: list[tuple[tuple[str | None, ...], tuple[float | None, ...]]]
@@ -89,7 +89,7 @@ def test_the_judge_and_the_interpreter_agree_on_every_event(
         assert judgement._asdict() == interpret(policy, given_fields, dict(zip(SIGNALS, scores, strict=True)))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(rules, st.lists(events, min_size=5, max_size=20))
 def test_a_rule_called_impossible_or_certain_is_so(
     rule: SimpleRule, cases: list[tuple[tuple[str | None, ...], tuple[float | None, ...]]]

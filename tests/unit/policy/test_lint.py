@@ -26,6 +26,24 @@ def test_a_rule_that_can_never_match_is_an_error(tmp_path: Path, when: str, more
 
 
 @pytest.mark.parametrize(
+    ("policy", "rule", "found"),
+    [
+        ("{speaker: assistant}", "{speaker: user}", ["P051"]),
+        ("{tenant: [acme, beta]}", "{tenant: [gamma, delta-*]}", ["P051"]),
+        ("{tenant: a*}", "{tenant: b*}", ["P051"]),
+        ("{tenant: a*}", "{tenant: acme}", []),
+        ("{tenant: acme}", "{tenant: '*'}", []),
+        ("{tenant: ac*}", "{tenant: acme-*}", []),
+        ("{tenant: acme}", "{channel: help}", []),
+    ],
+)
+def test_a_rule_that_its_policy_shuts_out_is_an_error(tmp_path: Path, policy: str, rule: str, found: list[str]) -> None:
+    text = a_policy(a_rule(more=f"applies_to: {rule}"), head=f"applies_to: {policy}")
+
+    assert codes_of(a_folder(tmp_path, text)) == found
+
+
+@pytest.mark.parametrize(
     "when",
     ["any: [safety: below 0.50, safety: at least 0.50]", "any: [safety: at most 0.6, safety: above 0.4]"],
 )

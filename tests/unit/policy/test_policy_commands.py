@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
 
@@ -130,6 +131,15 @@ def test_checking_loads_no_torch_kafka_or_redis(tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_checking_answers_within_a_second_of_work() -> None:
+    command = [sys.executable, "-m", "moderator", "policy", "check", str(EXAMPLES)]
+    before = getrusage(RUSAGE_CHILDREN).ru_utime
+
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    assert getrusage(RUSAGE_CHILDREN).ru_utime - before < 1
 
 
 def test_a_config_without_a_list_means_the_nineteen(tmp_path: Path) -> None:

@@ -119,6 +119,13 @@ def test_settings_and_signals_are_part_of_the_snapshot(tmp_path: Path, settings:
     assert after.snapshot != before.snapshot
 
 
+def test_the_snapshot_of_the_same_meaning_stays_the_same_from_version_to_version(tmp_path: Path) -> None:
+    assert (
+        a_set(tmp_path, CHAT_SAFETY).snapshot
+        == "sha256:a4452c888d226adba661deb966f0b1b5ac416da77f38f61bded06e301226592d"
+    )
+
+
 def test_a_rule_that_is_off_is_no_part_of_the_snapshot(tmp_path: Path) -> None:
     without = a_set(tmp_path / "a", a_policy(a_rule()))
     with_off = a_set(tmp_path / "b", a_policy(a_rule(), a_rule(name="b", mode="off")))
