@@ -3,6 +3,7 @@
 import http.client
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -50,6 +51,16 @@ class LocalReplica:
         if self._child is not None:
             self._child.stop(_STOP_TIMEOUT_S)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._child is not None
+        self._child.signal(number)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for the end and give the exit code; None when it still runs after `timeout_s`."""
+        assert self._child is not None
+        return self._child.wait(timeout_s)
 
     def await_ready(self, timeout_s: float) -> bool:
         """Wait until it says that it is ready; false when it has ended or `timeout_s` is over."""

@@ -3,6 +3,7 @@
 Starting takes a second instead of many, so that a minute holds many kills.
 """
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from moderator.settings import load_settings
 from moderator.testing import ScriptedScorer
 from moderator.wiring import moderate
 
-SCORING_S = 0.03
+SCORING_S = float(os.environ.get("SCORING_S", "0.03"))
 
 
 class SlowScorer(ScriptedScorer):

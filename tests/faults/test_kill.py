@@ -2,10 +2,11 @@
 
 import json
 import random
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from moderator.local.kafka import LocalKafka
 from moderator.settings import KafkaSettings
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
 from tests.kafka_stream import committed_offsets, read_committed, some_topics
+from tests.waiting import await_condition
 
 PARTITIONS = 3
 LOAD_S = 60.0
@@ -31,10 +33,11 @@ BACK_WITHIN_S = 15.0
 class Replica:
     """A `moderator` process that can be killed and started again under the same name."""
 
-    def __init__(self, settings: KafkaSettings, folder: Path, name: str | None) -> None:
+    def __init__(self, settings: KafkaSettings, folder: Path, name: str | None, *, scoring_s: float = 0.03) -> None:
         self._settings = settings
-        self._log = folder / f"replica-{name or id(self)}.log"
+        self.log = folder / f"replica-{name or id(self)}.log"
         self._name = name
+        self._scoring_s = scoring_s
         self.child: Child | None = None
 
     def start(self) -> None:
@@ -42,6 +45,7 @@ class Replica:
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "MODERATOR_POLICIES__PATH": str(example_policies()),
+            "SCORING_S": str(self._scoring_s),
         }
         for field in (
             "bootstrap_servers",
@@ -54,7 +58,7 @@ class Replica:
             environment[f"MODERATOR_KAFKA__{field.upper()}"] = getattr(self._settings, field)
         if self._name:
             environment["MODERATOR_KAFKA__INSTANCE_ID"] = self._name
-        self.child = Child([sys.executable, "-m", "tests.faults.replica"], log=self._log, env=environment)
+        self.child = Child([sys.executable, "-m", "tests.faults.replica"], log=self.log, env=environment)
 
     def kill(self) -> None:
         assert self.child
@@ -127,13 +131,6 @@ def running(*replicas: Replica) -> Iterator[None]:
         for replica in replicas:
             if replica.child:
                 replica.child.kill()
-
-
-def await_condition(holds: Callable[[], bool], timeout_s: float) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s"
-        time.sleep(0.05)
 
 
 @pytest.mark.timeout(180)
@@ -219,3 +216,20 @@ def _is_beyond(settings: KafkaSettings, offsets: list[int]) -> bool:
     visible = {place_of(record, settings) for record in read_committed(settings)}
     newest = {number: max((at for partition, at in visible if partition == number), default=-1) for number in range(3)}
     return all(newest[number] >= offset for number, offset in enumerate(offsets))
+
+
+def test_a_first_sigterm_drains_and_a_second_ends_it_at_once(kafka: LocalKafka, tmp_path: Path) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
+    replica = Replica(settings, tmp_path, "only", scoring_s=60)
+
+    with running(replica), Load(settings) as load:
+        assert replica.child
+        await_condition(lambda: "partitions_assigned" in replica.log.read_text() and load.events > 50, 30)
+        time.sleep(1)  # by now a window is being scored, which takes longer than this test
+        replica.child.signal(signal.SIGTERM)
+        await_condition(lambda: "draining" in replica.log.read_text(), 10)
+        assert replica.child.wait(1) is None
+        replica.child.signal(signal.SIGTERM)
+        code = replica.child.wait(5)
+
+    assert code == 128 + signal.SIGTERM

@@ -1,0 +1,208 @@
+"""`moderator run` as an operator starts it: a process of its own, a real Kafka and Redis, the built-in model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from redis import Redis
+
+from moderator.local.examples import example_policies
+from moderator.local.kafka import LocalKafka
+from moderator.local.redis import LocalRedis
+from moderator.local.replica import LocalReplica
+from moderator.settings import KafkaSettings
+from tests.faults.oracle import assert_each_event_came_out_once
+from tests.kafka_stream import committed_offsets, produce, some_names, some_topics
+from tests.waiting import await_condition
+
+ROOT = Path(__file__).parents[2]
+READY_S = 90
+
+
+def variables(settings: KafkaSettings, **more: str) -> dict[str, str]:
+    fields = (
+        "bootstrap_servers",
+        "group_id",
+        "events_topic",
+        "flag_topic",
+        "allow_topic",
+        "dead_letter_topic",
+        "delivery",
+    )
+    kafka = {f"MODERATOR_KAFKA__{field.upper()}": str(getattr(settings, field)) for field in fields}
+    return {**kafka, "MODERATOR_MODEL__PATH": "builtin", "MODERATOR_POLICIES__PATH": str(example_policies()), **more}
+
+
+def some_events(count: int) -> list[bytes | None]:
+    """One in ten cannot be read; one in three repeats what was said before; keys spread them over three partitions."""
+    return [
+        b"not json"
+        if n % 10 == 0
+        else orjson.dumps({"id": f"evt-{n}", "tenant": "acme", "text": f"text number {n % 40}"})
+        for n in range(count)
+    ]
+
+
+def metric(replica: LocalReplica, name: str) -> float:
+    page = urllib.request.urlopen(f"http://127.0.0.1:{replica.http_port}/metrics", timeout=5).read().decode()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(name))
+
+
+def logged(replica: LocalReplica) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in replica.log.read_text().splitlines()]
+
+
+def test_two_replicas_on_one_machine_share_the_events_and_drain(kafka: LocalKafka, redis_server: LocalRedis) -> None:
+    settings = some_topics(kafka.bootstrap_servers)
+    environment = variables(settings, MODERATOR_REDIS__URL=redis_server.url)
+
+    with LocalReplica(environment) as one, LocalReplica(environment) as two:
+        assert one.await_ready(READY_S), one.last_words()
+        assert two.await_ready(READY_S), two.last_words()
+        produce(settings, some_events(300))
+        await_condition(lambda: committed_offsets(settings) == [100, 100, 100], 60)
+        counted = {name: metric(one, name) + metric(two, name) for name in _COUNTERS}
+        codes = [stopped_by(replica, signal.SIGTERM) for replica in (one, two)]
+        logs = logged(one) + logged(two)
+        text = one.log.read_text() + two.log.read_text()
+
+    records = assert_each_event_came_out_once(settings, [100, 100, 100])
+    assert codes == [0, 0]
+    assert Counter(record.topic for record in records)[settings.dead_letter_topic] == 30
+    assert counted["moderator_decisions_total"] == 270
+    assert counted["moderator_dead_letters_total"] == 30
+    assert sum(line["events"] for line in logs if line["event"] == "window_published") == 300
+    assert "text number" not in text
+    assert _verdict(redis_server, "evt-7")["decision_id"] in {_decision_id(record) for record in records}
+
+
+_COUNTERS = ("moderator_decisions_total", "moderator_dead_letters_total")
+
+
+def _verdict(redis_server: LocalRedis, event_id: str) -> Any:
+    with Redis.from_url(redis_server.url) as client:
+        return orjson.loads(client.get(f"moderator:verdict:acme:{event_id}"))
+
+
+def _decision_id(record: Any) -> str | None:
+    return dict(record.headers).get("ce_id", b"").decode() or None
+
+
+def stopped_by(replica: LocalReplica, number: signal.Signals) -> int | None:
+    replica.signal(number)
+    return replica.wait(40)
+
+
+def test_what_was_scored_before_costs_no_inference_after_a_policy_edit(
+    kafka: LocalKafka, redis_server: LocalRedis, tmp_path: Path
+) -> None:
+    events = some_events(60)
+    first, second = some_topics(kafka.bootstrap_servers), some_topics(kafka.bootstrap_servers)
+    edited = tmp_path / "policies"
+    edited.mkdir()
+    for file in example_policies().glob("*.yaml"):
+        (edited / file.name).write_text(file.read_text().replace("mode: shadow", "mode: off"))
+    snapshots = []
+
+    for settings, policies in ((first, example_policies()), (second, edited)):
+        produce(settings, events)
+        environment = variables(settings, MODERATOR_REDIS__URL=redis_server.url, MODERATOR_POLICIES__PATH=str(policies))
+        with LocalReplica(environment):
+            await_condition(lambda settings=settings: committed_offsets(settings) == [20, 20, 20], READY_S)  # type: ignore[misc]
+        records = assert_each_event_came_out_once(settings, [20, 20, 20])
+        decisions = [orjson.loads(each.value) for each in records if each.topic != settings.dead_letter_topic]
+        snapshots.append({decision["policy"]["snapshot"] for decision in decisions})
+
+    assert {decision["cached"] for decision in decisions} == {True}
+    assert snapshots[0] != snapshots[1]
+
+
+def test_it_decides_without_redis_and_uses_it_again_when_it_is_back(kafka: LocalKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers, delivery="at_least_once")
+    with LocalRedis() as redis, LocalReplica(variables(settings, MODERATOR_REDIS__URL=redis.url)) as replica:
+        redis.kill()
+        assert replica.await_ready(READY_S), replica.last_words()
+        produce(settings, some_events(30))
+        await_condition(lambda: committed_offsets(settings) == [10, 10, 10], 30)
+        redis.start()
+
+        def is_kept() -> bool:
+            produce(settings, some_events(3))
+            with Redis.from_url(redis.url) as client:
+                return bool(client.keys("moderator:verdict:*"))
+
+        await_condition(is_kept, 30)
+
+
+def called(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MODERATOR_")}
+    return subprocess.run(
+        [sys.executable, "-m", "moderator", *arguments],
+        capture_output=True,
+        text=True,
+        env={**clean, **environment},
+        cwd=ROOT,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_a_kafka_that_does_not_answer_at_start_ends_it_with_3() -> None:
+    settings = some_names(bootstrap_servers="127.0.0.1:9")
+
+    ended = called("run", **variables(settings, MODERATOR_KAFKA__START_TIMEOUT_S="12", MODERATOR_HTTP__PORT="0"))
+
+    assert ended.returncode == 3, ended.stderr
+    assert "127.0.0.1:9" in ended.stderr.splitlines()[-1]
+    assert '"event": "kafka_unreachable"' in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_missing_topics_end_it_with_2_and_the_command_that_makes_them(kafka: LocalKafka) -> None:
+    settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
+
+    ended = called("run", **variables(settings, MODERATOR_HTTP__PORT="0"))
+
+    assert ended.returncode == 2, ended.stderr
+    assert "moderator topics create" in ended.stderr
+    assert settings.events_topic in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "named"),
+    [
+        (["run"], {}, ["--model"]),
+        (["run", "--model", "builtin"], {"MODERATOR_KAFKA__GROUP": "x"}, ["MODERATOR_KAFKA__GROUP"]),
+        (["run", "--model", "builtin", "--policies", "no-such-folder"], {}, ["no-such-folder"]),
+        (["run", "--model", "builtin"], {"MODERATOR_HTTP__PORT": "-1"}, ["MODERATOR_HTTP__PORT"]),
+    ],
+)
+def test_a_wrong_configuration_ends_it_with_2_before_anything_is_loaded(
+    arguments: list[str], environment: dict[str, str], named: list[str]
+) -> None:
+    ended = called(*arguments, **environment)
+
+    assert ended.returncode == 2, ended.stderr
+    assert all(name in ended.stderr for name in named)
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_too_many_dead_letters_stop_it_with_4_and_nothing_of_that_window_is_published(kafka: LocalKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=1)
+    produce(settings, [b"not json"] * 1_500, partitions=1)
+
+    ended = called("run", **variables(settings, MODERATOR_HTTP__PORT="0"))
+
+    assert ended.returncode == 4, ended.stderr
+    assert "max_ratio" in ended.stderr.splitlines()[-1]
+    assert_each_event_came_out_once(settings, committed_offsets(settings, 1))
+    assert committed_offsets(settings, 1)[0] < 1_000
