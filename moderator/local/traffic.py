@@ -1,6 +1,7 @@
 """Traffic of our own: send sample events, and read back what became of each, as any reader of the topics sees it."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Self, cast
 
@@ -64,7 +65,8 @@ class EventSender:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._producer.close(timeout=1)
+        with suppress(KafkaError):  # nothing of ours is left to send
+            self._producer.close(timeout=1)
 
 
 class OutcomeReader:
@@ -96,15 +98,23 @@ class OutcomeReader:
             raise BrokerUnavailableError(f"cannot read from Kafka: {error}") from error
 
     def poll(self, timeout_s: float) -> list[Outcome]:
-        """Give what has become visible, waiting about `timeout_s` at most for the first."""
-        polled = self._consumer.poll(timeout_ms=max(POLL_LEAST_MS, int(timeout_s * 1000)))
+        """Give what has become visible, waiting about `timeout_s` at most for the first.
+
+        Raises:
+            BrokerUnavailableError: Kafka does not let us read.
+        """
+        try:
+            polled = self._consumer.poll(timeout_ms=max(POLL_LEAST_MS, int(timeout_s * 1000)))
+        except KafkaError as error:
+            raise BrokerUnavailableError(f"cannot read from Kafka: {error}") from error
         return [self._outcome(record) for records in polled.values() for record in records]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._consumer.close()
+        with suppress(KafkaError):  # it commits nothing
+            self._consumer.close()
 
     def _outcome(self, record: "_ConsumedRecord") -> Outcome:
         if record.topic == self._dead_letter_topic:
