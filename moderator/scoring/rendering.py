@@ -110,7 +110,7 @@ class Renderer:
         turns: list[Message] = []
         is_shortened = False
         for role, content in reversed(conversation):
-            text = content.strip()  # as the template's `trim` does
+            text = _readable(content)
             if not turns and len(text) > room:
                 text, is_shortened = text[: room - room // 2] + text[-(room // 2) :], True
             room -= len(text)
@@ -176,6 +176,16 @@ class Renderer:
             turns = [self._turn(role, content) for (role, _), content in zip(probe, contents, strict=True)]
             if wanted != [self._bos, *chain.from_iterable(turns)]:
                 raise ConfigurationError("the chat template is not Llama-3's, the only one that ArmoRM was trained on")
+
+
+def _readable(content: str) -> str:
+    """Strip as the template's `trim` does; a lone surrogate, which no tokenizer takes, becomes U+FFFD."""
+    text = content.strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _last_reply(roles: Sequence[str]) -> int | None:

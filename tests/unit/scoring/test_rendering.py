@@ -115,6 +115,12 @@ def test_odd_contents_render(renderer: Renderer, content: str) -> None:
     assert turns_in(renderer, rendering) == 2
 
 
+def test_a_lone_surrogate_is_read_as_a_replacement_character(renderer: Renderer) -> None:
+    cut, replaced = renderer.render([[("user", "hi"), ("assistant", f"a{end}")] for end in ("\ud83d", "\ufffd")])
+
+    assert cut == replaced
+
+
 @pytest.mark.parametrize(
     "conversation", [[], [("user", "hi")], [("assistant", "alone")], [("assistant", "first"), ("user", "hi")]]
 )
