@@ -1,11 +1,13 @@
 """The whole training run: tokenizer, relevance, joint stage, heads, checkpoint, report and card."""
 
+import copy
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.armorm import ArmoRMModel, GatingNetwork
@@ -22,7 +24,7 @@ from moderator.scoring.training.network import Network, small_backbone
 from moderator.scoring.training.phrases import OWN_PHRASES, read_phrases
 from moderator.scoring.training.relevance import Exchange, RelevancePairs, learn_relevance
 from moderator.scoring.training.report import Report, measure
-from moderator.scoring.training.rows import OBJECTIVES, Row
+from moderator.scoring.training.rows import OBJECTIVES
 from moderator.scoring.training.schedule import Progress
 from moderator.scoring.training.tokenizer import train_tokenizer
 from moderator.scoring.training.words import learn_words
@@ -64,33 +66,11 @@ def train(data: Path, output: Path, plan: Plan) -> Report:
     """
     started_s = time.monotonic()
     _make_folder(output)
-    corpus = read_corpus(data, read_phrases(plan.phrases))
-    print(f"read {len(corpus.rows)} rows, {len(corpus.held_out)} held out, {len(corpus.pairs)} pairs", flush=True)
-    torch.manual_seed(plan.seed)
-    # values too small to matter make a CPU crawl
-    torch.set_flush_denormal(True)
-    tokenizer = train_tokenizer(_texts(corpus), vocabulary_size=plan.vocabulary)
-    encoder, vocabulary = Encoder(tokenizer), Vocabulary.of(tokenizer)
-    config = _config(len(tokenizer), plan)
-    network = Network(small_backbone(len(tokenizer), hidden=plan.hidden, layers=plan.layers))
-
-    relevance = RelevancePairs(_exchanges(corpus, encoder), vocabulary, np.random.default_rng(plan.seed))
-    stage = JointStage(encoder, vocabulary, corpus.rows, corpus.pairs, relevance, plan.seed)
-    learn_words(network, *stage.draw(epoch=0), np.random.default_rng(plan.seed))
-    learn_relevance(network, relevance, plan.relevance_steps, Progress(_limit_s(plan, _RELEVANCE_SHARE)))
-
-    def save(gate: GatingNetwork) -> None:
-        save_checkpoint(output, _assemble(network, gate, config), tokenizer, config)
-
-    limit = Progress(_limit_s(plan, _JOINT_SHARE))
-    stage.learn(network, plan.epochs, limit, save=lambda: save(GatingNetwork(config)))
-
-    network.eval()
-    _fit_rewards(network, encoder, corpus, plan.seed)
-    gate = fit_gate(config, pair_features(network, encoder, corpus.pairs), np.random.default_rng(plan.seed))
-    save(gate)
-    report = measure(network, encoder, corpus, plan.seed)
-    card = model_card(report, corpus.licences, minutes=(time.monotonic() - started_s) / 60)
+    run = _Run.prepare(read_corpus(data, read_phrases(plan.phrases)), output, plan)
+    run.learn()
+    run.fit_heads()
+    report = measure(run.network, run.encoder, run.corpus, plan.seed)
+    card = model_card(report, run.corpus.licences, minutes=(time.monotonic() - started_s) / 60)
     (output / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     return report
 
@@ -102,43 +82,82 @@ def _make_folder(output: Path) -> None:
         raise ConfigurationError(f"cannot write to `{output}`: {error.strerror}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One training run: what it learns from, what it makes, where that goes."""
+
+    corpus: Corpus
+    plan: Plan
+    output: Path
+    tokenizer: PreTrainedTokenizerFast
+    encoder: Encoder
+    config: ArmoRMConfig
+    network: Network
+
+    @classmethod
+    def prepare(cls, corpus: Corpus, output: Path, plan: Plan) -> "_Run":
+        """Train the tokenizer and make a network of random weights."""
+        print(f"read {len(corpus.rows)} rows, {len(corpus.held_out)} held out, {len(corpus.pairs)} pairs", flush=True)
+        torch.manual_seed(plan.seed)
+        # values too small to matter make a CPU crawl
+        torch.set_flush_denormal(True)
+        tokenizer = train_tokenizer(_texts(corpus), vocabulary_size=plan.vocabulary)
+        config = _config(len(tokenizer), plan)
+        # a copy: the served model switches its own to an attention that cannot learn
+        network = Network(copy.deepcopy(config.backbone))
+        return cls(corpus, plan, output, tokenizer, Encoder(tokenizer), config, network)
+
+    def learn(self) -> None:
+        """Train embedding, backbone and rewards, stage after stage."""
+        plan, vocabulary = self.plan, Vocabulary.of(self.tokenizer)
+        relevance = RelevancePairs(self._exchanges(), vocabulary, self._random())
+        joint = JointStage(self.encoder, vocabulary, self.corpus.rows, self.corpus.pairs, relevance, plan.seed)
+        learn_words(self.network, *joint.draw(epoch=0), self._random())
+        learn_relevance(self.network, relevance, plan.relevance_steps, Progress(_limit_s(plan, _RELEVANCE_SHARE)))
+        limit = Progress(_limit_s(plan, _JOINT_SHARE))
+        joint.learn(self.network, plan.epochs, limit, save=lambda: self._save(GatingNetwork(self.config)))
+        self.network.eval()
+
+    def fit_heads(self) -> None:
+        """Fit rewards and gate on the frozen backbone, as ArmoRM's two stages do, and save the whole."""
+        drawn = self._random().permutation(len(self.corpus.rows))[:_RIDGE_ROWS]
+        rows = [self.corpus.rows[at] for at in drawn]
+        hidden = read_in_order(self.encoder.encode([row.conversation for row in rows]), self.network.last_hidden)
+        with torch.no_grad():
+            self.network.rewards.weight.copy_(fit_regression(hidden, targets_of(rows)))
+        features = pair_features(self.network, self.encoder, self.corpus.pairs)
+        self._save(fit_gate(self.config, features, self._random()))
+
+    def _exchanges(self) -> list[Exchange]:
+        """Take prompt and answer, without template, from some of the real exchanges."""
+        every = max(1, len(self.corpus.relevance) // _EXCHANGES)
+        exchanges = []
+        for rendering in self.encoder.render([row.conversation for row in self.corpus.relevance[::every]]):
+            ids = np.array(rendering.token_ids, dtype=np.int32)
+            prompt = ids[1 + HEADER_TOKENS : rendering.gate_row]
+            exchanges.append(Exchange(prompt, ids[rendering.gate_row + 1 + HEADER_TOKENS : -1]))
+        return exchanges
+
+    def _save(self, gate: GatingNetwork) -> None:
+        """Put the parts under ArmoRM's names: backbone in float16, heads in float32, transform the identity."""
+        model = ArmoRMModel(self.config)
+        model.model.load_state_dict(self.network.backbone.state_dict())
+        for parameter in model.model.parameters():
+            parameter.data = parameter.data.half()
+        model.regression_layer.load_state_dict(self.network.rewards.state_dict())
+        model.gating.load_state_dict(gate.state_dict())
+        save_checkpoint(self.output, model, self.tokenizer, self.config)
+
+    def _random(self) -> np.random.Generator:
+        return np.random.default_rng(self.plan.seed)
+
+
 def _limit_s(plan: Plan, share: float) -> float | None:
     return None if plan.minutes is None else plan.minutes * 60 * share
 
 
 def _texts(corpus: Corpus) -> list[str]:
     return [turn.content for row in (*corpus.rows, *corpus.relevance) for turn in row.conversation]
-
-
-def _exchanges(corpus: Corpus, encoder: Encoder) -> list[Exchange]:
-    """Take prompt and answer, without template, from the real exchanges."""
-    exchanges = []
-    some = corpus.relevance[:: max(1, len(corpus.relevance) // _EXCHANGES)]
-    for rendering in encoder.render([row.conversation for row in some]):
-        ids = np.array(rendering.token_ids, dtype=np.int32)
-        header = HEADER_TOKENS
-        exchanges.append(Exchange(ids[1 + header : rendering.gate_row], ids[rendering.gate_row + 1 + header : -1]))
-    return exchanges
-
-
-def _fit_rewards(network: Network, encoder: Encoder, corpus: Corpus, seed: int) -> None:
-    """Stage 1 of ArmoRM: replace the learnt linear rewards by the best ones for the frozen backbone."""
-    drawn = np.random.default_rng(seed).permutation(len(corpus.rows))[:_RIDGE_ROWS]
-    rows: list[Row] = [corpus.rows[at] for at in drawn]
-    hidden = read_in_order(encoder.encode([row.conversation for row in rows]), network.last_hidden)
-    with torch.no_grad():
-        network.rewards.weight.copy_(fit_regression(hidden, targets_of(rows)))
-
-
-def _assemble(network: Network, gate: GatingNetwork, config: ArmoRMConfig) -> ArmoRMModel:
-    """Put the parts under ArmoRM's names: backbone in float16, heads in float32, transform the identity."""
-    model = ArmoRMModel(config)
-    model.model.load_state_dict(network.backbone.state_dict())
-    for parameter in model.model.parameters():
-        parameter.data = parameter.data.half()
-    model.regression_layer.load_state_dict(network.rewards.state_dict())
-    model.gating.load_state_dict(gate.state_dict())
-    return model
 
 
 def _config(vocabulary_size: int, plan: Plan) -> ArmoRMConfig:
