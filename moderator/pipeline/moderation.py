@@ -1,9 +1,9 @@
 """Score one window: render, look up, score what is missing, keep it. Runs on the scoring thread."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from moderator.events import ChatEvent, Scores, Unscored
+from moderator.events import ChatEvent, Prompt, Scores, Unscored
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer
 from moderator.pipeline.window import Window
 
@@ -52,9 +52,15 @@ def score_events(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreCache)
     missing = [prompt for key, prompt in unique.items() if looked_up[key] is None]
     fresh = dict(zip((prompt.score_key for prompt in missing), scorer.score(missing), strict=True)) if missing else {}
     cache.put_many({key: scores for key, scores in fresh.items() if isinstance(scores, Scores)})
-    return [_scored_event(prompt.score_key, looked_up, fresh) for prompt in prompts]
+    return [_scored_event(prompt, looked_up, fresh) for prompt in prompts]
 
 
-def _scored_event(key: str, looked_up: dict[str, Scores | None], fresh: dict[str, Scores | Unscored]) -> ScoredEvent:
-    cached = looked_up[key]
-    return ScoredEvent(fresh[key], cached=False) if cached is None else ScoredEvent(cached, cached=True)
+def _scored_event(
+    prompt: Prompt, looked_up: dict[str, Scores | None], fresh: dict[str, Scores | Unscored]
+) -> ScoredEvent:
+    found = looked_up[prompt.score_key]
+    scores = fresh[prompt.score_key] if found is None else found
+    if isinstance(scores, Scores) and scores.truncated != prompt.truncated:
+        # a conversation that was cut and one that never was longer can read alike, and then share a key
+        scores = replace(scores, truncated=prompt.truncated)
+    return ScoredEvent(scores, cached=found is not None)

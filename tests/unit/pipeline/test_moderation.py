@@ -1,6 +1,7 @@
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from moderator.events import Scores, Turn, Unscored
+from moderator.events import Prompt, Scores, Turn, Unscored
 from moderator.pipeline.moderation import score_events
 from moderator.testing import ScriptedScorer
 from tests.builders import a_turn, an_event, some_scores
@@ -56,6 +57,22 @@ def test_content_scored_before_is_taken_from_the_cache_and_says_so() -> None:
 
     assert [each.cached for each in scored] == [True, False]
     assert [len(prompts) for prompts in scorer.scored] == [1, 1]
+
+
+def test_truncation_is_told_of_each_event_though_the_scores_are_shared() -> None:
+    cache = DictCache()
+    whole = [an_event(a_turn("reads alike"))]
+    score_events(whole, ScriptedScorer(length_scores), cache)
+
+    class Cutting(ScriptedScorer):
+        def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
+            return [replace(prompt, truncated=True) for prompt in super().render(conversations)]
+
+    [scored] = score_events(whole, Cutting(length_scores), cache)
+
+    assert scored.cached
+    assert isinstance(scored.scores, Scores)
+    assert scored.scores.truncated
 
 
 def test_what_could_not_be_scored_is_not_cached() -> None:
