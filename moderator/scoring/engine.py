@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import torch
+from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
@@ -30,6 +31,9 @@ def load_scorer(settings: ModelSettings) -> "Engine":
     """
     if settings.path is None:
         raise ConfigurationError("no model is named: set `MODERATOR_MODEL__PATH` or give `--model`")
+    # its own handler writes prose; ours writes JSON
+    transformers_logging.disable_default_handler()
+    transformers_logging.enable_propagation()
     armorm = ArmoRM.from_pretrained(
         settings.path, dtype=settings.dtype, device=settings.device, max_input_tokens=settings.max_input_tokens
     )
