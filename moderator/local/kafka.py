@@ -31,17 +31,25 @@ class LocalKafka:
     that is itself killed takes the broker with it and leaves only the temporary folder behind.
     """
 
-    def __init__(self, *, second_protocol: str | None = None, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        second_protocol: str | None = None,
+        second_advertised: str | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         """Choose ports and folder; nothing runs yet.
 
         Args:
             second_protocol: also listen with this security protocol, at `second_bootstrap_servers`.
+            second_advertised: where clients that came that way are sent: a proxy's address.
             settings: more lines for server.properties; they win over ours.
         """
         self._port, self._controller_port, self._second_port = free_ports(3)
         self._folder = Path(tempfile.mkdtemp(prefix="moderator-kafka-"))
         self._properties = self._folder / "server.properties"
         self._second_protocol = second_protocol
+        self._second_advertised = second_advertised or self.second_bootstrap_servers
         self._settings = self._own_settings() | dict(settings or {})
         self._child: Child | None = None
 
@@ -151,12 +159,15 @@ class LocalKafka:
         if self._second_protocol is not None:
             listeners["SECOND"], protocols["SECOND"] = self._second_port, self._second_protocol
         addresses = {name: f"{name}://127.0.0.1:{port}" for name, port in listeners.items()}
+        advertised = {name: address for name, address in addresses.items() if name != "CONTROLLER"}
+        if self._second_protocol is not None:
+            advertised["SECOND"] = f"SECOND://{self._second_advertised}"
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.listener.names": "CONTROLLER",
             "listeners": ",".join(addresses.values()),
-            "advertised.listeners": ",".join(address for name, address in addresses.items() if name != "CONTROLLER"),
+            "advertised.listeners": ",".join(advertised.values()),
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{self._controller_port}",
             "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
             "log.dirs": str(self._folder / "logs"),

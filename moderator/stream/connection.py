@@ -8,6 +8,8 @@ from moderator.settings import KafkaSettings
 CLIENT_ID = "moderator"
 POLL_LEAST_MS = 20
 """A member that polls for less does not get through joining its group."""
+UNSETTLED_POLL_LEAST_MS = 500
+"""The client throws away a join that is completed between two polls, and joins again: give it little chance to."""
 SESSION_TIMEOUT_MS = 10_000
 TRANSACTION_TIMEOUT_MS = 4_000
 ANSWER_WINDOW_S = 3.0

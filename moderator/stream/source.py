@@ -9,7 +9,7 @@ from kafka.errors import FencedInstanceIdError, KafkaError
 from moderator.errors import StoppedError, TwinError, UndecodableBatchError
 from moderator.events import Partition, PolledBatch, Record
 from moderator.observability.logging import get_logger
-from moderator.stream.connection import POLL_LEAST_MS
+from moderator.stream.connection import POLL_LEAST_MS, UNSETTLED_POLL_LEAST_MS
 from moderator.stream.membership import Membership
 from moderator.stream.undecodable import UNDECODABLE, find_undecodable, skip_command
 
@@ -70,7 +70,7 @@ class KafkaSource:
         """
         self._membership.keep_paused()
         try:
-            polled = self._membership.consumer.poll(max(timeout_ms, POLL_LEAST_MS))
+            polled = self._membership.consumer.poll(max(timeout_ms, self._least_ms()))
         except UNDECODABLE as error:
             self._look_closer(error)
             return []
@@ -95,6 +95,10 @@ class KafkaSource:
     def close(self) -> None:
         """Leave the group; commits nothing."""
         self._membership.close()
+
+    def _least_ms(self) -> int:
+        """Wait longer while the group is being rearranged: nothing can be published meanwhile anyway."""
+        return POLL_LEAST_MS if self.is_joined else UNSETTLED_POLL_LEAST_MS
 
     def _batch(self, partition: TopicPartition, polled: list[Any]) -> PolledBatch:
         topic, number = partition

@@ -1,0 +1,73 @@
+"""What `moderator run` does with its source and sink, one step at a time and without a model."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry
+
+from moderator.events import Published
+from moderator.observability.metrics import Metrics
+from moderator.pipeline.ports import Sink, Source
+from moderator.settings import KafkaSettings
+from moderator.stream.joining import join
+from tests.kafka_stream import decided, every_tenth_is_dead, usual_limits
+
+
+class Loop:
+    """One window at a time, paused while it is published."""
+
+    def __init__(self, source: Source, sink: Sink) -> None:
+        self.source = source
+        self.sink = sink
+        self.committed = 0
+        self._published = Published(committed=[], left=[])
+
+    def step(self) -> None:
+        batches = self.source.poll(50)
+        if not self._published.left:
+            self._published = Published(committed=[], left=decided(batches, every_tenth_is_dead))
+            self.source.pause()
+        if self._published.left:
+            self._published = self.sink.publish(self._published.left)
+            self.committed += sum(len(span.outcomes) for span in self._published.committed)
+        if not self._published.left:
+            self.source.resume()
+
+    def run_until(self, is_done: Callable[[], bool], timeout_s: float = 60.0) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        while not is_done():
+            assert time.monotonic() < deadline_s, f"only {self.committed} events were committed"
+            self.step()
+
+    def close(self) -> None:
+        self.sink.close()
+        self.source.close()
+
+
+@contextmanager
+def running(loop: Loop) -> Iterator[None]:
+    """Step in a thread of its own, as a process of its own would."""
+    stop = threading.Event()
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            while not stop.is_set():
+                loop.step()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    yield
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    if errors:
+        raise errors[0]
+
+
+def a_loop(settings: KafkaSettings) -> Loop:
+    return Loop(*join(settings, usual_limits(settings), Metrics(CollectorRegistry())))

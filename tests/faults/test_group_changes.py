@@ -1,0 +1,176 @@
+"""Members that come, go, are put out, or claim to be one another: nothing is lost, nothing doubled."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+from kafka.admin import KafkaAdminClient, MemberToRemove
+from kafka.structs import ConsumerGroupMetadata
+from prometheus_client import CollectorRegistry
+
+from moderator.errors import TwinError
+from moderator.events import DecidedSpan, Partition, Published
+from moderator.local.kafka import LocalKafka
+from moderator.observability.metrics import Metrics
+from moderator.settings import KafkaSettings
+from moderator.stream import joining
+from moderator.stream.connection import client_settings
+from moderator.stream.membership import Membership
+from moderator.stream.sink import KafkaSink
+from moderator.stream.source import KafkaSource
+from tests.faults.loop import Loop, a_loop, running
+from tests.faults.oracle import assert_each_event_came_out_once
+from tests.kafka_stream import committed_offsets, decided, produce, some_topics, usual_limits
+
+PARTITIONS = 4
+PER_PARTITION = 100
+ALL = [PER_PARTITION] * PARTITIONS
+
+
+@pytest.fixture
+def settings(kafka: LocalKafka) -> KafkaSettings:
+    return some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
+
+
+def fill(settings: KafkaSettings) -> None:
+    produce(settings, (b"%d" % number for number in range(PARTITIONS * PER_PARTITION)), partitions=PARTITIONS)
+
+
+def poll_some(loop: Loop) -> list[DecidedSpan]:
+    deadline_s = time.monotonic() + 20
+    while not (spans := decided(loop.source.poll(100))):
+        assert time.monotonic() < deadline_s, "nothing came"
+    return spans
+
+
+def all_committed(settings: KafkaSettings, times: int = 1) -> Callable[[], bool]:
+    return lambda: committed_offsets(settings, PARTITIONS) == [times * each for each in ALL]
+
+
+def owned_counts(*loops: Loop) -> list[int]:
+    return [len(owned(loop)) for loop in loops]
+
+
+def owned(loop: Loop) -> frozenset[Partition]:
+    assert isinstance(loop.source, KafkaSource)
+    return loop.source.assignment
+
+
+def publish(spans: list[DecidedSpan], loop: Loop) -> list[DecidedSpan]:
+    """Try until nothing is left; give what was committed."""
+    committed: list[DecidedSpan] = []
+    deadline_s = time.monotonic() + 30
+    while spans:
+        assert time.monotonic() < deadline_s, "nothing was published"
+        published = loop.sink.publish(spans)
+        committed, spans = committed + published.committed, published.left
+        loop.source.poll(20)
+    return committed
+
+
+def test_members_that_come_and_go_share_the_work_without_doubling_it(settings: KafkaSettings) -> None:
+    fill(settings)
+    with closing(a_loop(settings)) as second:
+        with closing(a_loop(settings)) as first, running(second):
+            first.run_until(lambda: owned_counts(first, second) == [2, 2])
+            fill(settings)
+            first.run_until(lambda: first.committed > 0 and second.committed > 0)
+        second.run_until(all_committed(settings, 2))
+
+    assert_each_event_came_out_once(settings, [2 * each for each in ALL])
+
+
+def test_of_a_window_polled_before_a_rebalance_only_what_stayed_is_published(settings: KafkaSettings) -> None:
+    fill(settings)
+    with closing(a_loop(settings)) as first, closing(a_loop(settings)) as second:
+        spans: list[DecidedSpan] = []
+        while sum(len(span.outcomes) for span in spans) < PARTITIONS * PER_PARTITION:
+            spans += poll_some(first)
+        with running(second):
+            first.run_until(lambda: owned_counts(first, second) == [2, 2])
+
+            published = publish(spans, first)
+
+            assert {span.partition for span in published} == owned(first)
+            first.run_until(all_committed(settings))
+    assert_each_event_came_out_once(settings, ALL)
+
+
+def test_a_member_that_was_put_out_publishes_nothing_until_it_is_back(settings: KafkaSettings) -> None:
+    fill(settings)
+    with closing(a_loop(settings)) as loop:
+        spans = poll_some(loop)
+
+        put_out(settings)
+
+        assert loop.sink.publish(spans).committed == []
+        loop.run_until(all_committed(settings))
+    assert_each_event_came_out_once(settings, ALL)
+
+
+def test_a_commit_under_a_passed_generation_is_refused_and_made_up_for(settings: KafkaSettings) -> None:
+    metrics = Metrics(CollectorRegistry())
+    membership, late = a_late_loop(settings, metrics)
+    with closing(late), closing(a_loop(settings)) as other:
+        late.run_until(lambda: owned_counts(late) == [PARTITIONS])
+        membership.passed = membership.settled()
+        with running(other):
+            late.run_until(lambda: owned_counts(late, other) == [2, 2] and membership.settled() is not None)
+            fill(settings)
+            spans = poll_some(late)
+
+            membership.is_late = True
+            refused = late.sink.publish(spans)
+            membership.is_late = False
+
+            assert refused == Published(committed=[], left=spans)
+            assert metrics.publish_failures.labels("CommitFailedError")._value.get() == 1
+            assert publish(spans, late) == spans
+            late.run_until(all_committed(settings))
+    assert_each_event_came_out_once(settings, ALL)
+
+
+def test_of_two_processes_with_one_instance_id_the_older_stops_and_the_newer_goes_on(settings: KafkaSettings) -> None:
+    fill(settings)
+    named = settings.model_copy(update={"instance_id": "replica-1"})
+    with closing(a_loop(named)) as older, closing(a_loop(named)) as newer:
+        older.run_until(all_committed(settings))
+        fill(settings)
+        spans = poll_some(older)
+        newer.run_until(lambda: newer.committed > 0)
+
+        with pytest.raises(TwinError, match="INSTANCE_ID"):
+            older.sink.publish(spans)
+
+        newer.run_until(all_committed(settings, 2))
+    assert_each_event_came_out_once(settings, [2 * each for each in ALL])
+
+
+class LateMembership(Membership):
+    """Calls itself as it was called a generation ago, while `is_late`."""
+
+    passed: ConsumerGroupMetadata | None = None
+    is_late = False
+
+    def settled(self) -> ConsumerGroupMetadata | None:
+        return self.passed if self.is_late else super().settled()
+
+
+def a_late_loop(settings: KafkaSettings, metrics: Metrics) -> tuple[LateMembership, Loop]:
+    client = client_settings(settings)
+    membership = LateMembership(lambda: joining._member(settings, client), settings.events_topic)
+    commit = joining._commit(settings, client, membership, usual_limits(settings), metrics)
+    source = KafkaSource(membership, lambda: joining._reader(client))
+    return membership, Loop(source, KafkaSink(commit))
+
+
+def put_out(settings: KafkaSettings) -> None:
+    """Remove every member of the group, as a broker does with one that it has not heard of for too long."""
+    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    try:
+        group = admin.describe_groups([settings.group_id])[settings.group_id]
+        members = [MemberToRemove(member_id=member["member_id"]) for member in group["members"]]
+        admin.remove_group_members(settings.group_id, members)
+    finally:
+        admin.close()

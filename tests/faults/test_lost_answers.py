@@ -1,0 +1,64 @@
+"""Requests of a publication, or their answers, that get lost or cut: nothing is lost, nothing doubled."""
+
+from contextlib import closing
+
+import pytest
+
+from moderator.settings import KafkaSettings
+from tests.faults.conftest import Behind
+from tests.faults.kafka_proxy import Act, Api, Fault, Side
+from tests.faults.loop import a_loop
+from tests.faults.oracle import assert_each_event_came_out_once, place_of
+from tests.kafka_stream import committed_offsets, produce, read_committed
+
+PER_PARTITION = 40
+EVENTS = 3 * PER_PARTITION
+COMMIT_REQUESTS = (Api.ADD_PARTITIONS, Api.PRODUCE, Api.ADD_OFFSETS, Api.TXN_OFFSET_COMMIT, Api.END_TXN)
+DELIVERY_TIMEOUT_AND_MORE = 4
+"""So many lost attempts of 1.5 s each are longer than the client tries to deliver a record."""
+
+
+def run_through(behind: Behind, fault: Fault, delivery: str = "exactly_once") -> KafkaSettings:
+    """Publish undisturbed, inject the fault, and go on until everything is committed; give settings for the oracle."""
+    settings, direct = behind.some_topics(delivery=delivery)
+    with closing(a_loop(settings)) as loop:
+        produce(direct, (b"%d" % number for number in range(EVENTS)))
+        loop.run_until(lambda: loop.committed == EVENTS)
+        behind.proxy.inject(fault)
+        produce(direct, (b"%d" % number for number in range(EVENTS)))
+        loop.run_until(lambda: loop.committed == 2 * EVENTS)
+    assert fault.happened.is_set()
+    return direct
+
+
+@pytest.mark.parametrize("act", ["drop", "cut"])
+@pytest.mark.parametrize("side", ["request", "response"])
+@pytest.mark.parametrize("api", COMMIT_REQUESTS, ids=lambda api: api.name)
+def test_each_event_comes_out_once_when_a_step_of_the_commit_is_lost(
+    behind: Behind, api: Api, side: Side, act: Act
+) -> None:
+    direct = run_through(behind, Fault(api, side, act))
+
+    assert_each_event_came_out_once(direct, [2 * PER_PARTITION] * 3)
+
+
+def test_records_that_expire_on_the_way_are_never_left_out_of_a_commit(behind: Behind) -> None:
+    direct = run_through(behind, Fault(Api.PRODUCE, "request", "drop", times=DELIVERY_TIMEOUT_AND_MORE))
+
+    assert_each_event_came_out_once(direct, [2 * PER_PARTITION] * 3)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(Api.PRODUCE, "response", "drop"), Fault(Api.OFFSET_COMMIT, "response", "cut")],
+    ids=lambda fault: fault.api.name,
+)
+def test_at_least_once_loses_nothing_and_doubles_under_the_same_id(behind: Behind, fault: Fault) -> None:
+    direct = run_through(behind, fault, delivery="at_least_once")
+
+    records = read_committed(direct)
+    places = {place_of(record, direct) for record in records}
+    assert places == {(number, offset) for number in range(3) for offset in range(2 * PER_PARTITION)}
+    ids = {dict(record.headers)["ce_id"] for record in records if record.topic != direct.dead_letter_topic}
+    assert len(ids) == sum(1 for _, offset in places if offset % 10 != 9)
+    assert committed_offsets(direct) == [2 * PER_PARTITION] * 3
