@@ -104,6 +104,15 @@ def free_ports(count: int) -> list[int]:
     return list(ports)
 
 
+def is_open(port: int) -> bool:
+    """Tell whether somebody takes connections at a port of the loopback interface."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def last_lines(log: Path, count: int = 5) -> str:
     """Give the end of a log as one line, for an error's text."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []

@@ -14,7 +14,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from moderator.errors import BrokerUnavailableError
-from moderator.local.child import Child, await_answer, free_ports, last_lines
+from moderator.local.child import Child, await_answer, free_ports, is_open, last_lines
 from moderator.local.jars import kafka_jars
 from moderator.local.packages import KAFKA_TOOLS_HINT
 
@@ -138,6 +138,8 @@ class LocalKafka:
             raise BrokerUnavailableError(f"the local Kafka broker's storage could not be formatted: {said}")
 
     def _answers(self) -> bool:
+        if not is_open(self._port):  # a client that fails to start leaves its thread behind
+            return False
         try:
             admin = KafkaAdminClient(
                 bootstrap_servers=self.bootstrap_servers,

@@ -12,7 +12,7 @@ from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.observability.logging import get_logger
 from moderator.settings import KafkaSettings
-from moderator.stream.connection import client_settings
+from moderator.stream.connection import client_settings, require_reachable
 
 log = get_logger(__name__)
 
@@ -98,6 +98,7 @@ def _connect(settings: KafkaSettings, sleep: Callable[[float], object]) -> Kafka
 
 def _admin(settings: KafkaSettings, timeout_s: float) -> KafkaAdminClient:
     client = client_settings(settings)
+    require_reachable(client)
     timeout_ms = min(client.pop("bootstrap_timeout_ms"), timeout_s * 1_000)
     return KafkaAdminClient(**client, bootstrap_timeout_ms=timeout_ms)
 

@@ -140,7 +140,7 @@ class ExactlyOnce:
         patience: bounds failing.
         metrics: where settled doubts are counted.
         deadline_s: for each step of an attempt.
-        confirm_s: how long to listen for the group before a new start, when the broker may have replaced us.
+        confirm_s: how long to listen for the group before a new start, when another may have taken our id; 0: none can.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class ExactlyOnce:
         patience: Patience,
         metrics: Metrics,
         deadline_s: float = DEADLINE_S,
-        confirm_s: float = 5.0,
+        confirm_s: float,
     ) -> None:
         self._membership = membership
         self._send = send
@@ -175,11 +175,13 @@ class ExactlyOnce:
             StoppedError: it can never succeed.
         """
         group = self._membership.settled()  # INVARIANT: taken before the look at what we own
-        if group is None or not self._is_confirmed():
+        if group is None:
             return Published(committed=[], left=spans)
         spans = self._membership.owned(spans)
         if not spans:
             return Published(committed=[], left=[])
+        if not self._is_confirmed(spans):
+            return Published(committed=[], left=spans)
         try:
             producer = self._producers.get()
             unsettled = self._settle(spans)
@@ -253,18 +255,25 @@ class ExactlyOnce:
                 raise _twin() from error
             # The broker ended a transaction that took too long, perhaps because this process was stopped meanwhile.
             # Then a replacement may be at work, and a new start would fence it: first hear that the group has us.
-            self._confirm_until_s = time.monotonic() + self._confirm_s
+            if self._confirm_s:
+                self._confirm_until_s = time.monotonic() + self._confirm_s
         if isinstance(error, _HOPELESS):
             raise _hopeless(error) from error
         self._patience.strain(error)
 
-    def _is_confirmed(self) -> bool:
+    def _is_confirmed(self, spans: list[DecidedSpan]) -> bool:
         if not self._confirm_until_s:
             return True
-        if time.monotonic() < self._confirm_until_s or not self._membership.is_heard:
+        if time.monotonic() < self._confirm_until_s:
             return False
-        self._confirm_until_s = 0.0
-        return True
+        if self._membership.is_heard:
+            self._confirm_until_s = 0.0
+            return True
+        with contextlib.suppress(KafkaError):
+            self._membership.committed(spans[0].partition, self._deadline_s)
+            # The broker is there, yet no heartbeat passes: a fenced client stops them without a word.
+            raise _twin()
+        return False
 
 
 class AtLeastOnce:

@@ -1,7 +1,11 @@
 """How every client of ours reaches Kafka: addresses, TLS, SASL, and waits that the guarded commit was proven with."""
 
 import logging
+import socket
+from collections.abc import Mapping
 from typing import Any
+
+from kafka.errors import KafkaConnectionError
 
 from moderator.settings import KafkaSettings
 
@@ -10,6 +14,8 @@ POLL_LEAST_MS = 20
 """A member that polls for less does not get through joining its group."""
 UNSETTLED_POLL_LEAST_MS = 500
 """The client throws away a join that is completed between two polls, and joins again: give it little chance to."""
+_DEFAULT_PORT = 9092
+_KNOCK_TIMEOUT_S = 5.0
 SESSION_TIMEOUT_MS = 10_000
 TRANSACTION_TIMEOUT_MS = 4_000
 ANSWER_WINDOW_S = 3.0
@@ -33,6 +39,17 @@ def client_settings(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_timeout_ms": 5_000,
         "reconnect_backoff_max_ms": 1_000,
     }
+
+
+def require_reachable(client: Mapping[str, Any]) -> None:
+    """Knock at the brokers before a client is made: one that fails to start leaves its thread behind, knocking on.
+
+    Raises:
+        KafkaConnectionError: none of them takes a connection.
+    """
+    errors = [error for server in client["bootstrap_servers"] if (error := _knock(server))]
+    if len(errors) == len(client["bootstrap_servers"]):
+        raise KafkaConnectionError(errors[0])
 
 
 def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
@@ -73,6 +90,16 @@ def producer_settings(largest_record_bytes: int, smallest_batch_limit_bytes: int
         "max_block_ms": 10_000,
         "retry_backoff_ms": 20,
     }
+
+
+def _knock(server: str) -> str | None:
+    host, _, port = server.rpartition(":")
+    host, port = (host, port) if host else (server, str(_DEFAULT_PORT))
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_TIMEOUT_S).close()
+    except (OSError, ValueError) as error:
+        return f"{server}: {error}"
+    return None
 
 
 def _path(path: object) -> str | None:

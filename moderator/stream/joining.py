@@ -12,11 +12,20 @@ from kafka.errors import KafkaError
 from moderator.errors import BrokerUnavailableError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.commit import DEADLINE_S, AtLeastOnce, Commit, ExactlyOnce, Patience
-from moderator.stream.connection import TRANSACTION_TIMEOUT_MS, client_settings, consumer_settings, producer_settings
+from moderator.stream.commit import DEADLINE_S, AtLeastOnce, Commit, ExactlyOnce, Patience, Send
+from moderator.stream.connection import (
+    TRANSACTION_TIMEOUT_MS,
+    client_settings,
+    consumer_settings,
+    producer_settings,
+    require_reachable,
+)
 from moderator.stream.membership import Membership
 from moderator.stream.sink import KafkaSink, OutcomeSender
 from moderator.stream.source import KafkaSource
+
+_CONFIRM_S = 5.0
+"""Longer than the client looks back for heartbeats, by more than one of them."""
 
 
 def join(settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metrics) -> tuple[KafkaSource, KafkaSink]:
@@ -36,17 +45,19 @@ def join(settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metr
     except KafkaError as error:
         raise BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`") from error
     source = KafkaSource(membership, lambda: _reader(client))
-    return source, KafkaSink(_commit(settings, client, membership, limits_bytes, metrics))
+    send = OutcomeSender(settings, limits_bytes, time.time)
+    return source, KafkaSink(_commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics))
 
 
 def _commit(
     settings: KafkaSettings,
     client: Mapping[str, Any],
     membership: Membership,
+    send: Send,
+    *,
     limits_bytes: Mapping[str, int],
     metrics: Metrics,
 ) -> Commit:
-    send = OutcomeSender(settings, limits_bytes, time.time)
     producer = {**client, **producer_settings(max(limits_bytes.values()), min(limits_bytes.values()))}
     patience = Patience(membership, metrics)
     if settings.delivery == "at_least_once":
@@ -64,6 +75,8 @@ def _commit(
         patience=patience,
         metrics=metrics,
         deadline_s=DEADLINE_S,
+        # a random id is nobody else's
+        confirm_s=_CONFIRM_S if settings.instance_id else 0.0,
     )
 
 
@@ -78,8 +91,10 @@ def transactional_id(settings: KafkaSettings) -> str:
 def _member(settings: KafkaSettings, client: Mapping[str, Any]) -> KafkaConsumer:
     # cooperative alone: the client refuses it beside eager ones
     assignors = [CooperativeStickyAssignor]
+    require_reachable(client)
     return KafkaConsumer(**client, **consumer_settings(settings), partition_assignment_strategy=assignors)
 
 
 def _reader(client: Mapping[str, Any]) -> KafkaConsumer:
+    require_reachable(client)
     return KafkaConsumer(**client, isolation_level="read_committed", enable_auto_commit=False)

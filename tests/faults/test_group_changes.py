@@ -17,7 +17,7 @@ from moderator.settings import KafkaSettings
 from moderator.stream import joining
 from moderator.stream.connection import client_settings
 from moderator.stream.membership import Membership
-from moderator.stream.sink import KafkaSink
+from moderator.stream.sink import KafkaSink, OutcomeSender
 from moderator.stream.source import KafkaSource
 from tests.faults.loop import Loop, a_loop, running
 from tests.faults.oracle import assert_each_event_came_out_once
@@ -160,7 +160,9 @@ class LateMembership(Membership):
 def a_late_loop(settings: KafkaSettings, metrics: Metrics) -> tuple[LateMembership, Loop]:
     client = client_settings(settings)
     membership = LateMembership(lambda: joining._member(settings, client), settings.events_topic)
-    commit = joining._commit(settings, client, membership, usual_limits(settings), metrics)
+    limits_bytes = usual_limits(settings)
+    send = OutcomeSender(settings, limits_bytes, time.time)
+    commit = joining._commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
     source = KafkaSource(membership, lambda: joining._reader(client))
     return membership, Loop(source, KafkaSink(commit))
 

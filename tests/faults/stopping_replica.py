@@ -1,0 +1,62 @@
+"""A replica that stops once with its first transaction open, until a line comes in. A process of its own."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kafka import KafkaProducer
+from prometheus_client import CollectorRegistry
+
+from moderator.errors import StoppedError
+from moderator.events import DecidedSpan
+from moderator.observability.logging import configure_logging
+from moderator.observability.metrics import Metrics
+from moderator.settings import KafkaSettings
+from moderator.stream import joining
+from moderator.stream.connection import client_settings
+from moderator.stream.membership import Membership
+from moderator.stream.sink import KafkaSink, OutcomeSender
+from moderator.stream.source import KafkaSource
+from tests.faults.loop import Loop
+from tests.kafka_stream import usual_limits
+
+STOPPED = 4
+
+
+class StoppingSender(OutcomeSender):
+    """Sends as always, and the first time waits with all records delivered."""
+
+    has_stopped = False
+
+    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> list[Any]:
+        futures = super().__call__(producer, spans)
+        if not self.has_stopped:
+            self.has_stopped = True
+            producer.flush()
+            print("in transaction", flush=True)
+            sys.stdin.readline()
+        return futures
+
+
+def main() -> None:
+    configure_logging("info")
+    settings = KafkaSettings(**json.loads(sys.argv[1]))
+    client = client_settings(settings)
+    membership = Membership(lambda: joining._member(settings, client), settings.events_topic)
+    limits_bytes = usual_limits(settings)
+    send = StoppingSender(settings, limits_bytes, time.time)
+    metrics = Metrics(CollectorRegistry())
+    commit = joining._commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
+    loop = Loop(KafkaSource(membership, lambda: joining._reader(client)), KafkaSink(commit))
+    try:
+        while True:
+            loop.step()
+    except StoppedError as error:
+        print(error, flush=True)
+        sys.exit(STOPPED)
+
+
+if __name__ == "__main__":
+    main()
