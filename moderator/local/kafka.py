@@ -68,6 +68,10 @@ class LocalKafka:
         """What the broker printed."""
         return self._folder / "broker.log"
 
+    def partition_folder(self, topic: str, number: int) -> Path:
+        """Give the folder where the broker keeps a partition."""
+        return self._folder / "logs" / f"{topic}-{number}"
+
     def __enter__(self) -> Self:
         try:
             self.start()

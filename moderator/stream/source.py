@@ -1,5 +1,6 @@
 """Polls chat events from Kafka as a member of a consumer group."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from moderator.stream.undecodable import UNDECODABLE, find_undecodable, skip_com
 log = get_logger(__name__)
 
 _NO_TIMESTAMP = -1
+_REFUSALS_FORGOTTEN_S = 60.0
 
 
 class KafkaSource:
@@ -24,7 +26,7 @@ class KafkaSource:
     Args:
         membership: our place in the group, shared with the sink; the group is joined by the first poll.
         connect_reader: makes a consumer outside of any group, to look closer at what cannot be decoded.
-        refusals_limit: how many consumers in a row the group may refuse.
+        refusals_limit: how many consumers may fail within a minute of one another.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class KafkaSource:
         self._connect_reader = connect_reader
         self._refusals_limit = refusals_limit
         self._refusals = 0
+        self._refused_at_s = 0.0
 
     @property
     def is_exhausted(self) -> bool:
@@ -78,7 +81,7 @@ class KafkaSource:
             self._rejoin(error)
             return []
         self._membership.look()
-        if polled:
+        if self._refusals and time.monotonic() - self._refused_at_s > _REFUSALS_FORGOTTEN_S:
             self._refusals = 0
         return [self._batch(partition, records) for partition, records in polled.items()]
 
@@ -146,3 +149,4 @@ class KafkaSource:
             log.warning("kafka_unreachable", error=type(unreachable).__name__)
         else:
             self._refusals += 1
+            self._refused_at_s = time.monotonic()

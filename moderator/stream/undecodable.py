@@ -3,17 +3,19 @@
 A consumer that met such a batch is spent: it would loop for ever inside its next poll. So every look takes a new one.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, KafkaTimeoutError
 
 from moderator.events import Partition
 
 UNDECODABLE = (CorruptRecordError, UnicodeDecodeError)
 """What the client raises for damaged bytes, and for a header key that is not UTF-8."""
-_LOOK_MS = 2_000
+_LOOK_MS = 500
+_PATIENCE_S = 10.0
 
 
 class Undecodable(NamedTuple):
@@ -62,18 +64,22 @@ def _resume_at(connect_reader: Callable[[], KafkaConsumer], partition: TopicPart
 def _end(connect_reader: Callable[[], KafkaConsumer], partition: TopicPartition) -> int:
     reader = connect_reader()
     try:
-        end: int = reader.end_offsets([partition], timeout_ms=_LOOK_MS)[partition]
+        end: int = reader.end_offsets([partition], timeout_ms=_PATIENCE_S * 1_000)[partition]
         return end
     finally:
         reader.close()
 
 
 def _is_readable(connect_reader: Callable[[], KafkaConsumer], partition: TopicPartition, offset: int) -> bool:
+    end = _end(connect_reader, partition)
     reader = connect_reader()
     try:
         reader.assign([partition])
         reader.seek(partition, offset)
-        reader.poll(_LOOK_MS, max_records=1)
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while not reader.poll(_LOOK_MS, max_records=1) and reader.position(partition) < end:
+            if time.monotonic() > deadline_s:
+                raise KafkaTimeoutError("no answer while looking for what cannot be decoded")
     except UNDECODABLE:
         return False
     else:

@@ -1,0 +1,92 @@
+"""Batches that Kafka's client cannot decode stop the stream, and the error's own command gets past them."""
+
+import re
+import time
+from contextlib import closing
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
+from prometheus_client import CollectorRegistry
+
+from moderator.errors import UndecodableBatchError
+from moderator.local.kafka import LocalKafka
+from moderator.observability.metrics import Metrics
+from moderator.settings import KafkaSettings
+from moderator.stream.joining import join
+from tests.kafka_stream import some_topics, usual_limits
+
+BATCHES = (range(3), range(3, 8), range(8, 10))
+BAD_BATCH = 1
+
+
+class NotUtf8(str):  # noqa: SLOT000 - it holds nothing
+    """A header key as other clients may write it."""
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+def produce_batches(settings: KafkaSettings, bad_offset: int | None = None) -> None:
+    for batch in BATCHES:
+        producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=1_000)
+        for offset in batch:
+            headers = [(NotUtf8("x"), b"1")] if offset == bad_offset else []
+            producer.send(settings.events_topic, b"value-%d" % offset, partition=0, headers=headers)
+        producer.close()
+
+
+def damage(kafka: LocalKafka, settings: KafkaSettings, value: bytes) -> None:
+    """Change one byte of a record where the broker keeps it; it does not look again before it serves it."""
+    segment = kafka.partition_folder(settings.events_topic, 0) / "00000000000000000000.log"
+    content = segment.read_bytes()
+    with segment.open("r+b") as file:
+        file.seek(content.index(value))
+        file.write(b"VALUE")
+
+
+def poll_until_it_stops(settings: KafkaSettings) -> tuple[list[int], UndecodableBatchError]:
+    offsets: list[int] = []
+    source, sink = join(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+    with closing(source), closing(sink):
+        try:
+            deadline_s = time.monotonic() + 40
+            while time.monotonic() < deadline_s:
+                offsets += [record.offset for batch in source.poll(100) for record in batch.records]
+        except UndecodableBatchError as error:
+            return offsets, error
+    pytest.fail("it went on as if nothing were wrong")
+
+
+@pytest.mark.parametrize("what", ["header key", "checksum"])
+def test_an_undecodable_batch_is_named_with_a_way_past_it(kafka: LocalKafka, what: str) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=1)
+    produce_batches(settings, bad_offset=5 if what == "header key" else None)
+    if what == "checksum":
+        damage(kafka, settings, b"value-5")
+
+    offsets, error = poll_until_it_stops(settings)
+
+    assert offsets == list(range(5 if what == "header key" else 3))
+    assert f"topic `{settings.events_topic}` partition 0 offset {len(offsets)}" in str(error)
+    assert f"--group {settings.group_id} --topic {settings.events_topic}:0" in str(error)
+    found = re.search(r"--to-offset (\d+)", str(error))
+    assert found is not None
+    assert int(found[1]) == BATCHES[BAD_BATCH].stop
+    assert read_from(settings, int(found[1])) == list(BATCHES[BAD_BATCH + 1])
+
+
+def read_from(settings: KafkaSettings, offset: int) -> list[int]:
+    """Do what the command does, then read on."""
+    partition = TopicPartition(settings.events_topic, 0)
+    admin = KafkaConsumer(bootstrap_servers=settings.bootstrap_servers, group_id=settings.group_id)
+    admin.assign([partition])
+    admin.commit({partition: OffsetAndMetadata(offset, "", -1)})
+    admin.close(autocommit=False)
+    source, sink = join(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+    with closing(source), closing(sink):
+        deadline_s = time.monotonic() + 20
+        while time.monotonic() < deadline_s:
+            if batches := source.poll(100):
+                return [record.offset for batch in batches for record in batch.records]
+    pytest.fail("nothing came")
