@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
+from kafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.observability.logging import get_logger
@@ -89,7 +89,7 @@ def _connect(settings: KafkaSettings, sleep: Callable[[float], object]) -> Kafka
             if left_s <= 0:
                 raise BrokerUnavailableError(
                     f"Kafka at `{settings.bootstrap_servers}` did not answer within {settings.start_timeout_s:g} s "
-                    f"(`MODERATOR_KAFKA__START_TIMEOUT_S`): `{error}`"
+                    f"(`MODERATOR_KAFKA__START_TIMEOUT_S`): `{error}`{_hint(error)}"
                 ) from error
             servers, cause = settings.bootstrap_servers, str(error)
             log.warning("kafka_unreachable", bootstrap_servers=servers, cause=cause, give_up_in_s=round(left_s, 1))
@@ -101,6 +101,15 @@ def _admin(settings: KafkaSettings, timeout_s: float) -> KafkaAdminClient:
     require_reachable(client)
     timeout_ms = min(client.pop("bootstrap_timeout_ms"), timeout_s * 1_000)
     return KafkaAdminClient(**client, bootstrap_timeout_ms=timeout_ms)
+
+
+def _hint(error: Exception) -> str:
+    # the client does not say why it could not start; it was not the network, for that is tried first
+    return (
+        ""
+        if isinstance(error, KafkaConnectionError)
+        else ("; it takes connections: see to `MODERATOR_KAFKA__SECURITY_PROTOCOL`, certificates, user and password")
+    )
 
 
 def _output_topics(settings: KafkaSettings) -> list[str]:

@@ -7,18 +7,21 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry
 
-from moderator.events import Published
+from moderator.events import DeadLetter, Decision, Published, Record
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink, Source
 from moderator.settings import KafkaSettings
 from moderator.stream.joining import join
 from tests.kafka_stream import decided, every_tenth_is_dead, usual_limits
 
+Outcome = Callable[[Record], Decision | DeadLetter]
+
 
 class Loop:
     """One window at a time, paused while it is published."""
 
-    def __init__(self, source: Source, sink: Sink) -> None:
+    def __init__(self, source: Source, sink: Sink, outcome: Outcome = every_tenth_is_dead) -> None:
+        self._outcome = outcome
         self.source = source
         self.sink = sink
         self.committed = 0
@@ -27,7 +30,7 @@ class Loop:
     def step(self) -> None:
         batches = self.source.poll(50)
         if not self._published.left:
-            self._published = Published(committed=[], left=decided(batches, every_tenth_is_dead))
+            self._published = Published(committed=[], left=decided(batches, self._outcome))
             self.source.pause()
         if self._published.left:
             self._published = self.sink.publish(self._published.left)
