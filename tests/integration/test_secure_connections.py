@@ -101,5 +101,5 @@ def test_a_wrong_password_and_an_unknown_authority_are_told_at_the_start(
 ) -> None:
     settings = KafkaSettings(**{**secure.model_dump(), **wrong})
 
-    with pytest.raises(BrokerUnavailableError, match="takes connections: see to .* certificates, user and password"):
+    with pytest.raises(BrokerUnavailableError, match=r"takes connections: see to .* certificates, user and password"):
         await_topics(settings)
