@@ -80,7 +80,8 @@ def producer_settings(largest_record_bytes: int, smallest_batch_limit_bytes: int
     return {
         "acks": "all",
         "enable_idempotence": True,
-        "linger_ms": 5,
+        # every publication ends in a flush, so waiting costs nothing and makes a batch of what would be ten requests
+        "linger_ms": 50,
         # one batch of a partition is in flight at a time, so batches must be large
         "batch_size": min(256 * 1024, smallest_batch_limit_bytes),
         "max_request_size": max(2**20, largest_record_bytes),
