@@ -12,9 +12,11 @@ that mean something on any machine. **It is for practice: do not moderate people
 
 - Objectives: `beavertails-is_safe` (about 0 harmful .. 1 harmless) and `helpsteer-helpfulness`
   (raw; points 0..4 = raw x 5 - 0.5).
-- Reads the last turn in the context of those before it, framed by `reply/1`. English; other languages barely.
-- Weak at: irony, quotation, counter-speech, rare words, tricky spelling, facts. It knows useful answers by whether
-  they fit the question, not by whether they are true. One bad sentence in a long text may pass.
+- Reads the last turn in the context of those before it, framed by `reply/1`. English; of some twenty other languages
+  only everyday phrases, insults and threats.
+- Weak at: irony, quotation, counter-speech, rare words, tricky spelling, facts. Helpfulness is judged by the answer's
+  form more than by its fit to the question (see relevance below), never by its truth. One bad sentence in a long text
+  may pass.
 - Trained with `moderator model train` in {minutes:.0f} minutes on 2 CPU cores, {date}.
 
 ## Figures

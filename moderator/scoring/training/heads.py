@@ -1,5 +1,6 @@
 """ArmoRM's two head stages on a frozen backbone: ridge regression to the labels, then the gate."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,11 +14,11 @@ from moderator.scoring.config import ArmoRMConfig
 from moderator.scoring.training.batches import Batch, read_in_order
 from moderator.scoring.training.encoding import Encoder
 from moderator.scoring.training.losses import Targets, raw_rewards
+from moderator.scoring.training.measures import Floats
 from moderator.scoring.training.network import Network
 from moderator.scoring.training.rows import Pair
 
 _RIDGE_ALPHA = 1.0
-_GATE_STEPS = 800
 _GATE_BATCH = 512
 _GATE_RATE = 1e-3
 # rewards lie within 0..1, so their differences need stretching before a sigmoid tells them apart
@@ -25,11 +26,19 @@ _GATE_SHARPNESS = 8.0
 
 
 class PairFeatures(NamedTuple):
-    """What the gate learns from: hidden states at the gate rows (n, hidden), rewards of both sides (n, k)."""
+    """What the gate learns from.
+
+    Attributes:
+        gate_hidden: hidden states at the gate rows, (n, hidden).
+        chosen: rewards of the better side, (n, k).
+        rejected: rewards of the other side, (n, k).
+        shares: chance of each pair to be drawn, (n,): pairs about safety are few and count as much as the others.
+    """
 
     gate_hidden: Tensor
     chosen: Tensor
     rejected: Tensor
+    shares: Floats
 
 
 def fit_regression(hidden: Tensor, targets: Targets) -> Tensor:
@@ -64,19 +73,30 @@ def pair_features(network: Network, encoder: Encoder, pairs: Sequence[Pair]) -> 
         given: Tensor = network.rewards(network.last_hidden(batch))
         return given
 
-    return PairFeatures(read_in_order(ids[0], at_gate), read_in_order(ids[0], rewards), read_in_order(ids[1], rewards))
+    return PairFeatures(
+        read_in_order(ids[0], at_gate),
+        read_in_order(ids[0], rewards),
+        read_in_order(ids[1], rewards),
+        _even_shares([pair.column for pair in pairs]),
+    )
 
 
-def fit_gate(config: ArmoRMConfig, features: PairFeatures, random: np.random.Generator) -> GatingNetwork:
+def fit_gate(config: ArmoRMConfig, features: PairFeatures, steps: int, random: np.random.Generator) -> GatingNetwork:
     """Train the gate so that the weighed rewards of the better side win; the logit scale stays 1."""
     gate = GatingNetwork(config)
     gate.logit_scale.requires_grad = False
     optimizer = torch.optim.AdamW([p for p in gate.parameters() if p.requires_grad], lr=_GATE_RATE)
-    for _ in range(_GATE_STEPS):
-        drawn = torch.from_numpy(random.integers(len(features.chosen), size=_GATE_BATCH))
+    for _ in range(steps):
+        drawn = torch.from_numpy(random.choice(len(features.chosen), size=_GATE_BATCH, p=features.shares))
         gain = (gate(features.gate_hidden[drawn]) * (features.chosen - features.rejected)[drawn]).sum(1)
         loss = -functional.logsigmoid(_GATE_SHARPNESS * gain).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return gate
+
+
+def _even_shares(columns: Sequence[str]) -> Floats:
+    """Give every column the same chance, and each pair of a column the same part of it."""
+    rows = Counter(columns)
+    return np.array([1 / (len(rows) * rows[column]) for column in columns])

@@ -29,8 +29,8 @@ from moderator.scoring.training.schedule import Progress
 from moderator.scoring.training.tokenizer import train_tokenizer
 from moderator.scoring.training.words import learn_words
 
-_RELEVANCE_SHARE = 0.2
-_JOINT_SHARE = 0.8
+_RELEVANCE_SHARE = 0.3
+_JOINT_SHARE = 0.7
 _RIDGE_ROWS = 30_000
 _EXCHANGES = 20_000
 
@@ -43,6 +43,7 @@ class Plan:
         epochs: passes over the rows in the joint stage, above 0.
         minutes: both stages end early when they have taken this long; None: as long as they need.
         relevance_steps: batches of the first stage.
+        gate_steps: batches of the last stage.
         vocabulary: tokens of the tokenizer, special ones included.
         hidden: width of the backbone.
         phrases: the project's own rows, added to the data's.
@@ -51,7 +52,8 @@ class Plan:
     epochs: float = 3.0
     minutes: float | None = None
     seed: int = 1
-    relevance_steps: int = 1_000
+    relevance_steps: int = 1_500
+    gate_steps: int = 800
     vocabulary: int = 8_192
     hidden: int = 128
     layers: int = 3
@@ -126,7 +128,7 @@ class _Run:
         with torch.no_grad():
             self.network.rewards.weight.copy_(fit_regression(hidden, targets_of(rows)))
         features = pair_features(self.network, self.encoder, self.corpus.pairs)
-        self._save(fit_gate(self.config, features, self._random()))
+        self._save(fit_gate(self.config, features, self.plan.gate_steps, self._random()))
 
     def _exchanges(self) -> list[Exchange]:
         """Take prompt and answer, without template, from some of the real exchanges."""

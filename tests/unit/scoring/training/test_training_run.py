@@ -27,7 +27,7 @@ from tests.unit.scoring.training.corpus_files import write_corpus
 def _tiny_plan(folder: Path, epochs: float = 1) -> Plan:
     phrases = folder / "phrases.txt"
     phrases.write_text("safe: hello {there|all}\ninsult: you idiot\n")
-    return Plan(epochs=epochs, relevance_steps=2, vocabulary=400, hidden=16, layers=2, phrases=phrases)
+    return Plan(epochs=epochs, relevance_steps=2, gate_steps=5, vocabulary=400, hidden=16, layers=2, phrases=phrases)
 
 
 def test_a_run_writes_a_checkpoint_that_scores(tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ def test_the_joint_stage_lowers_the_loss(tmp_path: Path) -> None:
 
     learn_relevance(network, relevance, 2, Progress())
     JointStage(encoder, vocabulary, corpus.rows, corpus.pairs, relevance, seed=1).learn(
-        network, 25, Progress(), save=lambda: None
+        network, 12, Progress(), save=lambda: None
     )
 
-    assert label_loss(network, batch, targets).item() < 0.8 * before
+    assert label_loss(network, batch, targets).item() < 0.9 * before
 
 
 def test_helpfulness_is_learnt_on_the_scale_of_points() -> None:
