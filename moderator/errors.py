@@ -17,7 +17,6 @@ Texts are one line, lower case, in the user's words: what, where, what to do. Ne
 Third-party errors are translated in the adapter that meets them and travel no further.
 """
 
-
 from moderator.events import DeadLetterReason
 
 

@@ -1,6 +1,7 @@
 """The values that travel down the straight line: record, event, scores, decision, dead letter.
 
-Value types are frozen; the published decision is a `TypedDict`, built once and encoded at once.
+Value types are frozen; those made for every event are named tuples, which are made in a third of the time. The
+published decision is a `TypedDict`, built once and encoded at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,8 +50,7 @@ class Turn(NamedTuple):
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChatEvent:
+class ChatEvent(NamedTuple):
     """Content to judge: the last turn, once, in the context of those before it."""
 
     id: str
@@ -71,8 +71,7 @@ class ChatEvent:
         return self.conversation[-1].role
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(NamedTuple):
     """A conversation as the model reads it.
 
     Attributes:
@@ -117,8 +116,7 @@ class ModelIdentity:
     is_practice: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(NamedTuple):
     """What the model gave for one conversation: k objectives, in the model's order.
 
     Attributes:
@@ -260,6 +258,34 @@ class Decision(TypedDict):
     timing_ms: Timing
 
 
+class EncodedDecision(NamedTuple):
+    """A decision as it is published, and the little that others ask of it on the way.
+
+    Decisions are encoded as soon as they are made: as bytes a window of them takes a tenth of the memory, and is
+    published again as it was.
+
+    Attributes:
+        value: the `Decision` as JSON.
+        matched: the id and mode of each rule that matched.
+        total_ms: from poll to decision.
+    """
+
+    value: bytes
+    decision_id: str
+    decided_at: str
+    event_id: str
+    tenant: str | None
+    verdict: Verdict
+    shadow_verdict: Verdict
+    status: Status
+    severity: Severity | None
+    reasons: list[str]
+    matched: list[tuple[str, Mode]]
+    snapshot: str
+    cached: bool
+    total_ms: float
+
+
 @dataclass(frozen=True, slots=True)
 class PolledBatch:
     """Records of one partition, in offset order, as one poll gave them.
@@ -282,7 +308,7 @@ class DecidedSpan:
     partition: Partition
     epoch: int
     next_offset: int
-    outcomes: list[tuple[Record, Decision | DeadLetter]]
+    outcomes: list[tuple[Record, EncodedDecision | DeadLetter]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from moderator.events import (
     DeadLetter,
     DecidedSpan,
-    Decision,
+    EncodedDecision,
     ModelIdentity,
     Partition,
     PolledBatch,
@@ -47,7 +47,7 @@ class InMemoryLog:
     def __init__(self) -> None:
         self.records: dict[Partition, list[Record]] = {}
         self.committed: dict[Partition, int] = {}
-        self.outcomes: list[tuple[Record, Decision | DeadLetter]] = []
+        self.outcomes: list[tuple[Record, EncodedDecision | DeadLetter]] = []
 
     def append(
         self, value: bytes | None, *, topic: str = "chat.events", partition: int = 0, key: bytes | None = None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from moderator.events import ChatEvent, ModelIdentity, Record, Role, Scores, Turn
+from moderator.events import ChatEvent, EncodedDecision, ModelIdentity, Record, Role, Scores, Turn
 from moderator.policy import PolicySet, load_policies
 
 OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness")
@@ -34,6 +34,26 @@ def a_record(value: bytes | None = b'{"text": "hello"}', **fields: Any) -> Recor
 def some_scores(*rewards: float, weights: Sequence[float] | None = None, truncated: bool = False) -> Scores:
     rewards = rewards or (0.9, 0.7)
     return Scores(rewards, tuple(weights or [1 / len(rewards)] * len(rewards)), truncated)
+
+
+def an_encoded_decision(**fields: Any) -> EncodedDecision:
+    given: dict[str, Any] = {
+        "value": b'{"verdict": "allow"}',
+        "decision_id": "mod_6f1c",
+        "decided_at": "2026-10-05T12:00:00.412Z",
+        "event_id": "evt-1",
+        "tenant": "acme",
+        "verdict": "allow",
+        "shadow_verdict": "allow",
+        "status": "scored",
+        "severity": None,
+        "reasons": [],
+        "matched": [],
+        "snapshot": "sha256:4c91",
+        "cached": False,
+        "total_ms": 48.0,
+    }
+    return EncodedDecision(**(given | fields))
 
 
 def a_model(objectives: tuple[str, ...] = OBJECTIVES) -> ModelIdentity:

@@ -3,13 +3,15 @@
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
+import orjson
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from moderator.events import DeadLetter, DecidedSpan, Decision, PolledBatch, Record
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledBatch, Record
 from moderator.settings import KafkaSettings
 from moderator.stream.admin import RECORD_LIMIT_BYTES, create_topics
+from tests.builders import an_encoded_decision
 
 
 def some_topics(bootstrap_servers: str, *, partitions: int = 3, **fields: Any) -> KafkaSettings:
@@ -41,29 +43,26 @@ def produce(settings: KafkaSettings, values: Iterable[bytes | None], *, partitio
     producer.close()
 
 
-def a_decision(record: Record) -> Decision:
+def a_decision(record: Record) -> EncodedDecision:
     """Flag what stands at odd offsets; the rest of a decision does not matter to Kafka."""
     is_odd = record.offset % 2 == 1
-    decision = {
-        "decision_id": f"mod_{record.partition}_{record.offset}",
-        "decided_at": "2026-10-05T12:00:00.412Z",
-        "event": {
-            "id": f"evt-{record.partition}-{record.offset}",
-            "partition": record.partition,
-            "offset": record.offset,
-        },
-        "verdict": "flag" if is_odd else "allow",
-        "severity": "high" if is_odd else None,
-    }
-    return cast("Decision", decision)
+    event = {"id": f"evt-{record.partition}-{record.offset}", "partition": record.partition, "offset": record.offset}
+    decision_id = f"mod_{record.partition}_{record.offset}"
+    return an_encoded_decision(
+        value=orjson.dumps({"decision_id": decision_id, "event": event}),
+        decision_id=decision_id,
+        event_id=event["id"],
+        verdict="flag" if is_odd else "allow",
+        severity="high" if is_odd else None,
+    )
 
 
-def every_tenth_is_dead(record: Record) -> Decision | DeadLetter:
+def every_tenth_is_dead(record: Record) -> EncodedDecision | DeadLetter:
     return DeadLetter("bad_json", "not JSON") if record.offset % 10 == 9 else a_decision(record)
 
 
 def decided(
-    batches: Sequence[PolledBatch], outcome: Callable[[Record], Decision | DeadLetter] = a_decision
+    batches: Sequence[PolledBatch], outcome: Callable[[Record], EncodedDecision | DeadLetter] = a_decision
 ) -> list[DecidedSpan]:
     return [
         DecidedSpan(batch.partition, batch.epoch, batch.next_offset, [(each, outcome(each)) for each in batch.records])

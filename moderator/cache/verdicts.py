@@ -6,7 +6,7 @@ from urllib.parse import quote
 import orjson
 
 from moderator.cache.link import RedisLink
-from moderator.events import Decision, EventSummary
+from moderator.events import EncodedDecision
 from moderator.observability.metrics import Metrics
 from moderator.settings import RedisSettings
 
@@ -33,14 +33,11 @@ class RedisVerdictCache:
         self._link = RedisLink(settings, "verdict", metrics, monotonic_s)
         self._ttl_s = settings.verdict_ttl_s
 
-    def put_many(self, decisions: Sequence[Decision]) -> None:
+    def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
         """Keep the decisions' verdicts; of one event the last one. An outage is counted, never raised."""
         if self._link.is_resting:
             return
-        verdicts = {
-            verdict_key(decision["event"]["tenant"], decision["event"]["id"]): _value(decision)
-            for decision in decisions
-        }
+        verdicts = {verdict_key(decision.tenant, decision.event_id): _value(decision) for decision in decisions}
         self._link.set(verdicts, self._ttl_s)
 
     def close(self) -> None:
@@ -48,18 +45,14 @@ class RedisVerdictCache:
         self._link.close()
 
 
-def _key(event: EventSummary) -> str:
-    return verdict_key(event["tenant"], event["id"])
-
-
-def _value(decision: Decision) -> bytes:
+def _value(decision: EncodedDecision) -> bytes:
     return orjson.dumps(
         {
-            "verdict": decision["verdict"],
-            "status": decision["status"],
-            "severity": decision["severity"],
-            "reasons": decision["reasons"],
-            "decision_id": decision["decision_id"],
-            "snapshot": decision["policy"]["snapshot"],
+            "verdict": decision.verdict,
+            "status": decision.status,
+            "severity": decision.severity,
+            "reasons": decision.reasons,
+            "decision_id": decision.decision_id,
+            "snapshot": decision.snapshot,
         }
     )

@@ -35,7 +35,9 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
     logging.captureWarnings(True)
     for name in WORDY_LOGGERS:
-        logging.getLogger(name).setLevel(max(LEVELS[level], logging.INFO))
+        library = logging.getLogger(name)
+        library.setLevel(max(LEVELS[level], logging.INFO))
+        library.propagate = True  # transformers turns it off when it is imported
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from moderator.events import DeadLetter, Decision
+from moderator.events import DeadLetter, EncodedDecision
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _EVENTS = (1, 4, 16, 64, 256, 500, 1_000, 2_000, 4_000)
@@ -107,16 +107,16 @@ class Metrics:
         )
         self.definitions = tuple(new.definitions)
 
-    def count_outcomes(self, outcomes: Collection[Decision | DeadLetter]) -> None:
+    def count_outcomes(self, outcomes: Collection[EncodedDecision | DeadLetter]) -> None:
         """Count what became visible to readers: decisions, dead letters, matches and shadow flips."""
         dead_letters = [outcome for outcome in outcomes if isinstance(outcome, DeadLetter)]
         decisions = [outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)]
         _add(self.dead_letters, ((letter.reason,) for letter in dead_letters))
-        _add(self.decisions, ((decision["verdict"], decision["status"]) for decision in decisions))
+        _add(self.decisions, ((decision.verdict, decision.status) for decision in decisions))
         _add(self.shadow_flips, _shadow_flips(decisions))
         _add(self.rule_matches, _matches(decisions))
         for decision in decisions:
-            self.event_seconds.observe(decision["timing_ms"]["total"] / 1_000)
+            self.event_seconds.observe(decision.total_ms / 1_000)
 
 
 def _add(counter: Counter, labels: Iterable[tuple[str, ...]]) -> None:
@@ -124,17 +124,15 @@ def _add(counter: Counter, labels: Iterable[tuple[str, ...]]) -> None:
         counter.labels(*values).inc(times)
 
 
-def _shadow_flips(decisions: Iterable[Decision]) -> Iterator[tuple[str]]:
+def _shadow_flips(decisions: Iterable[EncodedDecision]) -> Iterator[tuple[str]]:
     for decision in decisions:
-        if decision["shadow_verdict"] != decision["verdict"]:
-            yield (decision["shadow_verdict"],)
+        if decision.shadow_verdict != decision.verdict:
+            yield (decision.shadow_verdict,)
 
 
-def _matches(decisions: Iterable[Decision]) -> Iterator[tuple[str, str]]:
+def _matches(decisions: Iterable[EncodedDecision]) -> Iterator[tuple[str, str]]:
     for decision in decisions:
-        for rule in decision["rules"]:
-            if rule["outcome"] == "matched":
-                yield rule["rule"], rule["mode"]
+        yield from decision.matched
 
 
 class _Catalogue:

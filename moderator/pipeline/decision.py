@@ -11,6 +11,7 @@ from moderator.events import (
     ChatEvent,
     Contribution,
     Decision,
+    EncodedDecision,
     EventSummary,
     IncludeContent,
     ModelIdentity,
@@ -124,6 +125,27 @@ class Decider:
             "objectives": dict(zip(objectives, rounded, strict=True)),
             "overall": round(scores.overall, DECIMALS),
         }
+
+
+def encode(decision: Decision) -> EncodedDecision:
+    """Turn a decision into the bytes that are published, keeping what is asked of it on the way."""
+    event = decision["event"]
+    return EncodedDecision(
+        value=orjson.dumps(decision),
+        decision_id=decision["decision_id"],
+        decided_at=decision["decided_at"],
+        event_id=event["id"],
+        tenant=event["tenant"],
+        verdict=decision["verdict"],
+        shadow_verdict=decision["shadow_verdict"],
+        status=decision["status"],
+        severity=decision["severity"],
+        reasons=decision["reasons"],
+        matched=[(rule["rule"], rule["mode"]) for rule in decision["rules"] if rule["outcome"] == "matched"],
+        snapshot=decision["policy"]["snapshot"],
+        cached=decision["cached"],
+        total_ms=decision["timing_ms"]["total"],
+    )
 
 
 def content_hash(event: ChatEvent) -> str:

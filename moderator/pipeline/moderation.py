@@ -1,15 +1,15 @@
 """Score one window: render, look up, score what is missing, keep it. Runs on the scoring thread."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from moderator.events import ChatEvent, Prompt, Scores, Unscored
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer
 from moderator.pipeline.window import Window
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredEvent:
+class ScoredEvent(NamedTuple):
     """What the model said of one event, now or earlier."""
 
     scores: Scores | Unscored
@@ -62,5 +62,5 @@ def _scored_event(
     scores = fresh[prompt.score_key] if found is None else found
     if isinstance(scores, Scores) and scores.truncated != prompt.truncated:
         # a conversation that was cut and one that never was longer can read alike, and then share a key
-        scores = replace(scores, truncated=prompt.truncated)
+        scores = scores._replace(truncated=prompt.truncated)
     return ScoredEvent(scores, cached=found is not None)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from moderator.events import (
     DecidedSpan,
-    Decision,
+    EncodedDecision,
     ModelIdentity,
     PolledBatch,
     Prompt,
@@ -104,7 +104,7 @@ class ScoreCache(Protocol):
 class VerdictCache(Protocol):
     """What became of an event, by tenant and id, for chat back ends. The stream's thread owns it."""
 
-    def put_many(self, decisions: Sequence[Decision]) -> None:
+    def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
         """Keep the decisions' verdicts; an outage is counted, never raised."""
         ...
 

@@ -9,9 +9,9 @@ import threading
 from collections.abc import Iterator
 
 from moderator.errors import StoppedError
-from moderator.events import DeadLetter, DecidedSpan, Decision, PolledBatch
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledBatch
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
-from moderator.pipeline.decision import Decider, Timestamps, iso_time
+from moderator.pipeline.decision import Decider, Timestamps, encode, iso_time
 from moderator.pipeline.moderation import ScoredEvent, ScoredWindow
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer, Sink, Source, VerdictCache
 from moderator.pipeline.report import Report
@@ -163,10 +163,10 @@ class Processor:
         outcomes = [(entry.record, self._outcome(entry, scores, at)) for entry in span.entries]
         return DecidedSpan(span.partition, span.epoch, span.next_offset, outcomes)
 
-    def _outcome(self, entry: Entry, scores: Iterator[ScoredEvent], at: Timestamps) -> Decision | DeadLetter:
+    def _outcome(self, entry: Entry, scores: Iterator[ScoredEvent], at: Timestamps) -> EncodedDecision | DeadLetter:
         if isinstance(entry.event, DeadLetter):
             return entry.event
-        return self._decider.decide(entry.record, entry.event, next(scores), entry.polled_at_s, at)
+        return encode(self._decider.decide(entry.record, entry.event, next(scores), entry.polled_at_s, at))
 
     def _timestamps(self, scored: ScoredWindow) -> Timestamps:
         return Timestamps(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from moderator.events import DeadLetter, Decision, Partition
+from moderator.events import DeadLetter, EncodedDecision, Partition
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
@@ -23,7 +23,7 @@ class Report(Protocol):
         """Hear that so many records were polled."""
         ...
 
-    def published(self, outcomes: Sequence[Decision | DeadLetter], score_s: float, publish_s: float) -> None:
+    def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:
         """Hear that a window, or the part of it that was still ours, is committed."""
         ...
 
@@ -76,7 +76,7 @@ class StreamReport:
         """Count them."""
         self._metrics.events.inc(records)
 
-    def published(self, outcomes: Sequence[Decision | DeadLetter], score_s: float, publish_s: float) -> None:
+    def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:
         """Count what became visible, and log one line."""
         self._progressed_at_s = self._clock.monotonic_s()
         self._metrics.windows.inc()
@@ -117,17 +117,17 @@ class StreamReport:
             self._metrics.lag_events.labels(str(partition.number)).set(lag)
 
 
-def tally(outcomes: Sequence[Decision | DeadLetter]) -> dict[str, int]:
+def tally(outcomes: Sequence[EncodedDecision | DeadLetter]) -> dict[str, int]:
     """Count events, flags, allows, dead letters, unscored and cached ones."""
     decisions = [outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)]
-    verdicts = Counter(decision["verdict"] for decision in decisions)
+    verdicts = Counter(decision.verdict for decision in decisions)
     return {
         "events": len(outcomes),
         "flagged": verdicts["flag"],
         "allowed": verdicts["allow"],
         "dead_letters": len(outcomes) - len(decisions),
-        "unscored": sum(decision["status"] == "unscored" for decision in decisions),
-        "cached": sum(decision["cached"] for decision in decisions),
+        "unscored": sum(decision.status == "unscored" for decision in decisions),
+        "cached": sum(decision.cached for decision in decisions),
     }
 
 
@@ -145,7 +145,7 @@ class CountingReport:
         """Count what came in."""
         self.counts["lines"] += records
 
-    def published(self, outcomes: Sequence[Decision | DeadLetter], score_s: float, publish_s: float) -> None:  # noqa: ARG002 - a port's signature
+    def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:  # noqa: ARG002 - a port's signature
         """Add up what went out."""
         self.counts.update(tally(outcomes))
 

@@ -7,6 +7,7 @@ one commits its end and no offset tracker is needed.
 from collections import deque
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from moderator.events import ChatEvent, DeadLetter, Partition, Record
 from moderator.settings import WindowSettings
@@ -17,8 +18,7 @@ BYTES_PER_TOKEN = 4
 """A guess that bounds a window's scoring time before anything is tokenized."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One record with what was read from it, and when it was polled (monotonic seconds)."""
 
     record: Record

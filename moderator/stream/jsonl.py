@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import orjson
 
-from moderator.events import DeadLetter, DecidedSpan, Decision, Partition, PolledBatch, Published, Record
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, PolledBatch, Published, Record
 
 CHUNK_BYTES = 256 * 1024
 
@@ -91,9 +91,9 @@ class JsonLinesSink:
         self._decisions.flush()
         self._dead_letters.flush()
 
-    def _write(self, record: Record, outcome: Decision | DeadLetter) -> None:
+    def _write(self, record: Record, outcome: EncodedDecision | DeadLetter) -> None:
         if isinstance(outcome, DeadLetter):
             line = {"line": record.offset + 1, "reason": outcome.reason, "error": outcome.error}
             self._dead_letters.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         else:
-            self._decisions.write(orjson.dumps(outcome, option=orjson.OPT_APPEND_NEWLINE))
+            self._decisions.write(outcome.value + b"\n")

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from kafka import KafkaProducer
 
-from moderator.events import DeadLetter, DecidedSpan, Decision, Published, Record
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Published, Record
 from moderator.settings import KafkaSettings
 from moderator.stream.commit import Commit
 from moderator.stream.dead_letters import Headers, dead_letter_record, size_bytes
@@ -69,11 +68,11 @@ class OutcomeSender:
         self._partitioner.counts = {topic: len(producer.partitions_for(topic)) for topic in topics}
         return [self._send(producer, record, outcome) for span in spans for record, outcome in span.outcomes]
 
-    def _send(self, producer: KafkaProducer, record: Record, outcome: Decision | DeadLetter) -> Any:
+    def _send(self, producer: KafkaProducer, record: Record, outcome: EncodedDecision | DeadLetter) -> Any:
         if isinstance(outcome, DeadLetter):
             return self._send_dead_letter(producer, record, outcome)
-        topic = self._topics[outcome["verdict"]]
-        value, headers = orjson.dumps(outcome), self._headers(record, outcome)
+        topic = self._topics[outcome.verdict]
+        value, headers = outcome.value, self._headers(record, outcome)
         limit_bytes = self._limits_bytes[topic]
         # ids are 256 characters at most, so only key and value can be large
         if len(value) + len(record.key or b"") > limit_bytes // 2:
@@ -91,16 +90,16 @@ class OutcomeSender:
         partition = self._partitioner.partition(topic, key, record.partition)
         return producer.send(topic, value, key, headers, partition)
 
-    def _headers(self, record: Record, decision: Decision) -> Headers:
+    def _headers(self, record: Record, decision: EncodedDecision) -> Headers:
         headers = [
             *self._constant_headers,
-            ("ce_id", decision["decision_id"].encode()),
-            ("ce_time", decision["decided_at"].encode()),
-            ("ce_subject", decision["event"]["id"].encode()),
-            ("verdict", decision["verdict"].encode()),
+            ("ce_id", decision.decision_id.encode()),
+            ("ce_time", decision.decided_at.encode()),
+            ("ce_subject", decision.event_id.encode()),
+            ("verdict", decision.verdict.encode()),
         ]
-        if decision["severity"] and decision["verdict"] == "flag":
-            headers.append(("severity", decision["severity"].encode()))
+        if decision.severity and decision.verdict == "flag":
+            headers.append(("severity", decision.severity.encode()))
         if record.headers and (traceparent := _traceparent(record)):
             headers.append((_TRACEPARENT, traceparent))
         return headers

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry
 
-from moderator.events import DeadLetter, Decision, Published, Record
+from moderator.events import DeadLetter, EncodedDecision, Published, Record
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink, Source
 from moderator.settings import KafkaSettings
 from moderator.stream.joining import join
 from tests.kafka_stream import decided, every_tenth_is_dead, usual_limits
 
-Outcome = Callable[[Record], Decision | DeadLetter]
+Outcome = Callable[[Record], EncodedDecision | DeadLetter]
 
 
 class Loop:

@@ -16,11 +16,12 @@ from redis import Redis
 from moderator.cache import RedisScoreCache, RedisVerdictCache, verdict_key
 from moderator.cache.link import LONGEST_REST_S
 from moderator.errors import ConfigurationError
-from moderator.events import Decision, Scores
+from moderator.events import EncodedDecision, Scores
 from moderator.local.redis import LocalRedis
 from moderator.observability.metrics import Metrics
 from moderator.settings import RedisSettings
 from moderator.testing import ManualClock
+from tests.builders import an_encoded_decision
 
 SCORES = Scores((0.25, -1.5), (0.5, 0.125), truncated=False)
 DEADLINE_MS = 200
@@ -67,17 +68,9 @@ def _raw(server: LocalRedis) -> Redis:
     return Redis.from_url(server.url)
 
 
-def _decision(event_id: str, tenant: str | None = "acme", **changes: Any) -> Decision:
-    fields = {
-        "event": {"id": event_id, "tenant": tenant, "messages": [{"role": "user", "content": "I hate you"}]},
-        "verdict": "flag",
-        "status": "scored",
-        "severity": "high",
-        "reasons": ["unsafe_content"],
-        "decision_id": "mod_6f1c",
-        "policy": {"snapshot": "sha256:4c91"},
-    }
-    return cast("Decision", fields | changes)
+def _decision(event_id: str, tenant: str | None = "acme", **changes: Any) -> EncodedDecision:
+    fields = {"verdict": "flag", "severity": "high", "reasons": ["unsafe_content"], "value": b'{"text": "I hate you"}'}
+    return an_encoded_decision(event_id=event_id, tenant=tenant, **(fields | changes))
 
 
 def test_a_verdict_can_be_asked_for_by_tenant_and_id_until_it_expires(redis_server: LocalRedis) -> None:

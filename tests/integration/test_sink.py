@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 from kafka.partitioner.default import murmur2
 from prometheus_client import CollectorRegistry
 
-from moderator.events import DeadLetter, Decision, Record
+from moderator.events import DeadLetter, EncodedDecision, Record
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.admin import await_topics
@@ -17,7 +17,7 @@ from moderator.stream.joining import join
 from tests.faults.loop import Loop
 from tests.kafka_stream import a_decision, read_committed
 
-Outcome = Callable[[Record], Decision | DeadLetter]
+Outcome = Callable[[Record], EncodedDecision | DeadLetter]
 
 
 def publish(settings: KafkaSettings, outcome: Outcome, *sent: dict[str, Any]) -> list[Any]:
@@ -36,7 +36,7 @@ def test_a_decision_carries_what_filters_and_tracers_need(kafka_settings: KafkaS
     traceparent = ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
     sent = {"value": b"{}", "key": b"c-9", "partition": 1, "headers": [traceparent, ("other", b"x")]}
 
-    def flagged(record: Record) -> Decision:
+    def flagged(record: Record) -> EncodedDecision:
         return a_decision(record._replace(offset=1))
 
     (record,) = publish(kafka_settings, flagged, sent)
@@ -88,10 +88,8 @@ def test_a_dead_letter_is_the_original_and_says_where_it_came_from(kafka_setting
 
 
 def test_a_decision_that_its_topic_does_not_take_becomes_a_dead_letter(kafka_settings: KafkaSettings) -> None:
-    def huge(record: Record) -> Decision:
-        decision = a_decision(record)
-        decision["labels"] = ["x" * 2_000_000]
-        return decision
+    def huge(record: Record) -> EncodedDecision:
+        return a_decision(record)._replace(value=b"x" * 2_000_000)
 
     (record,) = publish(kafka_settings, huge, {"value": b'{"text": "hi"}', "partition": 0})
 

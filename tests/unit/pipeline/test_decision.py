@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from moderator.events import ChatEvent, Decision, Scores, Unscored
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.pipeline.decision import Decider, Timestamps, explain, iso_time
+from moderator.pipeline.decision import Decider, Timestamps, encode, explain, iso_time
 from moderator.pipeline.moderation import ScoredEvent
 from tests.builders import a_model, a_record, a_turn, an_event, some_policies, some_scores
 
@@ -78,6 +78,17 @@ def test_the_text_is_published_only_where_the_operator_asks_for_it(tmp_path: Pat
     decision = decide(decider, some_scores(), an_event(a_turn("hello")))
 
     assert decision["event"]["messages"] == [{"role": "user", "content": "hello"}]
+
+
+def test_the_encoded_decision_is_the_decision_and_names_the_rules_that_matched(decider: Decider) -> None:
+    decision = decide(decider, some_scores(0.5, 0.5), an_event(id="e", tenant="acme"))
+
+    encoded = encode(decision)
+
+    assert json.loads(encoded.value) == decision
+    assert (encoded.event_id, encoded.tenant, encoded.verdict, encoded.severity) == ("e", "acme", "allow", None)
+    assert encoded.matched == [("safety/doubtful", "shadow")]
+    assert encoded.total_ms == decision["timing_ms"]["total"]
 
 
 def test_a_repeat_has_the_same_id_and_any_difference_another(decider: Decider) -> None:

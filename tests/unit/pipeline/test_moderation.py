@@ -1,5 +1,4 @@
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from moderator.events import Prompt, Scores, Turn, Unscored
 from moderator.pipeline.moderation import score_events
@@ -66,7 +65,7 @@ def test_truncation_is_told_of_each_event_though_the_scores_are_shared() -> None
 
     class Cutting(ScriptedScorer):
         def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
-            return [replace(prompt, truncated=True) for prompt in super().render(conversations)]
+            return [prompt._replace(truncated=True) for prompt in super().render(conversations)]
 
     [scored] = score_events(whole, Cutting(length_scores), cache)
 

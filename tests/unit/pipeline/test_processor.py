@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moderator.errors import DeadLetterLimitError, ScorerUnavailableError, StoppedError
-from moderator.events import DeadLetter, DecidedSpan, Decision, Partition, Published, Scores, Turn
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, Published, Scores, Turn
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider
 from moderator.pipeline.ports import Scorer, Sink
@@ -20,9 +20,9 @@ from tests.unit.pipeline.test_moderation import DictCache
 
 class VerdictList:
     def __init__(self) -> None:
-        self.decisions: list[Decision] = []
+        self.decisions: list[EncodedDecision] = []
 
-    def put_many(self, decisions: Sequence[Decision]) -> None:
+    def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
         self.decisions += decisions
 
 

@@ -1,7 +1,6 @@
 """Policy folders for the tests: valid by default, each part replaceable."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any, cast
@@ -126,7 +125,7 @@ def an_event(speaker: str = "assistant", metadata: Mapping[str, str] | None = No
         time="2026-10-05T12:00:00Z",
         metadata=metadata,
     )
-    return replace(event, **fields)
+    return event._replace(**fields)
 
 
 def judge_raw(
