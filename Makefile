@@ -69,7 +69,7 @@ clean: ## remove everything that can be made again
 
 $(STAMP): pyproject.toml uv.lock | $(UV)
 	@$(need_python)
-	@$(UV) sync --frozen --python "$(PYTHON)"
+	@$(UV) sync --frozen --compile-bytecode --python "$(PYTHON)"
 	@touch $@
 
 .uv/bin/uv:

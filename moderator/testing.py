@@ -119,14 +119,32 @@ class InMemorySource:
 
 
 class InMemorySink:
-    """Publishes into an `InMemoryLog`, atomically; `failures` attempts are left to be tried again first."""
+    """Publishes into an `InMemoryLog`, atomically.
 
-    def __init__(self, log: InMemoryLog, source: InMemorySource | None = None, *, failures: int = 0) -> None:
+    Args:
+        failures: so many attempts are left to be tried again first.
+        limit_bytes: larger decisions are refused.
+    """
+
+    def __init__(
+        self,
+        log: InMemoryLog,
+        source: InMemorySource | None = None,
+        *,
+        failures: int = 0,
+        limit_bytes: int = 1_000_000,
+    ) -> None:
         self._log = log
+        self._limit_bytes = limit_bytes
         self._source = source
         self._failures = failures
         self.attempts = 0
         self.is_closed = False
+
+    def refuse(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:  # noqa: ARG002 - a port's signature
+        """Refuse what is over the limit."""
+        is_large = len(decision.value) > self._limit_bytes
+        return DeadLetter("too_large", "the decision is too large") if is_large else None
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
         """Make outcomes and offsets visible together, for the partitions that are still owned."""

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCache
 from moderator.errors import ConfigurationError
-from moderator.events import EncodedDecision, ModelIdentity
+from moderator.events import EncodedDecision
 from moderator.http import HttpServer, create_app
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import get_logger
@@ -42,14 +42,6 @@ class SystemClock:
     def monotonic_s(self) -> float:
         """Seconds that only grow."""
         return time.monotonic()
-
-
-@dataclass(frozen=True, slots=True)
-class LinesScored:
-    """How a run over lines went: sums of `lines`, `flagged`, `allowed`, `dead_letters`, and the model that scored."""
-
-    counts: Mapping[str, int]
-    model: ModelIdentity
 
 
 class NoVerdictCache:
@@ -82,6 +74,8 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
     server.start()
     try:
         scorer = _load_scorer(settings, policies)
+        if scorer.identity.is_practice:
+            log.warning("practice_model", model=scorer.identity.name, hint="its scores are for trying things out only")
         moderate(settings, policies, scorer, stop, metrics=metrics, board=board)
     finally:
         server.stop()
@@ -125,35 +119,52 @@ def moderate(
         log.info("stopped")
 
 
-def score_lines(
-    settings: Settings, lines: FileIO, name: str, decisions: BinaryIO, dead_letters: BinaryIO
-) -> LinesScored:
-    """Decide on JSON lines with the same pipeline, without Kafka and Redis.
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """What decides without a stream: policies, and a warm scorer that suits them."""
 
-    `name` is what decisions call the input: the file's base name, or `-`.
+    policies: PolicySet
+    scorer: Scorer
+
+
+def load_judges(settings: Settings) -> Judges:
+    """Load policies and model.
 
     Raises:
-        ConfigurationError: policies or model are wrong.
-        ScorerUnavailableError: the device failed.
+        ConfigurationError: one of them is wrong, or they do not suit each other.
     """
     policies = load_policies(settings.policies.path)
-    scorer = _load_scorer(settings, policies)
+    return Judges(policies, _load_scorer(settings, policies))
+
+
+def score_lines(
+    settings: Settings, judges: Judges, lines: FileIO, *, name: str, decisions: BinaryIO, dead_letters: BinaryIO
+) -> Mapping[str, int]:
+    """Decide on JSON lines with the same pipeline, without Kafka and Redis.
+
+    `name` is what decisions call the input: the file's base name, or `-`. Gives the sums of `lines`, `flagged`,
+    `allowed` and `dead_letters`.
+
+    Raises:
+        ScorerUnavailableError: the device failed.
+        OSError: an output cannot be written.
+    """
     report = CountingReport()
     with closing(JsonLinesSource(lines, name, settings.max_event_bytes)) as source:
         Processor(
             settings=settings,
             source=source,
             sink=JsonLinesSink(decisions, dead_letters),
-            scorer=scorer,
+            scorer=judges.scorer,
             score_cache=InMemoryScoreCache(Metrics(CollectorRegistry())),
             verdict_cache=NoVerdictCache(),
-            decider=Decider(policies, scorer.identity, settings.include_content),
+            decider=Decider(judges.policies, judges.scorer.identity, settings.include_content),
             report=report,
             clock=SystemClock(),
             stop=threading.Event(),
             dead_letter_limit=None,
         ).run()
-    return LinesScored(report.counts, scorer.identity)
+    return report.counts
 
 
 def _load_scorer(settings: Settings, policies: PolicySet) -> Scorer:
@@ -164,8 +175,6 @@ def _load_scorer(settings: Settings, policies: PolicySet) -> Scorer:
     identity = scorer.identity
     for warning in policies.check_model(identity.objectives, identity.name):
         log.warning("policy_warning", warning=str(warning))
-    if identity.is_practice:
-        log.warning("practice_model", model=identity.name, hint="its scores are for trying things out only")
     scorer.warm_up()
     return scorer
 

@@ -3,6 +3,7 @@
 `policy check` must answer without loading torch, kafka or redis, so commands import what they need inside.
 """
 
+import contextlib
 import os
 import sys
 import traceback
@@ -18,8 +19,6 @@ from moderator.cli.run import run
 from moderator.cli.score import score
 from moderator.cli.topics import app as topics
 from moderator.errors import BrokerUnavailableError, ConfigurationError, ModeratorError
-
-_SIGPIPE = 13
 
 app = typer.Typer(
     name="moderator",
@@ -43,22 +42,22 @@ def main() -> None:
     except ModeratorError as error:
         sys.stderr.write(f"error: {error}\n")
         _end(exit_code_of(error))
-    except BrokenPipeError:  # whoever read our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + _SIGPIPE)
+    except OSError as error:  # a full disk, say, is no fault of ours
+        sys.stderr.write(f"error: cannot read or write: {(error.strerror or type(error).__name__).lower()}\n")
+        _end(exit_codes.STOPPED)
     except Exception as error:  # noqa: BLE001 - the one place; a fault of ours must not print what it choked on
         frames = "".join(traceback.format_tb(error.__traceback__))
-        sys.stderr.write(
-            f"{frames}error: a fault in moderator: `{type(error).__name__}`; please report the lines above\n"
-        )
+        sys.stderr.write(f"Traceback (most recent call last):\n{frames}")
+        sys.stderr.write(f"error: a fault in moderator: `{type(error).__name__}`; please report the lines above\n")
         _end(exit_codes.STOPPED)
 
 
 def _end(code: int) -> NoReturn:
     if code == exit_codes.STOPPED:
         # a thread that hangs in a device's or a client's code would turn an orderly exit into an abort
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 

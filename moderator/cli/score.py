@@ -1,8 +1,9 @@
 """`moderator score`: JSON lines in, decisions out; no Kafka, no Redis, the same pipeline."""
 
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -14,8 +15,8 @@ from moderator.cli import exit_codes
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from moderator.events import ModelIdentity
     from moderator.settings import Settings
-    from moderator.wiring import LinesScored
 
 STDIN = "-"
 
@@ -37,39 +38,62 @@ def score(
 ) -> None:
     """Decide on chat events from a file or a pipe."""
     from moderator.observability.logging import configure_logging
-    from moderator.wiring import score_lines
+    from moderator.wiring import load_judges, score_lines
 
-    configure_logging("error")
+    configure_logging("warning")
     settings = _settings(model, policies)
-    name = STDIN if file == STDIN else Path(file).name
-    with (
-        _open_input(file) as lines,
-        _open_output(output, sys.stdout.buffer) as decisions,
-        _open_output(dead_letters, sys.stderr.buffer) as letters,
-    ):
-        scored = score_lines(settings, lines, name, decisions, letters)
-    raise typer.Exit(_summarise(scored))
+    _refuse_overwriting(file, output, dead_letters)
+    with _open_input(file) as lines:
+        judges = load_judges(settings)
+        # opened last: whatever is wrong before leaves an earlier result alone
+        with (
+            _open_output(output, sys.stdout.buffer) as decisions,
+            _open_output(dead_letters, sys.stderr.buffer) as letters,
+        ):
+            try:
+                counts = score_lines(
+                    settings, judges, lines, name=_name(file), decisions=decisions, dead_letters=letters
+                )
+            except BrokenPipeError:  # whoever read our output has gone, as `head` does
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(128 + signal.SIGPIPE) from None
+    raise typer.Exit(_summarise(counts, judges.scorer.identity))
 
 
 def _settings(model: str | None, policies: Path | None) -> "Settings":
     """Read the settings; what neither flags nor they name are the practice model and the example policies."""
     from moderator.local.examples import default_policies
-    from moderator.settings import PoliciesSettings, load_settings
+    from moderator.settings import load_settings
 
-    settings = load_settings({"model.path": model, "policies.path": policies})
+    flags = {"model.path": model, "policies.path": policies}
+    settings = load_settings(flags)
     if settings.model.path is None:
-        settings = load_settings({"model.path": "builtin", "policies.path": policies})
-    if settings.policies == PoliciesSettings():
-        settings = load_settings({"model.path": settings.model.path, "policies.path": default_policies()})
-    return settings
+        flags["model.path"] = "builtin"
+    if "policies" not in settings.model_fields_set:
+        flags["policies.path"] = default_policies()
+    return load_settings(flags)
 
 
-def _summarise(scored: "LinesScored") -> int:
+def _summarise(counts: Mapping[str, int], model: "ModelIdentity") -> int:
     """Write the sum on stderr and give the exit code."""
-    lines, flagged, allowed, dead = (scored.counts[name] for name in ("lines", "flagged", "allowed", "dead_letters"))
-    practice = f"; scored by the practice model `{scored.model.name}`" if scored.model.is_practice else ""
+    lines, flagged, allowed, dead = (counts[name] for name in ("lines", "flagged", "allowed", "dead_letters"))
+    practice = f"; scored by the practice model `{model.name}`" if model.is_practice else ""
     sys.stderr.write(f"{lines} lines = {flagged} flag + {allowed} allow + {dead} dead letters{practice}\n")
     return exit_codes.OK if lines == flagged + allowed + dead else exit_codes.CHECK_FAILED
+
+
+def _name(file: str) -> str:
+    return STDIN if file == STDIN else Path(file).name
+
+
+def _refuse_overwriting(file: str, *outputs: Path | None) -> None:
+    """Refuse to write into the input, or two things into one file."""
+    named = [path.resolve() for path in (None if file == STDIN else Path(file), *outputs) if path is not None]
+    twice = next((path for path in named if named.count(path) > 1 and not path.is_char_device()), None)
+    if twice:
+        raise ConfigurationError(
+            f"`{twice}` is named twice: input, `--output` and `--dead-letters` are different files"
+        )
 
 
 def _open_input(file: str) -> FileIO:
@@ -77,6 +101,8 @@ def _open_input(file: str) -> FileIO:
         return FileIO(os.dup(sys.stdin.fileno())) if file == STDIN else FileIO(file)
     except OSError as error:
         raise ConfigurationError(f"cannot read `{file}`: {(error.strerror or 'unknown reason').lower()}") from error
+    except (AttributeError, ValueError) as error:  # sys.stdin is None, or closed
+        raise ConfigurationError("there is no standard input to read: name a file") from error
 
 
 @contextmanager

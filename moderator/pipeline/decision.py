@@ -82,7 +82,7 @@ class Decider:
             "policy": self._policy_reference,
             "model": self._model_reference,
             "framing": self._model.framing,
-            "truncated": scores.truncated if scores else False,
+            "truncated": scored.truncated,
             "skipped_parts": event.skipped_parts,
             "cached": scored.cached,
             "error": None if isinstance(scored.scores, Scores) else scored.scores.error,

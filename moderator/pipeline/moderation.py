@@ -4,28 +4,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from moderator.events import ChatEvent, Prompt, Scores, Unscored
+from moderator.errors import ModeratorError
+from moderator.events import ChatEvent, DeadLetter, Prompt, Scores, Unscored
+from moderator.observability.logging import get_logger
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer
 from moderator.pipeline.window import Window
 
+log = get_logger(__name__)
+
 
 class ScoredEvent(NamedTuple):
-    """What the model said of one event, now or earlier."""
+    """What the model said of one event, now or earlier.
+
+    Attributes:
+        cached: it was said earlier.
+        truncated: the model did not see the whole conversation.
+    """
 
     scores: Scores | Unscored
     cached: bool
+    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredWindow:
-    """A window with one score per event, in the order of `window.entries` without its dead letters.
+    """A window with one result per event, in the order of `window.entries` without its dead letters.
 
     Attributes:
+        scored: a dead letter for an event that no scoring survives.
         started_at_s, ended_at_s: monotonic seconds around rendering, look-up and scoring.
     """
 
     window: Window
-    scored: list[ScoredEvent]
+    scored: list[ScoredEvent | DeadLetter]
     started_at_s: float
     ended_at_s: float
 
@@ -38,8 +49,28 @@ def score_window(window: Window, scorer: Scorer, cache: ScoreCache, clock: Clock
     """
     started_at_s = clock.monotonic_s()
     events = [entry.event for entry in window.entries if isinstance(entry.event, ChatEvent)]
-    scored = score_events(events, scorer, cache)
+    scored = _score_apart(events, scorer, cache)
     return ScoredWindow(window, scored, started_at_s, clock.monotonic_s())
+
+
+def _score_apart(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreCache) -> list[ScoredEvent | DeadLetter]:
+    """Score together; where a fault of ours prevents that, one by one: it stops one event and not the stream."""
+    try:
+        return [*score_events(events, scorer, cache)]
+    except ModeratorError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a poisonous event would otherwise stop every replica, again and again
+        if len(events) == 1:
+            return [crashed("scoring it", events[0].id, error)]
+        return [result for event in events for result in _score_apart([event], scorer, cache)]
+
+
+def crashed(doing: str, event_id: str, error: Exception) -> DeadLetter:
+    """Set aside an event that meets a fault of ours; what the fault says may quote it and is not repeated."""
+    log.error("event_crashed", doing=doing, event_id=event_id, error=type(error).__name__)
+    return DeadLetter(
+        "crashed_scorer", f"{doing} raised `{type(error).__name__}`, a fault in moderator: please report it"
+    )
 
 
 def score_events(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreCache) -> list[ScoredEvent]:
@@ -60,7 +91,5 @@ def _scored_event(
 ) -> ScoredEvent:
     found = looked_up[prompt.score_key]
     scores = fresh[prompt.score_key] if found is None else found
-    if isinstance(scores, Scores) and scores.truncated != prompt.truncated:
-        # a conversation that was cut and one that never was longer can read alike, and then share a key
-        scores = scores._replace(truncated=prompt.truncated)
-    return ScoredEvent(scores, cached=found is not None)
+    # the prompt's word counts: one that was cut and one that never was longer can read alike, and then share a key
+    return ScoredEvent(scores, cached=found is not None, truncated=prompt.truncated)

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from moderator.events import (
+    DeadLetter,
     DecidedSpan,
     EncodedDecision,
     ModelIdentity,
     PolledBatch,
     Prompt,
     Published,
+    Record,
     Scores,
     Turn,
     Unscored,
@@ -53,6 +55,10 @@ class Source(Protocol):
 
 class Sink(Protocol):
     """Where decisions and dead letters go, together with the consumed offsets. Same thread as the source."""
+
+    def refuse(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
+        """Say why a decision can never be published, and so becomes a dead letter; None for nearly all."""
+        ...
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
         """Make one bounded attempt to publish all outcomes and commit all offsets, in one transaction.

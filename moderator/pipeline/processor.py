@@ -9,10 +9,10 @@ import threading
 from collections.abc import Iterator
 
 from moderator.errors import StoppedError
-from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledBatch
+from moderator.events import ChatEvent, DeadLetter, DecidedSpan, EncodedDecision, PolledBatch, Record
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider, Timestamps, encode, iso_time
-from moderator.pipeline.moderation import ScoredEvent, ScoredWindow
+from moderator.pipeline.moderation import ScoredEvent, ScoredWindow, crashed
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer, Sink, Source, VerdictCache
 from moderator.pipeline.report import Report
 from moderator.pipeline.scoring_thread import ScoringThread
@@ -135,10 +135,15 @@ class Processor:
             (self._source.pause if is_paused else self._source.resume)()
 
     def _read(self, batch: PolledBatch) -> Span:
-        max_event_bytes = self._settings.max_event_bytes
-        entries = [Entry(record, decode(record, max_event_bytes), self._polled_at_s) for record in batch.records]
+        entries = [Entry(record, self._decode(record), self._polled_at_s) for record in batch.records]
         self._report.polled(len(entries))
         return Span(batch.partition, batch.epoch, batch.next_offset, entries)
+
+    def _decode(self, record: Record) -> ChatEvent | DeadLetter:
+        try:
+            return decode(record, self._settings.max_event_bytes)
+        except Exception as error:  # noqa: BLE001 - one record must not stop the stream
+            return crashed("reading it", f"{record.topic}/{record.partition}/{record.offset}", error)
 
     def _feed_scorer(self) -> None:
         if self._scoring.has_room and (window := self._gathering.take()):
@@ -159,14 +164,24 @@ class Processor:
             outcomes = (outcome for span in self._publishing for _, outcome in span.outcomes)
             self._dead_letter_limit.observe(isinstance(outcome, DeadLetter) for outcome in outcomes)
 
-    def _decide_span(self, span: Span, scores: Iterator[ScoredEvent], at: Timestamps) -> DecidedSpan:
+    def _decide_span(self, span: Span, scores: Iterator[ScoredEvent | DeadLetter], at: Timestamps) -> DecidedSpan:
         outcomes = [(entry.record, self._outcome(entry, scores, at)) for entry in span.entries]
         return DecidedSpan(span.partition, span.epoch, span.next_offset, outcomes)
 
-    def _outcome(self, entry: Entry, scores: Iterator[ScoredEvent], at: Timestamps) -> EncodedDecision | DeadLetter:
-        if isinstance(entry.event, DeadLetter):
-            return entry.event
-        return encode(self._decider.decide(entry.record, entry.event, next(scores), entry.polled_at_s, at))
+    def _outcome(
+        self, entry: Entry, scores: Iterator[ScoredEvent | DeadLetter], at: Timestamps
+    ) -> EncodedDecision | DeadLetter:
+        record, event, polled_at_s = entry
+        if isinstance(event, DeadLetter):
+            return event
+        scored = next(scores)
+        if isinstance(scored, DeadLetter):
+            return scored
+        try:
+            decision = encode(self._decider.decide(record, event, scored, polled_at_s, at))
+        except Exception as error:  # noqa: BLE001 - one event must not stop the stream
+            return crashed("deciding on it", event.id, error)
+        return self._sink.refuse(record, decision) or decision
 
     def _timestamps(self, scored: ScoredWindow) -> Timestamps:
         return Timestamps(

@@ -188,7 +188,7 @@ def _to_chat_event(event: ChatEventRecord, record: Record) -> ChatEvent:
         locale=event.locale,
         user=_name(event.user, "user"),
         role=event.role,
-        time=event.time,
+        time=_time(event.time),
         metadata=_metadata(event.metadata) if event.metadata else None,
         skipped_parts=skipped_parts,
     )
@@ -201,6 +201,13 @@ def _name(value: str | int | None, field: str) -> str | None:
     if len(text) > MAX_NAME_CHARACTERS:
         raise InvalidEventError("bad_schema", f"`{field}`: more than {MAX_NAME_CHARACTERS} characters")
     return text
+
+
+def _time(value: str | float | None) -> str | float | None:
+    """Pass the time through; a whole number beyond 64 bits, which cannot be written, becomes the nearest float."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(str(value))  # infinite, and so written as null, where no float is as large
+    return value
 
 
 def _metadata(given: dict[str, Any]) -> dict[str, str]:

@@ -46,7 +46,8 @@ def join(settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metr
         raise BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`") from error
     source = KafkaSource(membership, lambda: _reader(client))
     send = OutcomeSender(settings, limits_bytes, time.time)
-    return source, KafkaSink(_commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics))
+    commit = _commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
+    return source, KafkaSink(commit, send)
 
 
 def _commit(

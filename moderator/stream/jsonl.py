@@ -41,7 +41,7 @@ class JsonLinesSource:
         """Give the lines that are there, waiting at most `timeout_ms` for a pipe; white-space-only lines are passed."""
         if self._is_paused or self._is_exhausted or not select.select([self._raw], [], [], timeout_ms / 1000)[0]:
             return []
-        records = [self._record(line, offset) for offset, line in self._numbered_lines() if line.strip()]
+        records = [self._record(line, offset) for offset, line in self._numbered_lines() if self._counts(line)]
         return [PolledBatch(self._partition, 1, records, self._offset)] if records else []
 
     def pause(self) -> None:
@@ -55,6 +55,10 @@ class JsonLinesSource:
     def close(self) -> None:
         """Close the input."""
         self._raw.close()
+
+    def _counts(self, line: bytes) -> bool:
+        """Pass over white space only, but never over a line of which a part was not kept."""
+        return len(line) > self._kept_bytes or bool(line.strip())
 
     def _record(self, line: bytes, offset: int) -> Record:
         return Record(*self._partition, offset, None, None, line.rstrip(b"\r")[: self._kept_bytes])
@@ -85,6 +89,9 @@ class JsonLinesSink:
         self._decisions.flush()
         self._dead_letters.flush()
         return Published(committed=spans, left=[])
+
+    def refuse(self, record: Record, decision: EncodedDecision) -> None:
+        """Take any decision."""
 
     def close(self) -> None:
         """Flush what is buffered; whoever opened the files closes them."""

@@ -19,8 +19,13 @@ _TRACEPARENT_LIMIT_BYTES = 512
 class KafkaSink:
     """`pipeline.ports.Sink` by one way to publish. Same thread as the source."""
 
-    def __init__(self, commit: Commit) -> None:
+    def __init__(self, commit: Commit, sender: "OutcomeSender") -> None:
         self._commit = commit
+        self._sender = sender
+
+    def refuse(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
+        """Refuse a decision that is larger than its topic takes."""
+        return self._sender.refuse(record, decision)
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
         """Make one bounded attempt; see `pipeline.ports.Sink`.
@@ -68,20 +73,24 @@ class OutcomeSender:
         self._partitioner.counts = {topic: len(producer.partitions_for(topic)) for topic in topics}
         return [self._send(producer, record, outcome) for span in spans for record, outcome in span.outcomes]
 
+    def refuse(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
+        """Refuse a decision that is larger than its topic takes."""
+        topic = self._topics[decision.verdict]
+        limit_bytes = self._limits_bytes[topic]
+        # ids are 256 characters at most, so only key and value can be large
+        if len(decision.value) + len(record.key or b"") <= limit_bytes // 2:
+            return None
+        needed_bytes = size_bytes(record.key, decision.value, self._headers(record, decision))
+        if needed_bytes <= limit_bytes:
+            return None
+        return DeadLetter("too_large", f"its decision has {needed_bytes} bytes, topic `{topic}` takes {limit_bytes}")
+
     def _send(self, producer: KafkaProducer, record: Record, outcome: EncodedDecision | DeadLetter) -> Any:
         if isinstance(outcome, DeadLetter):
             return self._send_dead_letter(producer, record, outcome)
         topic = self._topics[outcome.verdict]
-        value, headers = outcome.value, self._headers(record, outcome)
-        limit_bytes = self._limits_bytes[topic]
-        # ids are 256 characters at most, so only key and value can be large
-        if len(value) + len(record.key or b"") > limit_bytes // 2:
-            needed_bytes = size_bytes(record.key, value, headers)
-            if needed_bytes > limit_bytes:
-                error = f"its decision has {needed_bytes} bytes, topic `{topic}` takes {limit_bytes}"
-                return self._send_dead_letter(producer, record, DeadLetter("too_large", error))
         partition = self._partitioner.partition(topic, record.key, record.partition)
-        return producer.send(topic, value, record.key, headers, partition)
+        return producer.send(topic, outcome.value, record.key, self._headers(record, outcome), partition)
 
     def _send_dead_letter(self, producer: KafkaProducer, record: Record, letter: DeadLetter) -> Any:
         topic = self._dead_letter_topic

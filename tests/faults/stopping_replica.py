@@ -49,7 +49,7 @@ def main() -> None:
     send = StoppingSender(settings, limits_bytes, time.time)
     metrics = Metrics(CollectorRegistry())
     commit = joining._commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
-    loop = Loop(KafkaSource(membership, lambda: joining._reader(client)), KafkaSink(commit))
+    loop = Loop(KafkaSource(membership, lambda: joining._reader(client)), KafkaSink(commit, send))
     try:
         while True:
             loop.step()

@@ -164,7 +164,7 @@ def a_late_loop(settings: KafkaSettings, metrics: Metrics) -> tuple[LateMembersh
     send = OutcomeSender(settings, limits_bytes, time.time)
     commit = joining._commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
     source = KafkaSource(membership, lambda: joining._reader(client))
-    return membership, Loop(source, KafkaSink(commit))
+    return membership, Loop(source, KafkaSink(commit, send))
 
 
 def put_out(settings: KafkaSettings) -> None:

@@ -196,6 +196,24 @@ def test_a_wrong_configuration_ends_it_with_2_before_anything_is_loaded(
     assert ended.stdout == ""
 
 
+def test_the_settings_in_effect_are_shown_with_secrets_masked() -> None:
+    ended = called(
+        "run",
+        "--print-settings",
+        "--redis-url",
+        "redis://:hunter2@redis:6379/0",
+        MODERATOR_KAFKA__SASL_PASSWORD="hunter2",
+        MODERATOR_KAFKA__SASL_USERNAME="me",
+        MODERATOR_KAFKA__SASL_MECHANISM="PLAIN",
+        MODERATOR_KAFKA__SECURITY_PROTOCOL="SASL_SSL",
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert "MODERATOR_KAFKA__SASL_USERNAME=me" in ended.stdout
+    assert "MODERATOR_KAFKA__GROUP_ID=moderator" in ended.stdout
+    assert "hunter2" not in ended.stdout + ended.stderr
+
+
 def test_too_many_dead_letters_stop_it_with_4_and_nothing_of_that_window_is_published(kafka: LocalKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=1)
     produce(settings, [b"not json"] * 1_500, partitions=1)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -131,6 +132,50 @@ def test_outputs_go_to_files_where_they_are_named(call: Call, tmp_path: Path) ->
     assert json.loads((tmp_path / "dead.jsonl").read_text())["line"] == 2
 
 
+def test_an_input_is_never_overwritten(call: Call, tmp_path: Path) -> None:
+    file = write_lines(tmp_path, {"text": "hello"})
+
+    called = [
+        call("score", file, "--output", "chat.jsonl"),
+        call("score", file, "--output", "x", "--dead-letters", "x"),
+    ]
+
+    assert [each.code for each in called] == [2, 2]
+    assert "chat.jsonl" in called[0].err
+    assert Path(file).read_text() == '{"text": "hello"}\n'
+
+
+def test_what_is_wrong_elsewhere_leaves_an_earlier_result_alone(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "old.jsonl").write_text("earlier\n")
+
+    called = call("score", write_lines(tmp_path, {"text": "hello"}), "--output", "old.jsonl", "--policies", "nope")
+
+    assert called.code == 2
+    assert (tmp_path / "old.jsonl").read_text() == "earlier\n"
+
+
+def test_a_named_policy_folder_that_is_missing_is_not_replaced_by_the_examples(call: Call, tmp_path: Path) -> None:
+    called = call("score", write_lines(tmp_path, {"text": "hello"}), "--policies", "policies")
+
+    assert called.code == 2
+    assert "policies" in called.err
+
+
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
+    file = write_lines(tmp_path, *({"text": f"hello {n}"} for n in range(30)))
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "moderator", "score", file, "--output", "/dev/full"],
+        capture_output=True,
+        cwd=ROOT,
+        check=False,
+    )
+
+    assert ended.returncode == 4
+    assert ended.stderr.splitlines()[-1] == b"error: cannot read or write: no space left on device"
+    assert b"Traceback" not in ended.stderr
+
+
 def test_an_own_policy_folder_decides(call: Call, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
@@ -229,10 +274,12 @@ def test_a_decision_comes_through_a_pipe_before_the_pipe_ends() -> None:
 
 
 def test_a_reader_that_leaves_early_ends_it_without_a_traceback(tmp_path: Path) -> None:
-    file = write_lines(tmp_path, *({"text": f"hello {n}"} for n in range(200)))
-    command = f"'{sys.executable}' -m moderator score '{file}' | head -n 1"
+    file = write_lines(tmp_path, *({"text": f"hello {n}"} for n in range(500)))
+    command = f"'{sys.executable}' -m moderator score '{file}' | head -n 1; echo ${{PIPESTATUS[0]}}"
 
     ended = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, check=False)
 
-    assert len(ended.stdout.splitlines()) == 1
+    decision, code = ended.stdout.splitlines()
+    assert json.loads(decision)["verdict"]
+    assert int(code) in (0, 128 + signal.SIGPIPE)  # 0 where all was written before the reader left
     assert b"Traceback" not in ended.stderr

@@ -14,6 +14,7 @@ from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.admin import await_topics
 from moderator.stream.joining import join
+from tests.builders import a_record
 from tests.faults.loop import Loop
 from tests.kafka_stream import a_decision, read_committed
 
@@ -87,12 +88,17 @@ def test_a_dead_letter_is_the_original_and_says_where_it_came_from(kafka_setting
     assert dict(record.headers)["dlq.partition"] == b"2"
 
 
-def test_a_decision_that_its_topic_does_not_take_becomes_a_dead_letter(kafka_settings: KafkaSettings) -> None:
-    def huge(record: Record) -> EncodedDecision:
-        return a_decision(record)._replace(value=b"x" * 2_000_000)
+def test_a_decision_that_its_topic_does_not_take_is_refused_before_it_is_published(
+    kafka_settings: KafkaSettings,
+) -> None:
+    source, sink = join(kafka_settings, await_topics(kafka_settings), Metrics(CollectorRegistry()))
+    record = a_record(offset=0)
 
-    (record,) = publish(kafka_settings, huge, {"value": b'{"text": "hi"}', "partition": 0})
+    with closing(source), closing(sink):
+        taken = sink.refuse(record, a_decision(record))
+        refused = sink.refuse(record, a_decision(record)._replace(value=b"x" * 2_000_000))
 
-    assert (record.topic, record.value) == (kafka_settings.dead_letter_topic, b'{"text": "hi"}')
-    assert dict(record.headers)["dlq.reason"] == b"too_large"
-    assert kafka_settings.allow_topic.encode() in dict(record.headers)["dlq.error"]
+    assert taken is None
+    assert refused
+    assert refused.reason == "too_large"
+    assert kafka_settings.allow_topic in refused.error

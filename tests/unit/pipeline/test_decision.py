@@ -23,7 +23,9 @@ def decider(tmp_path: Path) -> Decider:
 
 
 def decide(decider: Decider, scores: Scores | Unscored, event: ChatEvent | None = None, **record: Any) -> Decision:
-    return decider.decide(a_record(**record), event or an_event(), ScoredEvent(scores, cached=False), 10.0, AT)
+    return decider.decide(
+        a_record(**record), event or an_event(), ScoredEvent(scores, cached=False, truncated=False), 10.0, AT
+    )
 
 
 def test_the_decision_has_the_published_shape(decider: Decider) -> None:

@@ -70,8 +70,7 @@ def test_truncation_is_told_of_each_event_though_the_scores_are_shared() -> None
     [scored] = score_events(whole, Cutting(length_scores), cache)
 
     assert scored.cached
-    assert isinstance(scored.scores, Scores)
-    assert scored.scores.truncated
+    assert scored.truncated
 
 
 def test_what_could_not_be_scored_is_not_cached() -> None:

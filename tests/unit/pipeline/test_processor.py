@@ -245,3 +245,64 @@ def test_memory_is_bounded_while_publishing_fails(tmp_path: Path) -> None:
     # one window being published, one scored, one gathered, and one poll over
     assert max(given[:300]) <= 3 * 50 + 2 * 10
     assert len(log.outcomes) == 5_000
+
+
+@pytest.mark.parametrize("fault", [ValueError("quotes: text 7"), KeyError("text 7"), RecursionError()])
+def test_an_event_that_no_scoring_survives_is_set_aside_and_the_others_are_decided(
+    tmp_path: Path, fault: Exception
+) -> None:
+    def stumble(conversation: Sequence[Turn]) -> Scores:
+        if conversation[-1].content == "text 7":
+            raise fault
+        return some_scores()
+
+    stage = Stage(tmp_path, a_log(events=20), scorer=ScriptedScorer(stumble))
+
+    stage.processor().run()
+
+    dead_letters = {record.offset: each for record, each in stage.log.outcomes if isinstance(each, DeadLetter)}
+    assert places(stage.log) == [(0, n) for n in range(20)]
+    assert [(offset, letter.reason) for offset, letter in dead_letters.items()] == [(7, "crashed_scorer")]
+    assert type(fault).__name__ in dead_letters[7].error
+    assert "text 7" not in dead_letters[7].error
+
+
+def test_an_event_that_cannot_be_decided_on_is_set_aside(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, a_log(events=3), scorer=ScriptedScorer(lambda _: Scores((0.5,), (1.0,), truncated=False)))
+
+    stage.processor().run()
+
+    assert [each.reason for _, each in stage.log.outcomes if isinstance(each, DeadLetter)] == ["crashed_scorer"] * 3
+
+
+def test_a_decision_that_can_never_be_published_is_a_dead_letter_for_everybody(tmp_path: Path) -> None:
+    log = a_log(events=2)
+    stage = Stage(tmp_path, log)
+    stage.sink = InMemorySink(log, stage.source, limit_bytes=10)
+
+    stage.processor().run()
+
+    assert [each.reason for _, each in log.outcomes if isinstance(each, DeadLetter)] == ["too_large", "too_large"]
+    assert stage.verdicts.decisions == []
+    assert (stage.report.counts["dead_letters"], stage.report.counts["allowed"]) == (2, 0)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("surrogate", ["", "\\ud83d"])
+@pytest.mark.parametrize(
+    "field", ["id", "tenant", "channel", "user", "conversation_id", "locale", "role", "time", "metadata"]
+)
+@pytest.mark.parametrize(
+    "value", ["18446744073709551616", "1" + "0" * 400, "-1e999", "true", "[1]", '{"a": 1e999}', '""', "null"]
+)
+def test_no_odd_field_stops_the_stream(tmp_path: Path, mark: bytes, surrogate: str, field: str, value: str) -> None:
+    log = InMemoryLog()
+    log.append(mark + f'{{"text": "hi {surrogate}", "{field}": {value}}}'.encode())
+    log.append(an_event_json(id="behind"))
+    stage = Stage(tmp_path, log)
+
+    stage.processor().run()
+
+    (_, first), (_, second) = log.outcomes
+    assert not isinstance(first, DeadLetter) or first.reason == "bad_schema"
+    assert isinstance(second, EncodedDecision)

@@ -236,6 +236,13 @@ def test_time_is_passed_through_as_given(time: object) -> None:
     assert read(an_event_json(time=time)).time == time
 
 
+def test_a_time_beyond_64_bits_becomes_the_nearest_float_on_either_way() -> None:
+    quick = read(b'{"text": "hi", "time": 18446744073709551616}')
+    exact = read(b'{"text": "hi \\ud83d", "time": 18446744073709551616}')
+
+    assert quick.time == exact.time == 18446744073709551616.0
+
+
 def test_the_event_inside_a_structured_cloud_event_wins_over_its_envelope() -> None:
     envelope = {"specversion": "1.0", "id": "envelope", "time": "T1", "source": "/chat", "type": "chat.event"}
 

@@ -57,6 +57,14 @@ def test_a_line_of_30_megabytes_is_cut_just_above_the_limit_and_the_next_one_is_
     assert [(offset, len(value or b"")) for offset, value in lines] == [(0, LIMIT_BYTES + 1), (1, 4)]
 
 
+def test_a_line_too_long_to_be_kept_whole_is_never_passed_over_as_white_space(tmp_path: Path) -> None:
+    blank = b" " * (3 * LIMIT_BYTES)
+
+    lines = lines_of(a_source(tmp_path, blank + b'{"text": "hi"}' + blank + b"\nnext\n"))
+
+    assert [(offset, len(value or b"")) for offset, value in lines] == [(0, LIMIT_BYTES + 1), (1, 4)]
+
+
 def test_a_line_of_exactly_the_limit_is_whole(tmp_path: Path) -> None:
     assert lines_of(a_source(tmp_path, b"y" * LIMIT_BYTES + b"\r\n")) == [(0, b"y" * LIMIT_BYTES)]
 
