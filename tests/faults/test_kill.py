@@ -3,22 +3,17 @@
 import json
 import random
 import signal
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import pytest
 from kafka import KafkaProducer
 
-from moderator.local.child import Child
-from moderator.local.examples import example_policies
 from moderator.local.kafka import LocalKafka
 from moderator.settings import KafkaSettings
+from tests.faults.killable import Replica, running
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
 from tests.kafka_stream import committed_offsets, read_committed, some_topics
 from tests.waiting import await_condition
@@ -28,55 +23,6 @@ LOAD_S = 60.0
 EVENTS_PER_S = 200
 SETTLE_S = 40.0
 BACK_WITHIN_S = 15.0
-
-
-class Replica:
-    """A `moderator` process that can be killed and started again under the same name."""
-
-    def __init__(self, settings: KafkaSettings, folder: Path, name: str | None, *, scoring_s: float = 0.03) -> None:
-        self._settings = settings
-        self.log = folder / f"replica-{name or id(self)}.log"
-        self._name = name
-        self._scoring_s = scoring_s
-        self.child: Child | None = None
-
-    def start(self) -> None:
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "MODERATOR_POLICIES__PATH": str(example_policies()),
-            "SCORING_S": str(self._scoring_s),
-        }
-        for field in (
-            "bootstrap_servers",
-            "group_id",
-            "events_topic",
-            "flag_topic",
-            "allow_topic",
-            "dead_letter_topic",
-        ):
-            environment[f"MODERATOR_KAFKA__{field.upper()}"] = getattr(self._settings, field)
-        if self._name:
-            environment["MODERATOR_KAFKA__INSTANCE_ID"] = self._name
-        self.child = Child([sys.executable, "-m", "tests.faults.replica"], log=self.log, env=environment)
-
-    def kill(self) -> None:
-        assert self.child
-        self.child.kill()
-
-    def drain(self) -> None:
-        assert self.child
-        self.child.stop(35)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.child:
-            self.child.kill()
 
 
 class Load:
@@ -119,18 +65,6 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(20)
-
-
-@contextmanager
-def running(*replicas: Replica) -> Iterator[None]:
-    for replica in replicas:
-        replica.start()
-    try:
-        yield
-    finally:
-        for replica in replicas:
-            if replica.child:
-                replica.child.kill()
 
 
 @pytest.mark.timeout(180)
