@@ -167,6 +167,16 @@ class ExactlyOnce:
         self._confirm_until_s = 0.0
         self._began_s = -float("inf")
 
+    def take_over(self) -> None:
+        """End what a crash left open under our id, before the group is joined: until then its offsets are hidden.
+
+        Without an answer the first publication does it, or the broker, some seconds later.
+        """
+        try:
+            self._producers.get()
+        except KafkaError as error:
+            log.warning("not_taken_over", error=type(error).__name__, cause=str(error))
+
     def publish(self, spans: list[DecidedSpan]) -> Published:
         """Make one attempt; see `Commit`.
 

@@ -68,7 +68,7 @@ def _commit(
         "transactional_id": transactional_id(settings),
         "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
     }
-    return ExactlyOnce(
+    commit = ExactlyOnce(
         membership,
         lambda: KafkaProducer(**transactional),
         send,
@@ -79,6 +79,9 @@ def _commit(
         # a random id is nobody else's
         confirm_s=_CONFIRM_S if settings.instance_id else 0.0,
     )
+    if settings.instance_id:
+        commit.take_over()
+    return commit
 
 
 def transactional_id(settings: KafkaSettings) -> str:
