@@ -4,7 +4,7 @@ Content is encoded by a second copy of the tokenizer that knows no special token
 `<|eot_id|>` gets its letters, not the token, and can forge neither a turn nor the gate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -13,11 +13,14 @@ from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.framing import OPENER, Message, opener_at
+from moderator.scoring.packing import plan_packs
 from moderator.scoring.truncation import first_turn, head_and_tail
 
 _GATE_HEADER: Final = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
 _CHARACTERS_PER_TOKEN: Final = 8
-"""More than ordinary text has: what is longer is cut before it is tokenized, so 10 MB never are for 4,000 tokens."""
+"""More than ordinary text has, so that one round of tokenizing is enough. Only a guess: nothing is left out by it."""
+_BATCH_CHARACTERS: Final = 2**20
+"""Tokenized at once: a token takes some 200 bytes meanwhile."""
 _LEAST_CONTENT_TOKENS: Final = 8
 
 _PROBES: Final[list[list[Message]]] = [
@@ -46,19 +49,6 @@ class Rendering(NamedTuple):
     truncated: bool
 
 
-class _Cut(NamedTuple):
-    """The turns of a conversation that can still fit, judged by characters.
-
-    Attributes:
-        first: index in the conversation of the first turn kept.
-        is_shortened: the last turn's middle is gone.
-    """
-
-    turns: list[Message]
-    first: int
-    is_shortened: bool
-
-
 class Renderer:
     """Renders conversations for one tokenizer and one limit. One thread owns it."""
 
@@ -83,9 +73,8 @@ class Renderer:
         )
         self._headers: dict[str, list[int]] = {}
         self.gate_pattern = tuple(tokenizer.encode(_GATE_HEADER, add_special_tokens=False))
-        self._opener = self._turn(OPENER[0], self._encode([OPENER[1]])[0])
+        self._opener = self._turn(OPENER[0], next(self._encode([OPENER[1]])))
         self._check_template(tokenizer)
-        self._most_turns = max_tokens // (len(self.gate_pattern) - 1)
         if max_tokens < 1 + len(self._opener) + len(self.gate_pattern) + _LEAST_CONTENT_TOKENS:
             raise ConfigurationError(f"`max_input_tokens` is {max_tokens}: too few to hold a message; raise it")
 
@@ -98,43 +87,64 @@ class Renderer:
         Raises:
             ValueError: a conversation has no assistant header to read the gate at; the text names its index.
         """
-        cuts = [self._cut(index, conversation) for index, conversation in enumerate(conversations)]
-        contents = iter(self._encode([content for cut in cuts for _, content in cut.turns]))
-        return [self._fit(index, cut, [next(contents) for _ in cut.turns]) for index, cut in enumerate(cuts)]
+        for index, conversation in enumerate(conversations):
+            _check_reply(index, conversation)
+        newest = self._newest(conversations)
+        return [
+            self._fit(index, [role for role, _ in conversation], turns)
+            for index, (conversation, turns) in enumerate(zip(conversations, newest, strict=True))
+        ]
 
-    def _cut(self, index: int, conversation: Sequence[Message]) -> _Cut:
-        """Leave out what cannot fit, before it costs anything."""
-        if "assistant" not in [role for role, _ in conversation[1:]]:
-            raise ValueError(f"conversation {index}: no assistant turn after another, so no header to read the gate at")
-        room = self.max_tokens * _CHARACTERS_PER_TOKEN
-        turns: list[Message] = []
-        is_shortened = False
-        for role, content in reversed(conversation):
+    def _newest(self, conversations: Sequence[Sequence[Message]]) -> list[list[list[int]]]:
+        """Tokenize each conversation's turns from the last backwards, until they are all, or more than the model reads.
+
+        Each round is one batch over all conversations that need more; few need a second.
+        """
+        read: list[list[list[int]]] = [[] for _ in conversations]  # the last turn first
+        short = list(range(len(conversations)))
+        while short:
+            rounds = [self._next(conversations[at], skip=len(read[at])) for at in short]
+            contents = self._encode([content for turns in rounds for _, content in turns])
+            for at, turns in zip(short, rounds, strict=True):
+                read[at] += [self._turn(role, self._bounded(next(contents))) for role, _ in turns]
+            short = [at for at in short if len(read[at]) < len(conversations[at]) and self._fits(read[at])]
+        return [turns[::-1] for turns in read]
+
+    def _next(self, conversation: Sequence[Message], skip: int) -> list[Message]:
+        """Take turns backwards, one or more: what fills the model if it is ordinary text."""
+        room = self.max_tokens
+        taken: list[Message] = []
+        for role, content in reversed(conversation[: len(conversation) - skip]):
             text = _readable(content)
-            if not turns and len(text) > room:
-                text, is_shortened = text[: room - room // 2] + text[-(room // 2) :], True
-            room -= len(text)
-            if turns and (room < 0 or len(turns) >= self._most_turns):
+            room -= len(self._header(role)) + len(text) // _CHARACTERS_PER_TOKEN
+            if taken and room < 0:
                 break
-            turns.append((role, text))
-        return _Cut(turns[::-1], len(conversation) - len(turns), is_shortened)
+            taken.append((role, text))
+        return taken
 
-    def _fit(self, index: int, cut: _Cut, contents: list[list[int]]) -> Rendering:
-        roles = [role for role, _ in cut.turns]
-        turns = [self._turn(role, content) for role, content in zip(roles, contents, strict=True)]
-        is_whole = cut.first == 0 and not cut.is_shortened
-        if is_whole and 1 + sum(map(len, turns)) <= self.max_tokens:
+    def _bounded(self, content: list[int]) -> list[int]:
+        """Keep no more of what is too long by itself than its ends, from which `_fit` cuts what it needs."""
+        return content if len(content) <= self.max_tokens else head_and_tail(content, self.max_tokens)
+
+    def _fits(self, turns: list[list[int]]) -> bool:
+        return 1 + sum(map(len, turns)) <= self.max_tokens
+
+    def _fit(self, index: int, roles: list[str], turns: list[list[int]]) -> Rendering:
+        offset = len(roles) - len(turns)
+        if offset == 0 and self._fits(turns):
             return self._join(roles, turns, truncated=False)
+        roles = roles[offset:]
         room = self.max_tokens - 1 - len(self._opener)
         if roles[-1] == "assistant" and len(turns[-1]) > room:
-            turns[-1] = self._turn("assistant", head_and_tail(contents[-1], room - len(self.gate_pattern)))
+            content = turns[-1][len(self.gate_pattern) - 1 : -1]
+            turns[-1] = self._turn("assistant", head_and_tail(content, room - len(self.gate_pattern)))
         lengths = [len(turn) for turn in turns]
         anchor = _last_reply(roles)
         if anchor is None or sum(lengths[anchor:]) > room:
             raise ValueError(
                 f"conversation {index}: what follows the last assistant header is more than the model reads"
             )
-        return self._open(roles, turns, first_turn(lengths, offset=cut.first, anchor=anchor, room=room))
+        return self._open(roles, turns, first_turn(lengths, offset=offset, anchor=anchor, room=room))
 
     def _open(self, roles: list[str], turns: list[list[int]], first: int) -> Rendering:
         """Begin with the turn `first`, put the opener where a reply would answer nothing."""
@@ -160,8 +170,12 @@ class Renderer:
             self._headers[role] = [self._start, *name, self._end, *gap]
         return self._headers[role]
 
-    def _encode(self, texts: list[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self._text.encode_batch_fast(texts, add_special_tokens=False)]
+    def _encode(self, texts: list[str]) -> Iterator[list[int]]:
+        for batch in plan_packs([len(text) for text in texts], _BATCH_CHARACTERS):
+            encodings = self._text.encode_batch_fast(texts[batch.start : batch.stop], add_special_tokens=False)
+            ids = [encoding.ids for encoding in encodings]
+            del encodings  # large, and not needed while the next batch is made
+            yield from ids
 
     def _check_template(self, tokenizer: PreTrainedTokenizerFast) -> None:
         if list(self.gate_pattern) != [self._eot, *self._header("assistant")]:
@@ -176,6 +190,11 @@ class Renderer:
             turns = [self._turn(role, content) for (role, _), content in zip(probe, contents, strict=True)]
             if wanted != [self._bos, *chain.from_iterable(turns)]:
                 raise ConfigurationError("the chat template is not Llama-3's, the only one that ArmoRM was trained on")
+
+
+def _check_reply(index: int, conversation: Sequence[Message]) -> None:
+    if "assistant" not in [role for role, _ in conversation[1:]]:
+        raise ValueError(f"conversation {index}: no assistant turn after another, so no header to read the gate at")
 
 
 def _readable(content: str) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
+from moderator.scoring.checkpoint import locate, open_checkpoint
 from moderator.scoring.framing import OPENER, Message, frame
 from moderator.scoring.rendering import Renderer, Rendering
 from tests import tiny_armorm
@@ -147,7 +148,7 @@ def alternating(turns: int, content: str) -> list[Message]:
 @given(
     sizes=st.lists(st.integers(0, 60), min_size=1, max_size=12),
     speaker=st.integers(0, 1),
-    word=st.sampled_from(["x ", "\u00e9! ", "<| "]),
+    word=st.sampled_from(["x ", "\u00e9! ", "<| ", "x" + " " * 100]),
 )
 def test_whatever_the_length_the_limit_holds_and_the_gate_stays(
     small: Renderer, llama3_tokenizer: PreTrainedTokenizerFast, sizes: list[int], speaker: int, word: str
@@ -220,6 +221,65 @@ def test_a_judged_message_too_long_by_itself_keeps_head_and_tail(small: Renderer
     assert len(rendering.token_ids) == 128
     assert "\n\nThe head of it. middle" in text
     assert text.endswith("middle  The tail of it.<|eot_id|>")
+
+
+NOTHING = {"llama3": " " * 17_000, "builtin": "\u200d" * 17_000}
+"""Much text of few tokens: Llama-3 has one for 128 spaces, and the built-in tokenizer drops joiners (and case)."""
+
+
+@pytest.fixture(params=NOTHING)
+def padded(request: pytest.FixtureRequest, renderer: Renderer) -> tuple[Renderer, str]:
+    """A renderer, and what much can be hidden behind."""
+    if request.param == "llama3":
+        return renderer, NOTHING["llama3"]
+    return Renderer(open_checkpoint(locate("builtin").folder).tokenizer, 4096), NOTHING["builtin"]
+
+
+def test_a_judged_message_is_read_whole_where_its_tokens_fit(padded: tuple[Renderer, str]) -> None:
+    renderer, nothing = padded
+    judged = f"nice day{nothing}i will kill you{nothing}bye"
+
+    rendering = render_one(renderer, frame([("user", judged)]))
+
+    assert not rendering.truncated
+    assert len(rendering.token_ids) < 500
+    assert "i will kill you" in text_of(renderer, rendering)
+
+
+def test_older_turns_are_read_whole_where_their_tokens_fit(padded: tuple[Renderer, str]) -> None:
+    renderer, nothing = padded
+    older = [f"i will {number} you{nothing}{nothing}bye" for number in range(10)]
+    conversations = [frame([("user", text) for text in [*older[:turns], "ok?"]]) for turns in (10, 0, 3)]
+
+    renderings = renderer.render(conversations)
+
+    for turns, rendering in zip((10, 0, 3), renderings, strict=True):
+        text = text_of(renderer, rendering)
+        assert not rendering.truncated
+        assert [number for number in range(10) if f"i will {number} you" in text] == list(range(turns))
+
+
+def test_turns_are_left_out_only_where_their_tokens_do_not_fit(small: Renderer) -> None:
+    conversation = frame([("user", "hi"), ("user", "word " * 200), ("user", f"a{' ' * 5_000}z"), ("user", "ok?")])
+
+    rendering = render_one(small, conversation)
+
+    text = text_of(small, rendering)
+    assert rendering.truncated
+    assert f"a{' ' * 5_000}z" in text
+    assert "word" not in text
+    assert "\n\nhi" not in text
+
+
+def test_a_batch_of_messages_of_a_megabyte_each_renders(small: Renderer) -> None:
+    conversations = [frame([("user", f"{number}{' ' * 2**20}end")]) for number in range(3)]
+
+    renderings = small.render(conversations)
+
+    assert [len(rendering.token_ids) for rendering in renderings] == [128] * 3
+    for number, rendering in enumerate(renderings):
+        assert f"\n\n{number} " in text_of(small, rendering)
+        assert text_of(small, rendering).endswith(" end<|eot_id|>")
 
 
 def test_a_very_long_conversation_renders(renderer: Renderer) -> None:
