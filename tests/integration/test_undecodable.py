@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 from contextlib import closing
 
 import pytest
@@ -27,11 +28,11 @@ class NotUtf8(str):  # noqa: SLOT000 - it holds nothing
         return b"\xff\xfe"
 
 
-def produce_batches(settings: KafkaSettings, bad_offset: int | None = None) -> None:
-    for batch in BATCHES:
+def produce_batches(settings: KafkaSettings, *bad_offsets: int, batches: Sequence[range] = BATCHES) -> None:
+    for batch in batches:
         producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=1_000)
         for offset in batch:
-            headers = [(NotUtf8("x"), b"1")] if offset == bad_offset else []
+            headers = [(NotUtf8("x"), b"1")] if offset in bad_offsets else []
             producer.send(settings.events_topic, b"value-%d" % offset, partition=0, headers=headers)
         producer.close()
 
@@ -61,7 +62,7 @@ def poll_until_it_stops(settings: KafkaSettings) -> tuple[list[int], Undecodable
 @pytest.mark.parametrize("what", ["header key", "checksum"])
 def test_an_undecodable_batch_is_named_with_a_way_past_it(kafka: LocalKafka, what: str) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=1)
-    produce_batches(settings, bad_offset=5 if what == "header key" else None)
+    produce_batches(settings, *([5] if what == "header key" else []))
     if what == "checksum":
         damage(kafka, settings, b"value-5")
 
@@ -70,10 +71,26 @@ def test_an_undecodable_batch_is_named_with_a_way_past_it(kafka: LocalKafka, wha
     assert offsets == list(range(5 if what == "header key" else 3))
     assert f"topic `{settings.events_topic}` partition 0 offset {len(offsets)}" in str(error)
     assert f"--group {settings.group_id} --topic {settings.events_topic}:0" in str(error)
+    assert resumed_at(error) == BATCHES[BAD_BATCH].stop
+    assert read_from(settings, resumed_at(error)) == list(BATCHES[BAD_BATCH + 1])
+
+
+def test_what_is_readable_between_two_bad_batches_is_not_skipped(kafka: LocalKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=1)
+    first_bad, good, second_bad = range(3), range(3, 8), range(8, 30)
+    produce_batches(settings, 0, 8, batches=(first_bad, good, second_bad))
+
+    offsets, error = poll_until_it_stops(settings)
+
+    assert offsets == []
+    assert resumed_at(error) == good.start
+    assert read_from(settings, good.start) == list(good)
+
+
+def resumed_at(error: UndecodableBatchError) -> int:
     found = re.search(r"--to-offset (\d+)", str(error))
     assert found is not None
-    assert int(found[1]) == BATCHES[BAD_BATCH].stop
-    assert read_from(settings, int(found[1])) == list(BATCHES[BAD_BATCH + 1])
+    return int(found[1])
 
 
 def read_from(settings: KafkaSettings, offset: int) -> list[int]:
