@@ -9,6 +9,7 @@ Headers = list[tuple[str, bytes]]
 _RECORD_OVERHEAD_BYTES = 128
 """More than one record costs beside its key, value and headers, in a batch of its own."""
 _HEADER_OVERHEAD_BYTES = 10
+_OURS = "dlq."
 
 
 class DeadLetterRecord(NamedTuple):
@@ -21,6 +22,8 @@ class DeadLetterRecord(NamedTuple):
 
 def dead_letter_record(record: Record, letter: DeadLetter, at: str, limit_bytes: int) -> DeadLetterRecord:
     """Wrap a record that cannot be judged.
+
+    A dead letter that was sent in again, and died again, carries the new reasons alone.
 
     Args:
         record: as it was polled.
@@ -44,9 +47,10 @@ def size_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> int:
 
 
 def _without_nulls(record: Record) -> tuple[bytes | None, Headers, list[str]]:
-    """Empty what the client refuses to write as null, and name it."""
-    headers = [(name, b"" if content is None else content) for name, content in record.headers]
-    nulls = [f"header:{name}" for name, content in record.headers if content is None]
+    """Empty what the client refuses to write as null, and name it; reasons of an earlier dead letter are left out."""
+    original = [(name, content) for name, content in record.headers if not name.startswith(_OURS)]
+    headers = [(name, b"" if content is None else content) for name, content in original]
+    nulls = [f"header:{name}" for name, content in original if content is None]
     if record.key is None and record.value is None:
         return b"", headers, ["value", *nulls]
     return record.value, headers, nulls
@@ -63,7 +67,7 @@ def _reasons(record: Record, letter: DeadLetter, at: str) -> Headers:
         "timestamp": timestamp,
         "at": at,
     }
-    return [(f"dlq.{name}", text.encode()) for name, text in reasons.items()]
+    return [(f"{_OURS}{name}", text.encode()) for name, text in reasons.items()]
 
 
 def _cut(whole: DeadLetterRecord, original_headers: int, limit_bytes: int) -> DeadLetterRecord:

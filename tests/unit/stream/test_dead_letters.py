@@ -51,6 +51,19 @@ def test_what_the_client_cannot_write_is_written_empty_and_named() -> None:
     assert dict(sent.headers)["dlq.null"] == b"value,header:a,header:c"
 
 
+def test_a_dead_letter_that_dies_again_carries_the_new_reasons_alone() -> None:
+    stale = [("dlq.reason", b"too_large"), ("dlq.null", b"value"), ("dlq.truncated", b"value"), ("dlq.error", None)]
+    record = a_record(headers=[("x", b"1"), *stale])
+
+    sent = dead_letter_record(record, LETTER, AT, ROOMY)
+
+    names = [name for name, _ in sent.headers]
+    assert len(names) == len(set(names))
+    assert not {"dlq.null", "dlq.truncated"} & set(names)
+    assert dict(sent.headers)["dlq.reason"] == b"bad_json"
+    assert sent.headers[0] == ("x", b"1")
+
+
 def test_an_unknown_time_is_written_empty() -> None:
     sent = dead_letter_record(a_record(timestamp_ms=None), LETTER, AT, ROOMY)
 
