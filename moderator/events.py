@@ -292,7 +292,7 @@ class PolledBatch:
 
     Attributes:
         epoch: how often this process had been given the partition when it polled.
-        next_offset: the offset to read after these (larger than last + 1 where the log has gaps).
+        next_offset: the last record's offset + 1, even where the log has a gap behind it.
     """
 
     partition: Partition
