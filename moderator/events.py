@@ -6,6 +6,7 @@ published decision is a `TypedDict`, built once and encoded at once.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul
 from typing import Literal, NamedTuple, NotRequired
 
 from typing_extensions import TypedDict  # pydantic, which makes the JSON Schemas, wants this one before Python 3.12
@@ -132,7 +133,8 @@ class Scores(NamedTuple):
     @property
     def overall(self) -> float:
         """ArmoRM's gated score: sum over objectives of reward x weight."""
-        return sum(reward * weight for reward, weight in zip(self.rewards, self.weights, strict=True))
+        overall: float = sum(map(mul, self.rewards, self.weights))
+        return overall
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import mul
 
 import orjson
 
@@ -158,11 +159,11 @@ def explain(scores: Scores, objectives: Sequence[str]) -> list[Contribution]:
 
     The listed contributions sum to the recorded `overall` within 1e-5.
     """
-    terms = [
-        (reward * weight, name, reward, weight)
-        for name, reward, weight in zip(objectives, scores.rewards, scores.weights, strict=True)
-    ]
-    terms.sort(key=lambda term: -abs(term[0]))
+    terms = sorted(
+        zip(map(mul, scores.rewards, scores.weights), objectives, scores.rewards, scores.weights, strict=True),
+        key=_size,
+        reverse=True,
+    )
     listed: list[Contribution] = [
         {
             "objective": name,
@@ -174,6 +175,10 @@ def explain(scores: Scores, objectives: Sequence[str]) -> list[Contribution]:
     ]
     others = sum(contribution for contribution, *_ in terms[LISTED_CONTRIBUTIONS:])
     return [*listed, {"objective": "others", "contribution": round(others, DECIMALS)}]
+
+
+def _size(term: tuple[float, str, float, float]) -> float:
+    return abs(term[0])
 
 
 def iso_time(epoch_s: float) -> str:

@@ -60,7 +60,7 @@ def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
         "auto_offset_reset": settings.start_at,
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
-        "max_poll_records": 1_000,
+        "max_poll_records": 2_000,
         "max_partition_fetch_bytes": 2 * 2**20,
         "fetch_max_bytes": 16 * 2**20,
         "fetch_max_wait_ms": 100,
@@ -82,8 +82,9 @@ def producer_settings(largest_record_bytes: int, smallest_batch_limit_bytes: int
         "enable_idempotence": True,
         # every publication ends in a flush, so waiting costs nothing and makes a batch of what would be ten requests
         "linger_ms": 50,
-        # one batch of a partition is in flight at a time, so batches must be large
-        "batch_size": min(256 * 1024, smallest_batch_limit_bytes),
+        # one batch of a partition is in flight at a time, and while a second one waits the client wakes its sender for
+        # every single record: a window's part of a partition must fit into one
+        "batch_size": min(2**20, smallest_batch_limit_bytes),
         "max_request_size": max(2**20, largest_record_bytes),
         "compression_type": "lz4",
         "request_timeout_ms": 1_500,
