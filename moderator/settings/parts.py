@@ -1,5 +1,6 @@
 """What can be set: one frozen model per part, the unit in the name, the reason in the description."""
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
@@ -10,6 +11,10 @@ from moderator.events import IncludeContent
 
 PREFIX = "MODERATOR_"
 NESTING = "__"
+
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\](?=:)|[^\s:/\[\]]+)(:(?P<port>\d{1,5}))?")
+_DEFAULT_PORT = 9092
+_LAST_PORT = 65_535
 
 
 class _Part(BaseModel):
@@ -46,14 +51,30 @@ class KafkaSettings(_Part):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to talk to the brokers."
     )
-    sasl_mechanism: (
-        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"] | None
-    ) = Field(None, description="SASL mechanism, with a SASL protocol.")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`, with a SASL protocol, user and password."
+    )
     sasl_username: str | None = Field(None, description="SASL user.")
     sasl_password: SecretStr | None = Field(None, description="SASL password.")
     ssl_cafile: Path | None = Field(None, description="Certificates to trust; unset: the system's.")
     ssl_certfile: Path | None = Field(None, description="Client certificate.")
     ssl_keyfile: Path | None = Field(None, description="Client key.")
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _demand_addresses(cls, servers: str) -> str:
+        for server in servers.split(","):
+            address = _ADDRESS.fullmatch(server.strip())
+            if address is None or not 0 < int(address["port"] or _DEFAULT_PORT) <= _LAST_PORT:
+                raise ValueError(f"should be `host:port`, comma-separated; `{server.strip()}` is not")
+        return servers
+
+    @field_validator("ssl_cafile", "ssl_certfile", "ssl_keyfile")
+    @classmethod
+    def _demand_files(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError("there is no such file")
+        return path
 
     @model_validator(mode="after")
     def _keep_topics_apart(self) -> Self:
@@ -68,8 +89,7 @@ class KafkaSettings(_Part):
     def _demand_credentials(self) -> Self:
         if self.security_protocol.startswith("SASL") and self.sasl_mechanism is None:
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism")
-        by_password = self.sasl_mechanism in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
-        if by_password and (self.sasl_username is None or self.sasl_password is None):
+        if self.sasl_mechanism and (self.sasl_username is None or self.sasl_password is None):
             raise ValueError(f"sasl_mechanism {self.sasl_mechanism} needs sasl_username and sasl_password")
         return self
 

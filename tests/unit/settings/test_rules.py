@@ -1,5 +1,6 @@
 """What settings must not say together."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,36 @@ def test_sasl_without_mechanism_is_named_with_the_place_that_set_it() -> None:
 def test_a_mechanism_by_password_needs_user_and_password(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="needs sasl_username and sasl_password"):
         KafkaSettings(security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", **given)
+
+
+@pytest.mark.parametrize("mechanism", ["GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"])
+def test_a_mechanism_that_needs_more_than_user_and_password_is_refused(mechanism: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^`MODERATOR_KAFKA__SASL_MECHANISM` .* `{mechanism}`: should be"):
+        load_settings(environ={"MODERATOR_KAFKA__SASL_MECHANISM": mechanism})
+
+
+@pytest.mark.parametrize("name", ["SSL_CAFILE", "SSL_CERTFILE", "SSL_KEYFILE"])
+def test_a_certificate_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+    variable, path = f"MODERATOR_KAFKA__{name}", tmp_path / "missing.pem"
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environ={variable: str(path)}, folder=tmp_path)
+
+    assert str(caught.value).startswith(f"`{variable}` in the environment is `")
+    assert str(caught.value).endswith(": there is no such file")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["localhost:notaport", "a:9092,", ",a:9092", "a:9092,,b", "a:0", "a:65536", "SSL://a:9093", "::1", "[::1]"]
+)
+def test_brokers_without_a_host_and_a_port_are_refused(wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"`MODERATOR_KAFKA__BOOTSTRAP_SERVERS` .*should be `host:port`"):
+        load_settings(environ={"MODERATOR_KAFKA__BOOTSTRAP_SERVERS": wrong})
+
+
+@pytest.mark.parametrize("right", ["a", "a:1, b.example:65535", "10.0.0.1:9092", "[::1]:9092"])
+def test_brokers_are_names_or_numbers_with_a_port_or_the_usual_one(right: str) -> None:
+    assert KafkaSettings(bootstrap_servers=right).bootstrap_servers == right
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "-1", "0"])
