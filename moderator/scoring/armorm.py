@@ -221,22 +221,16 @@ class ArmoRM:
 
 
 def _load(checkpoint: Checkpoint, dtype: str | torch.dtype, device: torch.device) -> tuple[ArmoRMModel, str]:
-    try:
-        with torch.device("meta"):
-            model = ArmoRMModel(checkpoint.config)
-        # its frequencies are no part of a checkpoint, and those made on the meta device are empty
-        model.model.rotary_emb = LlamaRotaryEmbedding(checkpoint.config.backbone).to(device)
-    except (KeyError, ValueError, RuntimeError) as error:
-        where = checkpoint.folder / "config.json"
-        raise ConfigurationError(f"{where}: no such backbone can be built: {error}") from error
+    model = _empty(checkpoint, device)
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
 
     def place(name: str, tensor: torch.Tensor, stored: torch.dtype) -> torch.Tensor:
         if name.startswith("model."):
             return tensor.to(device, choose_dtype(dtype, stored, device), copy=True)
-        if not torch.isfinite(tensor).all():
-            raise ConfigurationError(f"{checkpoint.folder}: `{name}` holds a number that is not finite")
-        return tensor.to(device, torch.float32, copy=True)
+        head = tensor.to(device, torch.float32, copy=True)
+        if not torch.isfinite(head).all():  # float64 may hold what float32 cannot
+            raise ConfigurationError(f"{checkpoint.folder}: `{name}` holds a number that is not finite in float32")
+        return head
 
     if device.type == "cuda":
         # sums in float32, so that a text's scores depend less on what shares its pack
@@ -247,6 +241,22 @@ def _load(checkpoint: Checkpoint, dtype: str | torch.dtype, device: torch.device
         raise ConfigurationError(f"device `{device}` has too little memory for {checkpoint.folder}") from error
     model.load_state_dict(loaded.tensors, assign=True)
     return model.requires_grad_(requires_grad=False), loaded.fingerprint
+
+
+def _empty(checkpoint: Checkpoint, device: torch.device) -> ArmoRMModel:
+    """Build the model on the meta device, with rotary frequencies, which are no part of a checkpoint."""
+    where = checkpoint.folder / "config.json"
+    try:
+        with torch.device("meta"):
+            model = ArmoRMModel(checkpoint.config)
+        rotary = LlamaRotaryEmbedding(checkpoint.config.backbone)
+    except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{where}: no such backbone can be built: {reason}") from error
+    if not torch.isfinite(rotary.inv_freq).all():
+        raise ConfigurationError(f"{where}: `rope_parameters` or `rope_scaling` give frequencies that are not finite")
+    model.model.rotary_emb = rotary.to(device)
+    return model
 
 
 def _input_tokens(wanted: int | None, config: ArmoRMConfig) -> int:

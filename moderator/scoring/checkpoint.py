@@ -147,6 +147,8 @@ def _tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
         raise ConfigurationError(f"{path}: not a tokenizer; fetch it again") from error
     fields = read_json(folder / _TOKENIZER_CONFIG)
     template, bos = _template(folder, fields), _content(fields.get("bos_token"))
+    if bos not in backend.get_vocab():  # transformers would add it, with an id beyond the embedding
+        raise ConfigurationError(f"{folder / _TOKENIZER_CONFIG}: `bos_token` must be a token of {_TOKENIZER}")
     largest = _largest_id(backend, {bos, template})
     if largest >= vocab_size:
         raise ConfigurationError(f"{path}: token {largest} is beyond the model's `vocab_size` {vocab_size}")
@@ -168,12 +170,22 @@ def _largest_id(backend: Tokenizer, used: Iterable[str | None]) -> int:
 
 def _template(folder: Path, fields: dict[str, Any]) -> str:
     path = folder / _TEMPLATE
-    template = path.read_text(encoding="utf-8") if path.is_file() else fields.get("chat_template")
+    template = _text(path) if path.is_file() else fields.get("chat_template")
     if isinstance(template, list):
-        template = next((entry.get("template") for entry in template if entry.get("name") == "default"), None)
+        named = [entry for entry in template if isinstance(entry, dict)]
+        template = next((entry.get("template") for entry in named if entry.get("name") == "default"), None)
     if not isinstance(template, str) or not template.strip():
         raise ConfigurationError(f"{folder}: no chat template in {_TOKENIZER_CONFIG} (`chat_template`) or {_TEMPLATE}")
     return template
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: not UTF-8 text; fetch it again") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _content(token: object) -> str | None:

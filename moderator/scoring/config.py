@@ -1,11 +1,13 @@
 """What `config.json` of an ArmoRM checkpoint says, checked once."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
 from huggingface_hub.errors import StrictDataclassError
 from transformers import LlamaConfig
+from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES
@@ -22,12 +24,14 @@ _SIZES: Final = (
 _OPTIONS: Final = (
     "num_key_value_heads",
     "head_dim",
-    "hidden_act",
     "rms_norm_eps",
+    "hidden_act",
     "attention_bias",
     "mlp_bias",
     "initializer_range",
 )
+_OPTIONAL_SIZES: Final = _OPTIONS[:2]
+_MOST: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,10 @@ class ArmoRMConfig:
             raise ConfigurationError(f"{where}: `model_type` is `{fields['model_type']}`; ArmoRM needs `llama`")
         if fields.get("quantization_config") is not None:
             raise ConfigurationError(f"{where}: `quantization_config`: quantized checkpoints cannot be loaded")
-        temperature = fields.get("gating_temperature", 10)
-        if not _is_number(temperature) or not 0 < temperature < float("inf"):
-            raise ConfigurationError(f"{where}: `gating_temperature` must be a number above 0")
         return cls(
             backbone=_backbone(fields, where),
             objectives=_objectives(fields, where),
-            gating_temperature=float(temperature),
+            gating_temperature=_positive(fields, "gating_temperature", where, default=10.0),
             gating_hidden_dim=_whole(fields, "gating_hidden_dim", where, least=1, default=1024),
             gating_n_hidden=_whole(fields, "gating_n_hidden", where, least=0, default=3),
         )
@@ -107,6 +108,8 @@ def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:
     theta = _rope_theta(fields, where)
     known: dict[str, Any] = {name: _whole(fields, name, where, least=1) for name in _SIZES}
     known |= {name: fields[name] for name in _OPTIONS if fields.get(name) is not None}
+    known |= {name: _whole(fields, name, where, least=1) for name in _OPTIONAL_SIZES if name in known}
+    known["rms_norm_eps"] = _positive(fields, "rms_norm_eps", where, default=1e-6)
     known |= {name: fields[name] for name in ("rope_theta", "rope_scaling", "rope_parameters") if name in fields}
     try:
         # no padding token: packed texts have none, and an id beyond the vocabulary would stop the embedding
@@ -115,14 +118,25 @@ def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:
         raise ConfigurationError(f"{where}: {_last_line(error)}") from error
     if (config.rope_parameters or {}).get("rope_theta") != theta:
         raise ConfigurationError(f"{where}: `rope_theta` is {theta}, but this transformers release would use another")
+    _check_heads(config, where)
+    if config.hidden_act not in ACT2FN:
+        raise ConfigurationError(f"{where}: `hidden_act` is `{config.hidden_act}`, which is no activation")
     return config
+
+
+def _check_heads(config: LlamaConfig, where: str) -> None:
+    heads, key_heads = config.num_attention_heads, config.num_key_value_heads
+    if key_heads is None or heads % key_heads:
+        raise ConfigurationError(f"{where}: `num_key_value_heads` is {key_heads}; it must divide {heads} heads")
+    if config.head_dim is None or config.head_dim % 2:
+        raise ConfigurationError(f"{where}: `head_dim` is {config.head_dim}; rotary positions need an even one")
 
 
 def _rope_theta(fields: Mapping[str, Any], where: str) -> float:
     """Find the file's theta: `rope_parameters` as transformers 5 writes it, `rope_theta` as 4 did."""
     nested = fields.get("rope_parameters") or {}
     theta = nested.get("rope_theta", fields.get("rope_theta")) if isinstance(nested, dict) else None
-    if not _is_number(theta) or not 0 < theta < float("inf"):
+    if not _is_positive(theta):
         raise ConfigurationError(f"{where}: `rope_theta` is missing or not a number above 0")
     return float(theta)
 
@@ -131,13 +145,20 @@ def _whole(fields: Mapping[str, Any], name: str, where: str, *, least: int, defa
     value = fields.get(name, default)
     if value is None:
         raise ConfigurationError(f"{where}: `{name}` is missing")
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigurationError(f"{where}: `{name}` must be a whole number from {least}")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
+        raise ConfigurationError(f"{where}: `{name}` must be a whole number from {least} to {_MOST}")
     return value
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _positive(fields: Mapping[str, Any], name: str, where: str, *, default: float) -> float:
+    value = fields.get(name, default)
+    if not _is_positive(value):
+        raise ConfigurationError(f"{where}: `{name}` must be a number above 0")
+    return float(value)
+
+
+def _is_positive(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
 
 
 def _last_line(error: Exception) -> str:

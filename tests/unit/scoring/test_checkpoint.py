@@ -202,6 +202,16 @@ def test_a_head_that_is_not_finite_is_named(copied: Path, name: str, value: floa
     assert f"`{name}` holds a number that is not finite" in error_of(copied)
 
 
+def test_a_head_too_large_for_float32_is_named(copied: Path) -> None:
+    def enlarge(weights: dict[str, torch.Tensor]) -> None:
+        weights["regression_layer.weight"] = weights["regression_layer.weight"].double()
+        weights["regression_layer.weight"][0, 0] = 1e300
+
+    change_weights(copied, enlarge)
+
+    assert "`regression_layer.weight` holds a number that is not finite in float32" in error_of(copied)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
 def test_a_cut_weights_file_is_named(copied: Path, share: float) -> None:
     content = (copied / WEIGHTS).read_bytes()
@@ -298,14 +308,36 @@ def test_a_damaged_file_is_named(copied: Path, name: str, content: str) -> None:
         ({"num_hidden_layers": True}, "`num_hidden_layers` must be"),
         ({"vocab_size": 0}, "`vocab_size` must be"),
         ({"num_attention_heads": 5}, "not a multiple of the number of attention"),
-        ({"num_key_value_heads": "2"}, "num_key_value_heads"),
-        ({"hidden_act": "magic"}, "magic"),
+        ({"hidden_size": 33}, "not a multiple of the number of attention"),
+        ({"hidden_size": -32}, "`hidden_size` must be a whole number from 1"),
+        ({"vocab_size": 10**30}, "`vocab_size` must be a whole number from 1 to 2147483647"),
+        ({"num_key_value_heads": "2"}, "`num_key_value_heads` must be a whole number from 1"),
+        ({"num_key_value_heads": 0}, "`num_key_value_heads` must be a whole number from 1"),
+        ({"num_key_value_heads": -2}, "`num_key_value_heads` must be a whole number from 1"),
+        ({"num_key_value_heads": 3}, "`num_key_value_heads` is 3; it must divide 4 heads"),
+        ({"num_key_value_heads": 8}, "`num_key_value_heads` is 8; it must divide 4 heads"),
+        ({"head_dim": 0}, "`head_dim` must be a whole number from 1"),
+        ({"head_dim": "8"}, "`head_dim` must be a whole number from 1"),
+        ({"head_dim": 7}, "`head_dim`"),
+        ({"num_attention_heads": 32, "num_key_value_heads": 2}, "`head_dim` is 1; rotary positions need an even one"),
+        ({"rms_norm_eps": float("nan")}, "`rms_norm_eps` must be a number above 0"),
+        ({"rms_norm_eps": float("inf")}, "`rms_norm_eps` must be a number above 0"),
+        ({"rms_norm_eps": -1e-5}, "`rms_norm_eps` must be a number above 0"),
+        ({"rms_norm_eps": "small"}, "`rms_norm_eps` must be a number above 0"),
+        ({"rms_norm_eps": None}, "`rms_norm_eps` must be a number above 0"),
+        ({"attention_bias": "no"}, "attention_bias"),
+        ({"hidden_act": ""}, "`hidden_act`"),
+        ({"hidden_act": "magic"}, "`hidden_act` is `magic`"),
         ({"model_type": "mistral"}, "`model_type` is `mistral`"),
         ({"quantization_config": {"bits": 4}}, "`quantization_config`"),
         ({"rope_theta": ...}, "`rope_theta` is missing"),
         ({"rope_theta": -1}, "`rope_theta`"),
         ({"rope_theta": "big"}, "`rope_theta`"),
+        ({"rope_theta": 10**400}, "`rope_theta`"),
         ({"rope_scaling": {"type": "magic"}}, "magic"),
+        ({"rope_scaling": {"type": "linear", "factor": 0}}, "`rope_scaling` give frequencies that are not finite"),
+        ({"rope_scaling": {"type": "linear", "factor": "x"}}, "no such backbone can be built"),
+        ({"gating_temperature": 10**400}, "`gating_temperature`"),
         ({"gating_temperature": 0}, "`gating_temperature`"),
         ({"gating_temperature": "hot"}, "`gating_temperature`"),
         ({"gating_n_hidden": -1}, "`gating_n_hidden`"),
@@ -324,7 +356,10 @@ def test_a_wrong_config_names_the_field(copied: Path, changes: dict[str, Any], p
     assert problem in text
 
 
-@pytest.mark.parametrize("template", [None, "", "  ", 7, [], [{"name": "rag", "template": "x"}]])
+@pytest.mark.parametrize(
+    "template",
+    [None, "", "  ", 7, [], ["x"], [None], [{"name": "rag", "template": "x"}], [{"name": "default", "template": 7}]],
+)
 def test_an_absent_chat_template_is_named(copied: Path, template: object) -> None:
     (copied / "chat_template.jinja").unlink()
     fields = {"bos_token": "<|begin_of_text|>", "chat_template": template}
@@ -333,10 +368,17 @@ def test_an_absent_chat_template_is_named(copied: Path, template: object) -> Non
     assert "no chat template" in error_of(copied)
 
 
-def test_an_absent_bos_token_is_named(copied: Path) -> None:
-    (copied / "tokenizer_config.json").write_text("{}")
+def test_a_chat_template_that_is_not_utf8_is_named(copied: Path) -> None:
+    (copied / "chat_template.jinja").write_bytes(b"{{ '\xe9' }}")
 
-    assert "bos_token" in error_of(copied)
+    assert error_of(copied).startswith(f"{copied / 'chat_template.jinja'}: not UTF-8")
+
+
+@pytest.mark.parametrize("token", [None, "", 7, ["x"], {"content": 7}, "<|new|>", {"content": "<|new|>"}, "\ud83d"])
+def test_a_bos_token_that_the_tokenizer_lacks_is_named(copied: Path, token: object) -> None:
+    (copied / "tokenizer_config.json").write_text(json.dumps({"bos_token": token}))
+
+    assert error_of(copied).startswith(f"{copied / 'tokenizer_config.json'}: `bos_token`")
 
 
 def test_a_tokenizer_of_another_model_is_named(copied: Path) -> None:
