@@ -131,10 +131,10 @@ def save_checkpoint(
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, folder / SINGLE, metadata={"format": "pt"})
-    (folder / SINGLE).chmod(0o644)  # safetensors leaves it to its owner alone; a package is for everyone
-    tokenizer.save_pretrained(folder)
     (folder / _CONFIG).write_text(json.dumps(config.to_fields(), indent=2) + "\n", encoding="utf-8")
+    tokenizer.save_pretrained(folder)
+    save_file(tensors, folder / SINGLE, metadata={"format": "pt"})
+    (folder / SINGLE).chmod((folder / _CONFIG).stat().st_mode)  # safetensors leaves it to its owner alone
 
 
 def _tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from collections.abc import Callable
 from hashlib import sha256
@@ -89,6 +90,19 @@ def test_a_saved_model_loads_to_the_same_scores(tmp_path: Path) -> None:
     assert loaded.config.objectives == ("beavertails-is_safe", "helpsteer-helpfulness")
     assert loaded.config.to_fields() == config.to_fields()
     assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in loaded.model.state_dict().items())
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_saved_files_are_as_readable_as_the_umask_says(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        tiny_armorm.write_checkpoint(tmp_path / "new", tiny_armorm.tokenizer())
+    finally:
+        os.umask(before)
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()}
+    assert modes == dict.fromkeys(modes, mode)
+    assert WEIGHTS in modes
 
 
 @pytest.mark.parametrize(
