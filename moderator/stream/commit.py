@@ -201,6 +201,7 @@ class ExactlyOnce:
             self._give_up(error)
             return Published(committed=[], left=spans)
         self._patience.reward()
+        self._membership.in_flight.committed(spans)
         return Published(committed=spans, left=[])
 
     def close(self) -> None:
@@ -324,6 +325,7 @@ class AtLeastOnce:
             self._give_up(error)
             return Published(committed=[], left=spans)
         self._patience.reward()
+        self._membership.in_flight.committed(spans)
         return Published(committed=spans, left=[])
 
     def close(self) -> None:

@@ -16,10 +16,12 @@ from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from moderator.events import DecidedSpan, Partition
 from moderator.observability.logging import get_logger
+from moderator.stream.lag import InFlight
 
 log = get_logger(__name__)
 
 _LOOK_EVERY_S = 1.0
+_ASK_MS = 100
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ships no types
@@ -34,6 +36,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self._connect = connect
         self._topic = topic
         self._epochs: Counter[TopicPartition] = Counter()
+        self.in_flight = InFlight()
         self._lags: dict[Partition, int] = {}
         self._looked_at_s = 0.0
         self.last_answer_s = time.monotonic()
@@ -50,6 +53,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Begin a new ownership of each partition; pausing dies with the old one."""
         self._epochs.update(assigned)
+        for partition in assigned:
+            self.in_flight.forget(Partition(*partition))
         if self.is_paused:
             self.consumer.pause(*assigned)
         log.info("partitions_assigned", partitions=sorted(tp.partition for tp in assigned))
@@ -120,7 +125,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self._looked_at_s = now_s
         if self.answers:
             self.last_answer_s = now_s
-        self._lags = {Partition(*tp): lag for tp in self.consumer.assignment() if (lag := self._lag(tp)) is not None}
+        self._lags = self._count_lags()
 
     @property
     def group_id(self) -> str:
@@ -134,7 +139,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
 
     @property
     def lags(self) -> dict[Partition, int]:
-        """Records not yet polled, by partition that we own and have heard of."""
+        """Events not yet committed, by partition that we own and have heard of, as of a second ago."""
         return self._lags
 
     @property
@@ -147,11 +152,27 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         with contextlib.suppress(KafkaError):  # it will notice our silence instead
             self.consumer.close(autocommit=False, timeout_ms=1_000)
 
-    def _lag(self, partition: TopicPartition) -> int | None:
+    def _count_lags(self) -> dict[Partition, int]:
         """Count from the client's position, which passes a transaction's marker; a committed offset does not."""
-        position = self._position(partition)
-        end = None if position is None else self.consumer.highwater(partition)
-        return None if end is None or position is None else max(0, end - position)
+        positions, ends = self.positions(), self._ends()
+        counted = {Partition(*tp): ends[tp] - position for tp, position in positions.items() if tp in ends}
+        return {partition: max(0, ahead) + self.in_flight.count(partition) for partition, ahead in counted.items()}
+
+    def _ends(self) -> dict[TopicPartition, int]:
+        """Give the end of each partition as of the last fetch; ask where we are paused and do not fetch."""
+        assignment, paused = self.consumer.assignment(), self.consumer.paused()
+        ends = {tp: self._known_end(tp) for tp in assignment}
+        if paused and self.answers:
+            with contextlib.suppress(KafkaError):
+                ends |= self.consumer.end_offsets(list(paused & assignment), timeout_ms=_ASK_MS)
+        return {tp: end for tp, end in ends.items() if end is not None}
+
+    def _known_end(self, partition: TopicPartition) -> int | None:
+        try:
+            end: int | None = self.consumer.highwater(partition)
+        except KafkaError:  # taken from us just now
+            return None
+        return end
 
     def _position(self, partition: TopicPartition) -> int | None:
         try:

@@ -50,7 +50,7 @@ class KafkaSource:
 
     @property
     def lags(self) -> dict[Partition, int]:
-        """Records not yet polled, by partition, as of a second ago."""
+        """Events not yet committed, by partition, as of a second ago."""
         return self._membership.lags
 
     @property
@@ -80,10 +80,11 @@ class KafkaSource:
         except KafkaError as error:
             self._rejoin(error)
             return []
+        batches = [self._batch(partition, records) for partition, records in polled.items()]
         self._membership.look()
         if self._refusals and time.monotonic() - self._refused_at_s > _REFUSALS_FORGOTTEN_S:
             self._refusals = 0
-        return [self._batch(partition, records) for partition, records in polled.items()]
+        return batches
 
     def pause(self) -> None:
         """Give nothing until `resume`."""
@@ -119,7 +120,9 @@ class KafkaSource:
         ]
         # The client hands out no partition anew while it hands out records, so this is the epoch of the poll.
         epoch = self._membership.epoch(partition)
-        return PolledBatch(Partition(topic, number), epoch, records, records[-1].offset + 1)
+        batch = PolledBatch(Partition(topic, number), epoch, records, records[-1].offset + 1)
+        self._membership.in_flight.polled(batch)
+        return batch
 
     def _look_closer(self, error: Exception) -> None:
         """Stop at what nobody can decode; what a fresh consumer can decode was damaged on its way to us."""

@@ -1,0 +1,31 @@
+"""What was polled and is not yet committed: the part of the lag that the client's own position has passed by."""
+
+from collections.abc import Iterable
+
+from moderator.events import DecidedSpan, Partition, PolledBatch
+
+
+class InFlight:
+    """Counts offsets by partition, from where its ownership began."""
+
+    def __init__(self) -> None:
+        self._polled: dict[Partition, int] = {}
+        self._committed: dict[Partition, int] = {}
+
+    def polled(self, batch: PolledBatch) -> None:
+        """Count them in."""
+        self._committed.setdefault(batch.partition, batch.records[0].offset)
+        self._polled[batch.partition] = batch.next_offset
+
+    def committed(self, spans: Iterable[DecidedSpan]) -> None:
+        """Count them out."""
+        self._committed.update({span.partition: span.next_offset for span in spans})
+
+    def forget(self, partition: Partition) -> None:
+        """Begin anew: another owner may have moved on."""
+        self._polled.pop(partition, None)
+        self._committed.pop(partition, None)
+
+    def count(self, partition: Partition) -> int:
+        """Give how many offsets of the partition are in flight."""
+        return self._polled.get(partition, 0) - self._committed.get(partition, 0)
