@@ -28,6 +28,7 @@ def create(
     from moderator.stream.admin import create_topics
 
     settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})
-    configure_logging(settings.log.level)
+    # the answer is what is printed; below a warning there is only the client's talk of its connections
+    configure_logging("error" if settings.log.level == "error" else "warning")
     for topic, is_new in create_topics(settings.kafka, partitions=partitions, replication=replication).items():
         typer.echo(f"{topic}: {'created' if is_new else 'exists already, left as it is'}")

@@ -87,3 +87,4 @@ def test_the_command_says_of_each_topic_whether_it_is_new(kafka: LocalKafka) -> 
 
     assert first.stdout.splitlines() == [f"{environment[f'MODERATOR_KAFKA__{n.upper()}']}: created" for n in names]
     assert second.stdout.count("exists already, left as it is") == len(names)
+    assert first.stderr == second.stderr == ""
