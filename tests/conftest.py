@@ -12,16 +12,26 @@ from tests.kafka_stream import some_topics
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[LocalKafka]:
-    """A broker that all tests share; those that stop or kill one start their own."""
+def kafka_tools() -> None:
+    """What a broker needs; for every test that starts one of its own."""
     ensure_kafka_tools(print)
+
+
+@pytest.fixture(scope="session")
+def redis_tools() -> None:
+    """What Redis needs; for every test that starts one of its own."""
+    ensure_redis(print)
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_tools: None) -> Iterator[LocalKafka]:
+    """A broker that all tests share; those that stop or kill one start their own."""
     with LocalKafka() as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[LocalRedis]:
-    ensure_redis(print)
+def redis_server(redis_tools: None) -> Iterator[LocalRedis]:
     with LocalRedis() as server:
         yield server
 

@@ -32,6 +32,6 @@ def behind_a_proxy() -> Iterator[Behind]:
 
 
 @pytest.fixture(scope="session")
-def behind() -> Iterator[Behind]:
+def behind(kafka_tools: None) -> Iterator[Behind]:
     with behind_a_proxy() as behind:
         yield behind

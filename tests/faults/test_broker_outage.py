@@ -17,7 +17,7 @@ EVENTS = 3 * PER_PARTITION
 
 
 @pytest.fixture(scope="module")
-def broker() -> Iterator[LocalKafka]:
+def broker(kafka_tools: None) -> Iterator[LocalKafka]:
     """One that only these tests kill, one after the other."""
     with LocalKafka() as broker:
         yield broker

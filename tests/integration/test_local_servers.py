@@ -24,6 +24,7 @@ with LocalRedis() as redis:
 """
 
 
+@pytest.mark.usefixtures("redis_tools")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_server_dies_with_the_process_that_started_it(number: signal.Signals) -> None:
     with subprocess.Popen([sys.executable, "-c", OWNER], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
@@ -37,6 +38,7 @@ def test_a_server_dies_with_the_process_that_started_it(number: signal.Signals) 
     assert alive == []
 
 
+@pytest.mark.usefixtures("redis_tools")
 def test_a_server_comes_back_on_its_port() -> None:
     with LocalRedis() as redis:
         url = redis.url
@@ -48,6 +50,7 @@ def test_a_server_comes_back_on_its_port() -> None:
         assert (redis.url, is_open(redis.port)) == (url, True)
 
 
+@pytest.mark.usefixtures("redis_tools")
 def test_a_paused_server_takes_connections_and_answers_when_it_goes_on() -> None:
     with LocalRedis() as redis:
         redis.pause()

@@ -47,9 +47,8 @@ class Outage:
 
 
 @pytest.fixture
-def own_redis(redis_server: LocalRedis) -> Iterator[LocalRedis]:
-    """A server that the test may stop and freeze; the shared one has seen to it that Redis is installed."""
-    assert redis_server.url
+def own_redis(redis_tools: None) -> Iterator[LocalRedis]:
+    """A server that the test may stop and freeze."""
     with LocalRedis() as server:
         yield server
 

@@ -54,7 +54,7 @@ def run(*command: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def broker(certificate: Path) -> Iterator[LocalKafka]:
+def broker(kafka_tools: None, certificate: Path) -> Iterator[LocalKafka]:
     settings = {
         "ssl.keystore.location": str(certificate.with_name("store.p12")),
         "ssl.keystore.type": "PKCS12",
