@@ -173,7 +173,7 @@ def explain(scores: Scores, objectives: Sequence[str]) -> list[Contribution]:
         }
         for contribution, name, reward, weight in terms[:LISTED_CONTRIBUTIONS]
     ]
-    others = sum(contribution for contribution, *_ in terms[LISTED_CONTRIBUTIONS:])
+    others = sum((contribution for contribution, *_ in terms[LISTED_CONTRIBUTIONS:]), 0.0)
     return [*listed, {"objective": "others", "contribution": round(others, DECIMALS)}]
 
 
