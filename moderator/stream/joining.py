@@ -12,7 +12,8 @@ from kafka.errors import KafkaError
 from moderator.errors import BrokerUnavailableError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.commit import DEADLINE_S, AtLeastOnce, Commit, ExactlyOnce, Patience, Send
+from moderator.stream.at_least_once import AtLeastOnce
+from moderator.stream.commit import DEADLINE_S, Commit, Send
 from moderator.stream.connection import (
     TRANSACTION_TIMEOUT_MS,
     client_settings,
@@ -20,7 +21,9 @@ from moderator.stream.connection import (
     producer_settings,
     require_reachable,
 )
+from moderator.stream.exactly_once import ExactlyOnce
 from moderator.stream.membership import Membership
+from moderator.stream.patience import Patience
 from moderator.stream.sink import KafkaSink, OutcomeSender
 from moderator.stream.source import KafkaSource
 

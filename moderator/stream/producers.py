@@ -1,0 +1,58 @@
+"""Producers fail for good and refuse to close: one at a time, and those that are left behind counted."""
+
+import contextlib
+from collections.abc import Callable
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from moderator.errors import StoppedError
+
+
+class Producers:
+    """One producer at a time, built when it is needed and dropped after any failure.
+
+    Args:
+        build: makes a producer, or raises KafkaError.
+        left_limit: how many may refuse to close before the process is better started anew.
+    """
+
+    def __init__(self, build: Callable[[], KafkaProducer], left_limit: int = 20) -> None:
+        self._build = build
+        self._left_limit = left_limit
+        self._left: list[KafkaProducer] = []
+        self._current: KafkaProducer | None = None
+
+    def get(self) -> KafkaProducer:
+        """Give the current one.
+
+        Raises:
+            KafkaError: the broker does not answer.
+            StoppedError: too many would not close.
+        """
+        if self._current is None:
+            self._left = [old for old in self._left if not closes(old)]
+            if len(self._left) >= self._left_limit:
+                raise StoppedError(f"{len(self._left)} producers hang and cannot be closed: start `moderator` again")
+            self._current = self._build()
+        return self._current
+
+    def drop(self) -> None:
+        """Never use the current one again."""
+        if self._current is not None:
+            self._left.append(self._current)
+            self._current = None
+
+    def close(self) -> None:
+        """Close what can be closed."""
+        self.drop()
+        for old in self._left:
+            closes(old)
+
+
+def closes(producer: KafkaProducer) -> bool:
+    """Try to close; false while records are in flight, which expire by themselves."""
+    with contextlib.suppress(KafkaError):
+        producer.close(0)
+        return True
+    return False
