@@ -25,11 +25,11 @@ demo: $(STAMP) ## moderate sample events through a real Kafka and Redis on this 
 
 .PHONY: test
 test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks (ARGS go to pytest)
-	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks $(ARGS)
+	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks -n 2 --dist loadfile $(ARGS)
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
-	@$(BIN)/pytest tests/unit $(ARGS)
+	@$(BIN)/pytest tests/unit -n 2 --dist loadfile $(ARGS)
 
 .PHONY: test-gpu
 test-gpu: $(STAMP) ## run the tests that need a CUDA device; fails without one

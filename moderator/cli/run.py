@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from moderator.cli import exit_codes
+
 
 def run(
     model: Annotated[str | None, typer.Option(help="A folder, a hub id, or `builtin` (a practice model).")] = None,
@@ -42,6 +44,10 @@ def run(
     from moderator.wiring import run_stream
 
     run_stream(settings, stop)
+    # everything is published and closed; what is left is the tear-down of libraries, some of which print prose meanwhile
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_codes.OK)
 
 
 def drain_on_signals(stop: threading.Event) -> None:

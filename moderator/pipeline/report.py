@@ -46,7 +46,7 @@ class StreamStatus(Protocol):
 
     @property
     def lags(self) -> Mapping[Partition, int]:
-        """Records not yet polled, by partition."""
+        """Events not yet committed, by partition."""
         ...
 
     @property
