@@ -44,7 +44,7 @@ def run(
     from moderator.wiring import run_stream
 
     run_stream(settings, stop)
-    # everything is published and closed; what is left is the tear-down of libraries, some of which print prose meanwhile
+    # all is published and closed; what is left is the tear-down of libraries, some of which print prose
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_codes.OK)
