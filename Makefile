@@ -29,7 +29,7 @@ test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks 
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
-	@$(BIN)/pytest tests/unit -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/pytest tests/unit -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: test-gpu
 test-gpu: $(STAMP) ## run the tests that need a CUDA device; fails without one

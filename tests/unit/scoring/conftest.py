@@ -11,6 +11,13 @@ from moderator.scoring.rendering import Renderer
 from tests import llama3, tiny_armorm
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests with Llama-3's tokenizer on one worker: making it takes seconds."""
+    for item in items:
+        if "llama3_tokenizer" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("llama3"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)

@@ -271,8 +271,8 @@ def test_turns_are_left_out_only_where_their_tokens_do_not_fit(small: Renderer) 
     assert "\n\nhi" not in text
 
 
-def test_a_batch_of_messages_of_a_megabyte_each_renders(small: Renderer) -> None:
-    conversations = [frame([("user", f"{number}{' ' * 2**20}end")]) for number in range(3)]
+def test_a_batch_of_messages_of_a_quarter_megabyte_each_renders(small: Renderer) -> None:
+    conversations = [frame([("user", f"{number}{' ' * 2**18}end")]) for number in range(3)]
 
     renderings = small.render(conversations)
 
