@@ -44,7 +44,7 @@ class KafkaSettings(_Part):
     instance_id: str | None = Field(
         None,
         min_length=1,
-        description="Stable name of this replica (StatefulSet, systemd): a restart takes over in about a second. "
+        description="Stable name of this replica (StatefulSet, systemd): a restart takes over as soon as it is up. "
         "Unset: random, the group notices a crash after 10 s.",
     )
     start_timeout_s: float = Field(60.0, gt=0, description="How long to wait for Kafka at start before exit 3.")
