@@ -12,6 +12,9 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 # Below INFO these write what they carry: record values, prompts, commands.
 WORDY_LOGGERS = ("kafka", "transformers", "redis", "uvicorn", "httpx", "httpcore", "asyncio")
 
+# Kafka's client warns here whenever a busy machine holds up its thread, and of nothing else an operator could mend.
+NERVOUS_LOGGERS = ("kafka.net.selector",)
+
 
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
     """Send all logs of this process to `stream`, replacing what was configured before.
@@ -38,6 +41,8 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
         library = logging.getLogger(name)
         library.setLevel(max(LEVELS[level], logging.INFO))
         library.propagate = True  # transformers turns it off when it is imported
+    for name in NERVOUS_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -119,6 +119,16 @@ def test_no_value_can_break_a_log_line(value: object) -> None:
     assert _lines(stream)[0]["event"] == "odd"
 
 
+def test_a_busy_machine_does_not_make_kafkas_client_warn() -> None:
+    stream = io.StringIO()
+    configure_logging("debug", stream)
+
+    logging.getLogger("kafka.net.selector").warning("Task ran for 0.120s")
+    logging.getLogger("kafka.conn").warning("connection refused")
+
+    assert [line["logger"] for line in _lines(stream)] == ["kafka.conn"]
+
+
 def test_configuring_twice_writes_each_line_once() -> None:
     stream = io.StringIO()
     configure_logging("info", io.StringIO())
