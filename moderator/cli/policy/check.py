@@ -1,0 +1,77 @@
+"""`moderator policy check`: everything wrong in a folder, all at once."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.cli import exit_codes
+from moderator.cli.policy.output import DEFAULT_FOLDER, Folder, count, problem_record, write_json, write_problems
+
+if TYPE_CHECKING:
+    from moderator.policy import PolicySet, Problem
+
+
+class Format(StrEnum):
+    """How the report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def check(
+    folder: Folder = DEFAULT_FOLDER,
+    model: Annotated[
+        str | None, typer.Option(help="A model folder, or `builtin`: hold the signals against its objectives.")
+    ] = None,
+    report_format: Annotated[Format, typer.Option("--format", help="How to write the report.")] = Format.TEXT,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    about: Annotated[str | None, typer.Option(metavar="CODE", help="Explain a code, such as P021, and end.")] = None,
+) -> None:
+    """Find everything wrong in a policy folder. Exit 0: nothing, 1: errors, 2: wrong usage."""
+    if about is not None:
+        raise typer.Exit(_explain(about))
+    from moderator.policy.loader import check_folder, model_problems
+    from moderator.policy.model_objectives import read_objectives
+
+    objectives = None if model is None else read_objectives(model)
+    policies, problems = check_folder(folder)
+    if policies is not None and model is not None and objectives is not None:
+        problems = [*problems, *model_problems(policies, objectives, Path(model).resolve().name)]
+    if report_format is Format.JSON:
+        write_json(_record(policies, problems))
+    else:
+        _write(folder, policies, problems)
+    fails = any(problem.level == "error" or strict for problem in problems)
+    raise typer.Exit(exit_codes.CHECK_FAILED if fails else exit_codes.OK)
+
+
+def _explain(code: str) -> int:
+    from moderator.policy.codes import CODES
+
+    if code.upper() not in CODES:
+        sys.stderr.write(f"error: there is no code `{code}`; codes are P001 to {max(CODES)}\n")
+        return exit_codes.WRONG_CONFIGURATION
+    sys.stdout.write(f"{code.upper()}: {CODES[code.upper()]}\n")
+    return exit_codes.OK
+
+
+def _write(folder: Path, policies: "PolicySet | None", problems: "list[Problem]") -> None:
+    write_problems(problems)
+    if policies is not None:
+        modes = [rule.mode for rule in policies.rules]
+        shares = ", ".join(f"{modes.count(mode)} {mode}" for mode in ("live", "shadow", "off"))
+        sys.stdout.write(f"{folder}: {count(len(modes), 'rule')} ({shares}), snapshot {policies.snapshot}\n")
+    errors = sum(problem.level == "error" for problem in problems)
+    sys.stdout.write(f"{count(errors, 'error')}, {count(len(problems) - errors, 'warning')}\n")
+
+
+def _record(policies: "PolicySet | None", problems: "list[Problem]") -> dict[str, object]:
+    return {
+        "snapshot": policies.snapshot if policies else None,
+        "rules": policies.rule_count if policies else None,
+        "problems": [problem_record(problem) for problem in problems],
+    }

@@ -1,0 +1,54 @@
+"""What the policy commands share: where the folder is, JSON, colour for terminals alone, counts in words."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from moderator.policy import Problem
+
+Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="The policy folder.")]
+DEFAULT_FOLDER = Path("policies")
+
+_COLOURS = {"error": 31, "failed": 31, "warning": 33}
+
+
+def write_json(record: object) -> None:
+    """Write one JSON document to stdout."""
+    import json
+
+    sys.stdout.write(json.dumps(record, indent=2) + "\n")
+
+
+def problem_record(problem: "Problem") -> dict[str, object]:
+    """Give a problem as programs read it."""
+    return {
+        "level": problem.level,
+        "code": problem.code,
+        "file": problem.file,
+        "line": problem.span.line if problem.span else None,
+        "column": problem.span.column if problem.span else None,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def write_problems(problems: "list[Problem]") -> None:
+    """Write each problem's block to stdout."""
+    for problem in problems:
+        sys.stdout.write(f"{str(problem).replace(problem.level, paint(problem.level), 1)}\n")
+
+
+def paint(word: str) -> str:
+    """Colour `error`, `warning` or `failed` where stdout is a terminal that wants colour."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return word
+    return f"\033[{_COLOURS[word]}m{word}\033[0m"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number and its noun, such as `1 test` or `2 tests`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
