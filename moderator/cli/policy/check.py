@@ -19,6 +19,7 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    SARIF = "sarif"
 
 
 def check(
@@ -41,10 +42,15 @@ def check(
     policies, problems = check_folder(folder)
     if policies is not None and model is not None and objectives is not None:
         problems = [*problems, *model_problems(policies, objectives, Path(model).resolve().name)]
-    if report_format is Format.JSON:
-        write_json(_record(policies, problems))
-    else:
-        _write(folder, policies, problems)
+    match report_format:
+        case Format.JSON:
+            write_json(_record(policies, problems))
+        case Format.SARIF:
+            from moderator.policy.tools.sarif import sarif_log
+
+            write_json(sarif_log(problems, folder))
+        case Format.TEXT:
+            _write(folder, policies, problems)
     fails = any(problem.level == "error" or strict for problem in problems)
     raise typer.Exit(exit_codes.CHECK_FAILED if fails else exit_codes.OK)
 
