@@ -102,6 +102,7 @@ def moderate(
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))
         _spare_the_collector()
+        decider = Decider(policies, scorer.identity, settings.include_content)
         log.info("started", model=identity.name, snapshot=policies.snapshot, group=settings.kafka.group_id)
         Processor(
             settings=settings,
@@ -110,7 +111,7 @@ def moderate(
             scorer=scorer,
             score_cache=score_cache,
             verdict_cache=verdict_cache,
-            decider=Decider(policies, scorer.identity, settings.include_content),
+            current_decider=lambda: decider,
             report=StreamReport(source, metrics, board, clock),
             clock=clock,
             stop=stop,
@@ -150,6 +151,7 @@ def score_lines(
         OSError: an output cannot be written.
     """
     report = CountingReport()
+    decider = Decider(judges.policies, judges.scorer.identity, settings.include_content)
     with closing(JsonLinesSource(lines, name, settings.max_event_bytes)) as source:
         Processor(
             settings=settings,
@@ -158,7 +160,7 @@ def score_lines(
             scorer=judges.scorer,
             score_cache=InMemoryScoreCache(Metrics(CollectorRegistry())),
             verdict_cache=NoVerdictCache(),
-            decider=Decider(judges.policies, judges.scorer.identity, settings.include_content),
+            current_decider=lambda: decider,
             report=report,
             clock=SystemClock(),
             stop=threading.Event(),

@@ -6,7 +6,8 @@ put out of its group.
 """
 
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 
 from moderator.errors import StoppedError
 from moderator.events import ChatEvent, DeadLetter, DecidedSpan, EncodedDecision, PolledBatch, Record
@@ -30,6 +31,7 @@ class Processor:
     """Moves events from a source to a sink, each decided exactly once.
 
     Args:
+        current_decider: asked at the start of each window, which is decided by that one whatever comes meanwhile.
         stop: set it to drain: windows in flight are published, what was only gathered is left for the next owner.
     """
 
@@ -42,7 +44,7 @@ class Processor:
         scorer: Scorer,
         score_cache: ScoreCache,
         verdict_cache: VerdictCache,
-        decider: Decider,
+        current_decider: Callable[[], Decider],
         report: Report,
         clock: Clock,
         stop: threading.Event,
@@ -52,13 +54,14 @@ class Processor:
         self._source = source
         self._sink = sink
         self._verdict_cache = verdict_cache
-        self._decider = decider
+        self._current_decider = current_decider
         self._report = report
         self._clock = clock
         self._stop = stop
         self._dead_letter_limit = dead_letter_limit
         self._gathering = Gathering(settings.window, scorer.identity.max_input_tokens)
         self._scoring = ScoringThread(scorer, score_cache, clock)
+        self._deciders: deque[Decider] = deque()  # of the windows submitted and not yet decided, in their order
         self._publishing: list[DecidedSpan] = []
         self._publishing_since_s = 0.0
         self._scoring_s = 0.0
@@ -148,6 +151,7 @@ class Processor:
     def _feed_scorer(self) -> None:
         if self._scoring.has_room and (window := self._gathering.take()):
             self._scoring.submit(window)
+            self._deciders.append(self._current_decider())
 
     def _patience_s(self) -> float:
         """How long to wait for the scorer: no time where the next poll waits anyway."""
@@ -155,21 +159,24 @@ class Processor:
 
     def _decide(self, scored: ScoredWindow) -> None:
         """Judge a scored window; from here on it is only published."""
+        decider = self._deciders.popleft()
         at = self._timestamps(scored)
         scores = iter(scored.scored)
-        self._publishing = [self._decide_span(span, scores, at) for span in scored.window.spans]
+        self._publishing = [self._decide_span(span, decider, scores, at) for span in scored.window.spans]
         self._scoring_s = scored.ended_at_s - scored.started_at_s
         self._publishing_since_s = self._clock.monotonic_s()
         if self._dead_letter_limit:
             outcomes = (outcome for span in self._publishing for _, outcome in span.outcomes)
             self._dead_letter_limit.observe(isinstance(outcome, DeadLetter) for outcome in outcomes)
 
-    def _decide_span(self, span: Span, scores: Iterator[ScoredEvent | DeadLetter], at: Timestamps) -> DecidedSpan:
-        outcomes = [(entry.record, self._outcome(entry, scores, at)) for entry in span.entries]
+    def _decide_span(
+        self, span: Span, decider: Decider, scores: Iterator[ScoredEvent | DeadLetter], at: Timestamps
+    ) -> DecidedSpan:
+        outcomes = [(entry.record, self._outcome(entry, decider, scores, at)) for entry in span.entries]
         return DecidedSpan(span.partition, span.epoch, span.next_offset, outcomes)
 
     def _outcome(
-        self, entry: Entry, scores: Iterator[ScoredEvent | DeadLetter], at: Timestamps
+        self, entry: Entry, decider: Decider, scores: Iterator[ScoredEvent | DeadLetter], at: Timestamps
     ) -> EncodedDecision | DeadLetter:
         record, event, polled_at_s = entry
         if isinstance(event, DeadLetter):
@@ -178,7 +185,7 @@ class Processor:
         if isinstance(scored, DeadLetter):
             return scored
         try:
-            decision = encode(self._decider.decide(record, event, scored, polled_at_s, at))
+            decision = encode(decider.decide(record, event, scored, polled_at_s, at))
         except Exception as error:  # noqa: BLE001 - one event must not stop the stream
             return crashed("deciding on it", event.id, error)
         return self._sink.refuse(record, decision) or decision

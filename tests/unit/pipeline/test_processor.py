@@ -13,9 +13,10 @@ from moderator.pipeline.decision import Decider
 from moderator.pipeline.ports import Scorer, Sink
 from moderator.pipeline.processor import Processor
 from moderator.pipeline.report import CountingReport
+from moderator.policy import load_policies
 from moderator.settings import Settings, WindowSettings
 from moderator.testing import InMemoryLog, InMemorySink, InMemorySource, ManualClock, ScriptedScorer
-from tests.builders import an_event_json, some_policies, some_scores
+from tests.builders import POLICY_FILES, an_event_json, some_policies, some_scores
 from tests.unit.pipeline.test_moderation import DictCache
 
 
@@ -41,7 +42,7 @@ class Stage:
         self.report = CountingReport()
         self.clock = ManualClock()
         self.stop = threading.Event()
-        self.policies = some_policies(folder)
+        self.decider = Decider(some_policies(folder), self.scorer.identity)
 
     def processor(self, *, max_events: int = 25, dead_letter_limit: DeadLetterLimit | None = None) -> Processor:
         return Processor(
@@ -51,7 +52,7 @@ class Stage:
             scorer=self.scorer,
             score_cache=DictCache(),
             verdict_cache=self.verdicts,
-            decider=Decider(self.policies, self.scorer.identity),
+            current_decider=lambda: self.decider,
             report=self.report,
             clock=self.clock,
             stop=self.stop,
@@ -310,3 +311,23 @@ def test_no_odd_field_stops_the_stream(tmp_path: Path) -> None:
     assert {each.reason for each in outcomes if isinstance(each, DeadLetter)} == {"bad_schema"}
     assert len(outcomes) == len(WAYS_TO_READ) * len(NAMES) * len(ODD_VALUES) + 1
     assert isinstance(outcomes[-1], EncodedDecision)
+
+
+def test_a_window_is_decided_whole_by_the_policies_that_stood_when_it_began(tmp_path: Path) -> None:
+    log = a_log(events=20)
+    stage = Stage(tmp_path, log)
+    before = load_policies(tmp_path)
+    (tmp_path / "safety.yaml").write_text(POLICY_FILES["safety.yaml"].replace("0.30", "0.31"))
+    after = load_policies(tmp_path)
+
+    def swap_within_the_second_window(conversation: Sequence[Turn]) -> Scores:
+        if conversation[-1].content == "text 5":
+            stage.decider = Decider(after, stage.scorer.identity)
+        return some_scores()
+
+    stage.scorer = ScriptedScorer(swap_within_the_second_window)
+
+    stage.processor(max_events=5).run()
+
+    decisions = [outcome for _, outcome in log.outcomes if isinstance(outcome, EncodedDecision)]
+    assert [decision.snapshot for decision in decisions] == [before.snapshot] * 10 + [after.snapshot] * 10
