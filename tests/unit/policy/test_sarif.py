@@ -25,7 +25,7 @@ def test_every_problem_is_a_result_with_its_place(tmp_path: Path, monkeypatch: p
     ]
     assert run["results"][0]["locations"][0]["physicalLocation"] == {
         "artifactLocation": {"uri": "my%20policies/policy-0.yaml"},
-        "region": {"startLine": 9, "startColumn": 7, "endColumn": 13},
+        "region": {"startLine": 9, "startColumn": 7, "endColumn": 12},
     }
 
 
