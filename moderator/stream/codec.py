@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
@@ -78,9 +78,55 @@ def decode(record: Record, max_event_bytes: int) -> ChatEvent | DeadLetter:
 def _read_value(record: Record, value: bytes) -> ChatEvent:
     """Read quickly; whatever that objects to is read again slowly and exactly, and that result stands."""
     try:
-        return _read_event(orjson.loads(value), record)
+        body = orjson.loads(value)
+        return _read_ordinary(body, record) or _read_event(body, record)
     except (orjson.JSONDecodeError, InvalidEventError):
         return _read_event(_loads_exactly(value), record)
+
+
+_ROLES: dict[str, Role] = {role: role for role in get_args(Role)}
+_TEXT_FIELDS = ("id", "conversation_id", "tenant", "channel", "locale", "user", "role", "time")
+_OTHER_SHAPES = frozenset(("prompt", "response", "text", "specversion"))
+
+
+def _read_ordinary(body: Any, record: Record) -> ChatEvent | None:
+    """Read the plainest event, messages and fields that are text, in a quarter of the time that its schema takes.
+
+    None, which says nothing, for every other.
+    """
+    if type(body) is not dict or not _OTHER_SHAPES.isdisjoint(body) or _is_cloud_event(record):
+        return None
+    metadata = body.get("metadata")
+    conversation = _ordinary_conversation(body.get("messages"))
+    if conversation is None or (metadata is not None and type(metadata) is not dict):
+        return None
+    values = [body.get(name) for name in _TEXT_FIELDS]
+    for value in values:
+        if value is not None and (type(value) is not str or len(value) > MAX_NAME_CHARACTERS):
+            return None
+    event_id, conversation_id, tenant, channel, locale, user, role, time = values
+    event_id = event_id or f"{record.topic}/{record.partition}/{record.offset}"
+    kept = _metadata(metadata) if metadata else None
+    return ChatEvent(event_id, conversation, conversation_id, tenant, channel, locale, user, role, time, kept)
+
+
+def _is_cloud_event(record: Record) -> bool:
+    return bool(record.headers) and any(name == "ce_specversion" for name, _ in record.headers)
+
+
+def _ordinary_conversation(messages: Any) -> tuple[Turn, ...] | None:
+    if type(messages) is not list:
+        return None
+    turns = []
+    for message in messages:
+        if type(message) is not dict:
+            return None
+        spelt, content = message.get("role"), message.get("content")
+        role = _ROLES.get(spelt) if type(spelt) is str else None
+        if role is None or type(content) is not str:
+            return None
+        turns.append(Turn(role, content))
+    return tuple(turns) if turns and turns[-1].content.strip() else None
 
 
 _LONE_SURROGATE = re.compile(
@@ -131,8 +177,8 @@ def _open_envelope(body: dict[str, Any], record: Record) -> dict[str, Any]:
     """Take the event out of a CloudEvents envelope, if there is one; the event's own id and time win over its."""
     if "specversion" in body and ("data" in body or "data_base64" in body) and not _has_content(body):
         envelope, event = body, _envelope_content(body)
-    elif record.headers and (attributes := _binary_attributes(record)):
-        envelope, event = attributes, body
+    elif _is_cloud_event(record):
+        envelope, event = _binary_attributes(record), body
     else:
         return body
     missing = {name: envelope[name] for name in ("id", "time") if event.get(name) is None and envelope.get(name)}
@@ -157,8 +203,6 @@ def _envelope_content(body: dict[str, Any]) -> dict[str, Any]:
 
 def _binary_attributes(record: Record) -> dict[str, str]:
     headers = dict(record.headers)
-    if "ce_specversion" not in headers:
-        return {}
     values = {name: headers.get(f"ce_{name}") for name in ("id", "time")}
     return {name: value.decode("utf-8", "replace") for name, value in values.items() if value}
 

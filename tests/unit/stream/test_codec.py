@@ -311,3 +311,31 @@ def test_no_json_crashes_the_decoder(fields: dict[str, object]) -> None:
     value = json.dumps(fields).encode()
 
     assert isinstance(decode(a_record(value), MAX_EVENT_BYTES), ChatEvent | DeadLetter)
+
+
+BOM = b"\xef\xbb\xbf"
+odd_values = st.none() | st.booleans() | st.integers() | st.sampled_from(["", " ", "x", "é" * 257, "é" * 256])
+messages = st.lists(
+    st.dictionaries(
+        st.sampled_from(["role", "content", "name"]), odd_values | st.sampled_from(["user", "assistant", "tool"])
+    )
+    | st.just({"role": "user", "content": "x"}),
+    max_size=3,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"messages": messages | odd_values},
+        optional={
+            **dict.fromkeys(("id", "tenant", "user", "locale", "role", "time", "text", "specversion"), odd_values),
+            "metadata": odd_values | st.dictionaries(st.text(max_size=3), odd_values, max_size=40),
+        },
+    )
+)
+def test_the_quick_way_to_read_an_event_agrees_with_its_schema(fields: dict[str, object]) -> None:
+    value = json.dumps(fields).encode()
+
+    quick, exact = (decode(a_record(each), MAX_EVENT_BYTES) for each in (value, BOM + value))
+
+    assert quick == exact
