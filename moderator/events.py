@@ -16,7 +16,7 @@ Verdict = Literal["allow", "flag"]
 Status = Literal["scored", "degraded", "unscored"]
 Severity = Literal["low", "medium", "high", "critical"]
 Mode = Literal["live", "shadow"]
-Outcome = Literal["matched", "not matched", "unknown", "spared"]
+Outcome = Literal["matched", "not matched", "unknown", "spared", "not yet", "ended"]
 Cause = Literal["absent", "not_a_number", "not_finite", "implausible"]
 DeadLetterReason = Literal["bad_json", "bad_schema", "too_large", "no_text", "crashed_scorer"]
 IncludeContent = Literal["none", "full"]
@@ -191,6 +191,7 @@ class RuleResult(TypedDict):
     severity: Severity
     conditions: list[ConditionResult]
     spared_by: NotRequired[str]
+    rollout: NotRequired[Literal["inside", "outside"]]
 
 
 class Contribution(TypedDict):
