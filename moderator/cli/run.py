@@ -4,13 +4,20 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moderator.cli import exit_codes
+
+if TYPE_CHECKING:
+    from moderator.settings import Settings
+
+_GRACE_S = 15.0
+"""Beyond its drain time-out no worker has reason to live; one that a lost device holds must not hold up a new start."""
 
 
 def run(
@@ -18,6 +25,10 @@ def run(
     policies: Annotated[Path | None, typer.Option(help="The policy folder, else ./policies.")] = None,
     bootstrap_servers: Annotated[str | None, typer.Option(help="Kafka brokers, comma-separated.")] = None,
     redis_url: Annotated[str | None, typer.Option(help="Redis, for the caches.")] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="One worker for each CUDA device (`all`), or for each of a list such as `0,1`."),
+    ] = None,
     *,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Show the settings in effect, secrets masked, and end.")
@@ -27,18 +38,19 @@ def run(
     from moderator.observability.logging import configure_logging
     from moderator.settings import effective_settings, load_settings
 
-    settings = load_settings(
-        {
-            "model.path": model,
-            "policies.path": policies,
-            "kafka.bootstrap_servers": bootstrap_servers,
-            "redis.url": redis_url,
-        }
-    )
+    flags = {
+        "model.path": model,
+        "policies.path": policies,
+        "kafka.bootstrap_servers": bootstrap_servers,
+        "redis.url": redis_url,
+    }
+    settings = load_settings(flags)
     if print_settings:
         sys.stdout.write(effective_settings(settings))
         return
     configure_logging(settings.log.level)
+    if devices is not None:
+        raise typer.Exit(_run_workers(devices, settings, flags))
     stop = threading.Event()
     drain_on_signals(stop)
     from moderator.wiring import run_stream
@@ -48,6 +60,14 @@ def run(
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_codes.OK)
+
+
+def _run_workers(devices: str, settings: "Settings", flags: Mapping[str, object]) -> int:
+    from moderator.local.parent import Parent
+    from moderator.local.workers import named_devices, plan_workers
+
+    workers = plan_workers(named_devices(devices), settings, flags, os.environ)
+    return Parent(workers, patience_s=settings.drain_timeout_s + _GRACE_S).run()
 
 
 def drain_on_signals(stop: threading.Event) -> None:

@@ -26,10 +26,9 @@ class Child:
         self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, folder: Path | None = None
     ) -> None:
         """Start `command` in `folder` (ours by default); what it prints is appended to `log`."""
-        leashed = [sys.executable, "-I", str(_LEASH), str(os.getpid()), *command]
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                leashed,
+                leashed(command),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -78,6 +77,11 @@ class Child:
     def resume(self) -> None:
         """Thaw it."""
         self.signal(signal.SIGCONT)
+
+
+def leashed(command: Sequence[str]) -> list[str]:
+    """Give the command that runs `command` and dies with the thread that starts it (see `leash.py`)."""
+    return [sys.executable, "-I", str(_LEASH), str(os.getpid()), *command]
 
 
 def await_answer(child: Child, answers: Callable[[], bool], timeout_s: float) -> bool:
