@@ -8,7 +8,7 @@ overall = sum(gating * (rewards @ transform)) = sum(rewards * weights), weights 
 import os
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its customary name
@@ -16,12 +16,14 @@ from torch import nn
 from transformers.models.llama.modeling_llama import LlamaModel, LlamaRotaryEmbedding
 
 from moderator.errors import ConfigurationError
+from moderator.events import Turn
 from moderator.scoring import attention
 from moderator.scoring.checkpoint import Checkpoint, Location, load_weights, locate, open_checkpoint
 from moderator.scoring.config import ArmoRMConfig
 from moderator.scoring.device import choose_device, choose_dtype, pack_tokens
-from moderator.scoring.packing import plan_packs
-from moderator.scoring.rendering import Renderer
+from moderator.scoring.framing import FRAMING, frame
+from moderator.scoring.packing import Layout, Text, gather, plan_packs
+from moderator.scoring.rendering import Renderer, Rendering
 
 _MAX_INPUT_TOKENS = 4096
 
@@ -40,20 +42,6 @@ class ArmoRMOutput(NamedTuple):
     gating: torch.Tensor
     weights: torch.Tensor
     overall: torch.Tensor
-
-
-class Tokenized(Protocol):
-    """A text as the model reads it."""
-
-    @property
-    def token_ids(self) -> Sequence[int]:
-        """Ids of n >= 1 tokens."""
-        ...
-
-    @property
-    def gate_row(self) -> int:
-        """Index in `token_ids` where the gate is read."""
-        ...
 
 
 class GatingNetwork(nn.Module):
@@ -90,16 +78,15 @@ class ArmoRMModel(nn.Module):
         self.gating = GatingNetwork(config)
 
     def forward(self, input_ids: torch.Tensor, gate_rows: torch.Tensor, last_rows: torch.Tensor) -> ArmoRMOutput:
-        """Score texts row by row; differentiable.
+        """Score texts that are padded to one length; differentiable.
 
         Args:
             input_ids: (n, t), padded on the right with any id: attention is causal, so padding is never seen.
-            gate_rows: (n,), where each text's gate is read.
-            last_rows: (n,), each text's last token.
+            gate_rows: (m,), where each read-out's gate is, an index into all n x t rows.
+            last_rows: (m,), each read-out's last token, likewise.
         """
-        hidden = self.model(input_ids=input_ids, use_cache=False).last_hidden_state  # (n, t, hidden)
-        rows = torch.arange(len(input_ids), device=input_ids.device)
-        return self._heads(hidden[rows, gate_rows], hidden[rows, last_rows])
+        hidden = self.model(input_ids=input_ids, use_cache=False).last_hidden_state.flatten(0, 1)  # (n x t, hidden)
+        return self._heads(hidden[gate_rows], hidden[last_rows])
 
     def forward_packed(
         self,
@@ -107,6 +94,8 @@ class ArmoRMModel(nn.Module):
         position_ids: torch.Tensor,
         cu_seqlens: torch.Tensor,
         gate_rows: torch.Tensor,
+        last_rows: torch.Tensor,
+        *,
         max_len: int,
     ) -> ArmoRMOutput:
         """Score n texts that lie end to end; inference only.
@@ -115,8 +104,9 @@ class ArmoRMModel(nn.Module):
             input_ids: (t,).
             position_ids: (t,), from 0 in each text.
             cu_seqlens: (n + 1,) int32: 0, the end of each text.
-            gate_rows: (n,), indices into all t tokens.
-            max_len: tokens of the longest text.
+            gate_rows: (m,), where each read-out's gate is, an index into all t rows.
+            last_rows: (m,), each read-out's last token, likewise.
+            max_len: tokens of the longest text, or more.
         """
         hidden = self.model(
             input_ids=input_ids[None],
@@ -125,7 +115,7 @@ class ArmoRMModel(nn.Module):
             cu_seqlens=cu_seqlens,
             max_len=max_len,
         ).last_hidden_state[0]  # (t, hidden)
-        return self._heads(hidden[gate_rows], hidden[cu_seqlens[1:] - 1])
+        return self._heads(hidden[gate_rows], hidden[last_rows])
 
     def _heads(self, gate_hidden: torch.Tensor, last_hidden: torch.Tensor) -> ArmoRMOutput:
         rewards = self.regression_layer(last_hidden.float())  # (n, k)
@@ -146,8 +136,12 @@ class ArmoRM:
         self.name = location.name
         self.is_builtin = location.is_builtin
         self.fingerprint = fingerprint
+        self.objectives = config.objectives
+        self.framing = FRAMING
+        self.max_input_tokens = renderer.max_tokens
         self.device = model.reward_transform_matrix.device
         self.dtype = model.model.embed_tokens.weight.dtype
+        self.layout = Layout()
 
     @classmethod
     def from_pretrained(
@@ -188,28 +182,34 @@ class ArmoRM:
             ValueError: a conversation has no assistant header to read the gate at; the text names its index.
         """
         given = [[(turn["role"], turn["content"] or "") for turn in turns] for turns in conversations]
-        texts = self.renderer.render(given)
+        texts = gather(self.renderer.render(given), self.layout)
         packs = plan_packs([len(text.token_ids) for text in texts], pack_tokens(self.device))
-        outputs = [self._no_scores(), *(self.score_pack(texts[pack.start : pack.stop]) for pack in packs)]
-        return ArmoRMOutput(*(torch.cat([part.cpu() for part in parts]) for parts in zip(*outputs, strict=True)))
+        outputs = [self._no_scores(), *(self._outputs(texts[pack.start : pack.stop]) for pack in packs)]
+        order = torch.tensor([read.prompt for text in texts for read in text.reads], dtype=torch.int64).argsort()
+        return ArmoRMOutput(*(torch.cat([part.cpu() for part in parts])[order] for parts in zip(*outputs, strict=True)))
 
-    def score_pack(self, texts: Sequence[Tokenized]) -> ArmoRMOutput:
-        """Score n >= 1 texts in one forward pass; on an accelerator the tensors may still be on their way.
+    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
+        """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
+        return self.renderer.render([frame(conversation) for conversation in conversations])
 
-        Raises:
-            torch.OutOfMemoryError: the device cannot hold so many.
-            RuntimeError: the device failed.
-        """
+    def forward(self, texts: Sequence[Text]) -> torch.Tensor:
+        """Score n >= 1 texts in one pass; see `RewardModel.forward`."""
+        output = self._outputs(texts)
+        return torch.cat((output.rewards, output.weights), dim=1)
+
+    @torch.inference_mode()
+    def _outputs(self, texts: Sequence[Text]) -> ArmoRMOutput:
         lengths = [len(text.token_ids) for text in texts]
         ends = [0, *accumulate(lengths)]
-        with torch.inference_mode():
-            return self.model.forward_packed(
-                self._tensor([token for text in texts for token in text.token_ids]),
-                self._tensor([position for length in lengths for position in range(length)]),
-                self._tensor(ends, torch.int32),
-                self._tensor([start + text.gate_row for start, text in zip(ends, texts, strict=False)]),
-                max(lengths),
-            )
+        reads = [(start, read) for start, text in zip(ends, texts, strict=False) for read in text.reads]
+        return self.model.forward_packed(
+            self._tensor([token for text in texts for token in text.token_ids]),
+            self._tensor([position for length in lengths for position in range(length)]),
+            self._tensor(ends, torch.int32),
+            self._tensor([start + read.gate_row for start, read in reads]),
+            self._tensor([start + read.last_row for start, read in reads]),
+            max_len=max(lengths),
+        )
 
     def _tensor(self, values: list[int], dtype: torch.dtype = torch.int64) -> torch.Tensor:
         is_cuda = self.device.type == "cuda"  # only pinned memory is copied without waiting for the passes before

@@ -1,8 +1,8 @@
-"""The scorer of the pipeline: frames, renders, packs and scores with one ArmoRM model, whatever the device does."""
+"""The scorer of the pipeline: renders, packs and scores with one model, whatever the device does."""
 
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import torch
@@ -11,10 +11,11 @@ from transformers.utils import logging as transformers_logging
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
 from moderator.observability.logging import get_logger
-from moderator.scoring.armorm import ArmoRM, ArmoRMOutput
+from moderator.scoring.armorm import ArmoRM
+from moderator.scoring.budget import TokenBudget
 from moderator.scoring.device import pack_tokens
-from moderator.scoring.framing import FRAMING, frame
-from moderator.scoring.packing import plan_packs
+from moderator.scoring.model import RewardModel
+from moderator.scoring.packing import Text, gather, next_pack
 from moderator.settings import ModelSettings
 
 _PROBE_TOKENS: Final = 16
@@ -46,18 +47,18 @@ def load_scorer(settings: ModelSettings) -> "Engine":
 class Engine:
     """Scores prompts in packs. One thread owns it."""
 
-    def __init__(self, armorm: ArmoRM) -> None:
+    def __init__(self, model: RewardModel) -> None:
         """Take a loaded model."""
-        self._armorm = armorm
-        self._pack_tokens = pack_tokens(armorm.device)
+        self._model = model
+        self._budget = TokenBudget(pack_tokens(model.device))
         self._identity = ModelIdentity(
-            name=armorm.name,
-            fingerprint=armorm.fingerprint,
-            dtype=str(armorm.dtype).removeprefix("torch."),
-            objectives=armorm.config.objectives,
-            framing=FRAMING,
-            max_input_tokens=armorm.renderer.max_tokens,
-            is_practice=armorm.is_builtin,
+            name=model.name,
+            fingerprint=model.fingerprint,
+            dtype=str(model.dtype).removeprefix("torch."),
+            objectives=model.objectives,
+            framing=model.framing,
+            max_input_tokens=model.max_input_tokens,
+            is_practice=model.is_builtin,
         )
         self._key = _key(self._identity)
 
@@ -69,26 +70,23 @@ class Engine:
     def warm_up(self) -> None:
         """Run the packs that need most, so that what cannot work stops start-up: many texts, the longest, one token.
 
-        On CPU only the last, as nothing is allocated or compiled ahead there.
-
         Raises:
             ConfigurationError: the device has too little memory, or the model gives no finite score.
             ScorerUnavailableError: the device failed.
         """
-        packs = [[1]]
-        if self._armorm.device.type != "cpu":
-            packs = [[_PROBE_TOKENS] * (self._pack_tokens // _PROBE_TOKENS), [self._identity.max_input_tokens], [1]]
-        for lengths in packs:
-            for result in self.score([Prompt([0] * length, 0, truncated=False, score_key="") for length in lengths]):
+        many = [_PROBE_TOKENS] * (self._budget.tokens // _PROBE_TOKENS)
+        for lengths in (many, [self._identity.max_input_tokens], [1]):
+            # no two alike, or they would be one text
+            probes = [Prompt([*[0] * (length - 1), at], 0, False, "") for at, length in enumerate(lengths)]
+            for result in self.score(probes):
                 if isinstance(result, Unscored):
                     raise ConfigurationError(f"model `{self._identity.name}` cannot be used: {result.error}")
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
         """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
-        renderings = self._armorm.renderer.render([frame(conversation) for conversation in conversations])
         return [
             Prompt(rendering.token_ids, rendering.gate_row, rendering.truncated, self._score_key(rendering.token_ids))
-            for rendering in renderings
+            for rendering in self._model.render(conversations)
         ]
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
@@ -97,46 +95,59 @@ class Engine:
         Raises:
             ScorerUnavailableError: the device failed; nothing was scored.
         """
-        packs = plan_packs([len(prompt.token_ids) for prompt in prompts], self._pack_tokens)
+        results: dict[int, Scores | Unscored] = {}
         try:
             # every pack is launched before the first is read, so an accelerator never waits for us
-            launched = [part for pack in packs for part in self._launch(prompts[pack.start : pack.stop])]
-            return [result for pack, output in launched for result in self._read(pack, output)]
+            for pack, rows in self._launch(gather(prompts, self._model.layout)):
+                results.update(self._read(prompts, pack, rows))
         except RuntimeError as error:
-            raise ScorerUnavailableError(f"device `{self._armorm.device}` failed: {_first_line(error)}") from error
+            raise ScorerUnavailableError(f"device `{self._model.device}` failed: {_first_line(error)}") from error
+        return [results[at] for at in range(len(prompts))]
 
-    def _launch(self, pack: Sequence[Prompt]) -> list[tuple[Sequence[Prompt], ArmoRMOutput | None]]:
-        """Score a pack, in halves where memory is short; None for a text that alone is too much."""
-        output = self._attempt(pack)
-        if output is not None:
-            return [(pack, output)]
-        if self._armorm.device.type == "cuda":
-            torch.cuda.empty_cache()
-        tokens = sum(len(prompt.token_ids) for prompt in pack)
-        log.warning("pack_out_of_memory", tokens=tokens, texts=len(pack))
-        if len(pack) == 1:
-            return [(pack, None)]
-        self._pack_tokens = min(self._pack_tokens, max(1, tokens // 2))
-        middle = len(pack) // 2
-        return self._launch(pack[:middle]) + self._launch(pack[middle:])
+    def _launch(self, texts: Sequence[Text]) -> list[tuple[Sequence[Text], torch.Tensor | None]]:
+        """Start a pass for each pack; where memory is short with half of it; None for a text that alone is too much."""
+        lengths = [len(text.token_ids) for text in texts]
+        launched: list[tuple[Sequence[Text], torch.Tensor | None]] = []
+        start = 0
+        while start < len(texts):
+            span = next_pack(lengths, start, self._budget.tokens, is_padded=self._model.layout.is_padded)
+            pack = texts[span.start : span.stop]
+            rows = self._attempt(pack)
+            if rows is not None:
+                self._budget.count_fit()
+            elif self._is_worth_halving(pack):
+                continue
+            launched.append((pack, rows))
+            start = span.stop
+        return launched
 
-    def _attempt(self, pack: Sequence[Prompt]) -> ArmoRMOutput | None:
+    def _attempt(self, pack: Sequence[Text]) -> torch.Tensor | None:
         # the caller frees memory: within the except block the traceback still holds the pass's tensors
         try:
-            return self._armorm.score_pack(pack)
+            return self._model.forward(pack)
         except torch.OutOfMemoryError:
             return None
 
-    def _read(self, pack: Sequence[Prompt], output: ArmoRMOutput | None) -> list[Scores | Unscored]:
-        """Wait for a pack's scores; a text that was not finite among others is scored once more, alone."""
-        is_shared = len(pack) > 1
-        return [
-            self._alone(prompt) if is_shared and isinstance(result, Unscored) else result
-            for prompt, result in zip(pack, _results(pack, output), strict=True)
-        ]
+    def _is_worth_halving(self, pack: Sequence[Text]) -> bool:
+        """Free what memory can be freed and lower the budget, unless the pack is a single text."""
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        tokens = sum(len(text.token_ids) for text in pack)
+        log.warning("pack_out_of_memory", tokens=tokens, texts=len(pack))
+        if len(pack) > 1:
+            self._budget.halve(tokens)
+        return len(pack) > 1
+
+    def _read(
+        self, prompts: Sequence[Prompt], pack: Sequence[Text], rows: torch.Tensor | None
+    ) -> Iterator[tuple[int, Scores | Unscored]]:
+        """Wait for a pack's scores; a prompt that was not finite among others is scored once more, alone."""
+        reads = [read.prompt for text in pack for read in text.reads]
+        for at, result in zip(reads, _results([prompts[at] for at in reads], rows), strict=True):
+            yield at, self._alone(prompts[at]) if len(reads) > 1 and isinstance(result, Unscored) else result
 
     def _alone(self, prompt: Prompt) -> Scores | Unscored:
-        return _results([prompt], self._attempt([prompt]))[0]
+        return _results([prompt], self._attempt(gather([prompt], self._model.layout)))[0]
 
     def _score_key(self, token_ids: Sequence[int]) -> str:
         key = self._key.copy()
@@ -144,17 +155,16 @@ class Engine:
         return key.hexdigest()
 
 
-def _results(pack: Sequence[Prompt], output: ArmoRMOutput | None) -> list[Scores | Unscored]:
-    if output is None:
-        tokens = sum(len(prompt.token_ids) for prompt in pack)
-        return [Unscored(f"the device has too little memory for {tokens} tokens")] * len(pack)
-    values = torch.cat((output.rewards, output.weights), dim=1).cpu()  # (n, 2k), one transfer
-    k = output.rewards.shape[1]
+def _results(prompts: Sequence[Prompt], rows: torch.Tensor | None) -> list[Scores | Unscored]:
+    if rows is None:
+        return [Unscored(f"the device has too little memory for {len(prompt.token_ids)} tokens") for prompt in prompts]
+    values = rows.cpu()  # (n, 2k), one transfer
+    k = values.shape[1] // 2
     return [
         Scores(tuple(row[:k]), tuple(row[k:]), prompt.truncated)
         if is_finite
         else Unscored("the model's scores are not finite")
-        for prompt, row, is_finite in zip(pack, values.tolist(), values.isfinite().all(dim=1).tolist(), strict=True)
+        for prompt, row, is_finite in zip(prompts, values.tolist(), values.isfinite().all(dim=1).tolist(), strict=True)
     ]
 
 

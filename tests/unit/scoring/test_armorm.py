@@ -98,8 +98,8 @@ def test_the_differentiable_pass_gives_the_packed_scores(armorm: ArmoRM) -> None
     texts = armorm.renderer.render([[(turn["role"], turn["content"]) for turn in turns] for turns in CHATS[:5]])
     longest = max(len(text.token_ids) for text in texts)
     padded = torch.tensor([[*text.token_ids, *[0] * (longest - len(text.token_ids))] for text in texts])
-    gate_rows = torch.tensor([text.gate_row for text in texts])
-    last_rows = torch.tensor([len(text.token_ids) - 1 for text in texts])
+    gate_rows = torch.tensor([at * longest + text.gate_row for at, text in enumerate(texts)])
+    last_rows = torch.tensor([at * longest + len(text.token_ids) - 1 for at, text in enumerate(texts)])
 
     output = armorm.model(padded, gate_rows, last_rows)
 
@@ -110,7 +110,7 @@ def test_every_parameter_learns() -> None:
     model = tiny_armorm.random_model(ArmoRMConfig.from_fields(tiny_armorm.fields()))
 
     model(
-        torch.randint(0, 261, (4, 12)), torch.tensor([3, 4, 5, 6]), torch.tensor([9, 10, 11, 8])
+        torch.randint(0, 261, (4, 12)), torch.tensor([3, 16, 29, 42]), torch.tensor([9, 22, 35, 44])
     ).overall.sum().backward()
 
     unmoved = [

@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import Prompt, Scores, Turn, Unscored
 from moderator.pipeline.ports import Scorer
-from moderator.scoring.armorm import ArmoRM, ArmoRMOutput, Tokenized
+from moderator.scoring.armorm import ArmoRM
 from moderator.scoring.engine import Engine, load_scorer
 from moderator.scoring.framing import frame
+from moderator.scoring.packing import Text
 from moderator.settings import ModelSettings
 from tests import tiny_armorm
 
@@ -31,17 +32,20 @@ def scorer(armorm: ArmoRM) -> Scorer:
     return Engine(armorm)
 
 
+Trouble = Callable[[Sequence[Text], torch.Tensor], torch.Tensor]
+
+
 class TroubledArmoRM(ArmoRM):
     """The same model on a device in trouble."""
 
-    def __init__(self, armorm: ArmoRM, trouble: Callable[[Sequence[Tokenized], ArmoRMOutput], ArmoRMOutput]) -> None:
+    def __init__(self, armorm: ArmoRM, trouble: Trouble) -> None:
         self.__dict__.update(vars(armorm))
         self.trouble = trouble
         self.packs: list[int] = []
 
-    def score_pack(self, texts: Sequence[Tokenized]) -> ArmoRMOutput:
+    def forward(self, texts: Sequence[Text]) -> torch.Tensor:
         self.packs.append(len(texts))
-        return self.trouble(texts, super().score_pack(texts))
+        return self.trouble(texts, super().forward(texts))
 
 
 def overall(results: list[Scores | Unscored]) -> list[float]:
@@ -146,11 +150,11 @@ def test_a_score_that_is_not_finite_is_no_score_and_spoils_no_other(holed: ArmoR
 
 
 def test_a_text_that_is_not_finite_in_company_is_scored_once_more_alone(armorm: ArmoRM, scorer: Scorer) -> None:
-    def spoil(texts: Sequence[Tokenized], output: ArmoRMOutput) -> ArmoRMOutput:
-        rewards = output.rewards.clone()
+    def spoil(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
+        rows = rows.clone()
         if len(texts) > 1:
-            rewards[1, 3] = float("inf")
-        return output._replace(rewards=rewards)
+            rows[1, 3] = float("inf")
+        return rows
 
     troubled = TroubledArmoRM(armorm, spoil)
     prompts = scorer.render(CONVERSATIONS[:4])
@@ -164,11 +168,11 @@ def test_a_text_that_is_not_finite_in_company_is_scored_once_more_alone(armorm: 
 # --- a device in trouble ----------------------------------------------------------------------------------------------
 
 
-def too_small(limit_tokens: int) -> Callable[[Sequence[Tokenized], ArmoRMOutput], ArmoRMOutput]:
-    def allocate(texts: Sequence[Tokenized], output: ArmoRMOutput) -> ArmoRMOutput:
+def too_small(limit_tokens: int) -> Trouble:
+    def allocate(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
         if sum(len(text.token_ids) for text in texts) > limit_tokens:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-        return output
+        return rows
 
     return allocate
 
@@ -185,7 +189,7 @@ def test_a_pack_that_does_not_fit_is_halved_until_it_does(armorm: ArmoRM, scorer
 def test_later_packs_are_made_smaller(armorm: ArmoRM, scorer: Scorer) -> None:
     troubled = TroubledArmoRM(armorm, too_small(600))
     engine = Engine(troubled)
-    prompts = scorer.render([question("q", "short")] * 20)
+    prompts = scorer.render([question(f"q{number}", "short") for number in range(20)])
     engine.score(prompts)
     troubled.packs.clear()
 
@@ -205,7 +209,7 @@ def test_a_text_that_alone_does_not_fit_is_unscored_and_the_others_are_not(armor
 
 
 def test_any_other_failure_of_the_device_scores_nothing(armorm: ArmoRM, scorer: Scorer) -> None:
-    def fail(texts: Sequence[Tokenized], output: ArmoRMOutput) -> ArmoRMOutput:
+    def fail(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA")
 
     engine = Engine(TroubledArmoRM(armorm, fail))
@@ -222,8 +226,8 @@ def test_a_sound_model_warms_up(armorm: ArmoRM) -> None:
 
 
 def test_a_model_without_finite_scores_does_not_warm_up(armorm: ArmoRM) -> None:
-    def spoil(texts: Sequence[Tokenized], output: ArmoRMOutput) -> ArmoRMOutput:
-        return output._replace(rewards=output.rewards * float("nan"))
+    def spoil(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
+        return rows * float("nan")
 
     with pytest.raises(
         ConfigurationError, match="model `Tiny-ArmoRM` cannot be used: the model's scores are not finite"

@@ -41,7 +41,8 @@ def _packed_rewards(served: ArmoRMModel, sequences: list[np.ndarray]) -> torch.T
             torch.cat([torch.arange(length) for length in _LENGTHS]),
             ends,
             ends[1:] - 1,
-            max(_LENGTHS),
+            ends[1:] - 1,
+            max_len=max(_LENGTHS),
         ).rewards
 
 

@@ -1,0 +1,76 @@
+"""What the engine needs of a model, whatever its architecture."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+
+from moderator.events import Turn
+from moderator.scoring.packing import Layout, Text
+from moderator.scoring.rendering import Rendering
+
+
+class RewardModel(Protocol):
+    """A loaded model: conversations to token ids, token ids to rewards and their weights. One thread owns it."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """`sha256:` and 64 hex digits over all files that can change a score."""
+        ...
+
+    @property
+    def is_builtin(self) -> bool:
+        """The practice model in the package."""
+        ...
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """K names, in the order of the rewards."""
+        ...
+
+    @property
+    def framing(self) -> str:
+        """The rule by which `render` turns an event's conversation into what the model judges, such as `reply/1`."""
+        ...
+
+    @property
+    def max_input_tokens(self) -> int:
+        """No rendering is longer."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The backbone's precision."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """How it takes several texts in one pass."""
+        ...
+
+    def render(self, conversations: Sequence[Sequence[Turn]]) -> Sequence[Rendering]:
+        """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
+        ...
+
+    def forward(self, texts: Sequence[Text]) -> torch.Tensor:
+        """Score n >= 1 texts in one pass, without gradients.
+
+        Returns:
+            (m, 2k) float32, one row for each read of each text, in their order: k rewards, then the k weights with
+            which they make up the overall score. On an accelerator they may still be on their way.
+
+        Raises:
+            torch.OutOfMemoryError: the device cannot hold so many.
+            RuntimeError: the device failed.
+        """
+        ...
