@@ -92,13 +92,13 @@ def moderate(
 ) -> None:
     """Run the stream with a warm scorer; see `run_stream`."""
     clock = SystemClock()
-    limits_bytes = await_topics(settings.kafka, sleep=lambda seconds: _sleep(seconds, stop))
+    topics = await_topics(settings.kafka, sleep=lambda seconds: _sleep(seconds, stop))
     identity = scorer.identity
-    metrics.policy.labels(policies.snapshot).set(1)
+    metrics.policy_snapshot.labels(policies.snapshot).set(1)
     metrics.model.labels(identity.name, identity.fingerprint, identity.dtype).set(1)
     with ExitStack() as stack:
         score_cache, verdict_cache = _caches(settings, scorer, metrics, stack)
-        source, sink = join(settings.kafka, limits_bytes, metrics)
+        source, sink = join(settings.kafka, topics.limits_bytes, metrics)
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))
         _spare_the_collector()

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from moderator.observability.health import HealthBoard, sickness, unreadiness
+from moderator.observability.health import HealthBoard, sickness, staleness, unreadiness
 
 OK = 200
 UNAVAILABLE = 503
@@ -23,7 +23,8 @@ def create_app(board: HealthBoard, registry: CollectorRegistry, monotonic_s: Cal
 
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
-        return _answer("ready", unreadiness(board.snapshot, monotonic_s()))
+        now_s = monotonic_s()
+        return _answer("ready", unreadiness(board.snapshot, now_s) + staleness(board.policies, now_s))
 
     @app.get("/metrics")
     async def metrics(request: Request) -> Response:

@@ -26,11 +26,25 @@ class HealthSnapshot:
     assigned_partitions: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyHealth:
+    """How fresh the policies are.
+
+    Attributes:
+        agreed_at_s: when those that decide were last seen to be what the policy folder holds; monotonic seconds.
+        max_stale_s: for how long they may differ before this replica is not ready; None: for ever.
+    """
+
+    agreed_at_s: float
+    max_stale_s: float | None = None
+
+
 class HealthBoard:
-    """Holds the latest snapshot: the stream's thread puts it up, the HTTP server's thread reads it."""
+    """Holds what probes are told: the stream's thread and the one that watches the policies put it up, HTTP reads."""
 
     def __init__(self, snapshot: HealthSnapshot) -> None:
         self.snapshot = snapshot
+        self.policies: PolicyHealth | None = None
 
 
 def sickness(snapshot: HealthSnapshot, now_s: float) -> list[str]:
@@ -55,3 +69,11 @@ def unreadiness(snapshot: HealthSnapshot, now_s: float) -> list[str]:
         ("draining", snapshot.is_draining),
     )
     return [reason for reason, holds in claims if holds] + sickness(snapshot, now_s)
+
+
+def staleness(policies: PolicyHealth | None, now_s: float) -> list[str]:
+    """Give the reason why this replica should get no traffic: it decides by policies that were replaced long ago."""
+    if policies is None or policies.max_stale_s is None:
+        return []
+    stale_s = now_s - policies.agreed_at_s
+    return [f"the policy folder was not taken up for {stale_s:.0f} s"] if stale_s > policies.max_stale_s else []

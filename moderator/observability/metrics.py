@@ -97,7 +97,17 @@ class Metrics:
         )
         self.assigned_partitions = new.gauge("moderator_assigned_partitions", "Partitions that this replica owns.")
 
-        self.policy = new.gauge("moderator_policy", "1 for the policy that decides.", snapshot="its hash")
+        self.policy_snapshot = new.gauge(
+            "moderator_policy_snapshot_info", "1 for the policies that decide.", snapshot="their hash"
+        )
+        self.policy_reload_ok = new.gauge(
+            "moderator_policy_reload_ok",
+            "1 while what the policy folder holds is accepted, 0 while it is refused and the last good ones decide.",
+        )
+        self.policy_stale_seconds = new.gauge(
+            "moderator_policy_stale_seconds",
+            "Time since the policy folder was last seen to hold the policies that decide; it is looked at every 2 s.",
+        )
         self.model = new.gauge(
             "moderator_model",
             "1 for the model that scores.",

@@ -132,7 +132,21 @@ class ModelSettings(_Part):
 class PoliciesSettings(_Part):
     """The rules."""
 
-    path: Path = Field(Path("policies"), description="Folder with settings.yaml, signals.yaml and the policies.")
+    path: Path = Field(
+        Path("policies"),
+        description="Folder with settings.yaml, signals.yaml and the policies; edits are taken up live.",
+    )
+    state_dir: Path | None = Field(
+        None,
+        description="Folder where accepted policies are kept by snapshot; `run` starts on the last good ones where it "
+        "would end with 2 for wrong policies. Replicas of one group may share it. Unset: nothing is kept.",
+    )
+    max_stale_s: float | None = Field(
+        None,
+        gt=0,
+        description="Not ready once the policy folder has differed from the policies that decide for so long; unset: "
+        "ready all the same.",
+    )
 
 
 class WindowSettings(_Part):

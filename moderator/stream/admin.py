@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -26,8 +26,20 @@ _TIMESTAMP_TYPE = "message.timestamp.type"
 _BROKERS_TIME = "LogAppendTime"
 
 
-def await_topics(settings: KafkaSettings, *, sleep: Callable[[float], object] = time.sleep) -> dict[str, int]:
-    """Wait until the brokers answer, then give the largest record in bytes that each output topic takes.
+class Topics(NamedTuple):
+    """What the start has to know of the topics.
+
+    Attributes:
+        limits_bytes: the largest record that each output topic takes, by name.
+        has_brokers_time: events carry the time at which a broker took them, not one that their producer chose.
+    """
+
+    limits_bytes: dict[str, int]
+    has_brokers_time: bool
+
+
+def await_topics(settings: KafkaSettings, *, sleep: Callable[[float], object] = time.sleep) -> Topics:
+    """Wait until the brokers answer, then look at the topics.
 
     Raises:
         BrokerUnavailableError: no answer within `start_timeout_s`.
@@ -36,8 +48,10 @@ def await_topics(settings: KafkaSettings, *, sleep: Callable[[float], object] = 
     with _connected(settings, sleep) as admin:
         _require_topics(admin, settings)
         configs = _topic_configs(admin, [settings.events_topic, *_output_topics(settings)])
-    _warn_of_producers_time(settings.events_topic, configs[settings.events_topic])
-    return {topic: _record_limit_bytes(configs[topic]) for topic in _output_topics(settings)}
+    has_brokers_time = configs[settings.events_topic].get(_TIMESTAMP_TYPE, _BROKERS_TIME) == _BROKERS_TIME
+    if not has_brokers_time:
+        _warn_of_producers_time(settings.events_topic)
+    return Topics({topic: _record_limit_bytes(configs[topic]) for topic in _output_topics(settings)}, has_brokers_time)
 
 
 def create_topics(settings: KafkaSettings, *, partitions: int, replication: int) -> dict[str, bool]:
@@ -140,13 +154,12 @@ def _record_limit_bytes(config: Mapping[str, str]) -> int:
     return int(config.get(_MAX_MESSAGE_BYTES, RECORD_LIMIT_BYTES))
 
 
-def _warn_of_producers_time(topic: str, config: Mapping[str, str]) -> None:
-    if config.get(_TIMESTAMP_TYPE, _BROKERS_TIME) != _BROKERS_TIME:
-        log.warning(
-            "events_carry_producers_time",
-            topic=topic,
-            hint=f"set `{_TIMESTAMP_TYPE}={_BROKERS_TIME}`: policy time and queueing time are read from it",
-        )
+def _warn_of_producers_time(topic: str) -> None:
+    log.warning(
+        "events_carry_producers_time",
+        topic=topic,
+        hint=f"set `{_TIMESTAMP_TYPE}={_BROKERS_TIME}`: policy time and queueing time are read from it",
+    )
 
 
 def _create(admin: KafkaAdminClient, topics: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:

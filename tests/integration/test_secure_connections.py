@@ -89,7 +89,7 @@ def secure(broker: LocalKafka, certificate: Path, direct: KafkaSettings) -> Kafk
 def test_the_whole_path_runs_over_tls_with_a_password(direct: KafkaSettings, secure: KafkaSettings) -> None:
     produce(direct, (b"%d" % number for number in range(30)))
 
-    with closing(Loop(*join(secure, await_topics(secure), Metrics(CollectorRegistry())))) as loop:
+    with closing(Loop(*join(secure, await_topics(secure).limits_bytes, Metrics(CollectorRegistry())))) as loop:
         loop.run_until(lambda: loop.committed == 30)
 
     assert_each_event_came_out_once(direct, [10] * 3)

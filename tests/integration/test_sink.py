@@ -27,7 +27,7 @@ def publish(settings: KafkaSettings, outcome: Outcome, *sent: dict[str, Any]) ->
     for record in sent:
         producer.send(settings.events_topic, **record)
     producer.close()
-    loop = Loop(*join(settings, await_topics(settings), Metrics(CollectorRegistry())), outcome=outcome)
+    loop = Loop(*join(settings, await_topics(settings).limits_bytes, Metrics(CollectorRegistry())), outcome=outcome)
     with closing(loop):
         loop.run_until(lambda: loop.committed == len(sent))
     return read_committed(settings)
@@ -91,7 +91,7 @@ def test_a_dead_letter_is_the_original_and_says_where_it_came_from(kafka_setting
 def test_a_decision_that_its_topic_does_not_take_is_refused_before_it_is_published(
     kafka_settings: KafkaSettings,
 ) -> None:
-    source, sink = join(kafka_settings, await_topics(kafka_settings), Metrics(CollectorRegistry()))
+    source, sink = join(kafka_settings, await_topics(kafka_settings).limits_bytes, Metrics(CollectorRegistry()))
     record = a_record(offset=0)
 
     with closing(source), closing(sink):

@@ -41,7 +41,7 @@ def test_topics_that_exist_are_left_as_they_are(kafka_settings: KafkaSettings) -
 
 
 def test_the_start_learns_what_each_output_topic_takes(kafka_settings: KafkaSettings) -> None:
-    limits = await_topics(kafka_settings)
+    limits = await_topics(kafka_settings).limits_bytes
 
     assert set(limits) == set(output_topics(kafka_settings))
     assert limits[kafka_settings.dead_letter_topic] == RECORD_LIMIT_BYTES + DEAD_LETTER_EXTRA_BYTES

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from moderator.http import create_app
-from moderator.observability.health import HealthBoard, HealthSnapshot
+from moderator.observability.health import HealthBoard, HealthSnapshot, PolicyHealth
 from moderator.observability.metrics import Metrics
 from moderator.testing import ManualClock
 
@@ -53,6 +53,15 @@ def test_a_draining_replica_is_healthy_but_not_ready(probed: Probed) -> None:
 
     assert healthz.status_code == 200
     assert (readyz.status_code, readyz.json()) == (503, {"status": "not ready", "reasons": ["draining"]})
+
+
+def test_a_replica_on_policies_replaced_long_ago_is_healthy_but_not_ready(probed: Probed) -> None:
+    probed.board.policies = PolicyHealth(agreed_at_s=probed.clock.monotonic_s() - 61, max_stale_s=60)
+
+    healthz, readyz = probed.client.get("/healthz"), probed.client.get("/readyz")
+
+    assert healthz.status_code == 200
+    assert (readyz.status_code, readyz.json()["reasons"]) == (503, ["the policy folder was not taken up for 61 s"])
 
 
 def test_metrics_are_in_prometheus_text_format(probed: Probed) -> None:

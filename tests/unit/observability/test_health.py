@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from moderator.observability.health import HealthSnapshot, sickness, unreadiness
+from moderator.observability.health import HealthSnapshot, PolicyHealth, sickness, staleness, unreadiness
 
 RUNNING = HealthSnapshot(
     progressed_at_s=100.0, broker_seen_at_s=100.0, is_warm=True, has_joined=True, assigned_partitions=4
@@ -47,3 +47,12 @@ def test_a_start_of_any_length_is_healthy_but_not_ready() -> None:
 @pytest.mark.parametrize("change", [{"is_warm": False}, {"has_joined": False}, {"is_draining": True}])
 def test_not_warm_not_joined_and_draining_are_each_unready(change: dict[str, bool]) -> None:
     assert len(unreadiness(replace(RUNNING, **change), 101.0)) == 1
+
+
+def test_stale_policies_are_unready_only_past_the_limit_that_was_set() -> None:
+    limited = PolicyHealth(agreed_at_s=100.0, max_stale_s=30.0)
+
+    assert staleness(limited, 130.0) == []
+    assert staleness(limited, 131.0) == ["the policy folder was not taken up for 31 s"]
+    assert staleness(PolicyHealth(agreed_at_s=100.0), 1e9) == []
+    assert staleness(None, 1e9) == []

@@ -1,0 +1,127 @@
+"""Accepted policies kept on disk: one folder per snapshot, and which of them were good last.
+
+    STATE_DIR/
+    ├── last_good               the snapshot accepted last, such as `sha256:4c91…`
+    └── snapshots/<64 hex>/     the folder's files as they were accepted
+
+Several processes may share the folder: what is there is whole, whenever one of them was killed.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+_SNAPSHOT = re.compile(r"sha256:[0-9a-f]{64}")
+_UNFINISHED = ".unfinished-"
+_FORGOTTEN_S = 3_600.0
+"""Nobody writes for so long: whoever began it was killed."""
+
+
+class KeptPolicies:
+    """The state folder of one deployment; made when something is first kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def folder_of(self, snapshot: str) -> Path:
+        """Where the policies of a snapshot (`sha256:` and 64 hex digits) are, if they were kept."""
+        return self._folder / "snapshots" / snapshot.removeprefix("sha256:")
+
+    def keep(self, snapshot: str, files: Mapping[str, bytes]) -> None:
+        """Keep the files under their snapshot, unless they are, and note that they were good last.
+
+        Args:
+            snapshot: `sha256:` and 64 hex digits.
+            files: content by name within the policy folder, such as `calibration/armorm.json`.
+
+        Raises:
+            OSError: the disk is full or cannot be written; what was kept before still is.
+        """
+        if not self.folder_of(snapshot).is_dir():
+            self._store(self.folder_of(snapshot), files)
+        if self.last_good() != snapshot:
+            self._point_at(snapshot)
+
+    def last_good(self) -> str | None:
+        """Give the snapshot that was accepted last; None when none was, or it cannot be told."""
+        try:
+            text = (self._folder / "last_good").read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        return text if _SNAPSHOT.fullmatch(text) else None
+
+    def _store(self, target: Path, files: Mapping[str, bytes]) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
+        _sweep(self._folder)
+        unfinished = _beside(target)
+        try:
+            for name, content in files.items():
+                _write(unfinished / name, content)
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                _move_folder(unfinished, target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _point_at(self, snapshot: str) -> None:
+        target = self._folder / "last_good"
+        unfinished = _beside(target)
+        try:
+            _write(unfinished, f"{snapshot}\n".encode())
+            unfinished.replace(target)
+            _settle(target.parent)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _beside(target: Path) -> Path:
+    """Give a new name in the same folder, so that moving from it to `target` is one step."""
+    return target.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _move_folder(source: Path, target: Path) -> None:
+    """Move a folder to where none is.
+
+    Raises:
+        FileExistsError: one is there.
+    """
+    for folder in (source, *(path for path in source.rglob("*") if path.is_dir())):
+        _settle(folder)
+    try:
+        source.rename(target)
+    except OSError as error:  # Linux says that it is not empty
+        if target.is_dir():
+            raise FileExistsError(error.errno, error.strerror) from error
+        raise
+    _settle(target.parent)
+
+
+def _settle(folder: Path) -> None:
+    """Let the names in a folder survive a power cut, where the file system knows how to."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed process left half-written."""
+    for path in folder.glob(f"{_UNFINISHED}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _FORGOTTEN_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
