@@ -24,7 +24,7 @@ from moderator.events import (
     Timing,
 )
 from moderator.pipeline.moderation import ScoredEvent
-from moderator.policy import Judgement, PolicySet
+from moderator.policy import Judgement, PolicySet, event_time_ms
 
 LISTED_CONTRIBUTIONS = 5
 DECIMALS = 6
@@ -45,13 +45,14 @@ class Decider:
     """Turns scored events into decisions under one policy snapshot and one model."""
 
     def __init__(self, policies: PolicySet, model: ModelIdentity, include_content: IncludeContent = "none") -> None:
-        self._judge = policies.bind(model.objectives)
+        self._judge = policies.bind(model.objectives, model.name)
         self._model = model
         self._include_content = include_content
+        calibration = policies.calibration_of(model.name)
         self._policy_reference: PolicyReference = {
             "snapshot": policies.snapshot,
             "format": policies.format,
-            "calibration": None,
+            "calibration": calibration.hash if calibration else None,
         }
         self._model_reference: ModelReference = {
             "name": model.name,
@@ -64,7 +65,8 @@ class Decider:
     ) -> Decision:
         """Judge one event by the policy and record how the verdict came about."""
         scores = scored.scores if isinstance(scored.scores, Scores) else None
-        judgement = self._judge.decide(event, scores.rewards if scores else None)
+        at_ms = event_time_ms(record.timestamp_ms, event.time, at.decided_at)
+        judgement = self._judge.decide(event, scores.rewards if scores else None, at_ms)
         content_sha256 = content_hash(event)
         return {
             "schema": "moderator.decision/1",
@@ -159,26 +161,20 @@ def explain(scores: Scores, objectives: Sequence[str]) -> list[Contribution]:
 
     The listed contributions sum to the recorded `overall` within 1e-5.
     """
-    terms = sorted(
-        zip(map(mul, scores.rewards, scores.weights), objectives, scores.rewards, scores.weights, strict=True),
-        key=_size,
-        reverse=True,
-    )
+    rewards, weights = scores.rewards, scores.weights
+    contributions = list(map(mul, rewards, weights))
+    order = sorted(range(len(objectives)), key=list(map(abs, contributions)).__getitem__, reverse=True)
     listed: list[Contribution] = [
         {
-            "objective": name,
-            "reward": round(reward, DECIMALS),
-            "weight": round(weight, DECIMALS),
-            "contribution": round(contribution, DECIMALS),
+            "objective": objectives[index],
+            "reward": round(rewards[index], DECIMALS),
+            "weight": round(weights[index], DECIMALS),
+            "contribution": round(contributions[index], DECIMALS),
         }
-        for contribution, name, reward, weight in terms[:LISTED_CONTRIBUTIONS]
+        for index in order[:LISTED_CONTRIBUTIONS]
     ]
-    others = sum((contribution for contribution, *_ in terms[LISTED_CONTRIBUTIONS:]), 0.0)
+    others = sum([contributions[index] for index in order[LISTED_CONTRIBUTIONS:]], 0.0)
     return [*listed, {"objective": "others", "contribution": round(others, DECIMALS)}]
-
-
-def _size(term: tuple[float, str, float, float]) -> float:
-    return abs(term[0])
 
 
 def iso_time(epoch_s: float) -> str:

@@ -1,64 +1,27 @@
-"""Signals, conditions, scopes and rules compiled once into closures over whole numbers, for the hot path."""
+"""Conditions, scopes and rules compiled once into closures over whole numbers, for the hot path."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from operator import attrgetter
 from typing import Literal
 
 from moderator.events import Cause, ChatEvent, ConditionResult, Mode, Outcome, RuleResult, Severity
 from moderator.policy.logic import Held, Verdicts, compile_rule
-from moderator.policy.model import Condition, Rule, Scope, Signal, leaves
-from moderator.policy.scale import MAX_REWARD, MILLION, Scale, micro_from
+from moderator.policy.model import Calibration, Condition, Exemption, Rule, Scope, leaves
+from moderator.policy.percent import limit_micro, percent_bounds
+from moderator.policy.readings import Reading, noise_of
+from moderator.policy.rollout import Rollouts, compile_rollout
+from moderator.policy.scale import MILLION
 from moderator.policy.scopes import normal_locale
 from moderator.policy.settings_file import METADATA
 
-Reading = tuple[int | None, int, float | None, Cause | None]
-"""One signal of one event: reward in whole millionths or None, score in millionths, score, and why there is none."""
-Reader = Callable[[Sequence[object]], Reading]
 Field = Callable[[ChatEvent], str | None]
 Fields = Sequence[str | None]
 Lines = tuple[tuple[int, frozenset[str], tuple[str, ...]], ...]
 Part = Literal["when", "unless"]
 Evaluate = Callable[[Sequence[Reading]], ConditionResult]
-
-_UNSURE = MAX_REWARD + 1
-
-
-def compile_reader(signal: Signal, objectives: Sequence[str]) -> Reader:
-    """Compile how a signal is read from the rewards, which are in the order of `objectives`."""
-    if signal.objective not in objectives:
-        return lambda _: (None, 0, None, "absent")
-    index = objectives.index(signal.objective)
-    least, greatest = signal.plausible
-    to_score = _compile_scale(signal.scale)
-
-    def read(rewards: Sequence[object]) -> Reading:
-        reward = rewards[index]
-        if type(reward) is not float and (not isinstance(reward, (int, float)) or isinstance(reward, bool)):
-            return None, 0, None, "absent" if reward is None else "not_a_number"
-        # Rounding comes after this guard: an infinite product cannot be rounded.
-        if not -_UNSURE < reward < _UNSURE:
-            is_number = isinstance(reward, int) or math.isfinite(reward)
-            return None, 0, None, "implausible" if is_number else "not_finite"
-        micro = micro_from(reward)
-        if not least <= micro <= greatest:
-            return None, 0, None, "implausible"
-        score_micro = to_score(micro)
-        return micro, score_micro, score_micro / MILLION, None
-
-    return read
-
-
-def _compile_scale(scale: Scale) -> Callable[[int], int]:
-    """Compile millionths of a reward into millionths of a score, rounded half to even."""
-    slope, start = scale.multiply, scale.add * MILLION
-    divisor = math.lcm(slope.denominator, start.denominator)
-    factor, offset = int(slope * divisor), int(start * divisor)
-    if divisor == 1:
-        return lambda micro: micro * factor + offset
-    return lambda micro: round(Fraction(micro * factor + offset, divisor))
+Limit = tuple[int, int, int]
+"""Of a comparison: least and greatest reward for which it holds, and the score at its edge; all in whole millionths."""
 
 
 def compile_field(field: str) -> Field:
@@ -72,6 +35,11 @@ def compile_field(field: str) -> Field:
     return get
 
 
+def compile_scope(scope: Scope, fields: Sequence[str]) -> Lines:
+    """Compile a scope; `fields` gives the order of field values."""
+    return tuple((fields.index(line.field), line.exact, line.prefixes) for line in scope)
+
+
 def fits(lines: Lines, fields: Fields) -> bool:
     """Whether every line fits; a missing or empty field fits nothing."""
     for index, exact, prefixes in lines:
@@ -82,11 +50,32 @@ def fits(lines: Lines, fields: Fields) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Spare:
+    """What spares an event that a rule matches: an item of `except`, or an exemption for a while of event time."""
+
+    name: str
+    lines: Lines
+    added_ms: int | None = None
+    until_ms: int | None = None
+
+    def spares(self, fields: Fields, at_ms: int) -> bool:
+        """Whether it fits the event at its time."""
+        if self.added_ms is not None and at_ms < self.added_ms:
+            return False
+        return (self.until_ms is None or at_ms < self.until_ms) and fits(self.lines, fields)
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledRule:
     """One rule that is not off.
 
     Attributes:
+        scope: position of its scope among the judge's.
         signals: positions of the signals that its conditions read.
+        evaluators: one for each condition, in the order of `Rule.conditions`.
+        holds: what their verdicts make together.
+        is_single: it has one condition, whose verdict is the rule's.
+        is_plain: it is always in force, for every unit, and spares nobody.
     """
 
     id: str
@@ -94,92 +83,130 @@ class CompiledRule:
     severity: Severity
     reason: str
     labels: tuple[str, ...]
-    scope: Lines
+    scope: int
     signals: frozenset[int]
     flags_when_missing: bool
-    _conditions: tuple[Evaluate, ...]
-    _holds: Callable[[Verdicts], Held]
-    _spares: tuple[tuple[str, Lines], ...]
+    evaluators: tuple[Evaluate, ...]
+    holds: Callable[[Verdicts], Held]
+    is_single: bool
+    is_plain: bool
+    starts_ms: int | None
+    until_ms: int | None
+    rollout: Rollouts | None
+    spares: tuple[Spare, ...]
 
-    def judge(self, readings: Sequence[Reading], fields: Fields) -> RuleResult:
-        """Evaluate every condition and tell what came of the rule; the scope is the caller's to check."""
-        conditions = [evaluate(readings) for evaluate in self._conditions]
-        held = self._holds([condition["holds"] for condition in conditions])
-        outcome: Outcome = "matched" if held else "unknown" if held is None else "not matched"
-        acts = self.flags_when_missing if held is None else held
-        result: RuleResult = {
-            "rule": self.id,
-            "outcome": outcome,
-            "counted": acts and self.mode == "live",
-            "mode": self.mode,
-            "severity": self.severity,
-            "conditions": conditions,
-        }
-        if acts and self._spares:
-            self._spare(result, fields)
-        return result
+    def outcome_at(self, at_ms: int) -> Outcome | None:
+        """Give `not yet` or `ended`; None while the rule is in force."""
+        if self.starts_ms is not None and at_ms < self.starts_ms:
+            return "not yet"
+        return "ended" if self.until_ms is not None and at_ms >= self.until_ms else None
 
-    def _spare(self, result: RuleResult, fields: Fields) -> None:
-        for name, lines in self._spares:
-            if fits(lines, fields):
-                result["outcome"] = "spared"
-                result["counted"] = False
-                result["spared_by"] = name
-                return
+    def finish(self, result: RuleResult, event: ChatEvent, fields: Fields, at_ms: int, *, acts: bool) -> bool:
+        """Apply schedule, exceptions and rollout to a result; give whether the rule still acts."""
+        if self.rollout is not None:
+            result["rollout"] = "inside" if self.rollout(event) else "outside"
+        outcome = self.outcome_at(at_ms)
+        if outcome is not None:
+            result["outcome"] = outcome
+            return False
+        spare = next((each for each in self.spares if each.spares(fields, at_ms)), None) if acts else None
+        if spare is not None:
+            result["outcome"] = "spared"
+            result["spared_by"] = spare.name
+            return False
+        return acts
 
 
-def compile_whole_rule(rule: Rule, position: Mapping[str, int], fields: Sequence[str]) -> CompiledRule:
-    """Compile a rule; `position` gives the place of each signal's reading, `fields` the order of field values."""
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What rules are compiled against: where readings, fields and scopes stand, and the calibration, if any."""
+
+    positions: Mapping[str, int]
+    fields: Sequence[str]
+    scopes: Sequence[Lines]
+    calibration: Calibration | None
+    exemptions: Sequence[Exemption]
+
+
+def compile_whole_rule(rule: Rule, binding: Binding) -> CompiledRule:
+    """Compile a rule that is not off."""
     assert rule.mode != "off"
     unless = tuple(leaves(rule.unless)) if rule.unless else ()
+    spares = _compile_spares(rule, binding)
+    is_timeless = rule.starts_ms is None and rule.until_ms is None
     return CompiledRule(
         id=rule.id,
         mode=rule.mode,
         severity=rule.flag.severity,
         reason=rule.flag.reason,
         labels=rule.flag.labels,
-        scope=_compile_scope(rule.scope, fields),
-        signals=frozenset(position[condition.signal.name] for condition in rule.conditions),
+        scope=binding.scopes.index(compile_scope(rule.scope, binding.fields)),
+        signals=frozenset(binding.positions[condition.signal.name] for condition in rule.conditions),
         flags_when_missing=rule.flags_when_missing,
-        _conditions=(
-            *(_compile_condition(condition, "when", position) for condition in leaves(rule.when)),
-            *(_compile_condition(condition, "unless", position) for condition in unless),
+        evaluators=(
+            *(_compile_condition(condition, "when", binding) for condition in leaves(rule.when)),
+            *(_compile_condition(condition, "unless", binding) for condition in unless),
         ),
-        _holds=compile_rule(rule),
-        _spares=tuple(
-            (f"except {number}", _compile_scope(scope, fields)) for number, scope in enumerate(rule.spares, start=1)
-        ),
+        holds=compile_rule(rule),
+        is_single=rule.unless is None and len(rule.conditions) == 1,
+        is_plain=is_timeless and rule.rollout is None and not spares,
+        starts_ms=rule.starts_ms,
+        until_ms=rule.until_ms,
+        rollout=compile_rollout(rule.rollout) if rule.rollout else None,
+        spares=spares,
     )
 
 
-def _compile_scope(scope: Scope, fields: Sequence[str]) -> Lines:
-    return tuple((fields.index(line.field), line.exact, line.prefixes) for line in scope)
+def _compile_spares(rule: Rule, binding: Binding) -> tuple[Spare, ...]:
+    exceptions = [
+        Spare(f"except {number}", compile_scope(scope, binding.fields))
+        for number, scope in enumerate(rule.spares, start=1)
+    ]
+    exemptions = [
+        Spare(each.name, compile_scope(each.scope, binding.fields), each.added_ms, each.until_ms)
+        for each in binding.exemptions
+        if rule.id in each.covers
+    ]
+    return (*exceptions, *exemptions)
 
 
-def _compile_condition(condition: Condition, part: Part, position: Mapping[str, int]) -> Evaluate:
-    index = position[condition.signal.name]
-    if condition.limit is None:
+def _compile_condition(condition: Condition, part: Part, binding: Binding) -> Evaluate:
+    index = binding.positions[condition.signal.name]
+    if condition.comparison == "missing":
         return _compile_missing(condition, part, index)
     signal, phrase = condition.signal.name, condition.phrase
-    least, greatest = condition.bounds
-    limit_micro = int(condition.limit * MILLION)
-    sign = -1 if condition.comparison in ("below", "at most") else 1
+    least, greatest, edge = _limit(condition, binding.calibration)
+    sign = -1 if condition.comparison in ("below", "at most", "in the lowest") else 1
+    # Noise that was measured as none makes nothing borderline, nor does noise that was not measured.
+    noise = noise_of(condition.signal, binding.calibration) or -1
 
     def evaluate(readings: Sequence[Reading]) -> ConditionResult:
         micro, score_micro, score, cause = readings[index]
         if micro is None:
             return _untold(part, signal, phrase, cause)
+        distance = (score_micro - edge) * sign
         return {
             "part": part,
             "signal": signal,
             "phrase": phrase,
             "score": score,
             "holds": least <= micro <= greatest,
-            "margin": (score_micro - limit_micro) * sign / MILLION,
-            "borderline": False,
+            "margin": distance / MILLION,
+            "borderline": -noise <= distance <= noise,
         }
 
     return evaluate
+
+
+def _limit(condition: Condition, calibration: Calibration | None) -> Limit:
+    if condition.limit is not None:
+        return *condition.bounds, int(condition.limit * MILLION)
+    # INVARIANT: a percent phrase without its quantiles is refused when the folder and the model are checked.
+    assert calibration is not None, "bound without a calibration"
+    bounds, edge = percent_bounds(condition, calibration), limit_micro(condition, calibration)
+    assert bounds is not None
+    assert edge is not None
+    return *bounds, edge
 
 
 def _untold(part: Part, signal: str, phrase: str, cause: Cause | None) -> ConditionResult:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from moderator.policy.model import Settings, Signal
+from moderator.policy.model import Calibration, Settings, Signal
 from moderator.policy.problems import Report, Span
 
 
@@ -14,12 +14,14 @@ class Context:
     Attributes:
         settings: None when settings.yaml could not be read; its names are then not checked.
         signals: by name; None for one that has an error of its own; None as a whole likewise.
+        calibrations: by model name, in the order written; tests take the typical scores of the first.
         policies: where each policy's name stands.
         rules: policy name -> rule name -> where it stands; rules with errors too.
     """
 
     settings: Settings | None
     signals: Mapping[str, Signal | None] | None
+    calibrations: Mapping[str, Calibration]
     report: Report
     policies: dict[str, Span] = field(default_factory=dict)
     rules: dict[str, dict[str, Span]] = field(default_factory=dict)

@@ -1,17 +1,22 @@
-"""A policy folder on disk -> its files as text, whatever may lie in it.
+"""A policy folder on disk -> its files' bytes -> their text, whatever may lie in it.
 
-Every `*.yaml` and `*.yml` directly in the folder counts; hidden names and subfolders do not.
+Every `*.yaml` and `*.yml` directly in the folder counts, and `calibration/*.json`; hidden names and other subfolders
+do not. The bytes are read once: what is checked, hashed, stored and decided by is the same.
 """
 
+import hashlib
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from moderator.errors import PolicyError
 from moderator.policy.problems import Report, SourceFile, Span, quote
 
 MAX_FILE_BYTES = 1_000_000
+MAX_CALIBRATION_BYTES = 4_000_000
+CALIBRATIONS = "calibration/"
 
 _EXTENSIONS = (".yaml", ".yml")
 # Controls, line ends other than our own, and marks that hide or reorder what stands beside them.
@@ -19,29 +24,64 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that counts and cannot be read."""
+
+    message: str
+    hint: str
+
+
+Files = Mapping[str, bytes | Unreadable]
+"""Name in the folder, such as `settings.yaml` or `calibration/armorm.json` -> its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
-    """What lies in a policy folder: the names of all files that count, and those that could be read, by name."""
+    """What lies in a policy folder: the names of all YAML files that count, and those that are text, by name."""
 
     names: tuple[str, ...]
     files: tuple[SourceFile, ...]
 
 
-def read_folder(folder: Path, report: Report) -> Folder:
-    """Read the folder's YAML files; what cannot be read is reported and left out.
+def read_files(folder: Path) -> dict[str, bytes | Unreadable]:
+    """Read every file of a policy folder that counts, by name; links are followed.
 
     Raises:
-        OSError: the folder itself cannot be listed.
+        PolicyError: the folder itself cannot be listed.
     """
-    paths = sorted(path for path in folder.iterdir() if _counts(path))
-    if not paths:
+    try:
+        paths = {path.name: path for path in folder.iterdir() if _counts(path)}
+        paths |= {f"{CALIBRATIONS}{path.name}": path for path in _calibration_paths(folder)}
+    except OSError as error:
+        why = (error.strerror or "unknown reason").lower()
+        raise PolicyError(
+            f"cannot read the policy folder `{folder}`: {why}; name the folder that holds settings.yaml"
+        ) from error
+    return {name: _read_file(name, path) for name, path in sorted(paths.items())}
+
+
+def source_hash(files: Files) -> str:
+    """Give `sha256:` and 64 hex digits over names and bytes; any edit changes it."""
+    digest = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        shown = content if isinstance(content, bytes) else content.message.encode()
+        digest.update(f"{len(name.encode(errors='surrogateescape'))} {len(shown)} ".encode())
+        digest.update(name.encode(errors="surrogateescape") + shown)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def decode_folder(files: Files, name: str, report: Report) -> Folder:
+    """Decode the YAML files; what is no text is reported and left out. `name` is what the folder is called."""
+    counting = {file: content for file, content in sorted(files.items()) if not file.startswith(CALIBRATIONS)}
+    if not counting:
         report.error(
             "P001",
-            str(folder),
+            name,
             "the folder is empty",
             "add settings.yaml, signals.yaml and a policy; an empty folder never means allow everything",
         )
-    files = (_read_file(path, report) for path in _without_twins(paths, report))
-    return Folder(tuple(path.name for path in paths), tuple(file for file in files if file is not None))
+    texts = (_text(file, counting[file], report) for file in _without_twins(list(counting), report))
+    return Folder(tuple(counting), tuple(text for text in texts if text is not None))
 
 
 def stem_of(name: str) -> str:
@@ -53,35 +93,46 @@ def _counts(path: Path) -> bool:
     return not path.name.startswith(".") and path.name.lower().endswith(_EXTENSIONS)
 
 
-def _without_twins(paths: list[Path], report: Report) -> Iterator[Path]:
-    first: dict[str, str] = {}
-    for path in paths:
-        other = first.setdefault(stem_of(path.name), path.name)
-        if other == path.name:
-            yield path
-        else:
-            report.error("P002", path.name, f"this file and {other} have one name", "keep one of the two")
+def _calibration_paths(folder: Path) -> list[Path]:
+    subfolder = folder / CALIBRATIONS
+    if not subfolder.is_dir():
+        return []
+    return [path for path in subfolder.iterdir() if path.suffix == ".json" and not path.name.startswith(".")]
 
 
-def _read_file(path: Path, report: Report) -> SourceFile | None:
-    if not path.name.endswith(_EXTENSIONS):
-        report.error("P002", path.name, "the name ends in capitals", "end it in .yaml")
-        return None
+def _read_file(name: str, path: Path) -> bytes | Unreadable:
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            report.error("P002", path.name, "this is not a file", "move it out of the folder")
-            return None
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Unreadable("this is not a file", "move it out of the folder")
+        limit_bytes = MAX_CALIBRATION_BYTES if name.startswith(CALIBRATIONS) else MAX_FILE_BYTES
         with path.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
+            content = stream.read(limit_bytes + 1)
     except OSError as error:
         why = (error.strerror or "unknown reason").lower()
-        report.error("P002", path.name, f"cannot be read: {why}", "mend or remove it")
+        return Unreadable(f"cannot be read: {why}", "mend or remove it")
+    if len(content) > limit_bytes:
+        return Unreadable(f"the file is over {limit_bytes // 1_000_000} MB", "split it into several files")
+    return content
+
+
+def _without_twins(names: list[str], report: Report) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(stem_of(name), name)
+        if other == name:
+            yield name
+        else:
+            report.error("P002", name, f"this file and {other} have one name", "keep one of the two")
+
+
+def _text(name: str, content: bytes | Unreadable, report: Report) -> SourceFile | None:
+    if not name.endswith(_EXTENSIONS):
+        report.error("P002", name, "the name ends in capitals", "end it in .yaml")
         return None
-    if len(content) > MAX_FILE_BYTES:
-        report.error("P002", path.name, "the file is over 1 MB", "split the policy into several files")
+    if isinstance(content, Unreadable):
+        report.error("P002", name, content.message, content.hint)
         return None
-    return _decode(path.name, content, report)
+    return _decode(name, content, report)
 
 
 def _decode(name: str, content: bytes, report: Report) -> SourceFile | None:

@@ -4,8 +4,16 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from moderator.events import SEVERITIES, ChatEvent, Outcome, RuleResult, Severity, Status, Verdict
-from moderator.policy.compiled import CompiledRule, compile_field, compile_reader, compile_whole_rule, fits
-from moderator.policy.model import Rule, Settings, Signal
+from moderator.policy.compiled import (
+    Binding,
+    CompiledRule,
+    compile_field,
+    compile_scope,
+    compile_whole_rule,
+    fits,
+)
+from moderator.policy.model import Calibration, Exemption, Rule, Settings, Signal
+from moderator.policy.readings import Reading, compile_chooser, compile_reader
 
 _RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
@@ -33,39 +41,101 @@ class Judgement(NamedTuple):
 
 
 class Judge:
-    """Decides by one snapshot for one model's list of objectives."""
+    """Decides by one snapshot for one model's list of objectives.
+
+    Args:
+        rules: the live and shadow ones.
+        calibration: of the model that gives the rewards; None where there is none, and no rule says `in the lowest P%`.
+    """
 
     def __init__(
-        self, settings: Settings, signals: Sequence[Signal], rules: Iterable[Rule], objectives: Sequence[str]
+        self,
+        settings: Settings,
+        signals: Sequence[Signal],
+        rules: Iterable[Rule],
+        objectives: Sequence[str],
+        *,
+        exemptions: Sequence[Exemption] = (),
+        calibration: Calibration | None = None,
     ) -> None:
-        active = sorted((rule for rule in rules if rule.mode != "off"), key=lambda rule: rule.id)
-        fields = sorted({line.field for rule in active for scope in (rule.scope, *rule.spares) for line in scope})
-        position = {signal.name: index for index, signal in enumerate(signals)}
-        self._names = tuple(signal.name for signal in signals)
-        self._readers = tuple(compile_reader(signal, objectives) for signal in signals)
+        active = sorted(rules, key=lambda rule: rule.id)
+        scopes = [scope for rule in active for scope in (rule.scope, *rule.spares)]
+        scopes += [exemption.scope for exemption in exemptions]
+        fields = sorted({line.field for scope in scopes for line in scope})
+        plain = [signal for signal in signals if not signal.members]
+        derived = [signal for signal in signals if signal.members]
+        positions = {signal.name: index for index, signal in enumerate((*plain, *derived))}
+        self._names = tuple(positions)
+        self._readers = tuple(compile_reader(signal, objectives) for signal in plain)
+        self._choosers = tuple(
+            compile_chooser(signal, [positions[member.name] for member in signal.members]) for signal in derived
+        )
         self._fields = tuple(compile_field(field) for field in fields)
-        self._rules = tuple(compile_whole_rule(rule, position, fields) for rule in active)
+        self._scopes = tuple(dict.fromkeys(compile_scope(rule.scope, fields) for rule in active))
+        binding = Binding(positions, fields, self._scopes, calibration, exemptions)
+        self._rules = tuple(compile_whole_rule(rule, binding) for rule in active)
         self._unscored_verdict: Verdict = settings.unscored_verdict
 
-    def decide(self, event: ChatEvent, rewards: Sequence[float | None] | None) -> Judgement:
+    def decide(self, event: ChatEvent, rewards: Sequence[float | None] | None, at_ms: int) -> Judgement:
         """Decide on one event; never fails on content.
 
         Args:
-            event: the judged event; only the fields that policies may match on are read.
+            event: the judged event; only its id and the fields that policies may name are read.
             rewards: k raw rewards in the model's order, None for one that is absent; None, or nothing but None, when
                 the model gave no score. What is not a finite, plausible number counts as missing, with its cause.
+            at_ms: the event's time, ms since 1970; see `event_time_ms`.
         """
         if rewards is None:
             return self._unscored()
         readings = [read(rewards) for read in self._readers]
-        fields = [get(event) for get in self._fields]
-        rules = [rule for rule in self._rules if fits(rule.scope, fields)]
-        results = [rule.judge(readings, fields) for rule in rules]
-        unusable = [index for index, reading in enumerate(readings) if reading[0] is None]
-        if unusable and all(reward is None for reward in rewards):
+        for choose in self._choosers:
+            readings.append(choose(readings))
+        scores = [reading[2] for reading in readings]
+        if None in scores and all(reward is None for reward in rewards):
             return self._unscored()
-        signals = dict(zip(self._names, [reading[2] for reading in readings], strict=True))
-        return _combine(rules, results, signals, _status(rules, unusable))
+        results, counting, would_flag = self._judge(event, readings, at_ms)
+        signals = dict(zip(self._names, scores, strict=True))
+        status: Status = "degraded" if None in scores and _lacks_score(results) else "scored"
+        shadow: Verdict = "flag" if would_flag else "allow"
+        if not counting:
+            return Judgement("allow", status, None, [], [], results, shadow, signals)
+        reasons = {rule.reason if outcome == "matched" else "score_missing" for rule, outcome in counting}
+        labels = {label for rule, _ in counting for label in rule.labels}
+        severity = max((rule.severity for rule, _ in counting), key=_RANK.__getitem__)
+        return Judgement("flag", status, severity, sorted(reasons), sorted(labels), results, shadow, signals)
+
+    def _judge(
+        self, event: ChatEvent, readings: Sequence[Reading], at_ms: int
+    ) -> tuple[list[RuleResult], list[tuple[CompiledRule, Outcome]], bool]:
+        """Evaluate every condition of every rule that applies; also give the rules that count, and whether any acts."""
+        fields = [get(event) for get in self._fields]
+        applies = [fits(lines, fields) for lines in self._scopes]
+        results: list[RuleResult] = []
+        counting: list[tuple[CompiledRule, Outcome]] = []
+        would_flag = False
+        for rule in self._rules:
+            if not applies[rule.scope]:
+                continue
+            conditions = [evaluate(readings) for evaluate in rule.evaluators]
+            held = conditions[0]["holds"] if rule.is_single else rule.holds([each["holds"] for each in conditions])
+            result: RuleResult = {
+                "rule": rule.id,
+                "outcome": "matched" if held else "unknown" if held is None else "not matched",
+                "counted": False,
+                "mode": rule.mode,
+                "severity": rule.severity,
+                "conditions": conditions,
+            }
+            results.append(result)
+            acts = rule.flags_when_missing if held is None else held
+            if not rule.is_plain:
+                acts = rule.finish(result, event, fields, at_ms, acts=acts)
+            if acts:
+                would_flag = True
+                if rule.mode == "live" and result.get("rollout") != "outside":
+                    result["counted"] = True
+                    counting.append((rule, result["outcome"]))
+        return results, counting, would_flag
 
     def _unscored(self) -> Judgement:
         verdict = self._unscored_verdict
@@ -74,26 +144,5 @@ class Judge:
         return Judgement(verdict, "unscored", severity, ["unscored"], [], [], verdict, signals)
 
 
-def _status(rules: list[CompiledRule], unusable: list[int]) -> Status:
-    is_whole = not unusable or all(rule.signals.isdisjoint(unusable) for rule in rules)
-    return "scored" if is_whole else "degraded"
-
-
-def _combine(
-    rules: list[CompiledRule], results: list[RuleResult], signals: dict[str, float | None], status: Status
-) -> Judgement:
-    counting: list[tuple[CompiledRule, Outcome]] = []
-    would_flag = False
-    for rule, result in zip(rules, results, strict=True):
-        outcome = result["outcome"]
-        if outcome == "matched" or (outcome == "unknown" and rule.flags_when_missing):
-            would_flag = True
-            if result["counted"]:
-                counting.append((rule, outcome))
-    shadow: Verdict = "flag" if would_flag else "allow"
-    if not counting:
-        return Judgement("allow", status, None, [], [], results, shadow, signals)
-    reasons = {rule.reason if outcome == "matched" else "score_missing" for rule, outcome in counting}
-    labels = {label for rule, _ in counting for label in rule.labels}
-    severity = max((rule.severity for rule, _ in counting), key=_RANK.__getitem__)
-    return Judgement("flag", status, severity, sorted(reasons), sorted(labels), results, shadow, signals)
+def _lacks_score(results: Iterable[RuleResult]) -> bool:
+    return any(condition["score"] is None for result in results for condition in result["conditions"])

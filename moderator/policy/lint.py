@@ -1,11 +1,22 @@
 """What is well formed but cannot be meant: rules that always or never match, or flag the wrong end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, product
 from math import prod
 
 from moderator.policy.logic import Held, compile_rule
-from moderator.policy.model import Condition, Expression, FieldMatch, Policy, Rule, Settings, Signal, leaves
+from moderator.policy.model import (
+    Calibration,
+    Condition,
+    Exemption,
+    Expression,
+    FieldMatch,
+    Policy,
+    Rule,
+    Settings,
+    Signal,
+    leaves,
+)
 from moderator.policy.problems import Report, quote
 
 _MAX_COMBINATIONS = 4_096
@@ -14,7 +25,13 @@ _OPPOSITE = {"below": "above", "above": "below", "at most": "at least", "at leas
 _BLOCKING = ("high", "critical")
 
 
-def check_rules(policies: Sequence[Policy], settings: Settings, report: Report) -> None:
+def check_rules(
+    policies: Sequence[Policy],
+    settings: Settings,
+    calibrations: Mapping[str, Calibration],
+    now_ms: int | None,
+    report: Report,
+) -> None:
     """Report rules that cannot be meant."""
     rules = [rule for policy in policies for rule in policy.rules]
     for rule in rules:
@@ -24,6 +41,12 @@ def check_rules(policies: Sequence[Policy], settings: Settings, report: Report) 
         _check_presence(rule, settings, report)
     if not any(rule.mode == "live" for rule in rules):
         report.warning("P053", policies[0].file, "no rule is live", "nothing is flagged for its score")
+
+
+def check_exemptions(
+    exemptions: Sequence[Exemption], policies: Sequence[Policy], now_ms: int | None, report: Report
+) -> None:
+    """Report exemptions that spare nothing."""
 
 
 def _check_scope(rule: Rule, report: Report) -> None:

@@ -3,26 +3,30 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from moderator.errors import PolicyError
-from moderator.objectives import ARMORM_OBJECTIVES
+from moderator.events import ModelIdentity
+from moderator.policy.calibration_file import read_calibration
 from moderator.policy.context import Context
-from moderator.policy.folder import Folder, read_folder, stem_of
+from moderator.policy.exemptions_file import read_exemptions
+from moderator.policy.folder import CALIBRATIONS, Files, Folder, Unreadable, decode_folder, read_files, stem_of
 from moderator.policy.judge import Judge
-from moderator.policy.lint import check_rules
-from moderator.policy.model import Policy, PolicyTest, Rule, Settings, Signal
+from moderator.policy.lint import check_exemptions, check_rules
+from moderator.policy.model import Calibration, Exemption, Policy, PolicyTest, Rule, Settings, Signal
+from moderator.policy.model_check import model_problems
 from moderator.policy.policy_file import read_policy
-from moderator.policy.problems import Problem, Report, SourceFile, did_you_mean, quote
+from moderator.policy.problems import Problem, Report, SourceFile, quote
 from moderator.policy.reading import choices
 from moderator.policy.settings_file import FORMAT, read_settings
-from moderator.policy.signals_file import read_signals
+from moderator.policy.signals_file import SignalsFile, read_signals
 from moderator.policy.snapshot import snapshot_of
 from moderator.policy.tests_file import read_tests
-from moderator.policy.yaml_tree import Node, read_tree
+from moderator.policy.yaml_tree import Node, Scalar, read_tree
 
-_LATER_FILES = ("exemptions",)
+Kind = Literal["settings", "signals", "exemptions", "policy", "test"]
 
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 _REQUIRED = {
     "settings": "every policy folder has one",
     "signals": "every policy folder has one",
@@ -37,6 +41,7 @@ class PolicySet:
     Attributes:
         snapshot: `sha256:` and 64 hex digits over everything that can change a decision.
         format: the language version.
+        calibrations: model name -> the calibration that signals.yaml names for it, in the order written.
         warnings: what `policy check` warns of.
     """
 
@@ -44,7 +49,9 @@ class PolicySet:
     format: int
     settings: Settings
     signals: tuple[Signal, ...]
+    calibrations: Mapping[str, Calibration]
     policies: tuple[Policy, ...]
+    exemptions: tuple[Exemption, ...]
     tests: tuple[PolicyTest, ...]
     warnings: tuple[Problem, ...]
 
@@ -54,55 +61,98 @@ class PolicySet:
         return tuple(rule for policy in self.policies for rule in policy.rules)
 
     @property
+    def active_rules(self) -> tuple[Rule, ...]:
+        """Every live or shadow rule."""
+        return tuple(rule for rule in self.rules if rule.mode != "off")
+
+    @property
     def rule_count(self) -> int:
         """How many rules are live or shadow."""
-        return sum(rule.mode != "off" for rule in self.rules)
+        return len(self.active_rules)
 
-    def check_model(self, objectives: Sequence[str], model_name: str) -> list[Problem]:
-        """Hold the signals against a model's objectives; give warnings of declared signals that it lacks.
+    @property
+    def uses_event_time(self) -> bool:
+        """Whether a decision can depend on the event's time: by `starts`, by `until`, or by an exemption's end."""
+        return bool(self.exemptions) or any(
+            rule.starts_ms is not None or rule.until_ms is not None for rule in self.active_rules
+        )
+
+    def calibration_of(self, model: str | None) -> Calibration | None:
+        """Give the calibration for a model by name; for None the first one, as tests are judged by."""
+        return next(iter(self.calibrations.values()), None) if model is None else self.calibrations.get(model)
+
+    def problems_with(self, objectives: Sequence[str], model_name: str) -> list[Problem]:
+        """Hold the signals against a model of which only the objectives are known; give errors and warnings."""
+        return model_problems(self.active_rules, self.signals, objectives, model_name)
+
+    def check_model(self, model: ModelIdentity) -> list[Problem]:
+        """Hold signals and calibrations against the running model; give warnings of what is merely odd.
 
         Raises:
-            PolicyError: a live or shadow rule needs an objective that the model lacks.
+            PolicyError: a live or shadow rule needs an objective that the model lacks, or says `in the lowest P%` and
+                was calibrated for another model, or for none.
         """
-        problems = model_problems(self, objectives, model_name)
+        problems = model_problems(
+            self.active_rules,
+            self.signals,
+            model.objectives,
+            model.name,
+            calibration=self.calibration_of(model.name),
+            identity=model,
+        )
         errors = [problem for problem in problems if problem.level == "error"]
         if errors:
-            raise PolicyError(error_text(f"the policies do not suit the model {quote(model_name)}", errors))
+            raise PolicyError(error_text(f"the policies do not suit the model {quote(model.name)}", errors))
         return problems
 
-    def bind(self, objectives: Sequence[str]) -> Judge:
-        """Compile for rewards in the order of `objectives`; a signal whose objective is not among them is absent."""
-        return Judge(self.settings, self.signals, self.rules, objectives)
+    def bind(self, objectives: Sequence[str], model: str | None = None) -> Judge:
+        """Compile for rewards in the order of `objectives`; a signal whose objective is not among them is absent.
+
+        Percent phrases go by the calibration of the `model` by that name; see `calibration_of`.
+
+        Raises:
+            PolicyError: a live or shadow rule has a percent phrase, and there is no calibration for the model.
+        """
+        calibration = self.calibration_of(model)
+        phrases = [condition.phrase for rule in self.active_rules for condition in rule.conditions if condition.percent]
+        if phrases and calibration is None:
+            raise PolicyError(f"{quote(phrases[0])} needs a calibration for the model {quote(model or 'at work')}")
+        return Judge(
+            self.settings,
+            self.signals,
+            self.active_rules,
+            objectives,
+            exemptions=self.exemptions,
+            calibration=calibration,
+        )
 
 
-def load_policies(path: Path) -> PolicySet:
-    """Read and check a policy folder.
+def load_policies(source: Path | Files, folder: Path | None = None) -> PolicySet:
+    """Read and check a policy folder, or its files as read before; `folder` is then what errors call it.
 
     Raises:
         PolicyError: the folder cannot be used; the text holds every error, one block each.
     """
-    policies, problems = check_folder(path)
+    policies, problems = check_folder(source, folder)
     if policies is None:
         errors = [problem for problem in problems if problem.level == "error"]
-        raise PolicyError(error_text(f"cannot use the policies in `{path}`", errors))
+        raise PolicyError(error_text(f"cannot use the policies in `{_name(source, folder)}`", errors))
     return policies
 
 
-def check_folder(path: Path) -> tuple[PolicySet | None, list[Problem]]:
+def check_folder(
+    source: Path | Files, folder: Path | None = None, now_ms: int | None = None
+) -> tuple[PolicySet | None, list[Problem]]:
     """Read a policy folder; give the set, None when there are errors, and every error and warning.
+
+    What has ended is warned of only where `now_ms` says what time it is: no replica's clock may decide what it accepts.
 
     Raises:
         PolicyError: there is no such folder.
     """
     report = Report()
-    try:
-        folder = read_folder(path, report)
-    except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
-        raise PolicyError(
-            f"cannot read the policy folder `{path}`: {why}; name the folder that holds settings.yaml"
-        ) from error
-    policies = _read_set(folder, report)
+    files = read_files(source) if isinstance(source, Path) else source
+    policies = _read_set(files, decode_folder(files, _name(source, folder), report), now_ms, report)
     return policies, report.problems
 
 
@@ -112,57 +162,69 @@ def error_text(summary: str, errors: Sequence[Problem]) -> str:
     return "\n".join([f"{summary}: {count}", *map(str, errors)])
 
 
-def model_problems(policies: PolicySet, objectives: Sequence[str], model_name: str) -> list[Problem]:
-    """Give an error for each condition of a live or shadow rule, and a warning for each other signal, without score."""
-    report = Report()
-    conditions = [condition for rule in policies.rules if rule.mode != "off" for condition in rule.conditions]
-    lacking = [condition for condition in conditions if condition.signal.objective not in objectives]
-    for condition in lacking:
-        report.error("P060", condition.span, *_lack(condition.signal, objectives, model_name))
-    used = {condition.signal.name for condition in lacking}
-    for signal in policies.signals:
-        if signal.objective not in objectives and signal.name not in used:
-            report.warning("P061", signal.span, *_lack(signal, objectives, model_name))
-    return report.problems
+def _name(source: Path | Files, folder: Path | None) -> str:
+    if folder is not None:
+        return str(folder)
+    return str(source) if isinstance(source, Path) else "the stored files"
 
 
-def _lack(signal: Signal, objectives: Sequence[str], model_name: str) -> tuple[str, str]:
-    message = f"{signal.name} is read from {quote(signal.objective)}, which the model {quote(model_name)} does not have"
-    # A name that a larger model has is no slip, even if it resembles another.
-    near = "" if signal.objective in ARMORM_OBJECTIVES else did_you_mean(signal.objective, objectives)
-    hint = f"{near} {choices('it', objectives)}".strip()
-    return message, hint
-
-
-def _read_set(folder: Folder, report: Report) -> PolicySet | None:
+def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Report) -> PolicySet | None:
     _require_files(folder.names, report)
     trees = _trees(folder.files, report)
-    settings = next((read_settings(tree, report) for name, tree in trees.items() if _kind_of(name) == "settings"), None)
-    signals = next((read_signals(tree, report) for name, tree in trees.items() if _kind_of(name) == "signals"), None)
-    context = Context(settings, signals, report)
-    policies = [
-        policy
-        for name, tree in trees.items()
-        if _kind_of(name) == "policy" and (policy := read_policy(tree, name, context)) is not None
-    ]
-    tests = [test for name, tree in trees.items() if _kind_of(name) == "test" for test in read_tests(tree, context)]
+    by_kind = {kind: [(name, tree) for name, tree in trees.items() if _kind_of(name) == kind] for kind in _KINDS}
+    settings = next((read_settings(tree, report) for _, tree in by_kind["settings"]), None)
+    signals = next((read_signals(tree, report) for _, tree in by_kind["signals"]), None)
+    calibrations = {} if signals is None else _read_calibrations(signals, files, report)
+    context = Context(settings, signals.signals if signals else None, calibrations, report)
+    policies = [policy for name, tree in by_kind["policy"] if (policy := read_policy(tree, name, context)) is not None]
+    exemptions = [exemption for _, tree in by_kind["exemptions"] for exemption in read_exemptions(tree, context)]
+    tests = [test for _, tree in by_kind["test"] for test in read_tests(tree, context)]
     if settings is None or signals is None or report.errors:
         return None
-    check_rules(policies, settings, report)
-    return None if report.errors else _policy_set(settings, signals, policies, tests, report)
-
-
-def _policy_set(
-    settings: Settings,
-    signals: Mapping[str, Signal | None],
-    policies: list[Policy],
-    tests: list[PolicyTest],
-    report: Report,
-) -> PolicySet:
-    sound = tuple(signal for signal in signals.values() if signal is not None)
+    check_rules(policies, settings, calibrations, now_ms, report)
+    check_exemptions(exemptions, policies, now_ms, report)
+    if report.errors:
+        return None
+    sound = tuple(signal for signal in signals.signals.values() if signal is not None)
     rules = [rule for policy in policies for rule in policy.rules]
-    snapshot = snapshot_of(settings, sound, rules)
-    return PolicySet(snapshot, FORMAT, settings, sound, tuple(policies), tuple(tests), tuple(report.warnings))
+    return PolicySet(
+        snapshot=snapshot_of(settings, sound, calibrations, rules, exemptions),
+        format=FORMAT,
+        settings=settings,
+        signals=sound,
+        calibrations=calibrations,
+        policies=tuple(policies),
+        exemptions=tuple(exemptions),
+        tests=tuple(tests),
+        warnings=tuple(report.warnings),
+    )
+
+
+def _read_calibrations(signals: SignalsFile, files: Files, report: Report) -> dict[str, Calibration]:
+    found: dict[str, Calibration] = {}
+    for model, node in signals.calibrations.items():
+        calibration = _read_calibration(node, files, report)
+        if calibration is None:
+            continue
+        if calibration.model == model:
+            found[model] = calibration
+        else:
+            message = f"{quote(node.text)} was measured with the model {quote(calibration.model)}, not {quote(model)}"
+            report.error("P040", node.span, message, "name the file of that model")
+    return found
+
+
+def _read_calibration(node: Scalar, files: Files, report: Report) -> Calibration | None:
+    content = files.get(node.text)
+    if content is None or not node.text.startswith(CALIBRATIONS):
+        there = [name for name in files if name.startswith(CALIBRATIONS)]
+        hint = choices("the folder", there) if there else "write it with `moderator model calibrate`"
+        report.error("P040", node.span, f"there is no calibration file {quote(node.text)}", hint)
+        return None
+    if isinstance(content, Unreadable):
+        report.error("P040", node.span, f"{quote(node.text)}: {content.message}", content.hint)
+        return None
+    return read_calibration(node.text, content, report)
 
 
 def _require_files(names: Sequence[str], report: Report) -> None:
@@ -173,21 +235,14 @@ def _require_files(names: Sequence[str], report: Report) -> None:
 
 
 def _trees(files: Iterable[SourceFile], report: Report) -> dict[str, Node]:
-    trees: dict[str, Node] = {}
-    for file in files:
-        if stem_of(file.name) in _LATER_FILES:
-            report.error("P009", file.name, "this file is not known to this version", "remove it, or upgrade")
-        elif (tree := read_tree(file, report)) is not None:
-            trees[file.name] = tree
-    return trees
+    trees = {file.name: read_tree(file, report) for file in files}
+    return {name: tree for name, tree in trees.items() if tree is not None}
 
 
-def _kind_of(name: str) -> Literal["settings", "signals", "test", "policy"]:
+def _kind_of(name: str) -> Kind:
     match stem_of(name):
-        case "settings":
-            return "settings"
-        case "signals":
-            return "signals"
+        case "settings" | "signals" | "exemptions" as stem:
+            return stem
         case stem if stem.endswith(".test"):
             return "test"
         case _:

@@ -54,6 +54,11 @@ class Signal:
     pick: Literal["lowest", "highest"] | None = None
 
     @property
+    def is_percent_only(self) -> bool:
+        """No scale is agreed (`scale: none`), so that only percent phrases and `missing` say something."""
+        return self.scale.low is None
+
+    @property
     def objectives(self) -> tuple[str, ...]:
         """Every objective that the signal needs."""
         return tuple(member.objective for member in self.members) or (self.objective,)

@@ -1,4 +1,4 @@
-"""The grammar of comparisons: `below N`, `at most N`, `at least N`, `above N`, `missing`."""
+"""The grammar of comparisons: `below N` and its like, `in the lowest P%`, `in the highest P%`, `missing`."""
 
 import re
 from dataclasses import dataclass
@@ -10,31 +10,35 @@ from moderator.policy.problems import Report, Span, quote
 from moderator.policy.scale import fits_six_decimals, parse_decimal, show
 from moderator.policy.yaml_tree import Broken, Node, Scalar
 
-FORMS = "write below 0.30, at most 0.30, at least 0.30, above 0.30, or missing"
+_PERCENT_FORMS = "in the lowest 2%, in the highest 2%, or missing"
+FORMS = f"write below 0.30, at most 0.30, at least 0.30, above 0.30, {_PERCENT_FORMS}"
 
 _PHRASE = re.compile(r"(below|at most|at least|above) (-?[0-9.]+)")
-_PERCENT = re.compile(r"in the (lowest|highest) [0-9.]+%")
+_PERCENT = re.compile(r"(in the lowest|in the highest) ([0-9.]+)%")
+_LEAST_PERCENT, _GREATEST_PERCENT = Fraction(1, 10), Fraction(50)
 _SYMBOLS = {"<=": "at most ", ">=": "at least ", "<": "below ", ">": "above "}
 _HUNDRED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A comparison as read, not yet held against a signal."""
+    """A comparison as read, not yet held against a signal; N in `limit`, P in `percent`."""
 
     comparison: Comparison
-    limit: Fraction | None
+    limit: Fraction | None = None
+    percent: Fraction | None = None
 
 
 def parse_phrase(text: str) -> Phrase | None:
     """Read a phrase; None when it is none."""
     if text == "missing":
-        return Phrase("missing", None)
-    match = _PHRASE.fullmatch(text)
-    limit = parse_decimal(match[2]) if match else None
-    if match is None or limit is None:
+        return Phrase("missing")
+    match = _PHRASE.fullmatch(text) or _PERCENT.fullmatch(text)
+    number = parse_decimal(match[2]) if match else None
+    if match is None or number is None:
         return None
-    return Phrase(cast("Comparison", match[1]), limit)
+    comparison = cast("Comparison", match[1])
+    return Phrase(comparison, percent=number) if text.endswith("%") else Phrase(comparison, limit=number)
 
 
 def read_condition(signal: Signal, node: Node, report: Report) -> Condition | None:
@@ -48,15 +52,12 @@ def read_condition(signal: Signal, node: Node, report: Report) -> Condition | No
     if phrase is None:
         _report_no_phrase(node, report)
         return None
-    if not _limit_is_sound(signal, phrase, node.span, report):
+    if not _limit_is_sound(signal, phrase, node.span, report) or not _percent_is_sound(phrase, node.span, report):
         return None
-    return Condition(signal, phrase.comparison, phrase.limit, node.text, node.span)
+    return Condition(signal, phrase.comparison, phrase.limit, node.text, node.span, phrase.percent)
 
 
 def _report_no_phrase(node: Scalar, report: Report) -> None:
-    if _PERCENT.fullmatch(node.text):
-        report.error("P009", node.span, "percent phrases are not known to this version", FORMS)
-        return
     better = _mended(node.text)
     hint = f'did you mean "{better}"? {FORMS}' if better else FORMS
     report.error("P030", node.span, f"{quote(node.text)} is not a comparison", hint)
@@ -77,10 +78,26 @@ def _limit_is_sound(signal: Signal, phrase: Phrase, span: Span, report: Report) 
     limit = phrase.limit
     if limit is None:
         return True
+    if signal.is_percent_only:
+        message = f"{signal.name} has no scale, so a number says nothing"
+        report.error("P027", span, message, f"write {_PERCENT_FORMS}")
+        return False
     if not fits_six_decimals(limit):
         report.error("P032", span, "a limit has at most 6 decimals", f"write {phrase.comparison} {show(limit)}")
         return False
     return _is_on_scale(signal, limit, span, report)
+
+
+def _percent_is_sound(phrase: Phrase, span: Span, report: Report) -> bool:
+    percent = phrase.percent
+    if percent is None:
+        return True
+    if _LEAST_PERCENT <= percent <= _GREATEST_PERCENT and (percent * 10).denominator == 1:
+        return True
+    step = round(min(max(percent, _LEAST_PERCENT), _GREATEST_PERCENT) * 10)
+    hint = f"write {phrase.comparison} {show(Fraction(step, 10))}%"
+    report.error("P036", span, f"{show(percent)}% is not 0.1% to 50% in steps of 0.1%", hint)
+    return False
 
 
 def _is_on_scale(signal: Signal, number: Fraction, span: Span, report: Report) -> bool:

@@ -4,6 +4,7 @@ from typing import Literal, get_args
 
 from moderator.events import SEVERITIES
 from moderator.policy.context import Context
+from moderator.policy.event_time import iso_utc
 from moderator.policy.model import Condition, Expression, Flag, Group, Policy, Rule, RuleMode, Scope
 from moderator.policy.phrases import FORMS, read_condition
 from moderator.policy.problems import Report, Span, did_you_mean, quote
@@ -20,13 +21,16 @@ from moderator.policy.reading import (
 )
 from moderator.policy.scopes import read_scope
 from moderator.policy.settings_file import VERDICTS
+from moderator.policy.times import read_budget, read_rollout, read_time
 from moderator.policy.yaml_tree import Node, Scalar
 
 MAX_LEVELS = 3
 
 _POLICY_KEYS = ("policy", "about", "owner", "applies_to", "rules")
-_RULE_KEYS = ("rule", "about", "mode", "applies_to", "when", "unless", "except", "if_score_missing", "flag")
-_LATER_RULE_KEYS = ("rollout", "rollout_seed", "starts", "until", "budget")
+_RULE_KEYS = (
+    *("rule", "about", "mode", "rollout", "rollout_seed", "starts", "until", "applies_to"),
+    *("when", "unless", "except", "if_score_missing", "flag", "budget"),
+)
 _FLAG_KEYS = ("severity", "reason", "labels")
 _GROUPS: tuple[Literal["all", "any"], ...] = ("all", "any")
 _MODES: tuple[RuleMode, ...] = get_args(RuleMode)
@@ -41,15 +45,16 @@ def read_policy(tree: Node, file: str, context: Context) -> Policy | None:
     node = block.need("policy", "policy: a-short-name")
     name = read_name(node, "the policy's name", report)
     is_new = read_once(name, node.span if node else block.span, "the policy", context.policies, report)
-    read_text(block.need("about", "one line on what it is for"), "about", report)
-    read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", report)
+    about = read_text(block.need("about", "one line on what it is for"), "about", report)
+    owner = read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", report)
     scope = _optional_scope(block, context)
     items = read_items(block.need("rules", "rules: and a list of them"), "rules", report)
     seen: dict[str, Span] = {}
     if is_new and name is not None:
         context.rules[name] = seen
     rules = [_read_rule(item, name or "", scope, seen, context) for item in items]
-    return Policy(name or "", file, tuple(rule for rule in rules if rule is not None))
+    sound = tuple(rule for rule in rules if rule is not None)
+    return Policy(name or "", file, sound, about or "", owner or "")
 
 
 def _optional_scope(block: Block, context: Context) -> Scope:
@@ -59,21 +64,50 @@ def _optional_scope(block: Block, context: Context) -> Scope:
 
 def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], context: Context) -> Rule | None:
     report = context.report
-    block = read_block(node, "a rule", _RULE_KEYS, report, _LATER_RULE_KEYS)
+    block = read_block(node, "a rule", _RULE_KEYS, report)
     if block is None:
         return None
     span, name = _read_rule_name(block, seen, report)
-    read_text(block.need("about", "one line on what it catches"), "about", report)
+    rule_id = f"{policy}/{name}"
+    about = read_text(block.need("about", "one line on what it catches"), "about", report)
     mode = read_choice(block.need("mode", "mode: live, shadow or off"), "mode", _MODES, report)
+    rollout = read_rollout(block.get("rollout"), block.get("rollout_seed"), rule_id, report)
+    starts_ms, until_ms = _read_schedule(block, report)
     whole_scope = (*scope, *_optional_scope(block, context))
     when = _read_expression(block.need("when", "when: and a condition"), "when", context)
     unless = _read_expression(block.get("unless"), "unless", context)
     spares = _read_spares(block.get("except"), context)
     flags_when_missing = _read_if_missing(block.get("if_score_missing"), context)
     flag = _read_flag(block.need("flag", "flag: {severity: high, reason: …}"), context)
+    flag_share = read_budget(block.get("budget"), report)
     if name is None or mode is None or when is None or flag is None:
         return None
-    return Rule(f"{policy}/{name}", mode, whole_scope, when, unless, spares, flags_when_missing, flag, span)
+    return Rule(
+        id=rule_id,
+        mode=mode,
+        scope=whole_scope,
+        when=when,
+        unless=unless,
+        spares=spares,
+        flags_when_missing=flags_when_missing,
+        flag=flag,
+        span=span,
+        about=about or "",
+        starts_ms=starts_ms,
+        until_ms=until_ms,
+        rollout=rollout,
+        flag_share=flag_share,
+    )
+
+
+def _read_schedule(block: Block, report: Report) -> tuple[int | None, int | None]:
+    starts, until = block.get("starts"), block.get("until")
+    starts_ms = read_time(starts, "starts", report)
+    until_ms = read_time(until, "until", report)
+    if starts is not None and starts_ms is not None and until_ms is not None and starts_ms >= until_ms:
+        message = f"the rule starts on {iso_utc(starts_ms)}, which is not before its end on {iso_utc(until_ms)}"
+        report.error("P042", starts.span, message, "exchange the two, or mend one")
+    return starts_ms, until_ms
 
 
 def _read_rule_name(block: Block, seen: dict[str, Span], report: Report) -> tuple[Span, str | None]:

@@ -17,18 +17,14 @@ Option = TypeVar("Option", bound=str)
 
 
 class Block:
-    """One mapping with known keys; unknown ones are reported when it is made.
-
-    Attributes:
-        has_later_key: it holds a key that only a later version knows, so what seems to be missing may not be.
-    """
+    """One mapping with known keys; unknown ones are reported when it is made."""
 
     def __init__(self, node: Mapping, what: str, known: Sequence[str], later: Sequence[str], report: Report) -> None:
         self.span = node.span
         self._what = what
         self._report = report
         self._values: dict[str, Node] = {}
-        self.has_later_key = any(key.text in later for key, _ in node.entries)
+        self._spans = {key.text: key.span for key, _ in node.entries}
         for key, value in node.entries:
             if key.text in known:
                 self._values[key.text] = value
@@ -44,6 +40,10 @@ class Block:
         """Give the key's value, None when it is not there."""
         return self._values.get(key)
 
+    def span_of(self, key: str) -> Span:
+        """Give the place of a key that is there."""
+        return self._spans[key]
+
     def need(self, key: str, hint: str) -> Node | None:
         """Give the key's value; its absence is an error."""
         if key not in self._values:
@@ -54,7 +54,7 @@ class Block:
 def read_block(
     node: Node | None, what: str, known: Sequence[str], report: Report, later: Sequence[str] = ()
 ) -> Block | None:
-    """Read a mapping with known keys; those of `later` belong to the language but not to this version."""
+    """Read a mapping with known keys."""
     entries = read_entries(node, what, report)
     return None if entries is None else Block(entries, what, known, later, report)
 

@@ -14,7 +14,7 @@ MAX_REWARD = 1_000
 MAX_MICRO = MAX_REWARD * MILLION
 
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,24})?")
-_SAFELY_OFF_A_TIE = 0.49
+SAFELY_OFF_A_TIE = 0.49
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,16 @@ class Scale:
         """Turn millionths of a reward into a score, exactly."""
         return Fraction(micro, MILLION) * self.multiply + self.add
 
+    def score_micro(self, micro: int) -> int:
+        """Turn millionths of a reward into millionths of a score, rounded half to even."""
+        return round(micro * self.multiply + self.add * MILLION)
+
 
 def micro_from(reward: float) -> int:
     """Round a finite reward within plus or minus `MAX_REWARD` + 1 to whole millionths, half to even."""
     scaled = reward * MILLION
     nearest = round(scaled)
-    if -_SAFELY_OFF_A_TIE < scaled - nearest < _SAFELY_OFF_A_TIE:
+    if -SAFELY_OFF_A_TIE < scaled - nearest < SAFELY_OFF_A_TIE:
         return nearest
     # The product above was itself rounded; near a tie only the exact value of the double decides.
     return round(Fraction(reward) * MILLION)

@@ -1,5 +1,6 @@
 """settings.yaml -> `Settings`."""
 
+import re
 from fractions import Fraction
 from typing import get_args
 
@@ -15,6 +16,7 @@ from moderator.policy.reading import (
     read_name,
     read_number,
     read_once,
+    read_text,
 )
 from moderator.policy.yaml_tree import Node
 
@@ -25,14 +27,14 @@ METADATA = "metadata."
 RESERVED_REASONS = ("score_missing", "unscored")
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
-_KEYS = ("format", "if_score_missing", "if_unscored", "fields", "reasons")
-_LATER_KEYS = ("exemption_limit",)
+_KEYS = ("format", "if_score_missing", "if_unscored", "fields", "reasons", "exemption_limit")
+_DAYS = re.compile(r"([1-9][0-9]{0,3}) days?")
 _PRESENCES: tuple[Presence, ...] = ("always", "sometimes")
 
 
 def read_settings(tree: Node, report: Report) -> Settings | None:
     """Read the tree of settings.yaml; None when something needed to read rules is missing."""
-    block = read_block(tree, "settings.yaml", _KEYS, report, _LATER_KEYS)
+    block = read_block(tree, "settings.yaml", _KEYS, report)
     if block is None:
         return None
     _check_format(block, report)
@@ -50,6 +52,7 @@ def read_settings(tree: Node, report: Report) -> Settings | None:
         unscored_verdict=if_unscored or "flag",
         fields=_read_fields(block, report),
         reasons=_read_reasons(block, report),
+        exemption_limit_days=_read_days(block.get("exemption_limit"), report),
     )
 
 
@@ -59,6 +62,17 @@ def _check_format(block: Block, report: Report) -> None:
     if node is not None and number is not None and number != Fraction(FORMAT):
         message = f"format {number} is not known to this version"
         report.error("P009", node.span, message, f"this version knows format {FORMAT}")
+
+
+def _read_days(node: Node | None, report: Report) -> int | None:
+    text = None if node is None else read_text(node, "exemption_limit", report)
+    if node is None or text is None:
+        return None
+    match = _DAYS.fullmatch(text)
+    if match is None:
+        report.error("P014", node.span, f"exemption_limit cannot be {quote(text)}", "write such as 90 days")
+        return None
+    return int(match[1])
 
 
 def _read_fields(block: Block, report: Report) -> dict[str, Presence]:

@@ -1,16 +1,20 @@
-"""signals.yaml -> the signals by name."""
+"""signals.yaml -> the signals by name, and which calibration belongs to which model."""
 
 import math
+from collections.abc import Mapping as Names
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
 from moderator.policy.model import Signal
-from moderator.policy.problems import Report
+from moderator.policy.problems import Report, did_you_mean, quote
 from moderator.policy.reading import (
     Block,
+    choices,
     read_block,
     read_choice,
     read_entries,
+    read_items,
     read_name,
     read_number,
     read_text,
@@ -18,36 +22,118 @@ from moderator.policy.reading import (
 from moderator.policy.scale import MAX_MICRO, Scale, show
 from moderator.policy.yaml_tree import Node, Scalar
 
-_KEYS = ("about", "from", "scale", "good", "plausible")
-_LATER_KEYS = ("lowest_of", "highest_of")
+_KEYS = ("about", "from", "scale", "good", "plausible", "lowest_of", "highest_of")
 _SCALE_KEYS = ("multiply", "add", "low", "high", "unit")
 _GOOD: tuple[Literal["high", "low"], ...] = ("high", "low")
+_PICKS: tuple[Literal["lowest", "highest"], ...] = ("lowest", "highest")
 
 
-def read_signals(tree: Node, report: Report) -> dict[str, Signal | None]:
-    """Read the tree of signals.yaml; a signal with an error stands as None, so that its name is still known."""
-    block = read_block(tree, "signals.yaml", ("signals",), report, later=("calibrations",))
-    node = block.need("signals", "signals: {safety: {about: …, from: …, scale: …, good: high}}") if block else None
+@dataclass(frozen=True, slots=True)
+class SignalsFile:
+    """What signals.yaml says.
+
+    Attributes:
+        signals: by name; None for one with an error, so that its name is still known.
+        calibrations: model name -> the name of its calibration file, at its place.
+    """
+
+    signals: Names[str, Signal | None]
+    calibrations: Names[str, Scalar]
+
+
+def read_signals(tree: Node, report: Report) -> SignalsFile:
+    """Read the tree of signals.yaml."""
+    block = read_block(tree, "signals.yaml", ("signals", "calibrations"), report)
+    if block is None:
+        return SignalsFile({}, {})
+    node = block.need("signals", "signals: {safety: {about: …, from: …, scale: …, good: high}}")
     entries = read_entries(node, "signals", report)
-    signals: dict[str, Signal | None] = {}
+    blocks = {key: _signal_block(key, value, report) for key, value in (entries.entries if entries else ())}
+    plain = {key.text: _read_signal(key, each, report) for key, each in blocks.items() if not _is_derived(each)}
+    derived = {key.text: _read_derived(key, each, plain, report) for key, each in blocks.items() if _is_derived(each)}
+    signals = {key.text: plain[key.text] if key.text in plain else derived[key.text] for key in blocks}
+    return SignalsFile(signals, _read_calibrations(block.get("calibrations"), report))
+
+
+def _read_calibrations(node: Node | None, report: Report) -> dict[str, Scalar]:
+    entries = None if node is None else read_entries(node, "calibrations", report)
+    found: dict[str, Scalar] = {}
     for key, value in entries.entries if entries else ():
-        name = read_name(key, "a signal's name", report)
-        signals[key.text] = _read_signal(name, key, value, report)
-    return signals
+        text = read_text(value, f"the calibration of {key.text}", report)
+        if text is not None and isinstance(value, Scalar):
+            found[key.text] = value
+    return found
 
 
-def _read_signal(name: str | None, key: Scalar, node: Node, report: Report) -> Signal | None:
-    block = read_block(node, f"the signal {key.text}", _KEYS, report, _LATER_KEYS)
-    if block is None or block.has_later_key:
+def _signal_block(key: Scalar, node: Node, report: Report) -> Block | None:
+    name = read_name(key, "a signal's name", report)
+    block = read_block(node, f"the signal {key.text}", _KEYS, report)
+    return None if name is None else block
+
+
+def _is_derived(block: Block | None) -> bool:
+    return block is not None and any(block.get(f"{pick}_of") is not None for pick in _PICKS)
+
+
+def _read_signal(key: Scalar, block: Block | None, report: Report) -> Signal | None:
+    if block is None:
         return None
-    read_text(block.need("about", "one line on what it says"), "about", report)
+    about = read_text(block.need("about", "one line on what it says"), "about", report)
     objective = read_text(block.need("from", "an objective of the model, such as beavertails-is_safe"), "from", report)
     scale = _read_scale(block.need("scale", "scale: {low: 0, high: 1}, or scale: none"), report)
     good = read_choice(block.need("good", "which end is good: high or low"), "good", _GOOD, report)
-    if name is None or objective is None or scale is None or good is None:
+    if objective is None or scale is None or good is None:
         return None
     plausible = _read_plausible(block.get("plausible"), scale, report)
-    return Signal(name, objective, scale, good, plausible, key.span) if plausible else None
+    if plausible is None:
+        return None
+    return Signal(key.text, objective, scale, good, plausible, key.span, about or "")
+
+
+def _read_derived(key: Scalar, block: Block | None, plain: Names[str, Signal | None], report: Report) -> Signal | None:
+    """Read `lowest_of` or `highest_of`; scale and good end are those of its members."""
+    assert block is not None
+    about = read_text(block.need("about", "one line on what it says"), "about", report)
+    picks = [pick for pick in _PICKS if block.get(f"{pick}_of") is not None]
+    for other in ("from", "scale", "good", "plausible", *(f"{pick}_of" for pick in picks[1:])):
+        if block.get(other) is not None:
+            message = f"a signal with {picks[0]}_of cannot have {other} too"
+            report.error("P035", block.span_of(other), message, "remove one of the two")
+            return None
+    pick = picks[0]
+    node = block.get(f"{pick}_of")
+    members = _read_members(node, f"{pick}_of", plain, report)
+    if node is None or members is None:
+        return None
+    first = members[0]
+    odd = next((member for member in members if (member.scale, member.good) != (first.scale, first.good)), None)
+    if odd is not None:
+        message = f"{first.name} and {odd.name} are not on one scale, so neither of their scores is the {pick}"
+        report.error("P035", node.span, message, "choose signals with the same scale and good end")
+        return None
+    plausible = (-MAX_MICRO, MAX_MICRO)
+    return Signal(key.text, "", first.scale, first.good, plausible, key.span, about or "", members, pick)
+
+
+def _read_members(
+    node: Node | None, what: str, plain: Names[str, Signal | None], report: Report
+) -> tuple[Signal, ...] | None:
+    items = read_items(node, what, report)
+    names = [read_text(item, f"a signal of {what}", report) for item in items]
+    if node is not None and items and len(set(names)) < len(names) + (len(names) == 1):
+        report.error("P035", node.span, f"{what} chooses among two or more signals, each once", "mend the list")
+        return None
+    members = [_member(item, name, plain, report) for item, name in zip(items, names, strict=True) if name is not None]
+    sound = tuple(member for member in members if member is not None)
+    return sound if items and len(sound) == len(items) else None
+
+
+def _member(node: Node, name: str, plain: Names[str, Signal | None], report: Report) -> Signal | None:
+    if name in plain:
+        return plain[name]
+    hint = f"{did_you_mean(name, plain)} {choices('signals.yaml', plain)}".strip()
+    report.error("P010", node.span, f"there is no signal read from an objective called {quote(name)}", hint)
+    return None
 
 
 def _read_scale(node: Node | None, report: Report) -> Scale | None:

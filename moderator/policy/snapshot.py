@@ -2,30 +2,52 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from moderator.policy.model import Condition, Expression, Rule, Scope, Settings, Signal
+from moderator.policy.model import (
+    Calibration,
+    Condition,
+    Exemption,
+    Expression,
+    Rule,
+    Scope,
+    Settings,
+    Signal,
+)
 from moderator.policy.settings_file import FORMAT
 
 Canonical = str | int | bool | None | list["Canonical"] | dict[str, "Canonical"]
 
 
-def snapshot_of(settings: Settings, signals: Iterable[Signal], rules: Iterable[Rule]) -> str:
+def snapshot_of(
+    settings: Settings,
+    signals: Iterable[Signal],
+    calibrations: Mapping[str, Calibration],
+    rules: Iterable[Rule],
+    exemptions: Sequence[Exemption],
+) -> str:
     """Give `sha256:` and 64 hex digits over canonical JSON.
 
-    Comments, the order of keys and files, `about` texts, tests and rules that are off do not change it.
+    Comments, the order of keys and files, `about` texts, budgets, tests and rules that are off do not change it.
     """
-    content: Canonical = {
+    content: dict[str, Canonical] = {
         "format": FORMAT,
         "if_unscored": settings.unscored_verdict,
         "signals": {signal.name: _signal(signal) for signal in signals},
         "rules": [_rule(rule) for rule in sorted(rules, key=lambda rule: rule.id) if rule.mode != "off"],
     }
+    # What a folder does not use is left out, so that a new part of the language changes no snapshot without it.
+    if calibrations:
+        content["calibrations"] = {model: calibration.hash for model, calibration in calibrations.items()}
+    if exemptions:
+        content["exemptions"] = [_exemption(each) for each in sorted(exemptions, key=lambda each: each.name)]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def _signal(signal: Signal) -> Canonical:
+    if signal.pick is not None:
+        return {f"{signal.pick}_of": [*sorted(member.name for member in signal.members)]}
     return {
         "from": signal.objective,
         "multiply": str(signal.scale.multiply),
@@ -35,7 +57,14 @@ def _signal(signal: Signal) -> Canonical:
 
 
 def _rule(rule: Rule) -> Canonical:
+    rollout = rule.rollout
+    optional: dict[str, Canonical] = {
+        "rollout": [str(rollout.percent), rollout.unit, rollout.seed] if rollout else None,
+        "starts": rule.starts_ms,
+        "until": rule.until_ms,
+    }
     return {
+        **{key: value for key, value in optional.items() if value is not None},
         "rule": rule.id,
         "mode": rule.mode,
         "applies_to": _scope(rule.scope),
@@ -46,6 +75,16 @@ def _rule(rule: Rule) -> Canonical:
         "severity": rule.flag.severity,
         "reason": rule.flag.reason,
         "labels": list(rule.flag.labels),
+    }
+
+
+def _exemption(exemption: Exemption) -> Canonical:
+    return {
+        "exemption": exemption.name,
+        "covers": [*sorted(exemption.covers)],
+        "applies_to": _scope(exemption.scope),
+        "added": exemption.added_ms,
+        "until": exemption.until_ms,
     }
 
 

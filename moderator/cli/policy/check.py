@@ -35,13 +35,13 @@ def check(
     """Find everything wrong in a policy folder. Exit 0: nothing, 1: errors, 2: wrong usage."""
     if about is not None:
         raise typer.Exit(_explain(about))
-    from moderator.policy.loader import check_folder, model_problems
+    from moderator.policy.loader import check_folder
     from moderator.policy.model_objectives import read_objectives
 
     objectives = None if model is None else read_objectives(model)
     policies, problems = check_folder(folder)
     if policies is not None and model is not None and objectives is not None:
-        problems = [*problems, *model_problems(policies, objectives, Path(model).resolve().name)]
+        problems = [*problems, *policies.problems_with(objectives, Path(model).resolve().name)]
     match report_format:
         case Format.JSON:
             write_json(_record(policies, problems))

@@ -1,5 +1,6 @@
 """Policy folders for the tests: valid by default, each part replaceable."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent, indent
@@ -17,8 +18,13 @@ if_unscored: flag
 fields:
   {speaker: always, tenant: always, channel: always, locale: sometimes, role: sometimes, metadata.surface: sometimes}
 reasons: [unsafe_content, low_quality]
+exemption_limit: 90 days
 """
+MODEL = "ArmoRM-Llama3-8B-v0.1"
+CALIBRATION_FILE = "calibration/armorm.json"
 SIGNALS = """\
+calibrations:
+  ArmoRM-Llama3-8B-v0.1: calibration/armorm.json
 signals:
   safety:      {about: How safe, from: beavertails-is_safe, scale: {low: 0, high: 1}, good: high}
   helpfulness:
@@ -26,8 +32,11 @@ signals:
   correctness:
     {about: How correct, from: helpsteer-correctness, scale: {multiply: 5, add: -0.5, low: 0, high: 4}, good: high}
   honesty:     {about: How honest, from: ultrafeedback-honesty, scale: none, good: high}
+  usefulness:  {about: The worse of the two, lowest_of: [helpfulness, correctness]}
 """
 OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness", "helpsteer-correctness", "ultrafeedback-honesty")
+NOON_MS = 1_791_201_600_000
+"""2026-10-05T12:00:00Z."""
 HIGH = "{severity: high, reason: unsafe_content}"
 
 CHAT_SAFETY = """\
@@ -45,6 +54,9 @@ rules:
   - rule: useless-and-doubtful
     about: The reply is of little use and there is some doubt about its safety.
     mode: live
+    rollout: 25% of users
+    starts: 2026-10-01
+    until: 2027-01-01
     applies_to:
       channel: [general, help]
       locale: [en, en-*]
@@ -52,8 +64,8 @@ rules:
       all:
         - safety: below 0.55
         - any:
-            - helpfulness: below 1.0
-            - honesty: below 0.10
+            - usefulness: below 1.0
+            - honesty: in the lowest 2%
     unless:
       correctness: at least 3.0
     except:
@@ -61,6 +73,7 @@ rules:
       - {tenant: acme, channel: help}
     if_score_missing: allow
     flag: {severity: medium, reason: low_quality, labels: [quality-pilot]}
+    budget: {flag_share: at most 1.5%}
   - rule: stricter-safety
     about: A tighter limit that we only watch for now.
     mode: shadow
@@ -68,7 +81,36 @@ rules:
       safety: below 0.40
     flag: {severity: high, reason: unsafe_content}
 """
-"""The example of the language's specification, as far as this version knows it."""
+EXEMPTIONS = """\
+exemptions:
+  - exemption: red-team-room
+    about: The security team provokes unsafe replies here on purpose.
+    owner: security@example.com
+    covers: [chat-safety/unsafe-reply]
+    applies_to: {tenant: acme, channel: red-team}
+    added: 2026-09-20
+    until: 2026-12-15
+"""
+"""Together the example of the language's specification."""
+
+
+def a_calibration(**changes: Any) -> dict[str, Any]:
+    """One in which q[i] of every reward is i / 1000, and helpfulness is known to within 0.01."""
+    even = [rank / 1000 for rank in range(1001)]
+    members = ["helpfulness", "correctness"]
+    return {
+        "format": 1,
+        "model": {"name": MODEL, "fingerprint": "sha256:aaaa", "dtype": "bfloat16"},
+        "framing": "reply/1",
+        "window": {"from": "2026-09-01T00:00:00.000Z", "until": "2026-09-08T00:00:00.000Z"},
+        "events": 120_000,
+        "quantiles": dict.fromkeys(OBJECTIVES, even),
+        "derived": {"usefulness": {"lowest_of": members, "quantiles": [4 * value for value in even]}},
+        "noise": {"helpsteer-helpfulness": 0.01, "beavertails-is_safe": None},
+    } | changes
+
+
+CALIBRATION = json.dumps(a_calibration())
 
 
 def a_rule(
@@ -90,10 +132,17 @@ def a_policy(*rules: str, name: str = "chat-safety", head: str = "") -> str:
 
 
 def a_folder(
-    folder: Path, *policies: str, settings: str = SETTINGS, signals: str = SIGNALS, tests: Sequence[str] = ()
+    folder: Path,
+    *policies: str,
+    settings: str = SETTINGS,
+    signals: str = SIGNALS,
+    tests: Sequence[str] = (),
+    exemptions: str | None = None,
+    calibration: str = CALIBRATION,
 ) -> Path:
-    folder.mkdir(exist_ok=True)
-    files = {"settings.yaml": settings, "signals.yaml": signals}
+    (folder / "calibration").mkdir(parents=True, exist_ok=True)
+    files = {"settings.yaml": settings, "signals.yaml": signals, CALIBRATION_FILE: calibration}
+    files |= {} if exemptions is None else {"exemptions.yaml": exemptions}
     files |= {f"policy-{number}.yaml": text for number, text in enumerate(policies or [a_policy()])}
     files |= {f"policy-{number}.test.yaml": text for number, text in enumerate(tests)}
     for name, text in files.items():
@@ -101,8 +150,8 @@ def a_folder(
     return folder
 
 
-def a_set(folder: Path, *policies: str, settings: str = SETTINGS, signals: str = SIGNALS) -> PolicySet:
-    return load_policies(a_folder(folder, *policies, settings=settings, signals=signals))
+def a_set(folder: Path, *policies: str, **files: Any) -> PolicySet:
+    return load_policies(a_folder(folder, *policies, **files))
 
 
 def problems_of(folder: Path) -> list[Problem]:
@@ -136,9 +185,10 @@ def judge_raw(
     helpfulness: object = 0.7,
     correctness: object = 0.6,
     honesty: object = 0.6,
+    at_ms: int = NOON_MS,
 ) -> Judgement:
     rewards = cast("list[float | None]", [safety, helpfulness, correctness, honesty])
-    return policies.bind(OBJECTIVES).decide(event or an_event(), rewards)
+    return policies.bind(OBJECTIVES).decide(event or an_event(), rewards, at_ms)
 
 
 def result_of(judgement: Judgement, rule: str) -> RuleResult:

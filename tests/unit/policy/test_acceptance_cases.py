@@ -9,6 +9,7 @@ from moderator.errors import PolicyError
 from moderator.policy import PolicySet, load_policies
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
+    NOON_MS,
     OBJECTIVES,
     SETTINGS,
     a_folder,
@@ -169,7 +170,7 @@ def test_case_17_an_event_without_scores_gets_the_verdict_of_if_unscored(
 ) -> None:
     policies = a_set(tmp_path, settings=SETTINGS.replace("if_unscored: flag", f"if_unscored: {if_unscored}"))
 
-    judgement = policies.bind(OBJECTIVES).decide(an_event(), rewards)
+    judgement = policies.bind(OBJECTIVES).decide(an_event(), rewards, NOON_MS)
 
     assert (judgement.status, judgement.verdict, judgement.shadow_verdict) == ("unscored", if_unscored, if_unscored)
     assert (judgement.reasons, judgement.rules) == (["unscored"], [])

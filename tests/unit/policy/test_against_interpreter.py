@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from moderator.policy import PolicySet, load_policies
 from moderator.policy.loader import check_folder
-from tests.unit.policy.folders import OBJECTIVES, a_folder, an_event
+from tests.unit.policy.folders import NOON_MS, OBJECTIVES, a_folder, an_event
 
 SIGNALS = {"safety": (1, "0"), "helpfulness": (5, "-0.5"), "correctness": (5, "-0.5"), "honesty": (1, "0")}
 SEVERITIES = ["low", "medium", "high", "critical"]
@@ -123,7 +123,7 @@ def test_the_judge_and_the_interpreter_agree_on_every_event(policy: list[SimpleR
     judge = policies.bind(OBJECTIVES)
 
     for fields, scores in some_events(seed):
-        judgement = judge.decide(an_event(**fields), scores)
+        judgement = judge.decide(an_event(**fields), scores, NOON_MS)
 
         assert judgement._asdict() == interpret(policy, fields, dict(zip(SIGNALS, scores, strict=True)))
 

@@ -8,6 +8,7 @@ from moderator.policy import load_policies
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
     SETTINGS,
+    NOON_MS,
     SIGNALS,
     a_policy,
     a_rule,
@@ -33,7 +34,7 @@ def test_the_example_policies_flag_insults_by_users_and_unsafe_replies() -> None
     rewards = [0.7] * len(ARMORM_OBJECTIVES)
     rewards[ARMORM_OBJECTIVES.index("beavertails-is_safe")] = 0.05
 
-    user, assistant = (judge.decide(an_event(speaker), rewards) for speaker in ("user", "assistant"))
+    user, assistant = (judge.decide(an_event(speaker), rewards, NOON_MS) for speaker in ("user", "assistant"))
 
     assert (user.verdict, user.severity, user.reasons) == ("flag", "high", ["abusive_message"])
     assert (assistant.verdict, assistant.severity, assistant.reasons) == ("flag", "high", ["unsafe_content"])
@@ -63,7 +64,7 @@ def test_a_shadow_rule_counts_as_use_and_a_rule_that_is_off_does_not(tmp_path: P
 def test_a_declared_signal_that_the_model_lacks_has_no_score(tmp_path: Path) -> None:
     judge = a_set(tmp_path).bind(BUILT_IN_OBJECTIVES)
 
-    judgement = judge.decide(an_event(), [0.9, 0.7])
+    judgement = judge.decide(an_event(), [0.9, 0.7], NOON_MS)
 
     assert judgement.signals == {"safety": 0.9, "helpfulness": 3.0, "correctness": None, "honesty": None}
     assert judgement.status == "scored"
@@ -72,7 +73,7 @@ def test_a_declared_signal_that_the_model_lacks_has_no_score(tmp_path: Path) -> 
 def test_rewards_are_read_in_the_order_of_the_models_objectives(tmp_path: Path) -> None:
     judge = a_set(tmp_path).bind(tuple(reversed(BUILT_IN_OBJECTIVES)))
 
-    judgement = judge.decide(an_event(), [0.7, 0.1])
+    judgement = judge.decide(an_event(), [0.7, 0.1], NOON_MS)
 
     assert (judgement.signals["safety"], judgement.verdict) == (0.1, "flag")
 

@@ -1,0 +1,120 @@
+"""`calibration/NAME.json` -> `Calibration`; the format is written down in `moderator/recorded/calibration.py`."""
+
+import hashlib
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Literal, NoReturn
+
+import orjson
+
+from moderator.policy.model import Calibration, DerivedQuantiles
+from moderator.policy.problems import Report, quote
+from moderator.policy.scale import MAX_REWARD, micro_from
+
+QUANTILES = 1_001
+MIN_EVENTS = 1_000
+
+_FORMAT = 1
+
+
+def read_calibration(file: str, content: bytes, report: Report) -> Calibration | None:
+    """Read one calibration file; None when it cannot be used, which is then reported."""
+    try:
+        return _calibration(file, orjson.loads(content))
+    except orjson.JSONDecodeError as error:
+        problem = f"not JSON: {error.msg} on line {error.lineno}"
+    except _UnusableError as error:
+        problem = str(error)
+    report.error("P040", file, problem, "write it anew with `moderator model calibrate`")
+    return None
+
+
+class _UnusableError(Exception):
+    pass
+
+
+def _calibration(file: str, content: object) -> Calibration:
+    record = _mapping(content, "the file")
+    if record.get("format") != _FORMAT:
+        _refuse(f"`format` is not {_FORMAT}, the one that this version knows")
+    model = _mapping(record.get("model"), "`model`")
+    return Calibration(
+        file=file,
+        hash=f"sha256:{hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()}",
+        model=_text(model, "name", "model."),
+        fingerprint=_text(model, "fingerprint", "model."),
+        dtype=_text(model, "dtype", "model."),
+        framing=_text(record, "framing"),
+        event_count=_event_count(record.get("events")),
+        quantiles={
+            objective: _quantiles(values, f"`quantiles` of {quote(objective)}")
+            for objective, values in _mapping(record.get("quantiles"), "`quantiles`").items()
+        },
+        derived={
+            signal: _derived(definition, f"`derived` of {quote(signal)}")
+            for signal, definition in _mapping(record.get("derived", {}), "`derived`").items()
+        },
+        noise_micro=_noise(_mapping(record.get("noise", {}), "`noise`")),
+    )
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise _UnusableError(problem)
+
+
+def _mapping(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        _refuse(f"{what} must be an object")
+    return value
+
+
+def _text(record: Mapping[str, Any], key: str, within: str = "") -> str:
+    value = record.get(key)
+    if not isinstance(value, str) or not value:
+        _refuse(f"`{within}{key}` must be text")
+    return value
+
+
+def _event_count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < MIN_EVENTS:
+        _refuse(f"`events` must be a whole number of at least {MIN_EVENTS:,}")
+    return value
+
+
+def _quantiles(values: object, what: str) -> tuple[int, ...]:
+    if not isinstance(values, list) or len(values) != QUANTILES:
+        _refuse(f"{what} must be a list of {QUANTILES:,} numbers")
+    micro = tuple(_micro(value, what) for value in values)
+    if any(later < earlier for earlier, later in pairwise(micro)):
+        _refuse(f"{what} must rise from first to last")
+    return micro
+
+
+def _derived(value: object, what: str) -> DerivedQuantiles:
+    definition = _mapping(value, what)
+    picks: tuple[Literal["lowest", "highest"], ...] = ("lowest", "highest")
+    for pick in picks:
+        members = definition.get(f"{pick}_of")
+        if isinstance(members, list) and all(isinstance(member, str) for member in members):
+            return DerivedQuantiles(pick, tuple(members), _quantiles(definition.get("quantiles"), what))
+    _refuse(f"{what} must have `lowest_of` or `highest_of`, a list of signals")
+
+
+def _noise(noise: Mapping[str, Any]) -> dict[str, int]:
+    micro = {
+        objective: _micro(value, f"`noise` of {quote(objective)}")
+        for objective, value in noise.items()
+        if value is not None
+    }
+    negative = next((objective for objective, value in micro.items() if value < 0), None)
+    if negative is not None:
+        _refuse(f"`noise` of {quote(negative)} must not be below 0")
+    return micro
+
+
+def _micro(value: object, what: str) -> int:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        _refuse(f"{what} holds something that is not a number")
+    if not -MAX_REWARD <= value <= MAX_REWARD:
+        _refuse(f"{what} holds a number beyond {MAX_REWARD:,}")
+    return micro_from(value)

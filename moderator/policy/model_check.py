@@ -1,0 +1,82 @@
+"""Policies held against a model: has it the objectives that rules need, and is it the one that was calibrated?"""
+
+from collections.abc import Iterable, Sequence
+
+from moderator.events import ModelIdentity
+from moderator.objectives import ARMORM_OBJECTIVES
+from moderator.policy.model import Calibration, Condition, Rule, Signal
+from moderator.policy.problems import Problem, Report, did_you_mean, quote
+from moderator.policy.reading import choices
+
+
+def model_problems(
+    rules: Iterable[Rule],
+    signals: Iterable[Signal],
+    objectives: Sequence[str],
+    model_name: str,
+    *,
+    calibration: Calibration | None = None,
+    identity: ModelIdentity | None = None,
+) -> list[Problem]:
+    """Give an error for each condition that the model cannot serve, and a warning for each other signal it cannot.
+
+    Args:
+        rules: the live and shadow ones.
+        signals: every declared one.
+        objectives: of the model, in any order.
+        model_name: what the model is called.
+        calibration: the one that signals.yaml names for the model.
+        identity: the running model; None when only its objectives are known, and no fingerprint is held against it.
+    """
+    report = Report()
+    conditions = [condition for rule in rules for condition in rule.conditions]
+    lacking = [condition for condition in conditions if _missing_objective(condition.signal, objectives)]
+    for condition in lacking:
+        report.error("P060", condition.span, *_lack(condition.signal, objectives, model_name))
+    used = {condition.signal.name for condition in lacking}
+    for signal in signals:
+        if _missing_objective(signal, objectives) and signal.name not in used:
+            report.warning("P061", signal.span, *_lack(signal, objectives, model_name))
+    if identity is not None:
+        _check_calibration(conditions, calibration, identity, report)
+    return report.problems
+
+
+def _missing_objective(signal: Signal, objectives: Sequence[str]) -> str | None:
+    return next((objective for objective in signal.objectives if objective not in objectives), None)
+
+
+def _lack(signal: Signal, objectives: Sequence[str], model_name: str) -> tuple[str, str]:
+    missing = _missing_objective(signal, objectives)
+    assert missing is not None
+    message = f"{signal.name} is read from {quote(missing)}, which the model {quote(model_name)} does not have"
+    # A name that a larger model has is no slip, even if it resembles another.
+    near = "" if missing in ARMORM_OBJECTIVES else did_you_mean(missing, objectives)
+    hint = f"{near} {choices('it', objectives)}".strip()
+    return message, hint
+
+
+def _check_calibration(
+    conditions: Iterable[Condition], calibration: Calibration | None, identity: ModelIdentity, report: Report
+) -> None:
+    percent = [condition for condition in conditions if condition.percent is not None]
+    if not percent:
+        return
+    if calibration is None:
+        message = f"{quote(percent[0].phrase)} needs a calibration for the model {quote(identity.name)}"
+        hint = "write one with `moderator model calibrate` and name it under calibrations: in signals.yaml"
+        report.error("P062", percent[0].span, message, hint)
+        return
+    for what, running, calibrated in (
+        ("fingerprint", identity.fingerprint, calibration.fingerprint),
+        ("framing", identity.framing, calibration.framing),
+    ):
+        if running != calibrated:
+            message = (
+                f"{quote(percent[0].phrase)} goes by {calibration.file}, measured with the {what} {calibrated}; "
+                f"the running model's is {running}"
+            )
+            report.error("P062", percent[0].span, message, "calibrate the running model, or run the calibrated one")
+    if identity.dtype != calibration.dtype:
+        message = f"measured in {calibration.dtype}, and the model runs in {identity.dtype}"
+        report.warning("P063", calibration.file, message, "scores may differ by their noise: calibrate anew")
