@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
 from fractions import Fraction
 from typing import Literal, get_args
 
 from moderator.events import SEVERITIES, Severity, Status
 from moderator.policy.context import Context
-from moderator.policy.model import Expectation, PolicyTest, Signal, TestOutcome
+from moderator.policy.model import Expectation, OtherScores, PolicyTest, Signal, TestOutcome
+from moderator.policy.percent import typical_micro
 from moderator.policy.problems import Report, Span, did_you_mean, quote
 from moderator.policy.reading import (
     Block,
@@ -25,15 +25,21 @@ from moderator.policy.reading import (
 from moderator.policy.scale import MILLION, show
 from moderator.policy.scopes import SPEAKERS
 from moderator.policy.settings_file import VERDICTS
+from moderator.policy.times import read_time
 from moderator.policy.yaml_tree import Node, Scalar
 from moderator.policy.yaml_tree import Sequence as ListNode
 
 MISSING = "missing"
-_UNMATCHED_FIELDS = ("user", "conversation_id")
-"""Fields of an event that no rule matches on; a test may still give them."""
-_OUTCOMES: tuple[TestOutcome, ...] = ("matched", "not matched", "unknown", "spared", "does not apply", "off")
+_UNMATCHED_FIELDS = ("user", "conversation_id", "id")
+"""Fields of an event that no rule matches on and a rollout may go by; a test may give them."""
+_OUTCOMES: tuple[TestOutcome, ...] = (
+    *("matched", "not matched", "unknown", "spared", "not yet", "ended"),
+    *("does not apply", "off"),
+)
 _SEVERITIES: tuple[Severity | Literal["none"], ...] = (*SEVERITIES, "none")
 _STATUSES: tuple[Status, ...] = get_args(Status)
+_OTHER_SCORES: tuple[OtherScores, ...] = get_args(OtherScores)
+_GIVEN_KEYS = ("event", "scores", "other_scores", "time")
 _EXPECT_KEYS = ("verdict", "severity", "reasons", "shadow_verdict", "status", "rules")
 
 
@@ -61,29 +67,35 @@ def _read_policy_name(node: Node | None, context: Context) -> str | None:
 
 def _read_test(node: Node, policy: str | None, seen: dict[str, Span], context: Context) -> PolicyTest | None:
     report = context.report
-    block = read_block(node, "a test", ("test", "given", "expect"), report, later=("known_gap",))
+    block = read_block(node, "a test", ("test", "known_gap", "given", "expect"), report)
     if block is None:
         return None
     name_node = block.need("test", "test: one sentence")
     name = read_text(name_node, "the test's name", report)
     span = name_node.span if name_node else block.span
     read_once(name, span, "the test", seen, report)
-    given = read_block(
-        block.need("given", "given: {event: …, scores: …}"),
-        "given",
-        ("event", "scores", "time"),
-        report,
-        ("other_scores",),
-    )
+    known_gap = _read_known_gap(block.get("known_gap"), report)
+    given = read_block(block.need("given", "given: {event: …, scores: …}"), "given", _GIVEN_KEYS, report)
     expect = read_block(block.need("expect", "expect: {verdict: …, rules: …}"), "expect", _EXPECT_KEYS, report)
     if given is None or expect is None:
         return None
     event = _read_event(given, context)
-    micro_by_signal = _read_scores(given.need("scores", "scores: {safety: 0.30, …}, or scores: missing"), context)
+    at_ms = read_time(given.get("time"), "time", report)
+    other_scores = read_choice(given.get("other_scores"), "other_scores", _OTHER_SCORES, report)
+    micro_by_signal = _read_scores(given, other_scores, context)
     expected = _read_expectation(expect, policy, context)
     if name is None or policy is None or expected is None:
         return None
-    return PolicyTest(name, policy, event, micro_by_signal, expected, span)
+    return PolicyTest(name, policy, event, micro_by_signal, expected, span, other_scores, at_ms, known_gap)
+
+
+def _read_known_gap(node: Node | None, report: Report) -> bool:
+    if node is None:
+        return False
+    if isinstance(node, Scalar) and node.kind == "boolean":
+        return node.text.lower() == "true"
+    report.error("P014", node.span, "known_gap is true, or not there", "write known_gap: true")
+    return False
 
 
 def _read_event(given: Block, context: Context) -> dict[str, str]:
@@ -96,9 +108,6 @@ def _read_event(given: Block, context: Context) -> dict[str, str]:
             event[key.text] = _checked_speaker(text, value, report) if key.text == "speaker" else text
     if entries is not None:
         _require_fields(set(event), entries.span, context)
-    time = given.get("time")
-    if time is not None and (text := _read_time(time, report)) is not None:
-        event["time"] = text
     return event
 
 
@@ -127,44 +136,67 @@ def _require_fields(given: set[str], span: Span, context: Context) -> None:
             context.report.error("P071", span, f"the test gives no {field}", hint)
 
 
-def _read_time(node: Node, report: Report) -> str | None:
-    text = read_text(node, "time", report)
-    if text is None:
-        return None
-    try:
-        has_zone = datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        report.error("P041", node.span, f"{quote(text)} is not a time", "write such as 2026-10-05T12:00:00Z")
-        return None
-    if has_zone:
-        return text
-    hint = "write 2026-10-01T09:00:00Z, or with an offset such as +02:00".replace("2026-10-01T09:00:00", text)
-    report.error("P041", node.span, "this time has no zone", hint)
-    return None
-
-
-def _read_scores(node: Node | None, context: Context) -> dict[str, int | None] | None:
+def _read_scores(given: Block, other_scores: OtherScores | None, context: Context) -> dict[str, int | None] | None:
     """Read the scores in whole millionths of a reward; None for `scores: missing`."""
     report, signals = context.report, context.signals
-    if node is None or signals is None or (isinstance(node, Scalar) and node.text == MISSING):
+    node = given.get("scores")
+    if node is None and other_scores is None:
+        node = given.need("scores", "scores: {safety: 0.30, …}, or scores: missing")
+    if signals is None or (isinstance(node, Scalar) and node.text == MISSING):
         return None
-    entries = read_entries(node, "scores", report)
-    if entries is None:
+    entries = None if node is None else read_entries(node, "scores", report)
+    if entries is None and node is not None:
         return None
     scores: dict[str, int | None] = {}
-    for key, value in entries.entries:
-        if key.text not in signals:
-            hint = f"{did_you_mean(key.text, signals)} {choices('signals.yaml', signals)}".strip()
-            report.error("P010", key.span, f"there is no signal called {quote(key.text)}", hint)
-        elif (signal := signals[key.text]) is not None:
+    for key, value in entries.entries if entries else ():
+        if _is_plain_signal(key, signals, report) and (signal := signals[key.text]) is not None:
             scores[key.text] = _read_score(value, signal, report)
-    for name in signals:
-        if not any(key.text == name for key, _ in entries.entries):
-            report.error(
-                "P071", entries.span, f"the test gives no score for {name}", f"write {name}: and a number, or missing"
-            )
-    _check_twins(scores, signals, entries.span, report)
+    _fill_in(scores, other_scores, entries.span if entries else given.span, context)
+    _check_twins(scores, signals, entries.span if entries else given.span, report)
     return scores
+
+
+def _is_plain_signal(key: Scalar, signals: Mapping[str, Signal | None], report: Report) -> bool:
+    if key.text not in signals:
+        hint = f"{did_you_mean(key.text, signals)} {choices('signals.yaml', signals)}".strip()
+        report.error("P010", key.span, f"there is no signal called {quote(key.text)}", hint)
+        return False
+    signal = signals[key.text]
+    if signal is None or not signal.members:
+        return True
+    members = " and ".join(member.name for member in signal.members)
+    report.error("P011", key.span, f"{key.text} follows from {members}", "give the scores of these instead")
+    return False
+
+
+def _fill_in(scores: dict[str, int | None], other_scores: OtherScores | None, span: Span, context: Context) -> None:
+    """Give each signal that the test does not name the score that `other_scores` stands for."""
+    given = {signal.objective: scores[signal.name] for signal in _plain(context) if signal.name in scores}
+    for signal in _plain(context):
+        if signal.name in scores:
+            continue
+        if other_scores is None:
+            hint = f"write {signal.name}: and a number, or missing; or other_scores: missing for all the rest"
+            context.report.error("P071", span, f"the test gives no score for {signal.name}", hint)
+        elif other_scores == MISSING or signal.objective in given:
+            scores[signal.name] = given.get(signal.objective)
+        else:
+            scores[signal.name] = _typical(signal, span, context)
+
+
+def _plain(context: Context) -> list[Signal]:
+    signals = (context.signals or {}).values()
+    return [signal for signal in signals if signal is not None and not signal.members]
+
+
+def _typical(signal: Signal, span: Span, context: Context) -> int | None:
+    """Give the median of the first calibration, by which percent phrases are tested too."""
+    calibration = next(iter(context.calibrations.values()), None)
+    typical = None if calibration is None else typical_micro(signal, calibration)
+    if typical is None:
+        message = f"no calibration says what is typical of {signal.name}"
+        context.report.error("P071", span, message, f"write {signal.name}: and a number, or missing")
+    return typical
 
 
 def _check_twins(

@@ -1,13 +1,13 @@
 """`*.test.yaml` run against the policies, by the same judge that decides in production."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from moderator.events import ChatEvent, RuleResult, Turn
 from moderator.policy.judge import Judge, Judgement
 from moderator.policy.loader import PolicySet
 from moderator.policy.model import PolicyTest, Rule, TestOutcome
-from moderator.policy.problems import Problem, Report
+from moderator.policy.problems import Problem, Report, quote
 from moderator.policy.scale import MILLION
 from moderator.policy.scopes import speaker_of
 from moderator.policy.settings_file import METADATA
@@ -25,16 +25,22 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """What came of one test; it passed when nothing mismatched."""
+    """What came of one test: what was decided, and all that was expected otherwise."""
 
     test: PolicyTest
+    judgement: Judgement
     mismatches: tuple[Mismatch, ...]
+
+    @property
+    def fails(self) -> bool:
+        """Something mismatched that should not; a test marked `known_gap` never fails."""
+        return bool(self.mismatches) and not self.test.known_gap
 
 
 def run_tests(policies: PolicySet) -> list[TestResult]:
     """Run every test of the folder, in the order of files and lines."""
-    judge = policies.bind(_objectives(policies))
-    return [TestResult(test, tuple(_mismatches(test, judge, policies))) for test in policies.tests]
+    judge = policies.bind(objectives_of(policies))
+    return [_result(test, judge, policies) for test in policies.tests]
 
 
 def coverage_problems(policies: PolicySet) -> list[Problem]:
@@ -42,7 +48,8 @@ def coverage_problems(policies: PolicySet) -> list[Problem]:
     report = Report()
     if not policies.tests:
         report.error("P073", policies.policies[0].file, "there are no tests", "add a *.test.yaml file beside it")
-    shown = {(rule, outcome) for test in policies.tests for rule, outcome in test.expected.rules.items()}
+    tests = [test for test in policies.tests if not test.known_gap]
+    shown = {(rule, outcome) for test in tests for rule, outcome in test.expected.rules.items()}
     for rule in policies.rules:
         wanted: tuple[TestOutcome, ...] = ("matched", "not matched")
         lacking = [outcome for outcome in wanted if (rule.id, outcome) not in shown]
@@ -52,16 +59,56 @@ def coverage_problems(policies: PolicySet) -> list[Problem]:
     return report.problems
 
 
+def closed_gaps(results: Sequence[TestResult]) -> list[Problem]:
+    """Give an error for each test that is marked `known_gap` and passes."""
+    report = Report()
+    for result in results:
+        if result.test.known_gap and not result.mismatches:
+            message = f"{quote(result.test.name)} is marked known_gap and passes"
+            report.error("P076", result.test.span, message, "remove known_gap: what it shows must stay so")
+    return report.problems
+
+
+def objectives_of(policies: PolicySet) -> list[str]:
+    """Give every objective that the folder's signals are read from, no doubles."""
+    return list(dict.fromkeys(name for signal in policies.signals for name in signal.objectives))
+
+
+def rewards_of(test: PolicyTest, policies: PolicySet) -> list[float | None] | None:
+    """Give the test's rewards in the order of `objectives_of`; None when the model gave no score."""
+    if test.micro_by_signal is None:
+        return None
+    plain = [signal for signal in policies.signals if not signal.members]
+    micro = {signal.objective: test.micro_by_signal[signal.name] for signal in plain}
+    return [None if value is None else value / MILLION for value in map(micro.__getitem__, objectives_of(policies))]
+
+
+def event_of(fields: Mapping[str, str]) -> ChatEvent:
+    """Give the event that a test's fields describe; metadata stands under `metadata.<key>`."""
+    metadata = {key.removeprefix(METADATA): value for key, value in fields.items() if key.startswith(METADATA)}
+    return ChatEvent(
+        id=fields.get("id", ""),
+        conversation=(Turn(speaker_of(fields["speaker"]), ""),),
+        conversation_id=fields.get("conversation_id"),
+        tenant=fields.get("tenant"),
+        channel=fields.get("channel"),
+        locale=fields.get("locale"),
+        user=fields.get("user"),
+        role=fields.get("role"),
+        metadata=metadata,
+    )
+
+
+def _result(test: PolicyTest, judge: Judge, policies: PolicySet) -> TestResult:
+    judgement = judge.decide(event_of(test.event), rewards_of(test, policies), test.at_ms or 0)
+    return TestResult(test, judgement, tuple(_mismatches(test, judgement, policies)))
+
+
 def _example(rule: Rule, outcome: TestOutcome) -> str:
     return f"add one with rules: {{{rule.id.partition('/')[2]}: {outcome}}}"
 
 
-def _objectives(policies: PolicySet) -> list[str]:
-    return list(dict.fromkeys(signal.objective for signal in policies.signals))
-
-
-def _mismatches(test: PolicyTest, judge: Judge, policies: PolicySet) -> Iterable[Mismatch]:
-    judgement = judge.decide(_event(test), _rewards(test, policies))
+def _mismatches(test: PolicyTest, judgement: Judgement, policies: PolicySet) -> Iterable[Mismatch]:
     expected = test.expected
     yield from _differ("verdict", expected.verdict, judgement.verdict)
     yield from _differ("severity", expected.severity, judgement.severity or "none")
@@ -97,28 +144,4 @@ def _why(result: RuleResult) -> str:
         f"{'unless ' if condition['part'] == 'unless' else ''}{condition['signal']} "
         f"{'is missing' if condition['score'] is None else condition['score']}, {condition['phrase']}"
         for condition in result["conditions"]
-    )
-
-
-def _rewards(test: PolicyTest, policies: PolicySet) -> list[float | None] | None:
-    if test.micro_by_signal is None:
-        return None
-    micro = {signal.objective: test.micro_by_signal[signal.name] for signal in policies.signals}
-    return [None if value is None else value / MILLION for value in (micro[name] for name in _objectives(policies))]
-
-
-def _event(test: PolicyTest) -> ChatEvent:
-    given = test.event
-    metadata = {key.removeprefix(METADATA): value for key, value in given.items() if key.startswith(METADATA)}
-    return ChatEvent(
-        id=test.name,
-        conversation=(Turn(speaker_of(given["speaker"]), ""),),
-        conversation_id=given.get("conversation_id"),
-        tenant=given.get("tenant"),
-        channel=given.get("channel"),
-        locale=given.get("locale"),
-        user=given.get("user"),
-        role=given.get("role"),
-        time=given.get("time"),
-        metadata=metadata,
     )
