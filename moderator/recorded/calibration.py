@@ -16,13 +16,13 @@ by less than zero turns the quantiles round. The file is JSON, one object:
 - `model`: as the decisions recorded it; the fingerprint tells the revision. One model a file.
 - `window`: when the first and the last of the events were decided (`decided_at`), both included.
 - `events`: scored events counted, 1,000 or more; those without any score are not among them.
-- `quantiles`: objective -> q[0..1000], nearest rank: with n usable rewards sorted, q[i] is number max(1, ceil(i n / 1000)).
-  Rewards as recorded: rounded half to even to 6 decimals, rising. An objective with fewer than 1,000 usable rewards is
-  left out.
+- `quantiles`: objective -> q[0..1000], nearest rank: with n usable rewards sorted, q[i] is number
+  max(1, ceil(i n / 1000)). Rewards as recorded: rounded half to even to 6 decimals, rising. An objective with fewer
+  than 1,000 usable rewards is left out.
 - `derived`: signal -> its definition and q[0..1000] of its score on the human scale, 6 decimals; empty without any.
   Its quantiles do not follow from those of its members. A definition that is no longer signals.yaml's is stale.
-- `noise`: objective -> how far one reward may lie from the same text's reward in another pack (greatest difference
-  measured, raw units), or null where it was not measured.
+- `noise`: objective -> how far one text's rewards may lie apart from pack to pack (the greatest difference measured,
+  raw units); null where it was not measured.
 
-Written with sorted keys, one quantile list a line, so that a change can be read in review.
+Written with sorted keys, one list a line, so that a change can be read in review.
 """

@@ -1,0 +1,170 @@
+"""What moving one limit of the candidate would do: how the scores lie, and which events the limit decides.
+
+A limit decides an event when the verdict is flag with the comparison forced to hold and allow with it forced not to, or
+the other way round, all else as it is. So one pass over the events answers for every limit at once, exactly: with the
+whole rule, the rules beside it, exceptions and missing scores. The rule is taken as live, so that a shadow rule's limit
+can be chosen before it is promoted.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import count
+from typing import Self
+
+from moderator.events import Decision, RuleResult, Verdict
+from moderator.policy import PolicySet
+from moderator.policy.model import Comparison, Condition, Expression, Group, Rule
+from moderator.recorded.nearest import ConditionKey
+from moderator.recorded.replay import Case, Replayer
+
+THOUSAND = 1_000
+_MICRO_PER_MILLI = 1_000
+_BEYOND_ALL = Fraction(10**30)
+_FORCED: dict[Comparison, tuple[Comparison, int]] = {
+    "below": ("below", 1),
+    "at most": ("at most", 1),
+    "in the lowest": ("at most", 1),
+    "above": ("above", -1),
+    "at least": ("at least", -1),
+    "in the highest": ("at least", -1),
+}
+"""What a comparison is forced by, and on which side of all scores its limit then makes it hold."""
+
+
+@dataclass(slots=True)
+class Curve:
+    """One comparison's scores and events.
+
+    Scores are in whole thousandths, rounded towards the side on which limits in whole thousandths stay exact: down for
+    `below` and `at least`, up for `at most` and `above`.
+
+    Attributes:
+        scores: of the events that the rule applied to.
+        when_holding, when_failing: events that the limit decides, by score: flagged just when the comparison holds,
+            or just when it fails; and of these the labelled ones.
+        settled: events whose verdict is flag or allow whatever the limit, and of these the labelled ones.
+        is_swept: all events were looked at, not the labelled ones alone.
+    """
+
+    is_swept: bool
+    scores: Counter[int] = field(default_factory=Counter)
+    when_holding: Counter[tuple[int, Verdict | None]] = field(default_factory=Counter)
+    when_failing: Counter[tuple[int, Verdict | None]] = field(default_factory=Counter)
+    settled: Counter[tuple[Verdict, Verdict | None]] = field(default_factory=Counter)
+
+    def merge(self, other: Self) -> None:
+        """Take in what another counted elsewhere."""
+        self.scores += other.scores
+        self.when_holding += other.when_holding
+        self.when_failing += other.when_failing
+        self.settled += other.settled
+
+
+Curves = dict[ConditionKey, Curve]
+
+
+def movable(rule: Rule) -> Iterator[tuple[int, Condition]]:
+    """Yield each comparison of a rule that has a limit to move, with its number."""
+    for index, condition in enumerate(rule.conditions):
+        if condition.comparison in _FORCED:
+            yield index, condition
+
+
+def empty_curves(candidate: PolicySet, sweep: str | None) -> Curves:
+    """Give a curve for each movable comparison of a live or shadow rule; `sweep` names the signal to look at whole."""
+    return {
+        (rule.id, index): Curve(is_swept=condition.signal.name == sweep)
+        for rule in candidate.rules
+        if rule.mode != "off"
+        for index, condition in movable(rule)
+    }
+
+
+class CurveReader:
+    """Counts events into curves."""
+
+    def __init__(self, candidate: PolicySet, sweep: str | None) -> None:
+        self._limits: dict[str, list[_Limit]] = {}
+        for rule in candidate.rules:
+            if rule.mode != "off":
+                limits = [_Limit(candidate, rule, index, condition, sweep) for index, condition in movable(rule)]
+                self._limits[rule.id] = limits
+
+    def read(self, case: Case, curves: Curves) -> None:
+        """Count one event."""
+        results = {result["rule"]: result for result in case.candidate.rules}
+        for rule, limits in self._limits.items():
+            result = results.get(rule)
+            for limit in limits:
+                curve = curves[limit.key]
+                score = None if result is None else limit.score(result)
+                if score is not None:
+                    curve.scores[score] += 1
+                if limit.is_swept or case.label is not None:
+                    limit.decide(case, score, curve)
+
+
+class _Limit:
+    """One comparison, with judges of its rule alone in which it is forced to hold and forced to fail."""
+
+    def __init__(self, policies: PolicySet, rule: Rule, index: int, condition: Condition, sweep: str | None) -> None:
+        self.key: ConditionKey = rule.id, index
+        self.is_swept = condition.signal.name == sweep
+        self._index = index
+        self._rounds_down = condition.comparison in ("below", "at least")
+        comparison, side = _FORCED[condition.comparison]
+        self._holding, self._failing = (
+            Replayer(
+                _alone(policies, rule, index, replace(condition, comparison=comparison, limit=limit, percent=None))
+            )
+            for limit in (side * _BEYOND_ALL, -side * _BEYOND_ALL)
+        )
+
+    def score(self, result: RuleResult) -> int | None:
+        """Give the score in thousandths; None when it is missing, or the rule was not in force."""
+        if len(result["conditions"]) <= self._index:
+            return None
+        score = result["conditions"][self._index]["score"]
+        if score is None:
+            return None
+        micro = round(score * THOUSAND * _MICRO_PER_MILLI)
+        return micro // _MICRO_PER_MILLI if self._rounds_down else -(-micro // _MICRO_PER_MILLI)
+
+    def decide(self, case: Case, score: int | None, curve: Curve) -> None:
+        """Count one event by what the limit can do to its verdict."""
+        holding, failing = self._verdicts(case)
+        if score is None or holding == failing:
+            curve.settled[holding, case.label] += 1
+        elif holding == "flag":
+            curve.when_holding[score, case.label] += 1
+        else:
+            curve.when_failing[score, case.label] += 1
+
+    def _verdicts(self, case: Case) -> tuple[Verdict, Verdict]:
+        rule = self.key[0]
+        if case.candidate.status == "unscored":
+            return case.candidate.verdict, case.candidate.verdict
+        if any(result["counted"] and result["rule"] != rule for result in case.candidate.rules):
+            return "flag", "flag"
+        return self._judged(self._holding, case.decision), self._judged(self._failing, case.decision)
+
+    def _judged(self, replayer: Replayer, decision: Decision) -> Verdict:
+        return replayer.judge(decision).verdict
+
+
+def _alone(policies: PolicySet, rule: Rule, index: int, forced: Condition) -> PolicySet:
+    """Give the set with this rule alone, live, one of its comparisons replaced."""
+    numbers = count()
+    when = _replaced(rule.when, index, forced, numbers)
+    unless = None if rule.unless is None else _replaced(rule.unless, index, forced, numbers)
+    live = replace(rule, mode="live", when=when, unless=unless)
+    policy = next(policy for policy in policies.policies if rule in policy.rules)
+    return replace(policies, policies=(replace(policy, rules=(live,)),), tests=())
+
+
+def _replaced(expression: Expression, index: int, forced: Condition, numbers: Iterator[int]) -> Expression:
+    if isinstance(expression, Condition):
+        return forced if next(numbers) == index else expression
+    return Group(expression.kind, tuple(_replaced(part, index, forced, numbers) for part in expression.parts))
