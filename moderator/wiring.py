@@ -3,11 +3,11 @@
 import gc
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import FileIO
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from prometheus_client import CollectorRegistry
 
@@ -18,18 +18,24 @@ from moderator.http import HttpServer, create_app
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
+from moderator.pipeline.current_decider import CurrentDecider
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
-from moderator.pipeline.decision import Decider
 from moderator.pipeline.ports import ScoreCache, Scorer, VerdictCache
 from moderator.pipeline.processor import Processor
 from moderator.pipeline.report import CountingReport, StreamReport
-from moderator.policy import PolicySet, load_policies
+from moderator.policy import PolicySet
+from moderator.policy.admission import Admission
+from moderator.policy.kept import KeptPolicies
+from moderator.policy.reloading import Reloading, Start, choose
+from moderator.policy.watching import FolderWatch, look_into
 from moderator.settings import Settings
 from moderator.stream.admin import await_topics
 from moderator.stream.joining import join
 from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
 
 log = get_logger(__name__)
+
+Answer = TypeVar("Answer")
 
 
 class SystemClock:
@@ -51,10 +57,11 @@ class NoVerdictCache:
         """Forget them."""
 
 
-def run_stream(settings: Settings, stop: threading.Event) -> None:
+def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.Event) -> None:
     """Consume, decide and publish until `stop` is set and the windows in flight are published.
 
-    The group is joined only when the model is warm. Health answers from the first moment.
+    The group is joined only when the model is warm. Health answers from the first moment. `has_begun` is set when the
+    model is loaded: before, there is nothing to put in order and the process may end anyhow.
 
     Raises:
         ConfigurationError: policies, model, topics or the HTTP port are wrong.
@@ -66,44 +73,42 @@ def run_stream(settings: Settings, stop: threading.Event) -> None:
             "no model is named: set `MODERATOR_MODEL__PATH` or give `--model` a folder, a hub id, or `builtin` "
             "(a practice model)"
         )
-    policies = load_policies(settings.policies.path)
     clock = SystemClock()
     metrics = Metrics(CollectorRegistry())
     board = HealthBoard(HealthSnapshot(progressed_at_s=clock.monotonic_s(), broker_seen_at_s=clock.monotonic_s()))
     server = HttpServer(create_app(board, metrics.registry, clock.monotonic_s), settings.http)
     server.start()
     try:
-        scorer = _load_scorer(settings, policies)
+        scorer, start = _load_scorer(settings, lambda admission: _choose_policies(settings, admission))
+        metrics.policy_reload_ok.set(start.refusal is None)
         if scorer.identity.is_practice:
             log.warning("practice_model", model=scorer.identity.name, hint="its scores are for trying things out only")
-        moderate(settings, policies, scorer, stop, metrics=metrics, board=board)
+        has_begun.set()
+        moderate(settings, scorer, stop, metrics=metrics, board=board)
     finally:
         server.stop()
 
 
 def moderate(
-    settings: Settings,
-    policies: PolicySet,
-    scorer: Scorer,
-    stop: threading.Event,
-    *,
-    metrics: Metrics,
-    board: HealthBoard,
+    settings: Settings, scorer: Scorer, stop: threading.Event, *, metrics: Metrics, board: HealthBoard
 ) -> None:
     """Run the stream with a warm scorer; see `run_stream`."""
     clock = SystemClock()
     topics = await_topics(settings.kafka, sleep=lambda seconds: _sleep(seconds, stop))
     identity = scorer.identity
-    metrics.policy_snapshot.labels(policies.snapshot).set(1)
     metrics.model.labels(identity.name, identity.fingerprint, identity.dtype).set(1)
+    admission = Admission(identity, has_brokers_time=topics.has_brokers_time)
+    start = _choose_policies(settings, admission)
+    decider = CurrentDecider(start.accepted.policies, identity, settings.include_content)
     with ExitStack() as stack:
         score_cache, verdict_cache = _caches(settings, scorer, metrics, stack)
         source, sink = join(settings.kafka, topics.limits_bytes, metrics)
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))
         _spare_the_collector()
-        decider = Decider(policies, scorer.identity, settings.include_content)
-        log.info("started", model=identity.name, snapshot=policies.snapshot, group=settings.kafka.group_id)
+        snapshot = start.accepted.policies.snapshot
+        log.info("started", model=identity.name, snapshot=snapshot, group=settings.kafka.group_id)
+        _follow_policies(settings, start, admission, decider, metrics=metrics, board=board, stop=stop)
         Processor(
             settings=settings,
             source=source,
@@ -111,7 +116,7 @@ def moderate(
             scorer=scorer,
             score_cache=score_cache,
             verdict_cache=verdict_cache,
-            current_decider=lambda: decider,
+            current_decider=decider,
             report=StreamReport(source, metrics, board, clock),
             clock=clock,
             stop=stop,
@@ -134,8 +139,9 @@ def load_judges(settings: Settings) -> Judges:
     Raises:
         ConfigurationError: one of them is wrong, or they do not suit each other.
     """
-    policies = load_policies(settings.policies.path)
-    return Judges(policies, _load_scorer(settings, policies))
+    scorer, accepted = _load_scorer(settings, lambda admission: admission.admit(look_into(settings.policies.path)))
+    accepted.log_warnings()
+    return Judges(accepted.policies, scorer)
 
 
 def score_lines(
@@ -151,7 +157,7 @@ def score_lines(
         OSError: an output cannot be written.
     """
     report = CountingReport()
-    decider = Decider(judges.policies, judges.scorer.identity, settings.include_content)
+    decider = CurrentDecider(judges.policies, judges.scorer.identity, settings.include_content)
     with closing(JsonLinesSource(lines, name, settings.max_event_bytes)) as source:
         Processor(
             settings=settings,
@@ -160,7 +166,7 @@ def score_lines(
             scorer=judges.scorer,
             score_cache=InMemoryScoreCache(Metrics(CollectorRegistry())),
             verdict_cache=NoVerdictCache(),
-            current_decider=lambda: decider,
+            current_decider=decider,
             report=report,
             clock=SystemClock(),
             stop=threading.Event(),
@@ -169,16 +175,48 @@ def score_lines(
     return report.counts
 
 
-def _load_scorer(settings: Settings, policies: PolicySet) -> Scorer:
-    """Load the model, hold the policies against it, warm it up; say what is merely odd."""
-    from moderator.scoring.engine import load_scorer  # noqa: PLC0415 - torch takes seconds; wrong policies are told first
+def _choose_policies(settings: Settings, admission: Admission) -> Start:
+    return choose(look_into(settings.policies.path), admission, _kept_policies(settings))
+
+
+def _kept_policies(settings: Settings) -> KeptPolicies | None:
+    return None if settings.policies.state_dir is None else KeptPolicies(settings.policies.state_dir)
+
+
+def _follow_policies(
+    settings: Settings,
+    start: Start,
+    admission: Admission,
+    decider: CurrentDecider,
+    *,
+    metrics: Metrics,
+    board: HealthBoard,
+    stop: threading.Event,
+) -> None:
+    """Take up edits of the policies on a thread of its own: a disk that hangs must not hold up the stream."""
+    reloading = Reloading(
+        FolderWatch(settings.policies.path),
+        start,
+        admission,
+        swap=decider.swap,
+        kept=_kept_policies(settings),
+        metrics=metrics,
+        board=board,
+        monotonic_s=time.monotonic,
+        max_stale_s=settings.policies.max_stale_s,
+    )
+    threading.Thread(target=reloading.follow, args=(stop,), name="policies", daemon=True).start()
+
+
+def _load_scorer(settings: Settings, admit: Callable[[Admission], Answer]) -> tuple[Scorer, Answer]:
+    """Load the model, hold the policies against it, warm it up; give what `admit` said for this model."""
+    admit(Admission())  # loading takes seconds or minutes: what is wrong whatever the model is told first
+    from moderator.scoring.engine import load_scorer  # noqa: PLC0415 - torch alone takes seconds
 
     scorer = load_scorer(settings.model)
-    identity = scorer.identity
-    for warning in policies.check_model(identity.objectives, identity.name):
-        log.warning("policy_warning", warning=str(warning))
+    answer = admit(Admission(scorer.identity))
     scorer.warm_up()
-    return scorer
+    return scorer, answer
 
 
 def _caches(settings: Settings, scorer: Scorer, metrics: Metrics, stack: ExitStack) -> tuple[ScoreCache, VerdictCache]:

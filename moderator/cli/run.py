@@ -51,11 +51,11 @@ def run(
     configure_logging(settings.log.level)
     if devices is not None:
         raise typer.Exit(_run_workers(devices, settings, flags))
-    stop = threading.Event()
-    drain_on_signals(stop)
+    stop, has_begun = threading.Event(), threading.Event()
+    drain_on_signals(stop, has_begun)
     from moderator.wiring import run_stream
 
-    run_stream(settings, stop)
+    run_stream(settings, stop, has_begun)
     # all is published and closed; what is left is the tear-down of libraries, some of which print prose
     sys.stdout.flush()
     sys.stderr.flush()
@@ -70,13 +70,18 @@ def _run_workers(devices: str, settings: "Settings", flags: Mapping[str, object]
     return Parent(workers, patience_s=settings.drain_timeout_s + _GRACE_S).run()
 
 
-def drain_on_signals(stop: threading.Event) -> None:
-    """Let the first SIGTERM or SIGINT drain, and the second end the process at once."""
+def drain_on_signals(stop: threading.Event, has_begun: threading.Event) -> None:
+    """Let the first SIGTERM or SIGINT drain, and the second end the process at once.
+
+    Until `has_begun` is set there is nothing to drain, and the first one ends the process at once, orderly.
+    """
 
     def hear(number: int, _: FrameType | None) -> None:
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
+        if not has_begun.is_set():
+            os._exit(exit_codes.OK)
 
     signal.signal(signal.SIGTERM, hear)
     signal.signal(signal.SIGINT, hear)

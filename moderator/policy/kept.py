@@ -13,8 +13,9 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
+
+from moderator.policy.folder import Files
 
 _SNAPSHOT = re.compile(r"sha256:[0-9a-f]{64}")
 _UNFINISHED = ".unfinished-"
@@ -26,18 +27,18 @@ class KeptPolicies:
     """The state folder of one deployment; made when something is first kept."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def folder_of(self, snapshot: str) -> Path:
         """Where the policies of a snapshot (`sha256:` and 64 hex digits) are, if they were kept."""
-        return self._folder / "snapshots" / snapshot.removeprefix("sha256:")
+        return self.folder / "snapshots" / snapshot.removeprefix("sha256:")
 
-    def keep(self, snapshot: str, files: Mapping[str, bytes]) -> None:
+    def keep(self, snapshot: str, files: Files) -> None:
         """Keep the files under their snapshot, unless they are, and note that they were good last.
 
         Args:
             snapshot: `sha256:` and 64 hex digits.
-            files: content by name within the policy folder, such as `calibration/armorm.json`.
+            files: the policy folder's files by name; what could not be read, and so had no effect, is left out.
 
         Raises:
             OSError: the disk is full or cannot be written; what was kept before still is.
@@ -50,26 +51,27 @@ class KeptPolicies:
     def last_good(self) -> str | None:
         """Give the snapshot that was accepted last; None when none was, or it cannot be told."""
         try:
-            text = (self._folder / "last_good").read_text("ascii").strip()
+            text = (self.folder / "last_good").read_text("ascii").strip()
         except (OSError, UnicodeDecodeError):
             return None
         return text if _SNAPSHOT.fullmatch(text) else None
 
-    def _store(self, target: Path, files: Mapping[str, bytes]) -> None:
+    def _store(self, target: Path, files: Files) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
-        _sweep(self._folder)
+        _sweep(self.folder)
         unfinished = _beside(target)
         try:
             for name, content in files.items():
-                _write(unfinished / name, content)
+                if isinstance(content, bytes):
+                    _write(unfinished / name, content)
             with contextlib.suppress(FileExistsError):  # another process was quicker
                 _move_folder(unfinished, target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _point_at(self, snapshot: str) -> None:
-        target = self._folder / "last_good"
+        target = self.folder / "last_good"
         unfinished = _beside(target)
         try:
             _write(unfinished, f"{snapshot}\n".encode())

@@ -26,8 +26,7 @@ from moderator.local.kafka import LocalKafka
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import configure_logging
 from moderator.observability.metrics import Metrics
-from moderator.policy import load_policies
-from moderator.settings import KafkaSettings, Settings
+from moderator.settings import KafkaSettings, PoliciesSettings, Settings
 from moderator.stream.admin import create_topics
 from moderator.wiring import moderate
 
@@ -129,13 +128,14 @@ def run_bare(servers: str, topic: str, events: int, name: str, events_per_transa
 def run_ours(servers: str, topic: str, events: int, round_number: int) -> float:
     """Run `moderator`'s stream with a scorer that does nothing; gives seconds from the first poll with records."""
     settings = Settings(
-        kafka=KafkaSettings(bootstrap_servers=servers, events_topic=topic, group_id=f"ours-{round_number}")
+        kafka=KafkaSettings(bootstrap_servers=servers, events_topic=topic, group_id=f"ours-{round_number}"),
+        policies=PoliciesSettings(path=example_policies()),
     )
     metrics = Metrics(CollectorRegistry())
     board = HealthBoard(HealthSnapshot(progressed_at_s=0, broker_seen_at_s=0))
     stop = threading.Event()
     with watching(metrics, events, stop) as elapsed_s:
-        moderate(settings, load_policies(example_policies()), NoScorer(), stop, metrics=metrics, board=board)
+        moderate(settings, NoScorer(), stop, metrics=metrics, board=board)
     return elapsed_s[0]
 
 

@@ -15,7 +15,6 @@ from moderator.events import Prompt, Scores, Turn, Unscored
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import configure_logging
 from moderator.observability.metrics import Metrics
-from moderator.policy import load_policies
 from moderator.settings import load_settings
 from moderator.testing import ScriptedScorer
 from moderator.wiring import moderate
@@ -40,11 +39,11 @@ def safety_by_last_digit(conversation: Sequence[Turn]) -> Scores:
 def main() -> None:
     settings = load_settings()
     configure_logging("info")
-    stop = threading.Event()
-    drain_on_signals(stop)
+    stop, has_begun = threading.Event(), threading.Event()
+    has_begun.set()
+    drain_on_signals(stop, has_begun)
     moderate(
         settings,
-        load_policies(settings.policies.path),
         SlowScorer(safety_by_last_digit),
         stop,
         metrics=Metrics(CollectorRegistry()),

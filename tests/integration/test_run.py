@@ -109,7 +109,8 @@ def test_what_was_scored_before_costs_no_inference_after_a_policy_edit(
     edited = tmp_path / "policies"
     edited.mkdir()
     for file in example_policies().glob("*.yaml"):
-        (edited / file.name).write_text(file.read_text().replace("mode: shadow", "mode: off"))
+        if not file.name.endswith(".test.yaml"):  # they expect the shadow rules to be at work
+            (edited / file.name).write_text(file.read_text().replace("mode: shadow", "mode: off"))
     snapshots = []
 
     for settings, policies in ((first, example_policies()), (second, edited)):

@@ -1,0 +1,22 @@
+"""The decider of the moment: whoever follows the policies swaps it, the stream's thread asks for it."""
+
+from moderator.events import IncludeContent, ModelIdentity
+from moderator.pipeline.decision import Decider
+from moderator.policy import PolicySet
+
+
+class CurrentDecider:
+    """Gives the decider for a window that begins now. Calling and swapping are safe from any thread."""
+
+    def __init__(self, policies: PolicySet, model: ModelIdentity, include_content: IncludeContent) -> None:
+        self._model = model
+        self._include_content = include_content
+        self.swap(policies)
+
+    def __call__(self) -> Decider:
+        """Give the decider; keep it for the whole window."""
+        return self._decider
+
+    def swap(self, policies: PolicySet) -> None:
+        """Compile aside, then let these policies decide from the next window on."""
+        self._decider = Decider(policies, self._model, self._include_content)
