@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -25,8 +25,9 @@ class LocalReplica:
     for other purposes must not reach it.
     """
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(self, settings: Mapping[str, str], flags: Sequence[str] = ()) -> None:
         """Choose an HTTP port; nothing runs yet."""
+        self._flags = flags
         self.http_port = free_ports(1)[0]
         self._folder = Path(tempfile.mkdtemp(prefix="moderator-run-"))
         self._environment = _foreign_environment() | {"MODERATOR_HTTP__PORT": str(self.http_port)} | dict(settings)
@@ -43,7 +44,7 @@ class LocalReplica:
         return self._child.exit_code if self._child else None
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "moderator", "run"]
+        command = [sys.executable, "-m", "moderator", "run", *self._flags]
         self._child = Child(command, log=self.log, env=self._environment, folder=self._folder)
         return self
 
