@@ -71,6 +71,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P073": "There are no tests, so nothing is shown.",
         "P074": "A live rule needs a test in which it is matched and one in which it is not matched.",
         "P075": "A test expects something else than what the policies decide.",
+        "P076": "A test marked known_gap passes, so the gap is closed and the mark can go.",
+        "P077": "A small change to a rule goes unnoticed by every test: the tests would let that slip pass.",
     }
 )
 """Code -> what it means, for `policy check --about CODE`."""

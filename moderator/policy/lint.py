@@ -1,27 +1,37 @@
 """What is well formed but cannot be meant: rules that always or never match, or flag the wrong end."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, product
-from math import prod
 
-from moderator.policy.logic import Held, compile_rule
+from moderator.policy.calibration_lint import check_calibrated
+from moderator.policy.event_time import iso_utc
+from moderator.policy.inclusion import can_both_fit
+from moderator.policy.logic import compile_rule
 from moderator.policy.model import (
     Calibration,
     Condition,
     Exemption,
     Expression,
-    FieldMatch,
     Policy,
     Rule,
+    Scope,
     Settings,
-    Signal,
     leaves,
 )
+from moderator.policy.percent import bounds_beside
 from moderator.policy.problems import Report, quote
+from moderator.policy.reach import all_verdicts
 
 _MAX_COMBINATIONS = 4_096
 """A rule with more score ranges than this is not searched."""
-_OPPOSITE = {"below": "above", "above": "below", "at most": "at least", "at least": "at most"}
+_OPPOSITE = {
+    "below": "above",
+    "above": "below",
+    "at most": "at least",
+    "at least": "at most",
+    "in the lowest": "in the highest",
+    "in the highest": "in the lowest",
+}
 _BLOCKING = ("high", "critical")
 
 
@@ -32,13 +42,18 @@ def check_rules(
     now_ms: int | None,
     report: Report,
 ) -> None:
-    """Report rules that cannot be meant."""
+    """Report rules that cannot be meant; `now_ms` is None where nothing may depend on the clock."""
     rules = [rule for policy in policies for rule in policy.rules]
     for rule in rules:
         _check_scope(rule, report)
-        _check_reach(rule, report)
+        _check_reach(rule, next(iter(calibrations.values()), None), report)
         _check_direction(rule, report)
         _check_presence(rule, settings, report)
+        _check_exceptions(rule, report)
+        if now_ms is not None and rule.mode != "off" and rule.until_ms is not None and rule.until_ms <= now_ms:
+            message = f"this rule ended on {iso_utc(rule.until_ms)}"
+            report.warning("P044", rule.span, message, "remove it, or move its end")
+    check_calibrated(rules, calibrations, report)
     if not any(rule.mode == "live" for rule in rules):
         report.warning("P053", policies[0].file, "no rule is live", "nothing is flagged for its score")
 
@@ -46,37 +61,54 @@ def check_rules(
 def check_exemptions(
     exemptions: Sequence[Exemption], policies: Sequence[Policy], now_ms: int | None, report: Report
 ) -> None:
-    """Report exemptions that spare nothing."""
+    """Report exemptions that are over, or that spare nothing."""
+    rules = {rule.id: rule for policy in policies for rule in policy.rules}
+    for exemption in exemptions:
+        if now_ms is not None and exemption.until_ms <= now_ms:
+            message = f"this exemption ended on {iso_utc(exemption.until_ms)} and spares nothing any more"
+            report.warning("P044", exemption.span, message, "remove it, or renew it with a new added")
+        for rule in map(rules.__getitem__, exemption.covers):
+            why = "is off" if rule.mode == "off" else _why_apart(rule.scope, exemption.scope)
+            if why is not None:
+                message = f"this exemption spares nothing of {rule.id}, which {why}"
+                report.warning("P048", exemption.span, message, "mend it, or remove the rule from covers")
+
+
+def _why_apart(scope: Scope, other: Scope) -> str | None:
+    """Why no event fits both scopes; None when one may."""
+    pairs = product(scope, other)
+    apart = next((a.field for a, b in pairs if a.field == b.field and not can_both_fit(a, b)), None)
+    return None if apart is None else f"never applies to that {apart}"
+
+
+def _check_exceptions(rule: Rule, report: Report) -> None:
+    for number, scope in enumerate(rule.spares, start=1):
+        why = _why_apart(rule.scope, scope)
+        if why is not None:
+            message = f"item {number} of except spares nothing of this rule, which {why}"
+            report.warning("P048", rule.span, message, "mend or remove the item")
 
 
 def _check_scope(rule: Rule, report: Report) -> None:
     """Report a rule whose own `applies_to` and its policy's cannot both fit."""
     for first, second in combinations(rule.scope, 2):
-        if first.field == second.field and not _can_both_fit(first, second):
+        if first.field == second.field and not can_both_fit(first, second):
             message = f"this rule can never match: no {first.field} fits both its own applies_to and the policy's"
             report.error("P051", rule.span, message, "mend or remove one of the two")
 
 
-def _can_both_fit(first: FieldMatch, second: FieldMatch) -> bool:
-    if any(_fits(second, value) for value in first.exact) or any(_fits(first, value) for value in second.exact):
-        return True
-    return any(a.startswith(b) or b.startswith(a) for a in first.prefixes for b in second.prefixes)
-
-
-def _fits(line: FieldMatch, value: str) -> bool:
-    return value in line.exact or value.startswith(line.prefixes)
-
-
-def _check_reach(rule: Rule, report: Report) -> None:
-    clash = _clash(_required(rule.when))
+def _check_reach(rule: Rule, calibration: Calibration | None, report: Report) -> None:
+    clash = _clash(_required(rule.when), calibration)
     if clash is not None:
         first, second = clash
         message = f"this rule can never match: {_need(first)} and {_need(second)}"
         report.error("P051", first.span, message, 'should these stand under "any:"?')
         return
-    outcomes = _possible_outcomes(rule)
-    if outcomes is None:
+    verdicts = all_verdicts(rule.conditions, calibration, _MAX_COMBINATIONS)
+    if verdicts is None:
         return
+    holds = compile_rule(rule)
+    outcomes = {holds(held) for held in verdicts}
     if True not in outcomes:
         message = "this rule can never match: no scores satisfy it"
         report.error("P051", rule.conditions[0].span, message, "mend or remove the rule")
@@ -94,57 +126,24 @@ def _required(expression: Expression) -> list[Condition]:
     return [condition for part in expression.parts for condition in _required(part)]
 
 
-def _clash(conditions: list[Condition]) -> tuple[Condition, Condition] | None:
+def _clash(conditions: list[Condition], calibration: Calibration | None) -> tuple[Condition, Condition] | None:
     pairs = combinations(conditions, 2)
-    return next((pair for pair in pairs if pair[0].signal is pair[1].signal and _exclude(*pair)), None)
+    return next((pair for pair in pairs if pair[0].signal is pair[1].signal and _exclude(*pair, calibration)), None)
 
 
-def _exclude(first: Condition, second: Condition) -> bool:
-    if first.limit is None or second.limit is None:
-        return (first.limit is None) != (second.limit is None)
-    (least, greatest), (other_least, other_greatest) = first.bounds, second.bounds
-    return max(least, other_least) > min(greatest, other_greatest)
+def _exclude(first: Condition, second: Condition, calibration: Calibration | None) -> bool:
+    if "missing" in (first.comparison, second.comparison):
+        return first.comparison != second.comparison
+    bounds, other = bounds_beside(first, calibration), bounds_beside(second, calibration)
+    return bounds is not None and other is not None and max(bounds[0], other[0]) > min(bounds[1], other[1])
 
 
 def _need(condition: Condition) -> str:
     return f"line {condition.span.line} needs {condition.signal.name} {condition.phrase}"
 
 
-def _possible_outcomes(rule: Rule) -> set[Held] | None:
-    """Evaluate the rule once for every combination of score ranges between its limits; None when there are too many."""
-    conditions = rule.conditions
-    signals = list({condition.signal.name: condition.signal for condition in conditions}.values())
-    choices = [_representatives(signal, conditions) for signal in signals]
-    if prod(map(len, choices)) > _MAX_COMBINATIONS:
-        return None
-    holds = compile_rule(rule)
-    outcomes: set[Held] = set()
-    for combination in product(*choices):
-        micro = {signal.name: value for signal, value in zip(signals, combination, strict=True)}
-        outcomes.add(holds([_holds(condition, micro[condition.signal.name]) for condition in conditions]))
-    return outcomes
-
-
-def _representatives(signal: Signal, conditions: Iterable[Condition]) -> list[int | None]:
-    """One reward from each range between the limits, and None for a missing score."""
-    least, greatest = signal.plausible
-    edges = {least}
-    for condition in conditions:
-        if condition.signal is signal and condition.limit is not None:
-            low, high = condition.bounds
-            edges.update(edge for edge in (low, high + 1) if least <= edge <= greatest)
-    return [*sorted(edges), None]
-
-
-def _holds(condition: Condition, micro: int | None) -> Held:
-    if condition.limit is None:
-        return micro is None
-    least, greatest = condition.bounds
-    return None if micro is None else least <= micro <= greatest
-
-
 def _check_direction(rule: Rule, report: Report) -> None:
-    compared = [condition for condition in leaves(rule.when) if condition.limit is not None]
+    compared = [condition for condition in leaves(rule.when) if condition.comparison != "missing"]
     if not compared or not all(_flags_good_end(condition) for condition in compared):
         return
     first = compared[0]
@@ -154,7 +153,7 @@ def _check_direction(rule: Rule, report: Report) -> None:
 
 
 def _flags_good_end(condition: Condition) -> bool:
-    flags_high = condition.comparison in ("above", "at least")
+    flags_high = condition.comparison in ("above", "at least", "in the highest")
     return flags_high == (condition.signal.good == "high")
 
 

@@ -9,6 +9,7 @@ from moderator.errors import PolicyError
 from moderator.events import ModelIdentity
 from moderator.policy.calibration_file import read_calibration
 from moderator.policy.context import Context
+from moderator.policy.covering import check_covering
 from moderator.policy.exemptions_file import read_exemptions
 from moderator.policy.folder import CALIBRATIONS, Files, Folder, Unreadable, decode_folder, read_files, stem_of
 from moderator.policy.judge import Judge
@@ -183,10 +184,11 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Report) 
         return None
     check_rules(policies, settings, calibrations, now_ms, report)
     check_exemptions(exemptions, policies, now_ms, report)
+    rules = [rule for policy in policies for rule in policy.rules]
+    check_covering(rules, exemptions, next(iter(calibrations.values()), None), report)
     if report.errors:
         return None
     sound = tuple(signal for signal in signals.signals.values() if signal is not None)
-    rules = [rule for policy in policies for rule in policy.rules]
     return PolicySet(
         snapshot=snapshot_of(settings, sound, calibrations, rules, exemptions),
         format=FORMAT,

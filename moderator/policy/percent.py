@@ -49,6 +49,13 @@ def percent_bounds(condition: Condition, calibration: Calibration) -> tuple[int,
     return rewards[_STEPS - rank], MAX_MICRO
 
 
+def bounds_beside(condition: Condition, calibration: Calibration | None) -> tuple[int, int] | None:
+    """Give the bounds of any comparison; None for a percent phrase that has no quantiles beside it."""
+    if condition.percent is None:
+        return condition.bounds
+    return None if calibration is None else percent_bounds(condition, calibration)
+
+
 def true_percent(condition: Condition, calibration: Calibration) -> Fraction | None:
     """Give the percentage of calibrated events that a percent phrase catches, ties included, to one decimal."""
     limit = limit_micro(condition, calibration)

@@ -1,0 +1,73 @@
+"""Rules held against calibrations: percent phrases that they do not hold, shares with ties, limits finer than noise."""
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+
+from moderator.policy.model import Calibration, Condition, Rule
+from moderator.policy.percent import quantiles_of, true_percent
+from moderator.policy.problems import Report, quote
+from moderator.policy.readings import noise_of
+from moderator.policy.scale import MILLION, show
+
+_TIES = Fraction(1, 10)
+"""Shares are known to a tenth of a percent."""
+_FIRST_STEPS = (5, 2, 1)
+
+
+def check_calibrated(rules: Iterable[Rule], calibrations: Mapping[str, Calibration], report: Report) -> None:
+    """Report what the live and shadow rules say and the calibrations cannot bear."""
+    for rule in rules:
+        for condition in rule.conditions if rule.mode != "off" else ():
+            if condition.percent is not None:
+                _check_percent(condition, calibrations, report)
+            elif condition.limit is not None:
+                _check_fineness(condition, condition.limit, calibrations, report)
+
+
+def _check_percent(condition: Condition, calibrations: Mapping[str, Calibration], report: Report) -> None:
+    signal = condition.signal
+    if not calibrations:
+        message = f"{quote(condition.phrase)} needs a calibration, and signals.yaml names none"
+        report.error("P037", condition.span, message, "write one with `moderator model calibrate`")
+    for calibration in calibrations.values():
+        if quantiles_of(signal, calibration) is None:
+            was_otherwise = " as it is defined now" if signal.name in calibration.derived else ""
+            message = f"{calibration.file} does not hold {signal.name}{was_otherwise}"
+            report.error("P037", condition.span, message, "calibrate anew with `moderator model calibrate`")
+            return
+        share = true_percent(condition, calibration)
+        assert share is not None
+        assert condition.percent is not None
+        if share - condition.percent > _TIES:
+            message = f"{quote(condition.phrase)} really catches {show(share)}% of the events in {calibration.file}"
+            report.warning("P039", condition.span, message, "many scores are equal; a share cannot part them")
+
+
+def _check_fineness(
+    condition: Condition, limit: Fraction, calibrations: Mapping[str, Calibration], report: Report
+) -> None:
+    """Warn when the limit could be told from a rounder one only by scores that lie within their own noise."""
+    for calibration in calibrations.values():
+        noise = Fraction(noise_of(condition.signal, calibration), MILLION)
+        if _step_of(limit) < noise:
+            message = f"scores of {condition.signal.name} may be off by {show(noise)}, so {show(limit)} is too fine"
+            report.warning(
+                "P038", condition.span, message, f"write {condition.comparison} {show(_rounder(limit, noise))}"
+            )
+            return
+
+
+def _step_of(limit: Fraction) -> Fraction:
+    """Give the greatest of 0.5, 0.2, 0.1, 0.05, ... of which the limit is a multiple; 1 for whole numbers."""
+    if limit.denominator == 1:
+        return Fraction(1)
+    return next(step for step in _steps() if (limit / step).denominator == 1)
+
+
+def _rounder(limit: Fraction, noise: Fraction) -> Fraction:
+    finest = [step for step in _steps() if step >= noise][-1:] or [Fraction(1)]
+    return round(limit / finest[0]) * finest[0]
+
+
+def _steps() -> list[Fraction]:
+    return [Fraction(first, 10**decimals) for decimals in range(1, 7) for first in _FIRST_STEPS]
