@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any, cast
 
-from moderator.events import ChatEvent, RuleResult, Turn
+from moderator.events import ChatEvent, ModelIdentity, RuleResult, Turn
 from moderator.policy import Judgement, PolicySet, Problem, load_policies
 from moderator.policy.loader import check_folder
 from moderator.policy.scopes import speaker_of
@@ -152,6 +153,18 @@ def a_folder(
 
 def a_set(folder: Path, *policies: str, **files: Any) -> PolicySet:
     return load_policies(a_folder(folder, *policies, **files))
+
+
+def a_model(objectives: Sequence[str] = OBJECTIVES, **changes: Any) -> ModelIdentity:
+    identity = ModelIdentity(
+        name=MODEL,
+        fingerprint="sha256:aaaa",
+        dtype="bfloat16",
+        objectives=tuple(objectives),
+        framing="reply/1",
+        max_input_tokens=4096,
+    )
+    return replace(identity, **changes)
 
 
 def problems_of(folder: Path) -> list[Problem]:

@@ -250,7 +250,8 @@ def test_case_34_other_ways_to_write_a_comparison_name_the_accepted_ones(tmp_pat
     problem = problems_of(a_folder(tmp_path, a_policy(a_rule(f"safety: {phrase}"))))[0]
 
     assert problem.code == "P030"
-    assert "write below 0.30, at most 0.30, at least 0.30, above 0.30, or missing" in problem.hint
+    accepted = "below 0.30, at most 0.30, at least 0.30, above 0.30, in the lowest 2%, in the highest 2%, or missing"
+    assert f"write {accepted}" in problem.hint
 
 
 def test_case_35_no_is_norwegian_and_numbers_want_quotes(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_error_holds_every_problem_of_every_file(tmp_path: Path) -> None:
 def test_byte_order_mark_and_line_ends_do_not_matter(tmp_path: Path, ends: str, mark: str) -> None:
     plain = load_policies(a_folder(tmp_path / "plain"))
     folder = a_folder(tmp_path / "other")
-    for path in folder.iterdir():
+    for path in folder.glob("*.yaml"):
         path.write_bytes((mark + path.read_text().replace("\n", ends)).encode())
 
     assert load_policies(folder).snapshot == plain.snapshot
@@ -68,8 +68,8 @@ def test_hidden_files_other_files_and_subfolders_are_not_read(tmp_path: Path) ->
     (folder / ".hidden.yaml").write_text("{")
     (folder / "README.md").write_text("{")
     (folder / "notes.yaml.bak").write_text("{")
-    (folder / "calibration").mkdir()
     (folder / "calibration" / "broken.yaml").write_text("{")
+    (folder / "calibration" / ".hidden.json").write_text("{")
 
     assert codes_of(folder) == []
 

@@ -17,7 +17,7 @@ def codes(folder: Path, when: str, more: str = "") -> list[str]:
         ("all: [safety: missing, safety: below 0.30]", ""),
         ("safety: below 0.30", "unless: {safety: below 0.30}"),
         ("safety: below 0.30", "unless: {any: [safety: at most 0.30, helpfulness: above 3.0]}"),
-        ("any: [all: [safety: below 0.3, safety: above 0.3], all: [honesty: below 0.1, honesty: above 0.2]]", ""),
+        ("any: [all: [safety: below 0.3, safety: above 0.3], all: [helpfulness: below 1, helpfulness: above 2]]", ""),
         ("helpfulness: missing", "unless: {helpfulness: missing}"),
     ],
 )
@@ -80,10 +80,10 @@ def test_flagging_only_what_scores_best_is_warned_of(tmp_path: Path, when: str, 
 
 
 def test_a_rule_of_many_signals_is_still_answered_at_once(tmp_path: Path) -> None:
-    limits = [f"{signal}: below 0.{n}" for signal in ("safety", "helpfulness", "correctness") for n in range(1, 40)]
+    limits = [f"{signal}: below 0.{n:02}" for signal in ("safety", "helpfulness", "correctness") for n in range(5, 45)]
     lines = "\n".join(f"  - {limit}" for limit in limits)
 
-    assert codes(tmp_path, f"any:\n{lines}") == []
+    assert set(codes(tmp_path, f"any:\n{lines}")) <= {"P038"}
 
 
 @pytest.mark.parametrize(("severity", "warns"), [("high", True), ("critical", True), ("medium", False)])

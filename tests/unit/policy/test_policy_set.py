@@ -7,9 +7,11 @@ from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.policy import load_policies
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
+    MODEL,
     SETTINGS,
     NOON_MS,
     SIGNALS,
+    a_model,
     a_policy,
     a_rule,
     a_set,
@@ -26,7 +28,7 @@ def test_the_example_policies_suit_the_built_in_model_and_armorm(objectives: tup
     policies = load_policies(EXAMPLES)
 
     assert policies.warnings == ()
-    assert policies.check_model(objectives, "model") == []
+    assert policies.check_model(a_model(objectives)) == []
 
 
 def test_the_example_policies_flag_insults_by_users_and_unsafe_replies() -> None:
@@ -44,21 +46,22 @@ def test_a_rule_whose_objective_the_model_lacks_is_refused_at_its_place(tmp_path
     policies = a_set(tmp_path, CHAT_SAFETY)
 
     with pytest.raises(PolicyError) as caught:
-        policies.check_model(BUILT_IN_OBJECTIVES, "practice")
+        policies.check_model(a_model(BUILT_IN_OBJECTIVES))
 
     text = str(caught.value)
-    assert text.startswith('the policies do not suit the model "practice": 2 errors\n')
-    assert 'policy-0.yaml:23:24 honesty is read from "ultrafeedback-honesty"' in text
-    assert 'policy-0.yaml:25:20 correctness is read from "helpsteer-correctness"' in text
+    assert text.startswith(f'the policies do not suit the model "{MODEL}": 3 errors\n')
+    assert 'policy-0.yaml:25:27 usefulness is read from "helpsteer-correctness"' in text
+    assert 'policy-0.yaml:26:24 honesty is read from "ultrafeedback-honesty"' in text
+    assert 'policy-0.yaml:28:20 correctness is read from "helpsteer-correctness"' in text
 
 
 def test_a_shadow_rule_counts_as_use_and_a_rule_that_is_off_does_not(tmp_path: Path) -> None:
-    shadow = a_set(tmp_path / "a", a_policy(a_rule(), a_rule("honesty: below 0.1", name="b", mode="shadow")))
-    off = a_set(tmp_path / "b", a_policy(a_rule(), a_rule("honesty: below 0.1", name="b", mode="off")))
+    shadow = a_set(tmp_path / "a", a_policy(a_rule(), a_rule("correctness: below 1", name="b", mode="shadow")))
+    off = a_set(tmp_path / "b", a_policy(a_rule(), a_rule("correctness: below 1", name="b", mode="off")))
 
     with pytest.raises(PolicyError, match="1 error"):
-        shadow.check_model(BUILT_IN_OBJECTIVES, "practice")
-    assert [warning.code for warning in off.check_model(BUILT_IN_OBJECTIVES, "practice")] == ["P061", "P061"]
+        shadow.check_model(a_model(BUILT_IN_OBJECTIVES))
+    assert [warning.code for warning in off.check_model(a_model(BUILT_IN_OBJECTIVES))] == ["P061"] * 3
 
 
 def test_a_declared_signal_that_the_model_lacks_has_no_score(tmp_path: Path) -> None:
@@ -66,7 +69,8 @@ def test_a_declared_signal_that_the_model_lacks_has_no_score(tmp_path: Path) -> 
 
     judgement = judge.decide(an_event(), [0.9, 0.7], NOON_MS)
 
-    assert judgement.signals == {"safety": 0.9, "helpfulness": 3.0, "correctness": None, "honesty": None}
+    missing = {"correctness": None, "honesty": None, "usefulness": None}
+    assert judgement.signals == {"safety": 0.9, "helpfulness": 3.0, **missing}
     assert judgement.status == "scored"
 
 
@@ -107,7 +111,7 @@ def test_each_change_of_meaning_changes_the_snapshot(tmp_path: Path, old: str, n
     [
         (SETTINGS.replace("if_unscored: flag", "if_unscored: allow"), SIGNALS),
         (SETTINGS.replace("if_score_missing: flag", "if_score_missing: allow"), SIGNALS),
-        (SETTINGS, SIGNALS.replace("multiply: 5", "multiply: 4", 1)),
+        (SETTINGS, SIGNALS.replace("multiply: 5", "multiply: 4")),
         (SETTINGS, SIGNALS.replace("beavertails-is_safe", "prometheus-score")),
         (SETTINGS, SIGNALS.replace("good: high}", "good: high, plausible: {low: 0, high: 1}}", 1)),
     ],
@@ -123,7 +127,7 @@ def test_settings_and_signals_are_part_of_the_snapshot(tmp_path: Path, settings:
 def test_the_snapshot_of_the_same_meaning_stays_the_same_from_version_to_version(tmp_path: Path) -> None:
     assert (
         a_set(tmp_path, CHAT_SAFETY).snapshot
-        == "sha256:a4452c888d226adba661deb966f0b1b5ac416da77f38f61bded06e301226592d"
+        == "sha256:cc50e7e8222f6767bff6a0b0795dc454699613cc802223371ea9c8fe3050e411"
     )
 
 
