@@ -59,6 +59,16 @@ def coverage_problems(policies: PolicySet) -> list[Problem]:
     return report.problems
 
 
+def untimed_tests(policies: PolicySet) -> list[Problem]:
+    """Give an error for each test that says no time where a decision can depend on it."""
+    report = Report()
+    for test in policies.tests if policies.uses_event_time else ():
+        if test.at_ms is None:
+            message = f"the test {quote(test.name)} gives no time, and some rules or exemptions go by it"
+            report.error("P071", test.span, message, "add under given: time: 2026-10-05T12:00:00Z")
+    return report.problems
+
+
 def closed_gaps(results: Sequence[TestResult]) -> list[Problem]:
     """Give an error for each test that is marked `known_gap` and passes."""
     report = Report()

@@ -3,8 +3,14 @@
 import typer
 
 from moderator.cli.policy.check import check
+from moderator.cli.policy.diff import diff
+from moderator.cli.policy.explain import explain
+from moderator.cli.policy.schema import schema
 from moderator.cli.policy.tests import run_tests
 
-app = typer.Typer(name="policy", help="Check and test a policy folder.", no_args_is_help=True)
+app = typer.Typer(name="policy", help="Check, test, explain and compare policy folders.", no_args_is_help=True)
 app.command()(check)
 app.command("test")(run_tests)
+app.command()(explain)
+app.command()(diff)
+app.command()(schema)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.policy.output import DEFAULT_FOLDER, Folder, count, problem_record, write_json, write_problems
+from moderator.cli.policy.output import (
+    DEFAULT_FOLDER,
+    Folder,
+    check_now,
+    count,
+    problem_record,
+    write_json,
+    write_problems,
+)
 
 if TYPE_CHECKING:
     from moderator.policy import PolicySet, Problem
@@ -35,11 +43,10 @@ def check(
     """Find everything wrong in a policy folder. Exit 0: nothing, 1: errors, 2: wrong usage."""
     if about is not None:
         raise typer.Exit(_explain(about))
-    from moderator.policy.loader import check_folder
     from moderator.policy.model_objectives import read_objectives
 
     objectives = None if model is None else read_objectives(model)
-    policies, problems = check_folder(folder)
+    policies, problems = check_now(folder)
     if policies is not None and model is not None and objectives is not None:
         problems = [*problems, *policies.problems_with(objectives, Path(model).resolve().name)]
     match report_format:

@@ -2,18 +2,30 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from moderator.policy import Problem
+    from moderator.policy import PolicySet, Problem
 
 Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="The policy folder.")]
 DEFAULT_FOLDER = Path("policies")
 
-_COLOURS = {"error": 31, "failed": 31, "warning": 33}
+_COLOURS = {"error": 31, "failed": 31, "warning": 33, "unnoticed": 33}
+
+
+def check_now(folder: Path) -> "tuple[PolicySet | None, list[Problem]]":
+    """Check a policy folder as of today, so that what has ended is told too.
+
+    Raises:
+        PolicyError: there is no such folder.
+    """
+    from moderator.policy.loader import check_folder
+
+    return check_folder(folder, now_ms=int(time.time() * 1000))
 
 
 def write_json(record: object) -> None:
@@ -43,7 +55,7 @@ def write_problems(problems: "list[Problem]") -> None:
 
 
 def paint(word: str) -> str:
-    """Colour `error`, `warning` or `failed` where stdout is a terminal that wants colour."""
+    """Colour `error`, `failed`, `warning` or `unnoticed` where stdout is a terminal that wants colour."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return word
     return f"\033[{_COLOURS[word]}m{word}\033[0m"

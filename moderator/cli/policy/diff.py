@@ -1,0 +1,88 @@
+"""`moderator policy diff`: what two folders mean differently, and which way verdicts can move."""
+
+import sys
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.cli.policy.output import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moderator.policy import PolicySet
+    from moderator.policy.tools.diff import Change, Difference
+
+WIDTH = 80
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A policy folder.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Compare two policy folders by what they mean, not by how they are written."""
+    from moderator.policy import load_policies
+    from moderator.policy.tools.diff import diff as compare
+
+    before, after = load_policies(old), load_policies(new)
+    found = compare(before, after)
+    if as_json:
+        write_json(_record(before, after, found))
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in _lines(before, after, found))
+
+
+def _lines(before: "PolicySet", after: "PolicySet", found: "Difference") -> "Iterator[str]":
+    if before.snapshot == after.snapshot:
+        yield "no change in meaning"
+        return
+    for change in found.changes:
+        yield from _change_lines(change)
+    verdicts = found.claim or "no claim: count what changes with `moderator policy backtest`"
+    yield f"all verdicts: {verdicts}"
+
+
+def _change_lines(change: "Change") -> "Iterator[str]":
+    claim = f", {change.claim}" if change.claim else ""
+    kind = "" if change.kind == "changed" else f"{change.kind} "
+    if len(change.lines) == 1 and change.kind == "changed":
+        yield _filled(f"{change.what}: {change.lines[0]}{claim}")
+    else:
+        yield _filled(f"{kind}{change.what}{claim}")
+        yield from (_filled(line, "  ") for line in change.lines)
+    if change.warning:
+        yield _filled(f"warning: {change.warning}", "  ")
+
+
+def _filled(text: str, indent: str = "") -> str:
+    return fill(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def _record(before: "PolicySet", after: "PolicySet", found: "Difference") -> dict[str, object]:
+    return {
+        "old": before.snapshot,
+        "new": after.snapshot,
+        "same_meaning": before.snapshot == after.snapshot,
+        "claim": found.claim,
+        "changes": [
+            {
+                "kind": change.kind,
+                "what": change.what,
+                "lines": list(change.lines),
+                "claim": change.claim,
+                "warning": change.warning or None,
+            }
+            for change in found.changes
+        ],
+    }

@@ -1,0 +1,47 @@
+"""Chat events scored and decided on the spot, for `policy explain --event`: the pipeline of `moderator score`."""
+
+import sys
+import tempfile
+from io import BytesIO, FileIO
+from os import dup
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moderator.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moderator.events import Decision
+
+
+def score_events(file: str, model: str | None, folder: Path) -> "Iterator[Decision]":
+    """Score and decide each event of a file by the policies of a folder.
+
+    Raises:
+        ConfigurationError: the file, an event, the model or the policies are wrong.
+    """
+    from moderator.cli.policy.explain import STDIN, read_objects
+    from moderator.observability.logging import configure_logging
+    from moderator.recorded.decision import read_decision
+    from moderator.settings import load_settings
+    from moderator.wiring import load_judges, score_lines
+
+    lines = [b" ".join(value.splitlines()) for _, value in read_objects(file)]
+    configure_logging("warning")
+    settings = load_settings({"model.path": model, "policies.path": folder})
+    if settings.model.path is None:
+        settings = load_settings({"model.path": "builtin", "policies.path": folder})
+    decisions, dead_letters = BytesIO(), BytesIO()
+    judges = load_judges(settings)
+    with tempfile.TemporaryFile() as events:
+        events.write(b"\n".join(lines) + b"\n")
+        events.seek(0)
+        name = STDIN if file == STDIN else Path(file).name
+        with FileIO(dup(events.fileno())) as raw:
+            score_lines(settings, judges, raw, name=name, decisions=decisions, dead_letters=dead_letters)
+    if dead_letters.getvalue():
+        raise ConfigurationError(f"cannot judge every event of `{file}`: {dead_letters.getvalue().decode().strip()}")
+    if judges.scorer.identity.is_practice:
+        sys.stderr.write(f"scored by the practice model `{judges.scorer.identity.name}`\n")
+    return map(read_decision, decisions.getvalue().splitlines())
