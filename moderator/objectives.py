@@ -1,7 +1,6 @@
-"""The nineteen objectives of ArmoRM-Llama3-8B-v0.1, in the order of the checkpoint's heads.
+"""What a model's scores are called: ArmoRM's nineteen objectives, or the labels of a sequence classifier."""
 
-Source: the model card of RLHFlow/ArmoRM-Llama3-8B-v0.1.
-"""
+from collections.abc import Mapping
 
 ARMORM_OBJECTIVES: tuple[str, ...] = (
     "helpsteer-helpfulness",
@@ -24,3 +23,30 @@ ARMORM_OBJECTIVES: tuple[str, ...] = (
     "code-instruction-following",
     "code-readability",
 )
+"""Of ArmoRM-Llama3-8B-v0.1, in the order of the checkpoint's heads. Source: the model card of RLHFlow's checkpoint."""
+
+_CLASSIFIER = "ForSequenceClassification"
+
+
+def is_classifier(config: Mapping[str, object]) -> bool:
+    """Tell whether a `config.json` is that of a sequence classifier, whose objectives are its labels."""
+    named = config.get("architectures")
+    return isinstance(named, list) and bool(named) and str(named[0]).endswith(_CLASSIFIER)
+
+
+def label_names(config: Mapping[str, object]) -> tuple[str, ...]:
+    """Name a classifier's labels in the order of its head; without `id2label` as transformers does.
+
+    Raises:
+        ValueError: `id2label` does not number different names from 0; the text says so.
+    """
+    labels = config.get("id2label")
+    if labels is None:
+        count = config.get("num_labels", 2)
+        labels = {str(at): f"LABEL_{at}" for at in range(count)} if isinstance(count, int) else None
+    if not isinstance(labels, Mapping) or not labels:
+        raise ValueError("`id2label` must map numbers to names")
+    names = [labels.get(str(at)) for at in range(len(labels))]
+    if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
+        raise ValueError(f"`id2label` must give {len(names)} different names, numbered from 0")
+    return tuple(str(name) for name in names)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import moderator
 from moderator.errors import ConfigurationError
-from moderator.objectives import ARMORM_OBJECTIVES
+from moderator.objectives import ARMORM_OBJECTIVES, is_classifier, label_names
 
 BUILTIN = "builtin"
 
@@ -36,6 +36,11 @@ def _folder(model: str) -> Path:
 def _objectives(config: object, path: Path) -> tuple[str, ...]:
     if not isinstance(config, dict):
         raise ConfigurationError(f"`{path}` is not a model's config")
+    if is_classifier(config):
+        try:
+            return label_names(config)
+        except ValueError as error:
+            raise ConfigurationError(f"`{path}`: {error}") from error
     listed = config.get("objectives")
     if listed is None and config.get("num_objectives", len(ARMORM_OBJECTIVES)) == len(ARMORM_OBJECTIVES):
         return ARMORM_OBJECTIVES

@@ -91,8 +91,50 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         ConfigurationError: one of them is missing or damaged; the text names file and key.
     """
-    config = ArmoRMConfig.from_fields(read_json(folder / _CONFIG), where=str(folder / _CONFIG))
-    return Checkpoint(folder, config, _tokenizer(folder, config.backbone.vocab_size))
+    config = ArmoRMConfig.from_fields(read_config(folder), where=str(folder / _CONFIG))
+    tokenizer = read_tokenizer(folder, config.backbone.vocab_size)
+    if tokenizer.chat_template is None:
+        raise ConfigurationError(f"{folder}: no chat template in {_TOKENIZER_CONFIG} (`chat_template`) or {_TEMPLATE}")
+    if tokenizer.bos_token is None:
+        raise ConfigurationError(f"{folder / _TOKENIZER_CONFIG}: `bos_token` must be a token of {_TOKENIZER}")
+    return Checkpoint(folder, config, tokenizer)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read `config.json`, unchecked.
+
+    Raises:
+        ConfigurationError: no such file, or not a JSON object.
+    """
+    return read_json(folder / _CONFIG)
+
+
+def read_tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
+    """Read the tokenizer, with BOS, EOS and chat template where it has them.
+
+    Raises:
+        ConfigurationError: a file is missing or damaged, or text can come to ids beyond `vocab_size`.
+    """
+    path = folder / _TOKENIZER
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: no such file")
+    try:
+        backend = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise ConfigurationError(f"{path}: not a tokenizer; fetch it again") from error
+    fields = read_json(folder / _TOKENIZER_CONFIG)
+    template = _template(folder, fields)
+    ends = {name: _content(fields.get(name)) for name in ("bos_token", "eos_token")}
+    for name, token in ends.items():
+        if token is not None and token not in backend.get_vocab():
+            # transformers would add it, with an id beyond the embedding
+            raise ConfigurationError(f"{folder / _TOKENIZER_CONFIG}: `{name}` must be a token of {_TOKENIZER}")
+    largest = _largest_id(backend, [*ends.values(), template])
+    if largest >= vocab_size:
+        raise ConfigurationError(f"{path}: token {largest} is beyond the model's `vocab_size` {vocab_size}")
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, **ends, chat_template=template, clean_up_tokenization_spaces=False
+    )
 
 
 def load_weights(
@@ -103,19 +145,24 @@ def load_weights(
     Args:
         folder: a folder that `open_checkpoint` has read.
         shapes: what the model has, by name.
-        place: takes name, mapped tensor and the dtype of the file's embedding; gives the tensor to keep.
+        place: takes name, mapped tensor and the dtype that most tensors have; gives the tensor to keep.
 
     Raises:
         ConfigurationError: as `Weights` does.
     """
     weights = Weights(folder, shapes)
-    stored = weights.dtypes["model.embed_tokens.weight"]
-    files = [folder / name for name in (_CONFIG, _TOKENIZER, _TOKENIZER_CONFIG, _TEMPLATE)]
-    read = [file for file in files if file.is_file()] + weights.files
+    read = _files_read(folder, weights)
     with ThreadPoolExecutor() as pool:
         digests = pool.map(_sha256, read)
-        tensors = {name: place(name, tensor, stored) for name, tensor in weights.read()}
+        tensors = {name: place(name, tensor, weights.dtype) for name, tensor in weights.read()}
         return LoadedWeights(tensors, _fingerprint(dict(zip(read, digests, strict=True))))
+
+
+def fingerprint(folder: Path, weights: Weights) -> str:
+    """Hash a checkpoint's files without keeping its tensors: what `load_weights` would give."""
+    read = _files_read(folder, weights)
+    with ThreadPoolExecutor() as pool:
+        return _fingerprint(dict(zip(read, pool.map(_sha256, read), strict=True)))
 
 
 def save_checkpoint(
@@ -137,29 +184,10 @@ def save_checkpoint(
     (folder / SINGLE).chmod((folder / _CONFIG).stat().st_mode)  # safetensors leaves it to its owner alone
 
 
-def _tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
-    path = folder / _TOKENIZER
-    if not path.is_file():
-        raise ConfigurationError(f"{path}: no such file")
-    try:
-        backend = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise ConfigurationError(f"{path}: not a tokenizer; fetch it again") from error
-    fields = read_json(folder / _TOKENIZER_CONFIG)
-    template, bos = _template(folder, fields), _content(fields.get("bos_token"))
-    if bos not in backend.get_vocab():  # transformers would add it, with an id beyond the embedding
-        raise ConfigurationError(f"{folder / _TOKENIZER_CONFIG}: `bos_token` must be a token of {_TOKENIZER}")
-    largest = _largest_id(backend, {bos, template})
-    if largest >= vocab_size:
-        raise ConfigurationError(f"{path}: token {largest} is beyond the model's `vocab_size` {vocab_size}")
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=backend, bos_token=bos, chat_template=template, clean_up_tokenization_spaces=False
-    )
-
-
 def _largest_id(backend: Tokenizer, used: Iterable[str | None]) -> int:
     """Find the largest id that text or template can come to; a padding token may lie beyond the embedding."""
-    texts = [text for text in used if text]
+    around = json.loads(backend.to_str())["post_processor"]  # puts tokens around a text that no template renders
+    texts = [json.dumps(around, ensure_ascii=False), *filter(None, used)]
     readable = [
         number
         for number, token in backend.get_added_tokens_decoder().items()
@@ -168,15 +196,13 @@ def _largest_id(backend: Tokenizer, used: Iterable[str | None]) -> int:
     return max([*readable, *backend.get_vocab(with_added_tokens=False).values()], default=0)
 
 
-def _template(folder: Path, fields: dict[str, Any]) -> str:
+def _template(folder: Path, fields: dict[str, Any]) -> str | None:
     path = folder / _TEMPLATE
     template = _text(path) if path.is_file() else fields.get("chat_template")
     if isinstance(template, list):
         named = [entry for entry in template if isinstance(entry, dict)]
         template = next((entry.get("template") for entry in named if entry.get("name") == "default"), None)
-    if not isinstance(template, str) or not template.strip():
-        raise ConfigurationError(f"{folder}: no chat template in {_TOKENIZER_CONFIG} (`chat_template`) or {_TEMPLATE}")
-    return template
+    return template if isinstance(template, str) and template.strip() else None
 
 
 def _text(path: Path) -> str:
@@ -192,6 +218,11 @@ def _content(token: object) -> str | None:
     """Read a special token: a text, or an object with its `content`."""
     content = token.get("content") if isinstance(token, dict) else token
     return content if isinstance(content, str) else None
+
+
+def _files_read(folder: Path, weights: Weights) -> list[Path]:
+    words = [folder / name for name in (_CONFIG, _TOKENIZER, _TOKENIZER_CONFIG, _TEMPLATE)]
+    return [file for file in words if file.is_file()] + weights.files
 
 
 def _sha256(file: Path) -> str:

@@ -12,7 +12,7 @@ from transformers.activations import ACT2FN
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES
 
-_SIZES: Final = (
+SIZES: Final = (
     "vocab_size",
     "hidden_size",
     "intermediate_size",
@@ -71,8 +71,8 @@ class ArmoRMConfig:
             backbone=_backbone(fields, where),
             objectives=_objectives(fields, where),
             gating_temperature=_positive(fields, "gating_temperature", where, default=10.0),
-            gating_hidden_dim=_whole(fields, "gating_hidden_dim", where, least=1, default=1024),
-            gating_n_hidden=_whole(fields, "gating_n_hidden", where, least=0, default=3),
+            gating_hidden_dim=whole(fields, "gating_hidden_dim", where, least=1, default=1024),
+            gating_n_hidden=whole(fields, "gating_n_hidden", where, least=0, default=3),
         )
 
     def to_fields(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class ArmoRMConfig:
         return {
             "architectures": ["LlamaForRewardModelWithGating"],
             "model_type": "llama",
-            **{name: getattr(self.backbone, name) for name in (*_SIZES, *_OPTIONS)},
+            **{name: getattr(self.backbone, name) for name in (*SIZES, *_OPTIONS)},
             "rope_parameters": dict(self.backbone.rope_parameters or {}),
             "num_objectives": len(self.objectives),
             "objectives": list(self.objectives),
@@ -91,7 +91,7 @@ class ArmoRMConfig:
 
 
 def _objectives(fields: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    number = _whole(fields, "num_objectives", where, least=1, default=len(ARMORM_OBJECTIVES))
+    number = whole(fields, "num_objectives", where, least=1, default=len(ARMORM_OBJECTIVES))
     names = fields.get("objectives")
     if names is None and number == len(ARMORM_OBJECTIVES):
         return ARMORM_OBJECTIVES
@@ -106,16 +106,16 @@ def _objectives(fields: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:
     theta = _rope_theta(fields, where)
-    known: dict[str, Any] = {name: _whole(fields, name, where, least=1) for name in _SIZES}
+    known: dict[str, Any] = {name: whole(fields, name, where, least=1) for name in SIZES}
     known |= {name: fields[name] for name in _OPTIONS if fields.get(name) is not None}
-    known |= {name: _whole(fields, name, where, least=1) for name in _OPTIONAL_SIZES if name in known}
+    known |= {name: whole(fields, name, where, least=1) for name in _OPTIONAL_SIZES if name in known}
     known["rms_norm_eps"] = _positive(fields, "rms_norm_eps", where, default=1e-6)
     known |= {name: fields[name] for name in ("rope_theta", "rope_scaling", "rope_parameters") if name in fields}
     try:
         # no padding token: packed texts have none, and an id beyond the vocabulary would stop the embedding
         config = LlamaConfig(**known, pad_token_id=None, bos_token_id=None, eos_token_id=None, use_cache=False)
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigurationError(f"{where}: {_last_line(error)}") from error
+        raise ConfigurationError(f"{where}: {last_line(error)}") from error
     if (config.rope_parameters or {}).get("rope_theta") != theta:
         raise ConfigurationError(f"{where}: `rope_theta` is {theta}, but this transformers release would use another")
     _check_heads(config, where)
@@ -141,7 +141,12 @@ def _rope_theta(fields: Mapping[str, Any], where: str) -> float:
     return float(theta)
 
 
-def _whole(fields: Mapping[str, Any], name: str, where: str, *, least: int, default: int | None = None) -> int:
+def whole(fields: Mapping[str, Any], name: str, where: str, *, least: int, default: int | None = None) -> int:
+    """Read a whole number.
+
+    Raises:
+        ConfigurationError: it is missing without a default, or no whole number of at least `least`.
+    """
     value = fields.get(name, default)
     if value is None:
         raise ConfigurationError(f"{where}: `{name}` is missing")
@@ -161,5 +166,6 @@ def _is_positive(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
 
 
-def _last_line(error: Exception) -> str:
+def last_line(error: Exception) -> str:
+    """Give the line in which transformers says what is wrong."""
     return str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__

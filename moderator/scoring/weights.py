@@ -1,6 +1,8 @@
 """Weights from safetensors files, every key accounted for before the first byte of a tensor is read."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ SINGLE: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
 _SHOWN: Final = 3
 _PICKLES: Final = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+_BUFFERS: Final = re.compile(r".*\.(position_ids|token_type_ids|rotary_emb\.inv_freq)")
+"""What older releases of transformers wrote beside the weights; networks compute it."""
 _DTYPES: Final = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
@@ -41,6 +45,11 @@ class Weights:
         if missing:
             raise ConfigurationError(f"{folder}: the weights lack {_few(missing)}")
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What most tensors are stored in; heads may differ."""
+        return Counter(self.dtypes.values()).most_common(1)[0][0]
+
     def read(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Give each name and its tensor, mapped from the file: copy what you keep.
 
@@ -49,18 +58,19 @@ class Weights:
         """
         for file in self.files:
             with _opened(file) as tensors:
-                for name in tensors.keys():  # noqa: SIM118 - not a dict
+                for name in filter(self._shapes.__contains__, tensors.keys()):
                     yield name, tensors.get_tensor(name)
 
     def _check(self, file: Path, listed: set[str] | None) -> None:
         with _opened(file) as tensors:
             names = set(tensors.keys())
-            unexpected = sorted(name for name in names if name not in self._shapes or name in self.dtypes)
+            buffers = {name for name in names if name not in self._shapes and _BUFFERS.fullmatch(name)}
+            unexpected = sorted(name for name in names - buffers if name not in self._shapes or name in self.dtypes)
             if unexpected:
                 raise ConfigurationError(f"{file}: unexpected {_few(unexpected)}")
             if listed is not None and listed != names:
                 raise ConfigurationError(f"{file}: {INDEX} disagrees with it about {_few(sorted(listed ^ names))}")
-            for name in sorted(names):
+            for name in sorted(names - buffers):
                 self.dtypes[name] = self._dtype(file, name, tensors.get_slice(name))
 
     def _dtype(self, file: Path, name: str, tensor: Any) -> torch.dtype:
