@@ -77,6 +77,8 @@ def _comparison(one: ConditionCoverage) -> str:
 
 
 def _seen(one: ConditionCoverage) -> str:
+    if not (one.held or one.missed or one.unknown):
+        return "never seen"
     counts = [f"{one.held} yes", f"{one.missed} no", *([f"{one.unknown} unknown"] if one.unknown else [])]
     lacking = [] if one.held else ["never seen to hold"]
     lacking += [] if one.missed else ["never seen not to hold"]

@@ -144,11 +144,11 @@ def _redraw_warning(was: Rule, now: Rule) -> str:
 
 
 def _renamed(old: Sequence[Rule], new: Sequence[Rule]) -> Mapping[str, str]:
-    """Match each rule that is gone with a new one that says the same, or at least has the same conditions."""
+    """Match each rule that is gone with a new one that says the same, or has the same conditions or `about` text."""
     gone = [rule for rule in old if rule.id not in {other.id for other in new}]
     come = [rule for rule in new if rule.id not in {other.id for other in old}]
     names: dict[str, str] = {}
-    for key in (_all_but_name, _conditions):
+    for key in (_all_but_name, _conditions, _about):
         for rule in gone:
             twins = (other.id for other in come if other.id not in names.values() and key(other) == key(rule))
             if rule.id not in names and (twin := next(twins, None)):
@@ -162,6 +162,10 @@ def _all_but_name(rule: Rule) -> tuple[object, ...]:
 
 def _conditions(rule: Rule) -> tuple[object, ...]:
     return expression_in_words(rule.when), rule.unless and expression_in_words(rule.unless)
+
+
+def _about(rule: Rule) -> tuple[object, ...]:
+    return (rule.about,)
 
 
 def _flags_no_less(narrower: PolicySet, wider: PolicySet) -> bool:

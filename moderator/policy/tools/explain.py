@@ -12,6 +12,7 @@ from moderator.policy.scale import show
 
 WIDTH = 80
 _HASH_DIGITS = 8
+_NEAR, _FEW_DECIMALS, _ALL_DECIMALS = 0.01, 3, 6
 _HELD = {True: "yes", False: "no", None: "?"}
 _UNIT_FIELDS = {"users": "user", "conversations": "conversation_id", "tenants": "tenant", "events": "id"}
 _CAUSES = {
@@ -35,7 +36,9 @@ def explain(decision: Decision, policies: PolicySet | None) -> str:
     lines = [_head(decision), *_status(decision)]
     for result in results:
         lines += _rule_lines(result, decision["event"], rules.get(result["rule"]), width)
-    return "\n".join([*lines, *_not_applying(results, rules), *_outcome(decision)]) + "\n"
+    text = "\n".join([*lines, *_not_applying(results, rules), *_outcome(decision)])
+    # What was recorded may have come from anywhere, and must not steer the terminal.
+    return "\n".join(map(printable, text.split("\n"))) + "\n"
 
 
 def _order(result: RuleResult) -> tuple[bool, bool, str]:
@@ -45,14 +48,14 @@ def _order(result: RuleResult) -> tuple[bool, bool, str]:
 def _head(decision: Decision) -> str:
     verdict = " ".join(filter(None, [decision["verdict"].upper(), decision["severity"]]))
     snapshot = decision["policy"]["snapshot"].removeprefix("sha256:")[:_HASH_DIGITS]
-    return f"{verdict}   snapshot {snapshot}   event {printable(decision['event']['id'])}   {_time(decision)}"
+    return f"{verdict}   snapshot {snapshot}   event {decision['event']['id']}   {_time(decision)}"
 
 
 def _time(decision: Decision) -> str:
     """Give the time by which policies judged: the broker's, else the event's own, else when it was decided."""
     timestamp_ms = decision["event"]["timestamp"]
     if timestamp_ms is None or timestamp_ms < 0:
-        return printable(str(decision["event"]["time"] or decision["decided_at"]))
+        return str(decision["event"]["time"] or decision["decided_at"])
     moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
     return moment.isoformat(timespec="milliseconds" if timestamp_ms % 1000 else "seconds").replace("+00:00", "Z")
 
@@ -61,7 +64,7 @@ def _status(decision: Decision) -> Iterator[str]:
     if decision["status"] == "degraded":
         yield " degraded: a score that a rule needs is missing"
     elif decision["status"] == "unscored":
-        yield f" unscored, so no rule was asked: {printable(decision['error'] or 'the model gave no score')}"
+        yield f" unscored, so no rule was asked: {decision['error'] or 'the model gave no score'}"
 
 
 def _rule_lines(result: RuleResult, event: EventSummary, rule: Rule | None, width: int) -> Iterator[str]:
@@ -115,7 +118,7 @@ def _inside(side: str, event: EventSummary, rule: Rule | None) -> str:
         return f"{side} its rollout"
     fields: Mapping[str, object] = {**event}
     unit = fields.get(_UNIT_FIELDS[rollout.unit])
-    who = printable(str(unit)) if unit else f"without a {_UNIT_FIELDS[rollout.unit]} it"
+    who = str(unit) if unit else f"without a {_UNIT_FIELDS[rollout.unit]} it"
     return f"{who} is {side} {show(rollout.percent)}%"
 
 
@@ -143,7 +146,7 @@ def _in_brief(condition: ConditionResult, units: Mapping[str, str]) -> str:
 
 
 def _score(condition: ConditionResult) -> str:
-    return "-" if condition["score"] is None else _decimal(condition["score"])
+    return "-" if condition["score"] is None else _decimal(condition["score"], condition)
 
 
 def _phrase(condition: ConditionResult, units: Mapping[str, str]) -> str:
@@ -158,12 +161,16 @@ def _margin(condition: ConditionResult) -> str:
     if condition["margin"] is None:
         return ""
     words = "by" if condition["holds"] else "misses by"
-    return f"{words} {_decimal(abs(condition['margin']))}{'   borderline' if condition['borderline'] else ''}"
+    return (
+        f"{words} {_decimal(abs(condition['margin']), condition)}{'   borderline' if condition['borderline'] else ''}"
+    )
 
 
-def _decimal(number: float) -> str:
-    """Write a number with two to six decimals."""
-    whole, _, decimals = f"{number:.6f}".partition(".")
+def _decimal(number: float, condition: ConditionResult) -> str:
+    """Write a number with two or three decimals, with up to six where the limit is near."""
+    margin = condition["margin"]
+    is_near = margin is not None and abs(margin) < _NEAR
+    whole, _, decimals = f"{number:.{_ALL_DECIMALS if is_near else _FEW_DECIMALS}f}".partition(".")
     return f"{whole}.{decimals.rstrip('0'):0<2}"
 
 

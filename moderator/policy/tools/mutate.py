@@ -9,6 +9,7 @@ from moderator.policy.loader import PolicySet
 from moderator.policy.model import Comparison, Condition, Expression, Group, Policy, Rule
 from moderator.policy.problems import Span
 from moderator.policy.scale import show
+from moderator.policy.tools.covers import Placed, covers
 from moderator.policy.tools.nudge import nudge_of
 from moderator.policy.trial import run_tests
 
@@ -34,7 +35,10 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """What came of all changes: how many were tried, and which no test noticed."""
+    """What came of all changes: how many were tried, and which no test noticed.
+
+    A change that is proven to flag the same as before is no slip and does not count.
+    """
 
     tried: int
     unnoticed: tuple[Mutant, ...]
@@ -42,9 +46,15 @@ class Mutation:
 
 def mutate(policies: PolicySet) -> Mutation:
     """Try every small change to a live or shadow rule against the folder's tests, which must all pass as they are."""
-    mutants = [mutant for rule in policies.rules if rule.mode != "off" for mutant in mutants_of(rule)]
-    unnoticed = tuple(mutant for mutant in mutants if not _is_noticed(mutant, policies))
-    return Mutation(len(mutants), unnoticed)
+    tried = 0
+    unnoticed: list[Mutant] = []
+    for rule in policies.active_rules:
+        for mutant in mutants_of(rule):
+            is_noticed = _is_noticed(mutant, policies)
+            if is_noticed or not _flags_the_same(rule, mutant.rule, policies):
+                tried += 1
+                unnoticed += [] if is_noticed else [mutant]
+    return Mutation(tried, tuple(unnoticed))
 
 
 def mutants_of(rule: Rule) -> Iterator[Mutant]:
@@ -120,6 +130,11 @@ def _with_one_less(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:
 def _is_noticed(mutant: Mutant, policies: PolicySet) -> bool:
     changed = replace(policies, policies=tuple(_with_rule(policy, mutant.rule) for policy in policies.policies))
     return any(result.fails for result in run_tests(changed))
+
+
+def _flags_the_same(rule: Rule, changed: Rule, policies: PolicySet) -> bool:
+    one, other = (Placed(policies, replace(version, mode="live")) for version in (rule, changed))
+    return covers(one, other) and covers(other, one)
 
 
 def _with_rule(policy: Policy, changed: Rule) -> Policy:
