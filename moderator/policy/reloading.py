@@ -15,7 +15,7 @@ from moderator.observability.metrics import Metrics
 from moderator.policy.admission import Accepted, Admission
 from moderator.policy.kept import KeptPolicies
 from moderator.policy.loader import PolicySet
-from moderator.policy.rule_changes import RuleChanges, rule_changes
+from moderator.policy.tools.diff import Change, Difference, diff
 from moderator.policy.watching import LOOK_EVERY_S, FolderState, FolderWatch, look_into
 
 log = get_logger(__name__)
@@ -117,7 +117,7 @@ class Reloading:
     def _judge(self, state: FolderState) -> None:
         try:
             accepted = self._admission.admit(state)
-            changes = rule_changes(self._running.policies, accepted.policies)
+            difference = diff(self._running.policies, accepted.policies)
             self._swap(accepted.policies)
         except PolicyError as error:
             self._refuse(Refusal(state, str(error)))
@@ -125,14 +125,14 @@ class Reloading:
             why = f"judging them raised `{type(error).__name__}`, a fault in moderator: please report it"
             self._refuse(Refusal(state, why))
         else:
-            self._take_up(accepted, changes)
+            self._take_up(accepted, difference)
 
     def _refuse(self, refusal: Refusal) -> None:
         self._refusal = refusal
         self._show()
         self._say_refused(refusal)
 
-    def _take_up(self, accepted: Accepted, changes: RuleChanges) -> None:
+    def _take_up(self, accepted: Accepted, difference: Difference) -> None:
         before, after = self._running.policies.snapshot, accepted.policies.snapshot
         self._running = accepted
         self._refusal = None
@@ -140,7 +140,8 @@ class Reloading:
         self._show()
         if before != after:
             self._metrics.policy_snapshot.remove(before)
-        log.info("policies_reloaded", snapshot=after, before=before, **changes)
+        changes = [_in_one_line(change) for change in difference.changes]
+        log.info("policies_reloaded", snapshot=after, before=before, changes=changes, claim=difference.claim)
         accepted.log_warnings()
 
     def _agree(self) -> None:
@@ -184,3 +185,8 @@ class Reloading:
         else:
             self._is_kept = True
             self._is_keeping_hindered = False
+
+
+def _in_one_line(change: Change) -> str:
+    text = f"{change.kind} {change.what}: {'; '.join(change.lines)}"
+    return ", ".join(filter(None, (text, change.claim, change.warning)))
