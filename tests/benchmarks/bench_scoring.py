@@ -108,7 +108,7 @@ def a_contest(hidden: int, layers: int) -> Contest:
     model = ArmoRMModel(config).requires_grad_(requires_grad=False)
     backbone = copy.deepcopy(config.backbone)
     backbone._attn_implementation = "sdpa"
-    plain = LlamaModel(backbone).eval()
+    plain = LlamaModel(backbone)
     plain.load_state_dict(model.model.state_dict(), assign=True)
     renderer = Renderer(tiny_armorm.tokenizer(), 4_096)
     return Contest(ArmoRM(model, renderer, config, Location(Path(), "random"), ""), plain)
