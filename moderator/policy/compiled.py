@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Literal
 
 from moderator.events import Cause, ChatEvent, ConditionResult, Mode, Outcome, RuleResult, Severity
@@ -22,6 +23,8 @@ Part = Literal["when", "unless"]
 Evaluate = Callable[[Sequence[Reading]], ConditionResult]
 Limit = tuple[int, int, int]
 """Of a comparison: least and greatest reward for which it holds, and the score at its edge; all in whole millionths."""
+
+_OUTCOMES: Mapping[Held, Outcome] = MappingProxyType({True: "matched", False: "not matched", None: "unknown"})
 
 
 def compile_field(field: str) -> Field:
@@ -74,6 +77,7 @@ class CompiledRule:
         signals: positions of the signals that its conditions read.
         evaluators: one for each condition, in the order of `Rule.conditions`.
         holds: what their verdicts make together.
+        results: by what they make, a result with all that is known beforehand.
         is_single: it has one condition, whose verdict is the rule's.
         is_plain: it is always in force, for every unit, and spares nobody.
     """
@@ -88,6 +92,7 @@ class CompiledRule:
     flags_when_missing: bool
     evaluators: tuple[Evaluate, ...]
     holds: Callable[[Verdicts], Held]
+    results: Mapping[Held, RuleResult]
     is_single: bool
     is_plain: bool
     starts_ms: int | None
@@ -109,11 +114,12 @@ class CompiledRule:
         if outcome is not None:
             result["outcome"] = outcome
             return False
-        spare = next((each for each in self.spares if each.spares(fields, at_ms)), None) if acts else None
-        if spare is not None:
-            result["outcome"] = "spared"
-            result["spared_by"] = spare.name
-            return False
+        if acts:
+            for spare in self.spares:
+                if spare.spares(fields, at_ms):
+                    result["outcome"] = "spared"
+                    result["spared_by"] = spare.name
+                    return False
         return acts
 
 
@@ -148,6 +154,7 @@ def compile_whole_rule(rule: Rule, binding: Binding) -> CompiledRule:
             *(_compile_condition(condition, "unless", binding) for condition in unless),
         ),
         holds=compile_rule(rule),
+        results={held: _rule_template(rule, outcome) for held, outcome in _OUTCOMES.items()},
         is_single=rule.unless is None and len(rule.conditions) == 1,
         is_plain=is_timeless and rule.rollout is None and not spares,
         starts_ms=rule.starts_ms,
@@ -155,6 +162,18 @@ def compile_whole_rule(rule: Rule, binding: Binding) -> CompiledRule:
         rollout=compile_rollout(rule.rollout) if rule.rollout else None,
         spares=spares,
     )
+
+
+def _rule_template(rule: Rule, outcome: Outcome) -> RuleResult:
+    assert rule.mode != "off"
+    return {
+        "rule": rule.id,
+        "outcome": outcome,
+        "counted": False,
+        "mode": rule.mode,
+        "severity": rule.flag.severity,
+        "conditions": [],
+    }
 
 
 def _compile_spares(rule: Rule, binding: Binding) -> tuple[Spare, ...]:
@@ -172,30 +191,57 @@ def _compile_spares(rule: Rule, binding: Binding) -> tuple[Spare, ...]:
 
 def _compile_condition(condition: Condition, part: Part, binding: Binding) -> Evaluate:
     index = binding.positions[condition.signal.name]
+    untold = _template(condition, part, holds=None)
+    holding, missing = _template(condition, part, holds=True), _template(condition, part, holds=False)
     if condition.comparison == "missing":
-        return _compile_missing(condition, part, index)
-    signal, phrase = condition.signal.name, condition.phrase
+        return _compile_missing(index, holding, missing)
     least, greatest, edge = _limit(condition, binding.calibration)
-    sign = -1 if condition.comparison in ("below", "at most", "in the lowest") else 1
+    is_upper = condition.comparison in ("below", "at most", "in the lowest")
     # Noise that was measured as none makes nothing borderline, nor does noise that was not measured.
-    noise = noise_of(condition.signal, binding.calibration) or -1
+    noise = noise_of(condition.signal, binding.calibration)
 
     def evaluate(readings: Sequence[Reading]) -> ConditionResult:
         micro, score_micro, score, cause = readings[index]
         if micro is None:
-            return _untold(part, signal, phrase, cause)
-        distance = (score_micro - edge) * sign
-        return {
-            "part": part,
-            "signal": signal,
-            "phrase": phrase,
-            "score": score,
-            "holds": least <= micro <= greatest,
-            "margin": distance / MILLION,
-            "borderline": -noise <= distance <= noise,
-        }
+            return _told_why(untold.copy(), cause)
+        result = holding.copy() if least <= micro <= greatest else missing.copy()
+        distance = edge - score_micro if is_upper else score_micro - edge
+        result["score"] = score
+        result["margin"] = distance / MILLION
+        if noise and -noise <= distance <= noise:
+            result["borderline"] = True
+        return result
 
     return evaluate
+
+
+def _compile_missing(index: int, holding: ConditionResult, missing: ConditionResult) -> Evaluate:
+    def evaluate(readings: Sequence[Reading]) -> ConditionResult:
+        micro, _, score, _ = readings[index]
+        result = holding.copy() if micro is None else missing.copy()
+        result["score"] = score
+        return result
+
+    return evaluate
+
+
+def _template(condition: Condition, part: Part, *, holds: bool | None) -> ConditionResult:
+    """Give a result with all that is known beforehand; copying it is quicker than writing it anew."""
+    return {
+        "part": part,
+        "signal": condition.signal.name,
+        "phrase": condition.phrase,
+        "score": None,
+        "holds": holds,
+        "margin": None,
+        "borderline": False,
+    }
+
+
+def _told_why(result: ConditionResult, cause: Cause | None) -> ConditionResult:
+    assert cause is not None
+    result["cause"] = cause
+    return result
 
 
 def _limit(condition: Condition, calibration: Calibration | None) -> Limit:
@@ -207,35 +253,3 @@ def _limit(condition: Condition, calibration: Calibration | None) -> Limit:
     assert bounds is not None
     assert edge is not None
     return *bounds, edge
-
-
-def _untold(part: Part, signal: str, phrase: str, cause: Cause | None) -> ConditionResult:
-    assert cause is not None
-    return {
-        "part": part,
-        "signal": signal,
-        "phrase": phrase,
-        "score": None,
-        "holds": None,
-        "margin": None,
-        "borderline": False,
-        "cause": cause,
-    }
-
-
-def _compile_missing(condition: Condition, part: Part, index: int) -> Evaluate:
-    signal, phrase = condition.signal.name, condition.phrase
-
-    def evaluate(readings: Sequence[Reading]) -> ConditionResult:
-        micro, _, score, _ = readings[index]
-        return {
-            "part": part,
-            "signal": signal,
-            "phrase": phrase,
-            "score": score,
-            "holds": micro is None,
-            "margin": None,
-            "borderline": False,
-        }
-
-    return evaluate

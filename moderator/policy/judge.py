@@ -118,14 +118,8 @@ class Judge:
                 continue
             conditions = [evaluate(readings) for evaluate in rule.evaluators]
             held = conditions[0]["holds"] if rule.is_single else rule.holds([each["holds"] for each in conditions])
-            result: RuleResult = {
-                "rule": rule.id,
-                "outcome": "matched" if held else "unknown" if held is None else "not matched",
-                "counted": False,
-                "mode": rule.mode,
-                "severity": rule.severity,
-                "conditions": conditions,
-            }
+            result = rule.results[held].copy()
+            result["conditions"] = conditions
             results.append(result)
             acts = rule.flags_when_missing if held is None else held
             if not rule.is_plain:

@@ -15,33 +15,41 @@ def compile_rule(rule: Rule) -> Callable[[Verdicts], Held]:
     if rule.unless is None:
         return when
     unless, _ = compile_expression(rule.unless, used)
-    return lambda held: both(when(held), negate(unless(held)))
+
+    def evaluate(held: Verdicts) -> Held:
+        matches, spares = when(held), unless(held)
+        if matches is False or spares is True:
+            return False
+        return None if matches is None or spares is None else True
+
+    return evaluate
 
 
 def compile_expression(expression: Expression, first: int) -> tuple[Callable[[Verdicts], Held], int]:
     """Compile an expression whose first condition stands at `first`; also give the position after its last."""
     if isinstance(expression, Condition):
         return (lambda held: held[first]), first + 1
+    decisive = expression.kind == "any"
+    if all(isinstance(part, Condition) for part in expression.parts):
+        end = first + len(expression.parts)
+        return _flat_group(first, end, decisive=decisive), end
     parts: list[Callable[[Verdicts], Held]] = []
     position = first
     for part in expression.parts:
         compiled, position = compile_expression(part, position)
         parts.append(compiled)
-    # `all` is decided by any false, `any` by any true; unknown wins over the rest.
-    decisive = expression.kind == "any"
     return _group(tuple(parts), decisive=decisive), position
 
 
-def both(left: Held, right: Held) -> Held:
-    """Give the three-valued and."""
-    if left is False or right is False:
-        return False
-    return None if left is None or right is None else True
+# `all` is decided by any false, `any` by any true; unknown wins over the rest.
+def _flat_group(first: int, end: int, *, decisive: bool) -> Callable[[Verdicts], Held]:
+    def evaluate(held: Verdicts) -> Held:
+        parts = held[first:end]
+        if decisive in parts:
+            return decisive
+        return None if None in parts else not decisive
 
-
-def negate(value: Held) -> Held:
-    """Give the three-valued not."""
-    return None if value is None else not value
+    return evaluate
 
 
 def _group(parts: tuple[Callable[[Verdicts], Held], ...], *, decisive: bool) -> Callable[[Verdicts], Held]:

@@ -1,7 +1,7 @@
 """Sticky rollouts: which units a share takes in is a matter of their ids alone, and a growing share drops none."""
 
-import hashlib
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from operator import attrgetter
 from types import MappingProxyType
 
@@ -26,7 +26,7 @@ def unit_of(event: ChatEvent, unit: RolloutUnit) -> str | None:
 
 def bucket_of(seed: str, unit_id: str) -> int:
     """Give the unit's bucket, 0 to 9999: the first 8 bytes, big-endian, of SHA-256 over seed, line end and id."""
-    digest = hashlib.sha256(f"{seed}\n{unit_id}".encode(errors="surrogatepass")).digest()
+    digest = sha256(f"{seed}\n{unit_id}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") % BUCKETS
 
 
