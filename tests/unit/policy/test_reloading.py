@@ -1,5 +1,6 @@
 """Policies taken up, refused and taken back while a stream runs, look by look."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from moderator.policy.reloading import Reloading, choose
 from moderator.policy.watching import LOOK_EVERY_S, FolderWatch, look_into
 from moderator.testing import ManualClock
 from tests.builders import POLICY_FILES, a_model
+from tests.unit.policy import folders
 
 SAFETY = POLICY_FILES["safety.yaml"]
 TESTS = """
@@ -162,7 +164,7 @@ def test_a_failing_test_refuses_a_reload_and_is_named(stage: Stage) -> None:
     assert stage.limit() == "below 0.30"
 
 
-def test_a_live_rule_without_tests_is_taken_up_with_a_warning(stage: Stage) -> None:
+def test_case_40_a_live_rule_without_tests_is_taken_up_with_a_warning(stage: Stage) -> None:
     edit(stage, SAFETY.replace("mode: shadow", "mode: live"))
 
     stage.look(2)
@@ -284,6 +286,36 @@ def test_case_38_an_editor_that_saves_by_renaming_is_followed_within_three_looks
 
     assert stage.limit() == "below 0.35"
     assert stage.said("policies_refused") == []
+
+
+def test_case_39_a_calibration_of_another_model_is_refused_with_both_fingerprints(tmp_path: Path) -> None:
+    model = folders.a_model()
+    percent = folders.a_policy(folders.a_rule("honesty: in the lowest 2%"))
+    folders.a_folder(tmp_path / "policies", percent)
+    stage = Stage(tmp_path, Admission(model))
+    before = stage.running
+    other = {"name": model.name, "fingerprint": "sha256:bbbb", "dtype": model.dtype}
+    folders.a_folder(tmp_path / "policies", percent, calibration=json.dumps(folders.a_calibration(model=other)))
+
+    stage.look(2)
+
+    (line,) = stage.said("policies_refused")
+    assert "sha256:aaaa" in line["error"]
+    assert "sha256:bbbb" in line["error"]
+    assert stage.running is before
+    assert stage.metric("reload_ok") == 0
+
+
+def test_schedules_are_refused_where_producers_choose_the_time(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, Admission(a_model(), has_brokers_time=False))
+    edit(stage, SAFETY.replace("    mode: live\n", "    mode: live\n    until: 2030-01-01\n"))
+
+    stage.look(2)
+
+    (line,) = stage.said("policies_refused")
+    assert "message.timestamp.type=LogAppendTime" in line["error"]
+    with pytest.raises(PolicyError, match="`starts`, `until`"):
+        Stage(tmp_path, Admission(a_model(), has_brokers_time=False))
 
 
 def test_a_folder_removed_and_put_back_is_refused_and_then_fresh_again(stage: Stage) -> None:
