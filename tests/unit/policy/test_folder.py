@@ -141,7 +141,14 @@ def test_text_that_is_not_plain_utf_8_is_an_error(tmp_path: Path, content: bytes
     assert all(text.isprintable() for problem in problems for text in str(problem).splitlines())
 
 
-@pytest.mark.parametrize("bomb", [b"[" * 100_000, b"{" * 100_000, b"- " * 50_000, b"? " * 50_000])
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        *(b"[" * 100_000, b"{" * 100_000, b"- " * 50_000, b"? " * 50_000),
+        *(b"a: " + b"x" * 900_000, b"a: " + b"!" * 900_000, b"a: >\n" + b"  x\n\n" * 180_000, b"\n" * 900_000),
+    ],
+    ids=lambda bomb: repr(bomb[:6]),
+)
 def test_a_bomb_is_refused_in_time(tmp_path: Path, bomb: bytes) -> None:
     folder = a_folder(tmp_path)
     (folder / POLICY).write_bytes(bomb)
@@ -150,7 +157,13 @@ def test_a_bomb_is_refused_in_time(tmp_path: Path, bomb: bytes) -> None:
     codes = codes_of(folder)
 
     assert codes == ["P007"]
-    assert time.process_time() - began_s < 10
+    assert time.process_time() - began_s < 5
+
+
+def test_comments_may_be_long(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, a_policy() + "# why\n" * 50_000)
+
+    assert codes_of(folder) == []
 
 
 def test_aliases_do_not_multiply(tmp_path: Path) -> None:
