@@ -27,7 +27,7 @@ from moderator.policy.problems import Report, SourceFile, Span, quote
 MAX_DEPTH = 20
 MAX_NODES = 10_000
 MAX_CHARACTERS = 200_000
-"""Beside comments. Parsing takes about 50 µs a node and up to 2 µs a character, so both bound the wait for an answer."""
+"""Beside comments. Parsing takes about 50 µs a node and up to 2 µs a character: both bound the wait for an answer."""
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})

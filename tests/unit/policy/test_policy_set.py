@@ -8,8 +8,8 @@ from moderator.policy import load_policies
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
     MODEL,
-    SETTINGS,
     NOON_MS,
+    SETTINGS,
     SIGNALS,
     a_model,
     a_policy,
