@@ -22,10 +22,9 @@ from moderator.scoring.checkpoint import Checkpoint, Location, load_weights, loc
 from moderator.scoring.config import ArmoRMConfig
 from moderator.scoring.device import choose_device, choose_dtype, pack_tokens
 from moderator.scoring.framing import FRAMING, frame
+from moderator.scoring.limits import input_tokens
 from moderator.scoring.packing import Layout, Text, gather, plan_packs
 from moderator.scoring.rendering import Renderer, Rendering
-
-_MAX_INPUT_TOKENS = 4096
 
 
 class ArmoRMOutput(NamedTuple):
@@ -165,7 +164,9 @@ class ArmoRM:
         """
         location = locate(path_or_hub_id)
         checkpoint = open_checkpoint(location.folder)
-        renderer = Renderer(checkpoint.tokenizer, _input_tokens(max_input_tokens, checkpoint.config))
+        renderer = Renderer(
+            checkpoint.tokenizer, input_tokens(max_input_tokens, checkpoint.config.backbone.max_position_embeddings)
+        )
         model, fingerprint = _load(checkpoint, dtype, choose_device(device))
         return cls(model, renderer, checkpoint.config, location, fingerprint)
 
@@ -257,12 +258,3 @@ def _empty(checkpoint: Checkpoint, device: torch.device) -> ArmoRMModel:
         raise ConfigurationError(f"{where}: `rope_parameters` or `rope_scaling` give frequencies that are not finite")
     model.model.rotary_emb = rotary.to(device)
     return model
-
-
-def _input_tokens(wanted: int | None, config: ArmoRMConfig) -> int:
-    positions = config.backbone.max_position_embeddings
-    if wanted is not None and wanted > positions:
-        raise ConfigurationError(
-            f"`max_input_tokens` is {wanted}, but the model has only {positions} positions; lower it"
-        )
-    return wanted if wanted is not None else min(_MAX_INPUT_TOKENS, positions)

@@ -1,0 +1,74 @@
+"""Text of users to token ids: what reads like a special token stays text."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from tokenizers import Tokenizer
+
+from moderator.errors import ConfigurationError
+from moderator.scoring.packing import plan_packs
+
+_BATCH_CHARACTERS: Final = 2**20
+"""Tokenized at once: a token takes some 200 bytes meanwhile."""
+
+
+class ContentEncoder:
+    """A second copy of a tokenizer, which knows no special tokens. One thread owns it."""
+
+    def __init__(self, backend: Tokenizer, *, is_inner: bool = False) -> None:
+        """Copy the tokenizer.
+
+        Args:
+            backend: the checkpoint's; not changed.
+            is_inner: texts follow something, so a mark that begins the whole is not put before them.
+
+        Raises:
+            ConfigurationError: its vocabulary holds a special token that typed text comes to all the same.
+        """
+        fields = json.loads(backend.to_str())
+        if is_inner:
+            _begin_nowhere(fields["pre_tokenizer"])
+        self._text = Tokenizer.from_str(json.dumps(fields))
+        self._text.encode_special_tokens = True
+        self._text.no_truncation()
+        self._text.no_padding()
+        self._refuse_typed_tokens(backend)
+
+    def encode(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        """Give the ids of each text, in the order given, without tokens around them."""
+        for batch in plan_packs([len(text) for text in texts], _BATCH_CHARACTERS):
+            encodings = self._text.encode_batch_fast(texts[batch.start : batch.stop], add_special_tokens=False)
+            ids = [encoding.ids for encoding in encodings]
+            del encodings  # large, and not needed while the next batch is made
+            yield from ids
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Give where in `text` each of its tokens begins and ends, in characters."""
+        offsets: list[tuple[int, int]] = self._text.encode(text, add_special_tokens=False).offsets
+        return offsets
+
+    def _refuse_typed_tokens(self, backend: Tokenizer) -> None:
+        special = {token.content: at for at, token in backend.get_added_tokens_decoder().items() if token.special}
+        unknown = getattr(backend.model, "unk_token", None)
+        forbidden = {at for text, at in special.items() if text != unknown}
+        for text, ids in zip(special, self.encode(list(special)), strict=True):
+            if forbidden & set(ids):
+                raise ConfigurationError(f"tokenizer.json: typed text can come to the special token `{text}`")
+
+
+def readable(content: str) -> str:
+    """Strip white space around it; a lone surrogate, which no tokenizer takes, becomes U+FFFD."""
+    text = content.strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def _begin_nowhere(pre_tokenizer: Any) -> None:
+    """Turn off the prefix that SentencePiece puts before the first word of all, in place."""
+    for each in [pre_tokenizer, *((pre_tokenizer or {}).get("pretokenizers") or [])]:
+        if each and each.get("prepend_scheme") == "first":
+            each["prepend_scheme"] = "never"
