@@ -3,6 +3,7 @@
 import hashlib
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -11,15 +12,16 @@ from transformers.utils import logging as transformers_logging
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
 from moderator.observability.logging import get_logger
-from moderator.scoring.armorm import ArmoRM
 from moderator.scoring.budget import TokenBudget
-from moderator.scoring.device import pack_tokens
+from moderator.scoring.device import choose_device, pack_tokens
 from moderator.scoring.model import RewardModel
-from moderator.scoring.packing import Text, gather, next_pack
+from moderator.scoring.opening import open_model
+from moderator.scoring.noise import measure_noise
+from moderator.scoring.packing import Text, filled, gather, next_pack
+from moderator.scoring.throughput import refuse_slow
 from moderator.settings import ModelSettings
 
 _PROBE_TOKENS: Final = 16
-_LARGE_PARAMETERS: Final = 1_000_000_000
 
 log = get_logger(__name__)
 
@@ -35,22 +37,35 @@ def load_scorer(settings: ModelSettings) -> "Engine":
     # its own handler writes prose; ours writes JSON
     transformers_logging.disable_default_handler()
     transformers_logging.enable_propagation()
-    armorm = ArmoRM.from_pretrained(
-        settings.path, dtype=settings.dtype, device=settings.device, max_input_tokens=settings.max_input_tokens
-    )
-    parameters = sum(parameter.numel() for parameter in armorm.model.parameters())
-    if armorm.device.type == "cpu" and parameters > _LARGE_PARAMETERS:
-        log.warning("large_model_on_cpu", parameters=parameters, hint="seconds per event; use a GPU")
-    return Engine(armorm)
+    model = open_model(settings.path, settings.max_input_tokens)
+    device = choose_device(settings.device)
+    if not settings.force_cpu:
+        refuse_slow(model, device, settings.dtype, model.check_weights().dtype)
+    return Engine(model.load(settings, device))
 
 
 class Engine:
     """Scores prompts in packs. One thread owns it."""
 
-    def __init__(self, model: RewardModel) -> None:
-        """Take a loaded model."""
+    def __init__(self, model: RewardModel, budget_tokens: int | None = None, *, is_deterministic: bool = False) -> None:
+        """Take a loaded model.
+
+        Args:
+            model: from now on ours alone.
+            budget_tokens: of a pack; None: what suits the device.
+            is_deterministic: give every text the same scores whatever is scored with it.
+
+        Raises:
+            ConfigurationError: no deterministic scores can be had, since texts are padded there.
+        """
+        if is_deterministic and model.layout.is_padded:
+            raise ConfigurationError(
+                f"`deterministic` needs a device and a model that pack texts; `{model.device}` pads"
+            )
         self._model = model
-        self._budget = TokenBudget(pack_tokens(model.device))
+        self._budget = TokenBudget(budget_tokens or pack_tokens(model.device))
+        self._is_deterministic = is_deterministic
+        self._layout = model.layout._replace(shares_prefixes=False) if is_deterministic else model.layout
         self._identity = ModelIdentity(
             name=model.name,
             fingerprint=model.fingerprint,
@@ -60,15 +75,17 @@ class Engine:
             max_input_tokens=model.max_input_tokens,
             is_practice=model.is_builtin,
         )
-        self._key = _key(self._identity)
+        self._key = _key(self._identity, is_deterministic=is_deterministic)
 
     @property
     def identity(self) -> ModelIdentity:
-        """Which model this is."""
+        """Which model this is; with its noise once it is warm."""
         return self._identity
 
     def warm_up(self) -> None:
         """Run the packs that need most, so that what cannot work stops start-up: many texts, the longest, one token.
+
+        Then measure how much a text's rewards depend on what shares its pack, on this device and in this precision.
 
         Raises:
             ConfigurationError: the device has too little memory, or the model gives no finite score.
@@ -81,6 +98,9 @@ class Engine:
             for result in self.score(probes):
                 if isinstance(result, Unscored):
                     raise ConfigurationError(f"model `{self._identity.name}` cannot be used: {result.error}")
+        noise = measure_noise(self.render, self.score, self._budget.tokens)
+        self._identity = replace(self._identity, noise=noise)
+        log.info("warm", model=self._identity.name, device=str(self._model.device), noise=max(noise))
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
         """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
@@ -98,7 +118,7 @@ class Engine:
         results: dict[int, Scores | Unscored] = {}
         try:
             # every pack is launched before the first is read, so an accelerator never waits for us
-            for pack, rows in self._launch(gather(prompts, self._model.layout)):
+            for pack, rows in self._launch(gather(prompts, self._layout)):
                 results.update(self._read(prompts, pack, rows))
         except RuntimeError as error:
             raise ScorerUnavailableError(f"device `{self._model.device}` failed: {_first_line(error)}") from error
@@ -124,6 +144,8 @@ class Engine:
     def _attempt(self, pack: Sequence[Text]) -> torch.Tensor | None:
         # the caller frees memory: within the except block the traceback still holds the pass's tensors
         try:
+            if self._is_deterministic:
+                return self._model.forward(filled(pack, self._budget.tokens))[: sum(len(text.reads) for text in pack)]
             return self._model.forward(pack)
         except torch.OutOfMemoryError:
             return None
@@ -147,7 +169,7 @@ class Engine:
             yield at, self._alone(prompts[at]) if len(reads) > 1 and isinstance(result, Unscored) else result
 
     def _alone(self, prompt: Prompt) -> Scores | Unscored:
-        return _results([prompt], self._attempt(gather([prompt], self._model.layout)))[0]
+        return _results([prompt], self._attempt(gather([prompt], self._layout)))[0]
 
     def _score_key(self, token_ids: Sequence[int]) -> str:
         key = self._key.copy()
@@ -168,9 +190,10 @@ def _results(prompts: Sequence[Prompt], rows: torch.Tensor | None) -> list[Score
     ]
 
 
-def _key(identity: ModelIdentity) -> "hashlib._Hash":
-    parts = (identity.fingerprint, identity.dtype, str(identity.max_input_tokens), identity.framing, "")
-    return hashlib.sha256("\n".join(parts).encode())
+def _key(identity: ModelIdentity, *, is_deterministic: bool) -> "hashlib._Hash":
+    parts = [identity.fingerprint, identity.dtype, str(identity.max_input_tokens), identity.framing]
+    # a score that depended on its neighbours must not be found where none may
+    return hashlib.sha256("\n".join([*parts, *["deterministic"] * is_deterministic, ""]).encode())
 
 
 def _first_line(error: Exception) -> str:

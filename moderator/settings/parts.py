@@ -120,12 +120,31 @@ class ModelSettings(_Part):
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="The backbone's precision; auto: the checkpoint's on an accelerator, float32 on CPU."
+        "auto",
+        description="The backbone's precision; auto: the checkpoint's where the device computes in it at full speed "
+        "(accelerators; bfloat16 on CPUs with AVX512-BF16), else float32.",
     )
     max_input_tokens: int | None = Field(
         None,
         ge=32,
         description="Longer conversations are truncated; unset: the lesser of 4,096 and the model's positions.",
+    )
+    pack_tokens: int | None = Field(
+        None,
+        ge=64,
+        description="Tokens of one forward pass: more means a longer wait, hardly more throughput; unset: 8,192 on "
+        "CUDA, 1,024 elsewhere.",
+    )
+    compile: bool = Field(
+        True, description="Compile the model's layers on CUDA: faster, but the first start on a machine takes longer."
+    )
+    deterministic: bool = Field(
+        False,
+        description="Pad every pack to the same number of rows and share no prefixes: an event's score then does not "
+        "depend on what is scored with it, down to the last bit, at the price of throughput.",
+    )
+    force_cpu: bool = Field(
+        False, description="Score on a CPU even with more than a billion parameters, at seconds for each event."
     )
 
 

@@ -1,0 +1,154 @@
+"""Open a checkpoint of any kind: all that can be told before its weights are read, and how to read them."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from transformers import PretrainedConfig
+
+from moderator.errors import ConfigurationError
+from moderator.objectives import is_classifier
+from moderator.scoring.armorm import ArmoRM, ArmoRMModel
+from moderator.scoring.checkpoint import Location, fingerprint, locate, open_checkpoint, read_config, read_tokenizer
+from moderator.scoring.classifier import Classifier
+from moderator.scoring.classifier_config import ClassifierConfig, Scale
+from moderator.scoring.framing import FRAMING
+from moderator.scoring.limits import input_tokens
+from moderator.scoring.message_rendering import MessageRenderer
+from moderator.scoring.model import RewardModel
+from moderator.scoring.network import build_network, load_network
+from moderator.scoring.rendering import Renderer
+from moderator.scoring.template_rendering import TemplateRenderer
+from moderator.scoring.weights import Weights
+from moderator.settings import ModelSettings
+
+ARMORM: Final = "LlamaForRewardModelWithGating"
+
+Load = Callable[[ModelSettings, torch.device], RewardModel]
+"""Takes how to run it, and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A checkpoint whose words are read and whose weights are not yet.
+
+    Attributes:
+        location: where it lies, and what people call it.
+        architecture: as its `config.json` names it.
+        backbone: transformers' config of what lies under the head.
+        objectives: k names, in the order of the scores.
+        scale: what the scores are: rewards as they come, or probabilities.
+        framing: the rule that turns an event into what the model reads.
+        positions: tokens that the network can tell the places of.
+        max_input_tokens: longer conversations are truncated.
+        is_causal: no token sees those after it.
+        shapes: of every tensor, by name.
+        load: reads the weights; raises ConfigurationError as loading does.
+    """
+
+    location: Location
+    architecture: str
+    backbone: PretrainedConfig
+    objectives: tuple[str, ...]
+    scale: Scale
+    framing: str
+    positions: int
+    max_input_tokens: int
+    is_causal: bool
+    shapes: Mapping[str, torch.Size]
+    load: Load
+
+    def check_weights(self) -> Weights:
+        """Hold the safetensors files' headers against the network.
+
+        Raises:
+            ConfigurationError: a file or a key is missing, unexpected, damaged or misshapen; the text names it.
+        """
+        return Weights(self.location.folder, self.shapes)
+
+    def fingerprint(self, weights: Weights) -> str:
+        """Hash the files, as loading them does: `sha256:` and 64 hex digits."""
+        return fingerprint(self.location.folder, weights)
+
+
+def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None) -> OpenModel:
+    """Open an ArmoRM or a sequence classifier.
+
+    Args:
+        path: a folder, a hub id, or `builtin`.
+        max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
+
+    Raises:
+        ConfigurationError: there is no such checkpoint, it is of another kind, or its words are damaged.
+    """
+    location = locate(path)
+    fields = read_config(location.folder)
+    if is_classifier(fields):
+        return _open_classifier(location, fields, max_input_tokens)
+    named = fields.get("architectures") or [ARMORM]
+    if named != [ARMORM]:
+        raise ConfigurationError(
+            f"{location.folder / 'config.json'}: `architectures` is `{_first(named)}`: neither ArmoRM (`{ARMORM}`) "
+            "nor a `…ForSequenceClassification`; name a reward or moderation model"
+        )
+    return _open_armorm(location, path, max_input_tokens)
+
+
+def _open_armorm(location: Location, path: str | os.PathLike[str], max_input_tokens: int | None) -> OpenModel:
+    checkpoint = open_checkpoint(location.folder)
+    backbone = checkpoint.config.backbone
+    positions = backbone.max_position_embeddings
+    renderer = Renderer(checkpoint.tokenizer, input_tokens(max_input_tokens, positions))
+    with torch.device("meta"):
+        network = ArmoRMModel(checkpoint.config)
+
+    def load(settings: ModelSettings, device: torch.device) -> ArmoRM:
+        return ArmoRM.from_pretrained(path, dtype=settings.dtype, device=device, max_input_tokens=max_input_tokens)
+
+    return OpenModel(
+        location=location,
+        architecture=ARMORM,
+        backbone=backbone,
+        objectives=checkpoint.config.objectives,
+        scale="raw",
+        framing=FRAMING,
+        positions=positions,
+        max_input_tokens=renderer.max_tokens,
+        is_causal=True,
+        shapes={name: tensor.shape for name, tensor in network.state_dict().items()},
+        load=load,
+    )
+
+
+def _open_classifier(location: Location, fields: Mapping[str, Any], max_input_tokens: int | None) -> OpenModel:
+    where = str(location.folder / "config.json")
+    config = ClassifierConfig.from_fields(fields, where)
+    limit = input_tokens(max_input_tokens, config.positions)
+    config.refuse_window(limit, where)
+    network = build_network(config, where)
+    tokenizer = read_tokenizer(location.folder, config.network.vocab_size)
+    renderer = (TemplateRenderer if tokenizer.chat_template else MessageRenderer)(tokenizer, limit)
+
+    def load(settings: ModelSettings, device: torch.device) -> Classifier:
+        filled, files = load_network(location.folder, config, settings.dtype, device)
+        return Classifier(filled, renderer, config, name=location.name, fingerprint=files)
+
+    return OpenModel(
+        location=location,
+        architecture=str(_first(fields["architectures"])),
+        backbone=config.network,
+        objectives=config.objectives,
+        scale=config.scale,
+        framing=renderer.framing,
+        positions=config.positions,
+        max_input_tokens=limit,
+        is_causal=not config.is_encoder,
+        shapes={name: tensor.shape for name, tensor in network.state_dict().items()},
+        load=load,
+    )
+
+
+def _first(named: object) -> object:
+    return named[0] if isinstance(named, list) and named else named

@@ -1,0 +1,105 @@
+"""How fast a model can be at best: an estimate by the arithmetic of its matrix products.
+
+Operations of a token = 2 x parameters of the linear layers + attention, which is 2 x layers x heads x head width x
+tokens of the text, and twice that where tokens see both ways. Tokens a second = what the device multiplies in a second
+/ operations of a token. What is not a matrix product is left out, so this is a ceiling: expect 70 to 90 % of it.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from moderator.errors import ConfigurationError
+from moderator.scoring.device import choose_dtype
+from moderator.scoring.machine import measured_flops
+from moderator.scoring.opening import OpenModel
+
+EVENT_TOKENS: Final = 150
+"""Of a chat event, taken for the estimate."""
+LARGE_PARAMETERS: Final = 1_000_000_000
+"""More than these are too slow on a CPU to moderate a chat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """An estimate for one device.
+
+    Attributes:
+        device: such as `cuda:0`.
+        dtype: that the model would have there, such as `bfloat16`.
+        flops: operations a second, measured on one of the model's matrix products.
+        tokens_per_s: at `EVENT_TOKENS` each.
+        events_per_minute: likewise.
+        memory_bytes: the weights.
+    """
+
+    device: str
+    dtype: str
+    flops: float
+    tokens_per_s: float
+    events_per_minute: float
+    memory_bytes: int
+
+
+def parameter_count(model: OpenModel) -> int:
+    """Count every number in the checkpoint."""
+    return sum(shape.numel() for shape in model.shapes.values())
+
+
+def flops_per_token(model: OpenModel, text_tokens: int) -> float:
+    """Give the operations of one token in a text of so many."""
+    config = model.backbone
+    # an embedding is looked up, not multiplied; norms and biases are vectors
+    linear = sum(shape.numel() for name, shape in model.shapes.items() if len(shape) == 2 and "embed" not in name)  # noqa: PLR2004
+    head_width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    seen = 1 if model.is_causal else 2
+    return float(
+        2 * linear + 2 * seen * config.num_hidden_layers * config.num_attention_heads * head_width * text_tokens
+    )
+
+
+def estimate(
+    model: OpenModel, device: torch.device, wanted: str = "auto", stored: torch.dtype = torch.float32
+) -> Throughput:
+    """Measure the device for a moment and estimate what the model would do on it.
+
+    Args:
+        model: an open one.
+        device: one of those present.
+        wanted: the backbone's dtype, or `auto`.
+        stored: the checkpoint's dtype.
+    """
+    dtype = choose_dtype(wanted, stored, device)
+    flops = measured_flops(device, dtype, (model.backbone.hidden_size, model.backbone.intermediate_size))
+    tokens_per_s = flops / flops_per_token(model, EVENT_TOKENS)
+    return Throughput(
+        device=str(device),
+        dtype=str(dtype).removeprefix("torch."),
+        flops=flops,
+        tokens_per_s=tokens_per_s,
+        events_per_minute=60 * tokens_per_s / EVENT_TOKENS,
+        memory_bytes=parameter_count(model) * dtype.itemsize,
+    )
+
+
+def refuse_slow(model: OpenModel, device: torch.device, wanted: str, stored: torch.dtype) -> None:
+    """Refuse to score on a CPU with more than a billion parameters.
+
+    Raises:
+        ConfigurationError: it would take seconds for each event; the text says how many a minute, and what to do.
+    """
+    parameters = parameter_count(model)
+    if device.type != "cpu" or parameters <= LARGE_PARAMETERS:
+        return
+    expected = estimate(model, device, wanted, stored)
+    raise ConfigurationError(
+        f"model `{model.location.name}` has {parameters / 1e9:.1f} billion parameters: on this CPU at most about "
+        f"{_two_digits(expected.events_per_minute)} events a minute (estimated, {EVENT_TOKENS} tokens each); use a GPU "
+        "or a smaller model, or set `MODERATOR_MODEL__FORCE_CPU=true`"
+    )
+
+
+def _two_digits(number: float) -> str:
+    return f"{float(f'{number:.2g}'):g}" if math.isfinite(number) else "?"
