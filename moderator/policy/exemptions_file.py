@@ -24,7 +24,7 @@ def read_exemptions(tree: Node, context: Context) -> list[Exemption]:
     settings = context.settings
     if exemptions and settings is not None and settings.exemption_limit_days is None:
         hint = "add exemption_limit: 90 days"
-        report.error("P020", "settings.yaml", 'settings.yaml needs "exemption_limit" where there are exemptions', hint)
+        report.error("P020", "settings.yaml", 'there are exemptions and no "exemption_limit"', hint)
     return [exemption for exemption in exemptions if exemption is not None]
 
 

@@ -66,7 +66,7 @@ def check_exemptions(
     for exemption in exemptions:
         if now_ms is not None and exemption.until_ms <= now_ms:
             message = f"this exemption ended on {iso_utc(exemption.until_ms)} and spares nothing any more"
-            report.warning("P044", exemption.span, message, "remove it, or renew it with a new added")
+            report.warning("P044", exemption.span, message, "remove it, or renew it from today")
         for rule in map(rules.__getitem__, exemption.covers):
             why = "is off" if rule.mode == "off" else _why_apart(rule.scope, exemption.scope)
             if why is not None:

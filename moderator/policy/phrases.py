@@ -64,8 +64,9 @@ def _report_no_phrase(node: Scalar, report: Report) -> None:
 
 
 def _mended(text: str) -> str | None:
-    """Undo the usual slips: capitals, spaces, a comma, a bare point, a symbol, a percent sign left out on purpose."""
-    better = " ".join(text.lower().replace(",", ".").split())
+    """Undo the usual slips: capitals, spaces, a comma, a bare point, a symbol, `in the` left out."""
+    better = " ".join(text.lower().replace(",", ".").split()).replace(" %", "%")
+    better = f"in the {better}" if better.startswith(("lowest", "highest")) else better
     for symbol, words in _SYMBOLS.items():
         if better.startswith(symbol):
             better = words + better.removeprefix(symbol).strip()

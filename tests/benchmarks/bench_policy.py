@@ -78,7 +78,7 @@ def judging(judge: Judge, events: Sequence[ChatEvent]) -> Callable[[int, tuple[f
 
 def by_hand(_: int, rewards: tuple[float, ...]) -> object:
     """Make the comparisons of all rules with nothing recorded."""
-    safety, helpfulness, correctness, _ = rewards
+    safety, helpfulness, correctness = rewards[:3]
     return [
         (safety < 0.3, helpfulness < 0.4, safety < 0.5 and helpfulness < 0.3, safety < 0.2 or correctness < 0.2)
         for _ in range(RULES // 4)

@@ -1,9 +1,10 @@
-"""The exact text of every problem that `policy check` and `policy test` can print.
+"""The exact text of every problem that `policy check`, `policy test` and `run` can print.
 
 Each case is one text file: the command, the files of the folder, the output. `settings.yaml` and `signals.yaml`
-beside them stand in where a case gives none.
+beside them stand in where a case gives none. `$ moderator run` holds the folder against the model of `model.json`.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,10 +14,15 @@ import pytest
 from typer.testing import CliRunner
 
 from moderator.cli.policy import app
+from moderator.errors import PolicyError
+from moderator.objectives import ARMORM_OBJECTIVES
+from moderator.policy import load_policies
 from moderator.policy.codes import CODES
+from tests.unit.policy.folders import CALIBRATION_FILE, a_calibration, a_model
 
 CASES = sorted(Path(__file__).with_name("policy").glob("*.txt"))
 SECTION = re.compile(r"^>>> (.+)\n", re.MULTILINE)
+TIED = [round(rank / 1000, 1) for rank in range(1001)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
@@ -26,10 +32,10 @@ def test_a_problem_is_told_in_exactly_these_words(case: Path, tmp_path: Path, mo
     lay_out(files, tmp_path / "policies")
     monkeypatch.chdir(tmp_path)
 
-    result = CliRunner().invoke(app, shlex.split(command.removeprefix("$ moderator policy ")))
+    told, exit_code = tell(command, files)
 
-    assert re.sub(r"sha256:[0-9a-f]{64}", "sha256:...", result.stdout) == expected
-    assert result.exit_code == (0 if "\n0 errors" in f"\n{expected}" else 1)
+    assert re.sub(r"sha256:[0-9a-f]{64}", "sha256:...", told) == expected
+    assert exit_code == (0 if "\n0 errors" in f"\n{expected}" else 1)
 
 
 def test_every_code_of_the_catalogue_has_its_text_here() -> None:
@@ -40,6 +46,20 @@ def test_every_code_of_the_catalogue_has_its_text_here() -> None:
 
 def test_a_case_is_named_after_a_code_that_it_shows() -> None:
     assert [case.stem for case in CASES if f" {case.stem[:4]} " not in case.read_text()] == []
+
+
+def tell(command: str, files: dict[str, str]) -> tuple[str, int]:
+    """Give what is printed, and the exit code."""
+    if command != "$ moderator run":
+        result = CliRunner().invoke(app, shlex.split(command.removeprefix("$ moderator policy ")))
+        return result.stdout, result.exit_code
+    try:
+        warnings = load_policies(Path("policies")).check_model(
+            a_model(ARMORM_OBJECTIVES, **json.loads(files["model.json"]))
+        )
+    except PolicyError as error:
+        return f"{error}\n", 1
+    return "".join(f"{warning}\n" for warning in warnings) + "0 errors\n", 0
 
 
 def read_case(case: Path) -> tuple[str, dict[str, str]]:
@@ -59,4 +79,9 @@ def with_defaults(files: dict[str, str]) -> Iterator[tuple[str, str]]:
     for default in ("settings.yaml", "signals.yaml"):
         if default not in files and f"no {default}" not in files:
             yield default, Path(__file__).with_name("policy").joinpath(default).read_text()
+    calibration = a_calibration()
+    yield (
+        CALIBRATION_FILE,
+        json.dumps(calibration | {"quantiles": calibration["quantiles"] | {"helpsteer-verbosity": TIED}}),
+    )
     yield from ((name, text) for name, text in files.items() if not name.startswith("no "))
