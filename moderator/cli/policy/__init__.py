@@ -2,6 +2,7 @@
 
 import typer
 
+from moderator.cli.policy.backtest import backtest
 from moderator.cli.policy.check import check
 from moderator.cli.policy.diff import diff
 from moderator.cli.policy.explain import explain
@@ -13,4 +14,5 @@ app.command()(check)
 app.command("test")(run_tests)
 app.command()(explain)
 app.command()(diff)
+app.command()(backtest)
 app.command()(schema)

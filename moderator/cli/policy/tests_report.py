@@ -64,12 +64,16 @@ def _summary(outcome: Outcome) -> str:
 
 def _coverage(coverage: Iterable[RuleCoverage]) -> Iterator[str]:
     for one in coverage:
-        outcomes = ", ".join(f"{number} {outcome}" for outcome, number in sorted(one.outcomes.items()))
-        yield ""
-        yield f"{one.rule.id}  {one.rule.mode}: {outcomes or 'no test names it'}"
+        outcomes = ", ".join(f"{number} {outcome}" for outcome, number in sorted(one.outcomes.items(), key=_by_count))
+        yield f"\n{one.rule.id} ({one.rule.mode})"
+        yield f"  {outcomes or 'no test names it'}"
         width = max(len(_comparison(condition)) for condition in one.conditions)
         yield from (f"  {_comparison(condition):<{width}}  {_seen(condition)}" for condition in one.conditions)
         yield from (f"  item {number} of except: never spared anything" for number in one.unused_exceptions)
+
+
+def _by_count(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
 
 
 def _comparison(one: ConditionCoverage) -> str:

@@ -1,0 +1,107 @@
+"""`moderator policy backtest`: what would another policy folder have decided on recorded events?"""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.cli import exit_codes
+from moderator.cli.policy.output import write_json
+from moderator.cli.progress import progress
+from moderator.cli.recorded_events import Brokers, Events, open_events, process_count
+from moderator.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from moderator.policy import PolicySet
+    from moderator.recorded.backtest import Plan
+    from moderator.recorded.report import BacktestReport
+
+
+def backtest(
+    *,
+    candidate: Annotated[Path, typer.Option(metavar="DIR", help="The policy folder to try.")],
+    baseline: Annotated[Path, typer.Option(metavar="DIR", help="The policy folder that made the decisions.")],
+    events: Events,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help='What people said, one a line: {"id": "evt-1", "label": "flag"}.'),
+    ] = None,
+    sweep: Annotated[
+        str | None, typer.Option(metavar="SIGNAL", help="Try other limits of this signal on every event.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report as one page that works offline, too.")
+    ] = None,
+    bootstrap_servers: Brokers = None,
+    enforce: Annotated[bool, typer.Option("--enforce", help="A broken budget fails.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
+) -> None:
+    """Decide recorded events by two policy folders, from recorded scores.
+
+    Exit 0: the baseline reproduces its decisions, 1: it does not, or a budget is broken, 2: wrong usage.
+    """
+    from moderator.policy import load_policies
+    from moderator.recorded.backtest import Plan
+    from moderator.recorded.labels import NO_LABELS, read_labels
+
+    plan = Plan(load_policies(baseline), load_policies(candidate), read_labels(labels) if labels else NO_LABELS, sweep)
+    _require_signal(plan.candidate, sweep)
+    _refuse_overwriting(html, events, labels)
+    report = _backtest(plan, events, (str(baseline), str(candidate)), bootstrap_servers)
+    _write(report, html, as_json=as_json)
+    is_bad = not report.fidelity.is_whole or (enforce and any(budget.is_broken for budget in report.budgets))
+    raise typer.Exit(exit_codes.CHECK_FAILED if is_bad else exit_codes.OK)
+
+
+def _backtest(plan: "Plan", events: str, folders: tuple[str, str], bootstrap_servers: str | None) -> "BacktestReport":
+    from moderator.recorded.backtest import Backtest
+    from moderator.recorded.study import count_all
+    from moderator.recorded.summary import backtest_report
+
+    with (
+        open_events(events, bootstrap_servers) as recorded,
+        progress("backtest", recorded.total, recorded.unit) as advance,
+    ):
+        counts = count_all(partial(Backtest, plan), recorded.batches, processes=process_count(), advance=advance)
+    return backtest_report(plan, counts, recorded.source, folders)
+
+
+def _write(report: "BacktestReport", html: Path | None, *, as_json: bool) -> None:
+    from moderator.recorded.page import backtest_page
+    from moderator.recorded.text import backtest_text
+
+    if as_json:
+        write_json(report.record)
+    else:
+        sys.stdout.write(backtest_text(report))
+    if html is not None and report.fidelity.is_whole:
+        _write_page(html, backtest_page(report))
+
+
+def _write_page(html: Path, page: str) -> None:
+    try:
+        html.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write `{html}`: {(error.strerror or 'unknown reason').lower()}") from error
+    sys.stderr.write(f"wrote {html}\n")
+
+
+def _require_signal(candidate: "PolicySet", sweep: str | None) -> None:
+    if sweep is None:
+        return
+    used = {condition.signal.name for rule in candidate.active_rules for condition in rule.conditions}
+    if sweep not in used:
+        raise ConfigurationError(
+            f"no live or shadow rule of the candidate compares `{sweep}`; they compare: {', '.join(sorted(used))}"
+        )
+
+
+def _refuse_overwriting(html: Path | None, events: str, labels: Path | None) -> None:
+    if html is None:
+        return
+    if html.resolve() in {Path(events).resolve(), labels.resolve() if labels else None}:
+        raise ConfigurationError(f"`{html}` is an input: name another file for the page")
+    if html.is_dir() or not html.absolute().parent.is_dir():
+        raise ConfigurationError(f"cannot write `{html}`: it is a folder, or its folder is missing")
