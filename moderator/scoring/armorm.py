@@ -20,10 +20,10 @@ from moderator.events import Turn
 from moderator.scoring import attention
 from moderator.scoring.checkpoint import Checkpoint, Location, load_weights, locate, open_checkpoint
 from moderator.scoring.config import ArmoRMConfig
-from moderator.scoring.device import choose_device, choose_dtype, pack_tokens
+from moderator.scoring.device import causal_layout, choose_device, choose_dtype, compile_layers, pack_tokens
 from moderator.scoring.framing import FRAMING, frame
 from moderator.scoring.limits import input_tokens
-from moderator.scoring.packing import Layout, Text, gather, plan_packs
+from moderator.scoring.packing import Text, gather, plan_packs
 from moderator.scoring.rendering import Renderer, Rendering
 
 
@@ -140,7 +140,7 @@ class ArmoRM:
         self.max_input_tokens = renderer.max_tokens
         self.device = model.reward_transform_matrix.device
         self.dtype = model.model.embed_tokens.weight.dtype
-        self.layout = Layout()
+        self.layout = causal_layout(self.device)
 
     @classmethod
     def from_pretrained(
@@ -155,7 +155,7 @@ class ArmoRM:
 
         Args:
             path_or_hub_id: a folder, a hub id, or `builtin`.
-            dtype: of the backbone; auto: the checkpoint's on an accelerator, float32 on CPU.
+            dtype: of the backbone; auto: the checkpoint's where the device computes in it at full speed, else float32.
             device: auto: CUDA, else MPS, else CPU.
             max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
 
@@ -184,7 +184,8 @@ class ArmoRM:
         """
         given = [[(turn["role"], turn["content"] or "") for turn in turns] for turns in conversations]
         texts = gather(self.renderer.render(given), self.layout)
-        packs = plan_packs([len(text.token_ids) for text in texts], pack_tokens(self.device))
+        lengths = [len(text.token_ids) for text in texts]
+        packs = plan_packs(lengths, pack_tokens(self.device), is_padded=self.layout.is_padded)
         outputs = [self._no_scores(), *(self._outputs(texts[pack.start : pack.stop]) for pack in packs)]
         order = torch.tensor([read.prompt for text in texts for read in text.reads], dtype=torch.int64).argsort()
         return ArmoRMOutput(*(torch.cat([part.cpu() for part in parts])[order] for parts in zip(*outputs, strict=True)))
@@ -193,6 +194,10 @@ class ArmoRM:
         """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
         return self.renderer.render([frame(conversation) for conversation in conversations])
 
+    def compile(self) -> None:
+        """Compile the decoder layers when they are first called; worth its seconds on CUDA alone."""
+        compile_layers(self.model.model.layers)
+
     def forward(self, texts: Sequence[Text]) -> torch.Tensor:
         """Score n >= 1 texts in one pass; see `RewardModel.forward`."""
         output = self._outputs(texts)
@@ -200,17 +205,32 @@ class ArmoRM:
 
     @torch.inference_mode()
     def _outputs(self, texts: Sequence[Text]) -> ArmoRMOutput:
+        return self._padded(texts) if self.layout.is_padded else self._packed(texts)
+
+    def _packed(self, texts: Sequence[Text]) -> ArmoRMOutput:
         lengths = [len(text.token_ids) for text in texts]
         ends = [0, *accumulate(lengths)]
-        reads = [(start, read) for start, text in zip(ends, texts, strict=False) for read in text.reads]
         return self.model.forward_packed(
             self._tensor([token for text in texts for token in text.token_ids]),
             self._tensor([position for length in lengths for position in range(length)]),
             self._tensor(ends, torch.int32),
-            self._tensor([start + read.gate_row for start, read in reads]),
-            self._tensor([start + read.last_row for start, read in reads]),
-            max_len=max(lengths),
+            *self._read_rows(texts, ends),
+            max_len=_power_of_two(max(lengths)),
         )
+
+    def _padded(self, texts: Sequence[Text]) -> ArmoRMOutput:
+        longest = max(len(text.token_ids) for text in texts)
+        padded = [[*text.token_ids, *[0] * (longest - len(text.token_ids))] for text in texts]
+        starts = range(0, len(texts) * longest, longest)
+        input_ids = self._tensor([token for row in padded for token in row]).view(-1, longest)  # (n, longest)
+        output: ArmoRMOutput = self.model(input_ids, *self._read_rows(texts, starts))
+        return output
+
+    def _read_rows(self, texts: Sequence[Text], starts: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the gate row and the last row of each read among all rows, text i beginning at `starts[i]`."""
+        reads = [(start, read) for start, text in zip(starts, texts, strict=False) for read in text.reads]
+        gate_rows = self._tensor([start + read.gate_row for start, read in reads])
+        return gate_rows, self._tensor([start + read.last_row for start, read in reads])
 
     def _tensor(self, values: list[int], dtype: torch.dtype = torch.int64) -> torch.Tensor:
         is_cuda = self.device.type == "cuda"  # only pinned memory is copied without waiting for the passes before
@@ -258,3 +278,8 @@ def _empty(checkpoint: Checkpoint, device: torch.device) -> ArmoRMModel:
         raise ConfigurationError(f"{where}: `rope_parameters` or `rope_scaling` give frequencies that are not finite")
     model.model.rotary_emb = rotary.to(device)
     return model
+
+
+def _power_of_two(number: int) -> int:
+    """Round up: the kernel only sizes its grid by it, and compiled layers see fewer different numbers."""
+    return 1 << (number - 1).bit_length()

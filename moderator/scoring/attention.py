@@ -18,10 +18,13 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 IMPLEMENTATION: Final = "moderator_packed"
 """The name under which `config._attn_implementation` finds us."""
 
-# torch 2.11 has no such flag and needs none; later versions refuse unequal head counts without it
-_GROUPED_HEADS: Final[dict[str, Any]] = (
-    {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
-)
+# torch 2.11 has neither: it needs no flag for unequal head counts, which later versions demand; one split of the keys
+# makes a text's result independent of its neighbours' lengths
+_OPTIONS: Final[dict[str, Any]] = {
+    name: value
+    for name, value in {"enable_gqa": True, "num_splits": 1}.items()
+    if name in inspect.signature(varlen_attn).parameters
+}
 
 
 def register() -> None:
@@ -109,7 +112,7 @@ def _flash(  # noqa: PLR0917 - as the op
             max_len,
             scale=scaling,
             window_size=(-1, 0),
-            **_GROUPED_HEADS,
+            **_OPTIONS,
         )
     assert isinstance(out, torch.Tensor)
     return out.contiguous()

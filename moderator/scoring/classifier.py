@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from moderator.events import Turn
 from moderator.scoring.classifier_config import ClassifierConfig, Scale
+from moderator.scoring.device import compile_layers
 from moderator.scoring.packing import Layout, Text
 from moderator.scoring.rendering import Rendering
 
@@ -60,6 +61,11 @@ class Classifier:
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
         return self._renderer.render(conversations)
+
+    def compile(self) -> None:
+        """Compile a decoder's layers when they are first called."""
+        if self.layout.shares_prefixes:
+            compile_layers(self._network.get_submodule("model").layers)  # type: ignore[arg-type]
 
     @torch.inference_mode()
     def forward(self, texts: Sequence[Text]) -> torch.Tensor:

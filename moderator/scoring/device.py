@@ -1,11 +1,18 @@
 """Where a model runs, in what precision, and how much it takes at once."""
 
+from collections.abc import Iterable
+from typing import Final
+
 import torch
+from torch import nn
 
 from moderator.errors import ConfigurationError
+from moderator.scoring.packing import Layout
 
-_CUDA_PACK_TOKENS = 8192
-_OTHER_PACK_TOKENS = 1024
+_CUDA_PACK_TOKENS: Final = 8192
+_OTHER_PACK_TOKENS: Final = 1024
+_FLASH_CAPABILITY: Final = (8, 0)
+"""The oldest CUDA devices for which torch has flash attention."""
 
 
 def choose_device(wanted: str | torch.device) -> torch.device:
@@ -26,13 +33,17 @@ def choose_device(wanted: str | torch.device) -> torch.device:
 
 
 def choose_dtype(wanted: str | torch.dtype, stored: torch.dtype, device: torch.device) -> torch.dtype:
-    """Find the backbone's dtype; auto: as stored on an accelerator, float32 on CPU.
+    """Find the backbone's dtype; auto: as stored where the device computes in it at full speed, else float32.
+
+    On CPU only bfloat16 is ever fast, and only with AVX512-BF16. A checkpoint that is stored in another type, as the
+    practice model is, computes in float32 on every CPU and so gives the same scores everywhere.
 
     Raises:
         ConfigurationError: no such floating-point type.
     """
     if wanted == "auto":
-        return torch.float32 if device.type == "cpu" else stored
+        is_fast = device.type != "cpu" or (stored is torch.bfloat16 and _has_fast_bfloat16())
+        return stored if is_fast else torch.float32
     dtype = wanted if isinstance(wanted, torch.dtype) else getattr(torch, wanted, None)
     if dtype not in {torch.float32, torch.bfloat16, torch.float16}:
         raise ConfigurationError(f"dtype `{wanted}` is none of auto, float32, bfloat16, float16")
@@ -43,3 +54,21 @@ def choose_dtype(wanted: str | torch.dtype, stored: torch.dtype, device: torch.d
 def pack_tokens(device: torch.device) -> int:
     """Tokens of one forward pass: on CUDA throughput is nearly flat above this, and a pack's time is latency."""
     return _CUDA_PACK_TOKENS if device.type == "cuda" else _OTHER_PACK_TOKENS
+
+
+def causal_layout(device: torch.device) -> Layout:
+    """Tell how a causal model takes texts: end to end where attention can be kept within each, else padded."""
+    if device.type == "cuda":
+        return Layout(is_padded=torch.cuda.get_device_capability(device) < _FLASH_CAPABILITY)
+    return Layout(is_padded=device.type != "cpu")
+
+
+def compile_layers(layers: Iterable[nn.Module]) -> None:
+    """Compile decoder layers when they are first called; one graph serves all of them and every shape."""
+    for layer in layers:
+        layer.compile(dynamic=True, fullgraph=True)
+
+
+def _has_fast_bfloat16() -> bool:
+    """Tell whether this CPU multiplies bfloat16 in hardware; those with AMX do so too."""
+    return torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - the public way is newer than the oldest torch we take

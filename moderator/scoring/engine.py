@@ -15,8 +15,8 @@ from moderator.observability.logging import get_logger
 from moderator.scoring.budget import TokenBudget
 from moderator.scoring.device import choose_device, pack_tokens
 from moderator.scoring.model import RewardModel
-from moderator.scoring.opening import open_model
 from moderator.scoring.noise import measure_noise
+from moderator.scoring.opening import open_model
 from moderator.scoring.packing import Text, filled, gather, next_pack
 from moderator.scoring.throughput import refuse_slow
 from moderator.settings import ModelSettings
@@ -41,7 +41,10 @@ def load_scorer(settings: ModelSettings) -> "Engine":
     device = choose_device(settings.device)
     if not settings.force_cpu:
         refuse_slow(model, device, settings.dtype, model.check_weights().dtype)
-    return Engine(model.load(settings, device))
+    loaded = model.load(settings, device)
+    if settings.compile and device.type == "cuda":
+        loaded.compile()
+    return Engine(loaded, settings.pack_tokens, is_deterministic=settings.deterministic)
 
 
 class Engine:

@@ -62,6 +62,10 @@ class RewardModel(Protocol):
         """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
         ...
 
+    def compile(self) -> None:
+        """Compile what a pass spends its time in, when it is first run; scores then differ in their last bits."""
+        ...
+
     def forward(self, texts: Sequence[Text]) -> torch.Tensor:
         """Score n >= 1 texts in one pass, without gradients.
 

@@ -99,6 +99,19 @@ def plan_packs(lengths: Sequence[int], budget_tokens: int, *, is_padded: bool = 
     return packs
 
 
+def filled(pack: Sequence[Text], rows: int) -> list[Text]:
+    """Add tokens and, behind all others, read-outs that nobody asked for, up to multiples of `rows` and `MAX_TEXTS`.
+
+    A device chooses by the number of rows how it multiplies; where that never changes, no text's scores depend on
+    what shares its pack.
+    """
+    *others, last = pack
+    missing_reads = -sum(len(text.reads) for text in pack) % MAX_TEXTS
+    missing_tokens = -sum(len(text.token_ids) for text in pack) % rows
+    read_more = last._replace(reads=last.reads + (Read(-1, 0, 0),) * missing_reads)
+    return [*others, read_more, *([Text((0,) * missing_tokens, ())] if missing_tokens else [])]
+
+
 def _hosts(keys: list[bytes], layout: Layout) -> list[int]:
     """Find for each key the index of the one that serves it: an equal one, or one that begins with it."""
     hosts = list(range(len(keys)))

@@ -174,12 +174,17 @@ def test_the_backbone_may_be_bfloat16_and_the_heads_stay_float32(folder: Path, a
     assert 1e-5 < (rounded.score(CHATS).overall - armorm.score(CHATS).overall).abs().max() < 1.0
 
 
-def test_a_bfloat16_checkpoint_is_float32_on_cpu_unless_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16])
+def test_a_checkpoint_in_half_precision_is_scored_in_what_this_cpu_is_fast_at(
+    stored: torch.dtype, tmp_path: Path
+) -> None:
     folder = tiny_armorm.write_checkpoint(tmp_path, tiny_armorm.tokenizer())
     weights = load_file(folder / "model.safetensors")
-    save_file({name: tensor.bfloat16() for name, tensor in weights.items()}, folder / "model.safetensors")
+    save_file({name: tensor.to(stored) for name, tensor in weights.items()}, folder / "model.safetensors")
 
-    assert tiny_armorm.load(folder).dtype == torch.float32
+    is_fast = stored is torch.bfloat16 and torch.cpu._is_avx512_bf16_supported()
+    assert tiny_armorm.load(folder).dtype == (torch.bfloat16 if is_fast else torch.float32)
+    assert tiny_armorm.load(folder, dtype="float32").dtype == torch.float32
     assert tiny_armorm.load(folder, dtype=torch.bfloat16).dtype == torch.bfloat16
 
 

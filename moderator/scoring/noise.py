@@ -1,0 +1,66 @@
+"""How much a text's rewards depend on what else is in its pack: measured, not guessed.
+
+A device multiplies matrices of different heights in different ways, and sums in different orders. The measure is that
+of one model on one device, in one precision, under one release of torch: it is taken anew whenever a model warms up.
+"""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Final
+
+from moderator.events import Prompt, Scores, Turn, Unscored
+
+_PROBES: Final = 48
+_PACKINGS: Final = 20
+_LEAST_PACK_TOKENS: Final = 64
+_PERCENTILE: Final = 0.999
+_WORDS: Final = tuple(
+    """the you that was for are with have this what can not your when will there how all about them then would like him
+    time could people than first been now find down day get come made may part over new take only please thanks refund
+    order never idiot hate love stupid help money today angry friend game lost won again why""".split()  # noqa: SIM905
+)
+
+
+def measure_noise(
+    render: Callable[[Sequence[Sequence[Turn]]], list[Prompt]],
+    score: Callable[[Sequence[Prompt]], list[Scores | Unscored]],
+    budget_tokens: int,
+) -> tuple[float, ...]:
+    """Score probes alone and in random packs, from a few to `budget_tokens` tokens; always the same ones.
+
+    Returns:
+        For each objective the 99.9th percentile of the absolute differences of a probe's reward from its reward alone.
+    """
+    chance = random.Random(1)
+    probes = render([_conversation(chance) for _ in range(_PROBES)])
+    alone = [_rewards(score([probe])[0]) for probe in probes]
+    differences: list[list[float]] = []
+    for _ in range(_PACKINGS):
+        picked = _pick(probes, chance, budget_tokens)
+        together = [_rewards(result) for result in score([probes[at] for at in picked])]
+        for at, rewards in zip(picked, together, strict=True):
+            differences.append([abs(one - other) for one, other in zip(rewards, alone[at], strict=True)])
+    return tuple(_high(sorted(column)) for column in zip(*differences, strict=True))
+
+
+def _pick(probes: Sequence[Prompt], chance: random.Random, budget_tokens: int) -> list[int]:
+    """Choose probes for a pack of random size, small and large ones alike."""
+    order = chance.sample(range(len(probes)), len(probes))
+    room = math.exp(chance.uniform(math.log(_LEAST_PACK_TOKENS), math.log(budget_tokens)))
+    ends = accumulate(len(probes[at].token_ids) for at in order)
+    return [at for at, end in zip(order, ends, strict=True) if end <= room] or order[:1]
+
+
+def _conversation(chance: random.Random) -> list[Turn]:
+    words = [chance.choices(_WORDS, k=round(chance.lognormvariate(3, 1)) + 1) for _ in range(2)]
+    return [Turn("user", " ".join(words[0])), Turn("assistant", " ".join(words[1]))]
+
+
+def _rewards(result: Scores | Unscored) -> tuple[float, ...]:
+    return result.rewards if isinstance(result, Scores) else ()
+
+
+def _high(differences: Sequence[float]) -> float:
+    return differences[math.ceil(_PERCENTILE * len(differences)) - 1]
