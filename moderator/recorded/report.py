@@ -1,7 +1,7 @@
 """What a backtest tells: values for JSON, text and page alike. Knows ids, never text."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from moderator.events import Verdict
 from moderator.policy.model import RuleMode
@@ -213,3 +213,11 @@ class BacktestReport:
     unused_exceptions: tuple[UnusedReport, ...]
     budgets: tuple[BudgetReport, ...]
     limits: tuple[LimitReport, ...]
+
+    @property
+    def record(self) -> dict[str, object]:
+        """The report as JSON has it; nothing but the fidelity where that is not whole."""
+        record = asdict(self)
+        if self.fidelity.is_whole:
+            return record
+        return {name: record[name] for name in ("events", "baseline", "candidate", "fidelity")}

@@ -11,7 +11,8 @@ from moderator.events import Partition
 SCHEME = "kafka"
 FORMS = (
     "`kafka` (all that is there), `kafka:2026-10-01..2026-10-08` (published from, until; either may be left out; a "
-    "bare date is 00:00 UTC), or `kafka:moderation.flag/0@100..200,moderation.allow/0@50..` (offsets, the last not included)"
+    "bare date is 00:00 UTC), or `kafka:moderation.flag/0@100..200,moderation.allow/0@50..` (offsets, the last not "
+    "included)"
 )
 
 _OFFSETS = re.compile(r"(?P<topic>[A-Za-z0-9._-]+)/(?P<number>\d{1,9})@(?P<start>\d{0,18})\.\.(?P<end>\d{0,18})")

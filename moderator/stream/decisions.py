@@ -133,10 +133,12 @@ def _resolve(reader: KafkaConsumer, settings: KafkaSettings, wanted: DecisionRan
             raise ConfigurationError(f"topic `{partition.topic}` has no partition {partition.partition}")
     firsts = reader.beginning_offsets(chosen, timeout_ms=_ANSWER_MS)
     lasts = reader.end_offsets(chosen, timeout_ms=_ANSWER_MS)
+    starts: Mapping[TopicPartition, int]
+    ends: Mapping[TopicPartition, int]
     if isinstance(wanted, OffsetSpans):
         spans = {TopicPartition(*each): span for each, span in wanted.spans.items()}
-        starts = {each: firsts[each] if spans[each][0] is None else spans[each][0] for each in chosen}
-        ends = {each: lasts[each] if spans[each][1] is None else spans[each][1] for each in chosen}
+        starts = {each: _given(start, firsts[each]) for each, (start, _) in spans.items()}
+        ends = {each: _given(end, lasts[each]) for each, (_, end) in spans.items()}
     else:
         starts = firsts if wanted.start_ms is None else _at(reader, wanted.start_ms, lasts)
         ends = lasts if wanted.until_ms is None else _at(reader, wanted.until_ms, lasts)
@@ -154,6 +156,10 @@ def _at(reader: KafkaConsumer, time_ms: int, lasts: Mapping[TopicPartition, int]
     """Give each partition's first offset at a time or after it, its end where there is none."""
     found = reader.offsets_for_times(dict.fromkeys(lasts, time_ms), timeout_ms=_ANSWER_MS)
     return {each: found[each].offset if found.get(each) else last for each, last in lasts.items()}
+
+
+def _given(offset: int | None, otherwise: int) -> int:
+    return otherwise if offset is None else offset
 
 
 def _record(partition: TopicPartition, polled: Any) -> Record:

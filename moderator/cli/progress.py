@@ -1,0 +1,72 @@
+"""How far long work is: a bar on a terminal, a plain line now and then elsewhere; always on stderr."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_LINE_EVERY_S = 5.0
+_BYTES_PER_MB = 1_000_000
+
+Advance = Callable[[int], None]
+
+
+@contextmanager
+def progress(doing: str, total: int | None, unit: str) -> Iterator[Advance]:
+    """Show progress while the block runs; call what it gives with each part that is done.
+
+    Args:
+        doing: what is being done, such as `backtest`.
+        total: how much there is; None where nobody knows.
+        unit: `bytes`, shown in MB, or what else is counted.
+    """
+    if sys.stderr.isatty():
+        with _bar(doing, total, unit) as advance:
+            yield advance
+    else:
+        yield _Lines(doing, total, unit).advance
+
+
+@contextmanager
+def _bar(doing: str, total: int | None, unit: str) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn(doing), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("", total=total, told="")
+        done = 0
+
+        def advance(part: int) -> None:
+            nonlocal done
+            done += part
+            shown.update(task, completed=done, told=_told(done, total, unit))
+
+        yield advance
+
+
+class _Lines:
+    """One line every five seconds."""
+
+    def __init__(self, doing: str, total: int | None, unit: str) -> None:
+        self._doing, self._total, self._unit = doing, total, unit
+        self._done = 0
+        self._told_at_s = time.monotonic()
+
+    def advance(self, part: int) -> None:
+        self._done += part
+        if time.monotonic() - self._told_at_s >= _LINE_EVERY_S:
+            self._told_at_s = time.monotonic()
+            sys.stderr.write(f"{self._doing}: {_told(self._done, self._total, self._unit)}\n")
+            sys.stderr.flush()
+
+
+def _told(done: int, total: int | None, unit: str) -> str:
+    amounts = (_amount(done, unit), None if total is None else _amount(total, unit))
+    shown = amounts[0] if amounts[1] is None else f"{amounts[0]} of {amounts[1]}"
+    share = f"{min(done / total, 1):.0%}, " if total else ""
+    return f"{share}{shown} {'MB' if unit == 'bytes' else unit}"
+
+
+def _amount(number: int, unit: str) -> str:
+    return f"{number / _BYTES_PER_MB:,.0f}" if unit == "bytes" else f"{number:,}"

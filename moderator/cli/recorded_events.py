@@ -1,0 +1,110 @@
+"""`--events` of every command that reads recorded decisions: a file, standard input, or a range of Kafka's topics."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from moderator.recorded.batches import Batch
+
+STDIN = "-"
+
+Events = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE|-|kafka[:RANGE]",
+        help="Recorded decisions: a file, one a line; - is standard input; `kafka` the flag and allow topics, "
+        "`kafka:2026-10-01..2026-10-08` by time, `kafka:moderation.flag/0@100..200` by offsets.",
+    ),
+]
+Brokers = Annotated[str | None, typer.Option(help="Kafka brokers, comma-separated; for `--events kafka…`.")]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvents:
+    """Recorded decisions, ready to be read once.
+
+    Attributes:
+        total: how much there is, in `unit`; None where nobody knows.
+        source: what reports call them.
+    """
+
+    batches: "Iterable[Batch]"
+    total: int | None
+    unit: str
+    source: str
+
+
+@contextmanager
+def open_events(events: str, bootstrap_servers: str | None) -> Iterator[RecordedEvents]:
+    """Open what `--events` names.
+
+    Raises:
+        ConfigurationError: there is no such file, topic or range.
+        BrokerUnavailableError: Kafka does not answer.
+    """
+    from moderator.stream.decision_range import is_range
+
+    if is_range(events):
+        with _open_kafka(events, bootstrap_servers) as opened:
+            yield opened
+    elif events == STDIN:
+        yield _pipe(_standard_input(), "standard input")
+    else:
+        yield _open_file(Path(events))
+
+
+def process_count() -> int:
+    """How many processes may work at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _open_file(path: Path) -> RecordedEvents:
+    from moderator.recorded.batches import ranges_of
+
+    try:
+        with path.open("rb"):
+            status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return _pipe(FileIO(path), str(path))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
+    return RecordedEvents(ranges_of(path, status.st_size), status.st_size, "bytes", str(path))
+
+
+def _pipe(raw: FileIO, name: str) -> RecordedEvents:
+    from moderator.recorded.batches import lines_of
+
+    return RecordedEvents(lines_of(raw, name), None, "bytes", name)
+
+
+def _standard_input() -> FileIO:
+    try:
+        return FileIO(os.dup(sys.stdin.fileno()))
+    except (AttributeError, OSError, ValueError) as error:  # sys.stdin is None, or closed
+        raise ConfigurationError("there is no standard input to read: name a file") from error
+
+
+@contextmanager
+def _open_kafka(events: str, bootstrap_servers: str | None) -> Iterator[RecordedEvents]:
+    from moderator.observability.logging import configure_logging
+    from moderator.recorded.batches import Records
+    from moderator.settings import load_settings
+    from moderator.stream.decision_range import parse_range
+    from moderator.stream.decisions import KafkaDecisions
+
+    wanted = parse_range(events)
+    settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})
+    configure_logging("error" if settings.log.level == "error" else "warning")
+    with KafkaDecisions(settings.kafka, wanted) as decisions:
+        yield RecordedEvents(map(Records, decisions), decisions.total, "offsets", f"`{events}`")
