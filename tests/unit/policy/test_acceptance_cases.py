@@ -1,18 +1,30 @@
-"""The acceptance cases of the policy language, under their numbers, as far as this version knows the language."""
+"""The acceptance cases of the policy language, under their numbers.
+
+Those of reloading (37, 38) are in test_reloading.py, that of a renamed rule (23) with the tests of `policy diff`, and
+what 40 says of a backtest with the tests of `policy backtest`.
+"""
 
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from moderator.errors import PolicyError
-from moderator.policy import PolicySet, load_policies
+from moderator.events import ChatEvent
+from moderator.policy import Judgement, PolicySet, event_time_ms, load_policies
+from moderator.policy.event_time import parse_time_ms
+from moderator.policy.loader import check_folder
+from moderator.policy.model import Rollout
+from moderator.policy.rollout import bucket_of, compile_rollout
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
+    EXEMPTIONS,
     NOON_MS,
     OBJECTIVES,
     SETTINGS,
     a_folder,
+    a_model,
     a_policy,
     a_rule,
     a_set,
@@ -32,7 +44,7 @@ FOUR_POINTS = 0.9
 
 @pytest.fixture(scope="module")
 def policies(tmp_path_factory: pytest.TempPathFactory) -> PolicySet:
-    return a_set(tmp_path_factory.mktemp("policies"), CHAT_SAFETY)
+    return a_set(tmp_path_factory.mktemp("policies"), CHAT_SAFETY, exemptions=EXEMPTIONS)
 
 
 def test_case_01_the_limit_itself_is_not_below_it(policies: PolicySet) -> None:
@@ -142,6 +154,14 @@ def test_case_13_unless_holds_at_its_limit_and_not_just_under_it(policies: Polic
     assert outcomes_of(just_under)["useless-and-doubtful"] == "matched"
 
 
+def test_case_14_the_lowest_two_percent_end_exactly_at_their_quantile(policies: PolicySet) -> None:
+    at_the_quantile = judge_raw(policies, safety=0.5, honesty=0.02)
+    just_over = judge_raw(policies, safety=0.5, honesty=0.020001)
+
+    assert outcomes_of(at_the_quantile)["useless-and-doubtful"] == "matched"
+    assert outcomes_of(just_over)["useless-and-doubtful"] == "not matched"
+
+
 def test_case_15_the_highest_severity_wins_and_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
     high = a_policy(a_rule("safety: below 0.50"), name="one")
     medium = a_policy(a_rule("helpfulness: below 1.0", flag="{severity: medium, reason: low_quality}"), name="two")
@@ -178,6 +198,123 @@ def test_case_17_an_event_without_scores_gets_the_verdict_of_if_unscored(
     assert set(judgement.signals.values()) == {None}
 
 
+def useless(policies: PolicySet, event: ChatEvent | None = None, at_ms: int = NOON_MS) -> Judgement:
+    """Judge a reply of little use and doubtful safety."""
+    return judge_raw(policies, event, safety=0.5, helpfulness=0.29, at_ms=at_ms)
+
+
+def test_case_18_a_quarter_of_users_is_the_same_quarter_every_time(policies: PolicySet) -> None:
+    inside, outside = useless(policies), useless(policies, an_event(user="user-1"))
+
+    assert (bucket_of(USELESS, "user-5"), bucket_of(USELESS, "user-1")) == (1633, 3995)
+    assert (inside.verdict, inside.severity) == ("flag", "medium")
+    assert result_of(inside, USELESS)["rollout"] == "inside"
+    assert (outside.verdict, outside.shadow_verdict) == ("allow", "flag")
+    assert result_of(outside, USELESS)["rollout"] == "outside"
+    assert (result_of(outside, USELESS)["outcome"], result_of(outside, USELESS)["counted"]) == ("matched", False)
+
+
+def test_case_19_a_growing_share_drops_nobody(tmp_path: Path, policies: PolicySet) -> None:
+    grown = a_set(tmp_path, CHAT_SAFETY.replace("25% of users", "40% of users"))
+    users = ("user-5", "user-1")
+
+    at_quarter = [useless(policies, an_event(user=user)).verdict for user in users]
+    at_forty = [useless(grown, an_event(user=user)).verdict for user in users]
+
+    assert at_quarter == ["flag", "allow"]
+    assert at_forty == ["flag", "flag"]
+    assert all(is_inside(25, user) <= is_inside(40, user) for user in map(str, range(1_000)))
+
+
+def is_inside(percent: int, user: str) -> bool:
+    rollout = Rollout(Fraction(percent), "users", seed="p/r", has_own_seed=False)
+    return compile_rollout(rollout)(an_event(user=user))
+
+
+@pytest.mark.parametrize("user", [None, ""])
+def test_case_20_who_has_no_id_is_outside_of_every_rollout(tmp_path: Path, user: str | None) -> None:
+    policies = a_set(tmp_path, CHAT_SAFETY.replace("25% of users", "100% of users"))
+
+    judgement = useless(policies, an_event(user=user))
+
+    assert (judgement.verdict, judgement.shadow_verdict) == ("allow", "flag")
+    assert result_of(judgement, USELESS)["rollout"] == "outside"
+
+
+def test_case_21_ids_are_taken_as_the_bytes_that_they_are() -> None:
+    assert bucket_of(USELESS, "Zo\u00eb") == 2376
+    assert bucket_of(USELESS, "Zoe\u0308") == 9443
+
+
+def test_case_22_two_rules_draw_their_users_independently() -> None:
+    users = [f"user-{number}" for number in range(100_000)]
+
+    in_both = sum(bucket_of("p/a", user) < 2_500 and bucket_of("p/b", user) < 2_500 for user in users)
+
+    assert in_both / len(users) == pytest.approx(0.0625, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("time", "outcome"),
+    [
+        ("2026-09-30T23:59:59.999999Z", "not yet"),
+        ("2026-10-01T00:00:00Z", "matched"),
+        ("2026-12-31T23:59:59.999Z", "matched"),
+        ("2027-01-01T00:00:00Z", "ended"),
+        ("2027-01-01T01:00:00+02:00", "matched"),
+    ],
+)
+def test_case_24_a_rule_is_in_force_from_its_start_until_before_its_end(
+    policies: PolicySet, time: str, outcome: str
+) -> None:
+    judgement = useless(policies, at_ms=ms_of(time))
+
+    result = result_of(judgement, USELESS)
+    acts = outcome == "matched"
+    assert (result["outcome"], result["counted"]) == (outcome, acts)
+    assert judgement.shadow_verdict == ("flag" if acts else "allow")
+    assert [condition["holds"] for condition in result["conditions"]] == [True, True, False, False]
+
+
+def ms_of(time: str) -> int:
+    parsed = parse_time_ms(time)
+    assert parsed is not None
+    return parsed
+
+
+def test_case_25_the_brokers_time_decides_and_not_the_clients(policies: PolicySet) -> None:
+    event = an_event(time="2030-01-01T00:00:00Z")
+    decided_at = "2031-01-01T00:00:00.000Z"
+
+    by_broker = event_time_ms(NOON_MS, event.time, decided_at)
+    without_broker = event_time_ms(None, event.time, decided_at)
+    with_neither = event_time_ms(-1, 1_791_201_600, decided_at)
+
+    assert result_of(useless(policies, event, by_broker), USELESS)["outcome"] == "matched"
+    assert without_broker == ms_of("2030-01-01T00:00:00Z")
+    assert with_neither == ms_of(decided_at)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "code"),
+    [
+        ("starts: 2027-01-01\nuntil: 2026-10-01", "P042"),
+        ("starts: 2026-10-01\nuntil: 2026-10-01", "P042"),
+        ("starts: 2026-10-01T09:00:00", "P041"),
+        ("until: 2026-10-32", "P041"),
+        ("until: 12:30", "P041"),
+    ],
+)
+def test_case_26_a_start_after_the_end_and_a_time_without_zone_are_refused(
+    tmp_path: Path, schedule: str, code: str
+) -> None:
+    folder = a_folder(tmp_path, a_policy(a_rule(more=schedule)))
+
+    assert codes_of(folder) == [code]
+    with pytest.raises(PolicyError, match="1 error"):
+        load_policies(folder)
+
+
 @pytest.mark.parametrize(
     ("locale", "applies"),
     [("en_GB", True), ("EN", True), ("EN-us", True), ("eng", False), (None, False), ("", False)],
@@ -207,6 +344,55 @@ def test_case_29_every_line_of_an_exception_must_fit(policies: PolicySet) -> Non
     assert result_of(spared, USELESS)["spared_by"] == "except 2"
     assert (spared.verdict, spared.shadow_verdict) == ("allow", "allow")
     assert flagged.verdict == "flag"
+
+
+@pytest.mark.parametrize(
+    ("time", "tenant", "outcome"),
+    [
+        ("2026-12-14T23:59:59.999Z", "acme", "spared"),
+        ("2026-12-15T00:00:00Z", "acme", "matched"),
+        ("2026-09-19T23:59:59.999Z", "acme", "matched"),
+        ("2026-12-14T23:59:59.999Z", "beta", "matched"),
+    ],
+)
+def test_case_30_an_exemption_spares_whom_it_names_until_it_ends(
+    policies: PolicySet, time: str, tenant: str, outcome: str
+) -> None:
+    event = an_event(channel="red-team", tenant=tenant)
+
+    result = result_of(judge_raw(policies, event, safety=0.1, at_ms=ms_of(time)), UNSAFE)
+
+    assert (result["outcome"], result.get("spared_by")) == (outcome, "red-team-room" if outcome == "spared" else None)
+    assert result["counted"] is (outcome == "matched")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("    until: 2026-12-15\n", "", "P020"),
+        ("until: 2026-12-15", "until: 2027-12-15", "P046"),
+        ("until: 2026-12-15", "until: 2026-12-19T00:00:01Z", "P046"),
+        ("chat-safety/unsafe-reply", "chat-safety/unsafe-replies", "P047"),
+        ("chat-safety/unsafe-reply", '"*"', "P047"),
+    ],
+)
+def test_case_31_an_exemption_must_end_in_time_and_cover_a_rule(tmp_path: Path, old: str, new: str, code: str) -> None:
+    assert old in EXEMPTIONS
+
+    codes = codes_of(a_folder(tmp_path, CHAT_SAFETY, exemptions=EXEMPTIONS.replace(old, new)))
+
+    assert codes == [code]
+
+
+def test_case_31_an_exemption_that_has_ended_is_warned_of_and_spares_nothing(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, CHAT_SAFETY, exemptions=EXEMPTIONS)
+
+    policies, problems = check_folder(folder, now_ms=ms_of("2026-12-15T00:00:00Z"))
+
+    assert policies is not None
+    assert [(problem.level, problem.code) for problem in problems] == [("warning", "P044")]
+    event = an_event(channel="red-team")
+    assert judge_raw(policies, event, safety=0.1, at_ms=ms_of("2026-12-15T00:00:00Z")).verdict == "flag"
 
 
 def test_case_32_doubled_and_unknown_keys_and_names_load_nothing(tmp_path: Path) -> None:
@@ -267,14 +453,24 @@ def test_case_36_only_what_can_change_a_decision_changes_the_snapshot(tmp_path: 
         "flag: {severity: high, reason: unsafe_content}", "flag: {reason: unsafe_content, severity: high}"
     )
     reworded = reordered.replace("about: The reply is probably unsafe.", "about: Probably unsafe.  # reworded")
-    with_test = a_folder(tmp_path / "a", reworded, tests=["tests_for: chat-safety\ntests: []\n".replace("[]", A_TEST)])
-    moved = a_set(tmp_path / "b", CHAT_SAFETY.replace("below 0.30", "below 0.31"))
+    tests = [f"tests_for: chat-safety\ntests:{A_TEST}"]
+    with_test = a_folder(tmp_path / "a", reworded, tests=tests, exemptions=EXEMPTIONS)
+    moved = a_set(tmp_path / "b", CHAT_SAFETY.replace("below 0.30", "below 0.31"), exemptions=EXEMPTIONS)
 
     same = load_policies(with_test)
 
     assert same.snapshot == policies.snapshot
     assert moved.snapshot != policies.snapshot
     assert len(moved.snapshot) == len("sha256:") + 64
+
+
+def test_case_39_a_model_other_than_the_calibrated_one_is_refused(policies: PolicySet) -> None:
+    assert policies.check_model(a_model()) == []
+
+    with pytest.raises(PolicyError) as caught:
+        policies.check_model(a_model(fingerprint="sha256:bbbb"))
+
+    assert "measured with the fingerprint sha256:aaaa; the running model's is sha256:bbbb" in str(caught.value)
 
 
 A_TEST = """
