@@ -3,11 +3,11 @@
 import gc
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import FileIO
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO
 
 from prometheus_client import CollectorRegistry
 
@@ -33,9 +33,10 @@ from moderator.stream.admin import await_topics
 from moderator.stream.joining import join
 from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
 
-log = get_logger(__name__)
+if TYPE_CHECKING:
+    from moderator.scoring.engine import Engine
 
-Answer = TypeVar("Answer")
+log = get_logger(__name__)
 
 
 class SystemClock:
@@ -73,14 +74,17 @@ def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.E
             "no model is named: set `MODERATOR_MODEL__PATH` or give `--model` a folder, a hub id, or `builtin` "
             "(a practice model)"
         )
+    start = _choose_policies(settings, Admission())  # loading takes long: what is wrong with any model is told first
     clock = SystemClock()
     metrics = Metrics(CollectorRegistry())
+    metrics.policy_reload_ok.set(start.refusal is None)
     board = HealthBoard(HealthSnapshot(progressed_at_s=clock.monotonic_s(), broker_seen_at_s=clock.monotonic_s()))
     server = HttpServer(create_app(board, metrics.registry, clock.monotonic_s), settings.http)
     server.start()
     try:
-        scorer, start = _load_scorer(settings, lambda admission: _choose_policies(settings, admission))
-        metrics.policy_reload_ok.set(start.refusal is None)
+        scorer = _load_scorer(settings)
+        _choose_policies(settings, Admission(scorer.identity))  # and so before the warm-up
+        scorer.warm_up()
         if scorer.identity.is_practice:
             log.warning("practice_model", model=scorer.identity.name, hint="its scores are for trying things out only")
         has_begun.set()
@@ -139,8 +143,12 @@ def load_judges(settings: Settings) -> Judges:
     Raises:
         ConfigurationError: one of them is wrong, or they do not suit each other.
     """
-    scorer, accepted = _load_scorer(settings, lambda admission: admission.admit(look_into(settings.policies.path)))
+    state = look_into(settings.policies.path)
+    Admission().admit(state)  # loading takes long: what is wrong with any model is told first
+    scorer = _load_scorer(settings)
+    accepted = Admission(scorer.identity).admit(state)
     accepted.log_warnings()
+    scorer.warm_up()
     return Judges(accepted.policies, scorer)
 
 
@@ -208,15 +216,10 @@ def _follow_policies(
     threading.Thread(target=reloading.follow, args=(stop,), name="policies", daemon=True).start()
 
 
-def _load_scorer(settings: Settings, admit: Callable[[Admission], Answer]) -> tuple[Scorer, Answer]:
-    """Load the model, hold the policies against it, warm it up; give what `admit` said for this model."""
-    admit(Admission())  # loading takes seconds or minutes: what is wrong whatever the model is told first
+def _load_scorer(settings: Settings) -> "Engine":
     from moderator.scoring.engine import load_scorer  # noqa: PLC0415 - torch alone takes seconds
 
-    scorer = load_scorer(settings.model)
-    answer = admit(Admission(scorer.identity))
-    scorer.warm_up()
-    return scorer, answer
+    return load_scorer(settings.model)
 
 
 def _caches(settings: Settings, scorer: Scorer, metrics: Metrics, stack: ExitStack) -> tuple[ScoreCache, VerdictCache]:
