@@ -29,7 +29,12 @@ test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks 
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
-	@$(BIN)/pytest tests/unit -n 2 --dist loadgroup $(ARGS)
+	@# two processes, of which one alone spends its first seconds on importing torch
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; failed=0; \
+	$(BIN)/pytest tests/unit/scoring $(ARGS) >"$$log" 2>&1 & scoring=$$!; \
+	$(BIN)/pytest tests/unit --ignore tests/unit/scoring $(ARGS) || failed=$$?; \
+	wait "$$scoring" || failed=$$?; \
+	cat "$$log"; exit "$$failed"
 
 .PHONY: test-gpu
 test-gpu: $(STAMP) ## run the tests that need a CUDA device; fails without one
