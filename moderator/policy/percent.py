@@ -10,43 +10,36 @@ _STEPS = 1_000
 
 
 def quantiles_of(signal: Signal, calibration: Calibration) -> tuple[int, ...] | None:
-    """Give q[0..1000] of the signal's score in whole millionths, rising; None when the calibration lacks the signal.
+    """Give q[0..1000] of the signal in whole millionths, rising; None when the calibration lacks the signal.
 
-    A derived signal that is no longer defined as when it was measured is lacking too.
+    They are rewards, and for a derived signal scores. One that is no longer defined as it was measured is lacking too.
     """
     if not signal.members:
-        rewards = calibration.quantiles.get(signal.objective)
-        return None if rewards is None else _on_scale(signal, rewards)
+        return calibration.quantiles.get(signal.objective)
     derived = calibration.derived.get(signal.name)
-    names = tuple(member.name for member in signal.members)
-    if derived is None or derived.pick != signal.pick or set(derived.members) != set(names):
+    names = {member.name for member in signal.members}
+    if derived is None or derived.pick != signal.pick or set(derived.members) != names:
         return None
     return derived.quantiles
 
 
 def limit_micro(condition: Condition, calibration: Calibration) -> int | None:
     """Give the score at which a percent phrase begins to hold, in whole millionths; None for want of quantiles."""
-    assert condition.percent is not None
-    quantiles = quantiles_of(condition.signal, calibration)
-    if quantiles is None:
-        return None
-    rank = int(condition.percent * 10)
-    return quantiles[rank if condition.comparison == "in the lowest" else _STEPS - rank]
+    quantile = _quantile(condition, calibration)
+    if quantile is None or condition.signal.members:
+        return quantile
+    return condition.signal.scale.score_micro(quantile)
 
 
 def percent_bounds(condition: Condition, calibration: Calibration) -> tuple[int, int] | None:
     """Give least and greatest whole millionths of a reward for which a percent phrase holds."""
-    limit = limit_micro(condition, calibration)
-    if limit is None or condition.percent is None:
+    quantile = _quantile(condition, calibration)
+    if quantile is None:
         return None
-    signal, is_lowest = condition.signal, condition.comparison == "in the lowest"
-    if signal.members:
-        return whole_bounds(signal.scale, "at most" if is_lowest else "at least", Fraction(limit, MILLION))
-    # Straight from the rewards: a score may have been rounded.
-    rewards, rank = calibration.quantiles[signal.objective], int(condition.percent * 10)
-    if is_lowest == (signal.scale.multiply > 0):
-        return -MAX_MICRO, rewards[rank]
-    return rewards[_STEPS - rank], MAX_MICRO
+    is_low = _is_low_end(condition)
+    if condition.signal.members:
+        return whole_bounds(condition.signal.scale, "at most" if is_low else "at least", Fraction(quantile, MILLION))
+    return (-MAX_MICRO, quantile) if is_low else (quantile, MAX_MICRO)
 
 
 def bounds_beside(condition: Condition, calibration: Calibration | None) -> tuple[int, int] | None:
@@ -58,13 +51,12 @@ def bounds_beside(condition: Condition, calibration: Calibration | None) -> tupl
 
 def true_percent(condition: Condition, calibration: Calibration) -> Fraction | None:
     """Give the percentage of calibrated events that a percent phrase catches, ties included, to one decimal."""
-    limit = limit_micro(condition, calibration)
-    quantiles = quantiles_of(condition.signal, calibration)
-    if limit is None or quantiles is None:
+    quantile, quantiles = _quantile(condition, calibration), quantiles_of(condition.signal, calibration)
+    if quantile is None or quantiles is None:
         return None
-    if condition.comparison == "in the lowest":
-        return Fraction(bisect_right(quantiles, limit) - 1, 10)
-    return Fraction(_STEPS - bisect_left(quantiles, limit), 10)
+    if _is_low_end(condition):
+        return Fraction(bisect_right(quantiles, quantile) - 1, 10)
+    return Fraction(_STEPS - bisect_left(quantiles, quantile), 10)
 
 
 def typical_micro(signal: Signal, calibration: Calibration) -> int | None:
@@ -73,6 +65,16 @@ def typical_micro(signal: Signal, calibration: Calibration) -> int | None:
     return None if rewards is None else rewards[_STEPS // 2]
 
 
-def _on_scale(signal: Signal, rewards: tuple[int, ...]) -> tuple[int, ...]:
-    scores = tuple(signal.scale.score_micro(reward) for reward in rewards)
-    return scores if signal.scale.multiply > 0 else scores[::-1]
+def _quantile(condition: Condition, calibration: Calibration) -> int | None:
+    quantiles = quantiles_of(condition.signal, calibration)
+    if quantiles is None or condition.percent is None:
+        return None
+    rank = int(condition.percent * 10)
+    return quantiles[rank if _is_low_end(condition) else _STEPS - rank]
+
+
+def _is_low_end(condition: Condition) -> bool:
+    """Whether the phrase holds at the low end of the quantiles; of rewards, a scale may turn the ends round."""
+    signal = condition.signal
+    is_turned = not signal.members and signal.scale.multiply < 0
+    return (condition.comparison == "in the lowest") != is_turned

@@ -351,6 +351,7 @@ def test_case_29_every_line_of_an_exception_must_fit(policies: PolicySet) -> Non
     [
         ("2026-12-14T23:59:59.999Z", "acme", "spared"),
         ("2026-12-15T00:00:00Z", "acme", "matched"),
+        ("2026-09-20T00:00:00Z", "acme", "spared"),
         ("2026-09-19T23:59:59.999Z", "acme", "matched"),
         ("2026-12-14T23:59:59.999Z", "beta", "matched"),
     ],

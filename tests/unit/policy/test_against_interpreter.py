@@ -1,9 +1,11 @@
 """The judge against a slow, obvious interpreter written from the language's semantics."""
 
+import hashlib
 import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,15 +16,31 @@ from hypothesis import strategies as st
 
 from moderator.policy import PolicySet, load_policies
 from moderator.policy.loader import check_folder
-from tests.unit.policy.folders import NOON_MS, OBJECTIVES, a_folder, an_event
+from tests.unit.policy.folders import MODEL, OBJECTIVES, SETTINGS, a_folder, an_event
 
-SIGNALS = {"safety": (1, "0"), "helpfulness": (5, "-0.5"), "correctness": (5, "-0.5"), "honesty": (1, "0")}
+
+def parsed_ms(date: str) -> int:
+    moment = datetime.fromisoformat(date if "T" in date else f"{date}T00:00:00+00:00")
+    return round(moment.timestamp() * 1000)
+
+
+SCALES = {"safety": (1, "0"), "helpfulness": (5, "-0.5"), "correctness": (5, "-0.5"), "honesty": (1, "0")}
+SIGNALS = {**SCALES, "usefulness": (5, "-0.5")}
+NOISE = {"helpfulness": Decimal("0.05"), "usefulness": Decimal("0.05")}
+DATES = ["2026-10-01", "2026-10-05T12:00:00Z", "2026-10-05T14:00:00.001+02:00", "2027-01-01"]
+TIMES_MS = [parsed_ms(date) + step for date in DATES for step in (-1, 0, 1)]
+LASTING = SETTINGS.replace("90 days", "100 days")
+UNITS = {"users": "user", "conversations": "conversation_id", "tenants": "tenant", "events": "id"}
 SEVERITIES = ["low", "medium", "high", "critical"]
 FIELDS: dict[str, list[str | None]] = {
     "tenant": ["acme", "beta", "ac"],
     "channel": ["help", "general"],
     "role": ["staff", "member", None],
+    "user": ["user-1", "user-5", "Zo\u00eb", "", None],
+    "conversation_id": ["c-1", "c-2", None],
+    "id": ["evt-1", "evt-2", "evt-3"],
 }
+SCOPED = ["tenant", "channel", "role"]
 LIMITS = ["0.0", "0.1", "0.25", "0.30", "0.5", "0.500001", "1"]
 MICRO = Decimal("0.000001")
 
@@ -39,11 +57,31 @@ class SimpleRule:
     if_missing: str | None
     severity: str
     reason: str
+    starts: str | None
+    until: str | None
+    rollout: tuple[str, str] | None
+    seed: str | None
+
+
+@dataclass(frozen=True)
+class SimpleExemption:
+    covers: int
+    scope: dict[str, list[str]]
+    added: str
+    until: str
 
 
 COMPARISONS = ["below", "at most", "at least", "above"]
-phrases = st.sampled_from(["missing", *(f"{words} {limit}" for words in COMPARISONS for limit in LIMITS)])
-comparisons = st.tuples(st.sampled_from(list(SIGNALS)), phrases).map(lambda pair: {pair[0]: pair[1]})
+SHARES = ["0.1%", "2%", "12.5%", "30%", "50%"]
+limits = [f"{words} {limit}" for words in COMPARISONS for limit in LIMITS]
+shares = [f"in the {end} {share}" for end in ("lowest", "highest") for share in SHARES]
+comparisons = st.sampled_from(
+    [
+        {signal: phrase}
+        for signal in SIGNALS
+        for phrase in ["missing", *shares, *([] if signal == "honesty" else limits)]
+    ]
+)
 trees = st.recursive(
     comparisons,
     lambda parts: st.tuples(st.sampled_from(["all", "any"]), st.lists(parts, min_size=1, max_size=3)).map(
@@ -52,7 +90,10 @@ trees = st.recursive(
     max_leaves=4,
 ).filter(lambda tree: depth_of(tree) <= 3)
 patterns = st.lists(st.sampled_from(["acme", "beta", "a*", "*", "help", "staff", "me*"]), min_size=1, max_size=2)
-scopes = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, patterns))
+scopes = st.fixed_dictionaries({}, optional=dict.fromkeys(SCOPED, patterns))
+ordered_dates = st.lists(st.sampled_from(DATES), min_size=2, max_size=2, unique=True).map(
+    lambda pair: sorted(pair, key=parsed_ms)
+)
 rules = st.builds(
     SimpleRule,
     mode=st.sampled_from(["live", "live", "shadow", "off"]),
@@ -63,17 +104,35 @@ rules = st.builds(
     if_missing=st.sampled_from([None, "flag", "allow"]),
     severity=st.sampled_from(SEVERITIES),
     reason=st.sampled_from(["unsafe_content", "low_quality"]),
+    starts=st.sampled_from([None, None, *DATES[:2]]),
+    until=st.sampled_from([None, None, *DATES[2:]]),
+    rollout=st.none() | st.tuples(st.sampled_from(["0.01", "25", "40.5", "100"]), st.sampled_from(list(UNITS))),
+    seed=st.sampled_from([None, "a seed"]),
+)
+exemptions = st.builds(
+    lambda covers, scope, dates: SimpleExemption(covers, scope, *dates),
+    st.integers(0, 3),
+    scopes.filter(bool),
+    ordered_dates,
 )
 EDGES: list[float | None] = [
     0.0,
+    0.001,
+    0.02,
+    0.020001,
     0.1,
     0.12,
+    0.125,
+    0.7,
+    0.98,
     0.15,
     0.16,
     0.2,
     0.2000002,
     0.25,
+    0.29,
     0.3,
+    0.31,
     0.30000001192092896,
     0.5,
     0.500001,
@@ -104,39 +163,43 @@ QUICK = settings(
 )
 
 
-def some_events(seed: int) -> Iterator[tuple[dict[str, Any], tuple[float | None, ...]]]:
+def some_events(seed: int) -> Iterator[tuple[dict[str, Any], tuple[float | None, ...], int]]:
     draw = random.Random(seed)
     for _ in range(60):
         kinds: list[list[float | None]] = draw.choices(
-            [EDGES, ODD, [draw.uniform(-0.5, 1.5)]], weights=[6, 2, 2], k=len(SIGNALS)
+            [EDGES, ODD, [draw.uniform(-0.5, 1.5)]], weights=[6, 2, 2], k=len(SCALES)
         )
         yield (
             {field: draw.choice(values) for field, values in FIELDS.items()},
             tuple(draw.choice(kind) for kind in kinds),
+            draw.choice(TIMES_MS),
         )
 
 
-@settings(QUICK, max_examples=30)
-@given(st.lists(rules, min_size=1, max_size=4), st.integers(0))
-def test_the_judge_and_the_interpreter_agree_on_every_event(policy: list[SimpleRule], seed: int) -> None:
-    policies = loaded(policy)
-    judge = policies.bind(OBJECTIVES)
+@settings(QUICK, max_examples=25)
+@given(st.lists(rules, min_size=1, max_size=4), st.lists(exemptions, max_size=2), st.integers(0))
+def test_the_judge_and_the_interpreter_agree_on_every_event(
+    policy: list[SimpleRule], exempt: list[SimpleExemption], seed: int
+) -> None:
+    exempt = [one for one in exempt if one.covers < len(policy)]
+    policies = loaded(policy, exempt)
+    judge = policies.bind(OBJECTIVES, MODEL)
 
-    for fields, scores in some_events(seed):
-        judgement = judge.decide(an_event(**fields), scores, NOON_MS)
+    for fields, scores, at_ms in some_events(seed):
+        judgement = judge.decide(an_event(**fields), scores, at_ms)
 
-        assert judgement._asdict() == interpret(policy, fields, dict(zip(SIGNALS, scores, strict=True)))
+        assert judgement._asdict() == interpret(policy, exempt, fields, named(scores), at_ms)
 
 
-@settings(QUICK, max_examples=10)
+@settings(QUICK, max_examples=6)
 @given(rules, st.integers(0))
 def test_a_rule_called_impossible_or_certain_is_so(rule: SimpleRule, seed: int) -> None:
     with TemporaryDirectory() as folder:
         codes = {problem.code for problem in check_folder(a_folder(Path(folder), written([rule])))[1]}
     assume(codes & {"P050", "P051"})
 
-    for _, scores in some_events(seed):
-        held, _ = whole(rule, dict(zip(SIGNALS, scores, strict=True)))
+    for _, scores, _ in some_events(seed):
+        held, _ = whole(rule, named(scores))
 
         assert held is not True if "P051" in codes else held is not False
 
@@ -146,9 +209,13 @@ def depth_of(tree: Tree) -> int:
     return 1 + max(map(depth_of, value)) if key in ("all", "any") else 0
 
 
-def loaded(policy: list[SimpleRule]) -> PolicySet:
+def named(scores: tuple[float | None, ...]) -> dict[str, Any]:
+    return dict(zip(SCALES, scores, strict=True))
+
+
+def loaded(policy: list[SimpleRule], exempt: list[SimpleExemption]) -> PolicySet:
     with TemporaryDirectory() as folder:
-        path = a_folder(Path(folder), written(policy))
+        path = a_folder(Path(folder), written(policy), exemptions=written_exemptions(exempt), settings=LASTING)
         errors = {problem.code for problem in check_folder(path)[1] if problem.level == "error"}
         assert errors <= {"P050", "P051"}
         assume(not errors)
@@ -160,6 +227,10 @@ def written(policy: list[SimpleRule]) -> str:
     lines = ["policy: p", "about: x", "owner: x", "rules:"]
     for number, rule in enumerate(policy):
         lines += [f"  - rule: r{number}", "    about: x", f"    mode: {rule.mode}", f"    when: {rule.when}"]
+        lines += [f"    starts: {rule.starts}"] if rule.starts else []
+        lines += [f"    until: {rule.until}"] if rule.until else []
+        lines += [f"    rollout: {rule.rollout[0]}% of {rule.rollout[1]}"] if rule.rollout else []
+        lines += [f"    rollout_seed: {rule.seed}"] if rule.rollout and rule.seed else []
         lines += [f"    unless: {rule.unless}"] if rule.unless else []
         lines += [f"    applies_to: {rule.scope}"] if rule.scope else []
         lines += [f"    except: {rule.spares}"] if rule.spares else []
@@ -168,7 +239,22 @@ def written(policy: list[SimpleRule]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def interpret(policy: list[SimpleRule], fields: dict[str, str | None], scores: dict[str, Any]) -> dict[str, Any]:
+def written_exemptions(exempt: list[SimpleExemption]) -> str:
+    items = [
+        f"  - {{exemption: x{number}, about: x, owner: x, covers: [p/r{one.covers}], applies_to: {one.scope}, "
+        f"added: '{one.added}', until: '{one.until}'}}"
+        for number, one in enumerate(exempt)
+    ]
+    return "\n".join(["exemptions:", *items]) if items else "exemptions: []"
+
+
+def interpret(
+    policy: list[SimpleRule],
+    exempt: list[SimpleExemption],
+    fields: dict[str, str | None],
+    scores: dict[str, Any],
+    at_ms: int,
+) -> dict[str, Any]:
     if all(score is None for score in scores.values()):
         return {
             "verdict": "flag",
@@ -193,11 +279,24 @@ def interpret(policy: list[SimpleRule], fields: dict[str, str | None], scores: d
             "severity": rule.severity,
             "conditions": conditions,
         }
+        is_inside = True
+        if rule.rollout is not None:
+            is_inside = inside(rule.rollout, rule.seed or f"p/r{number}", fields)
+            result["rollout"] = "inside" if is_inside else "outside"
         spares = [f"except {place}" for place, scope in enumerate(rule.spares, start=1) if fit(scope, fields)]
-        if acts and spares:
+        spares += [
+            f"x{place}"
+            for place, one in enumerate(exempt)
+            if one.covers == number and fit(one.scope, fields) and parsed_ms(one.added) <= at_ms < parsed_ms(one.until)
+        ]
+        if rule.starts and at_ms < parsed_ms(rule.starts):
+            result |= {"outcome": "not yet", "counted": False}
+        elif rule.until and at_ms >= parsed_ms(rule.until):
+            result |= {"outcome": "ended", "counted": False}
+        elif acts and spares:
             result |= {"outcome": "spared", "spared_by": spares[0], "counted": False}
         else:
-            result |= {"outcome": outcome, "counted": acts and rule.mode == "live"}
+            result |= {"outcome": outcome, "counted": acts and rule.mode == "live" and is_inside}
             would_flag = would_flag or acts
         listed.append(result)
         if result["counted"]:
@@ -211,8 +310,17 @@ def interpret(policy: list[SimpleRule], fields: dict[str, str | None], scores: d
         "labels": sorted({label for _, label, _ in counting}),
         "rules": listed,
         "shadow_verdict": "flag" if would_flag else "allow",
-        "signals": {name: shown(name, score) for name, score in scores.items()},
+        "signals": {name: shown(human(name, scores)) for name in SIGNALS},
     }
+
+
+def inside(rollout: tuple[str, str], seed: str, fields: dict[str, str | None]) -> bool:
+    percent, unit = rollout
+    unit_id = fields[UNITS[unit]]
+    if not unit_id:
+        return False
+    digest = hashlib.sha256(seed.encode() + b"\n" + unit_id.encode()).hexdigest()
+    return int(digest[:16], 16) % 10_000 < 100 * Decimal(percent)
 
 
 def fit(scope: dict[str, list[str]], fields: dict[str, str | None]) -> bool:
@@ -237,7 +345,7 @@ def whole(rule: SimpleRule, scores: dict[str, Any]) -> tuple[bool | None, list[d
 def evaluate(tree: Tree, part: str, scores: dict[str, Any]) -> tuple[bool | None, list[dict[str, Any]]]:
     ((key, value),) = tree.items()
     if key not in ("all", "any"):
-        condition = compare(part, key, value, scores[key])
+        condition = compare(part, key, value, scores)
         return condition["holds"], [condition]
     parts = [evaluate(item, part, scores) for item in value]
     return combine(key, [held for held, _ in parts]), [condition for _, some in parts for condition in some]
@@ -250,29 +358,49 @@ def combine(kind: str, values: list[bool | None]) -> bool | None:
     return None if None in values else not decisive
 
 
-def compare(part: str, signal: str, phrase: str, reward: float | None) -> dict[str, Any]:
-    score = human(signal, reward)
-    result = {"part": part, "signal": signal, "phrase": phrase, "score": shown(signal, reward), "borderline": False}
+def compare(part: str, signal: str, phrase: str, scores: dict[str, Any]) -> dict[str, Any]:
+    score = human(signal, scores)
+    result = {"part": part, "signal": signal, "phrase": phrase, "score": shown(score), "borderline": False}
     if phrase == "missing":
         return result | {"holds": score is None, "margin": None}
     if score is None:
-        return result | {"holds": None, "margin": None, "cause": cause_of(reward)}
+        causes = [cause_of(scores[member]) for member in members_of(signal)]
+        return result | {"holds": None, "margin": None, "cause": next(cause for cause in causes if cause)}
     words, number = phrase.rsplit(" ", 1)
-    limit = Decimal(number)
+    if number.endswith("%"):
+        limit, words = quantile(signal, words, Decimal(number[:-1])), "at most" if "lowest" in words else "at least"
+    else:
+        limit = Decimal(number)
     holds = {"below": score < limit, "at most": score <= limit, "at least": score >= limit, "above": score > limit}
     margin = limit - score if words in ("below", "at most") else score - limit
-    return result | {"holds": holds[words], "margin": float(margin)}
+    noise = NOISE.get(signal)
+    is_borderline = noise is not None and abs(margin) <= noise
+    return result | {"holds": holds[words], "margin": float(margin), "borderline": is_borderline}
 
 
-def human(signal: str, reward: float | None) -> Decimal | None:
+def quantile(signal: str, words: str, percent: Decimal) -> Decimal:
+    """The calibration of the tests: rank i of every reward is i / 1000, and usefulness runs from 0 to 4 points."""
+    rank = 10 * percent if "lowest" in words else 1000 - 10 * percent
+    multiply, add = (4, "0") if signal == "usefulness" else SIGNALS[signal]
+    return rank / 1000 * multiply + Decimal(add)
+
+
+def members_of(signal: str) -> list[str]:
+    return ["helpfulness", "correctness"] if signal == "usefulness" else [signal]
+
+
+def human(signal: str, scores: dict[str, Any]) -> Decimal | None:
+    if signal == "usefulness":
+        members = [human(member, scores) for member in members_of(signal)]
+        return None if None in members else min(member for member in members if member is not None)
+    reward = scores[signal]
     if reward is None or cause_of(reward) is not None:
         return None
     multiply, add = SIGNALS[signal]
     return rounded(reward) * multiply + Decimal(add)
 
 
-def shown(signal: str, reward: float | None) -> float | None:
-    score = human(signal, reward)
+def shown(score: Decimal | None) -> float | None:
     return None if score is None else float(score)
 
 
