@@ -1,16 +1,30 @@
-"""`moderator model`: make a reward model."""
+"""`moderator model`: look at reward models, and make one."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="model", help="Make a reward model.", no_args_is_help=True)
+app = typer.Typer(name="model", help="Look at reward models, and make one.", no_args_is_help=True)
 
 
 @app.callback()
 def model() -> None:
-    """Make a reward model."""
+    """Look at reward models, and make one."""
+
+
+@app.command()
+def info(
+    path: Annotated[str, typer.Argument(help="A folder, a hub id, or `builtin`.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what a model is, what it reads and gives, and how fast it could be on this machine; loads no weights."""
+    from moderator.scoring.description import describe
+
+    description = describe(path)
+    typer.echo(json.dumps(description.to_fields(), indent=2) if as_json else "\n".join(description.lines()))
 
 
 @app.command()

@@ -9,7 +9,8 @@ _WARM_UP: Final = 2
 _MEASURED_S: Final = 0.2
 _ROWS: Final = {"cuda": 8192}
 _OTHER_ROWS: Final = 256
-"""Of a pack, near enough: more would not be faster on a CPU."""
+_LEAST_WIDTH: Final = 1024
+"""A smaller product is over before a device's parts have met."""
 
 
 def cuda_devices() -> list[str]:
@@ -29,9 +30,9 @@ def measured_flops(device: torch.device, dtype: torch.dtype, widths: tuple[int, 
     Args:
         device: one of those present.
         dtype: of both matrices.
-        widths: (inner, outer) of the layer's weight, such as hidden and intermediate size.
+        widths: (inner, outer) of the layer's weight, such as hidden and intermediate size; small ones are raised.
     """
-    inner, outer = widths
+    inner, outer = (max(_LEAST_WIDTH, width) for width in widths)
     rows = _ROWS.get(device.type, _OTHER_ROWS)
     left, right = (torch.randn(shape, device=device).to(dtype) for shape in ((rows, inner), (inner, outer)))
     best_s = float("inf")

@@ -12,7 +12,7 @@ from typing import Final
 import torch
 
 from moderator.errors import ConfigurationError
-from moderator.scoring.device import choose_dtype
+from moderator.scoring.device import choose_dtype, pack_tokens
 from moderator.scoring.machine import measured_flops
 from moderator.scoring.opening import OpenModel
 
@@ -33,6 +33,7 @@ class Throughput:
         tokens_per_s: at `EVENT_TOKENS` each.
         events_per_minute: likewise.
         memory_bytes: the weights.
+        pack_bytes: what a pack's pass takes beside them, about.
     """
 
     device: str
@@ -41,6 +42,7 @@ class Throughput:
     tokens_per_s: float
     events_per_minute: float
     memory_bytes: int
+    pack_bytes: int
 
 
 def parameter_count(model: OpenModel) -> int:
@@ -81,7 +83,13 @@ def estimate(
         tokens_per_s=tokens_per_s,
         events_per_minute=60 * tokens_per_s / EVENT_TOKENS,
         memory_bytes=parameter_count(model) * dtype.itemsize,
+        pack_bytes=pack_tokens(device) * _numbers_per_token(model) * dtype.itemsize,
     )
+
+
+def _numbers_per_token(model: OpenModel) -> int:
+    """Count what is alive at the widest place of a layer: the MLP's three products, and four times the hidden state."""
+    return int(3 * model.backbone.intermediate_size + 4 * model.backbone.hidden_size)
 
 
 def refuse_slow(model: OpenModel, device: torch.device, wanted: str, stored: torch.dtype) -> None:

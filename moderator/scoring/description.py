@@ -1,0 +1,140 @@
+"""What can be told of a checkpoint without loading it, and how fast it would be on this machine."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from moderator.errors import ConfigurationError
+from moderator.scoring.classifier_config import Scale
+from moderator.scoring.machine import present_devices
+from moderator.scoring.opening import open_model
+from moderator.scoring.throughput import EVENT_TOKENS, LARGE_PARAMETERS, Throughput, estimate, parameter_count
+
+ESTIMATE: Final = (
+    "an estimate, and a ceiling: tokens a second = matrix multiplication measured just now / (2 x parameters of the "
+    f"linear layers + attention) of a token in a text of {EVENT_TOKENS}; expect 70 to 90 % of it, "
+    "less of a model with fewer than a billion"
+)
+_SCALES: Final[Mapping[Scale, str]] = {
+    "raw": "as the model gives them, unbounded",
+    "sigmoid": "a probability from 0 to 1 for each (sigmoid)",
+    "softmax": "probabilities from 0 to 1 that sum to 1 (softmax)",
+}
+_FRAMINGS: Final = {
+    "reply/1": "the conversation by its chat template, the judged message as the assistant's reply",
+    "message/1": "the judged message's text alone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A checkpoint, as `moderator model info` shows it.
+
+    Attributes:
+        scale: what the scores are; see `classifier_config.Scale`.
+        framing: the rule that turns an event into what the model reads.
+        parameters: numbers in the checkpoint.
+        stored_bytes: of its weight files.
+        max_input_tokens: longer conversations are truncated.
+        devices: an estimate for each device of this machine.
+        estimate: how it was made.
+    """
+
+    name: str
+    folder: str
+    architecture: str
+    objectives: tuple[str, ...]
+    scale: Scale
+    framing: str
+    fingerprint: str
+    parameters: int
+    dtype: str
+    files: int
+    stored_bytes: int
+    positions: int
+    max_input_tokens: int
+    devices: tuple[Throughput, ...]
+    estimate: str = ESTIMATE
+
+    def to_fields(self) -> dict[str, object]:
+        """Give a JSON object."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """Give the lines to print."""
+        rows = {
+            "model": self.name,
+            "folder": self.folder,
+            "architecture": self.architecture,
+            "objectives": f"{len(self.objectives)}: {', '.join(self.objectives)}",
+            "scores": _SCALES[self.scale],
+            "reads": f"{_FRAMINGS[self.framing]} ({self.framing})",
+            "fingerprint": self.fingerprint,
+            "parameters": f"{self.parameters:,}",
+            "stored": f"{self.dtype}, {_size(self.stored_bytes)} in {self.files} file{'s' * (self.files > 1)}",
+            "positions": f"{self.positions:,}; texts are cut at {self.max_input_tokens:,} tokens",
+        }
+        return [
+            *(f"{name:<13} {value}" for name, value in rows.items()),
+            *(f"{f'on {each.device}':<13} {_told(each, self.parameters)}" for each in self.devices),
+            f"({self.estimate})",
+        ]
+
+
+def describe(path: str) -> Description:
+    """Open a checkpoint, hold its weights' headers against it, hash its files, and measure this machine.
+
+    Args:
+        path: a folder, a hub id, or `builtin`.
+
+    Raises:
+        ConfigurationError: it could not be loaded either; the text names file and key.
+    """
+    model = open_model(path)
+    weights = model.check_weights()
+    try:
+        devices = tuple(estimate(model, device, stored=weights.dtype) for device in present_devices())
+    except RuntimeError as error:
+        raise ConfigurationError(f"a device could not be measured: {str(error).splitlines()[0]}") from error
+    return Description(
+        name=model.location.name,
+        folder=str(model.location.folder),
+        architecture=model.architecture,
+        objectives=model.objectives,
+        scale=model.scale,
+        framing=model.framing,
+        fingerprint=model.fingerprint(weights),
+        parameters=parameter_count(model),
+        dtype=str(weights.dtype).removeprefix("torch."),
+        files=len(weights.files),
+        stored_bytes=sum(file.stat().st_size for file in weights.files),
+        positions=model.positions,
+        max_input_tokens=model.max_input_tokens,
+        devices=devices,
+    )
+
+
+def _told(expected: Throughput, parameters: int) -> str:
+    refused = "; refused unless `MODERATOR_MODEL__FORCE_CPU=true`" if is_refused(expected, parameters) else ""
+    return (
+        f"{expected.dtype}, {_size(expected.memory_bytes)} and {_size(expected.pack_bytes)} at work: at most "
+        f"{_rounded(expected.tokens_per_s)} tokens a second, {_rounded(expected.events_per_minute)} events a minute"
+        f"{refused}"
+    )
+
+
+def is_refused(expected: Throughput, parameters: int) -> bool:
+    """Tell whether `run` and `score` refuse the model there."""
+    return expected.device == "cpu" and parameters > LARGE_PARAMETERS
+
+
+def _size(count_bytes: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count_bytes < 1000:  # noqa: PLR2004
+            return f"{count_bytes:.3g} {unit}"
+        count_bytes /= 1000
+    return f"{count_bytes:.3g} GB"
+
+
+def _rounded(number: float) -> str:
+    return f"{float(f'{number:.2g}'):,.10g}"
