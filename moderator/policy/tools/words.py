@@ -66,7 +66,8 @@ def date_in_words(time_ms: int) -> str:
     date = f"{time.day} {time:%B %Y}"
     if time.hour == time.minute == time.second == time.microsecond == 0:
         return date
-    clock = time.time().isoformat("minutes" if time.second == time.microsecond == 0 else "auto")
+    timespec = "milliseconds" if time.microsecond else "seconds" if time.second else "minutes"
+    clock = time.time().isoformat(timespec)
     return f"{date}, {clock} UTC"
 
 
