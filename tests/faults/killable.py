@@ -15,11 +15,14 @@ from moderator.settings import KafkaSettings
 class Replica:
     """A `moderator` process that can be killed and started again under the same name."""
 
-    def __init__(self, settings: KafkaSettings, folder: Path, name: str | None, *, scoring_s: float = 0.03) -> None:
+    def __init__(
+        self, settings: KafkaSettings, folder: Path, name: str | None, *, scoring_s: float = 0.03, **variables: str
+    ) -> None:
         self._settings = settings
         self.log = folder / f"replica-{name or id(self)}.log"
         self._name = name
         self._scoring_s = scoring_s
+        self._variables = variables
         self.child: Child | None = None
 
     def start(self) -> None:
@@ -40,6 +43,7 @@ class Replica:
             environment[f"MODERATOR_KAFKA__{field.upper()}"] = getattr(self._settings, field)
         if self._name:
             environment["MODERATOR_KAFKA__INSTANCE_ID"] = self._name
+        environment |= self._variables
         self.child = Child([sys.executable, "-m", "tests.faults.replica"], log=self.log, env=environment)
 
     def kill(self) -> None:
