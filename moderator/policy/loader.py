@@ -16,9 +16,11 @@ from moderator.policy.judge import Judge
 from moderator.policy.lint import check_exemptions, check_rules
 from moderator.policy.model import Calibration, Exemption, Policy, PolicyTest, Rule, Settings, Signal
 from moderator.policy.model_check import model_problems
+from moderator.policy.percent import true_percent
 from moderator.policy.policy_file import read_policy
 from moderator.policy.problems import Problem, Report, SourceFile, quote
 from moderator.policy.reading import choices
+from moderator.policy.scale import show
 from moderator.policy.settings_file import FORMAT, read_settings
 from moderator.policy.signals_file import SignalsFile, read_signals
 from moderator.policy.snapshot import snapshot_of
@@ -81,6 +83,18 @@ class PolicySet:
     def calibration_of(self, model: str | None) -> Calibration | None:
         """Give the calibration for a model by name; for None the first one, as tests are judged by."""
         return next(iter(self.calibrations.values()), None) if model is None else self.calibrations.get(model)
+
+    def true_shares(self) -> list[str]:
+        """Say of each percent phrase of a live or shadow rule how many events it really catches, ties included."""
+        lines = (
+            f"{condition.signal.name} {condition.phrase}: {show(share)}% of {calibration.event_count:,} events"
+            f" ({calibration.file})"
+            for calibration in self.calibrations.values()
+            for rule in self.active_rules
+            for condition in rule.conditions
+            if condition.percent is not None and (share := true_percent(condition, calibration)) is not None
+        )
+        return list(dict.fromkeys(lines))
 
     def problems_with(self, objectives: Sequence[str], model_name: str) -> list[Problem]:
         """Hold the signals against a model of which only the objectives are known; give errors and warnings."""

@@ -77,6 +77,7 @@ def _write(folder: Path, policies: "PolicySet | None", problems: "list[Problem]"
     if policies is not None:
         modes = [rule.mode for rule in policies.rules]
         shares = ", ".join(f"{modes.count(mode)} {mode}" for mode in ("live", "shadow", "off"))
+        sys.stdout.write("".join(f"{line}\n" for line in policies.true_shares()))
         sys.stdout.write(f"{folder}: {count(len(modes), 'rule')} ({shares}), snapshot {policies.snapshot}\n")
     errors = sum(problem.level == "error" for problem in problems)
     sys.stdout.write(f"{count(errors, 'error')}, {count(len(problems) - errors, 'warning')}\n")
