@@ -6,12 +6,17 @@ from typing import Annotated
 
 import typer
 
+from moderator.cli.calibrate import calibrate
+
 app = typer.Typer(name="model", help="Look at reward models, and make one.", no_args_is_help=True)
 
 
 @app.callback()
 def model() -> None:
     """Look at reward models, and make one."""
+
+
+app.command()(calibrate)
 
 
 @app.command()

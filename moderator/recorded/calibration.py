@@ -21,8 +21,204 @@ by less than zero turns the quantiles round. The file is JSON, one object:
   than 1,000 usable rewards is left out.
 - `derived`: signal -> its definition and q[0..1000] of its score on the human scale, 6 decimals; empty without any.
   Its quantiles do not follow from those of its members. A definition that is no longer signals.yaml's is stale.
-- `noise`: objective -> how far one text's rewards may lie apart from pack to pack (the greatest difference measured,
-  raw units); null where it was not measured.
+- `noise`: objective -> how far one text's reward may lie from its reward when scored alone, as measured when the model
+  warmed up, rounded up; null where it was not measured.
 
 Written with sorted keys, one list a line, so that a change can be read in review.
 """
+
+import json
+import math
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from moderator.errors import ConfigurationError
+from moderator.events import Decision, ModelIdentity
+from moderator.policy.calibration_file import MIN_EVENTS, QUANTILES
+from moderator.policy.model import Signal
+from moderator.policy.readings import Reading, compile_chooser, compile_reader
+from moderator.policy.scale import MAX_REWARD, MILLION, micro_from
+from moderator.recorded.study import Position
+
+Model = tuple[str, str, str, str]
+"""Name, fingerprint, dtype and framing."""
+Noise = Mapping[str, float | None]
+
+
+@dataclass(slots=True)
+class Spread:
+    """Every reward of every scored event.
+
+    Attributes:
+        rewards: objective -> whole millionths, in no order.
+        scores: derived signal -> whole millionths of a score, in no order.
+        models: scored events by the model that scored them.
+        first, last: when the earliest and the latest of them were decided.
+    """
+
+    rewards: dict[str, "array[int]"] = field(default_factory=dict)
+    scores: dict[str, "array[int]"] = field(default_factory=dict)
+    models: Counter[Model] = field(default_factory=Counter)
+    first: str = ""
+    last: str = ""
+
+    def merge(self, other: Self) -> None:
+        """Take in what another process gathered."""
+        for mine, others in ((self.rewards, other.rewards), (self.scores, other.scores)):
+            for name, values in others.items():
+                mine.setdefault(name, array("q")).extend(values)
+        self.models += other.models
+        self.first = min(filter(None, (self.first, other.first)), default="")
+        self.last = max(self.last, other.last)
+
+
+class Gathering:
+    """`study.Study` that gathers rewards, and the scores of derived signals."""
+
+    def __init__(self, derived: Sequence[Signal]) -> None:
+        self._derived = [_Derived(signal) for signal in derived]
+        self.counted = Spread()
+
+    def add(self, position: Position, decision: Decision) -> None:  # noqa: ARG002 - order does not matter here
+        """Gather one event's rewards; an event without any is passed over."""
+        rewards, spread, model = decision["scores"]["objectives"], self.counted, decision["model"]
+        known = {name: micro for name, reward in rewards.items() if (micro := _micro(reward)) is not None}
+        if not known:
+            return
+        spread.models[model["name"], model["fingerprint"], model["dtype"], decision["framing"]] += 1
+        spread.first = min(spread.first or decision["decided_at"], decision["decided_at"])
+        spread.last = max(spread.last, decision["decided_at"])
+        for name, micro in known.items():
+            _append(spread.rewards, name, micro)
+        for derived in self._derived:
+            score = derived.score_micro(rewards)
+            if score is not None:
+                _append(spread.scores, derived.name, score)
+
+
+class _Derived:
+    """Reads one derived signal from rewards by name."""
+
+    def __init__(self, signal: Signal) -> None:
+        self.name = signal.name
+        self._objectives = signal.objectives
+        self._read = [compile_reader(member, signal.objectives) for member in signal.members]
+        self._choose = compile_chooser(signal, range(len(signal.members)))
+
+    def score_micro(self, rewards: Mapping[str, float | None]) -> int | None:
+        in_order = [rewards.get(objective) for objective in self._objectives]
+        chosen: Reading = self._choose([read(in_order) for read in self._read])
+        return None if chosen[0] is None else chosen[1]
+
+
+def calibration_record(spread: Spread, derived: Iterable[Signal], noise: Noise) -> dict[str, object]:
+    """Give the file's content.
+
+    Args:
+        spread: what was gathered.
+        derived: the signals that it was gathered for.
+        noise: by objective, in raw units; what is not named was not measured.
+
+    Raises:
+        ConfigurationError: fewer than 1,000 scored events, or several models.
+    """
+    name, fingerprint, dtype, framing = model_of(spread)
+    events = spread.models.total()
+    if events < MIN_EVENTS:
+        raise ConfigurationError(f"{events:,} scored events are too few: a calibration needs {MIN_EVENTS:,} or more")
+    quantiles = dict(_quantiles(spread.rewards))
+    return {
+        "format": 1,
+        "model": {"name": name, "fingerprint": fingerprint, "dtype": dtype},
+        "framing": framing,
+        "window": {"from": spread.first, "until": spread.last},
+        "events": events,
+        "quantiles": quantiles,
+        "derived": dict(_derived_records(spread, derived)),
+        "noise": {objective: _rounded_up(noise.get(objective)) for objective in quantiles},
+    }
+
+
+def model_of(spread: Spread) -> Model:
+    """Give the one model that scored.
+
+    Raises:
+        ConfigurationError: nothing was scored, or by several models.
+    """
+    if not spread.models:
+        raise ConfigurationError("none of the events was scored: there is nothing to calibrate from")
+    if len(spread.models) > 1:
+        counts = "; ".join(
+            f"{events:,} by {name} ({dtype}, {framing}, {fingerprint})"
+            for (name, fingerprint, dtype, framing), events in spread.models.most_common()
+        )
+        raise ConfigurationError(f"several models scored these events, and a calibration is of one: {counts}")
+    return next(iter(spread.models))
+
+
+def noise_of_model(model: ModelIdentity) -> Noise:
+    """Give a warm model's noise by objective."""
+    return dict(zip(model.objectives, model.noise or [None] * len(model.objectives), strict=True))
+
+
+def calibration_text(record: Mapping[str, object]) -> str:
+    """Write the file: sorted keys, one list a line."""
+    return "".join(_lines(record, 0)) + "\n"
+
+
+def nearest_ranks(values: Sequence[int]) -> list[int]:
+    """Give q[0..1000] of n >= 1 values: number max(1, ceil(i n / 1000)) of the sorted ones, from 1."""
+    ordered = np.sort(np.asarray(values, dtype=np.int64))
+    steps = QUANTILES - 1
+    ranks = [max(1, -(-step * len(ordered) // steps)) for step in range(QUANTILES)]
+    return [int(ordered[rank - 1]) for rank in ranks]
+
+
+def _quantiles(gathered: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, list[float]]]:
+    for name, values in gathered.items():
+        if len(values) >= MIN_EVENTS:
+            yield name, [micro / MILLION for micro in nearest_ranks(values)]
+
+
+def _derived_records(spread: Spread, derived: Iterable[Signal]) -> Iterator[tuple[str, dict[str, object]]]:
+    quantiles = dict(_quantiles(spread.scores))
+    for signal in derived:
+        if signal.name in quantiles:
+            members = [member.name for member in signal.members]
+            yield signal.name, {f"{signal.pick}_of": members, "quantiles": quantiles[signal.name]}
+
+
+def _append(gathered: dict[str, "array[int]"], name: str, micro: int) -> None:
+    values = gathered.get(name)
+    if values is None:
+        values = gathered[name] = array("q")
+    values.append(micro)
+
+
+def _micro(reward: float | None) -> int | None:
+    if reward is None:
+        return None
+    if not -MAX_REWARD <= reward <= MAX_REWARD:
+        return None
+    return micro_from(reward)
+
+
+def _rounded_up(noise: float | None) -> float | None:
+    return None if noise is None else math.ceil(noise * MILLION) / MILLION
+
+
+def _lines(value: object, depth: int) -> Iterator[str]:
+    if not isinstance(value, Mapping) or not value:
+        yield json.dumps(value, ensure_ascii=False)
+        return
+    indent = "  " * (depth + 1)
+    yield "{"
+    for number, key in enumerate(sorted(value)):
+        yield f"{',' if number else ''}\n{indent}{json.dumps(key, ensure_ascii=False)}: "
+        yield from _lines(value[key], depth + 1)
+    yield f"\n{'  ' * depth}}}"

@@ -1,0 +1,101 @@
+"""`moderator model calibrate`: freeze how a model's scores are spread, for phrases such as `in the lowest 2%`."""
+
+import os
+import re
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moderator.cli.progress import progress
+from moderator.cli.recorded_events import Brokers, Events, open_events, process_count
+from moderator.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from moderator.policy.model import Signal
+    from moderator.recorded.calibration import Noise, Spread
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def calibrate(
+    *,
+    events: Events,
+    name: Annotated[str, typer.Option(help="What to call it: calibration/NAME.json in the policy folder.")],
+    policies: Annotated[Path, typer.Option(metavar="DIR", help="The policy folder.")] = Path("policies"),
+    model: Annotated[
+        str | None, typer.Option(help="The model that scored, a folder or hub id: measure its noise here, too.")
+    ] = None,
+    bootstrap_servers: Brokers = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a calibration of that name.")] = False,
+) -> None:
+    """Write `calibration/NAME.json` from 1,000 or more recorded decisions of one model."""
+    from moderator.recorded.calibration import calibration_record, calibration_text, model_of
+    from moderator.recorded.derived import read_derived_signals
+
+    path = _path(policies, name, replace=replace)
+    derived = read_derived_signals(policies)
+    spread = _gather(events, bootstrap_servers, derived)
+    noise = {} if model is None else _measure_noise(model, spread)
+    record = calibration_record(spread, derived, noise)
+    _write(path, calibration_text(record))
+    measured = "noise measured" if noise else "noise not measured (`--model` measures it)"
+    typer.echo(f"{path}: {record['events']:,} events, {len(spread.rewards)} objectives, {measured}")
+    typer.echo(f"name it in signals.yaml: calibrations: {{{model_of(spread)[0]}: calibration/{path.name}}}")
+
+
+def _path(policies: Path, name: str, *, replace: bool) -> Path:
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(f"`{name}` is no name for a file: use letters, digits, `.`, `_` and `-`")
+    path = policies / "calibration" / f"{name.removesuffix('.json')}.json"
+    if path.exists() and not replace:
+        raise ConfigurationError(
+            f"`{path}` is there already, and rules may go by it: choose another name, or give `--replace`"
+        )
+    return path
+
+
+def _gather(events: str, bootstrap_servers: str | None, derived: "tuple[Signal, ...]") -> "Spread":
+    from moderator.recorded.calibration import Gathering
+    from moderator.recorded.study import count_all
+
+    with (
+        open_events(events, bootstrap_servers) as recorded,
+        progress("calibrate", recorded.total, recorded.unit) as advance,
+    ):
+        return count_all(partial(Gathering, derived), recorded.batches, processes=process_count(), advance=advance)
+
+
+def _measure_noise(path: str, spread: "Spread") -> "Noise":
+    """Load the model that scored, and measure; refuse any other."""
+    from moderator.observability.logging import configure_logging
+    from moderator.recorded.calibration import model_of, noise_of_model
+    from moderator.scoring.engine import load_scorer
+    from moderator.settings import load_settings
+
+    configure_logging("warning")
+    _, fingerprint, dtype, _ = model_of(spread)
+    scorer = load_scorer(load_settings({"model.path": path}).model)
+    running = scorer.identity
+    if (running.fingerprint, running.dtype) != (fingerprint, dtype):
+        raise ConfigurationError(
+            f"`{path}` is not the model that scored: it is {running.fingerprint} in {running.dtype}, "
+            f"the events are by {fingerprint} in {dtype}"
+        )
+    scorer.warm_up()
+    return noise_of_model(scorer.identity)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the file in one step: a running replica may be watching the folder."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".unfinished")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(unfinished).chmod(0o644)
+        Path(unfinished).replace(path)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
