@@ -30,6 +30,9 @@ def run(
         typer.Option(help="One worker for each CUDA device (`all`), or for each of a list such as `0,1`."),
     ] = None,
     *,
+    no_compile: Annotated[
+        bool, typer.Option("--no-compile", help="Leave the model's layers as they are on CUDA: a quicker start.")
+    ] = False,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Show the settings in effect, secrets masked, and end.")
     ] = False,
@@ -43,6 +46,7 @@ def run(
         "policies.path": policies,
         "kafka.bootstrap_servers": bootstrap_servers,
         "redis.url": redis_url,
+        "model.compile": False if no_compile else None,
     }
     settings = load_settings(flags)
     if print_settings:

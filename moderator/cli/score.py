@@ -35,13 +35,19 @@ def score(
     dead_letters: Annotated[
         Path | None, typer.Option(help="Where lines that cannot be read are named, else standard error.")
     ] = None,
+    *,
+    no_compile: Annotated[
+        bool, typer.Option("--no-compile", help="Leave the model's layers as they are on CUDA: a quicker start.")
+    ] = False,
 ) -> None:
     """Decide on chat events from a file or a pipe."""
     from moderator.observability.logging import configure_logging
     from moderator.wiring import load_judges, score_lines
 
     configure_logging("warning")
-    settings = _settings(model, policies)
+    settings = _settings(
+        {"model.path": model, "policies.path": policies, "model.compile": False if no_compile else None}
+    )
     _refuse_overwriting(file, output, dead_letters)
     with _open_input(file) as lines:
         judges = load_judges(settings)
@@ -60,12 +66,11 @@ def score(
     raise typer.Exit(_summarise(counts, judges.scorer.identity))
 
 
-def _settings(model: str | None, policies: Path | None) -> "Settings":
+def _settings(flags: dict[str, object]) -> "Settings":
     """Read the settings; what neither flags nor they name are the practice model and the example policies."""
     from moderator.local.examples import default_policies
     from moderator.settings import load_settings
 
-    flags = {"model.path": model, "policies.path": policies}
     settings = load_settings(flags)
     if settings.model.path is None:
         flags["model.path"] = "builtin"

@@ -8,12 +8,12 @@ overall = sum(gating * (rewards @ transform)) = sum(rewards * weights), weights 
 import os
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its customary name
 from torch import nn
-from transformers.models.llama.modeling_llama import LlamaModel, LlamaRotaryEmbedding
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaModel, LlamaRotaryEmbedding
 
 from moderator.errors import ConfigurationError
 from moderator.events import Turn
@@ -84,8 +84,8 @@ class ArmoRMModel(nn.Module):
             gate_rows: (m,), where each read-out's gate is, an index into all n x t rows.
             last_rows: (m,), each read-out's last token, likewise.
         """
-        hidden = self.model(input_ids=input_ids, use_cache=False).last_hidden_state.flatten(0, 1)  # (n x t, hidden)
-        return self._heads(hidden[gate_rows], hidden[last_rows])
+        position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
+        return self._read(input_ids, position_ids, gate_rows, last_rows)
 
     def forward_packed(
         self,
@@ -107,14 +107,29 @@ class ArmoRMModel(nn.Module):
             last_rows: (m,), each read-out's last token, likewise.
             max_len: tokens of the longest text, or more.
         """
-        hidden = self.model(
-            input_ids=input_ids[None],
-            position_ids=position_ids[None],
-            use_cache=False,
-            cu_seqlens=cu_seqlens,
-            max_len=max_len,
-        ).last_hidden_state[0]  # (t, hidden)
-        return self._heads(hidden[gate_rows], hidden[last_rows])
+        return self._read(
+            input_ids[None], position_ids[None], gate_rows, last_rows, cu_seqlens=cu_seqlens, max_len=max_len
+        )
+
+    def _read(
+        self,
+        input_ids: torch.Tensor,
+        position_ids: torch.Tensor,
+        gate_rows: torch.Tensor,
+        last_rows: torch.Tensor,
+        **packed: Any,
+    ) -> ArmoRMOutput:
+        """Run the backbone as `LlamaModel` does, but for the last MLP: it sees only the rows that are read."""
+        hidden = self.model.embed_tokens(input_ids)  # (b, t, hidden)
+        rotary = self.model.rotary_emb(hidden, position_ids)
+        *layers, last = cast("list[LlamaDecoderLayer]", list(self.model.layers))
+        for layer in layers:
+            hidden = layer(hidden, attention_mask=None, position_embeddings=rotary, **packed)
+        normed = last.input_layernorm(hidden)
+        attended, _ = last.self_attn(normed, position_embeddings=rotary, attention_mask=None, **packed)
+        read = (hidden + attended).flatten(0, 1)[torch.cat((gate_rows, last_rows))]  # (2m, hidden)
+        read = self.model.norm(read + last.mlp(last.post_attention_layernorm(read)))
+        return self._heads(*read.chunk(2))
 
     def _heads(self, gate_hidden: torch.Tensor, last_hidden: torch.Tensor) -> ArmoRMOutput:
         rewards = self.regression_layer(last_hidden.float())  # (n, k)

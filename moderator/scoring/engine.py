@@ -97,11 +97,8 @@ class Engine:
         many = [_PROBE_TOKENS] * (self._budget.tokens // _PROBE_TOKENS)
         for lengths in (many, [self._identity.max_input_tokens], [1]):
             # no two alike, or they would be one text
-            probes = [Prompt([*[0] * (length - 1), at], 0, False, "") for at, length in enumerate(lengths)]
-            for result in self.score(probes):
-                if isinstance(result, Unscored):
-                    raise ConfigurationError(f"model `{self._identity.name}` cannot be used: {result.error}")
-        noise = measure_noise(self.render, self.score, self._budget.tokens)
+            self._rewards([Prompt([*[0] * (length - 1), at], 0, False, "") for at, length in enumerate(lengths)])
+        noise = measure_noise(self.render, self._rewards, self._budget.tokens)
         self._identity = replace(self._identity, noise=noise)
         log.info("warm", model=self._identity.name, device=str(self._model.device), noise=max(noise))
 
@@ -126,6 +123,14 @@ class Engine:
         except RuntimeError as error:
             raise ScorerUnavailableError(f"device `{self._model.device}` failed: {_first_line(error)}") from error
         return [results[at] for at in range(len(prompts))]
+
+    def _rewards(self, probes: Sequence[Prompt]) -> list[tuple[float, ...]]:
+        """Score what must have scores, or the model cannot be used."""
+        results = self.score(probes)
+        unscored = next((result for result in results if isinstance(result, Unscored)), None)
+        if unscored is not None:
+            raise ConfigurationError(f"model `{self._identity.name}` cannot be used: {unscored.error}")
+        return [result.rewards for result in results if isinstance(result, Scores)]
 
     def _launch(self, texts: Sequence[Text]) -> list[tuple[Sequence[Text], torch.Tensor | None]]:
         """Start a pass for each pack; where memory is short with half of it; None for a text that alone is too much."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final
 
-from moderator.events import Prompt, Scores, Turn, Unscored
+from moderator.events import Prompt, Turn
 
 _PROBES: Final = 48
 _PACKINGS: Final = 20
@@ -25,23 +25,27 @@ _WORDS: Final = tuple(
 
 def measure_noise(
     render: Callable[[Sequence[Sequence[Turn]]], list[Prompt]],
-    score: Callable[[Sequence[Prompt]], list[Scores | Unscored]],
+    rewards: Callable[[Sequence[Prompt]], Sequence[Sequence[float]]],
     budget_tokens: int,
 ) -> tuple[float, ...]:
     """Score probes alone and in random packs, from a few to `budget_tokens` tokens; always the same ones.
+
+    Args:
+        render: conversations to prompts.
+        rewards: scores prompts as they are scored when it matters; k rewards for each.
+        budget_tokens: of a pack.
 
     Returns:
         For each objective the 99.9th percentile of the absolute differences of a probe's reward from its reward alone.
     """
     chance = random.Random(1)
     probes = render([_conversation(chance) for _ in range(_PROBES)])
-    alone = [_rewards(score([probe])[0]) for probe in probes]
+    alone = [rewards([probe])[0] for probe in probes]
     differences: list[list[float]] = []
     for _ in range(_PACKINGS):
         picked = _pick(probes, chance, budget_tokens)
-        together = [_rewards(result) for result in score([probes[at] for at in picked])]
-        for at, rewards in zip(picked, together, strict=True):
-            differences.append([abs(one - other) for one, other in zip(rewards, alone[at], strict=True)])
+        for at, together in zip(picked, rewards([probes[at] for at in picked]), strict=True):
+            differences.append([abs(one - other) for one, other in zip(together, alone[at], strict=True)])
     return tuple(_high(sorted(column)) for column in zip(*differences, strict=True))
 
 
@@ -56,10 +60,6 @@ def _pick(probes: Sequence[Prompt], chance: random.Random, budget_tokens: int) -
 def _conversation(chance: random.Random) -> list[Turn]:
     words = [chance.choices(_WORDS, k=round(chance.lognormvariate(3, 1)) + 1) for _ in range(2)]
     return [Turn("user", " ".join(words[0])), Turn("assistant", " ".join(words[1]))]
-
-
-def _rewards(result: Scores | Unscored) -> tuple[float, ...]:
-    return result.rewards if isinstance(result, Scores) else ()
 
 
 def _high(differences: Sequence[float]) -> float:

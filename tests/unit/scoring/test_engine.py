@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
@@ -13,7 +15,7 @@ from moderator.pipeline.ports import Scorer
 from moderator.scoring.armorm import ArmoRM
 from moderator.scoring.engine import Engine, load_scorer
 from moderator.scoring.framing import frame
-from moderator.scoring.packing import Text
+from moderator.scoring.packing import Layout, Text
 from moderator.settings import ModelSettings
 from tests import tiny_armorm
 
@@ -125,6 +127,80 @@ def test_the_model_is_part_of_the_key(folder: Path, scorer: Scorer, tmp_path: Pa
     assert other.render([question("a")])[0].score_key != scorer.render([question("a")])[0].score_key
 
 
+# --- what is scored together ------------------------------------------------------------------------------------------
+
+
+def test_equal_conversations_are_scored_once(armorm: ArmoRM, scorer: Scorer) -> None:
+    counted = TroubledArmoRM(armorm, lambda _, rows: rows)
+    prompts = scorer.render([question("a"), question("b"), question("a"), question("a")])
+
+    results = Engine(counted).score(prompts)
+
+    assert counted.packs == [2]
+    assert results[0] == results[2] == results[3] != results[1]
+
+
+conversations = st.lists(st.lists(st.sampled_from(["", "hi", "no", "well well"]), min_size=1, max_size=7), max_size=12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(contents=conversations, budget=st.integers(64, 400), is_padded=st.booleans())
+def test_scores_are_those_of_each_conversation_alone_whatever_it_shares(
+    armorm: ArmoRM,
+    contents: list[list[str]],
+    budget: int,
+    is_padded: bool,  # noqa: FBT001
+) -> None:
+    other_layout = TroubledArmoRM(armorm, lambda _, rows: rows)
+    other_layout.layout = Layout(is_padded=is_padded)
+    engine, apart = Engine(other_layout, budget), Engine(armorm)
+    turns = [[Turn(("user", "assistant")[at % 2], text) for at, text in enumerate(texts)] for texts in contents]
+    prompts = engine.render([texts[: at + 1] for texts in turns for at in range(len(texts))])
+
+    together = engine.score(prompts)
+
+    alone = [apart.score([prompt])[0] for prompt in prompts]
+    for one, other in zip(together, alone, strict=True):
+        assert isinstance(one, Scores)
+        assert isinstance(other, Scores)
+        assert one.rewards == pytest.approx(other.rewards, abs=1e-5)
+        assert one.weights == pytest.approx(other.weights, abs=1e-5)
+
+
+def test_a_backlog_of_a_conversation_costs_no_more_than_its_last_two_turns(armorm: ArmoRM, scorer: Scorer) -> None:
+    turns = [Turn(("user", "assistant")[at % 2], f"turn {at} " * 5) for at in range(10)]
+    counted = TroubledArmoRM(armorm, lambda _, rows: rows)
+
+    Engine(counted, 4096).score(scorer.render([turns[: at + 1] for at in range(10)]))
+
+    assert counted.packs == [2]  # every other turn is framed with the roles exchanged
+
+
+def test_deterministic_scores_do_not_depend_on_company_by_a_bit(armorm: ArmoRM, scorer: Scorer) -> None:
+    engine = Engine(armorm, 512, is_deterministic=True)
+    prompts = scorer.render(CONVERSATIONS)
+
+    together = engine.score(prompts)
+
+    assert together == engine.score(prompts[::-1])[::-1]
+    assert together == [engine.score([prompt])[0] for prompt in prompts]
+    assert overall(together) == pytest.approx(overall(scorer.score(prompts)), abs=1e-5)
+
+
+def test_deterministic_scores_have_keys_of_their_own(armorm: ArmoRM, scorer: Scorer) -> None:
+    deterministic = Engine(armorm, is_deterministic=True)
+
+    assert deterministic.render([question("a")])[0].score_key != scorer.render([question("a")])[0].score_key
+
+
+def test_where_texts_are_padded_no_scores_are_deterministic(armorm: ArmoRM) -> None:
+    padded = TroubledArmoRM(armorm, lambda _, rows: rows)
+    padded.layout = Layout(is_padded=True)
+
+    with pytest.raises(ConfigurationError, match="`deterministic` needs a device and a model that pack texts"):
+        Engine(padded, is_deterministic=True)
+
+
 # --- numbers that are not finite --------------------------------------------------------------------------------------
 
 
@@ -208,6 +284,28 @@ def test_a_text_that_alone_does_not_fit_is_unscored_and_the_others_are_not(armor
     assert overall([first, last]) == pytest.approx(overall(scorer.score([prompts[0], prompts[2]])))
 
 
+def test_the_budget_comes_back_once_memory_does(armorm: ArmoRM, scorer: Scorer) -> None:
+    limits = iter([100])
+
+    def allocate(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
+        return too_small(next(limits, 10**6))(texts, rows)
+
+    troubled = TroubledArmoRM(armorm, allocate)
+    engine = Engine(troubled, 512)
+    prompts = scorer.render([question(f"q{number}", "short") for number in range(40)])
+
+    for _ in range(4):
+        engine.score(prompts)
+    lowered = max(troubled.packs[1:])
+    for _ in range(4 * 64):
+        engine.score(prompts[:1])
+    troubled.packs.clear()
+    engine.score(prompts)
+
+    assert max(troubled.packs) > lowered
+    assert sum(troubled.packs) == 40
+
+
 def test_any_other_failure_of_the_device_scores_nothing(armorm: ArmoRM, scorer: Scorer) -> None:
     def fail(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA")
@@ -221,8 +319,28 @@ def test_any_other_failure_of_the_device_scores_nothing(armorm: ArmoRM, scorer: 
 # --- start-up ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_sound_model_warms_up(armorm: ArmoRM) -> None:
-    Engine(armorm).warm_up()
+def test_a_model_is_warm_after_many_short_texts_the_longest_and_one_token(armorm: ArmoRM) -> None:
+    seen: list[list[int]] = []
+
+    def look(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
+        seen.append([len(text.token_ids) for text in texts])
+        return rows
+
+    Engine(TroubledArmoRM(armorm, look), 128).warm_up()
+
+    assert seen[:3] == [[16] * 8, [4096], [1]]
+
+
+def test_a_warm_model_knows_its_noise(armorm: ArmoRM) -> None:
+    ordinary, deterministic = Engine(armorm), Engine(armorm, is_deterministic=True)
+
+    ordinary.warm_up()
+    deterministic.warm_up()
+
+    assert ordinary.identity.noise is not None
+    assert len(ordinary.identity.noise) == len(armorm.objectives)
+    assert 0 < max(ordinary.identity.noise) < 1e-5
+    assert deterministic.identity.noise == (0.0,) * len(armorm.objectives)
 
 
 def test_a_model_without_finite_scores_does_not_warm_up(armorm: ArmoRM) -> None:
@@ -236,9 +354,9 @@ def test_a_model_without_finite_scores_does_not_warm_up(armorm: ArmoRM) -> None:
 
 
 def test_a_scorer_is_loaded_as_the_settings_say(folder: Path) -> None:
-    settings = ModelSettings(path=str(folder), device="cpu", dtype="bfloat16", max_input_tokens=256)
+    wanted = ModelSettings(path=str(folder), device="cpu", dtype="bfloat16", max_input_tokens=256)
 
-    identity = load_scorer(settings).identity
+    identity = load_scorer(wanted).identity
 
     assert (identity.dtype, identity.max_input_tokens) == ("bfloat16", 256)
 

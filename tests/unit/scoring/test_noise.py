@@ -1,0 +1,34 @@
+from collections.abc import Sequence
+
+from moderator.events import Prompt, Turn
+from moderator.scoring.noise import measure_noise
+
+PROBE_TOKENS = 30
+
+
+def render(conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
+    return [Prompt((at,) * PROBE_TOKENS, 0, truncated=False, score_key="") for at in range(len(conversations))]
+
+
+def test_noise_is_how_far_rewards_in_company_lie_from_those_alone() -> None:
+    def rewards(prompts: Sequence[Prompt]) -> list[tuple[float, float]]:
+        off = 0.25 if len(prompts) > 1 else 0.0
+        return [(prompt.token_ids[0] + off, 1.0) for prompt in prompts]
+
+    assert measure_noise(render, rewards, 1024) == (0.25, 0.0)
+
+
+def test_packs_of_many_sizes_are_tried_the_same_each_time() -> None:
+    sizes: list[int] = []
+
+    def rewards(prompts: Sequence[Prompt]) -> list[tuple[float]]:
+        sizes.append(len(prompts))
+        return [(0.0,)] * len(prompts)
+
+    measure_noise(render, rewards, 1024)
+    first, sizes = sizes, []
+    measure_noise(render, rewards, 1024)
+
+    assert sizes == first
+    assert len(set(first)) > 8
+    assert max(first) * PROBE_TOKENS <= 1024
