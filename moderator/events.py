@@ -124,8 +124,8 @@ class Scores(NamedTuple):
     """What the model gave for one conversation: k objectives, in the model's order.
 
     Attributes:
-        rewards: k floats, unbounded, higher is better; not finite never occurs.
-        weights: k floats, (transform @ gating): how much each reward counts in `overall`.
+        rewards: k floats as the model gives them, rewards or probabilities; not finite never occurs.
+        weights: k floats: how much each reward counts in `overall`; all 0 where the model has no such score.
         truncated: the model did not see the whole conversation.
     """
 
@@ -134,10 +134,10 @@ class Scores(NamedTuple):
     truncated: bool
 
     @property
-    def overall(self) -> float:
-        """ArmoRM's gated score: sum over objectives of reward x weight."""
+    def overall(self) -> float | None:
+        """Sum over objectives of reward x weight, ArmoRM's gated score; None where nothing weighs the objectives."""
         overall: float = sum(map(mul, self.rewards, self.weights))
-        return overall
+        return overall if any(self.weights) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ class Contribution(TypedDict):
 
 
 class ScoreSummary(TypedDict):
-    """Scores on the human scale by signal, raw by objective, and ArmoRM's gated score."""
+    """Scores on the human scale by signal, raw by objective, and overall where the model weighs its objectives."""
 
     signals: dict[str, float | None]
     objectives: dict[str, float | None]

@@ -122,11 +122,12 @@ class Decider:
         objectives = self._model.objectives
         if scores is None:
             return {"signals": judgement.signals, "objectives": dict.fromkeys(objectives), "overall": None}
+        overall = scores.overall
         rounded = [round(reward, DECIMALS) for reward in scores.rewards]
         return {
             "signals": judgement.signals,
             "objectives": dict(zip(objectives, rounded, strict=True)),
-            "overall": round(scores.overall, DECIMALS),
+            "overall": None if overall is None else round(overall, DECIMALS),
         }
 
 
@@ -157,10 +158,12 @@ def content_hash(event: ChatEvent) -> str:
 
 
 def explain(scores: Scores, objectives: Sequence[str]) -> list[Contribution]:
-    """Split `overall` into the five largest contributions (reward x weight) and `others`.
+    """Split `overall` into the five largest contributions (reward x weight) and `others`; without one, into nothing.
 
     The listed contributions sum to the recorded `overall` within 1e-5.
     """
+    if scores.overall is None:
+        return []
     rewards, weights = scores.rewards, scores.weights
     contributions = list(map(mul, rewards, weights))
     order = sorted(range(len(objectives)), key=list(map(abs, contributions)).__getitem__, reverse=True)

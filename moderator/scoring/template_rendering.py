@@ -114,9 +114,9 @@ class TemplateRenderer:
         contents = [len(ids) for ids in self._content.encode([text for _, text in turns])]
         # a turn costs its header too: the same for all of them, as far as this guess needs it
         header = max(0, self._length(turns) - sum(contents)) // len(turns) + 1
-        first = first_turn(
-            [length + header for length in contents], offset=0, anchor=len(turns) - 1, room=self.max_tokens
-        )
+        lengths = [length + header for length in contents]
+        # beyond the last turn where that alone is too long
+        first = min(first_turn(lengths, offset=0, anchor=len(turns) - 1, room=self.max_tokens), len(turns) - 1)
         while self._length(kept := _opened(turns[first:])) > self.max_tokens and first < len(turns) - 1:
             first += 1
         room = contents[-1]

@@ -120,14 +120,24 @@ def test_times_are_milliseconds_on_the_way(decider: Decider) -> None:
 finite = st.floats(-50, 50, width=32)
 
 
-@given(rewards=st.lists(finite, min_size=19, max_size=19), weights=st.lists(finite, min_size=19, max_size=19))
+@given(
+    rewards=st.lists(finite, min_size=19, max_size=19), weights=st.lists(finite, min_size=19, max_size=19).filter(any)
+)
 def test_the_explanation_sums_to_the_recorded_overall(rewards: list[float], weights: list[float]) -> None:
     scores = Scores(tuple(rewards), tuple(weights), truncated=False)
 
     explanation = explain(scores, ARMORM_OBJECTIVES)
 
+    assert scores.overall is not None
     assert sum(each["contribution"] for each in explanation) == pytest.approx(round(scores.overall, 6), abs=1e-5)
     assert [each["objective"] for each in explanation][-1] == "others"
     listed = [abs(each["contribution"]) for each in explanation[:-1]]
     assert listed == sorted(listed, reverse=True)
     assert len(listed) == 5
+
+
+def test_labels_that_nothing_weighs_have_no_overall_score_to_explain() -> None:
+    scores = Scores((0.9, 0.1), (0.0, 0.0), truncated=False)
+
+    assert scores.overall is None
+    assert explain(scores, ("toxic", "threat")) == []

@@ -1,0 +1,150 @@
+"""Tiny random sequence classifiers, saved by transformers itself, with tokenizers made in memory."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+)
+GEMMA = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "{% for message in messages %}"
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('must alternate') }}{% endif %}"
+    "<start_of_turn>{{ 'model' if message['role'] == 'assistant' else message['role'] }}\n"
+    "{{ message['content'] | trim }}<end_of_turn>\n{% endfor %}"
+)
+_CORPUS = ["the quick brown fox jumps over the lazy dog", "hello you are an idiot", "how do i reset my password", "sep"]
+SIZES = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.5,
+}
+
+
+@cache
+def _bytes_backend(special: tuple[str, ...], *, around: bool) -> Tokenizer:
+    """One token a byte, byte-level BPE without merges; `around` puts the first two special tokens around a text."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE(vocab={letter: at for at, letter in enumerate(alphabet)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    if around:
+        first, last = special[:2]
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{first} $A {last}",
+            special_tokens=[(token, backend.token_to_id(token)) for token in (first, last)],
+        )
+    return backend
+
+
+@cache
+def _word_pieces() -> Tokenizer:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.train_from_iterator(_CORPUS, trainers.WordPieceTrainer(vocab_size=200, special_tokens=special))
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return backend
+
+
+@cache
+def _sentence_pieces() -> Tokenizer:
+    """As Mistral's: the mark of a word's beginning is put before the very first word only."""
+    backend = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=False))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    special = ["<unk>", "<s>", "</s>"]
+    trainer = trainers.BpeTrainer(vocab_size=220, special_tokens=special, initial_alphabet=list("[]/INST.!?1+=()-x\n"))
+    backend.train_from_iterator(_CORPUS, trainer)
+    return backend
+
+
+def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
+    """Give a tokenizer of the family's kind."""
+    named: dict[str, tuple[Tokenizer, dict[str, str]]] = {
+        "llama": (_bytes_backend(("<s>", "</s>"), around=False), {"bos_token": "<s>", "eos_token": "</s>"}),
+        "qwen2": (_bytes_backend(("<|im_start|>", "<|im_end|>"), around=False), {"eos_token": "<|im_end|>"}),
+        "qwen3": (_bytes_backend(("<|im_start|>", "<|im_end|>"), around=False), {"eos_token": "<|im_end|>"}),
+        "mistral": (_sentence_pieces(), {"bos_token": "<s>", "eos_token": "</s>"}),
+        "gemma": (
+            _bytes_backend(("<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"), around=False),
+            {"bos_token": "<bos>", "eos_token": "<eos>"},
+        ),
+        "bert": (_word_pieces(), {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}),
+        "roberta": (_bytes_backend(("<s>", "</s>", "<pad>"), around=True), {"bos_token": "<s>", "eos_token": "</s>"}),
+        "modernbert": (_bytes_backend(("[CLS]", "[SEP]", "[PAD]"), around=True), {}),
+    }
+    backend, tokens = named[family]
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, **tokens, chat_template=_TEMPLATES.get(family)
+    )
+
+
+_TEMPLATES = {
+    "qwen2": CHATML,
+    "qwen3": CHATML,
+    "gemma": GEMMA,
+    "mistral": (
+        "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}"
+        "{{ ' ' + message['content'] + eos_token }}"
+        "{% else %}{{ '[INST] ' + message['content'] + ' [/INST]' }}{% endif %}{% endfor %}"
+    ),
+}
+_OWN: dict[str, dict[str, Any]] = {
+    "llama": {"num_key_value_heads": 2},
+    "qwen2": {"num_key_value_heads": 2},
+    "qwen3": {"num_key_value_heads": 2, "head_dim": 8},
+    "mistral": {"num_key_value_heads": 2, "sliding_window": None},
+    "gemma": {"num_key_value_heads": 1, "head_dim": 8},
+    "bert": {},
+    "roberta": {"pad_token_id": 1, "max_position_embeddings": 130, "type_vocab_size": 1},
+    "modernbert": {"pad_token_id": 258, "local_attention": 8, "cls_token_id": 256, "sep_token_id": 257},
+}
+
+
+def write_classifier(folder: Path, family: str, labels: tuple[str, ...] = ("reward",), **changes: Any) -> Path:
+    """Save a random classifier as its authors would; weights large enough that every part matters."""
+    tokenizer = tokenizer_of(family)
+    fields = {
+        **SIZES,
+        "vocab_size": len(tokenizer),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: at for at, label in enumerate(labels)},
+        "pad_token_id": None,
+        "bos_token_id": None,
+        "eos_token_id": None,
+        **_OWN[family],
+        **changes,
+    }
+    torch.manual_seed(1)
+    network = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(family, **fields))  # type: ignore[no-untyped-call]
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def plain_logits(folder: Path, token_ids: list[int]) -> list[float]:
+    """Give what transformers itself gives for one text alone, without padding."""
+    network = plain_network(folder)
+    with torch.inference_mode():
+        logits: list[float] = network(input_ids=torch.tensor([token_ids])).logits[0].tolist()
+    return logits
+
+
+@cache
+def plain_network(folder: Path) -> PreTrainedModel:
+    """The network as transformers loads it."""
+    network: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    network.train(mode=False)
+    return network
