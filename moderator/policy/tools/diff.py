@@ -133,8 +133,7 @@ def _rule_change(was: Placed, now: Placed) -> Iterator[Change]:
     elif lines:
         yield Change("changed", now.rule.id, lines, claim, _redraw_warning(was.rule, now.rule))
     elif claim != "flags the same":
-        # Nothing of its own differs: a signal that it reads does, or an exemption that spares from it.
-        yield Change("changed", now.rule.id, ("follows from the changes above or below",), claim)
+        yield Change("changed", now.rule.id, ("changed by a signal, a calibration or an exemption",), claim)
 
 
 def _redraw_warning(was: Rule, now: Rule) -> str:
