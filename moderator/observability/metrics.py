@@ -100,6 +100,11 @@ class Metrics:
         self.policy_snapshot = new.gauge(
             "moderator_policy_snapshot_info", "1 for the policies that decide.", snapshot="their hash"
         )
+        self.rule_budget_ratio = new.gauge(
+            "moderator_rule_budget_ratio",
+            "Share of the decisions that a rule should flag at most, as its `budget` says.",
+            rule="rule id",
+        )
         self.policy_reload_ok = new.gauge(
             "moderator_policy_reload_ok",
             "1 while what the policy folder holds is accepted, 0 while it is refused and the last good ones decide.",

@@ -92,6 +92,7 @@ class Reloading:
         self._monotonic_s = monotonic_s
         self._max_stale_s = max_stale_s
         metrics.policy_stale_seconds.set_function(self._stale_s)
+        self._show_policies()
         self._show()
         self._say_start()
 
@@ -137,6 +138,7 @@ class Reloading:
         self._running = accepted
         self._refusal = None
         self._is_kept = False
+        self._show_policies()
         self._show()
         if before != after:
             self._metrics.policy_snapshot.remove(before)
@@ -151,8 +153,15 @@ class Reloading:
         self._refusal = None
         self._show()
 
+    def _show_policies(self) -> None:
+        policies = self._running.policies
+        self._metrics.policy_snapshot.labels(policies.snapshot).set(1)
+        self._metrics.rule_budget_ratio.clear()
+        for rule in policies.active_rules:
+            if rule.flag_share is not None:
+                self._metrics.rule_budget_ratio.labels(rule.id).set(float(rule.flag_share / 100))
+
     def _show(self) -> None:
-        self._metrics.policy_snapshot.labels(self._running.policies.snapshot).set(1)
         self._metrics.policy_reload_ok.set(self._refusal is None)
         if self._refusal is None or self._board.policies is None:
             self._board.policies = PolicyHealth(self._monotonic_s(), self._max_stale_s)

@@ -144,6 +144,20 @@ def test_a_comment_is_taken_up_without_a_change_in_meaning(stage: Stage) -> None
     assert stage.metric("snapshot_info", snapshot=before) == 1
 
 
+def test_budgets_are_shown_for_alerts_and_follow_the_policies(stage: Stage) -> None:
+    def shown() -> float | None:
+        return stage.metrics.registry.get_sample_value("moderator_rule_budget_ratio", {"rule": "safety/unsafe"})
+
+    with_budget = SAFETY.replace("    mode: live\n", "    mode: live\n    budget: {flag_share: at most 1.5%}\n")
+    values = [shown()]
+    for text in (with_budget, SAFETY):
+        edit(stage, text)
+        stage.look(2)
+        values.append(shown())
+
+    assert values == [None, 0.015, None]
+
+
 def test_what_was_refused_is_judged_once_and_said_once(stage: Stage) -> None:
     edit(stage, "policy: [")
 
