@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from textwrap import fill
+from textwrap import wrap
 
 from moderator.events import ConditionResult, Decision, EventSummary, RuleResult
 from moderator.policy.loader import PolicySet
@@ -36,9 +36,9 @@ def explain(decision: Decision, policies: PolicySet | None) -> str:
     lines = [_head(decision), *_status(decision)]
     for result in results:
         lines += _rule_lines(result, decision["event"], rules.get(result["rule"]), width)
-    text = "\n".join([*lines, *_not_applying(results, rules), *_outcome(decision)])
+    lines += [*_not_applying(results, rules), *_outcome(decision)]
     # What was recorded may have come from anywhere, and must not steer the terminal.
-    return "\n".join(map(printable, text.split("\n"))) + "\n"
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def _order(result: RuleResult) -> tuple[bool, bool, str]:
@@ -179,7 +179,7 @@ def _not_applying(results: Sequence[RuleResult], rules: Mapping[str, Rule]) -> I
     others = sorted(rule.id for rule in rules.values() if rule.id not in listed and rule.mode != "off")
     if others and listed:
         text = f"for other events: {', '.join(others)}"
-        yield fill(text, WIDTH, initial_indent=" ", subsequent_indent="   ", break_on_hyphens=False)
+        yield from _wrapped(text)
 
 
 def _outcome(decision: Decision) -> Iterator[str]:
@@ -191,4 +191,8 @@ def _outcome(decision: Decision) -> Iterator[str]:
     if decision["shadow_verdict"] != decision["verdict"]:
         parts.append(f"with every shadow rule live: {decision['shadow_verdict']}")
     if parts:
-        yield fill("; ".join(parts), WIDTH, initial_indent=" ", subsequent_indent="   ", break_on_hyphens=False)
+        yield from _wrapped("; ".join(parts))
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent=" ", subsequent_indent="   ", break_on_hyphens=False)
