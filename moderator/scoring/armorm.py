@@ -7,7 +7,6 @@ overall = sum(gating * (rewards @ transform)) = sum(rewards * weights), weights 
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -24,6 +23,7 @@ from moderator.scoring.device import causal_layout, choose_device, choose_dtype,
 from moderator.scoring.framing import FRAMING, frame
 from moderator.scoring.limits import input_tokens
 from moderator.scoring.packing import Text, gather, plan_packs
+from moderator.scoring.passes import lay_out
 from moderator.scoring.rendering import Renderer, Rendering
 
 
@@ -220,36 +220,18 @@ class ArmoRM:
 
     @torch.inference_mode()
     def _outputs(self, texts: Sequence[Text]) -> ArmoRMOutput:
-        return self._padded(texts) if self.layout.is_padded else self._packed(texts)
-
-    def _packed(self, texts: Sequence[Text]) -> ArmoRMOutput:
-        lengths = [len(text.token_ids) for text in texts]
-        ends = [0, *accumulate(lengths)]
+        laid = lay_out(texts, self.layout, self.device)
+        if self.layout.is_padded:
+            output: ArmoRMOutput = self.model(laid.input_ids, laid.gate_rows, laid.last_rows)
+            return output
         return self.model.forward_packed(
-            self._tensor([token for text in texts for token in text.token_ids]),
-            self._tensor([position for length in lengths for position in range(length)]),
-            self._tensor(ends, torch.int32),
-            *self._read_rows(texts, ends),
-            max_len=_power_of_two(max(lengths)),
+            laid.input_ids[0],
+            laid.position_ids[0],
+            laid.cu_seqlens,
+            laid.gate_rows,
+            laid.last_rows,
+            max_len=laid.max_len,
         )
-
-    def _padded(self, texts: Sequence[Text]) -> ArmoRMOutput:
-        longest = max(len(text.token_ids) for text in texts)
-        padded = [[*text.token_ids, *[0] * (longest - len(text.token_ids))] for text in texts]
-        starts = range(0, len(texts) * longest, longest)
-        input_ids = self._tensor([token for row in padded for token in row]).view(-1, longest)  # (n, longest)
-        output: ArmoRMOutput = self.model(input_ids, *self._read_rows(texts, starts))
-        return output
-
-    def _read_rows(self, texts: Sequence[Text], starts: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the gate row and the last row of each read among all rows, text i beginning at `starts[i]`."""
-        reads = [(start, read) for start, text in zip(starts, texts, strict=False) for read in text.reads]
-        gate_rows = self._tensor([start + read.gate_row for start, read in reads])
-        return gate_rows, self._tensor([start + read.last_row for start, read in reads])
-
-    def _tensor(self, values: list[int], dtype: torch.dtype = torch.int64) -> torch.Tensor:
-        is_cuda = self.device.type == "cuda"  # only pinned memory is copied without waiting for the passes before
-        return torch.tensor(values, dtype=dtype, pin_memory=is_cuda).to(self.device, non_blocking=is_cuda)
 
     def _no_scores(self) -> ArmoRMOutput:
         none = torch.empty(0, len(self.config.objectives))
@@ -293,8 +275,3 @@ def _empty(checkpoint: Checkpoint, device: torch.device) -> ArmoRMModel:
         raise ConfigurationError(f"{where}: `rope_parameters` or `rope_scaling` give frequencies that are not finite")
     model.model.rotary_emb = rotary.to(device)
     return model
-
-
-def _power_of_two(number: int) -> int:
-    """Round up: the kernel only sizes its grid by it, and compiled layers see fewer different numbers."""
-    return 1 << (number - 1).bit_length()
