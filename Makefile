@@ -67,6 +67,10 @@ bench-stream: $(STAMP) ## compare the transactional path to the bare client's lo
 bench-scoring: $(STAMP) ## compare packed scoring to one by one
 	@$(BIN)/python -m tests.benchmarks.bench_scoring $(ARGS)
 
+.PHONY: bench-backtest
+bench-backtest: $(STAMP) ## time a backtest of a million recorded decisions
+	@$(BIN)/python -m tests.benchmarks.bench_backtest $(ARGS)
+
 .PHONY: clean
 clean: ## remove everything that can be made again
 	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache dist build

@@ -12,7 +12,7 @@ from moderator.recorded.fidelity import Fidelity
 from moderator.recorded.flips import Flips, RuleFlips
 from moderator.recorded.labels import Labels
 from moderator.recorded.nearest import Nearest
-from moderator.recorded.replay import Case, Replayer
+from moderator.recorded.replay import Case, Replayer, question_of
 from moderator.recorded.spares import Spares
 from moderator.recorded.study import Position
 
@@ -81,11 +81,13 @@ class Backtest:
     def add(self, position: Position, decision: Decision) -> None:
         """Decide one event twice and count it."""
         key = self._labels.key_of(decision["event"]) if self._labels.verdicts else None
+        question = question_of(decision)
         case = Case(
             position,
             decision,
-            self._baseline.judge(decision),
-            self._candidate.judge(decision),
+            question,
+            self._baseline.judge(question),
+            self._candidate.judge(question),
             None if key is None else self._labels.verdicts[key],
         )
         counts = self.counted

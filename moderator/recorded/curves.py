@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import count
 from typing import Self
 
-from moderator.events import Decision, RuleResult, Verdict
+from moderator.events import RuleResult, Verdict
 from moderator.policy import PolicySet
 from moderator.policy.model import Comparison, Condition, Expression, Group, Rule
 from moderator.recorded.nearest import ConditionKey
@@ -91,19 +91,20 @@ class CurveReader:
             if rule.mode != "off":
                 limits = [_Limit(candidate, rule, index, condition, sweep) for index, condition in movable(rule)]
                 self._limits[rule.id] = limits
+        self._every = [limit for limits in self._limits.values() for limit in limits]
+        self._swept = [limit for limit in self._every if limit.is_swept]
 
     def read(self, case: Case, curves: Curves) -> None:
         """Count one event."""
-        results = {result["rule"]: result for result in case.candidate.rules}
-        for rule, limits in self._limits.items():
-            result = results.get(rule)
-            for limit in limits:
-                curve = curves[limit.key]
-                score = None if result is None else limit.score(result)
+        scores: dict[ConditionKey, int] = {}
+        for result in case.candidate.rules:
+            for limit in self._limits[result["rule"]]:
+                score = limit.score(result)
                 if score is not None:
-                    curve.scores[score] += 1
-                if limit.is_swept or case.label is not None:
-                    limit.decide(case, score, curve)
+                    scores[limit.key] = score
+                    curves[limit.key].scores[score] += 1
+        for limit in self._swept if case.label is None else self._every:
+            limit.decide(case, scores.get(limit.key), curves[limit.key])
 
 
 class _Limit:
@@ -148,10 +149,7 @@ class _Limit:
             return case.candidate.verdict, case.candidate.verdict
         if any(result["counted"] and result["rule"] != rule for result in case.candidate.rules):
             return "flag", "flag"
-        return self._judged(self._holding, case.decision), self._judged(self._failing, case.decision)
-
-    def _judged(self, replayer: Replayer, decision: Decision) -> Verdict:
-        return replayer.judge(decision).verdict
+        return self._holding.judge(case.question).verdict, self._failing.judge(case.question).verdict
 
 
 def _alone(policies: PolicySet, rule: Rule, index: int, forced: Condition) -> PolicySet:

@@ -6,6 +6,21 @@ from moderator.events import ChatEvent, Decision, EventSummary, ModelIdentity, T
 from moderator.policy import Judge, Judgement, PolicySet, event_time_ms
 
 
+class Question(NamedTuple):
+    """What a recorded decision was decided from.
+
+    Attributes:
+        model: objectives in the model's order, its name, fingerprint and dtype, and the framing.
+        rewards: k raw rewards in the order of the objectives.
+        at_ms: the event's time.
+    """
+
+    model: tuple[tuple[str, ...], str, str, str, str]
+    event: ChatEvent
+    rewards: list[float | None]
+    at_ms: int
+
+
 class Case(NamedTuple):
     """One recorded decision, and what two policy sets say of its event today.
 
@@ -16,9 +31,21 @@ class Case(NamedTuple):
 
     position: tuple[int, int]
     decision: Decision
+    question: Question
     baseline: Judgement
     candidate: Judgement
     label: Verdict | None
+
+
+def question_of(decision: Decision) -> Question:
+    """Take from a recorded decision what decides: rewards, event fields and the broker's time."""
+    rewards, model, event = decision["scores"]["objectives"], decision["model"], decision["event"]
+    return Question(
+        (tuple(rewards), model["name"], model["fingerprint"], model["dtype"], decision["framing"]),
+        _event(event),
+        list(rewards.values()),
+        event_time_ms(event["timestamp"], event["time"], decision["decided_at"]),
+    )
 
 
 class Replayer:
@@ -28,23 +55,21 @@ class Replayer:
         self._policies = policies
         self._judges: dict[object, Judge] = {}
 
-    def judge(self, decision: Decision) -> Judgement:
-        """Decide from the recorded rewards, event fields and the broker's time.
+    def judge(self, question: Question) -> Judgement:
+        """Decide one event.
 
         Raises:
             PolicyError: the policies do not suit the model that scored.
         """
-        rewards, model, event = decision["scores"]["objectives"], decision["model"], decision["event"]
-        key = tuple(rewards), model["name"], model["fingerprint"], model["dtype"], decision["framing"]
-        judge = self._judges.get(key)
+        judge = self._judges.get(question.model)
         if judge is None:
-            judge = self._judges[key] = self._bind(ModelIdentity(*key[1:4], key[0], key[4], 0))
-        at_ms = event_time_ms(event["timestamp"], event["time"], decision["decided_at"])
-        return judge.decide(_event(event), list(rewards.values()), at_ms)
+            judge = self._judges[question.model] = self._bind(question.model)
+        return judge.decide(question.event, question.rewards, question.at_ms)
 
-    def _bind(self, model: ModelIdentity) -> Judge:
-        self._policies.check_model(model)
-        return self._policies.bind(model.objectives, model.name)
+    def _bind(self, model: tuple[tuple[str, ...], str, str, str, str]) -> Judge:
+        objectives, name, fingerprint, dtype, framing = model
+        self._policies.check_model(ModelIdentity(name, fingerprint, dtype, objectives, framing, max_input_tokens=0))
+        return self._policies.bind(objectives, name)
 
 
 def _event(recorded: EventSummary) -> ChatEvent:

@@ -3,6 +3,7 @@
 Batches are handed out in order, so that what is wrong with a line can be told with its number.
 """
 
+import gc
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -252,6 +253,8 @@ def _workers(make: Callable[[], Study[C]], processes: int) -> Iterator[list[_Wor
 def _serve(make: Callable[[], Study[Counted]], connection: Connection) -> None:
     """Count what comes, until there is no more; the process that started us hears of every error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started us ends us
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)  # what a decision leaves behind holds no cycles
     try:
         study = make()
         while (task := connection.recv()) is not None:
