@@ -19,7 +19,14 @@ from moderator.events import Turn
 from moderator.scoring import attention
 from moderator.scoring.checkpoint import Checkpoint, Location, load_weights, locate, open_checkpoint
 from moderator.scoring.config import ArmoRMConfig
-from moderator.scoring.device import causal_layout, choose_device, choose_dtype, compile_layers, pack_tokens
+from moderator.scoring.device import (
+    causal_layout,
+    choose_device,
+    choose_dtype,
+    compile_layers,
+    pack_tokens,
+    prepare_device,
+)
 from moderator.scoring.framing import FRAMING, frame
 from moderator.scoring.limits import input_tokens
 from moderator.scoring.packing import Text, gather, plan_packs
@@ -250,9 +257,7 @@ def _load(checkpoint: Checkpoint, dtype: str | torch.dtype, device: torch.device
             raise ConfigurationError(f"{checkpoint.folder}: `{name}` holds a number that is not finite in float32")
         return head
 
-    if device.type == "cuda":
-        # sums in float32, so that a text's scores depend less on what shares its pack
-        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    prepare_device(device)
     try:
         loaded = load_weights(checkpoint.folder, shapes, place)
     except torch.OutOfMemoryError as error:

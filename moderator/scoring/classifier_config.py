@@ -108,6 +108,11 @@ def _network(fields: Mapping[str, Any], where: str) -> PretrainedConfig:
         config: PretrainedConfig = CONFIG_MAPPING[fields["model_type"]].from_dict(known)
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{where}: {last_line(error)}") from error
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "longrope":
+        raise ConfigurationError(
+            f"{where}: `rope_type` is `longrope`: its frequencies would depend on what else is in a pass"
+        )
     return config
 
 

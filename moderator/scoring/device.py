@@ -32,6 +32,15 @@ def choose_device(wanted: str | torch.device) -> torch.device:
     return device
 
 
+def prepare_device(device: torch.device) -> None:
+    """Set this process up for its one device, before anything is put there."""
+    if device.type == "cuda":
+        if device.index is not None:
+            torch.cuda.set_device(device)  # else what names no device, such as pinned memory, would open the first one
+        # sums in float32, so that a text's scores depend less on what shares its pack
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+
+
 def choose_dtype(wanted: str | torch.dtype, stored: torch.dtype, device: torch.device) -> torch.dtype:
     """Find the backbone's dtype; auto: as stored where the device computes in it at full speed, else float32.
 

@@ -12,7 +12,7 @@ from moderator.errors import ConfigurationError
 from moderator.scoring import attention
 from moderator.scoring.checkpoint import load_weights
 from moderator.scoring.classifier_config import DECODERS, ClassifierConfig
-from moderator.scoring.device import choose_dtype
+from moderator.scoring.device import choose_dtype, prepare_device
 
 _HEADS: Final = {
     **dict.fromkeys(DECODERS, ("score",)),
@@ -74,9 +74,14 @@ def load_network(
     in_head = tuple(f"{head}." for head in heads)
 
     def place(name: str, tensor: torch.Tensor, stored: torch.dtype) -> torch.Tensor:
-        wanted = torch.float32 if name.startswith(in_head) else choose_dtype(dtype, stored, device)
-        return tensor.to(device, wanted, copy=True)
+        if not name.startswith(in_head):
+            return tensor.to(device, choose_dtype(dtype, stored, device), copy=True)
+        head = tensor.to(device, torch.float32, copy=True)
+        if not torch.isfinite(head).all():
+            raise ConfigurationError(f"{folder}: `{name}` holds a number that is not finite in float32")
+        return head
 
+    prepare_device(device)
     try:
         loaded = load_weights(folder, {name: each.shape for name, each in network.state_dict().items()}, place)
     except torch.OutOfMemoryError as error:

@@ -268,7 +268,19 @@ def test_a_misshapen_key_is_named_with_both_shapes(written: Callable[..., Path],
         ("bert", {"id2label": []}, "`id2label` must map numbers to names"),
         ("bert", {"vocab_size": 50}, "is beyond the model's `vocab_size` 50"),
         ("llama", {"rope_parameters": {"rope_type": "nope", "rope_theta": 1.0}}, "config.json"),
-        ("llama", {"rope_parameters": {"rope_type": "longrope", "rope_theta": 1e4}}, "longrope"),
+        (
+            "llama",
+            {
+                "rope_parameters": {
+                    "rope_type": "longrope",
+                    "rope_theta": 1e4,
+                    "short_factor": [1.0, 1.0],
+                    "long_factor": [2.0, 2.0],
+                    "original_max_position_embeddings": 64,
+                }
+            },
+            "`rope_type` is `longrope`: its",
+        ),
     ],
 )
 def test_what_cannot_be_loaded_is_named(
