@@ -150,13 +150,18 @@ def _explain_all(decisions: "Iterator[Decision]", folder: Path, *, as_json: bool
 
 
 def difference(decision: "Decision", policies: "PolicySet") -> str | None:
-    """Decide a recorded decision again; give the first part that comes out otherwise, in words."""
-    from moderator.recorded.fidelity import Fidelity
-    from moderator.recorded.replay import Case, Replayer
+    """Decide a recorded decision again; give the first part that comes out otherwise, in words.
 
-    judgement = Replayer(policies).judge(decision)
+    Raises:
+        PolicyError: the policies do not suit the model that scored.
+    """
+    from moderator.recorded.fidelity import Fidelity
+    from moderator.recorded.replay import Case, Replayer, question_of
+
+    question = question_of(decision)
+    judgement = Replayer(policies).judge(question)
     fidelity = Fidelity(decision["policy"]["snapshot"])
-    fidelity.add(Case((0, 0), decision, judgement, judgement, None))
+    fidelity.add(Case((0, 0), decision, question, judgement, judgement, label=None))
     return fidelity.differences[0].what if fidelity.differences else None
 
 
@@ -166,12 +171,19 @@ def _note(decision: "Decision", snapshots: "Snapshots", differs: str | None, *, 
         return _filled(f"differs: decided again by its snapshot, it comes out otherwise: {differs}")
     if is_found:
         return ""
-    text = f"shown as recorded: its snapshot is {snapshots.places}, so it was not decided again"
+    today = _as_of_today(decision, snapshots)
+    return _filled(f"shown as recorded: its snapshot is {snapshots.places}, so it was not decided again; {today}")
+
+
+def _as_of_today(decision: "Decision", snapshots: "Snapshots") -> str:
     today = snapshots.today()
-    if not isinstance(today, PolicyError):
+    if isinstance(today, PolicyError):
+        return "the policies there today cannot be used"
+    try:
         now = difference(decision, today)
-        text += f"; the policies there today {'decide it the same' if now is None else f'differ: {now}'}"
-    return _filled(text)
+    except PolicyError:
+        return "the policies there today do not suit the model that scored it"
+    return "the policies there today decide it the same" if now is None else f"the policies there today differ: {now}"
 
 
 def _filled(text: str) -> str:

@@ -31,7 +31,7 @@ def run_tests(
     from moderator.policy.tools.suggest import suggest as suggest_tests
 
     policies, problems = check_now(folder)
-    outcome = report.Outcome([problem for problem in problems if problem.level == "error"])
+    outcome = report.Outcome([problem for problem in problems if problem.level == "error"], is_mutation_wanted=mutate)
     if policies is not None:
         outcome.results = trial.run_tests(policies)
         outcome.errors += trial.untimed_tests(policies) + trial.coverage_problems(policies)

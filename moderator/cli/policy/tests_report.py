@@ -23,6 +23,7 @@ class Outcome:
     results: list[TestResult] = field(default_factory=list)
     coverage: list[RuleCoverage] | None = None
     mutation: Mutation | None = None
+    is_mutation_wanted: bool = False
     suggestions: list[Suggestion] | None = None
 
     @property
@@ -40,7 +41,7 @@ def write(outcome: Outcome, *, as_json: bool) -> None:
     sys.stdout.writelines(_failure(result) for result in outcome.results if result.fails)
     sys.stdout.write(_summary(outcome))
     sys.stdout.writelines(f"{line}\n" for line in _coverage(outcome.coverage or ()))
-    sys.stdout.writelines(f"{line}\n" for line in _mutation(outcome.mutation))
+    sys.stdout.writelines(f"{line}\n" for line in _mutation(outcome))
     sys.stdout.writelines(f"{line}\n" for line in _suggestions(outcome.suggestions))
 
 
@@ -89,8 +90,10 @@ def _seen(one: ConditionCoverage) -> str:
     return ", ".join(counts + lacking)
 
 
-def _mutation(mutation: Mutation | None) -> Iterator[str]:
+def _mutation(outcome: Outcome) -> Iterator[str]:
+    mutation = outcome.mutation
     if mutation is None:
+        yield from ["no changes tried: --mutate needs tests that pass"] if outcome.is_mutation_wanted else []
         return
     noticed = mutation.tried - len(mutation.unnoticed)
     yield f"{count(mutation.tried, 'small change')} tried, {noticed} noticed by a test, {len(mutation.unnoticed)} not"

@@ -1,0 +1,296 @@
+"""`policy test`, `explain`, `diff` and `schema` as they are called: what they print, and how they end."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from moderator.cli.policy import app
+from moderator.policy import PolicySet, load_policies
+from moderator.policy.kept import KeptPolicies
+from tests.unit.policy.decisions import a_decision
+from tests.unit.policy.folders import CHAT_SAFETY, a_folder, a_policy, a_rule
+
+TESTS = """\
+tests_for: chat-safety
+tests:
+  - test: under the limit
+    given:
+      event: {speaker: assistant, tenant: acme, channel: general}
+      scores: {safety: 0.29}
+      other_scores: typical
+    expect: {verdict: flag, rules: {unsafe-reply: matched}}
+  - test: at the limit
+    given:
+      event: {speaker: assistant, tenant: acme, channel: general}
+      scores: {safety: 0.30}
+      other_scores: typical
+    expect: {verdict: allow, rules: {unsafe-reply: not matched}}
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    error: str
+
+
+def moderator(*arguments: str | Path, stdin: str = "") -> Ran:
+    ran = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+    return Ran(ran.exit_code, ran.stdout, "" if isinstance(ran.exception, SystemExit) else str(ran.exception or ""))
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MODERATOR_POLICIES__STATE_DIR", raising=False)
+
+
+def some_policies(text: str = CHAT_SAFETY, name: str = "policies", **files: str) -> PolicySet:
+    return load_policies(a_folder(Path(name), text, **files))
+
+
+def test_a_folder_whose_tests_show_all_passes_with_every_flag() -> None:
+    a_folder(Path("policies"), a_policy(), tests=[TESTS])
+
+    ran = moderator("test", "--coverage", "--mutate", "--suggest")
+
+    assert ran.code == 0
+    assert ran.out.startswith(
+        "2 tests, 2 passed, 0 failed, 0 errors\n"
+        "\nchat-safety/unsafe-reply (live)\n  1 matched, 1 not matched\n  when safety below 0.30  1 yes, 1 no\n"
+        "3 small changes tried, 3 noticed by a test, 0 not\n"
+        "\n# policy-0.test.yaml: read each one, it expects what is decided today\n# add these under tests:\n"
+        "  - test: unsafe-reply with safety just under 0.30\n"
+    )
+
+
+def test_a_slip_that_goes_unnoticed_ends_with_1() -> None:
+    a_folder(Path("policies"), a_policy(), tests=[TESTS.replace("0.29", "0.1")])
+
+    plain, mutated = moderator("test"), moderator("test", "--mutate")
+
+    assert (plain.code, mutated.code) == (0, 1)
+    assert (
+        "unnoticed P077 chat-safety/unsafe-reply\n  policy-0.yaml:9:15  safety below 0.30 -> below 0.29\n"
+        in mutated.out
+    )
+
+
+def test_slips_are_not_tried_while_tests_fail() -> None:
+    a_folder(Path("policies"), a_policy(), tests=[TESTS.replace("0.29", "0.9")])
+
+    ran = moderator("test", "--mutate")
+
+    assert ran.code == 1
+    assert ran.out.endswith("no changes tried: --mutate needs tests that pass\n")
+
+
+def test_what_the_tests_show_is_written_for_programs_too() -> None:
+    a_folder(Path("policies"), a_policy(), tests=[TESTS.replace("0.29", "0.1")])
+
+    record = json.loads(moderator("test", "--json", "--coverage", "--mutate", "--suggest").out)
+
+    assert record["coverage"][0]["outcomes"] == {"matched": 1, "not matched": 1}
+    assert [one["change"] for one in record["mutation"]["unnoticed"]] == ["safety below 0.30 -> below 0.29"]
+    assert record["suggestions"][0]["tests_for"] == "chat-safety"
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        TESTS.replace("unsafe-reply: matched", "unsafe-replay: matched"),
+        TESTS.partition("  - test: at the limit")[0],
+        "",
+    ],
+    ids=["an unknown rule", "a live rule shown one way only", "no tests at all"],
+)
+def test_what_shows_nothing_ends_with_1(tests: str) -> None:
+    """Acceptance case 40, as far as `policy test` goes."""
+    a_folder(Path("policies"), a_policy(), tests=[tests] if tests else [])
+
+    assert moderator("test").code == 1
+
+
+def test_a_rule_is_read_aloud_by_its_id_its_name_or_its_policys_name() -> None:
+    some_policies()
+
+    by_id, by_name, all_rules = (
+        moderator("explain", "--words", name) for name in ("chat-safety/unsafe-reply", "unsafe-reply", "chat-safety")
+    )
+
+    assert by_id == by_name
+    assert by_id.out == (
+        "unsafe-reply, live: when safety is below 0.30; flag it, high, unsafe content.\n"
+        "Judges assistant replies; where a score is missing it flags.\n"
+    )
+    assert len(all_rules.out.split("\n\n")) == 3
+
+
+def test_a_rule_that_is_not_there_is_named_with_its_neighbour() -> None:
+    some_policies()
+
+    ran = moderator("explain", "--words", "unsafe-repl")
+
+    assert ran.error == 'there is no rule or policy called "unsafe-repl"; did you mean "unsafe-reply"?'
+
+
+@pytest.mark.parametrize("arguments", [[], ["--words", "x", "--decision", "y"]])
+def test_one_thing_is_explained_at_a_time(arguments: list[str]) -> None:
+    assert moderator("explain", *arguments).error.startswith("name one of `--decision FILE`")
+
+
+def test_a_decision_made_by_the_folder_is_decided_again_and_says_nothing_more() -> None:
+    policies = some_policies()
+    decision = json.dumps(a_decision(policies, safety=0.1), indent=2)
+
+    ran = moderator("explain", "--decision", "-", stdin=decision)
+
+    assert ran.code == 0
+    assert ran.out.startswith("FLAG high   snapshot ")
+    assert ran.out.splitlines()[-1] == " reasons: unsafe_content"
+
+
+def test_a_decision_that_comes_out_otherwise_says_so_and_ends_with_1() -> None:
+    policies = some_policies()
+    decision = json.dumps(a_decision(policies, safety=0.1) | {"severity": "low"})
+
+    ran = moderator("explain", "--decision", "-", stdin=decision)
+
+    assert ran.code == 1
+    assert "differs: decided again by its snapshot" in ran.out
+    assert "severity: recorded low, replayed high" in " ".join(ran.out.split())
+
+
+def test_the_snapshot_is_looked_for_where_accepted_policies_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = some_policies(name="old")
+    files = {str(path.relative_to("old")): path.read_bytes() for path in Path("old").rglob("*.*")}
+    KeptPolicies(Path("state")).keep(old.snapshot, files)
+    some_policies(CHAT_SAFETY.replace("below 0.30", "below 0.20"))
+    Path("decision.json").write_text(json.dumps(a_decision(old, safety=0.25)))
+    lost = moderator("explain", "--decision", "decision.json")
+
+    monkeypatch.setenv("MODERATOR_POLICIES__STATE_DIR", "state")
+    found = moderator("explain", "--decision", "decision.json")
+
+    assert (lost.code, found.code) == (0, 0)
+    assert "the policies there today differ: verdict: recorded flag, replayed allow" in " ".join(lost.out.split())
+    assert "live, user-5 is inside 25%" in found.out
+    assert "shown as recorded" not in found.out
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "broken"])
+def test_a_decision_is_explained_though_the_policies_of_today_cannot_be_used(folder: str) -> None:
+    policies = some_policies()
+    a_folder(Path("broken"), "rules: [")
+    decision = json.dumps(a_decision(policies, safety=0.1))
+
+    ran = moderator("explain", "--decision", "-", "--policies", folder, stdin=decision)
+
+    assert ran.code == 0
+    assert "the policies there today cannot be used" in " ".join(ran.out.split())
+
+
+def test_many_decisions_are_explained_one_after_another() -> None:
+    policies = some_policies()
+    lines = "\n".join(json.dumps(a_decision(policies, safety=safety)) for safety in (0.1, 0.9))
+
+    text = moderator("explain", "--decision", "-", stdin=lines)
+    record = [
+        json.loads(line) for line in moderator("explain", "--decision", "-", "--json", stdin=lines).out.splitlines()
+    ]
+
+    assert [block.split()[0] for block in text.out.split("\n\n")] == ["FLAG", "ALLOW"]
+    assert [(one["verdict"], one["snapshot_found"], one["differs"]) for one in record] == [
+        ("flag", True, None),
+        ("allow", True, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", "there is nothing in `-`"),
+        ("{", "cannot explain `-`, line 1: not JSON"),
+        ("[]", "cannot explain `-`, line 1: JSON, but no decision"),
+        ('{"schema": "moderator.decision/1"}', "cannot explain `-`, line 1: a decision whose"),
+    ],
+)
+def test_what_is_no_decision_is_told(text: str, error: str) -> None:
+    some_policies()
+
+    assert moderator("explain", "--decision", "-", stdin=text).error.startswith(error)
+
+
+def test_a_difference_is_told_on_lines_that_fit_a_terminal() -> None:
+    some_policies(name="old")
+    some_policies(
+        CHAT_SAFETY.replace("rule: useless-and-doubtful", "rule: doubtful").replace("0.30", "0.35"), name="new"
+    )
+
+    ran = moderator("diff", "old", "new")
+
+    assert ran.code == 0
+    assert ran.out == (
+        "renamed chat-safety/useless-and-doubtful -> chat-safety/doubtful\n"
+        "  warning: rollout will redraw users unless rollout_seed is kept: write\n"
+        "      rollout_seed: chat-safety/useless-and-doubtful\n"
+        "chat-safety/unsafe-reply: safety below 0.30 -> below 0.35, can only flag more\n"
+        "all verdicts: no claim: count what changes with `moderator policy backtest`\n"
+    )
+
+
+def test_no_difference_is_told_as_such() -> None:
+    some_policies(name="old")
+    some_policies(CHAT_SAFETY.replace("rules:", "# Comments say nothing.\nrules:"), name="new")
+
+    assert moderator("diff", "old", "new").out == "no change in meaning\n"
+    assert json.loads(moderator("diff", "old", "new", "--json").out)["same_meaning"] is True
+
+
+def test_a_difference_is_written_for_programs_too() -> None:
+    some_policies(name="old")
+    some_policies(CHAT_SAFETY.replace("0.30", "0.35"), name="new")
+
+    record = json.loads(moderator("diff", "old", "new", "--json").out)
+
+    assert (record["claim"], record["changes"][0]["what"]) == ("can only flag more", "chat-safety/unsafe-reply")
+
+
+def test_the_schema_goes_beside_the_policies_or_to_stdout() -> None:
+    some_policies()
+
+    beside, out = moderator("schema"), moderator("schema", "--output", "-")
+
+    assert (beside.code, beside.out) == (0, "")
+    assert Path("policies/.schema/policy.json").read_text() == out.out
+    assert json.loads(out.out)["title"] == "A moderator policy"
+
+
+def test_a_schema_that_cannot_be_written_is_told() -> None:
+    some_policies()
+
+    assert moderator("schema", "--output", "policies/settings.yaml/x").error.startswith("cannot write")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["test", "--mutate", "--suggest"], ["explain", "--words", "chat-safety"], ["diff", "policies", "policies"]],
+)
+def test_no_tool_loads_torch_kafka_or_redis(command: list[str]) -> None:
+    a_folder(Path("policies"), a_policy(a_rule()), tests=[TESTS])
+    code = (
+        "import sys\nfrom moderator.__main__ import main\n"
+        f"sys.argv = ['moderator', 'policy', *{command!r}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'kafka', 'redis', 'transformers', 'numpy'} & set(sys.modules)))"
+    )
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert result.stdout.splitlines()[-1] == "[]"
