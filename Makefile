@@ -64,8 +64,12 @@ bench-stream: $(STAMP) ## compare the transactional path to the bare client's lo
 	@$(BIN)/python -m tests.benchmarks.bench_stream $(ARGS)
 
 .PHONY: bench-scoring
-bench-scoring: $(STAMP) ## compare packed scoring to one by one
+bench-scoring: $(STAMP) ## compare packed scoring to padded batches and one by one, on one CPU core
 	@$(BIN)/python -m tests.benchmarks.bench_scoring $(ARGS)
+
+.PHONY: bench-gpu
+bench-gpu: $(STAMP) ## hold packed scoring at full size against a CUDA device's own ceiling (ARGS=--tiny tries it on a CPU)
+	@$(BIN)/python -m tests.benchmarks.bench_gpu $(ARGS)
 
 .PHONY: bench-backtest
 bench-backtest: $(STAMP) ## time a backtest of a million recorded decisions
