@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING, PretrainedConfig
+from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import label_names
@@ -23,9 +24,18 @@ _SCALES: Final[Mapping[object, Scale]] = {
     "multi_label_classification": "sigmoid",
     "single_label_classification": "softmax",
 }
-_SOFT_CAPS: Final = ("attn_logit_softcapping", "final_logit_softcapping", "use_bidirectional_attention")
-_NOT_FOR_US: Final = ("architectures", "auto_map", "dtype", "torch_dtype", "model_type", "_name_or_path", "use_cache")
-"""What names code of others, or says how somebody wants the model run."""
+_UNKNOWN_TO_US: Final = (
+    "attn_logit_softcapping",
+    "final_logit_softcapping",
+    "use_bidirectional_attention",
+    "is_decoder",
+    "add_cross_attention",
+)
+_NOT_FOR_US: Final = (
+    *("architectures", "auto_map", "dtype", "torch_dtype", "model_type", "_name_or_path", "use_cache"),
+    *("id2label", "label2id", "num_labels", "problem_type"),
+)
+"""What names code of others, says how somebody wants the model run, or is read by ourselves."""
 _NO_TOKENS: Final = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"))
 
 
@@ -67,7 +77,7 @@ class ClassifierConfig:
             objectives = label_names(fields)
         except ValueError as error:
             raise ConfigurationError(f"{where}: {error}") from error
-        network = _network(fields, where)
+        network = _network(fields, len(objectives), where)
         return cls(network, objectives, _scale(fields, len(objectives), where), _positions(network))
 
     def refuse_window(self, max_input_tokens: int, where: str) -> None:
@@ -92,12 +102,12 @@ def _refuse_what_we_cannot(fields: Mapping[str, Any], where: str) -> None:
         raise ConfigurationError(f"{where}: `model_type` is `{family}`; a classifier may be of {known}")
     if fields.get("quantization_config") is not None:
         raise ConfigurationError(f"{where}: `quantization_config`: quantized checkpoints cannot be loaded")
-    for name in _SOFT_CAPS:
+    for name in _UNKNOWN_TO_US:
         if fields.get(name):
-            raise ConfigurationError(f"{where}: `{name}` is `{fields[name]}`, which packed attention does not know")
+            raise ConfigurationError(f"{where}: `{name}` is `{fields[name]}`, which is not supported")
 
 
-def _network(fields: Mapping[str, Any], where: str) -> PretrainedConfig:
+def _network(fields: Mapping[str, Any], labels: int, where: str) -> PretrainedConfig:
     for name in SIZES:
         whole(fields, name, where, least=1)
     known = {name: value for name, value in fields.items() if name not in _NOT_FOR_US}
@@ -105,15 +115,25 @@ def _network(fields: Mapping[str, Any], where: str) -> PretrainedConfig:
         known |= _NO_TOKENS  # packed texts have no padding, and an id beyond the vocabulary would stop the embedding
         known["use_cache"] = False
     try:
-        config: PretrainedConfig = CONFIG_MAPPING[fields["model_type"]].from_dict(known)
+        config: PretrainedConfig = CONFIG_MAPPING[fields["model_type"]].from_dict(known, num_labels=labels)
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{where}: {last_line(error)}") from error
+    _check(config, where)
+    return config
+
+
+def _check(config: PretrainedConfig, where: str) -> None:
+    name = "hidden_activation" if config.model_type == "modernbert" else "hidden_act"
+    if getattr(config, name) not in ACT2FN:
+        raise ConfigurationError(f"{where}: `{name}` is `{getattr(config, name)}`, which is no activation")
+    padding = config.pad_token_id
+    if (padding is None and config.model_type == "roberta") or (padding or 0) not in range(config.vocab_size):
+        raise ConfigurationError(f"{where}: `pad_token_id` is `{padding}`, which is no token")
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type") == "longrope":
         raise ConfigurationError(
             f"{where}: `rope_type` is `longrope`: its frequencies would depend on what else is in a pass"
         )
-    return config
 
 
 def _scale(fields: Mapping[str, Any], labels: int, where: str) -> Scale:

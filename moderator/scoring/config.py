@@ -1,5 +1,6 @@
 """What `config.json` of an ArmoRM checkpoint says, checked once."""
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _OPTIONS: Final = (
     "initializer_range",
 )
 _OPTIONAL_SIZES: Final = _OPTIONS[:2]
+_CLASS: Final = re.compile(r"^\w+(Error|Exception): ")
 _MOST: Final = 2**31 - 1
 
 
@@ -167,5 +169,6 @@ def _is_positive(value: object) -> TypeGuard[float]:
 
 
 def last_line(error: Exception) -> str:
-    """Give the line in which transformers says what is wrong."""
-    return str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__
+    """Give the line in which transformers says what is wrong, without the class of its error."""
+    lines = str(error).strip().splitlines()
+    return _CLASS.sub("", lines[-1].strip()) if lines else type(error).__name__
