@@ -3,6 +3,7 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from moderator.cli import exit_codes
 from moderator.cli.policy.output import (
     DEFAULT_FOLDER,
+    WIDTH,
     Folder,
     check_now,
     count,
@@ -68,7 +70,7 @@ def _explain(code: str) -> int:
     if code.upper() not in CODES:
         sys.stderr.write(f"error: there is no code `{code}`; codes are P001 to {max(CODES)}\n")
         return exit_codes.WRONG_CONFIGURATION
-    sys.stdout.write(f"{code.upper()}: {CODES[code.upper()]}\n")
+    sys.stdout.write(f"{fill(f'{code.upper()}: {CODES[code.upper()]}', WIDTH, break_on_hyphens=False)}\n")
     return exit_codes.OK
 
 
@@ -78,7 +80,8 @@ def _write(folder: Path, policies: "PolicySet | None", problems: "list[Problem]"
         modes = [rule.mode for rule in policies.rules]
         shares = ", ".join(f"{modes.count(mode)} {mode}" for mode in ("live", "shadow", "off"))
         sys.stdout.write("".join(f"{line}\n" for line in policies.true_shares()))
-        sys.stdout.write(f"{folder}: {count(len(modes), 'rule')} ({shares}), snapshot {policies.snapshot}\n")
+        sys.stdout.write(f"{folder}: {count(len(modes), 'rule')} ({shares})\n")
+        sys.stdout.write(f"snapshot {policies.snapshot}\n")
     errors = sum(problem.level == "error" for problem in problems)
     sys.stdout.write(f"{count(errors, 'error')}, {count(len(problems) - errors, 'warning')}\n")
 

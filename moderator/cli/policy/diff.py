@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moderator.cli.policy.output import write_json
+from moderator.cli.policy.output import WIDTH, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moderator.policy import PolicySet
     from moderator.policy.tools.diff import Change, Difference
-
-WIDTH = 80
 
 
 def diff(

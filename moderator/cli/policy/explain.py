@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.policy.output import DEFAULT_FOLDER
+from moderator.cli.policy.output import DEFAULT_FOLDER, WIDTH
 from moderator.errors import ConfigurationError, PolicyError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from moderator.policy.model import Rule
 
 STDIN = "-"
-WIDTH = 80
 
 
 def explain(

@@ -11,8 +11,10 @@ import typer
 if TYPE_CHECKING:
     from moderator.policy import PolicySet, Problem
 
-Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="The policy folder.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The policy folder.")]
 DEFAULT_FOLDER = Path("policies")
+WIDTH = 80
+"""Prose is filled to this many columns, wherever it goes."""
 
 _COLOURS = {"error": 31, "failed": 31, "warning": 33, "unnoticed": 33}
 
