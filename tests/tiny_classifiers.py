@@ -91,6 +91,13 @@ def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
     )
 
 
+def special_ids(family: str) -> set[int]:
+    """Give the ids that no text may come to: all special tokens but the one for the unknown."""
+    backend = tokenizer_of(family).backend_tokenizer
+    unknown = getattr(backend.model, "unk_token", None)
+    return {at for at, token in backend.get_added_tokens_decoder().items() if token.content != unknown}
+
+
 _TEMPLATES = {
     "qwen2": CHATML,
     "qwen3": CHATML,
