@@ -272,7 +272,8 @@ class EncodedDecision(NamedTuple):
 
     Attributes:
         value: the `Decision` as JSON.
-        matched: the id and mode of each rule that matched.
+        matched: the id of each rule that matched, and what it counted as: outside its rollout a live rule is shadow.
+        untold: signal and cause of each condition that could not be told, no doubles.
         total_ms: from poll to decision.
     """
 
@@ -287,6 +288,7 @@ class EncodedDecision(NamedTuple):
     severity: Severity | None
     reasons: list[str]
     matched: list[tuple[str, Mode]]
+    untold: list[tuple[str, Cause]]
     snapshot: str
     cached: bool
     total_ms: float

@@ -47,7 +47,13 @@ class Metrics:
             "moderator_rule_matches_total",
             "Decisions in which a rule matched.",
             rule="rule id",
-            mode="`live`, `shadow`",
+            mode="`live`, `shadow` (also a live rule outside its rollout)",
+        )
+        self.scores_missing = new.counter(
+            "moderator_scores_missing_total",
+            "Decisions in which a rule lacked a usable score of a signal; those without any score are `unscored`.",
+            signal="its name",
+            cause="`absent`, `not_a_number`, `not_finite`, `implausible`",
         )
         self.shadow_flips = new.counter(
             "moderator_shadow_flips_total",
@@ -130,6 +136,7 @@ class Metrics:
         _add(self.decisions, ((decision.verdict, decision.status) for decision in decisions))
         _add(self.shadow_flips, _shadow_flips(decisions))
         _add(self.rule_matches, _matches(decisions))
+        _add(self.scores_missing, (untold for decision in decisions for untold in decision.untold))
         for decision in decisions:
             self.event_seconds.observe(decision.total_ms / 1_000)
 

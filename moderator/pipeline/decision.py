@@ -1,7 +1,7 @@
 """Put together the published record: one event, its scores, what the policy says of them, and why."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import mul
@@ -9,6 +9,7 @@ from operator import mul
 import orjson
 
 from moderator.events import (
+    Cause,
     ChatEvent,
     Contribution,
     Decision,
@@ -19,6 +20,7 @@ from moderator.events import (
     ModelReference,
     PolicyReference,
     Record,
+    RuleResult,
     Scores,
     ScoreSummary,
     Timing,
@@ -145,11 +147,21 @@ def encode(decision: Decision) -> EncodedDecision:
         status=decision["status"],
         severity=decision["severity"],
         reasons=decision["reasons"],
-        matched=[(rule["rule"], rule["mode"]) for rule in decision["rules"] if rule["outcome"] == "matched"],
+        matched=[
+            (rule["rule"], "live" if rule["counted"] else "shadow")
+            for rule in decision["rules"]
+            if rule["outcome"] == "matched"
+        ],
+        untold=_untold(decision["rules"]) if decision["status"] == "degraded" else [],
         snapshot=decision["policy"]["snapshot"],
         cached=decision["cached"],
         total_ms=decision["timing_ms"]["total"],
     )
+
+
+def _untold(rules: Iterable[RuleResult]) -> list[tuple[str, Cause]]:
+    conditions = (condition for rule in rules for condition in rule["conditions"])
+    return sorted({(each["signal"], each["cause"]) for each in conditions if "cause" in each})
 
 
 def content_hash(event: ChatEvent) -> str:

@@ -46,6 +46,14 @@ def test_matches_are_counted_by_rule_and_mode() -> None:
     assert _value(metrics, "moderator_rule_matches_total", rule="c", mode="shadow") == 1
 
 
+def test_scores_that_rules_lacked_are_counted_by_signal_and_cause() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    metrics.count_outcomes([an_encoded_decision(untold=[("safety", "not_finite")]), an_encoded_decision()])
+
+    assert _value(metrics, "moderator_scores_missing_total", signal="safety", cause="not_finite") == 1
+
+
 def test_a_verdict_that_shadow_rules_would_change_is_a_flip() -> None:
     metrics = Metrics(CollectorRegistry())
 

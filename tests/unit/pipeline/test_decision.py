@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from moderator.events import ChatEvent, Decision, Scores, Unscored
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.pipeline.decision import Decider, Timestamps, encode, explain, iso_time
 from moderator.pipeline.moderation import ScoredEvent
-from tests.builders import a_model, a_record, a_turn, an_event, some_policies, some_scores
+from moderator.policy import load_policies
+from tests.builders import POLICY_FILES, a_model, a_record, a_turn, an_event, some_policies, some_scores
 
 AT = Timestamps(10.012, 10.0435, 10.0482, "2026-10-05T12:00:00.412Z")
 
@@ -91,6 +93,24 @@ def test_the_encoded_decision_is_the_decision_and_names_the_rules_that_matched(d
     assert (encoded.event_id, encoded.tenant, encoded.verdict, encoded.severity) == ("e", "acme", "allow", None)
     assert encoded.matched == [("safety/doubtful", "shadow")]
     assert encoded.total_ms == decision["timing_ms"]["total"]
+
+
+def test_the_encoded_decision_names_each_score_that_its_rules_lacked_once(decider: Decider) -> None:
+    lacking, whole = (encode(decide(decider, some_scores(safety, 0.5))) for safety in (math.nan, 0.5))
+
+    assert (lacking.status, lacking.untold) == ("degraded", [("safety", "not_finite")])
+    assert whole.untold == []
+
+
+def test_a_live_rule_outside_its_rollout_is_counted_as_shadow(tmp_path: Path) -> None:
+    some_policies(tmp_path)
+    rolled_out = POLICY_FILES["safety.yaml"].replace("mode: live", "mode: live\n    rollout: 0.01% of users")
+    (tmp_path / "safety.yaml").write_text(rolled_out)
+    decider = Decider(load_policies(tmp_path), a_model())
+
+    encoded = encode(decide(decider, some_scores(0.1, 0.5), an_event(user="user-1")))
+
+    assert (encoded.verdict, encoded.matched) == ("allow", [("safety/doubtful", "shadow"), ("safety/unsafe", "shadow")])
 
 
 def test_a_repeat_has_the_same_id_and_any_difference_another(decider: Decider) -> None:
