@@ -1,18 +1,17 @@
 """Conditions, scopes and rules compiled once into closures over whole numbers, for the hot path."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from moderator.events import Cause, ChatEvent, ConditionResult, Mode, Outcome, RuleResult, Severity
+from moderator.events import ChatEvent, ConditionResult, Mode, Outcome, RuleResult, Severity
 from moderator.policy.logic import Held, Verdicts, compile_rule
 from moderator.policy.model import Calibration, Condition, Exemption, Rule, Scope, leaves
 from moderator.policy.percent import limit_micro, percent_bounds
 from moderator.policy.readings import Reading, noise_of
 from moderator.policy.rollout import Rollouts, compile_rollout
-from moderator.policy.scale import MILLION
+from moderator.policy.scale import MAX_MICRO, MILLION
 from moderator.policy.scopes import normal_locale
 from moderator.policy.settings_file import METADATA
 
@@ -20,11 +19,8 @@ Field = Callable[[ChatEvent], str | None]
 Fields = Sequence[str | None]
 Lines = tuple[tuple[int, frozenset[str], tuple[str, ...]], ...]
 Part = Literal["when", "unless"]
-Evaluate = Callable[[Sequence[Reading]], ConditionResult]
 Limit = tuple[int, int, int]
 """Of a comparison: least and greatest reward for which it holds, and the score at its edge; all in whole millionths."""
-
-_OUTCOMES: Mapping[Held, Outcome] = MappingProxyType({True: "matched", False: "not matched", None: "unknown"})
 
 
 def compile_field(field: str) -> Field:
@@ -68,6 +64,50 @@ class Spare:
         return (self.until_ms is None or at_ms < self.until_ms) and fits(self.lines, fields)
 
 
+class CompiledCondition(NamedTuple):
+    """One comparison; all limits in whole millionths.
+
+    Attributes:
+        template: its result with all that is known beforehand; copying it is quicker than writing it anew.
+        place: position of the signal's reading.
+        least, greatest: rewards for which it holds.
+        edge: the score from which the margin counts; None for `missing`.
+        sign: 1 where more than the edge holds, -1 where less does.
+        noise: how far one text's scores may lie apart; 0, which makes nothing borderline, where that is not known.
+    """
+
+    template: ConditionResult
+    place: int
+    least: int
+    greatest: int
+    edge: int | None
+    sign: int
+    noise: int
+
+
+def evaluate(conditions: Iterable[CompiledCondition], readings: Sequence[Reading]) -> list[ConditionResult]:
+    """Evaluate every condition, in the order given."""
+    results = []
+    for template, place, least, greatest, edge, sign, noise in conditions:
+        micro, score_micro, score, cause = readings[place]
+        result = template.copy()
+        results.append(result)
+        if micro is None:
+            result["holds"] = True if edge is None else None
+            if edge is not None and cause is not None:
+                result["cause"] = cause
+            continue
+        result["score"] = score
+        if least <= micro <= greatest:
+            result["holds"] = True
+        if edge is not None:
+            distance = (score_micro - edge) * sign
+            result["margin"] = distance / MILLION
+            if noise and -noise <= distance <= noise:
+                result["borderline"] = True
+    return results
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
     """One rule that is not off.
@@ -75,11 +115,10 @@ class CompiledRule:
     Attributes:
         scope: position of its scope among the judge's.
         signals: positions of the signals that its conditions read.
-        evaluators: one for each condition, in the order of `Rule.conditions`.
-        holds: what their verdicts make together.
-        results: by what they make, a result with all that is known beforehand.
-        is_single: it has one condition, whose verdict is the rule's.
-        is_plain: it is always in force, for every unit, and spares nobody.
+        conditions: in the order of `Rule.conditions`.
+        holds: what their verdicts make together; None for a single condition, whose verdict is the rule's.
+        template: the result of a rule that does not match, with all that is known beforehand.
+        is_limited: it has a schedule or a rollout, which is told of whatever the verdict.
     """
 
     id: str
@@ -90,11 +129,10 @@ class CompiledRule:
     scope: int
     signals: frozenset[int]
     flags_when_missing: bool
-    evaluators: tuple[Evaluate, ...]
-    holds: Callable[[Verdicts], Held]
-    results: Mapping[Held, RuleResult]
-    is_single: bool
-    is_plain: bool
+    conditions: tuple[CompiledCondition, ...]
+    holds: Callable[[Verdicts], Held] | None
+    template: RuleResult
+    is_limited: bool
     starts_ms: int | None
     until_ms: int | None
     rollout: Rollouts | None
@@ -138,8 +176,6 @@ def compile_whole_rule(rule: Rule, binding: Binding) -> CompiledRule:
     """Compile a rule that is not off."""
     assert rule.mode != "off"
     unless = tuple(leaves(rule.unless)) if rule.unless else ()
-    spares = _compile_spares(rule, binding)
-    is_timeless = rule.starts_ms is None and rule.until_ms is None
     return CompiledRule(
         id=rule.id,
         mode=rule.mode,
@@ -149,31 +185,25 @@ def compile_whole_rule(rule: Rule, binding: Binding) -> CompiledRule:
         scope=binding.scopes.index(compile_scope(rule.scope, binding.fields)),
         signals=frozenset(binding.positions[condition.signal.name] for condition in rule.conditions),
         flags_when_missing=rule.flags_when_missing,
-        evaluators=(
+        conditions=(
             *(_compile_condition(condition, "when", binding) for condition in leaves(rule.when)),
             *(_compile_condition(condition, "unless", binding) for condition in unless),
         ),
-        holds=compile_rule(rule),
-        results={held: _rule_template(rule, outcome) for held, outcome in _OUTCOMES.items()},
-        is_single=rule.unless is None and len(rule.conditions) == 1,
-        is_plain=is_timeless and rule.rollout is None and not spares,
+        holds=compile_rule(rule) if len(rule.conditions) > 1 else None,
+        template={
+            "rule": rule.id,
+            "outcome": "not matched",
+            "counted": False,
+            "mode": rule.mode,
+            "severity": rule.flag.severity,
+            "conditions": [],
+        },
+        is_limited=any(limit is not None for limit in (rule.starts_ms, rule.until_ms, rule.rollout)),
         starts_ms=rule.starts_ms,
         until_ms=rule.until_ms,
         rollout=compile_rollout(rule.rollout) if rule.rollout else None,
-        spares=spares,
+        spares=_compile_spares(rule, binding),
     )
-
-
-def _rule_template(rule: Rule, outcome: Outcome) -> RuleResult:
-    assert rule.mode != "off"
-    return {
-        "rule": rule.id,
-        "outcome": outcome,
-        "counted": False,
-        "mode": rule.mode,
-        "severity": rule.flag.severity,
-        "conditions": [],
-    }
 
 
 def _compile_spares(rule: Rule, binding: Binding) -> tuple[Spare, ...]:
@@ -189,59 +219,23 @@ def _compile_spares(rule: Rule, binding: Binding) -> tuple[Spare, ...]:
     return (*exceptions, *exemptions)
 
 
-def _compile_condition(condition: Condition, part: Part, binding: Binding) -> Evaluate:
-    index = binding.positions[condition.signal.name]
-    untold = _template(condition, part, holds=None)
-    holding, missing = _template(condition, part, holds=True), _template(condition, part, holds=False)
-    if condition.comparison == "missing":
-        return _compile_missing(index, holding, missing)
-    least, greatest, edge = _limit(condition, binding.calibration)
-    is_upper = condition.comparison in ("below", "at most", "in the lowest")
-    # Noise that was measured as none makes nothing borderline, nor does noise that was not measured.
-    noise = noise_of(condition.signal, binding.calibration)
-
-    def evaluate(readings: Sequence[Reading]) -> ConditionResult:
-        micro, score_micro, score, cause = readings[index]
-        if micro is None:
-            return _told_why(untold.copy(), cause)
-        result = holding.copy() if least <= micro <= greatest else missing.copy()
-        distance = edge - score_micro if is_upper else score_micro - edge
-        result["score"] = score
-        result["margin"] = distance / MILLION
-        if noise and -noise <= distance <= noise:
-            result["borderline"] = True
-        return result
-
-    return evaluate
-
-
-def _compile_missing(index: int, holding: ConditionResult, missing: ConditionResult) -> Evaluate:
-    def evaluate(readings: Sequence[Reading]) -> ConditionResult:
-        micro, _, score, _ = readings[index]
-        result = holding.copy() if micro is None else missing.copy()
-        result["score"] = score
-        return result
-
-    return evaluate
-
-
-def _template(condition: Condition, part: Part, *, holds: bool | None) -> ConditionResult:
-    """Give a result with all that is known beforehand; copying it is quicker than writing it anew."""
-    return {
+def _compile_condition(condition: Condition, part: Part, binding: Binding) -> CompiledCondition:
+    template: ConditionResult = {
         "part": part,
         "signal": condition.signal.name,
         "phrase": condition.phrase,
         "score": None,
-        "holds": holds,
+        "holds": False,
         "margin": None,
         "borderline": False,
     }
-
-
-def _told_why(result: ConditionResult, cause: Cause | None) -> ConditionResult:
-    assert cause is not None
-    result["cause"] = cause
-    return result
+    place = binding.positions[condition.signal.name]
+    if condition.comparison == "missing":
+        return CompiledCondition(template, place, MAX_MICRO, -MAX_MICRO, None, 0, 0)
+    least, greatest, edge = _limit(condition, binding.calibration)
+    sign = -1 if condition.comparison in ("below", "at most", "in the lowest") else 1
+    noise = noise_of(condition.signal, binding.calibration)
+    return CompiledCondition(template, place, least, greatest, edge, sign, noise)
 
 
 def _limit(condition: Condition, calibration: Calibration | None) -> Limit:

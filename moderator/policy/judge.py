@@ -10,6 +10,7 @@ from moderator.policy.compiled import (
     compile_field,
     compile_scope,
     compile_whole_rule,
+    evaluate,
     fits,
 )
 from moderator.policy.model import Calibration, Exemption, Rule, Settings, Signal
@@ -73,7 +74,11 @@ class Judge:
         self._fields = tuple(compile_field(field) for field in fields)
         self._scopes = tuple(dict.fromkeys(compile_scope(rule.scope, fields) for rule in active))
         binding = Binding(positions, fields, self._scopes, calibration, exemptions)
-        self._rules = tuple(compile_whole_rule(rule, binding) for rule in active)
+        compiled = (compile_whole_rule(rule, binding) for rule in active)
+        # What every event needs of a rule lies side by side: unpacking is quicker than looking it up.
+        self._plan = tuple(
+            (rule, rule.scope, rule.conditions, rule.holds, rule.template, rule.is_limited) for rule in compiled
+        )
         self._unscored_verdict: Verdict = settings.unscored_verdict
 
     def decide(self, event: ChatEvent, rewards: Sequence[float | None] | None, at_ms: int) -> Judgement:
@@ -113,18 +118,20 @@ class Judge:
         results: list[RuleResult] = []
         counting: list[tuple[CompiledRule, Outcome]] = []
         would_flag = False
-        for rule in self._rules:
-            if not applies[rule.scope]:
+        for rule, scope, compiled, holds, template, is_limited in self._plan:
+            if not applies[scope]:
                 continue
-            conditions = [evaluate(readings) for evaluate in rule.evaluators]
-            held = conditions[0]["holds"] if rule.is_single else rule.holds([each["holds"] for each in conditions])
-            result = rule.results[held].copy()
+            conditions = evaluate(compiled, readings)
+            held = conditions[0]["holds"] if holds is None else holds([each["holds"] for each in conditions])
+            result = template.copy()
             result["conditions"] = conditions
             results.append(result)
+            if held is not False:
+                result["outcome"] = "matched" if held else "unknown"
+            elif not is_limited:
+                continue
             acts = rule.flags_when_missing if held is None else held
-            if not rule.is_plain:
-                acts = rule.finish(result, event, fields, at_ms, acts=acts)
-            if acts:
+            if rule.finish(result, event, fields, at_ms, acts=acts):
                 would_flag = True
                 if rule.mode == "live" and result.get("rollout") != "outside":
                     result["counted"] = True

@@ -1,11 +1,12 @@
 """How long twenty rules take for one event, beside the same comparisons written out by hand.
 
-    python -m tests.benchmarks.bench_policy [--events 20000]
+    python -m tests.benchmarks.bench_policy [--events 1000]
 
 The last line on stdout is JSON. Exit 1: the bound of 20 microseconds an event is not met.
 """
 
 import argparse
+import gc
 import json
 import random
 import sys
@@ -19,7 +20,8 @@ from moderator.policy import Judge, load_policies
 
 BOUND_US = 20.0
 RULES = 20
-ROUNDS = 7
+_LIMITS = tuple(number / 100 for number in range(10, 10 + RULES))
+ROUNDS = 40
 OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness", "helpsteer-correctness", "ultrafeedback-honesty")
 SETTINGS = """\
 format: 1
@@ -40,21 +42,32 @@ signals:
 CONDITIONS = (
     "safety: below 0.{:02}",
     "helpfulness: below 1.{:02}",
+    "usefulness: at most 0.{:02}",
     "all: [safety: below 0.5, usefulness: below 1.{:02}]",
     "any: [safety: below 0.{:02}, correctness: below 0.5]",
 )
-EXTRAS = ("", "unless: {correctness: at least 3.0}", "except: [{role: staff}]", "rollout: 25% of users")
+EXTRAS = {
+    3: "unless: {correctness: at least 3.0}",
+    7: "except: [{role: staff}]",
+    11: "rollout: 25% of users",
+    15: "starts: 2026-10-01",
+}
+"""One condition in three rules of five, two in the others, and now and then something more, as in real policies."""
 
 
 def main() -> int:
     """Measure, print a table and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=20_000, help="events a round")
+    parser.add_argument("--events", type=int, default=1_000, help="events a round")
     count = parser.parse_args().events
     draw = random.Random(1)
-    rewards = [tuple(draw.uniform(0.0, 1.0) for _ in OBJECTIVES) for _ in range(count)]
+    rewards = [tuple(min(1.0, max(0.0, draw.gauss(0.7, 0.2))) for _ in OBJECTIVES) for _ in range(count)]
     events = [an_event(f"user-{number}") for number in range(count)]
     judge = a_judge()
+    # As the stream does: what start-up made is never looked at again, and what an event leaves holds no cycles.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     rounds = [(per_event_us(rewards, by_hand), per_event_us(rewards, judging(judge, events))) for _ in range(ROUNDS)]
     hand_us, judge_us = (min(column) for column in zip(*rounds, strict=True))
     print(f"{RULES} rules: {judge_us:.1f} us an event; the bare comparisons: {hand_us:.1f} us")
@@ -79,9 +92,13 @@ def judging(judge: Judge, events: Sequence[ChatEvent]) -> Callable[[int, tuple[f
 def by_hand(_: int, rewards: tuple[float, ...]) -> object:
     """Make the comparisons of all rules with nothing recorded."""
     safety, helpfulness, correctness = rewards[:3]
+    usefulness = min(helpfulness, correctness)
     return [
-        (safety < 0.3, helpfulness < 0.4, safety < 0.5 and helpfulness < 0.3, safety < 0.2 or correctness < 0.2)
-        for _ in range(RULES // 4)
+        *(safety < limit for limit in _LIMITS[0::5]),
+        *(helpfulness < limit for limit in _LIMITS[1::5]),
+        *(usefulness <= limit for limit in _LIMITS[2::5]),
+        *(safety < 0.5 and usefulness < limit for limit in _LIMITS[3::5]),
+        *(safety < limit or correctness < 0.2 for limit in _LIMITS[4::5]),
     ]
 
 
@@ -97,11 +114,10 @@ def a_judge() -> Judge:
 
 
 def a_rule(number: int) -> str:
-    """Every fourth one of a kind."""
-    when = CONDITIONS[number % 4].format(10 + number)
-    extra = EXTRAS[number // 4 % 4]
+    """Every fifth one of a kind."""
+    when = CONDITIONS[number % 5].format(10 + number)
     lines = [f"rule: r{number}", "about: x", f"mode: {'shadow' if number % 5 == 0 else 'live'}", f"when: {{{when}}}"]
-    lines += [extra] if extra else []
+    lines += [EXTRAS[number]] if number in EXTRAS else []
     return "  - " + "\n    ".join([*lines, "flag: {severity: medium, reason: low_quality}"]) + "\n"
 
 
