@@ -1,6 +1,7 @@
 """Policies taken up, refused and taken back while a stream runs, look by look."""
 
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -242,13 +243,13 @@ def test_case_37_a_broken_save_and_an_emptied_folder_leave_the_last_good_policie
     assert "the folder is empty" in stage.said("policies_refused")[1]["error"]
 
 
-def test_case_38_two_files_changed_a_second_apart_are_never_a_mixed_snapshot(stage: Stage) -> None:
+@pytest.mark.parametrize("looks_between", [0, 1])
+def test_case_38_two_files_changed_a_second_apart_are_never_a_mixed_snapshot(stage: Stage, looks_between: int) -> None:
     stage.look(2)
     edit(stage)
-    stage.look()  # falls between the two writes
-    (stage.folder / "settings.yaml").write_text(
-        POLICY_FILES["settings.yaml"].replace("unscored: flag", "unscored: allow")
-    )
+    stage.look(looks_between)
+    settings = POLICY_FILES["settings.yaml"].replace("if_unscored: flag", "if_unscored: allow")
+    (stage.folder / "settings.yaml").write_text(settings)
 
     stage.look(2)
 
@@ -428,3 +429,25 @@ def test_replicas_that_share_a_state_folder_do_not_fight_over_what_was_good_last
     old.look()  # has not seen the edit twice yet
 
     assert KeptPolicies(tmp_path / "state").last_good() == new.running.snapshot
+
+
+def test_a_folder_that_hangs_shows_as_stale_and_following_it_ends_when_asked(stage: Stage) -> None:
+    is_hanging, goes_on, stop = threading.Event(), threading.Event(), threading.Event()
+
+    class HangingWatch(FolderWatch):
+        def look(self) -> None:
+            is_hanging.set()
+            goes_on.wait()
+
+    stage.reloading._watch = HangingWatch(stage.folder)
+    thread = threading.Thread(target=stage.reloading.follow, args=(stop,), daemon=True)
+    thread.start()
+    assert is_hanging.wait(10)
+    stage.clock.advance(60)
+    stale_s = stage.metric("stale_seconds")
+    stop.set()
+    goes_on.set()
+    thread.join(10)
+
+    assert stale_s == 60
+    assert not thread.is_alive()
