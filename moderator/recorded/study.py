@@ -104,7 +104,7 @@ class Ledger:
     def number(self, batches: Iterable[Batch]) -> Iterator[tuple[int, Batch]]:
         """Hand out batches with their numbers, until more of what is wrong would not be shown."""
         for number, batch in enumerate(batches):
-            if self._problems >= SHOWN_PROBLEMS:
+            if self._problems > SHOWN_PROBLEMS:
                 return
             self._out[number] = batch
             yield number, batch

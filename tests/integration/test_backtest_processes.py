@@ -1,0 +1,68 @@
+"""Backtests whose work is shared by processes: they find what one finds, and tell what goes wrong in another."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from moderator.errors import ConfigurationError, StoppedError
+from moderator.events import Decision
+from moderator.policy import PolicySet
+from moderator.recorded.backtest import Backtest, Plan
+from moderator.recorded.batches import Lines, ranges_of
+from moderator.recorded.labels import NO_LABELS
+from moderator.recorded.study import count_all
+from tests.unit.policy.folders import a_policy, a_rule, a_set
+from tests.unit.recorded.decisions import USUAL, changed, recorded, some_recorded, write_lines
+
+
+@pytest.fixture
+def policies(tmp_path: Path) -> PolicySet:
+    return a_set(tmp_path / "policies", a_policy())
+
+
+def test_two_processes_find_what_one_finds(tmp_path: Path, policies: PolicySet) -> None:
+    candidate = a_set(tmp_path / "candidate", a_policy(a_rule("safety: below 0.5")))
+    decisions = some_recorded(policies, [nth / 100 for nth in range(100)])
+    file = write_lines(tmp_path / "decisions.jsonl", [*decisions, changed(recorded(policies, *USUAL), verdict="flag")])
+    make = partial(Backtest, Plan(policies, candidate, NO_LABELS, "safety"))
+    size = file.stat().st_size
+    done: list[int] = []
+
+    one, two = (
+        count_all(make, ranges_of(file, size, size // 7), processes=processes, advance=done.append)
+        for processes in (1, 2)
+    )
+
+    assert one.flips == two.flips
+    assert one.curves == two.curves
+    assert one.nearest == two.nearest
+    assert one.fidelity.differences == two.fidelity.differences
+    assert sum(done) == 2 * size
+
+
+def test_what_another_process_finds_wrong_is_told_with_its_line(tmp_path: Path, policies: PolicySet) -> None:
+    decisions = some_recorded(policies, [nth / 100 for nth in range(60)])
+    decisions[44] = b"{"
+    file = write_lines(tmp_path / "decisions.jsonl", decisions)
+    make = partial(Backtest, Plan(policies, policies, NO_LABELS))
+
+    with pytest.raises(ConfigurationError, match=r"decisions.jsonl` line 45: not JSON"):
+        count_all(make, ranges_of(file, file.stat().st_size, 4_096), processes=2, advance=lambda _: None)
+
+
+class Dying:
+    """A study whose process ends at once."""
+
+    counted = None
+
+    def add(self, position: tuple[int, int], decision: Decision) -> None:
+        os._exit(9)
+
+
+def test_a_process_that_ends_by_itself_is_told(policies: PolicySet) -> None:
+    batch = Lines("standard input", [recorded(policies, *USUAL)], 1)
+
+    with pytest.raises(StoppedError, match="has ended"):
+        count_all(Dying, [batch, batch], processes=2, advance=lambda _: None)  # type: ignore[type-var]
