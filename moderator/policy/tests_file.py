@@ -1,14 +1,11 @@
 """One `*.test.yaml` file -> its tests, with every name resolved and every score exact."""
 
-import math
-from collections.abc import Mapping
-from fractions import Fraction
 from typing import Literal, get_args
 
 from moderator.events import SEVERITIES, Severity, Status
 from moderator.policy.context import Context
-from moderator.policy.model import Expectation, OtherScores, PolicyTest, Signal, TestOutcome
-from moderator.policy.percent import typical_micro
+from moderator.policy.given_scores import read_scores
+from moderator.policy.model import Expectation, OtherScores, PolicyTest, TestOutcome
 from moderator.policy.problems import Report, Span, did_you_mean, quote
 from moderator.policy.reading import (
     Block,
@@ -18,18 +15,15 @@ from moderator.policy.reading import (
     read_entries,
     read_items,
     read_name,
-    read_number,
     read_once,
     read_text,
 )
-from moderator.policy.scale import MILLION, show
 from moderator.policy.scopes import SPEAKERS
 from moderator.policy.settings_file import VERDICTS
 from moderator.policy.times import read_time
 from moderator.policy.yaml_tree import Node, Scalar
 from moderator.policy.yaml_tree import Sequence as ListNode
 
-MISSING = "missing"
 _UNMATCHED_FIELDS = ("user", "conversation_id", "id")
 """Fields of an event that no rule matches on and a rollout may go by; a test may give them."""
 _OUTCOMES: tuple[TestOutcome, ...] = (
@@ -82,7 +76,7 @@ def _read_test(node: Node, policy: str | None, seen: dict[str, Span], context: C
     event = _read_event(given, context)
     at_ms = read_time(given.get("time"), "time", report)
     other_scores = read_choice(given.get("other_scores"), "other_scores", _OTHER_SCORES, report)
-    micro_by_signal = _read_scores(given, other_scores, context)
+    micro_by_signal = read_scores(given, other_scores, context)
     expected = _read_expectation(expect, policy, context)
     if name is None or policy is None or expected is None:
         return None
@@ -134,102 +128,6 @@ def _require_fields(given: set[str], span: Span, context: Context) -> None:
         if presence == "always" and field not in given:
             hint = "production events always have it"
             context.report.error("P071", span, f"the test gives no {field}", hint)
-
-
-def _read_scores(given: Block, other_scores: OtherScores | None, context: Context) -> dict[str, int | None] | None:
-    """Read the scores in whole millionths of a reward; None for `scores: missing`."""
-    report, signals = context.report, context.signals
-    node = given.get("scores")
-    if node is None and other_scores is None:
-        node = given.need("scores", "scores: {safety: 0.30, …}, or scores: missing")
-    if signals is None or (isinstance(node, Scalar) and node.text == MISSING):
-        return None
-    entries = None if node is None else read_entries(node, "scores", report)
-    if entries is None and node is not None:
-        return None
-    scores: dict[str, int | None] = {}
-    for key, value in entries.entries if entries else ():
-        if _is_plain_signal(key, signals, report) and (signal := signals[key.text]) is not None:
-            scores[key.text] = _read_score(value, signal, report)
-    _fill_in(scores, other_scores, entries.span if entries else given.span, context)
-    _check_twins(scores, signals, entries.span if entries else given.span, report)
-    return scores
-
-
-def _is_plain_signal(key: Scalar, signals: Mapping[str, Signal | None], report: Report) -> bool:
-    if key.text not in signals:
-        hint = f"{did_you_mean(key.text, signals)} {choices('signals.yaml', signals)}".strip()
-        report.error("P010", key.span, f"there is no signal called {quote(key.text)}", hint)
-        return False
-    signal = signals[key.text]
-    if signal is None or not signal.members:
-        return True
-    members = " and ".join(member.name for member in signal.members)
-    report.error("P011", key.span, f"{key.text} follows from {members}", "give the scores of these instead")
-    return False
-
-
-def _fill_in(scores: dict[str, int | None], other_scores: OtherScores | None, span: Span, context: Context) -> None:
-    """Give each signal that the test does not name the score that `other_scores` stands for."""
-    given = {signal.objective: scores[signal.name] for signal in _plain(context) if signal.name in scores}
-    for signal in _plain(context):
-        if signal.name in scores:
-            continue
-        if other_scores is None:
-            hint = f"write {signal.name}: and a number, or missing; or other_scores: missing for all the rest"
-            context.report.error("P071", span, f"the test gives no score for {signal.name}", hint)
-        elif other_scores == MISSING or signal.objective in given:
-            scores[signal.name] = given.get(signal.objective)
-        else:
-            scores[signal.name] = _typical(signal, span, context)
-
-
-def _plain(context: Context) -> list[Signal]:
-    signals = (context.signals or {}).values()
-    return [signal for signal in signals if signal is not None and not signal.members]
-
-
-def _typical(signal: Signal, span: Span, context: Context) -> int | None:
-    """Give the median of the first calibration, by which percent phrases are tested too."""
-    calibration = next(iter(context.calibrations.values()), None)
-    typical = None if calibration is None else typical_micro(signal, calibration)
-    if typical is None:
-        message = f"no calibration says what is typical of {signal.name}"
-        context.report.error("P071", span, message, f"write {signal.name}: and a number, or missing")
-    return typical
-
-
-def _check_twins(
-    scores: Mapping[str, int | None], signals: Mapping[str, Signal | None], span: Span, report: Report
-) -> None:
-    """Report two signals of one objective whose scores do not come from one reward."""
-    first: dict[str, str] = {}
-    for name, micro in scores.items():
-        signal = signals[name]
-        assert signal is not None
-        other = first.setdefault(signal.objective, name)
-        if scores[other] != micro:
-            message = f"{other} and {name} are both read from {signal.objective}, and no reward gives both scores"
-            report.error("P072", span, message, "give scores that belong together")
-
-
-def _read_score(node: Node, signal: Signal, report: Report) -> int | None:
-    if isinstance(node, Scalar) and node.text == MISSING:
-        return None
-    score = read_number(node, f"the score of {signal.name}", report)
-    if score is None:
-        return None
-    micro = signal.scale.micro_of(score)
-    if micro.denominator == 1:
-        return int(micro)
-    near = sorted({signal.scale.score_of(whole) for whole in (math.floor(micro), math.ceil(micro))})
-    message = f"no score of {signal.name} is exactly this: rewards have 6 decimals"
-    report.error("P072", node.span, message, f"write {' or '.join(map(_show_exact, near))}")
-    return None
-
-
-def _show_exact(score: Fraction) -> str:
-    return show(score) if MILLION % score.denominator == 0 else str(float(score))
 
 
 def _read_expectation(block: Block, policy: str | None, context: Context) -> Expectation | None:

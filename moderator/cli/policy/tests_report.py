@@ -8,7 +8,8 @@ from itertools import groupby
 from moderator.cli.policy.output import count, paint, problem_record, write_json, write_problems
 from moderator.policy.problems import Problem, printable
 from moderator.policy.tools.coverage import ConditionCoverage, RuleCoverage
-from moderator.policy.tools.mutate import Mutant, Mutation
+from moderator.policy.tools.mutants import Mutant
+from moderator.policy.tools.mutate import Mutation
 from moderator.policy.tools.suggest import Suggestion
 from moderator.policy.trial import TestResult
 

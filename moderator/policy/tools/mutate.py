@@ -1,36 +1,17 @@
-"""Small wrong changes to rules: where no test notices one, the tests would let the same slip pass."""
+"""Mutation testing of policies: where no test notices a small change, the tests would let the same slip pass."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import TypeVar
 
+from moderator.events import Outcome
 from moderator.policy.loader import PolicySet
-from moderator.policy.model import Comparison, Condition, Expression, Group, Policy, Rule
-from moderator.policy.problems import Span
-from moderator.policy.scale import show
+from moderator.policy.model import Policy, Rule
 from moderator.policy.tools.covers import Placed, covers
-from moderator.policy.tools.nudge import nudge_of
+from moderator.policy.tools.mutants import Mutant, mutants_of
 from moderator.policy.trial import run_tests
 
-Item = TypeVar("Item")
-
-_LEAST_PERCENT, _MOST_PERCENT = Fraction(1, 10), Fraction(50)
-_STRICTER: dict[Comparison, Comparison] = {
-    "below": "at most",
-    "at most": "below",
-    "at least": "above",
-    "above": "at least",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One change to one rule; `change` says it in words, `span` is where."""
-
-    rule: Rule
-    change: str
-    span: Span
+_Came = list[tuple[Outcome, bool]]
+"""Outcome of a rule and whether it counted; empty where it does not apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,87 +30,30 @@ def mutate(policies: PolicySet) -> Mutation:
     tried = 0
     unnoticed: list[Mutant] = []
     for rule in policies.active_rules:
+        usual = _alone(rule, policies)
         for mutant in mutants_of(rule):
-            is_noticed = _is_noticed(mutant, policies)
+            is_noticed = _is_noticed(mutant, usual, policies)
             if is_noticed or not _flags_the_same(rule, mutant.rule, policies):
                 tried += 1
                 unnoticed += [] if is_noticed else [mutant]
     return Mutation(tried, tuple(unnoticed))
 
 
-def mutants_of(rule: Rule) -> Iterator[Mutant]:
-    """Give each small change: limits nudged, below and at most swapped, all and any swapped, exceptions dropped."""
-    for when, change, span in _changed(rule.when):
-        yield Mutant(replace(rule, when=when), change, span)
-    if rule.unless is not None:
-        for unless, change, span in _changed(rule.unless):
-            yield Mutant(replace(rule, unless=unless), f"unless {change}", span)
-        yield Mutant(replace(rule, unless=None), "without unless", rule.span)
-    for number, spares in enumerate(_with_one_less(rule.spares), start=1):
-        yield Mutant(replace(rule, spares=spares), f"without item {number} of except", rule.span)
-    for line, scope in zip(rule.scope, _with_one_less(rule.scope), strict=True):
-        yield Mutant(replace(rule, scope=scope), f"without applies_to {line.field}", rule.span)
-    if rule.starts_ms is not None:
-        yield Mutant(replace(rule, starts_ms=None), "without starts", rule.span)
-    if rule.until_ms is not None:
-        yield Mutant(replace(rule, until_ms=None), "without until", rule.span)
+def _is_noticed(mutant: Mutant, usual: Sequence[_Came], policies: PolicySet) -> bool:
+    came = _alone(mutant.rule, policies)
+    # A test can only notice what comes out otherwise of the rule itself.
+    touched = tuple(test for test, before, after in zip(policies.tests, usual, came, strict=True) if before != after)
+    if not touched:
+        return False
+    changed = tuple(_with_rule(policy, mutant.rule) for policy in policies.policies)
+    return any(result.fails for result in run_tests(replace(policies, policies=changed, tests=touched)))
 
 
-def _changed(expression: Expression) -> Iterator[tuple[Expression, str, Span]]:
-    """Give the expression with one thing changed, what that is, and where."""
-    if isinstance(expression, Condition):
-        for changed in _changed_comparisons(expression):
-            words = f"{expression.signal.name} {expression.phrase} -> {changed.phrase}"
-            yield changed, words, expression.span
-        return
-    for index, part in enumerate(expression.parts):
-        for changed_part, words, span in _changed(part):
-            parts = (*expression.parts[:index], changed_part, *expression.parts[index + 1 :])
-            yield Group(expression.kind, parts), words, span
-    if len(expression.parts) > 1:
-        other: Group = Group("any" if expression.kind == "all" else "all", expression.parts)
-        yield other, f"{expression.kind} -> {other.kind}", _span_of(expression)
-
-
-def _changed_comparisons(condition: Condition) -> Iterator[Condition]:
-    if condition.percent is not None:
-        yield from _nudged_percents(condition, condition.percent)
-    if condition.limit is None:
-        return
-    yield _with_limit(condition, _STRICTER[condition.comparison], condition.limit)
-    step, scale = nudge_of(condition.signal), condition.signal.scale
-    for limit in (condition.limit - step, condition.limit + step):
-        if scale.low is None or scale.high is None or scale.low <= limit <= scale.high:
-            yield _with_limit(condition, condition.comparison, limit)
-
-
-def _with_limit(condition: Condition, comparison: Comparison, limit: Fraction) -> Condition:
-    # A nudged limit is written with the decimals of the limit it came from, if they suffice.
-    phrase = condition.phrase.replace(condition.comparison, comparison)
-    if limit != condition.limit:
-        phrase = f"{comparison} {show(limit)}"
-    return replace(condition, comparison=comparison, limit=limit, phrase=phrase)
-
-
-def _nudged_percents(condition: Condition, percent: Fraction) -> Iterator[Condition]:
-    step = Fraction(1) if percent > 1 else Fraction(1, 10)
-    for nudged in (percent - step, percent + step):
-        if _LEAST_PERCENT <= nudged <= _MOST_PERCENT:
-            yield replace(condition, percent=nudged, phrase=f"{condition.comparison} {show(nudged)}%")
-
-
-def _span_of(expression: Expression) -> Span:
-    return expression.span if isinstance(expression, Condition) else _span_of(expression.parts[0])
-
-
-def _with_one_less(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:
-    for index in range(len(items)):
-        yield (*items[:index], *items[index + 1 :])
-
-
-def _is_noticed(mutant: Mutant, policies: PolicySet) -> bool:
-    changed = replace(policies, policies=tuple(_with_rule(policy, mutant.rule) for policy in policies.policies))
-    return any(result.fails for result in run_tests(changed))
+def _alone(rule: Rule, policies: PolicySet) -> list[_Came]:
+    """Give what comes of a rule in each test, as if it were the only one."""
+    policy = replace(policies.policies[0], rules=(rule,))
+    results = run_tests(replace(policies, policies=(policy,)))
+    return [[(found["outcome"], found["counted"]) for found in result.judgement.rules] for result in results]
 
 
 def _flags_the_same(rule: Rule, changed: Rule, policies: PolicySet) -> bool:

@@ -6,7 +6,8 @@ import pytest
 
 from moderator.policy import PolicySet, load_policies
 from moderator.policy.tools.coverage import cover
-from moderator.policy.tools.mutate import mutants_of, mutate
+from moderator.policy.tools.mutants import mutants_of
+from moderator.policy.tools.mutate import mutate
 from moderator.policy.tools.suggest import suggest
 from moderator.policy.trial import closed_gaps, coverage_problems, run_tests, untimed_tests
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, a_folder, a_policy, a_rule, a_set
