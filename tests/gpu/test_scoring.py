@@ -9,6 +9,7 @@ from moderator.events import Scores, Turn
 from moderator.scoring.armorm import ArmoRM
 from moderator.scoring.attention import packed_attention
 from moderator.scoring.engine import Engine
+from moderator.scoring.packing import Layout
 from tests import tiny_armorm
 
 pytestmark = pytest.mark.gpu
@@ -53,5 +54,50 @@ def test_bfloat16_scores_on_cuda_are_those_of_the_cpu_in_bfloat16(folder: Path) 
     torch.testing.assert_close(overall(on_cuda), overall(on_cpu), atol=0.1, rtol=0.1)
 
 
-def test_a_model_on_cuda_warms_up(folder: Path) -> None:
-    Engine(ArmoRM.from_pretrained(folder, device="cuda", dtype="bfloat16")).warm_up()
+def test_compiled_scores_are_those_of_the_layers_as_they_are(folder: Path) -> None:
+    plain, compiled = (ArmoRM.from_pretrained(folder, device="cuda", dtype="bfloat16") for _ in range(2))
+    compiled.compile()
+
+    torch.testing.assert_close(overall(compiled), overall(plain), atol=0.1, rtol=0.1)
+
+
+def test_a_model_on_cuda_warms_up_and_knows_its_noise(folder: Path) -> None:
+    armorm = ArmoRM.from_pretrained(folder, device="cuda", dtype="bfloat16")
+    armorm.compile()
+    engine = Engine(armorm)
+
+    engine.warm_up()
+
+    assert engine.identity.noise is not None
+    assert all(0 <= noise < 0.1 for noise in engine.identity.noise)
+
+
+def test_deterministic_scores_on_cuda_do_not_depend_on_company_by_a_bit(folder: Path) -> None:
+    engine = Engine(ArmoRM.from_pretrained(folder, device="cuda", dtype="bfloat16"), is_deterministic=True)
+    prompts = engine.render(CONVERSATIONS)
+
+    together = engine.score(prompts)
+
+    assert together == engine.score(prompts[::-1])[::-1]
+    assert together == [engine.score([prompt])[0] for prompt in prompts]
+
+
+def test_padded_scores_on_cuda_are_the_packed_ones(folder: Path) -> None:
+    packed, padded = (ArmoRM.from_pretrained(folder, device="cuda", dtype="float32") for _ in range(2))
+    padded.layout = Layout(is_padded=True)
+
+    torch.testing.assert_close(overall(padded), overall(packed), atol=1e-3, rtol=0)
+
+
+def test_scoring_goes_on_in_smaller_packs_when_memory_runs_short(folder: Path) -> None:
+    engine = Engine(ArmoRM.from_pretrained(folder, device="cuda", dtype="float32"))
+    prompts = engine.render([[Turn("user", f"q {at}"), Turn("assistant", "word " * 60)] for at in range(400)])
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_allocated() + 2**25) / total)
+    try:
+        results = engine.score(prompts)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+    assert all(isinstance(result, Scores) for result in results)

@@ -17,6 +17,8 @@ PUBLIC = {
     "generate",
     "bench-stream",
     "bench-scoring",
+    "bench-backtest",
+    "bench-gpu",
     "clean",
 }
 

@@ -52,7 +52,8 @@ class TroubledArmoRM(ArmoRM):
 
 def overall(results: list[Scores | Unscored]) -> list[float]:
     assert all(isinstance(result, Scores) for result in results)
-    return [result.overall for result in results if isinstance(result, Scores)]
+    scores = [result.overall for result in results if isinstance(result, Scores)]
+    return [score for score in scores if score is not None]
 
 
 def test_the_identity_names_the_model(scorer: Scorer, armorm: ArmoRM) -> None:

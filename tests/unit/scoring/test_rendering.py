@@ -165,6 +165,30 @@ def test_whatever_the_length_the_limit_holds_and_the_gate_stays(
     assert rendering.truncated or list(rendering.token_ids) == whole
 
 
+def split_turns(token_ids: Sequence[int]) -> list[tuple[int, ...]]:
+    """Each turn with its header and its end."""
+    ends = [at + 1 for at, token in enumerate(token_ids) if token == EOT]
+    assert ends[-1] == len(token_ids)
+    return [tuple(token_ids[start:end]) for start, end in pairwise([1, *ends])]
+
+
+@settings(max_examples=60)
+@given(sizes=st.lists(st.integers(0, 60), min_size=1, max_size=12), speaker=st.integers(0, 1))
+def test_what_stays_are_the_last_turns_whole_and_only_the_judged_one_may_be_cut(
+    small: Renderer, llama3_tokenizer: PreTrainedTokenizerFast, sizes: list[int], speaker: int
+) -> None:
+    framed = frame([(("user", "assistant")[(at + speaker) % 2], "x " * size) for at, size in enumerate(sizes)])
+    *whole, judged = split_turns(templated(llama3_tokenizer, framed))
+    opener = split_turns(templated(llama3_tokenizer, [OPENER]))[0]
+
+    *context, reply = split_turns(render_one(small, framed).token_ids)
+
+    own = context[1:] if context and context[0] == opener else context
+    assert own == whole[len(whole) - len(own) :]
+    assert reply == judged or len(judged) > 128 - 1 - len(opener)
+    assert reply[: len(GATE_PATTERN) - 1] == tuple(GATE_PATTERN[1:])
+
+
 def test_the_oldest_turns_go_first(small: Renderer, llama3_tokenizer: PreTrainedTokenizerFast) -> None:
     conversation = alternating(40, "lorem ipsum")
 
