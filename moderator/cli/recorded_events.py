@@ -59,9 +59,11 @@ def open_events(events: str, bootstrap_servers: str | None) -> Iterator[Recorded
         with _open_kafka(events, bootstrap_servers) as opened:
             yield opened
     elif events == STDIN:
-        yield _pipe(_standard_input(), "standard input")
+        with _standard_input() as raw:
+            yield _pipe(raw, "standard input")
     else:
-        yield _open_file(Path(events))
+        with _open_file(Path(events)) as file:
+            yield _file(Path(events), file)
 
 
 def process_count() -> int:
@@ -69,16 +71,20 @@ def process_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _open_file(path: Path) -> RecordedEvents:
-    from moderator.recorded.batches import ranges_of
-
+def _open_file(path: Path) -> FileIO:
     try:
-        with path.open("rb"):
-            status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            return _pipe(FileIO(path), str(path))
+        return FileIO(path)
     except OSError as error:
         raise ConfigurationError(f"cannot read `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
+
+
+def _file(path: Path, file: FileIO) -> RecordedEvents:
+    """Cut a file into ranges that any process can open; what has no size is read as it comes."""
+    from moderator.recorded.batches import ranges_of
+
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        return _pipe(file, str(path))
     return RecordedEvents(ranges_of(path, status.st_size), status.st_size, "bytes", str(path))
 
 

@@ -48,7 +48,8 @@ def _sections(report: BacktestReport) -> Iterator[str]:
     if report.labels:
         yield _section("What people said", _labels(report.labels))
     yield _section("Scores and limits", "".join(map(_limit, report.limits)))
-    yield _section("Nearest to the candidate's limits", _nearest(report))
+    if report.nearest:
+        yield _section("Nearest to the candidate's limits", _nearest(report))
     if report.unused_exceptions:
         yield _section("Exceptions that spared no event", _unused(report))
     if report.budgets:

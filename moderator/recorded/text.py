@@ -208,6 +208,8 @@ def _labels(labels: LabelsReport) -> Iterator[str]:
 
 
 def _nearest(report: BacktestReport) -> Iterator[str]:
+    if not report.nearest:
+        return
     yield "NEAREST TO THE CANDIDATE'S LIMITS"
     rows = [
         [
