@@ -96,8 +96,7 @@ class Engine:
         """
         many = [_PROBE_TOKENS] * (self._budget.tokens // _PROBE_TOKENS)
         for lengths in (many, [self._identity.max_input_tokens], [1]):
-            # no two alike, or they would be one text
-            self._rewards([Prompt([*[0] * (length - 1), at], 0, False, "") for at, length in enumerate(lengths)])
+            self._rewards([_probe(length, at) for at, length in enumerate(lengths)])
         noise = measure_noise(self.render, self._rewards, self._budget.tokens)
         self._identity = replace(self._identity, noise=noise)
         log.info("warm", model=self._identity.name, device=str(self._model.device), noise=max(noise))
@@ -163,9 +162,9 @@ class Engine:
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
         tokens = sum(len(text.token_ids) for text in pack)
-        log.warning("pack_out_of_memory", tokens=tokens, texts=len(pack))
         if len(pack) > 1:
             self._budget.halve(tokens)
+        log.warning("pack_out_of_memory", tokens=tokens, texts=len(pack), budget_tokens=self._budget.tokens)
         return len(pack) > 1
 
     def _read(
@@ -183,6 +182,12 @@ class Engine:
         key = self._key.copy()
         key.update(array("I", token_ids).tobytes())
         return key.hexdigest()
+
+
+def _probe(length: int, number: int) -> Prompt:
+    """Make up a prompt unlike those of other numbers, or they would be one text; small ids are in every vocabulary."""
+    token_ids = [*[0] * (length - 2), *divmod(number, 100)][-length:]
+    return Prompt(token_ids, 0, truncated=False, score_key="")
 
 
 def _results(prompts: Sequence[Prompt], rows: torch.Tensor | None) -> list[Scores | Unscored]:

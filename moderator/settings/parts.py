@@ -141,7 +141,7 @@ class ModelSettings(_Part):
     deterministic: bool = Field(
         False,
         description="Pad every pack to the same number of rows and share no prefixes: an event's score then does not "
-        "depend on what is scored with it, down to the last bit, at the price of throughput.",
+        "depend on what is scored with it, down to the last bit, but for times of short memory; costs throughput.",
     )
     force_cpu: bool = Field(
         False, description="Score on a CPU even with more than a billion parameters, at seconds for each event."
