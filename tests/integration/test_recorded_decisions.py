@@ -1,0 +1,137 @@
+"""Recorded decisions read back from a real broker: what is committed, in the range that was asked for."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from kafka import KafkaProducer
+
+from moderator.cli.app import main
+from moderator.errors import BrokerUnavailableError, ConfigurationError
+from moderator.events import Partition
+from moderator.local.child import free_ports
+from moderator.policy import load_policies
+from moderator.settings import KafkaSettings
+from moderator.stream.decision_range import DecisionRange, OffsetSpans, TimeSpan
+from moderator.stream.decisions import KafkaDecisions
+from tests.kafka_stream import some_names
+from tests.unit.policy.folders import a_folder, a_policy, a_rule
+from tests.unit.recorded.decisions import some_recorded
+
+START_MS = 1_790_812_800_000
+"""2026-10-01T00:00:00Z; each record is a second later than the one before it."""
+
+
+def publish(settings: KafkaSettings, topic: str, values: Sequence[bytes], *, commit: bool = True) -> None:
+    """Write values in one transaction to partition 0, a second apart."""
+    name = f"{settings.group_id}-{topic}-{time.monotonic_ns()}"
+    producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, transactional_id=name)
+    producer.init_transactions()
+    producer.begin_transaction()
+    for nth, value in enumerate(values):
+        producer.send(topic, value, partition=0, timestamp_ms=START_MS + nth * 1_000)
+    producer.flush()
+    if commit:
+        producer.commit_transaction()
+    else:
+        producer.abort_transaction()
+    producer.close()
+
+
+def read(settings: KafkaSettings, wanted: DecisionRange) -> list[bytes | None]:
+    with KafkaDecisions(settings, wanted) as decisions:
+        return [record.value for records in decisions for record in records]
+
+
+def test_everything_committed_is_read_and_nothing_else(kafka_settings: KafkaSettings) -> None:
+    publish(kafka_settings, kafka_settings.flag_topic, [b"f1", b"f2"])
+    publish(kafka_settings, kafka_settings.flag_topic, [b"aborted"], commit=False)
+    publish(kafka_settings, kafka_settings.flag_topic, [b"f3"])
+    publish(kafka_settings, kafka_settings.allow_topic, [b"a1"])
+    publish(kafka_settings, kafka_settings.allow_topic, [b"aborted"], commit=False)
+
+    with KafkaDecisions(kafka_settings, TimeSpan()) as decisions:
+        values = [record.value for records in decisions for record in records]
+        total = decisions.total
+
+    assert sorted(filter(None, values)) == [b"a1", b"f1", b"f2", b"f3"]
+    assert total == 11  # six records, and a mark for the end of each transaction
+
+
+def test_a_span_of_time_is_read_from_its_start_to_before_its_end(kafka_settings: KafkaSettings) -> None:
+    publish(kafka_settings, kafka_settings.flag_topic, [b"0", b"1", b"2", b"3"])
+
+    assert read(kafka_settings, TimeSpan(START_MS + 1_000, START_MS + 3_000)) == [b"1", b"2"]
+    assert read(kafka_settings, TimeSpan(START_MS + 2_500, None)) == [b"3"]
+    assert read(kafka_settings, TimeSpan(START_MS + 9_000, None)) == []
+    assert read(kafka_settings, TimeSpan(None, START_MS)) == []
+
+
+def test_offsets_are_read_from_their_start_to_before_their_end(kafka_settings: KafkaSettings) -> None:
+    publish(kafka_settings, kafka_settings.flag_topic, [b"0", b"1", b"2", b"3"])
+    publish(kafka_settings, kafka_settings.allow_topic, [b"a"])
+    flags = Partition(kafka_settings.flag_topic, 0)
+
+    assert read(kafka_settings, OffsetSpans({flags: (1, 3)})) == [b"1", b"2"]
+    assert read(kafka_settings, OffsetSpans({flags: (3, 1_000)})) == [b"3"]
+    assert read(kafka_settings, OffsetSpans({flags: (None, 1)})) == [b"0"]
+
+
+def test_topics_without_decisions_hold_none(kafka_settings: KafkaSettings) -> None:
+    assert read(kafka_settings, TimeSpan()) == []
+
+
+def test_what_is_missing_is_named(kafka_settings: KafkaSettings) -> None:
+    elsewhere = some_names(bootstrap_servers=kafka_settings.bootstrap_servers)
+
+    with pytest.raises(ConfigurationError, match=f"no topic `{elsewhere.flag_topic}`"):
+        KafkaDecisions(elsewhere, TimeSpan())
+    with pytest.raises(ConfigurationError, match="has no partition 7"):
+        KafkaDecisions(kafka_settings, OffsetSpans({Partition(kafka_settings.flag_topic, 7): (0, 1)}))
+
+
+def test_a_broker_that_is_away_is_told_at_once() -> None:
+    settings = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_ports(1)[0]}")
+
+    with pytest.raises(BrokerUnavailableError, match="does not answer"):
+        KafkaDecisions(settings, TimeSpan())
+
+
+def test_a_backtest_and_a_calibration_read_topics(
+    tmp_path: Path,
+    kafka_settings: KafkaSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    baseline = a_folder(tmp_path / "baseline", a_policy(a_rule("safety: below 0.30")))
+    candidate = a_folder(tmp_path / "candidate", a_policy(a_rule("safety: below 0.35")))
+    decisions = some_recorded(load_policies(baseline), [nth / 1_200 for nth in range(1_200)])
+    publish(kafka_settings, kafka_settings.flag_topic, decisions[:400])
+    publish(kafka_settings, kafka_settings.allow_topic, decisions[400:])
+    for name in ("bootstrap_servers", "flag_topic", "allow_topic"):
+        monkeypatch.setenv(f"MODERATOR_KAFKA__{name.upper()}", getattr(kafka_settings, name))
+
+    folders = ("--baseline", str(baseline), "--candidate", str(candidate))
+    report = json.loads(
+        run(monkeypatch, capsys, "policy", "backtest", *folders, "--events", "kafka:2026-10-01..", "--json")
+    )
+    told = run(
+        monkeypatch, capsys, "model", "calibrate", "--policies", str(baseline), "--name", "x", "--events", "kafka"
+    )
+
+    assert (report["events"]["count"], report["events"]["source"]) == (1_200, "`kafka:2026-10-01..`")
+    assert (report["fidelity"]["reproduced"], report["flips"]["allow_flag"]) == (1_200, 60)
+    assert "1,200 events" in told
+
+
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["moderator", *arguments])
+    with suppress(SystemExit):
+        main()
+    out, err = capsys.readouterr()
+    assert "error:" not in err
+    return out
