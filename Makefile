@@ -63,6 +63,10 @@ generate: $(STAMP) ## write the generated files: README's tables, JSON Schemas, 
 bench-stream: $(STAMP) ## compare the transactional path to the bare client's loop, on a real Kafka
 	@$(BIN)/python -m tests.benchmarks.bench_stream $(ARGS)
 
+.PHONY: bench-policy
+bench-policy: $(STAMP) ## see that twenty rules take less than 20 microseconds an event
+	@$(BIN)/python -m tests.benchmarks.bench_policy $(ARGS)
+
 .PHONY: bench-scoring
 bench-scoring: $(STAMP) ## compare packed scoring to padded batches and one by one, on one CPU core
 	@$(BIN)/python -m tests.benchmarks.bench_scoring $(ARGS)

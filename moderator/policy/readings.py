@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from operator import itemgetter
 
 from moderator.events import Cause
 from moderator.policy.model import Calibration, Signal
@@ -51,10 +52,11 @@ def compile_reader(signal: Signal, objectives: Sequence[str]) -> Reader:
 def compile_chooser(signal: Signal, positions: Sequence[int]) -> Chooser:
     """Compile how a derived signal follows from its members, whose readings stand at `positions`; it needs all."""
     # One scale for all, so the order of rewards is that of scores, or its reverse.
+    get = itemgetter(*positions)
     choose = min if (signal.pick == "lowest") == (signal.scale.multiply > 0) else max
 
     def read(readings: Sequence[Reading]) -> Reading:
-        members = [readings[position] for position in positions]
+        members: tuple[Reading, ...] = get(readings)
         for member in members:
             if member[0] is None:
                 return member

@@ -1,8 +1,8 @@
 """How long twenty rules take for one event, beside the same comparisons written out by hand.
 
-    python -m tests.benchmarks.bench_policy [--events 1000]
-
-The last line on stdout is JSON. Exit 1: the bound of 20 microseconds an event is not met.
+Fourteen are for replies and six for what users write, as a folder has them; and once more with all twenty for replies.
+Every comparison that applies is recorded with its margin. Rounds alternate and the least counts, in CPU time. The last
+line on stdout is JSON. Exit 1: the first takes 20 microseconds or more.
 """
 
 import argparse
@@ -56,24 +56,25 @@ EXTRAS = {
 
 
 def main() -> int:
-    """Measure, print a table and the JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure, print a line for people and the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000, help="events a round")
     count = parser.parse_args().events
     draw = random.Random(1)
     rewards = [tuple(min(1.0, max(0.0, draw.gauss(0.7, 0.2))) for _ in OBJECTIVES) for _ in range(count)]
     events = [an_event(f"user-{number}") for number in range(count)]
-    judge = a_judge()
+    mixed, all_apply = a_judge(for_users=6), a_judge(for_users=0)
     # As the stream does: what start-up made is never looked at again, and what an event leaves holds no cycles.
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    rounds = [(per_event_us(rewards, by_hand), per_event_us(rewards, judging(judge, events))) for _ in range(ROUNDS)]
-    hand_us, judge_us = (min(column) for column in zip(*rounds, strict=True))
-    print(f"{RULES} rules: {judge_us:.1f} us an event; the bare comparisons: {hand_us:.1f} us")
-    result = {"rules": RULES, "judge_us": round(judge_us, 2), "bare_us": round(hand_us, 2), "bound_us": BOUND_US}
+    ways = (by_hand, judging(mixed, events), judging(all_apply, events))
+    rounds = [[per_event_us(rewards, way) for way in ways] for _ in range(ROUNDS)]
+    bare_us, mixed_us, all_us = (round(min(column), 1) for column in zip(*rounds, strict=True))
+    print(f"{RULES} rules, 14 of which apply: {mixed_us} us an event; all apply: {all_us} us; bare: {bare_us} us")
+    result = {"rules": RULES, "judge_us": mixed_us, "all_apply_us": all_us, "bare_us": bare_us, "bound_us": BOUND_US}
     print(json.dumps(result))
-    return 0 if judge_us < BOUND_US else 1
+    return 0 if mixed_us < BOUND_US else 1
 
 
 def per_event_us(rewards: Sequence[tuple[float, ...]], decide: Callable[[int, tuple[float, ...]], object]) -> float:
@@ -102,14 +103,18 @@ def by_hand(_: int, rewards: tuple[float, ...]) -> object:
     ]
 
 
-def a_judge() -> Judge:
-    """Twenty rules of every kind, live and shadow."""
+def a_judge(*, for_users: int) -> Judge:
+    """Twenty rules of every kind, live and shadow; the last `for_users` are not for replies."""
     rules = [a_rule(number) for number in range(RULES)]
-    policy = f"policy: bench\nabout: x\nowner: x\napplies_to: {{speaker: assistant}}\nrules:\n{''.join(rules)}"
+    policies = {"replies": ("assistant", rules[: RULES - for_users]), "messages": ("user", rules[RULES - for_users :])}
     with TemporaryDirectory() as name:
         folder = Path(name)
-        for file, text in {"settings": SETTINGS, "signals": SIGNALS, "bench": policy}.items():
-            (folder / f"{file}.yaml").write_text(text)
+        (folder / "settings.yaml").write_text(SETTINGS)
+        (folder / "signals.yaml").write_text(SIGNALS)
+        for policy, (speaker, own) in policies.items():
+            head = f"policy: {policy}\nabout: x\nowner: x\napplies_to: {{speaker: {speaker}}}\nrules:\n"
+            if own:
+                (folder / f"{policy}.yaml").write_text(head + "".join(own))
         return load_policies(folder).bind(OBJECTIVES)
 
 
