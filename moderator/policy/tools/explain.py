@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from textwrap import wrap
 
 from moderator.events import ConditionResult, Decision, EventSummary, RuleResult
+from moderator.policy.event_time import iso_utc
 from moderator.policy.loader import PolicySet
 from moderator.policy.model import Rule
 from moderator.policy.problems import printable
@@ -107,6 +108,10 @@ def _remark(result: RuleResult, event: EventSummary, rule: Rule | None) -> str:
             parts.append("cannot be told" if result["counted"] or result["mode"] == "shadow" else "lets it pass")
         case "spared":
             parts.append(f"spared by {result.get('spared_by', 'an exception')}")
+        case "not yet" if rule and rule.starts_ms is not None:
+            parts.append(f"starts {iso_utc(rule.starts_ms)}")
+        case "ended" if rule and rule.until_ms is not None:
+            parts.append(f"ended {iso_utc(rule.until_ms)}")
         case _:
             pass
     return ", ".join(parts)

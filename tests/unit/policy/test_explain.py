@@ -60,7 +60,9 @@ def test_a_rule_is_not_yet_or_no_longer_in_force(policies: PolicySet) -> None:
     late = lines_of(policies, at_ms=1_800_000_000_000)
 
     assert any(line.startswith(" not yet chat-safety/useless-and-doubtful") for line in early)
+    assert any(line.endswith("live, user-5 is inside 25%, starts 2026-10-01") for line in early)
     assert any(line.startswith(" ended   chat-safety/useless-and-doubtful") for line in late)
+    assert any(line.endswith("live, user-5 is inside 25%, ended 2027-01-01") for line in late)
 
 
 def test_a_score_that_is_missing_says_why(policies: PolicySet) -> None:
