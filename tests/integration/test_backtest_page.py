@@ -1,0 +1,102 @@
+"""The backtest's page in a real browser: nothing to complain of, readable in both schemes, whole in narrow windows."""
+
+import pytest
+
+from moderator.recorded.page import backtest_page
+from tests.browser import Browser, Scheme, ensure_chromium
+from tests.unit.policy.folders import a_policy, a_rule, a_set
+from tests.unit.recorded.decisions import report_of, some_labels, some_recorded
+
+CONTRASTS = """(() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgb = colour => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const linear = part => part / 255 <= .04045 ? part / 255 / 12.92 : ((part / 255 + .055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => .2126 * linear(r) + .7152 * linear(g) + .0722 * linear(b);
+  const ground = element => {
+    for (; element; element = element.parentElement) {
+      const colour = rgb(getComputedStyle(element).backgroundColor);
+      if (colour[3]) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const contrast = element => {
+    const style = getComputedStyle(element);
+    const ink = light(rgb(element.closest('svg') ? style.fill : style.color));
+    const paper = light(ground(element));
+    return (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05);
+  };
+  return [...document.querySelectorAll('h1, h2, p, dt, caption, th, td, svg text, summary, .soft, .bad')]
+    .map(element => [contrast(element), element.tagName + '.' + element.getAttribute('class')]);
+})()"""
+"""Contrast as WCAG 2 has it."""
+BOXES = """(() => {
+  const box = element => {
+    const {left, right, top, bottom} = element.getBoundingClientRect();
+    return {left, right, top, bottom};
+  };
+  return [...document.querySelectorAll('svg')].map(chart => ({
+    chart: box(chart),
+    texts: [...chart.querySelectorAll('text')].map(box),
+    baseline: box(chart.querySelector('line.baseline')),
+    candidate: box(chart.querySelector('line.candidate')),
+  }));
+})()"""
+WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+GROUND = "getComputedStyle(document.body).backgroundColor"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    return Browser(ensure_chromium(), tmp_path_factory.mktemp("browser"))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("policies")
+    baseline = a_set(folder / "baseline", a_policy(a_rule("safety: below 0.30")))
+    rule = a_rule("safety: below 0.95", more="budget: {flag_share: at most 1%}")
+    candidate = a_set(folder / "candidate", a_policy(rule))
+    decisions = some_recorded(baseline, [nth / 200 for nth in range(200)], tenant="a-tenant-with-a-long-name" * 5)
+    labels = some_labels(flag=range(60), allow=range(60, 120))
+    return backtest_page(report_of(baseline, candidate, decisions, labels=labels, sweep="safety"))
+
+
+def test_the_browser_has_nothing_to_complain_of(browser: Browser, page: str) -> None:
+    assert browser.complaints(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(browser: Browser, page: str, scheme: Scheme) -> None:
+    contrasts = browser.measure(page, CONTRASTS, scheme=scheme)
+
+    assert len(contrasts) > 100
+    assert [name for contrast, name in contrasts if contrast < 4.5] == []
+
+
+def test_the_ground_is_light_or_dark_as_the_reader_prefers(browser: Browser, page: str) -> None:
+    grounds = [browser.measure(page, GROUND, scheme=scheme) for scheme in ("light", "dark")]
+
+    assert grounds == ["rgb(247, 247, 245)", "rgb(20, 23, 26)"]
+
+
+@pytest.mark.parametrize("width", [500, 1_400])
+def test_no_window_is_too_narrow_for_the_page(browser: Browser, page: str, width: int) -> None:
+    scrolled, shown = browser.measure(page, WIDTHS, width=width)
+
+    assert scrolled == shown == width
+
+
+def test_both_limits_and_their_names_lie_within_the_charts(browser: Browser, page: str) -> None:
+    charts = browser.measure(page, BOXES)
+
+    assert len(charts) == 2
+    for each in charts:
+        chart = each["chart"]
+        assert chart["left"] < each["baseline"]["left"] < each["candidate"]["left"] < chart["right"]
+        assert all(chart["left"] <= text["left"] and text["right"] <= chart["right"] for text in each["texts"])
+        assert all(chart["top"] <= text["top"] and text["bottom"] <= chart["bottom"] for text in each["texts"])
