@@ -1,12 +1,16 @@
 """Tiny random sequence classifiers, saved by transformers itself, with tokenizers made in memory."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
+
+from tests.sparse_weights import write_sparse
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -155,3 +159,13 @@ def plain_network(folder: Path) -> PreTrainedModel:
     network: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
     network.train(mode=False)
     return network
+
+
+def write_large(folder: Path) -> Path:
+    """Save a classifier of more than a billion parameters, all but a few in the embedding, and all of them zero."""
+    write_classifier(folder, "llama")
+    fields = json.loads((folder / "config.json").read_text()) | {"vocab_size": 2**26}
+    (folder / "config.json").write_text(json.dumps(fields))
+    shapes = {name: tuple(tensor.shape) for name, tensor in load_file(folder / "model.safetensors").items()}
+    write_sparse(folder / "model.safetensors", shapes | {"model.embed_tokens.weight": (2**26, 16)})
+    return folder

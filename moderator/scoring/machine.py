@@ -24,7 +24,7 @@ def present_devices() -> list[torch.device]:
     return [torch.device(name) for name in (*cuda_devices(), *mps, "cpu")]
 
 
-def measured_flops(device: torch.device, dtype: torch.dtype, widths: tuple[int, int]) -> float:
+def measured_flops_per_s(device: torch.device, dtype: torch.dtype, widths: tuple[int, int]) -> float:
     """Measure floating-point operations a second of one matrix product, for a fifth of a second: the best of several.
 
     Args:

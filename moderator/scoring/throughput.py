@@ -13,7 +13,7 @@ import torch
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.device import choose_dtype, pack_tokens
-from moderator.scoring.machine import measured_flops
+from moderator.scoring.machine import measured_flops_per_s
 from moderator.scoring.opening import OpenModel
 
 EVENT_TOKENS: Final = 150
@@ -29,7 +29,7 @@ class Throughput:
     Attributes:
         device: such as `cuda:0`.
         dtype: that the model would have there, such as `bfloat16`.
-        flops: operations a second, measured on one of the model's matrix products.
+        flops_per_s: operations a second, measured on one of the model's matrix products.
         tokens_per_s: at `EVENT_TOKENS` each.
         events_per_minute: likewise.
         memory_bytes: the weights.
@@ -38,7 +38,7 @@ class Throughput:
 
     device: str
     dtype: str
-    flops: float
+    flops_per_s: float
     tokens_per_s: float
     events_per_minute: float
     memory_bytes: int
@@ -74,12 +74,12 @@ def estimate(
         stored: the checkpoint's dtype.
     """
     dtype = choose_dtype(wanted, stored, device)
-    flops = measured_flops(device, dtype, (model.backbone.hidden_size, model.backbone.intermediate_size))
-    tokens_per_s = flops / flops_per_token(model, EVENT_TOKENS)
+    flops_per_s = measured_flops_per_s(device, dtype, (model.backbone.hidden_size, model.backbone.intermediate_size))
+    tokens_per_s = flops_per_s / flops_per_token(model, EVENT_TOKENS)
     return Throughput(
         device=str(device),
         dtype=str(dtype).removeprefix("torch."),
-        flops=flops,
+        flops_per_s=flops_per_s,
         tokens_per_s=tokens_per_s,
         events_per_minute=60 * tokens_per_s / EVENT_TOKENS,
         memory_bytes=parameter_count(model) * dtype.itemsize,

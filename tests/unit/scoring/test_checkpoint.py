@@ -457,3 +457,37 @@ def test_a_model_downloaded_earlier_loads_without_the_hub(
 
     assert loaded.name == "Tiny-ArmoRM"
     assert loaded.fingerprint == armorm.fingerprint
+
+
+# --- as it is published -----------------------------------------------------------------------------------------------
+
+
+def test_bfloat16_shards_with_a_template_in_the_tokenizer_config_load_as_published(copied: Path) -> None:
+    change_weights(copied, lambda weights: weights.update({name: each.bfloat16() for name, each in weights.items()}))
+    places = shard(copied)
+    template = (copied / "chat_template.jinja").read_text()
+    (copied / "chat_template.jinja").unlink()
+    (copied / "tokenizer_config.json").write_text(
+        json.dumps(
+            {
+                "added_tokens_decoder": {"256": {"content": "<|begin_of_text|>", "special": True}},
+                "bos_token": "<|begin_of_text|>",
+                "chat_template": template,
+                "eos_token": "<|eot_id|>",
+                "model_input_names": ["input_ids", "attention_mask"],
+                "model_max_length": 4096,
+                "pad_token": "[PAD]",
+                "tokenizer_class": "PreTrainedTokenizerFast",
+            }
+        )
+    )
+    (copied / "special_tokens_map.json").write_text(json.dumps({"pad_token": "[PAD]"}))
+
+    loaded = tiny_armorm.load(copied, dtype="bfloat16")
+
+    assert loaded.dtype == torch.bfloat16
+    assert {tensor.dtype for name, tensor in loaded.model.state_dict().items() if not name.startswith("model.")} == {
+        torch.float32
+    }
+    assert set(loaded.model.state_dict()) == set(places)
+    assert loaded.score(CHAT).overall.isfinite().all()

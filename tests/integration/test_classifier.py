@@ -1,0 +1,97 @@
+"""Any reward or moderation model under `moderator score`, as its user starts it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests import tiny_classifiers
+
+FILES = {
+    "settings.yaml": """\
+format: 1
+if_score_missing: flag
+if_unscored: flag
+fields: {speaker: always}
+reasons: [abusive_message]
+""",
+    "signals.yaml": """\
+signals:
+  toxicity:
+    about: How likely the message is toxic, from 0 to 1
+    from: toxic
+    scale: {low: 0, high: 1}
+    good: low
+""",
+    "toxicity.yaml": """\
+policy: toxicity
+about: Flags what is likely toxic
+owner: safety@example.com
+rules:
+  - rule: toxic-message
+    about: More likely toxic than not
+    mode: live
+    when:
+      toxicity: above 0.5
+    flag: {severity: high, reason: abusive_message}
+""",
+}
+
+
+def scored(model: Path, policies: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MODERATOR_")}
+    events = [{"id": "evt-1", "text": "you are an idiot"}, {"id": "evt-2", "text": "hello"}]
+    return subprocess.run(
+        [sys.executable, "-m", "moderator", "score", "--model", str(model), "--policies", str(policies)],
+        input="\n".join(map(json.dumps, events)),
+        capture_output=True,
+        text=True,
+        env={**clean, **environment},
+        timeout=100,
+        check=False,
+    )
+
+
+def written_policies(folder: Path) -> Path:
+    folder.mkdir()
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_an_encoder_moderates_by_the_probabilities_of_its_labels(tmp_path: Path) -> None:
+    labels = ("toxic", "insult")
+    model = tiny_classifiers.write_classifier(
+        tmp_path / "tiny-toxic-bert", "bert", labels, problem_type="multi_label_classification"
+    )
+
+    ended = scored(model, written_policies(tmp_path / "policies"))
+
+    decisions: list[dict[str, Any]] = list(map(json.loads, ended.stdout.splitlines()))
+    assert ended.returncode == 0, ended.stderr
+    assert [decision["event"]["id"] for decision in decisions] == ["evt-1", "evt-2"]
+    for decision in decisions:
+        toxic = decision["scores"]["objectives"]["toxic"]
+        assert 0 < toxic < 1
+        assert decision["verdict"] == ("flag" if decision["scores"]["signals"]["toxicity"] > 0.5 else "allow")
+        assert decision["scores"]["overall"] is None
+        assert decision["explanation"] == []
+        assert decision["framing"] == "message/1"
+        assert decision["model"]["name"] == "tiny-toxic-bert"
+
+
+def test_a_large_model_is_refused_on_a_cpu_unless_forced(tmp_path: Path) -> None:
+    model = tiny_classifiers.write_large(tmp_path / "large-llama")
+    policies = written_policies(tmp_path / "policies")
+    (policies / "signals.yaml").write_text(FILES["signals.yaml"].replace("from: toxic", "from: reward"))
+
+    refused = scored(model, policies, MODERATOR_MODEL__DEVICE="cpu")
+    forced = scored(model, policies, MODERATOR_MODEL__DEVICE="cpu", MODERATOR_MODEL__FORCE_CPU="true")
+
+    assert refused.returncode == 2
+    assert "`MODERATOR_MODEL__FORCE_CPU=true`" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert forced.returncode == 0, forced.stderr
+    assert len(forced.stdout.splitlines()) == 2

@@ -1,0 +1,105 @@
+"""What `moderator model info` tells of a checkpoint, and when a model is refused as too slow."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from moderator.cli.model import app
+from moderator.errors import ConfigurationError
+from moderator.scoring.engine import load_scorer
+from moderator.scoring.machine import present_devices
+from moderator.scoring.opening import open_model
+from moderator.scoring.throughput import flops_per_token, parameter_count
+from moderator.settings import ModelSettings
+from tests import tiny_armorm, tiny_classifiers
+
+EIGHT_BILLION = {
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128257,
+    "gating_hidden_dim": 1024,
+}
+
+
+def told(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["info", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_a_model_is_told_line_by_line(folder: Path) -> None:
+    text = told(str(folder))
+
+    assert "model         Tiny-ArmoRM\n" in text
+    assert "architecture  LlamaForRewardModelWithGating\n" in text
+    assert "objectives    19: helpsteer-helpfulness, " in text
+    assert (
+        "reads         the conversation by its chat template, the judged message as the assistant's reply (reply/1)"
+        in text
+    )
+    assert f"fingerprint   {tiny_armorm.load(folder).fingerprint}\n" in text
+    assert "stored        float32, " in text
+    assert "positions     8,192; texts are cut at 4,096 tokens\n" in text
+    assert "on cpu        float32, " in text
+    assert "(an estimate, and a ceiling: tokens a second = " in text
+
+
+def test_a_program_is_told_the_same(tmp_path: Path) -> None:
+    labels = ("toxic", "insult")
+    folder = tiny_classifiers.write_classifier(
+        tmp_path / "tiny-bert", "bert", labels, problem_type="multi_label_classification"
+    )
+
+    fields: dict[str, Any] = json.loads(told(str(folder), "--json"))
+
+    assert fields["name"] == "tiny-bert"
+    assert fields["objectives"] == list(labels)
+    assert fields["scale"] == "sigmoid"
+    assert fields["framing"] == "message/1"
+    assert fields["fingerprint"] == load_scorer(ModelSettings(path=str(folder), device="cpu")).identity.fingerprint
+    assert fields["parameters"] == sum(each.numel() for each in load_file(folder / "model.safetensors").values())
+    assert fields["positions"] == fields["max_input_tokens"] == 128
+    assert [each["device"] for each in fields["devices"]] == [str(each) for each in present_devices()]
+    (cpu,) = [each for each in fields["devices"] if each["device"] == "cpu"]
+    assert cpu["memory_bytes"] == 4 * fields["parameters"]
+    assert cpu["events_per_minute"] == pytest.approx(cpu["tokens_per_s"] * 60 / 150)
+
+
+def test_the_arithmetic_is_that_of_the_published_model(tmp_path: Path) -> None:
+    fields = tiny_armorm.fields(**EIGHT_BILLION)
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    tiny_armorm.tokenizer().save_pretrained(tmp_path)
+
+    model = open_model(tmp_path)
+
+    assert parameter_count(model) == pytest.approx(7.51e9, rel=1e-3)
+    assert flops_per_token(model, 0) == pytest.approx(13.96e9 + 0.01e9, rel=2e-3)
+    assert flops_per_token(model, 1000) - flops_per_token(model, 0) == pytest.approx(0.262e9, rel=1e-2)
+
+
+def test_a_wrong_checkpoint_is_told_as_loading_tells_it(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(tiny_armorm.fields(num_hidden_layers=3)))
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "model.safetensors"):
+        (tmp_path / name).symlink_to(folder / name)
+
+    with pytest.raises(ConfigurationError, match=r"the weights lack `model\.layers\.2\."):
+        told(str(tmp_path))
+
+
+def test_more_than_a_billion_parameters_are_refused_on_a_cpu_before_they_are_read(tmp_path: Path) -> None:
+    large = tiny_classifiers.write_large(tmp_path / "large-llama")
+
+    with pytest.raises(ConfigurationError) as raised:
+        load_scorer(ModelSettings(path=str(large), device="cpu"))
+
+    text = str(raised.value)
+    assert text.startswith("model `large-llama` has 1.1 billion parameters: on this CPU at most about ")
+    assert "events a minute (estimated, 150 tokens each); use a GPU or a smaller model, or set" in text
+    assert text.endswith("`MODERATOR_MODEL__FORCE_CPU=true`")
