@@ -16,6 +16,7 @@ from moderator.cli.policy.output import (
     check_now,
     count,
     problem_record,
+    until_nobody_reads,
     write_json,
     write_problems,
 )
@@ -51,6 +52,13 @@ def check(
     policies, problems = check_now(folder)
     if policies is not None and model is not None and objectives is not None:
         problems = [*problems, *policies.problems_with(objectives, Path(model).resolve().name)]
+    with until_nobody_reads():
+        _report(report_format, folder, policies, problems)
+    fails = any(problem.level == "error" or strict for problem in problems)
+    raise typer.Exit(exit_codes.CHECK_FAILED if fails else exit_codes.OK)
+
+
+def _report(report_format: Format, folder: Path, policies: "PolicySet | None", problems: "list[Problem]") -> None:
     match report_format:
         case Format.JSON:
             write_json(_record(policies, problems))
@@ -60,8 +68,6 @@ def check(
             write_json(sarif_log(problems, folder))
         case Format.TEXT:
             _write(folder, policies, problems)
-    fails = any(problem.level == "error" or strict for problem in problems)
-    raise typer.Exit(exit_codes.CHECK_FAILED if fails else exit_codes.OK)
 
 
 def _explain(code: str) -> int:

@@ -2,14 +2,15 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.policy.output import DEFAULT_FOLDER, WIDTH
+from moderator.cli.policy.output import DEFAULT_FOLDER, WIDTH, until_nobody_reads
 from moderator.errors import ConfigurationError, PolicyError
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def explain(
         from moderator.cli.policy.scored import score_events
 
         decisions = score_events(event, model, policies)
-    raise typer.Exit(_explain_all(decisions, policies, as_json=as_json))
+    with until_nobody_reads():
+        code = _explain_all(decisions, policies, as_json=as_json)
+    raise typer.Exit(code)
 
 
 def _read_aloud(name: str, folder: Path, *, as_json: bool) -> None:
@@ -106,27 +109,41 @@ def _read_decisions(file: str) -> "Iterator[Decision]":
 
 
 def read_objects(file: str) -> Iterator[tuple[str, bytes]]:
-    """Give each JSON text of a file and its place: the file as a whole if it is one, else every line.
+    """Give each JSON text of a file and its place: every line, or the file as a whole where it is one text.
 
     Raises:
         ConfigurationError: the file cannot be read, or there is nothing in it.
     """
-    import json
+    with _opened(file) as stream:
+        lines = ((f"line {number}", line) for number, line in enumerate(stream, start=1) if line.strip())
+        first = next(lines, None)
+        if first is None:
+            raise ConfigurationError(f"there is nothing in `{file}`")
+        place, line = first
+        if not _is_json(line) and _is_json(whole := line + stream.read()):
+            line = whole
+        yield place, line
+        yield from lines
 
+
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
     try:
-        content = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+        with nullcontext(sys.stdin.buffer) if file == STDIN else Path(file).open("rb") as stream:
+            yield stream
     except OSError as error:
         why = (error.strerror or "unknown reason").lower()
         raise ConfigurationError(f"cannot read `{file}`: {why}") from error
+
+
+def _is_json(text: bytes) -> bool:
+    import json
+
     try:
-        json.loads(content)
-    except ValueError:
-        lines = [(f"line {number}", line) for number, line in enumerate(content.splitlines(), start=1) if line.strip()]
-    else:
-        lines = [("line 1", content)]
-    if not lines:
-        raise ConfigurationError(f"there is nothing in `{file}`")
-    yield from lines
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _explain_all(decisions: "Iterator[Decision]", folder: Path, *, as_json: bool) -> int:

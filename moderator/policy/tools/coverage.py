@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from moderator.events import RuleResult
-from moderator.policy.loader import PolicySet
 from moderator.policy.model import Condition, Rule, TestOutcome, leaves
+from moderator.policy.policy_set import PolicySet
 from moderator.policy.trial import TestResult
 
 

@@ -11,9 +11,9 @@ from math import prod
 
 from moderator.events import ChatEvent, Turn
 from moderator.policy.judge import Judge
-from moderator.policy.loader import PolicySet
 from moderator.policy.model import Calibration, Condition, FieldMatch, Rollout, Rule, Scope
 from moderator.policy.percent import percent_bounds
+from moderator.policy.policy_set import PolicySet
 from moderator.policy.scale import MAX_MICRO, MILLION
 from moderator.policy.scopes import SPEAKERS
 

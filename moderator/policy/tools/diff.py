@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
-from moderator.policy.loader import PolicySet
 from moderator.policy.model import Rule
+from moderator.policy.policy_set import PolicySet
 from moderator.policy.tools.covers import Placed, covers
 from moderator.policy.tools.rule_lines import (
     exemption_lines,

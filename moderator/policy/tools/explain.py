@@ -6,8 +6,8 @@ from textwrap import wrap
 
 from moderator.events import ConditionResult, Decision, EventSummary, RuleResult
 from moderator.policy.event_time import iso_utc
-from moderator.policy.loader import PolicySet
 from moderator.policy.model import Rule
+from moderator.policy.policy_set import PolicySet
 from moderator.policy.problems import printable
 from moderator.policy.scale import show
 

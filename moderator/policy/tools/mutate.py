@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from moderator.events import Outcome
-from moderator.policy.loader import PolicySet
 from moderator.policy.model import Policy, Rule
+from moderator.policy.policy_set import PolicySet
 from moderator.policy.tools.covers import Placed, covers
 from moderator.policy.tools.mutants import Mutant, mutants_of
 from moderator.policy.trial import run_tests

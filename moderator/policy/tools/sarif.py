@@ -22,11 +22,22 @@ def sarif_log(problems: Sequence[Problem], folder: Path) -> Json:
     codes = sorted({problem.code for problem in problems})
     driver: Json = {
         "name": "moderator policy check",
-        "rules": [{"id": code, "fullDescription": {"text": CODES[code]}} for code in codes],
+        "rules": [_rule(code) for code in codes],
     }
     results = [_result(problem, codes.index(problem.code), folder) for problem in problems]
     run: Json = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(code: str) -> Json:
+    text = CODES[code]
+    sentence = text.partition(". ")[0].removesuffix(".")
+    return {
+        "id": code,
+        "shortDescription": {"text": f"{sentence}."},
+        "fullDescription": {"text": text},
+        "help": {"text": text},
+    }
 
 
 def _result(problem: Problem, rule_index: int, folder: Path) -> Json:

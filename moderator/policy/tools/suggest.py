@@ -11,9 +11,9 @@ from moderator.events import RuleResult, Verdict
 from moderator.policy.event_time import MS_PER_DAY, iso_utc
 from moderator.policy.folder import stem_of
 from moderator.policy.judge import Judge
-from moderator.policy.loader import PolicySet
 from moderator.policy.model import Condition, FieldMatch, Policy, Rule, Signal
 from moderator.policy.percent import limit_micro, typical_micro
+from moderator.policy.policy_set import PolicySet
 from moderator.policy.rollout import compile_rollout
 from moderator.policy.scale import MILLION, fits_six_decimals, show
 from moderator.policy.scopes import SPEAKERS
