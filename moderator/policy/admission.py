@@ -10,8 +10,9 @@ from moderator.errors import PolicyError
 from moderator.events import ModelIdentity
 from moderator.observability.logging import get_logger
 from moderator.policy.folder import Files
-from moderator.policy.loader import PolicySet, error_text, load_policies
-from moderator.policy.problems import Problem, Report, quote
+from moderator.policy.loader import load_policies
+from moderator.policy.policy_set import PolicySet
+from moderator.policy.problems import Problem, Report, error_text, quote
 from moderator.policy.trial import TestResult, closed_gaps, coverage_problems, run_tests
 from moderator.policy.watching import FolderState
 

@@ -4,7 +4,7 @@ Knows nothing of policies; every other file of this package reports through `Rep
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
@@ -108,6 +108,12 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Suggest the option nearest to `name`; empty when none is near."""
     near = get_close_matches(name[:_QUOTE_CHARACTERS], list(options), n=1, cutoff=0.6)
     return f'did you mean "{near[0]}"?' if near else ""
+
+
+def error_text(summary: str, errors: Sequence[Problem]) -> str:
+    """Write a summary line and then every error as a block."""
+    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    return "\n".join([f"{summary}: {count}", *map(str, errors)])
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:

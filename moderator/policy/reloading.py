@@ -14,7 +14,7 @@ from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.policy.admission import Accepted, Admission
 from moderator.policy.kept import KeptPolicies
-from moderator.policy.loader import PolicySet
+from moderator.policy.policy_set import PolicySet
 from moderator.policy.tools.diff import Change, Difference, diff
 from moderator.policy.watching import LOOK_EVERY_S, FolderState, FolderWatch, look_into
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from moderator.events import ChatEvent, RuleResult, Turn
 from moderator.policy.judge import Judge, Judgement
-from moderator.policy.loader import PolicySet
 from moderator.policy.model import PolicyTest, Rule, TestOutcome
+from moderator.policy.policy_set import PolicySet
 from moderator.policy.problems import Problem, Report, quote
 from moderator.policy.scale import MILLION
 from moderator.policy.scopes import speaker_of

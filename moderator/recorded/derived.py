@@ -4,9 +4,8 @@ from pathlib import Path
 
 from moderator.errors import PolicyError
 from moderator.policy.folder import decode_folder, read_files, stem_of
-from moderator.policy.loader import error_text
 from moderator.policy.model import Signal
-from moderator.policy.problems import Report
+from moderator.policy.problems import Report, error_text
 from moderator.policy.signals_file import read_signals
 from moderator.policy.yaml_tree import read_tree
 

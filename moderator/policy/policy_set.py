@@ -1,0 +1,118 @@
+"""A whole policy folder, checked: what can decide, and what it is held against first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from moderator.errors import PolicyError
+from moderator.events import ModelIdentity
+from moderator.policy.judge import Judge
+from moderator.policy.model import Calibration, Exemption, Policy, PolicyTest, Rule, Settings, Signal
+from moderator.policy.model_check import model_problems
+from moderator.policy.percent import true_percent
+from moderator.policy.problems import Problem, error_text, quote
+from moderator.policy.scale import show
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """A whole policy folder, checked.
+
+    Attributes:
+        snapshot: `sha256:` and 64 hex digits over everything that can change a decision.
+        format: the language version.
+        calibrations: model name -> the calibration that signals.yaml names for it, in the order written.
+        warnings: what `policy check` warns of.
+    """
+
+    snapshot: str
+    format: int
+    settings: Settings
+    signals: tuple[Signal, ...]
+    calibrations: Mapping[str, Calibration]
+    policies: tuple[Policy, ...]
+    exemptions: tuple[Exemption, ...]
+    tests: tuple[PolicyTest, ...]
+    warnings: tuple[Problem, ...]
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule of every policy, off ones too."""
+        return tuple(rule for policy in self.policies for rule in policy.rules)
+
+    @property
+    def active_rules(self) -> tuple[Rule, ...]:
+        """Every live or shadow rule."""
+        return tuple(rule for rule in self.rules if rule.mode != "off")
+
+    @property
+    def rule_count(self) -> int:
+        """How many rules are live or shadow."""
+        return len(self.active_rules)
+
+    @property
+    def uses_event_time(self) -> bool:
+        """Whether a decision can depend on the event's time: by `starts`, by `until`, or by an exemption's end."""
+        return bool(self.exemptions) or any(
+            rule.starts_ms is not None or rule.until_ms is not None for rule in self.active_rules
+        )
+
+    def calibration_of(self, model: str | None) -> Calibration | None:
+        """Give the calibration for a model by name; for None the first one, as tests are judged by."""
+        return next(iter(self.calibrations.values()), None) if model is None else self.calibrations.get(model)
+
+    def true_shares(self) -> list[str]:
+        """Say of each percent phrase of a live or shadow rule how many events it really catches, ties included."""
+        lines = (
+            f"{condition.signal.name} {condition.phrase}: {show(share)}% of {calibration.event_count:,} events"
+            f" ({calibration.file})"
+            for calibration in self.calibrations.values()
+            for rule in self.active_rules
+            for condition in rule.conditions
+            if condition.percent is not None and (share := true_percent(condition, calibration)) is not None
+        )
+        return list(dict.fromkeys(lines))
+
+    def problems_with(self, objectives: Sequence[str], model_name: str) -> list[Problem]:
+        """Hold the signals against a model of which only the objectives are known; give errors and warnings."""
+        return model_problems(self.active_rules, self.signals, objectives, model_name)
+
+    def check_model(self, model: ModelIdentity) -> list[Problem]:
+        """Hold signals and calibrations against the running model; give warnings of what is merely odd.
+
+        Raises:
+            PolicyError: a live or shadow rule needs an objective that the model lacks, or says `in the lowest P%` and
+                was calibrated for another model, or for none.
+        """
+        problems = model_problems(
+            self.active_rules,
+            self.signals,
+            model.objectives,
+            model.name,
+            calibration=self.calibration_of(model.name),
+            identity=model,
+        )
+        errors = [problem for problem in problems if problem.level == "error"]
+        if errors:
+            raise PolicyError(error_text(f"the policies do not suit the model {quote(model.name)}", errors))
+        return problems
+
+    def bind(self, objectives: Sequence[str], model: str | None = None) -> Judge:
+        """Compile for rewards in the order of `objectives`; a signal whose objective is not among them is absent.
+
+        Percent phrases go by the calibration of the `model` by that name; see `calibration_of`.
+
+        Raises:
+            PolicyError: a live or shadow rule has a percent phrase, and there is no calibration for the model.
+        """
+        calibration = self.calibration_of(model)
+        phrases = [condition.phrase for rule in self.active_rules for condition in rule.conditions if condition.percent]
+        if phrases and calibration is None:
+            raise PolicyError(f"{quote(phrases[0])} needs a calibration for the model {quote(model or 'at work')}")
+        return Judge(
+            self.settings,
+            self.signals,
+            self.active_rules,
+            objectives,
+            exemptions=self.exemptions,
+            calibration=calibration,
+        )
