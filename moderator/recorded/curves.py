@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import count
 from typing import Self
 
-from moderator.events import RuleResult, Verdict
+from moderator.events import Outcome, RuleResult, Verdict
 from moderator.policy import PolicySet
 from moderator.policy.model import Comparison, Condition, Expression, Group, Rule
 from moderator.recorded.nearest import ConditionKey
@@ -31,6 +31,9 @@ _FORCED: dict[Comparison, tuple[Comparison, int]] = {
     "in the highest": ("at least", -1),
 }
 """What a comparison is forced by, and on which side of all scores its limit then makes it hold."""
+
+
+_OPEN: tuple[Outcome, ...] = ("matched", "not matched", "unknown")
 
 
 @dataclass(slots=True)
@@ -96,15 +99,16 @@ class CurveReader:
 
     def read(self, case: Case, curves: Curves) -> None:
         """Count one event."""
-        scores: dict[ConditionKey, int] = {}
         for result in case.candidate.rules:
             for limit in self._limits[result["rule"]]:
                 score = limit.score(result)
                 if score is not None:
-                    scores[limit.key] = score
                     curves[limit.key].scores[score] += 1
-        for limit in self._swept if case.label is None else self._every:
-            limit.decide(case, scores.get(limit.key), curves[limit.key])
+        tried = self._swept if case.label is None else self._every
+        if tried:
+            results = {result["rule"]: result for result in case.candidate.rules}
+            for limit in tried:
+                limit.decide(case, results.get(limit.key[0]), curves[limit.key])
 
 
 class _Limit:
@@ -114,6 +118,7 @@ class _Limit:
         self.key: ConditionKey = rule.id, index
         self.is_swept = condition.signal.name == sweep
         self._index = index
+        self._flags_when_missing = rule.flags_when_missing
         self._rounds_down = condition.comparison in ("below", "at least")
         comparison, side = _FORCED[condition.comparison]
         self._holding, self._failing = (
@@ -133,23 +138,34 @@ class _Limit:
         micro = round(score * THOUSAND * _MICRO_PER_MILLI)
         return micro // _MICRO_PER_MILLI if self._rounds_down else -(-micro // _MICRO_PER_MILLI)
 
-    def decide(self, case: Case, score: int | None, curve: Curve) -> None:
-        """Count one event by what the limit can do to its verdict."""
-        holding, failing = self._verdicts(case)
-        if score is None or holding == failing:
+    def decide(self, case: Case, result: RuleResult | None, curve: Curve) -> None:
+        """Count one event by what the limit can do to its verdict; `result` is what the rule found, if it applied."""
+        holding, failing = self._verdicts(case, result)
+        if holding == failing:
             curve.settled[holding, case.label] += 1
-        elif holding == "flag":
-            curve.when_holding[score, case.label] += 1
-        else:
-            curve.when_failing[score, case.label] += 1
+            return
+        assert result is not None
+        score = self.score(result)
+        assert score is not None
+        decided = curve.when_holding if holding == "flag" else curve.when_failing
+        decided[score, case.label] += 1
 
-    def _verdicts(self, case: Case) -> tuple[Verdict, Verdict]:
-        rule = self.key[0]
+    def _verdicts(self, case: Case, result: RuleResult | None) -> tuple[Verdict, Verdict]:
+        """Give the verdict with the comparison forced to hold, and with it forced to fail."""
         if case.candidate.status == "unscored":
             return case.candidate.verdict, case.candidate.verdict
-        if any(result["counted"] and result["rule"] != rule for result in case.candidate.rules):
+        if any(each["counted"] and each is not result for each in case.candidate.rules):
             return "flag", "flag"
-        return self._holding.judge(case.question).verdict, self._failing.judge(case.question).verdict
+        # no limit brings in a rule that is out of scope, of time or of its rollout, nor undoes an exception
+        if result is None or result["outcome"] not in _OPEN or result.get("rollout") == "outside":
+            return "allow", "allow"
+        holds = result["conditions"][self._index]["holds"]
+        is_flagged = result["outcome"] == "matched" or (result["outcome"] == "unknown" and self._flags_when_missing)
+        verdict: Verdict = "flag" if is_flagged else "allow"
+        if holds is None:
+            return verdict, verdict
+        other = (self._failing if holds else self._holding).judge(case.question).verdict
+        return (verdict, other) if holds else (other, verdict)
 
 
 def _alone(policies: PolicySet, rule: Rule, index: int, forced: Condition) -> PolicySet:
