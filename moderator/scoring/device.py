@@ -44,8 +44,8 @@ def prepare_device(device: torch.device) -> None:
 def choose_dtype(wanted: str | torch.dtype, stored: torch.dtype, device: torch.device) -> torch.dtype:
     """Find the backbone's dtype; auto: as stored where the device computes in it at full speed, else float32.
 
-    On CPU only bfloat16 is ever fast, and only with AVX512-BF16. A checkpoint that is stored in another type, as the
-    practice model is, computes in float32 on every CPU and so gives the same scores everywhere.
+    Of CPUs only those with AMX are fast, and in bfloat16 alone; with AVX512-BF16 it was slower than float32. A
+    checkpoint stored otherwise, as the practice model is, computes in float32 on every CPU and scores alike everywhere.
 
     Raises:
         ConfigurationError: no such floating-point type.
@@ -79,5 +79,5 @@ def compile_layers(layers: Iterable[nn.Module]) -> None:
 
 
 def _has_fast_bfloat16() -> bool:
-    """Tell whether this CPU multiplies bfloat16 in hardware; those with AMX do so too."""
-    return torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - the public way is newer than the oldest torch we take
+    """Tell whether this CPU multiplies matrices of bfloat16 in hardware."""
+    return torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - the public way is newer than the oldest torch we take

@@ -122,7 +122,7 @@ class ModelSettings(_Part):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="The backbone's precision; auto: the checkpoint's where the device computes in it at full speed "
-        "(accelerators; bfloat16 on CPUs with AVX512-BF16), else float32.",
+        "(accelerators; bfloat16 on CPUs with AMX), else float32.",
     )
     max_input_tokens: int | None = Field(
         None,
