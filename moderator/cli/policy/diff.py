@@ -35,11 +35,14 @@ def diff(
 
 
 def _lines(before: "PolicySet", after: "PolicySet", found: "Difference") -> "Iterator[str]":
-    if before.snapshot == after.snapshot:
+    if before.snapshot == after.snapshot and not found.changes:
         yield "no change in meaning"
         return
     for change in found.changes:
         yield from _change_lines(change)
+    if before.snapshot == after.snapshot:
+        yield "no change in what is decided"
+        return
     verdicts = found.claim or "no claim: count what changes with `moderator policy backtest`"
     yield f"all verdicts: {verdicts}"
 

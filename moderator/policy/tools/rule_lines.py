@@ -71,7 +71,7 @@ def _rule_parts(rule: Rule) -> dict[str, str]:
     return {
         "mode": rule.mode,
         "applies_to": _scope(rule.scope),
-        "except": "; or ".join(sorted(map(_scope, rule.spares))) or _NOTHING,
+        "except": "; or ".join(map(_scope, rule.spares)) or _NOTHING,
         "starts": _time(rule.starts_ms),
         "until": _time(rule.until_ms),
         "rollout": f"{show(rollout.percent)}% of {rollout.unit}" if rollout else _NOTHING,
@@ -87,7 +87,7 @@ def _rule_parts(rule: Rule) -> dict[str, str]:
 def _signal_parts(signal: Signal) -> dict[str, str]:
     scale = signal.scale
     low, high = (_NOTHING if end is None else show(end) for end in (scale.low, scale.high))
-    members = f"{signal.pick} of {_listed([member.name for member in signal.members])}"
+    members = f"{signal.pick} of {_listed(sorted(member.name for member in signal.members))}"
     return {
         "from": members if signal.members else signal.objective,
         "multiply": _exact(scale.multiply),

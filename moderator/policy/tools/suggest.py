@@ -189,11 +189,13 @@ def _fitting(line: FieldMatch) -> list[str]:
 
 
 def _times(rule: Rule, policies: PolicySet) -> list[int | None]:
+    """Give times at which the rule may be in force: its own first, then the latest that the folder names."""
     if not policies.uses_event_time:
         return [None]
-    ends = [exemption.until_ms for exemption in policies.exemptions]
-    times = [rule.starts_ms, None if rule.until_ms is None else rule.until_ms - MS_PER_DAY, max(ends, default=0)]
-    return [at_ms for at_ms in times if at_ms is not None]
+    own = [] if rule.starts_ms is None else [rule.starts_ms]
+    own += [] if rule.until_ms is None else [rule.until_ms - MS_PER_DAY]
+    scheduled = [time for other in policies.rules for time in (other.starts_ms, other.until_ms) if time is not None]
+    return [*own, max([*scheduled, *(exemption.until_ms for exemption in policies.exemptions)])]
 
 
 def _unit_inside(rule: Rule, fields: Mapping[str, str]) -> dict[str, str]:

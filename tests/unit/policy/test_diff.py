@@ -77,7 +77,7 @@ def test_what_is_written_otherwise_and_means_the_same_is_no_difference(tmp_path:
         (
             "role: [moderator, staff]",
             "role: [staff]",
-            "except channel help, tenant acme; or role moderator or staff -> channel help, tenant acme; or role staff",
+            "except role moderator or staff; or channel help, tenant acme -> role staff; or channel help, tenant acme",
             MORE,
         ),
         ("if_score_missing: allow", "if_score_missing: flag", "if_score_missing allow -> flag", MORE),
