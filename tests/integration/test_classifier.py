@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests import tiny_classifiers
 
 FILES = {
@@ -49,7 +51,7 @@ def scored(model: Path, policies: Path, **environment: str) -> subprocess.Comple
         capture_output=True,
         text=True,
         env={**clean, **environment},
-        timeout=100,
+        timeout=200,
         check=False,
     )
 
@@ -82,6 +84,7 @@ def test_an_encoder_moderates_by_the_probabilities_of_its_labels(tmp_path: Path)
         assert decision["model"]["name"] == "tiny-toxic-bert"
 
 
+@pytest.mark.timeout(300)  # two billion bytes are hashed
 def test_a_large_model_is_refused_on_a_cpu_unless_forced(tmp_path: Path) -> None:
     model = tiny_classifiers.write_large(tmp_path / "large-llama")
     policies = written_policies(tmp_path / "policies")

@@ -1,0 +1,44 @@
+"""A model's objectives from its config alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moderator.errors import ConfigurationError
+from moderator.objectives import ARMORM_OBJECTIVES
+from moderator.policy.model_objectives import read_objectives
+
+CLASSIFIER = {"architectures": ["BertForSequenceClassification"], "model_type": "bert"}
+
+
+def written(folder: Path, **fields: Any) -> str:
+    (folder / "config.json").write_text(json.dumps(fields))
+    return str(folder)
+
+
+def test_an_armorm_has_the_objectives_of_the_published_one(tmp_path: Path) -> None:
+    # the published file names a label too, which means nothing there
+    fields = {"architectures": ["LlamaForRewardModelWithGating"], "num_objectives": 19, "id2label": {"0": "LABEL_0"}}
+
+    assert read_objectives(written(tmp_path, **fields)) == ARMORM_OBJECTIVES
+
+
+@pytest.mark.parametrize(
+    ("fields", "objectives"),
+    [
+        ({"id2label": {"1": "insult", "0": "toxic"}}, ("toxic", "insult")),
+        ({"num_labels": 1}, ("LABEL_0",)),
+        ({}, ("LABEL_0", "LABEL_1")),
+    ],
+)
+def test_a_classifiers_objectives_are_its_labels(
+    tmp_path: Path, fields: dict[str, Any], objectives: tuple[str, ...]
+) -> None:
+    assert read_objectives(written(tmp_path, **CLASSIFIER, **fields)) == objectives
+
+
+def test_labels_that_are_no_names_are_told_with_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"config\.json`: `id2label` must give 2 different names, numbered"):
+        read_objectives(written(tmp_path, **CLASSIFIER, id2label={"0": "toxic", "2": "insult"}))
