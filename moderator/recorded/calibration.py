@@ -128,16 +128,13 @@ def calibration_record(spread: Spread, derived: Iterable[Signal], noise: Noise) 
         ConfigurationError: fewer than 1,000 scored events, or several models.
     """
     name, fingerprint, dtype, framing = model_of(spread)
-    events = spread.models.total()
-    if events < MIN_EVENTS:
-        raise ConfigurationError(f"{events:,} scored events are too few: a calibration needs {MIN_EVENTS:,} or more")
     quantiles = dict(_quantiles(spread.rewards))
     return {
         "format": 1,
         "model": {"name": name, "fingerprint": fingerprint, "dtype": dtype},
         "framing": framing,
         "window": {"from": spread.first, "until": spread.last},
-        "events": events,
+        "events": spread.models.total(),
         "quantiles": quantiles,
         "derived": dict(_derived_records(spread, derived)),
         "noise": {objective: _rounded_up(noise.get(objective)) for objective in quantiles},
@@ -148,7 +145,7 @@ def model_of(spread: Spread) -> Model:
     """Give the one model that scored.
 
     Raises:
-        ConfigurationError: nothing was scored, or by several models.
+        ConfigurationError: fewer than 1,000 events were scored, or several models scored them.
     """
     if not spread.models:
         raise ConfigurationError("none of the events was scored: there is nothing to calibrate from")
@@ -158,6 +155,9 @@ def model_of(spread: Spread) -> Model:
             for (name, fingerprint, dtype, framing), events in spread.models.most_common()
         )
         raise ConfigurationError(f"several models scored these events, and a calibration is of one: {counts}")
+    events = spread.models.total()
+    if events < MIN_EVENTS:
+        raise ConfigurationError(f"{events:,} scored events are too few: a calibration needs {MIN_EVENTS:,} or more")
     return next(iter(spread.models))
 
 
