@@ -4,7 +4,7 @@ import hashlib
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
@@ -207,6 +207,26 @@ def test_a_rule_called_impossible_or_certain_is_so(rule: SimpleRule, seed: int) 
 def depth_of(tree: Tree) -> int:
     ((key, value),) = tree.items()
     return 1 + max(map(depth_of, value)) if key in ("all", "any") else 0
+
+
+@settings(QUICK, max_examples=8)
+@given(rules, trees, st.integers(0))
+def test_a_rule_called_covered_flags_nothing_that_the_other_does_not(
+    rule: SimpleRule, narrower: Tree, seed: int
+) -> None:
+    wide = replace(rule, mode="live", spares=[], seed="a seed")
+    # Most pairs of rules have nothing to do with each other; one that asks for more is often covered.
+    narrow = replace(wide, when={"all": [rule.when, narrower]})
+    assume(depth_of(narrow.when) <= 3)
+    with TemporaryDirectory() as folder:
+        found = check_folder(a_folder(Path(folder), written([wide, narrow]).replace("[l1]", "[l0]")))[1]
+    assume(any(problem.message.startswith("p/r0 already flags") for problem in found))
+
+    for fields, scores, at_ms in some_events(seed):
+        listed = interpret([wide, narrow], [], fields, named(scores), at_ms)["rules"]
+
+        counted = {result["rule"] for result in listed if result["counted"]}
+        assert "p/r0" in counted or "p/r1" not in counted
 
 
 def named(scores: tuple[float | None, ...]) -> dict[str, Any]:

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.policy.folders import a_folder, a_policy, a_rule, codes_of
+from moderator.policy.event_time import parse_time_ms
+from moderator.policy.loader import check_folder
+from tests.unit.policy.folders import a_folder, a_policy, a_rule, codes_of, problems_of
 
 
 def codes(folder: Path, when: str, more: str = "") -> list[str]:
@@ -96,3 +98,107 @@ def test_a_severe_rule_limited_to_a_field_that_may_be_absent_is_warned_of(
     folder = a_folder(tmp_path, a_policy(a_rule(flag=flag, more="applies_to: {role: member}")))
 
     assert codes_of(folder) == (["P052"] if warns else [])
+
+
+@pytest.mark.parametrize(
+    ("when", "found"),
+    [
+        ("safety: in the highest 2%", ["P033"]),
+        ("safety: in the lowest 2%", []),
+        ("all: [safety: in the highest 2%, helpfulness: below 1]", []),
+        ("all: [safety: in the lowest 2%, safety: above 0.5]", ["P051"]),
+        ("all: [safety: in the lowest 2%, safety: in the highest 2%]", ["P051"]),
+        ("all: [safety: in the lowest 50%, safety: in the highest 50%]", []),
+        ("any: [safety: in the lowest 50%, safety: in the highest 50%]", ["P050"]),
+        ("all: [usefulness: above 2, helpfulness: below 1]", ["P051"]),
+        ("any: [usefulness: at most 2, helpfulness: above 2]", ["P050"]),
+        ("any: [usefulness: at most 2, helpfulness: above 3]", []),
+    ],
+)
+def test_percent_phrases_and_derived_signals_are_understood(tmp_path: Path, when: str, found: list[str]) -> None:
+    assert codes(tmp_path, when) == found
+
+
+WIDE = a_rule("safety: below 0.30", name="wide")
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_covered"),
+    [
+        (a_rule("safety: below 0.20"), True),
+        (a_rule("safety: below 0.30"), True),
+        (a_rule("safety: below 0.31"), False),
+        (a_rule("all: [safety: below 0.40, safety: at most 0.29]"), True),
+        (a_rule("all: [safety: below 0.20, helpfulness: below 1]"), True),
+        (a_rule("safety: in the lowest 2%"), True),
+        (a_rule("safety: in the lowest 40%"), False),
+        (a_rule("helpfulness: below 1"), False),
+        (a_rule("safety: below 0.20", mode="shadow"), True),
+        (a_rule("safety: below 0.20", mode="off"), False),
+        (a_rule("safety: below 0.20", flag="{severity: critical, reason: unsafe_content}"), False),
+        (a_rule("safety: below 0.20", flag="{severity: medium, reason: unsafe_content}"), True),
+        (a_rule("safety: below 0.20", flag="{severity: high, reason: low_quality}"), False),
+        (a_rule("safety: below 0.20", flag="{severity: high, reason: unsafe_content, labels: [more]}"), False),
+        (a_rule("safety: below 0.20", more="applies_to: {tenant: acme}"), True),
+        (a_rule("safety: below 0.20", more="until: 2099-01-01"), True),
+        (a_rule("safety: below 0.20", more="rollout: 25% of users"), True),
+        (a_rule("safety: below 0.20", more="except: [{tenant: acme}]"), True),
+    ],
+)
+def test_a_rule_that_another_covers_is_warned_of(
+    tmp_path: Path,
+    rule: str,
+    is_covered: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    problems = problems_of(a_folder(tmp_path, a_policy(WIDE, rule)))
+
+    covering = [problem.message.partition(" ")[0] for problem in problems if problem.code == "P054"]
+    assert ("chat-safety/wide" in covering) is is_covered
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "applies_to: {tenant: acme}",
+        "except: [{tenant: acme}]",
+        "starts: 2026-10-01",
+        "until: 2099-01-01",
+        "rollout: 99% of users",
+        "if_score_missing: allow",
+    ],
+)
+def test_a_rule_is_not_covered_by_one_that_may_stay_away(tmp_path: Path, more: str) -> None:
+    wide = a_rule("safety: below 0.30", name="wide", more=more)
+
+    assert codes_of(a_folder(tmp_path, a_policy(wide, a_rule("safety: below 0.20")))) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ("applies_to: {tenant: acme}\nexcept: [{tenant: beta}]", ["P048"]),
+        ("applies_to: {tenant: [acme, beta]}\nexcept: [{tenant: b*}]", []),
+        ("applies_to: {tenant: acme}\nexcept: [{channel: help}, {channel: general, tenant: beta}]", ["P048"]),
+    ],
+)
+def test_an_exception_that_can_spare_nothing_is_warned_of(tmp_path: Path, more: str, found: list[str]) -> None:
+    assert codes(tmp_path, "safety: below 0.30", more) == found
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"),
+    [("1", []), ("1.5", []), ("1.25", []), ("1.3", []), ("1.23", ["P038"]), ("1.225", ["P038"])],
+)
+def test_a_limit_finer_than_the_noise_is_warned_of(tmp_path: Path, limit: str, found: list[str]) -> None:
+    # 0.01 of a reward is 0.05 points
+    assert codes(tmp_path, f"helpfulness: below {limit}") == found
+
+
+@pytest.mark.parametrize(("now", "found"), [("2026-12-31T23:59:59Z", []), ("2027-01-01T00:00:00Z", ["P044"])])
+def test_a_rule_that_is_over_is_warned_of_where_the_time_is_known(tmp_path: Path, now: str, found: list[str]) -> None:
+    folder = a_folder(tmp_path, a_policy(a_rule(more="until: 2027-01-01")))
+
+    _, problems = check_folder(folder, now_ms=parse_time_ms(now))
+
+    assert [problem.code for problem in problems] == found
+    assert codes_of(folder) == []
