@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,12 +8,16 @@ import pytest
 from moderator.errors import PolicyError
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.policy import load_policies
+from moderator.policy.folder import Unreadable, read_files, source_hash
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
+    EXEMPTIONS,
     MODEL,
     NOON_MS,
     SETTINGS,
     SIGNALS,
+    a_calibration,
+    a_folder,
     a_model,
     a_policy,
     a_rule,
@@ -20,6 +27,7 @@ from tests.unit.policy.folders import (
 )
 
 BUILT_IN_OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness")
+UNDERIVED = json.dumps(a_calibration(derived={}))
 EXAMPLES = Path(__file__).parents[3] / "policies"
 
 
@@ -95,6 +103,12 @@ def test_rewards_are_read_in_the_order_of_the_models_objectives(tmp_path: Path) 
         ("if_score_missing: allow", "if_score_missing: flag"),
         ("any:\n", "all:\n"),
         ("rule: stricter-safety", "rule: strict-safety"),
+        ("rollout: 25% of users", "rollout: 25.5% of users"),
+        ("rollout: 25% of users", "rollout: 25% of tenants"),
+        ("rollout: 25% of users", "rollout: 25% of users\n    rollout_seed: a"),
+        ("starts: 2026-10-01", "starts: 2026-10-02"),
+        ("until: 2027-01-01", "until: 2027-01-01T00:00:01Z"),
+        ("in the lowest 2%", "in the lowest 2.1%"),
     ],
 )
 def test_each_change_of_meaning_changes_the_snapshot(tmp_path: Path, old: str, new: str) -> None:
@@ -164,3 +178,145 @@ def test_warnings_travel_with_the_set(tmp_path: Path) -> None:
     policies = a_set(tmp_path, a_policy(a_rule(mode="shadow")))
 
     assert [warning.code for warning in policies.warnings] == ["P053"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("2026-12-15", "2026-12-14"),
+        ("2026-09-20", "2026-09-21"),
+        ("red-team-room", "red-room"),
+        ("tenant: acme", "tenant: beta"),
+        ("[chat-safety/unsafe-reply]", "[chat-safety/useless-and-doubtful]"),
+    ],
+)
+def test_exemptions_are_part_of_the_snapshot(tmp_path: Path, old: str, new: str) -> None:
+    before = a_set(tmp_path / "a", CHAT_SAFETY, exemptions=EXEMPTIONS)
+
+    after = a_set(tmp_path / "b", CHAT_SAFETY, exemptions=EXEMPTIONS.replace(old, new))
+
+    assert after.snapshot != before.snapshot
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("at most 1.5%", "at most 2%"),
+        ("starts: 2026-10-01", "starts: 2026-10-01T02:00:00+02:00"),
+        ("owner: trust-safety@example.com", "owner: others@example.com"),
+    ],
+)
+def test_what_changes_no_decision_changes_no_snapshot(tmp_path: Path, old: str, new: str) -> None:
+    before = a_set(tmp_path / "a", CHAT_SAFETY)
+    assert old in CHAT_SAFETY
+
+    after = a_set(tmp_path / "b", CHAT_SAFETY.replace(old, new, 1))
+
+    assert after.snapshot == before.snapshot
+
+
+def test_a_derived_signal_is_part_of_the_snapshot(tmp_path: Path) -> None:
+    before = a_set(tmp_path / "a")
+
+    after = a_set(tmp_path / "b", signals=SIGNALS.replace("lowest_of", "highest_of"))
+
+    assert after.snapshot != before.snapshot
+
+
+def test_stored_files_are_the_policies_that_they_were(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, CHAT_SAFETY, exemptions=EXEMPTIONS)
+    stored = read_files(folder)
+
+    (folder / "policy-0.yaml").write_text("{")
+    restored = load_policies(stored)
+
+    assert restored.snapshot == a_set(tmp_path / "again", CHAT_SAFETY, exemptions=EXEMPTIONS).snapshot
+    assert sorted(stored) == [
+        *("calibration/armorm.json", "exemptions.yaml", "policy-0.yaml", "settings.yaml", "signals.yaml")
+    ]
+
+
+def test_the_source_hash_tells_every_edit_of_a_file(tmp_path: Path) -> None:
+    files = read_files(a_folder(tmp_path))
+
+    edited = {**files, "settings.yaml": SETTINGS.encode() + b"# why"}
+    renamed = {("other.yaml" if name == "policy-0.yaml" else name): content for name, content in files.items()}
+    unreadable = {**files, "settings.yaml": Unreadable("cannot be read", "")}
+
+    hashes = {source_hash(each) for each in (files, edited, renamed, unreadable)}
+    assert len(hashes) == 4
+    assert source_hash(dict(reversed(files.items()))) == source_hash(files)
+
+
+def test_errors_of_stored_files_say_where_they_were(tmp_path: Path) -> None:
+    files = {**read_files(a_folder(tmp_path)), "policy-0.yaml": b"{"}
+
+    with pytest.raises(PolicyError, match="cannot use the policies in `/etc/policies`: 1 error"):
+        load_policies(files, Path("/etc/policies"))
+
+
+@pytest.mark.parametrize(
+    ("more", "exemptions", "uses"),
+    [
+        ("", None, False),
+        ("starts: 2026-10-01", None, True),
+        ("until: 2026-10-01", None, True),
+        ("rollout: 5% of users", None, False),
+        ("", EXEMPTIONS, True),
+    ],
+)
+def test_a_set_knows_whether_the_time_of_events_matters(
+    tmp_path: Path,
+    more: str,
+    exemptions: str | None,
+    uses: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    policies = a_set(tmp_path, a_policy(a_rule(more=more)), exemptions=exemptions)
+
+    assert policies.uses_event_time is uses
+
+
+def test_a_rule_that_is_off_makes_no_use_of_time(tmp_path: Path) -> None:
+    policies = a_set(tmp_path, a_policy(a_rule(), a_rule(name="b", mode="off", more="until: 2026-10-01")))
+
+    assert policies.uses_event_time is False
+
+
+@pytest.mark.parametrize(
+    ("pick", "score", "cause"), [("lowest_of", 2.5, None), ("highest_of", 3.0, None), ("lowest_of", None, "not_finite")]
+)
+def test_a_derived_signal_is_one_of_its_members_and_needs_all(
+    tmp_path: Path, pick: str, score: float | None, cause: str | None
+) -> None:
+    signals = SIGNALS.replace("lowest_of", pick)
+    policies = a_set(tmp_path, a_policy(a_rule("usefulness: below 1")), signals=signals, calibration=UNDERIVED)
+
+    judgement = judge_raw(policies, helpfulness=0.7, correctness=0.6 if score else float("nan"))
+
+    (condition,) = judgement.rules[0]["conditions"]
+    assert judgement.signals["usefulness"] == score
+    assert (condition["score"], condition.get("cause")) == (score, cause)
+
+
+def test_signals_that_a_scale_turns_round_are_compared_as_people_see_them(tmp_path: Path) -> None:
+    scale = "scale: {multiply: -1, add: 1, low: 0, high: 1}, good: low"
+    signals = f"""{SIGNALS}
+  rude:    {{about: x, from: helpsteer-helpfulness, {scale}}}
+  crude:   {{about: x, from: helpsteer-correctness, {scale}}}
+  worst:   {{about: x, highest_of: [rude, crude]}}
+"""
+    policies = a_set(tmp_path, a_policy(a_rule("worst: above 0.5")), signals=signals)
+
+    judgement = judge_raw(policies, helpfulness=0.7, correctness=0.2)
+
+    assert (judgement.signals["rude"], judgement.signals["crude"], judgement.signals["worst"]) == (0.3, 0.8, 0.8)
+    assert judgement.verdict == "flag"
+
+
+def test_policies_are_read_without_the_libraries_of_model_stream_and_cache() -> None:
+    heavy = "{'torch', 'transformers', 'kafka', 'redis', 'pydantic', 'numpy'}"
+    code = f"import sys, moderator.policy, moderator.cli.policy; print(*({heavy} & set(sys.modules)))"
+
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert loaded.stdout == "\n"
