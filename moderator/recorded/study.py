@@ -260,7 +260,7 @@ def _serve(make: Callable[[], Study[Counted]], connection: Connection) -> None:
         while (task := connection.recv()) is not None:
             connection.send(walk(study, *task))
         connection.send(study.counted)
-    except EOFError:
-        return
+    except (EOFError, BrokenPipeError):
+        return  # the process that started us is gone
     except Exception as error:  # noqa: BLE001 - raised again where it can be told
         connection.send(error)
