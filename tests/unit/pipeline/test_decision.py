@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,51 @@ def test_labels_that_nothing_weighs_have_no_overall_score_to_explain() -> None:
 
     assert scores.overall is None
     assert explain(scores, ("toxic", "threat")) == []
+
+
+ENDING = POLICY_FILES | {
+    "safety.yaml": POLICY_FILES["safety.yaml"].replace("mode: live", "mode: live\n    until: 2026-10-05")
+}
+BEFORE_MS, AFTER_MS = 1_791_158_399_999, 1_791_158_400_000
+
+
+@pytest.mark.parametrize(
+    ("timestamp_ms", "time", "outcome"),
+    [
+        (BEFORE_MS, "2030-01-01T00:00:00Z", "matched"),
+        (AFTER_MS, "2020-01-01T00:00:00Z", "ended"),
+        (None, "2020-01-01T00:00:00Z", "matched"),
+        (None, None, "ended"),
+    ],
+)
+def test_a_rule_ends_by_the_brokers_time_or_else_the_events_or_else_the_clocks(
+    timestamp_ms: int | None, time: str | None, outcome: str
+) -> None:
+    decider = Decider(load_policies({name: text.encode() for name, text in ENDING.items()}), a_model())
+
+    decision = decide(decider, some_scores(0.1, 0.5), an_event(time=time), timestamp_ms=timestamp_ms)
+
+    unsafe = next(rule for rule in decision["rules"] if rule["rule"] == "safety/unsafe")
+    assert unsafe["outcome"] == outcome
+
+
+def test_the_calibration_of_the_running_model_is_named() -> None:
+    quantiles = [rank / 1000 for rank in range(1001)]
+    calibration = {
+        "format": 1,
+        "model": {"name": a_model().name, "fingerprint": a_model().fingerprint, "dtype": "float32"},
+        "framing": "reply/1",
+        "events": 1_000,
+        "quantiles": {"beavertails-is_safe": quantiles},
+    }
+    files = {name: text.encode() for name, text in POLICY_FILES.items()}
+    files["signals.yaml"] += f"calibrations: {{{a_model().name}: calibration/a.json}}".encode()
+    policies = load_policies(files | {"calibration/a.json": json.dumps(calibration).encode()})
+
+    named, unnamed = (
+        decide(Decider(policies, model), some_scores(0.1, 0.5))["policy"]["calibration"]
+        for model in (a_model(), replace(a_model(), name="another"))
+    )
+
+    assert named == policies.calibrations[a_model().name].hash
+    assert unnamed is None
