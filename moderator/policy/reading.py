@@ -19,7 +19,7 @@ Option = TypeVar("Option", bound=str)
 class Block:
     """One mapping with known keys; unknown ones are reported when it is made."""
 
-    def __init__(self, node: Mapping, what: str, known: Sequence[str], later: Sequence[str], report: Report) -> None:
+    def __init__(self, node: Mapping, what: str, known: Sequence[str], report: Report) -> None:
         self.span = node.span
         self._what = what
         self._report = report
@@ -28,10 +28,6 @@ class Block:
         for key, value in node.entries:
             if key.text in known:
                 self._values[key.text] = value
-            elif key.text in later:
-                report.error(
-                    "P009", key.span, f"{quote(key.text)} is not known to this version", "remove it, or upgrade"
-                )
             else:
                 hint = did_you_mean(key.text, known) or f"{what} may have: {', '.join(known)}"
                 report.error("P011", key.span, f"{what} has no key {quote(key.text)}", hint)
@@ -51,12 +47,10 @@ class Block:
         return self._values.get(key)
 
 
-def read_block(
-    node: Node | None, what: str, known: Sequence[str], report: Report, later: Sequence[str] = ()
-) -> Block | None:
+def read_block(node: Node | None, what: str, known: Sequence[str], report: Report) -> Block | None:
     """Read a mapping with known keys."""
     entries = read_entries(node, what, report)
-    return None if entries is None else Block(entries, what, known, later, report)
+    return None if entries is None else Block(entries, what, known, report)
 
 
 def read_entries(node: Node | None, what: str, report: Report) -> Mapping | None:

@@ -226,3 +226,25 @@ def test_a_report_gives_problems_in_the_order_of_files_and_lines() -> None:
 
     assert [problem.message for problem in report.problems] == ["first", "second"]
     assert [problem.message for problem in report.errors] == ["second"]
+
+
+def test_a_calibration_folder_of_any_kind_harms_nobody(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path)
+    link_to_itself(folder / "calibration" / "a.json")
+    (folder / "calibration" / "b.json").mkdir()
+    named_pipe(folder / "calibration" / "c.json")
+    (folder / "calibration" / "d.json").write_bytes(b"\xff" * 100)
+
+    assert codes_of(folder) == []
+
+
+@pytest.mark.parametrize("make", [link_to_itself, named_pipe, Path.touch])
+def test_what_is_no_calibration_folder_holds_no_calibration(tmp_path: Path, make: object) -> None:
+    folder = a_folder(tmp_path)
+    (folder / "calibration" / "armorm.json").unlink()
+    (folder / "calibration").rmdir()
+
+    assert callable(make)
+    make(folder / "calibration")
+
+    assert codes_of(folder) == ["P040"]
