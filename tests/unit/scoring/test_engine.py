@@ -362,6 +362,13 @@ def test_a_scorer_is_loaded_as_the_settings_say(folder: Path) -> None:
     assert (identity.dtype, identity.max_input_tokens) == ("bfloat16", 256)
 
 
+def test_packs_are_made_as_the_settings_say(folder: Path) -> None:
+    engine = load_scorer(ModelSettings(path=str(folder), device="cpu", pack_tokens=128, deterministic=True))
+
+    assert engine._budget.tokens == 128
+    assert not engine._layout.shares_prefixes
+
+
 def test_no_model_named_is_a_plain_error() -> None:
     with pytest.raises(ConfigurationError, match="no model is named: set `MODERATOR_MODEL__PATH`"):
         load_scorer(ModelSettings(path=None))
