@@ -186,8 +186,9 @@ def save_checkpoint(
 
 def _largest_id(backend: Tokenizer, used: Iterable[str | None]) -> int:
     """Find the largest id that text or template can come to; a padding token may lie beyond the embedding."""
-    around = json.loads(backend.to_str())["post_processor"]  # puts tokens around a text that no template renders
-    texts = [json.dumps(around, ensure_ascii=False), *filter(None, used)]
+    # what puts tokens around a text that no template renders, as JSON
+    around = backend.post_processor.__getstate__().decode() if backend.post_processor else ""
+    texts = [around, *filter(None, used)]
     readable = [
         number
         for number, token in backend.get_added_tokens_decoder().items()

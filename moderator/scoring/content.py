@@ -26,10 +26,8 @@ class ContentEncoder:
         Raises:
             ConfigurationError: its vocabulary holds a special token that typed text comes to all the same.
         """
-        fields = json.loads(backend.to_str())
-        if is_inner:
-            _begin_nowhere(fields["pre_tokenizer"])
-        self._text = Tokenizer.from_str(json.dumps(fields))
+        written = backend.to_str()
+        self._text = Tokenizer.from_str(_without_beginning(written) if is_inner else written)
         self._text.encode_special_tokens = True
         self._text.no_truncation()
         self._text.no_padding()
@@ -67,8 +65,13 @@ def readable(content: str) -> str:
     return text
 
 
-def _begin_nowhere(pre_tokenizer: Any) -> None:
-    """Turn off the prefix that SentencePiece puts before the first word of all, in place."""
-    for each in [pre_tokenizer, *((pre_tokenizer or {}).get("pretokenizers") or [])]:
-        if each and each.get("prepend_scheme") == "first":
+def _without_beginning(written: str) -> str:
+    """Turn off the prefix that SentencePiece puts before the first word of all."""
+    if '"prepend_scheme":"first"' not in written:
+        return written
+    fields = json.loads(written)
+    pre_tokenizer: Any = fields["pre_tokenizer"] or {}
+    for each in [pre_tokenizer, *pre_tokenizer.get("pretokenizers", [])]:
+        if each.get("prepend_scheme") == "first":
             each["prepend_scheme"] = "never"
+    return json.dumps(fields)

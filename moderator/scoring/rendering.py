@@ -4,23 +4,20 @@ Content is encoded by a second copy of the tokenizer that knows no special token
 `<|eot_id|>` gets its letters, not the token, and can forge neither a turn nor the gate.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
-from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
+from moderator.scoring.content import ContentEncoder, readable
 from moderator.scoring.framing import OPENER, Message, opener_at
-from moderator.scoring.packing import plan_packs
 from moderator.scoring.truncation import first_turn, head_and_tail
 
 _GATE_HEADER: Final = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
 _CHARACTERS_PER_TOKEN: Final = 8
 """More than ordinary text has, so that one round of tokenizing is enough. Only a guess: nothing is left out by it."""
-_BATCH_CHARACTERS: Final = 2**20
-"""Tokenized at once: a token takes some 200 bytes meanwhile."""
 _LEAST_CONTENT_TOKENS: Final = 8
 
 _PROBES: Final[list[list[Message]]] = [
@@ -63,17 +60,14 @@ class Renderer:
             ConfigurationError: the template renders otherwise than we would, or `max_tokens` leaves no room for text.
         """
         self.max_tokens = max_tokens
-        self._text = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-        self._text.encode_special_tokens = True
-        self._text.no_truncation()
-        self._text.no_padding()
+        self._content = ContentEncoder(tokenizer.backend_tokenizer)
         self._bos = _token(tokenizer, tokenizer.bos_token or "")
         self._start, self._end, self._eot = (
             _token(tokenizer, token) for token in ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
         )
         self._headers: dict[str, list[int]] = {}
         self.gate_pattern = tuple(tokenizer.encode(_GATE_HEADER, add_special_tokens=False))
-        self._opener = self._turn(OPENER[0], next(self._encode([OPENER[1]])))
+        self._opener = self._turn(OPENER[0], next(self._content.encode([OPENER[1]])))
         self._check_template(tokenizer)
         if max_tokens < 1 + len(self._opener) + len(self.gate_pattern) + _LEAST_CONTENT_TOKENS:
             raise ConfigurationError(f"`max_input_tokens` is {max_tokens}: too few to hold a message; raise it")
@@ -104,7 +98,7 @@ class Renderer:
         short = list(range(len(conversations)))
         while short:
             rounds = [self._next(conversations[at], skip=len(read[at])) for at in short]
-            contents = self._encode([content for turns in rounds for _, content in turns])
+            contents = self._content.encode([content for turns in rounds for _, content in turns])
             for at, turns in zip(short, rounds, strict=True):
                 read[at] += [self._turn(role, self._bounded(next(contents))) for role, _ in turns]
             short = [at for at in short if len(read[at]) < len(conversations[at]) and self._fits(read[at])]
@@ -115,7 +109,7 @@ class Renderer:
         room = self.max_tokens
         taken: list[Message] = []
         for role, content in reversed(conversation[: len(conversation) - skip]):
-            text = _readable(content)
+            text = readable(content)
             room -= len(self._header(role)) + len(text) // _CHARACTERS_PER_TOKEN
             if taken and room < 0:
                 break
@@ -166,16 +160,9 @@ class Renderer:
 
     def _header(self, role: str) -> list[int]:
         if role not in self._headers:
-            name, gap = self._encode([role, "\n\n"])
+            name, gap = self._content.encode([role, "\n\n"])
             self._headers[role] = [self._start, *name, self._end, *gap]
         return self._headers[role]
-
-    def _encode(self, texts: list[str]) -> Iterator[list[int]]:
-        for batch in plan_packs([len(text) for text in texts], _BATCH_CHARACTERS):
-            encodings = self._text.encode_batch_fast(texts[batch.start : batch.stop], add_special_tokens=False)
-            ids = [encoding.ids for encoding in encodings]
-            del encodings  # large, and not needed while the next batch is made
-            yield from ids
 
     def _check_template(self, tokenizer: PreTrainedTokenizerFast) -> None:
         if list(self.gate_pattern) != [self._eot, *self._header("assistant")]:
@@ -186,7 +173,7 @@ class Renderer:
                 wanted = tokenizer.apply_chat_template(messages, return_dict=False)
             except Exception as error:  # a template is a program of others and raises what it likes
                 raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
-            contents = self._encode([content.strip() for _, content in probe])
+            contents = self._content.encode([content.strip() for _, content in probe])
             turns = [self._turn(role, content) for (role, _), content in zip(probe, contents, strict=True)]
             if wanted != [self._bos, *chain.from_iterable(turns)]:
                 raise ConfigurationError("the chat template is not Llama-3's, the only one that ArmoRM was trained on")
@@ -195,16 +182,6 @@ class Renderer:
 def _check_reply(index: int, conversation: Sequence[Message]) -> None:
     if "assistant" not in [role for role, _ in conversation[1:]]:
         raise ValueError(f"conversation {index}: no assistant turn after another, so no header to read the gate at")
-
-
-def _readable(content: str) -> str:
-    """Strip as the template's `trim` does; a lone surrogate, which no tokenizer takes, becomes U+FFFD."""
-    text = content.strip()
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 def _last_reply(roles: Sequence[str]) -> int | None:

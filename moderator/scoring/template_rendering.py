@@ -6,7 +6,7 @@ may be a special token. So no content can forge a turn, or say to the template w
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from transformers import PreTrainedTokenizerFast
@@ -21,6 +21,8 @@ from moderator.scoring.truncation import first_turn
 _MARK: Final = "\ue000{}\ue001"
 _MARKED: Final = re.compile("\ue000(\\d+)\ue001")
 _LEAST_CONTENT_TOKENS: Final = 8
+_KNOWN_LAYOUTS: Final = 1024
+"""Of turns by their roles: most chats have one of a few, and the template need not run for each of them."""
 _PROBES: Final[Sequence[list[Message]]] = (
     [("user", "Hi there"), ("assistant", "Hello.")],
     [("user", "1 + 1?"), ("assistant", "\u00e9 (2)\n\n- x"), ("user", "Why?"), ("assistant", "So it is\u2026")],
@@ -53,15 +55,19 @@ class TemplateRenderer:
         self._special = special
         longest_first = sorted(special, key=len, reverse=True)
         self._splits = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")") if special else None
-        self._known: dict[tuple[str, ...], list[Piece] | None] = {}
+        self._layout = lru_cache(_KNOWN_LAYOUTS)(self._run_template)
         self._check_template()
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Frame and render each conversation, in the order given; what is too long loses its oldest turns first."""
-        framed = [[(role, readable(text)) for role, text in frame(conversation)] for conversation in conversations]
+        framed = [frame(conversation) for conversation in conversations]
+        # no turn is shorter than a token
+        newest = [[(role, readable(text)) for role, text in turns[-self.max_tokens :]] for turns in framed]
         return [
-            Rendering(tuple(ids), 0, truncated=False) if len(ids) <= self.max_tokens else self._cut(turns)
-            for turns, ids in zip(framed, self._tokenize(framed), strict=True)
+            Rendering(tuple(ids), 0, truncated=False)
+            if len(ids) <= self.max_tokens and len(turns) == len(whole)
+            else self._cut(turns)
+            for whole, turns, ids in zip(framed, newest, self._tokenize(newest), strict=True)
         ]
 
     def _tokenize(self, conversations: Sequence[list[Message]]) -> Iterator[list[int]]:
@@ -91,14 +97,12 @@ class TemplateRenderer:
         """Lay out the turns, or where the template does not take them in this order, the turns merged."""
         for layout in (turns, _alternating(turns)):
             roles = tuple(role for role, _ in layout)
-            if roles not in self._known:
-                self._known[roles] = self._layout(roles)
-            pieces = self._known[roles]
+            pieces = self._layout(roles)
             if pieces is not None:
                 return layout, pieces
         raise ValueError("the chat template does not take a user's and an assistant's turns in alternation")
 
-    def _layout(self, roles: Sequence[str]) -> list[Piece] | None:
+    def _run_template(self, roles: tuple[str, ...]) -> list[Piece] | None:
         """Run the template; None where it raises, or leaves a turn out."""
         marked = [{"role": role, "content": _MARK.format(at)} for at, role in enumerate(roles)]
         try:
@@ -143,7 +147,7 @@ class TemplateRenderer:
                 wanted = ask(return_dict=False)
             except Exception as error:  # a template is a program of others and raises what it likes
                 raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
-            if self._layout([role for role, _ in probe]) is None:
+            if self._layout(tuple(role for role, _ in probe)) is None:
                 raise ConfigurationError("the chat template leaves out a turn, or changes its text")
             if next(self._tokenize([probe])) != wanted:
                 raise ConfigurationError("the chat template cannot be followed token by token with this tokenizer")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,12 @@ pytestmark = pytest.mark.gpu
 CONVERSATIONS = [
     [Turn("user", f"question {number}"), Turn("assistant", "word " * (number % 20))] for number in range(40)
 ]
-WIDE = {"hidden_size": 128, "intermediate_size": 256, "num_attention_heads": 4, "initializer_range": 0.05}
+WIDE: dict[str, Any] = {
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "num_attention_heads": 4,
+    "initializer_range": 0.05,
+}
 
 
 @pytest.fixture(scope="module")

@@ -333,7 +333,7 @@ def test_unframed_turns_after_the_last_reply_that_do_not_fit_are_named(small: Re
 
 
 def text_of(renderer: Renderer, rendering: Rendering) -> str:
-    return str(renderer._text.decode(list(rendering.token_ids), skip_special_tokens=False))
+    return str(renderer._content._text.decode(list(rendering.token_ids), skip_special_tokens=False))
 
 
 def test_the_gate_pattern_is_the_checkpoints_own() -> None:
