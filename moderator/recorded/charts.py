@@ -9,7 +9,7 @@ from itertools import groupby
 
 from moderator.recorded.limits import LimitReport, LimitRow
 from moderator.recorded.rates import Rate
-from moderator.recorded.text import number_text
+from moderator.recorded.wording import number_text
 
 _WIDTH, _HEIGHT = 720, 230
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 44, 34

@@ -9,7 +9,7 @@ from moderator.recorded.charts import histogram, rates
 from moderator.recorded.limits import LimitReport
 from moderator.recorded.rates import LEAST_LABELS
 from moderator.recorded.report import BacktestReport, GroupReport, LabelsReport, Matrix, RuleReport
-from moderator.recorded.text import (
+from moderator.recorded.wording import (
     SHOWN_GROUPS,
     SHOWN_UNUSED,
     budget_text,
