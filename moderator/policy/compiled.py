@@ -114,7 +114,6 @@ class CompiledRule:
 
     Attributes:
         scope: position of its scope among the judge's.
-        signals: positions of the signals that its conditions read.
         conditions: in the order of `Rule.conditions`.
         holds: what their verdicts make together; None for a single condition, whose verdict is the rule's.
         template: the result of a rule that does not match, with all that is known beforehand.
@@ -127,7 +126,6 @@ class CompiledRule:
     reason: str
     labels: tuple[str, ...]
     scope: int
-    signals: frozenset[int]
     flags_when_missing: bool
     conditions: tuple[CompiledCondition, ...]
     holds: Callable[[Verdicts], Held] | None
@@ -183,7 +181,6 @@ def compile_whole_rule(rule: Rule, binding: Binding) -> CompiledRule:
         reason=rule.flag.reason,
         labels=rule.flag.labels,
         scope=binding.scopes.index(compile_scope(rule.scope, binding.fields)),
-        signals=frozenset(binding.positions[condition.signal.name] for condition in rule.conditions),
         flags_when_missing=rule.flags_when_missing,
         conditions=(
             *(_compile_condition(condition, "when", binding) for condition in leaves(rule.when)),
