@@ -10,12 +10,12 @@ from itertools import product
 from math import prod
 
 from moderator.events import ChatEvent, Turn
+from moderator.policy.inclusion import scope_within, share_within, time_within
 from moderator.policy.judge import Judge
-from moderator.policy.model import Calibration, Condition, FieldMatch, Rollout, Rule, Scope
-from moderator.policy.percent import percent_bounds
+from moderator.policy.model import Rule, Scope
+from moderator.policy.percent import bounds_beside
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.scale import MAX_MICRO, MILLION
-from moderator.policy.scopes import SPEAKERS
 
 MAX_COMBINATIONS = 20_000
 """Rules with more combinations of score ranges are not compared; at 20 µs each this takes half a second."""
@@ -39,43 +39,12 @@ def covers(wider: Placed, narrower: Placed) -> bool:
         return True
     return (
         wider.rule.mode == "live"
-        and is_within(narrower.rule.scope, wider.rule.scope)
-        and _is_time_within(narrower.rule, wider.rule)
-        and _is_share_within(narrower.rule.rollout, wider.rule.rollout)
+        and scope_within(narrower.rule.scope, wider.rule.scope)
+        and time_within(narrower.rule, wider.rule)
+        and share_within(narrower.rule.rollout, wider.rule.rollout)
         and _spares_no_more(wider, narrower)
         and _acts_whenever(wider, narrower)
     )
-
-
-def is_within(inner: Scope, outer: Scope) -> bool:
-    """Whether every event that fits `inner` is proven to fit `outer`."""
-    return all(any(_is_line_within(line, wider) for line in inner) for wider in outer)
-
-
-def _is_line_within(inner: FieldMatch, outer: FieldMatch) -> bool:
-    if inner.field != outer.field:
-        return False
-    if inner.field == "speaker":
-        return all(_fits(outer, speaker) for speaker in SPEAKERS if _fits(inner, speaker))
-    return all(_fits(outer, value) for value in inner.exact) and all(
-        prefix.startswith(outer.prefixes) for prefix in inner.prefixes
-    )
-
-
-def _fits(line: FieldMatch, value: str) -> bool:
-    return value in line.exact or value.startswith(line.prefixes)
-
-
-def _is_time_within(inner: Rule, outer: Rule) -> bool:
-    starts_no_later = outer.starts_ms is None or (inner.starts_ms is not None and outer.starts_ms <= inner.starts_ms)
-    ends_no_earlier = outer.until_ms is None or (inner.until_ms is not None and outer.until_ms >= inner.until_ms)
-    return starts_no_later and ends_no_earlier
-
-
-def _is_share_within(inner: Rollout | None, outer: Rollout | None) -> bool:
-    if inner is None or outer is None:
-        return outer is None
-    return (inner.unit, inner.seed) == (outer.unit, outer.seed) and inner.percent <= outer.percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +59,7 @@ class _Spared:
         """Whether `other` spares whatever this does among the events of `domain`."""
         begins = other.from_ms is None or (self.from_ms is not None and other.from_ms <= self.from_ms)
         ends = other.until_ms is None or (self.until_ms is not None and other.until_ms >= self.until_ms)
-        return begins and ends and is_within((*domain, *self.scope), other.scope)
+        return begins and ends and scope_within((*domain, *self.scope), other.scope)
 
 
 def _spares_no_more(wider: Placed, narrower: Placed) -> bool:
@@ -135,21 +104,13 @@ def _edges(model: str, placed: Iterable[Placed]) -> dict[str, list[int]]:
     for one in placed:
         calibration = one.policies.calibration_of(model)
         for condition in one.rule.conditions:
-            turns = _turns(condition, calibration)
+            bounds = bounds_beside(condition, calibration)
+            turns = () if bounds is None else (bounds[0], bounds[1] + 1)
             for signal in condition.signal.members or (condition.signal,):
                 least, greatest = signal.plausible
                 found = edges.setdefault(signal.objective, {-MAX_MICRO})
                 found.update(edge for edge in (*turns, least, greatest + 1) if -MAX_MICRO <= edge <= MAX_MICRO)
     return {objective: sorted(found) for objective, found in sorted(edges.items())}
-
-
-def _turns(condition: Condition, calibration: Calibration | None) -> tuple[int, ...]:
-    """Give the rewards from which on a comparison holds, or no longer holds."""
-    if condition.percent is None:
-        bounds = condition.bounds if condition.limit is not None else None
-    else:
-        bounds = None if calibration is None else percent_bounds(condition, calibration)
-    return () if bounds is None else (bounds[0], bounds[1] + 1)
 
 
 def _bare_judge(placed: Placed, objectives: Sequence[str], model: str) -> Judge:
