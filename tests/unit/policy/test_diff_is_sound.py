@@ -16,7 +16,7 @@ from moderator.events import ChatEvent
 from moderator.policy import PolicySet
 from moderator.policy.model import Comparison, Condition, Expression, FieldMatch, Group, Rollout, Rule, Scope
 from moderator.policy.tools.diff import Claim, diff
-from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, MODEL, OBJECTIVES, a_set, an_event
+from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, MODEL, OBJECTIVES, SIGNALS, a_set, an_event
 
 CLAIMS: list[Claim | None] = ["flags the same", "can only flag more", "can only flag less", None]
 DAY_MS = 86_400_000
@@ -29,12 +29,21 @@ REWARDS: list[float | None] = [
     *(None, -1.0, 0.02, 0.020001, 0.1, 0.16, 0.2, 0.299999, 0.3),
     *(0.300001, 0.5, 0.9, 0.98, 1.0, 2000.0),
 ]
+# The same rewards as safety's, turned round, and unknown where they are very low.
+RISK = """\
+  risk:
+    about: How unsafe
+    from: beavertails-is_safe
+    scale: {multiply: -1, add: 1, low: 0, high: 1}
+    good: low
+    plausible: {low: 0, high: 0.9}
+"""
 
 
 @cache
 def base() -> PolicySet:
     with TemporaryDirectory() as folder:
-        return a_set(Path(folder), CHAT_SAFETY, exemptions=EXEMPTIONS)
+        return a_set(Path(folder), CHAT_SAFETY, exemptions=EXEMPTIONS, signals=SIGNALS + RISK)
 
 
 class Dice:
