@@ -1,6 +1,7 @@
 """`moderator model`: look at reward models, and make one."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -26,9 +27,11 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a model is, what it reads and gives, and how fast it could be on this machine; loads no weights."""
+    from moderator.observability.logging import configure_logging
     from moderator.scoring.description import describe
 
-    description = describe(path)
+    configure_logging("warning")
+    description = describe(path, say=partial(typer.echo, err=True))
     typer.echo(json.dumps(description.to_fields(), indent=2) if as_json else "\n".join(description.lines()))
 
 

@@ -1,6 +1,6 @@
 """What can be told of a checkpoint without loading it, and how fast it would be on this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ ESTIMATE: Final = (
     f"linear layers + attention) of a token in a text of {EVENT_TOKENS}; expect 70 to 90 % of it, "
     "less of a model with fewer than a billion"
 )
+_LONG_BYTES: Final = 1_000_000_000
 _SCALES: Final[Mapping[Scale, str]] = {
     "raw": "as the model gives them, unbounded",
     "sigmoid": "a probability from 0 to 1 for each (sigmoid)",
@@ -81,17 +82,21 @@ class Description:
         ]
 
 
-def describe(path: str) -> Description:
+def describe(path: str, say: Callable[[str], None]) -> Description:
     """Open a checkpoint, hold its weights' headers against it, hash its files, and measure this machine.
 
     Args:
         path: a folder, a hub id, or `builtin`.
+        say: is told what takes long.
 
     Raises:
         ConfigurationError: it could not be loaded either; the text names file and key.
     """
     model = open_model(path)
     weights = model.check_weights()
+    stored_bytes = sum(file.stat().st_size for file in weights.files)
+    if stored_bytes > _LONG_BYTES:
+        say(f"hashing {_size(stored_bytes)} of weights …")
     try:
         devices = tuple(estimate(model, device, stored=weights.dtype) for device in present_devices())
     except RuntimeError as error:
@@ -107,7 +112,7 @@ def describe(path: str) -> Description:
         parameters=parameter_count(model),
         dtype=str(weights.dtype).removeprefix("torch."),
         files=len(weights.files),
-        stored_bytes=sum(file.stat().st_size for file in weights.files),
+        stored_bytes=stored_bytes,
         positions=model.positions,
         max_input_tokens=model.max_input_tokens,
         devices=devices,

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final
 
 import torch
-from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
@@ -34,9 +33,6 @@ def load_scorer(settings: ModelSettings) -> "Engine":
     """
     if settings.path is None:
         raise ConfigurationError("no model is named: set `MODERATOR_MODEL__PATH` or give `--model`")
-    # its own handler writes prose; ours writes JSON
-    transformers_logging.disable_default_handler()
-    transformers_logging.enable_propagation()
     model = open_model(settings.path, settings.max_input_tokens)
     device = choose_device(settings.device)
     if not settings.force_cpu:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import torch
 from transformers import PretrainedConfig
+from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import is_classifier
@@ -83,6 +84,9 @@ def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None
     Raises:
         ConfigurationError: there is no such checkpoint, it is of another kind, or its words are damaged.
     """
+    # its own handler writes prose; ours writes JSON
+    transformers_logging.disable_default_handler()
+    transformers_logging.enable_propagation()
     location = locate(path)
     fields = read_config(location.folder)
     if is_classifier(fields):

@@ -98,3 +98,26 @@ def test_a_large_model_is_refused_on_a_cpu_unless_forced(tmp_path: Path) -> None
     assert "Traceback" not in refused.stderr
     assert forced.returncode == 0, forced.stderr
     assert len(forced.stdout.splitlines()) == 2
+
+
+def test_what_a_model_is_can_be_asked_by_people_and_by_programs(tmp_path: Path) -> None:
+    model = tiny_classifiers.write_classifier(tmp_path / "tiny-llama", "llama")
+    command = [sys.executable, "-m", "moderator", "model", "info", str(model)]
+
+    people, programs = (
+        subprocess.run([*command, *flags], capture_output=True, text=True, timeout=100, check=True)
+        for flags in ([], ["--json"])
+    )
+
+    assert "architecture  LlamaForSequenceClassification\n" in people.stdout
+    assert json.loads(programs.stdout)["architecture"] == "LlamaForSequenceClassification"
+    assert people.stderr + programs.stderr == ""
+
+
+def test_a_folder_that_is_no_model_is_one_line_on_stderr(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "moderator", "model", "info", str(tmp_path)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+    assert ended.returncode == 2
+    assert ended.stderr == f"error: {tmp_path / 'config.json'}: no such file\n"

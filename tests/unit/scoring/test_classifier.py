@@ -87,8 +87,8 @@ def test_texts_scored_together_score_as_transformers_scores_each_alone(
     assert len({round(reward, 4) for (reward,) in rewards(engine, CONVERSATIONS)}) > 3
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_warms_up(written: Callable[..., Path], family: str) -> None:
+@pytest.mark.parametrize("family", ["gemma", "roberta"])
+def test_a_classifier_warms_up(written: Callable[..., Path], family: str) -> None:
     load(written(family)).warm_up()
 
 

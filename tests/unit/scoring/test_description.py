@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
-from moderator.cli.model import app
 from moderator.errors import ConfigurationError
+from moderator.scoring.description import Description, describe
 from moderator.scoring.engine import load_scorer
 from moderator.scoring.machine import present_devices
 from moderator.scoring.opening import open_model
@@ -28,14 +27,12 @@ EIGHT_BILLION = {
 }
 
 
-def told(*arguments: str) -> str:
-    result = CliRunner().invoke(app, ["info", *arguments], catch_exceptions=False)
-    assert result.exit_code == 0
-    return result.stdout
+def told(folder: Path) -> Description:
+    return describe(str(folder), say=lambda _: None)
 
 
 def test_a_model_is_told_line_by_line(folder: Path) -> None:
-    text = told(str(folder))
+    text = "\n".join(told(folder).lines())
 
     assert "model         Tiny-ArmoRM\n" in text
     assert "architecture  LlamaForRewardModelWithGating\n" in text
@@ -57,7 +54,7 @@ def test_a_program_is_told_the_same(tmp_path: Path) -> None:
         tmp_path / "tiny-bert", "bert", labels, problem_type="multi_label_classification"
     )
 
-    fields: dict[str, Any] = json.loads(told(str(folder), "--json"))
+    fields: dict[str, Any] = json.loads(json.dumps(told(folder).to_fields()))
 
     assert fields["name"] == "tiny-bert"
     assert fields["objectives"] == list(labels)
@@ -90,7 +87,7 @@ def test_a_wrong_checkpoint_is_told_as_loading_tells_it(folder: Path, tmp_path: 
         (tmp_path / name).symlink_to(folder / name)
 
     with pytest.raises(ConfigurationError, match=r"the weights lack `model\.layers\.2\."):
-        told(str(tmp_path))
+        told(tmp_path)
 
 
 def test_more_than_a_billion_parameters_are_refused_on_a_cpu_before_they_are_read(tmp_path: Path) -> None:
