@@ -27,7 +27,9 @@ def run(
     redis_url: Annotated[str | None, typer.Option(help="Redis, for the caches.")] = None,
     devices: Annotated[
         str | None,
-        typer.Option(help="One worker for each CUDA device (`all`), or for each of a list such as `0,1`."),
+        typer.Option(
+            help="One worker for each CUDA device (`all`), or for each of a list such as `0,1`; HTTP ports count up."
+        ),
     ] = None,
     *,
     no_compile: Annotated[
