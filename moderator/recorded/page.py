@@ -175,12 +175,14 @@ def _limit(limit: LimitReport) -> str:
     side = "" if limit.part == "when" else "unless "
     unit = f", in {limit.unit}" if limit.unit else ""
     title = f"{limit.rule}: {side}{limit.signal} {limit.comparison}{unit}"
-    charts = [f"<figure>{histogram(limit)}<figcaption class=soft>Events by score</figcaption></figure>"]
+    charts = [_figure(histogram(limit), "Events by score")]
     if curve := rates(limit):
-        charts.append(
-            f"<figure>{curve}<figcaption class=soft>Precision and recall against the limit</figcaption></figure>"
-        )
+        charts.append(_figure(curve, "Precision and recall of the whole candidate by this limit, the rule as if live"))
     return _wide(title, f"<h3>{_text(title)}</h3>{''.join(charts)}{_limit_tables(limit)}")
+
+
+def _figure(chart: str, caption: str) -> str:
+    return f"<figure>{chart}<figcaption class=soft>{caption}</figcaption></figure>"
 
 
 def _limit_tables(limit: LimitReport) -> str:
