@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice, product
+from itertools import count, islice, product
 
 from moderator.events import RuleResult, Verdict
 from moderator.policy.event_time import MS_PER_DAY, iso_utc
@@ -66,6 +66,7 @@ def suggest(policies: PolicySet) -> list[Suggestion]:
 
 def _for_rule(rule: Rule, policy: Policy, policies: PolicySet) -> Iterator[Suggestion]:
     judge = policies.bind(objectives_of(policies))
+    names: set[str] = set()
     for condition in rule.conditions:
         steps = _steps(condition, policies)
         scene = _telling_scene(rule, condition, steps, policies, judge) if steps else None
@@ -74,9 +75,17 @@ def _for_rule(rule: Rule, policy: Policy, policies: PolicySet) -> Iterator[Sugge
             micros = {**scene.micros, **_set_to(condition.signal, score)}
             verdict, result = _judged(rule, scene, micros, policies, judge)
             if (scores := _written_scores(micros, policies)) is not None and result is not None:
-                name = f"{rule.id.partition('/')[2]} with {condition.signal.name} {words}"
+                name = _new_name(f"{rule.id.partition('/')[2]} with {condition.signal.name} {words}", names)
                 text = _yaml(name, scene, scores, verdict, result)
                 yield Suggestion(policy.name, *_file(policy, policies), name, text)
+
+
+def _new_name(name: str, names: set[str]) -> str:
+    """Number a name from the second time on: one limit may stand twice in a rule."""
+    numbered = (name if number == 1 else f"{name} ({number})" for number in count(1))
+    free = next(one for one in numbered if one not in names)
+    names.add(free)
+    return free
 
 
 def _file(policy: Policy, policies: PolicySet) -> tuple[str, bool]:
@@ -233,4 +242,4 @@ def _yaml(name: str, scene: _Scene, scores: Mapping[str, str], verdict: Verdict,
 
 def _quoted(value: str) -> str:
     is_plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS_WITH_A_MEANING
-    return value if is_plain else json.dumps(value)
+    return value if is_plain else json.dumps(value, ensure_ascii=False)

@@ -168,10 +168,21 @@ def test_nothing_is_suggested_where_no_score_can_make_the_difference(tmp_path: P
     assert suggest(policies) == []
 
 
+def test_a_limit_that_stands_twice_has_its_tests_twice(tmp_path: Path) -> None:
+    twice = (
+        "any: [{all: [{safety: below 0.5}, {helpfulness: below 1}]}, {all: [{safety: below 0.5}, {honesty: missing}]}]"
+    )
+    policies = a_set(tmp_path, a_policy(a_rule(twice, more="unless: {safety: below 0.2}")))
+
+    names = [suggestion.name for suggestion in suggest(policies)]
+
+    assert len(names) == len(set(names))
+
+
 def test_a_value_that_yaml_would_read_otherwise_is_suggested_in_quotes(tmp_path: Path) -> None:
-    rule = a_rule(more='applies_to: {tenant: "0123", channel: "true", role: "a: b"}')
+    rule = a_rule(more='applies_to: {tenant: "0123", channel: "true", role: "a: b", locale: "Ünï"}')
     policies = a_set(tmp_path, a_policy(rule))
 
     (first, *_) = suggest(policies)
 
-    assert 'tenant: "0123", channel: "true", role: "a: b"' in first.text
+    assert 'tenant: "0123", channel: "true", role: "a: b", locale: "ünï"' in first.text
