@@ -169,14 +169,14 @@ def test_nothing_is_suggested_where_no_score_can_make_the_difference(tmp_path: P
 
 
 def test_a_limit_that_stands_twice_has_its_tests_twice(tmp_path: Path) -> None:
-    twice = (
-        "any: [{all: [{safety: below 0.5}, {helpfulness: below 1}]}, {all: [{safety: below 0.5}, {honesty: missing}]}]"
-    )
-    policies = a_set(tmp_path, a_policy(a_rule(twice, more="unless: {safety: below 0.2}")))
+    half = "{safety: below 0.5}"
+    twice = f"any: [{{all: [{half}, {{helpfulness: below 1}}]}}, {{all: [{half}, {{correctness: below 1}}]}}]"
+    policies = a_set(tmp_path, a_policy(a_rule(twice)))
 
     names = [suggestion.name for suggestion in suggest(policies)]
 
-    assert len(names) == len(set(names))
+    assert (len(names), len(set(names))) == (12, 12)
+    assert "unsafe-reply with safety at 0.5 (2)" in names
 
 
 def test_a_value_that_yaml_would_read_otherwise_is_suggested_in_quotes(tmp_path: Path) -> None:
