@@ -14,7 +14,7 @@ from moderator.policy.compiled import (
     fits,
 )
 from moderator.policy.model import Calibration, Exemption, Rule, Settings, Signal
-from moderator.policy.readings import Reading, compile_chooser, compile_reader
+from moderator.policy.readings import Reading, compile_chooser, compile_signal, readings_of
 
 _RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
@@ -67,7 +67,7 @@ class Judge:
         derived = [signal for signal in signals if signal.members]
         positions = {signal.name: index for index, signal in enumerate((*plain, *derived))}
         self._names = tuple(positions)
-        self._readers = tuple(compile_reader(signal, objectives) for signal in plain)
+        self._signals = tuple(compile_signal(signal, objectives) for signal in plain)
         self._choosers = tuple(
             compile_chooser(signal, [positions[member.name] for member in signal.members]) for signal in derived
         )
@@ -92,7 +92,7 @@ class Judge:
         """
         if rewards is None:
             return self._unscored()
-        readings = [read(rewards) for read in self._readers]
+        readings = readings_of(self._signals, rewards)
         for choose in self._choosers:
             readings.append(choose(readings))
         scores = [reading[2] for reading in readings]

@@ -1,9 +1,10 @@
-"""Signals compiled into functions that read them from a model's rewards, for the hot path."""
+"""Signals compiled into what reads them from a model's rewards, for the hot path."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from operator import itemgetter
+from typing import NamedTuple
 
 from moderator.events import Cause
 from moderator.policy.model import Calibration, Signal
@@ -11,42 +12,60 @@ from moderator.policy.scale import MAX_REWARD, MILLION, SAFELY_OFF_A_TIE, micro_
 
 Reading = tuple[int | None, int, float | None, Cause | None]
 """One signal of one event: reward in whole millionths or None, score in millionths, score, and why there is none."""
-Reader = Callable[[Sequence[object]], Reading]
 Chooser = Callable[[Sequence[Reading]], Reading]
 
 _UNSURE = MAX_REWARD + 1
 
 
-def compile_reader(signal: Signal, objectives: Sequence[str]) -> Reader:
+class CompiledSignal(NamedTuple):
+    """How a signal is read: millionths of a score = (millionths of the reward x factor + offset) / divisor.
+
+    Attributes:
+        place: position of its objective among the rewards; None where the model lacks it.
+        least, greatest: plausible rewards, in whole millionths.
+    """
+
+    place: int | None
+    least: int
+    greatest: int
+    factor: int
+    offset: int
+    divisor: int
+
+
+def compile_signal(signal: Signal, objectives: Sequence[str]) -> CompiledSignal:
     """Compile how a signal is read from the rewards, which are in the order of `objectives`."""
-    if signal.objective not in objectives:
-        return lambda _: (None, 0, None, "absent")
-    index = objectives.index(signal.objective)
-    least, greatest = signal.plausible
+    place = objectives.index(signal.objective) if signal.objective in objectives else None
     slope, start = signal.scale.multiply, signal.scale.add * MILLION
     divisor = math.lcm(slope.denominator, start.denominator)
-    factor, offset = int(slope * divisor), int(start * divisor)
+    return CompiledSignal(place, *signal.plausible, int(slope * divisor), int(start * divisor), divisor)
 
-    def read(rewards: Sequence[object]) -> Reading:
-        reward = rewards[index]
+
+def readings_of(signals: Iterable[CompiledSignal], rewards: Sequence[object]) -> list[Reading]:
+    """Give what every signal reads, in the order given."""
+    readings: list[Reading] = []
+    for place, least, greatest, factor, offset, divisor in signals:
+        reward = None if place is None else rewards[place]
         if type(reward) is not float and (not isinstance(reward, (int, float)) or isinstance(reward, bool)):
-            return None, 0, None, "absent" if reward is None else "not_a_number"
+            readings.append((None, 0, None, "absent" if reward is None else "not_a_number"))
+            continue
         # Rounding comes after this guard: an infinite product cannot be rounded.
         if not -_UNSURE < reward < _UNSURE:
             is_number = isinstance(reward, int) or math.isfinite(reward)
-            return None, 0, None, "implausible" if is_number else "not_finite"
+            readings.append((None, 0, None, "implausible" if is_number else "not_finite"))
+            continue
         scaled = reward * MILLION
         micro = round(scaled)
         if not -SAFELY_OFF_A_TIE < scaled - micro < SAFELY_OFF_A_TIE:
             micro = micro_from(reward)
         if not least <= micro <= greatest:
-            return None, 0, None, "implausible"
+            readings.append((None, 0, None, "implausible"))
+            continue
         score_micro = micro * factor + offset
         if divisor != 1:
             score_micro = round(Fraction(score_micro, divisor))
-        return micro, score_micro, score_micro / MILLION, None
-
-    return read
+        readings.append((micro, score_micro, score_micro / MILLION, None))
+    return readings
 
 
 def compile_chooser(signal: Signal, positions: Sequence[int]) -> Chooser:
