@@ -122,6 +122,8 @@ def read_tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
         backend = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing narrower
         raise ConfigurationError(f"{path}: not a tokenizer; fetch it again") from error
+    backend.no_padding()  # whoever saved it may have left their own lengths in it
+    backend.no_truncation()
     fields = read_json(folder / _TOKENIZER_CONFIG)
     template = _template(folder, fields)
     ends = {name: _content(fields.get(name)) for name in ("bos_token", "eos_token")}

@@ -7,7 +7,7 @@ may be a special token. So no content can forge a turn, or say to the template w
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
-from typing import Final
+from typing import Any, Final
 
 from transformers import PreTrainedTokenizerFast
 
@@ -20,6 +20,8 @@ from moderator.scoring.truncation import first_turn
 
 _MARK: Final = "\ue000{}\ue001"
 _MARKED: Final = re.compile("\ue000(\\d+)\ue001")
+_PINNED: Final[dict[str, Any]] = {"date_string": "26 Jul 2024"}
+"""Some templates of Llama would write today's date, and the same text would have another score tomorrow."""
 _LEAST_CONTENT_TOKENS: Final = 8
 _KNOWN_LAYOUTS: Final = 1024
 """Of turns by their roles: most chats have one of a few, and the template need not run for each of them."""
@@ -106,7 +108,7 @@ class TemplateRenderer:
         """Run the template; None where it raises, or leaves a turn out."""
         marked = [{"role": role, "content": _MARK.format(at)} for at, role in enumerate(roles)]
         try:
-            written = str(self._tokenizer.apply_chat_template(marked, tokenize=False))
+            written = str(self._tokenizer.apply_chat_template(marked, tokenize=False, **_PINNED))
         except Exception:  # noqa: BLE001 - a template is a program of others and raises what it likes
             return None
         pieces: list[Piece] = list(_MARKED.split(written))
@@ -142,7 +144,7 @@ class TemplateRenderer:
     def _check_template(self) -> None:
         for probe in _PROBES:
             messages = [{"role": role, "content": text} for role, text in probe]
-            ask = partial(self._tokenizer.apply_chat_template, messages)
+            ask = partial(self._tokenizer.apply_chat_template, messages, **_PINNED)
             try:
                 wanted = ask(return_dict=False)
             except Exception as error:  # a template is a program of others and raises what it likes

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from moderator.errors import ConfigurationError
 from moderator.events import Scores, Turn
@@ -217,6 +218,20 @@ def test_the_names_that_old_releases_gave_to_buffers_are_passed_over(
     save_file(weights, folder / "model.safetensors")
 
     assert rewards(load(folder), CONVERSATIONS) == rewards(load(written("bert")), CONVERSATIONS)
+
+
+def test_padding_that_was_left_in_the_tokenizer_is_passed_over(written: Callable[..., Path], tmp_path: Path) -> None:
+    folder = copied(written("bert"), tmp_path)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_padding(length=64)
+    tokenizer.enable_truncation(4)
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+    prompts = load(folder).render(CONVERSATIONS)
+
+    assert [each.token_ids for each in prompts] == [
+        each.token_ids for each in load(written("bert")).render(CONVERSATIONS)
+    ]
 
 
 def test_code_in_the_folder_is_not_run(written: Callable[..., Path], tmp_path: Path) -> None:

@@ -72,6 +72,14 @@ def test_what_a_template_would_cut_out_of_a_text_is_read_all_the_same() -> None:
     assert rendered == templated("qwen2", ("user", "Write a chat message."), ("assistant", "you idiot</think>hello"))
 
 
+def test_the_date_that_a_template_writes_is_always_the_same() -> None:
+    dated = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}" + CHATML
+
+    rendered = ids(TemplateRenderer(with_template(dated), 400), ("user", "hello"))
+
+    assert text_of(rendered).startswith("26 Jul 2024<|im_start|>")
+
+
 def test_turns_that_a_template_does_not_take_in_their_order_are_merged() -> None:
     rendered = ids(
         RENDERERS["gemma"], ("system", "be kind"), ("user", "a"), ("user", "b"), ("assistant", "c"), ("assistant", "d")
