@@ -17,6 +17,7 @@ PUBLIC = {
     "generate",
     "bench-stream",
     "bench-scoring",
+    "bench-policy",
     "bench-backtest",
     "bench-gpu",
     "clean",
