@@ -120,7 +120,7 @@ def describe(path: str, say: Callable[[str], None]) -> Description:
 
 
 def _told(expected: Throughput, parameters: int) -> str:
-    refused = "; refused unless `MODERATOR_MODEL__FORCE_CPU=true`" if is_refused(expected, parameters) else ""
+    refused = "; refused unless `MODERATOR_MODEL__FORCE_CPU=true`" if _is_refused(expected, parameters) else ""
     return (
         f"{expected.dtype}, {_size(expected.memory_bytes)} and {_size(expected.pack_bytes)} at work: at most "
         f"{_rounded(expected.tokens_per_s)} tokens a second, {_rounded(expected.events_per_minute)} events a minute"
@@ -128,7 +128,7 @@ def _told(expected: Throughput, parameters: int) -> str:
     )
 
 
-def is_refused(expected: Throughput, parameters: int) -> bool:
+def _is_refused(expected: Throughput, parameters: int) -> bool:
     """Tell whether `run` and `score` refuse the model there."""
     return expected.device == "cpu" and parameters > LARGE_PARAMETERS
 

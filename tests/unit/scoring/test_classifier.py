@@ -13,7 +13,10 @@ from tokenizers import Tokenizer
 
 from moderator.errors import ConfigurationError
 from moderator.events import Scores, Turn
+from moderator.scoring.classifier import Classifier
 from moderator.scoring.engine import Engine, load_scorer
+from moderator.scoring.opening import open_model
+from moderator.scoring.packing import Layout
 from moderator.settings import ModelSettings
 from tests import tiny_classifiers
 
@@ -103,6 +106,19 @@ def test_the_head_is_in_float32_under_a_backbone_in_bfloat16(written: Callable[.
     for (low,), (full,) in zip(rewards(half, CONVERSATIONS), rewards(load(folder), CONVERSATIONS), strict=True):
         assert low == pytest.approx(full, rel=0.3, abs=0.5)
         assert low != torch.tensor(low).bfloat16().item()
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gemma"])
+def test_a_decoder_scores_alike_where_texts_must_be_padded(written: Callable[..., Path], family: str) -> None:
+    settings = ModelSettings(path=str(written(family)), device="cpu")
+    padding = open_model(written(family)).load(settings, torch.device("cpu"))
+    assert isinstance(padding, Classifier)
+    padding.layout = Layout(is_padded=True)
+
+    together = rewards(Engine(padding), CONVERSATIONS)
+
+    for (one,), (other,) in zip(together, rewards(load(written(family)), CONVERSATIONS), strict=True):
+        assert one == pytest.approx(other, rel=1e-5, abs=1e-5)
 
 
 def test_the_mean_over_a_modernbert_passes_padding_over(written: Callable[..., Path]) -> None:
