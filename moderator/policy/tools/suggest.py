@@ -5,19 +5,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import count, islice, product
+from itertools import count, islice
 
 from moderator.events import RuleResult, Verdict
-from moderator.policy.event_time import MS_PER_DAY, iso_utc
+from moderator.policy.event_time import iso_utc
 from moderator.policy.folder import stem_of
 from moderator.policy.judge import Judge
-from moderator.policy.model import Condition, FieldMatch, Policy, Rule, Signal
-from moderator.policy.percent import limit_micro, typical_micro
+from moderator.policy.model import Condition, Policy, Rule
+from moderator.policy.percent import limit_micro
 from moderator.policy.policy_set import PolicySet
-from moderator.policy.rollout import compile_rollout
 from moderator.policy.scale import MILLION, fits_six_decimals, show
-from moderator.policy.scopes import SPEAKERS
 from moderator.policy.tools.nudge import nudge_of
+from moderator.policy.tools.scenes import Micros, Scene, rewards_for, scenes
 from moderator.policy.trial import event_of, objectives_of
 
 MAX_TRIES = 4_096
@@ -25,10 +24,6 @@ MAX_TRIES = 4_096
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _WORDS_WITH_A_MEANING = frozenset({"true", "false", "null"})
-_UNIT_FIELDS = {"users": "user", "conversations": "conversation_id", "events": "id"}
-
-Micros = Mapping[str, int]
-"""Objective -> reward in whole millionths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +35,6 @@ class Suggestion:
     is_new: bool
     name: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """An event at a time, and rewards beside those that are tried out."""
-
-    fields: Mapping[str, str]
-    at_ms: int | None
-    micros: Micros
 
 
 def suggest(policies: PolicySet) -> list[Suggestion]:
@@ -72,7 +58,7 @@ def _for_rule(rule: Rule, policy: Policy, policies: PolicySet) -> Iterator[Sugge
         scene = _telling_scene(rule, condition, steps, policies, judge) if steps else None
         for words, score in steps if scene else ():
             assert scene is not None
-            micros = {**scene.micros, **_set_to(condition.signal, score)}
+            micros = {**scene.micros, **rewards_for(condition.signal, score)}
             verdict, result = _judged(rule, scene, micros, policies, judge)
             if (scores := _written_scores(micros, policies)) is not None and result is not None:
                 name = _new_name(f"{rule.id.partition('/')[2]} with {condition.signal.name} {words}", names)
@@ -112,12 +98,12 @@ def _steps(condition: Condition, policies: PolicySet) -> list[tuple[str, Fractio
 
 def _telling_scene(
     rule: Rule, condition: Condition, steps: Sequence[tuple[str, Fraction]], policies: PolicySet, judge: Judge
-) -> _Scene | None:
+) -> Scene | None:
     """Find what else must be so that the comparison alone decides whether the rule matches."""
-    for scene in islice(_scenes(rule, condition.signal, policies), MAX_TRIES):
+    for scene in islice(scenes(rule, condition.signal, policies), MAX_TRIES):
         outcomes = set()
         for score in (steps[0][1], steps[-1][1]):
-            _, result = _judged(rule, scene, {**scene.micros, **_set_to(condition.signal, score)}, policies, judge)
+            _, result = _judged(rule, scene, {**scene.micros, **rewards_for(condition.signal, score)}, policies, judge)
             outcomes.add(None if result is None else result["outcome"])
         if outcomes == {"matched", "not matched"}:
             return scene
@@ -125,96 +111,11 @@ def _telling_scene(
 
 
 def _judged(
-    rule: Rule, scene: _Scene, micros: Micros, policies: PolicySet, judge: Judge
+    rule: Rule, scene: Scene, micros: Micros, policies: PolicySet, judge: Judge
 ) -> tuple[Verdict, RuleResult | None]:
     rewards = [micros[objective] / MILLION for objective in objectives_of(policies)]
     judgement = judge.decide(event_of(scene.fields), rewards, scene.at_ms or 0)
     return judgement.verdict, next((result for result in judgement.rules if result["rule"] == rule.id), None)
-
-
-def _scenes(rule: Rule, tried: Signal, policies: PolicySet) -> Iterator[_Scene]:
-    names = {signal.name for signal in tried.members or (tried,)}
-    others = {
-        signal.name: signal
-        for condition in rule.conditions
-        for signal in condition.signal.members or (condition.signal,)
-        if signal.name not in names
-    }
-    usual = _usual_micros(policies)
-    values = [[usual[signal.objective], *_telling_micros(signal, rule)] for signal in others.values()]
-    events = list(_events(rule, policies))
-    for combination in product(*values):
-        chosen = {signal.objective: micro for signal, micro in zip(others.values(), combination, strict=True)}
-        for fields, at_ms in events:
-            yield _Scene(fields, at_ms, {**usual, **chosen})
-
-
-def _telling_micros(signal: Signal, rule: Rule) -> list[int]:
-    """Give rewards on either side of each of the rule's limits on a signal."""
-    step = nudge_of(signal)
-    limits = [
-        condition.limit
-        for condition in rule.conditions
-        if condition.limit is not None and signal in (condition.signal, *condition.signal.members)
-    ]
-    scores = [limit + side for limit in limits for side in (-step, step)]
-    return [round(signal.scale.micro_of(score)) for score in scores]
-
-
-def _usual_micros(policies: PolicySet) -> dict[str, int]:
-    """Give each objective a reward that is well within the good end, or typical where no scale says which that is."""
-    micros: dict[str, int] = {}
-    for signal in reversed([signal for signal in policies.signals if not signal.members]):
-        low, high = signal.scale.low, signal.scale.high
-        if low is not None and high is not None:
-            share = Fraction(9, 10) if signal.good == "high" else Fraction(1, 10)
-            micros[signal.objective] = round(signal.scale.micro_of(low + (high - low) * share))
-        else:
-            calibration = policies.calibration_of(None)
-            typical = typical_micro(signal, calibration) if calibration else None
-            micros[signal.objective] = MILLION // 2 if typical is None else typical
-    return micros
-
-
-def _set_to(signal: Signal, score: Fraction) -> dict[str, int]:
-    """Give the rewards that make a signal a score; every member of a derived one gets it."""
-    return {one.objective: round(one.scale.micro_of(score)) for one in signal.members or (signal,)}
-
-
-def _events(rule: Rule, policies: PolicySet) -> Iterator[tuple[dict[str, str], int | None]]:
-    """Give events that the rule is for, and times at which it is in force."""
-    always = [field for field, presence in policies.settings.fields.items() if presence == "always"]
-    base = {"speaker": "assistant"} | {field: "example" for field in always if field != "speaker"}
-    for values in product(*(_fitting(line) for line in rule.scope)):
-        fields = base | {line.field: value for line, value in zip(rule.scope, values, strict=True)}
-        for at_ms in _times(rule, policies):
-            yield fields | _unit_inside(rule, fields), at_ms
-
-
-def _fitting(line: FieldMatch) -> list[str]:
-    if line.field == "speaker":
-        return [speaker for speaker in SPEAKERS if speaker in line.exact or speaker.startswith(line.prefixes)]
-    return [*sorted(line.exact), *(f"{prefix}example" for prefix in line.prefixes)]
-
-
-def _times(rule: Rule, policies: PolicySet) -> list[int | None]:
-    """Give times at which the rule may be in force: its own first, then the latest that the folder names."""
-    if not policies.uses_event_time:
-        return [None]
-    own = [] if rule.starts_ms is None else [rule.starts_ms]
-    own += [] if rule.until_ms is None else [rule.until_ms - MS_PER_DAY]
-    scheduled = [time for other in policies.rules for time in (other.starts_ms, other.until_ms) if time is not None]
-    return [*own, max([*scheduled, *(exemption.until_ms for exemption in policies.exemptions)])]
-
-
-def _unit_inside(rule: Rule, fields: Mapping[str, str]) -> dict[str, str]:
-    """Give a unit that is inside the rule's rollout."""
-    field = _UNIT_FIELDS.get(rule.rollout.unit) if rule.rollout else None
-    if rule.rollout is None or field is None:
-        return {}
-    is_inside = compile_rollout(rule.rollout)
-    tried = ({field: f"example-{number}"} for number in range(1, MAX_TRIES))
-    return next((unit for unit in tried if is_inside(event_of({**fields, **unit}))), {})
 
 
 def _written_scores(micros: Micros, policies: PolicySet) -> dict[str, str] | None:
@@ -229,7 +130,7 @@ def _written_scores(micros: Micros, policies: PolicySet) -> dict[str, str] | Non
     return scores
 
 
-def _yaml(name: str, scene: _Scene, scores: Mapping[str, str], verdict: Verdict, result: RuleResult) -> str:
+def _yaml(name: str, scene: Scene, scores: Mapping[str, str], verdict: Verdict, result: RuleResult) -> str:
     event = ", ".join(f"{field}: {_quoted(value)}" for field, value in scene.fields.items())
     shown = ", ".join(f"{signal}: {score}" for signal, score in scores.items())
     time = "" if scene.at_ms is None else f"      time: {iso_utc(scene.at_ms)}\n"
