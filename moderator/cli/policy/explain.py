@@ -155,7 +155,7 @@ def _explain_all(decisions: "Iterator[Decision]", folder: Path, *, as_json: bool
     code = exit_codes.OK
     for index, decision in enumerate(decisions):
         policies = snapshots.find(decision["policy"]["snapshot"])
-        differs = None if policies is None else difference(decision, policies)
+        differs = None if policies is None else _differs(decision, policies)
         code = exit_codes.CHECK_FAILED if differs else code
         if as_json:
             _write_line(_record(decision, policies, differs))
@@ -179,6 +179,13 @@ def difference(decision: "Decision", policies: "PolicySet") -> str | None:
     fidelity = Fidelity(decision["policy"]["snapshot"])
     fidelity.add(Case((0, 0), decision, question, judgement, judgement, label=None))
     return fidelity.differences[0].what if fidelity.differences else None
+
+
+def _differs(decision: "Decision", policies: "PolicySet") -> str | None:
+    try:
+        return difference(decision, policies)
+    except PolicyError:
+        return "the snapshot does not suit the model that is recorded"
 
 
 def _note(decision: "Decision", snapshots: "Snapshots", differs: str | None, *, is_found: bool) -> str:

@@ -83,9 +83,9 @@ def rewards_for(signal: Signal, score: Fraction) -> dict[str, int]:
 def _events(rule: Rule, policies: PolicySet) -> Iterator[tuple[dict[str, str], int | None]]:
     """Give events that the rule is for, and times at which it is in force."""
     always = [field for field, presence in policies.settings.fields.items() if presence == "always"]
-    base = {"speaker": "assistant"} | {field: "example" for field in always if field != "speaker"}
+    common = {"speaker": "assistant"} | {field: "example" for field in always if field != "speaker"}
     for values in product(*(_fitting(line) for line in rule.scope)):
-        fields = base | {line.field: value for line, value in zip(rule.scope, values, strict=True)}
+        fields = common | {line.field: value for line, value in zip(rule.scope, values, strict=True)}
         for at_ms in _times(rule, policies):
             yield fields | _unit_inside(rule, fields), at_ms
 

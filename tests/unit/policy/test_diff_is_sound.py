@@ -41,7 +41,7 @@ RISK = """\
 
 
 @cache
-def base() -> PolicySet:
+def the_example() -> PolicySet:
     with TemporaryDirectory() as folder:
         return a_set(Path(folder), CHAT_SAFETY, exemptions=EXEMPTIONS, signals=SIGNALS + RISK)
 
@@ -56,8 +56,8 @@ class Dice:
         return self.random.choice(options)
 
     def condition(self) -> Condition:
-        signal = self.pick(*base().signals)
-        comparison, span = self.pick(*COMPARISONS), base().rules[0].span
+        signal = self.pick(*the_example().signals)
+        comparison, span = self.pick(*COMPARISONS), the_example().rules[0].span
         percent, limit = self.pick(*PERCENTS), self.pick(*LIMITS)
         if comparison == "missing":
             return Condition(signal, comparison, None, "missing", span)
@@ -100,7 +100,7 @@ class Dice:
 
     def rule(self, number: int) -> Rule:
         parts = {name: self.part(name) for name in self.PARTS}
-        return replace(base().rules[0], id=f"chat-safety/{number}", **parts)
+        return replace(the_example().rules[0], id=f"chat-safety/{number}", **parts)
 
     def changed(self, rule: Rule) -> Rule:
         name = self.pick(*self.PARTS)
@@ -112,12 +112,12 @@ class Dice:
         return self.version(rules), self.version(moved)
 
     def version(self, rules: tuple[Rule, ...]) -> PolicySet:
-        some = replace(base().exemptions[0], covers=("chat-safety/0",), scope=self.scope(least=1))
+        some = replace(the_example().exemptions[0], covers=("chat-safety/0",), scope=self.scope(least=1))
         timed = replace(some, added_ms=self.pick(*MOMENTS[:3]), until_ms=self.pick(*MOMENTS[3:]))
         return replace(
-            base(),
-            settings=replace(base().settings, unscored_verdict=self.pick("flag", "flag", "allow")),
-            policies=(replace(base().policies[0], rules=rules),),
+            the_example(),
+            settings=replace(the_example().settings, unscored_verdict=self.pick("flag", "flag", "allow")),
+            policies=(replace(the_example().policies[0], rules=rules),),
             exemptions=self.pick((), (), (timed,)),
         )
 

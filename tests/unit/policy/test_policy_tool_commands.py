@@ -167,6 +167,16 @@ def test_a_decision_that_comes_out_otherwise_says_so_and_ends_with_1() -> None:
     assert "severity: recorded low, replayed high" in " ".join(ran.out.split())
 
 
+def test_a_decision_whose_model_lacks_what_its_snapshot_needs_says_so() -> None:
+    decision = a_decision(some_policies(), safety=0.1)
+    del decision["scores"]["objectives"]["ultrafeedback-honesty"]
+
+    ran = moderator("explain", "--decision", "-", stdin=json.dumps(decision))
+
+    assert ran.code == 1
+    assert "does not suit the model that is recorded" in " ".join(ran.out.split())
+
+
 def test_the_snapshot_is_looked_for_where_accepted_policies_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     old = some_policies(name="old")
     files = {str(path.relative_to("old")): path.read_bytes() for path in Path("old").rglob("*.*")}
