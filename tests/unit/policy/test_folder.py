@@ -12,7 +12,17 @@ from moderator.errors import ConfigurationError, PolicyError
 from moderator.policy import load_policies
 from moderator.policy.folder import MAX_FILE_BYTES
 from moderator.policy.problems import Report
-from tests.unit.policy.folders import SETTINGS, SIGNALS, a_folder, a_policy, a_rule, codes_of, problems_of
+from tests.unit.policy.folders import (
+    CHAT_SAFETY,
+    EXEMPTIONS,
+    SETTINGS,
+    SIGNALS,
+    a_folder,
+    a_policy,
+    a_rule,
+    codes_of,
+    problems_of,
+)
 
 POLICY = "policy-0.yaml"
 
@@ -204,15 +214,18 @@ PIECES = ["&a ", "*a", "!x ", "? ", ": ", "- ", "[", "]", "{", "}", '"', "'", "|
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from(PIECES) | st.text(max_size=3)), max_size=5))
-def test_a_damaged_policy_is_reported_and_never_crashes(
+@given(st.lists(st.tuples(st.integers(0, 2_000), st.sampled_from(PIECES) | st.text(max_size=3)), max_size=5))
+def test_a_damaged_folder_is_reported_and_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[int, str]]
 ) -> None:
-    text = a_policy(a_rule(), a_rule("all: [safety: below 0.5, helpfulness: below 1.0]", name="b"))
+    # both files in one text, so that damage falls on either
+    text = f"{CHAT_SAFETY}\0{EXEMPTIONS}"
     for place, piece in damage:
         text = text[:place] + piece + text[place:]
+    policy, _, exemptions = text.partition("\0")
     folder = a_folder(tmp_path_factory.mktemp("damaged"))
-    (folder / POLICY).write_bytes(text.encode("utf-8", "surrogatepass"))
+    (folder / POLICY).write_bytes(policy.encode("utf-8", "surrogatepass"))
+    (folder / "exemptions.yaml").write_bytes(exemptions.encode("utf-8", "surrogatepass"))
 
     problems = problems_of(folder)
 
