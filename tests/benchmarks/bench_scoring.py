@@ -147,7 +147,7 @@ def run(texts: int, hidden: int, layers: int, rounds: int) -> dict[str, object]:
         for name in ("one_by_one", "sorted", "padded_32"):
             ratios.setdefault(f"packed_over_{name}", []).append(seconds[name] / seconds["packed"])
         for replies in (5, 10):
-            seconds = cpu_s(chain_ways, backlog(max(2, texts // 64) * 10 // replies, replies, VOCABULARY, chance))
+            seconds = cpu_s(chain_ways, backlog(max(2, texts // 32) * 10 // replies, replies, VOCABULARY, chance))
             differences.append(seconds["difference"])
             ratios.setdefault(f"chains_over_alone_{replies}", []).append(seconds["alone"] / seconds["chains"])
         print(f"round {number + 1} of {rounds}", flush=True)
