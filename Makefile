@@ -48,6 +48,7 @@ lint: $(STAMP) ## check format, style, types, layers, example policies and gener
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/moderator policy check policies
+	@$(BIN)/moderator policy check policies/armorm
 	@$(BIN)/python -m tests.generate --check
 
 .PHONY: format
