@@ -41,7 +41,7 @@ from moderator.errors import ConfigurationError
 from moderator.events import Decision, ModelIdentity
 from moderator.policy.calibration_file import MIN_EVENTS, QUANTILES
 from moderator.policy.model import Signal
-from moderator.policy.readings import Reading, compile_chooser, compile_reader
+from moderator.policy.readings import compile_chooser, compile_signal, readings_of
 from moderator.policy.scale import MAX_REWARD, MILLION, micro_from
 from moderator.recorded.study import Position
 
@@ -107,12 +107,12 @@ class _Derived:
     def __init__(self, signal: Signal) -> None:
         self.name = signal.name
         self._objectives = signal.objectives
-        self._read = [compile_reader(member, signal.objectives) for member in signal.members]
+        self._members = [compile_signal(member, signal.objectives) for member in signal.members]
         self._choose = compile_chooser(signal, range(len(signal.members)))
 
     def score_micro(self, rewards: Mapping[str, float | None]) -> int | None:
         in_order = [rewards.get(objective) for objective in self._objectives]
-        chosen: Reading = self._choose([read(in_order) for read in self._read])
+        chosen = self._choose(readings_of(self._members, in_order))
         return None if chosen[0] is None else chosen[1]
 
 
