@@ -106,8 +106,6 @@ class ModelIdentity:
         framing: the rule that turns an event into chat turns, such as `reply/1`.
         max_input_tokens: longer conversations are truncated.
         is_practice: the built-in model; its scores are for trying things out only.
-        noise: k numbers >= 0: how far a text's reward may lie from that of the same text scored alone, 99.9 times in
-            100, measured when the model was warmed up; None before that.
     """
 
     name: str
@@ -117,7 +115,6 @@ class ModelIdentity:
     framing: str
     max_input_tokens: int
     is_practice: bool = False
-    noise: tuple[float, ...] | None = None
 
 
 class Scores(NamedTuple):

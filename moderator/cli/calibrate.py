@@ -71,7 +71,7 @@ def _gather(events: str, bootstrap_servers: str | None, derived: "tuple[Signal, 
 def _measure_noise(path: str, spread: "Spread") -> "Noise":
     """Load the model that scored, and measure; refuse any other."""
     from moderator.observability.logging import configure_logging
-    from moderator.recorded.calibration import model_of, noise_of_model
+    from moderator.recorded.calibration import model_of
     from moderator.scoring.engine import load_scorer
     from moderator.settings import load_settings
 
@@ -85,7 +85,7 @@ def _measure_noise(path: str, spread: "Spread") -> "Noise":
             f"the events are by {fingerprint} in {dtype}"
         )
     scorer.warm_up()
-    return noise_of_model(scorer.identity)
+    return dict(zip(running.objectives, scorer.measure_noise(), strict=True))
 
 
 def _write(path: Path, text: str) -> None:

@@ -38,7 +38,7 @@ from typing import Self
 import numpy as np
 
 from moderator.errors import ConfigurationError
-from moderator.events import Decision, ModelIdentity
+from moderator.events import Decision
 from moderator.policy.calibration_file import MIN_EVENTS, QUANTILES
 from moderator.policy.model import Signal
 from moderator.policy.readings import compile_chooser, compile_signal, readings_of
@@ -47,7 +47,7 @@ from moderator.recorded.study import Position
 
 Model = tuple[str, str, str, str]
 """Name, fingerprint, dtype and framing."""
-Noise = Mapping[str, float | None]
+Noise = Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -159,11 +159,6 @@ def model_of(spread: Spread) -> Model:
     if events < MIN_EVENTS:
         raise ConfigurationError(f"{events:,} scored events are too few: a calibration needs {MIN_EVENTS:,} or more")
     return next(iter(spread.models))
-
-
-def noise_of_model(model: ModelIdentity) -> Noise:
-    """Give a warm model's noise by objective."""
-    return dict(zip(model.objectives, model.noise or [None] * len(model.objectives), strict=True))
 
 
 def calibration_text(record: Mapping[str, object]) -> str:

@@ -3,7 +3,6 @@
 import hashlib
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 import torch
@@ -78,13 +77,11 @@ class Engine:
 
     @property
     def identity(self) -> ModelIdentity:
-        """Which model this is; with its noise once it is warm."""
+        """Which model this is."""
         return self._identity
 
     def warm_up(self) -> None:
         """Run the packs that need most, so that what cannot work stops start-up: many texts, the longest, one token.
-
-        Then measure how much a text's rewards depend on what shares its pack, on this device and in this precision.
 
         Raises:
             ConfigurationError: the device has too little memory, or the model gives no finite score.
@@ -93,9 +90,17 @@ class Engine:
         many = [_PROBE_TOKENS] * (self._budget.tokens // _PROBE_TOKENS)
         for lengths in (many, [self._identity.max_input_tokens], [1]):
             self._rewards([_probe(length, at) for at, length in enumerate(lengths)])
-        noise = measure_noise(self.render, self._rewards, self._budget.tokens)
-        self._identity = replace(self._identity, noise=noise)
-        log.info("warm", model=self._identity.name, device=str(self._model.device), noise=max(noise))
+        log.info("warm", model=self._identity.name, device=str(self._model.device))
+
+    def measure_noise(self) -> tuple[float, ...]:
+        """Measure how far a text's k rewards may lie from its rewards when scored alone, 999 times in 1,000.
+
+        On this device and in this precision; some seconds of work.
+
+        Raises:
+            ConfigurationError, ScorerUnavailableError: as `warm_up`.
+        """
+        return measure_noise(self.render, self._rewards, self._budget.tokens)
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
         """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""

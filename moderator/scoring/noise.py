@@ -1,7 +1,7 @@
 """How much a text's rewards depend on what else is in its pack: measured, not guessed.
 
 A device multiplies matrices of different heights in different ways, and sums in different orders. The measure is that
-of one model on one device, in one precision, under one release of torch: it is taken anew whenever a model warms up.
+of one model on one device, in one precision, under one release of torch: `model calibrate` takes it and writes it down.
 """
 
 import math
