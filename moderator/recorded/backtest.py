@@ -75,7 +75,7 @@ class Backtest:
     def __init__(self, plan: Plan) -> None:
         self._baseline, self._candidate = Replayer(plan.baseline), Replayer(plan.candidate)
         self._labels = plan.labels
-        self._curves = CurveReader(plan.candidate, plan.sweep)
+        self._curves = CurveReader(plan.baseline, plan.candidate, plan.sweep)
         self.counted = Counts(Fidelity(plan.baseline.snapshot), empty_curves(plan.candidate, plan.sweep))
 
     def add(self, position: Position, decision: Decision) -> None:

@@ -6,6 +6,7 @@ whole rule, the rules beside it, exceptions and missing scores. The rule is take
 can be chosen before it is promoted.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -16,11 +17,13 @@ from typing import Self
 from moderator.events import Outcome, RuleResult, Verdict
 from moderator.policy import PolicySet
 from moderator.policy.model import Comparison, Condition, Expression, Group, Rule
+from moderator.policy.scale import MILLION
+from moderator.recorded.comparisons import limit_before, limit_of, movable
 from moderator.recorded.nearest import ConditionKey
 from moderator.recorded.replay import Case, Replayer
 
-THOUSAND = 1_000
-_MICRO_PER_MILLI = 1_000
+MICRO_PER_STEP = 1_000
+"""Limits are tried in whole thousandths."""
 _BEYOND_ALL = Fraction(10**30)
 _FORCED: dict[Comparison, tuple[Comparison, int]] = {
     "below": ("below", 1),
@@ -40,13 +43,11 @@ _OPEN: tuple[Outcome, ...] = ("matched", "not matched", "unknown")
 class Curve:
     """One comparison's scores and events.
 
-    Scores are in whole thousandths, rounded towards the side on which limits in whole thousandths stay exact: down for
-    `below` and `at least`, up for `at most` and `above`.
-
     Attributes:
-        scores: of the events that the rule applied to.
+        scores: of the events that the rule applied to, in whole thousandths, rounded down.
         when_holding, when_failing: events that the limit decides, by score: flagged just when the comparison holds,
-            or just when it fails; and of these the labelled ones.
+            or just when it fails; and of these the labelled ones. In whole millionths, moved to the next thousandth or
+            limit of either set, towards the side on which these stay exact.
         settled: events whose verdict is flag or allow whatever the limit, and of these the labelled ones.
         is_swept: all events were looked at, not the labelled ones alone.
     """
@@ -68,19 +69,11 @@ class Curve:
 Curves = dict[ConditionKey, Curve]
 
 
-def movable(rule: Rule) -> Iterator[tuple[int, Condition]]:
-    """Yield each comparison of a rule that has a limit to move, with its number."""
-    for index, condition in enumerate(rule.conditions):
-        if condition.comparison in _FORCED:
-            yield index, condition
-
-
 def empty_curves(candidate: PolicySet, sweep: str | None) -> Curves:
     """Give a curve for each movable comparison of a live or shadow rule; `sweep` names the signal to look at whole."""
     return {
         (rule.id, index): Curve(is_swept=condition.signal.name == sweep)
-        for rule in candidate.rules
-        if rule.mode != "off"
+        for rule in candidate.active_rules
         for index, condition in movable(rule)
     }
 
@@ -88,12 +81,20 @@ def empty_curves(candidate: PolicySet, sweep: str | None) -> Curves:
 class CurveReader:
     """Counts events into curves."""
 
-    def __init__(self, candidate: PolicySet, sweep: str | None) -> None:
+    def __init__(self, baseline: PolicySet, candidate: PolicySet, sweep: str | None) -> None:
         self._limits: dict[str, list[_Limit]] = {}
-        for rule in candidate.rules:
-            if rule.mode != "off":
-                limits = [_Limit(candidate, rule, index, condition, sweep) for index, condition in movable(rule)]
-                self._limits[rule.id] = limits
+        for rule in candidate.active_rules:
+            self._limits[rule.id] = [
+                _Limit(
+                    candidate,
+                    rule,
+                    index,
+                    condition,
+                    is_swept=condition.signal.name == sweep,
+                    marks=_marks(baseline, candidate, rule, index),
+                )
+                for index, condition in movable(rule)
+            ]
         self._every = [limit for limits in self._limits.values() for limit in limits]
         self._swept = [limit for limit in self._every if limit.is_swept]
 
@@ -101,9 +102,9 @@ class CurveReader:
         """Count one event."""
         for result in case.candidate.rules:
             for limit in self._limits[result["rule"]]:
-                score = limit.score(result)
-                if score is not None:
-                    curves[limit.key].scores[score] += 1
+                micro = limit.score_micro(result)
+                if micro is not None:
+                    curves[limit.key].scores[micro // MICRO_PER_STEP] += 1
         tried = self._swept if case.label is None else self._every
         if tried:
             results = {result["rule"]: result for result in case.candidate.rules}
@@ -114,12 +115,22 @@ class CurveReader:
 class _Limit:
     """One comparison, with judges of its rule alone in which it is forced to hold and forced to fail."""
 
-    def __init__(self, policies: PolicySet, rule: Rule, index: int, condition: Condition, sweep: str | None) -> None:
+    def __init__(
+        self,
+        policies: PolicySet,
+        rule: Rule,
+        index: int,
+        condition: Condition,
+        *,
+        is_swept: bool,
+        marks: list[Fraction],
+    ) -> None:
         self.key: ConditionKey = rule.id, index
-        self.is_swept = condition.signal.name == sweep
+        self.is_swept = is_swept
         self._index = index
         self._flags_when_missing = rule.flags_when_missing
-        self._rounds_down = condition.comparison in ("below", "at least")
+        self._rounds_down = condition.comparison in ("below", "in the highest", "at least")
+        self._marks = [math.ceil(mark) if self._rounds_down else math.floor(mark) for mark in marks]
         comparison, side = _FORCED[condition.comparison]
         self._holding, self._failing = (
             Replayer(
@@ -128,15 +139,10 @@ class _Limit:
             for limit in (side * _BEYOND_ALL, -side * _BEYOND_ALL)
         )
 
-    def score(self, result: RuleResult) -> int | None:
-        """Give the score in thousandths; None when it is missing, or the rule was not in force."""
-        if len(result["conditions"]) <= self._index:
-            return None
+    def score_micro(self, result: RuleResult) -> int | None:
+        """Give the score in millionths; None when it is missing."""
         score = result["conditions"][self._index]["score"]
-        if score is None:
-            return None
-        micro = round(score * THOUSAND * _MICRO_PER_MILLI)
-        return micro // _MICRO_PER_MILLI if self._rounds_down else -(-micro // _MICRO_PER_MILLI)
+        return None if score is None else round(score * MILLION)
 
     def decide(self, case: Case, result: RuleResult | None, curve: Curve) -> None:
         """Count one event by what the limit can do to its verdict; `result` is what the rule found, if it applied."""
@@ -145,10 +151,16 @@ class _Limit:
             curve.settled[holding, case.label] += 1
             return
         assert result is not None
-        score = self.score(result)
-        assert score is not None
+        micro = self.score_micro(result)
+        assert micro is not None
         decided = curve.when_holding if holding == "flag" else curve.when_failing
-        decided[score, case.label] += 1
+        decided[self._moved(micro), case.label] += 1
+
+    def _moved(self, micro: int) -> int:
+        """Move a score to a thousandth or mark, so that it stays on its side of every limit that is tried."""
+        if self._rounds_down:
+            return max([micro - micro % MICRO_PER_STEP, *(mark for mark in self._marks if mark <= micro)])
+        return min([micro + -micro % MICRO_PER_STEP, *(mark for mark in self._marks if mark >= micro)])
 
     def _verdicts(self, case: Case, result: RuleResult | None) -> tuple[Verdict, Verdict]:
         """Give the verdict with the comparison forced to hold, and with it forced to fail."""
@@ -166,6 +178,14 @@ class _Limit:
             return verdict, verdict
         other = (self._failing if holds else self._holding).judge(case.question).verdict
         return (verdict, other) if holds else (other, verdict)
+
+
+def _marks(baseline: PolicySet, candidate: PolicySet, rule: Rule, index: int) -> list[Fraction]:
+    """Give the limits of both sets, in millionths; percent limits are one for each model."""
+    models = [None, *baseline.calibrations, *candidate.calibrations]
+    after = (limit_of(rule.conditions[index], candidate, model) for model in models)
+    before = (limit_before(baseline, rule, index, model) for model in models)
+    return [limit * MILLION for limit in {*after, *before} if limit is not None]
 
 
 def _alone(policies: PolicySet, rule: Rule, index: int, forced: Condition) -> PolicySet:

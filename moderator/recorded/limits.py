@@ -5,21 +5,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
-from typing import Literal
 
 from moderator.events import Verdict
 from moderator.policy import PolicySet
-from moderator.policy.model import Comparison, Condition, Rule, leaves
-from moderator.policy.percent import limit_micro
+from moderator.policy.model import Comparison, Condition, Rule
 from moderator.policy.scale import MILLION
-from moderator.recorded.curves import Curve, Curves, movable
+from moderator.recorded.comparisons import LOW_END, Part, limit_before, limit_of, movable, part_of
+from moderator.recorded.curves import Curve, Curves
 from moderator.recorded.rates import Rate, rate
 
 _STEPS = 40
 _NICE = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500)
 _THOUSAND = 1_000
 _TAIL = 0.005
-_HOLDS_BELOW: tuple[Comparison, ...] = ("below", "at most", "in the lowest")
 _HOLDS_AT_LIMIT: tuple[Comparison, ...] = ("at most", "in the lowest", "at least", "in the highest")
 
 Labelled = Counter[Verdict | None]
@@ -66,7 +64,7 @@ class LimitReport:
 
     rule: str
     number: int
-    part: Literal["when", "unless"]
+    part: Part
     signal: str
     unit: str | None
     comparison: Comparison
@@ -79,17 +77,13 @@ class LimitReport:
 
 def limit_reports(baseline: PolicySet, candidate: PolicySet, curves: Curves, model: str) -> tuple[LimitReport, ...]:
     """Give one report for each comparison that some score was seen of, by rule; percent limits are the `model`'s."""
-    before = {rule.id: rule for rule in baseline.active_rules}
     return tuple(
         _report(
             rule,
             index,
             condition,
             curve,
-            limits=(
-                _limit_before(before.get(rule.id), rule, index, baseline, model),
-                _limit(condition, candidate, model),
-            ),
+            limits=(limit_before(baseline, rule, index, model), limit_of(condition, candidate, model)),
         )
         for rule in sorted(candidate.active_rules, key=lambda rule: rule.id)
         for index, condition in movable(rule)
@@ -106,7 +100,7 @@ def _report(
     return LimitReport(
         rule=rule.id,
         number=index,
-        part=_part(rule, index),
+        part=part_of(rule, index),
         signal=condition.signal.name,
         unit=condition.signal.scale.unit,
         comparison=condition.comparison,
@@ -116,31 +110,6 @@ def _report(
         rows=tuple(_row(limit, condition.comparison, curve) for limit in tried),
         is_swept=curve.is_swept,
     )
-
-
-def _part(rule: Rule, index: int) -> Literal["when", "unless"]:
-    return "when" if index < len(tuple(leaves(rule.when))) else "unless"
-
-
-def _limit(condition: Condition, policies: PolicySet, model: str) -> Fraction | None:
-    if condition.limit is not None:
-        return condition.limit
-    calibration = policies.calibration_of(model)
-    micro = None if calibration is None else limit_micro(condition, calibration)
-    return None if micro is None else Fraction(micro, MILLION)
-
-
-def _limit_before(before: Rule | None, rule: Rule, index: int, baseline: PolicySet, model: str) -> Fraction | None:
-    """Give the limit of the baseline's comparison that stands in the same place: part, signal, and which of these."""
-    if before is None:
-        return None
-    same = [number for number, _ in movable(rule) if _place(rule, number) == _place(rule, index)].index(index)
-    matching = [each for number, each in movable(before) if _place(before, number) == _place(rule, index)]
-    return _limit(matching[same], baseline, model) if same < len(matching) else None
-
-
-def _place(rule: Rule, index: int) -> tuple[str, str]:
-    return _part(rule, index), rule.conditions[index].signal.name
 
 
 def _grid(condition: Condition, curve: Curve, limits: list[Fraction]) -> range:
@@ -205,7 +174,7 @@ def _flagged(limit: Fraction, comparison: Comparison, curve: Curve) -> Labelled:
 
 
 def _decided(curve: Curve, limit: Fraction, comparison: Comparison) -> Iterator[tuple[Verdict | None, int]]:
-    edge = limit * _THOUSAND
+    edge = limit * MILLION
     for flags_when, cells in ((True, curve.when_holding), (False, curve.when_failing)):
         for (score, label), events in cells.items():
             if _holds(score, comparison, edge) is flags_when:
@@ -215,7 +184,7 @@ def _decided(curve: Curve, limit: Fraction, comparison: Comparison) -> Iterator[
 def _holds(score: int, comparison: Comparison, edge: Fraction) -> bool:
     if score == edge:
         return comparison in _HOLDS_AT_LIMIT
-    return (score < edge) == (comparison in _HOLDS_BELOW)
+    return (score < edge) == (comparison in LOW_END)
 
 
 def _every(curve: Curve) -> Labelled:

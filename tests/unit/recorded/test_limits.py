@@ -8,7 +8,7 @@ import pytest
 from moderator.policy import PolicySet
 from moderator.recorded.limits import LimitReport
 from tests.unit.policy.folders import a_policy, a_rule, a_set
-from tests.unit.recorded.decisions import recorded, report_of, some_labels, some_recorded
+from tests.unit.recorded.decisions import USUAL, recorded, report_of, some_labels, some_recorded
 
 BESIDE = a_rule("correctness: below 0.5", name="incorrect")
 COMPARISONS = ("below", "at most", "at least", "above")
@@ -76,6 +76,41 @@ def test_limits_of_both_sets_are_among_those_tried(tmp_path: Path, baseline: Pol
     assert (limit.baseline_limit, limit.candidate_limit) == (0.3, 0.4125)
     assert {0.3, 0.4125} <= {row.limit for row in limit.rows}
     assert all(row.flagged is None for row in limit.rows)
+
+
+@pytest.mark.parametrize("comparison", COMPARISONS)
+def test_at_the_limits_of_both_sets_a_sweep_says_what_the_flips_say(tmp_path: Path, comparison: str) -> None:
+    before = a_set(tmp_path / "before", a_policy(a_rule(f"safety: {comparison} 0.300250")))
+    after = a_set(tmp_path / "after", a_policy(a_rule(f"safety: {comparison} 0.412500")))
+    decisions = some_recorded(before, [0.3, 0.3002, 0.30025, 0.3003, 0.412, 0.4121, 0.412499, 0.4125, 0.4128, 0.413])
+
+    report = report_of(before, after, decisions, sweep="safety")
+
+    flagged = {row.limit: row.flagged for row in report.limits[0].rows}
+    assert (flagged[0.30025], flagged[0.4125]) == (report.flips.flagged_before, report.flips.flagged_after)
+
+
+@pytest.mark.parametrize("phrase", ["in the lowest 2%", "in the highest 2%"])
+def test_so_it_does_at_a_percent_limit(tmp_path: Path, baseline: PolicySet, phrase: str) -> None:
+    candidate = a_set(tmp_path / "candidate", a_policy(a_rule(f"honesty: {phrase}")))
+    honesties = [0.019, 0.0195, 0.02, 0.0205, 0.021, 0.979, 0.9795, 0.98, 0.9805, 0.981]
+    decisions = [recorded(baseline, *USUAL[:3], honesty) for honesty in honesties]
+
+    report = report_of(baseline, candidate, decisions, sweep="honesty")
+
+    (limit,) = report.limits
+    flagged = {row.limit: row.flagged for row in limit.rows}
+    assert limit.candidate_limit is not None
+    assert flagged[limit.candidate_limit] == report.flips.flagged_after == 3
+
+
+@pytest.mark.parametrize("comparison", COMPARISONS)
+def test_a_bar_holds_the_scores_from_its_low_end_to_below_its_high_end(tmp_path: Path, comparison: str) -> None:
+    policies = a_set(tmp_path, a_policy(a_rule(f"safety: {comparison} 0.5")))
+
+    (limit,) = report_of(policies, policies, some_recorded(policies, [0.2999, 0.3, 0.3001])).limits
+
+    assert {(bar.low, bar.events) for bar in limit.bars if bar.events} == {(0.275, 1), (0.3, 2)}
 
 
 def test_precision_and_recall_come_from_labelled_events_without_a_sweep(tmp_path: Path, baseline: PolicySet) -> None:
