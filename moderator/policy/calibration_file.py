@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal, NoReturn
 
@@ -20,7 +21,7 @@ _FORMAT = 1
 def read_calibration(file: str, content: bytes, report: Report) -> Calibration | None:
     """Read one calibration file; None when it cannot be used, which is then reported."""
     try:
-        return _calibration(file, orjson.loads(content))
+        return _calibration(file, content)
     except orjson.JSONDecodeError as error:
         problem = f"not JSON: {error.msg} on line {error.lineno}"
     except _UnusableError as error:
@@ -33,8 +34,9 @@ class _UnusableError(Exception):
     pass
 
 
-def _calibration(file: str, content: object) -> Calibration:
-    record = _mapping(content, "the file")
+@lru_cache(maxsize=8)  # thousands of numbers, which outlive many edits of the policies beside them
+def _calibration(file: str, content: bytes) -> Calibration:
+    record = _mapping(orjson.loads(content), "the file")
     if record.get("format") != _FORMAT:
         _refuse(f"`format` is not {_FORMAT}, the one that this version knows")
     model = _mapping(record.get("model"), "`model`")

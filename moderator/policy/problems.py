@@ -85,6 +85,10 @@ class Report:
         """Note a warning."""
         self._add("warning", code, at, message, hint)
 
+    def repeat(self, problems: Iterable[Problem]) -> None:
+        """Note what was found before."""
+        self._problems += problems
+
     def _add(self, level: Literal["error", "warning"], code: str, at: Span | str, message: str, hint: str) -> None:
         assert code in CODES, code
         file, span = (at, None) if isinstance(at, str) else (at.file.name, at)
@@ -107,7 +111,12 @@ def printable(text: str) -> str:
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Suggest the option nearest to `name`; empty when none is near."""
     near = get_close_matches(name[:_QUOTE_CHARACTERS], list(options), n=1, cutoff=0.6)
-    return f'did you mean "{near[0]}"?' if near else ""
+    if not near:
+        return ""
+    # Letters of other alphabets may look the same: without their names, "did you mean" would repeat what is written.
+    foreign = next((unicodedata.name(letter, "") for letter in name if not letter.isascii()), "")
+    told = f" what is written has the letter {foreign}" if foreign and near[0].isascii() else ""
+    return f'did you mean "{near[0]}"?{told}'
 
 
 def error_text(summary: str, errors: Sequence[Problem]) -> str:

@@ -7,6 +7,7 @@ executed and nothing multiplies.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ruamel.yaml import YAML
@@ -22,7 +23,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from moderator.policy.problems import Report, SourceFile, Span, quote
+from moderator.policy.problems import Problem, Report, SourceFile, Span, quote
 
 MAX_DEPTH = 20
 MAX_NODES = 10_000
@@ -77,6 +78,18 @@ _ContentEvent = ScalarEvent | SequenceStartEvent | MappingStartEvent
 
 def read_tree(file: SourceFile, report: Report) -> Node | None:
     """Read the file's one document; None when it is not YAML, which is then reported."""
+    tree, problems = _read(file)
+    report.repeat(problems)
+    return tree
+
+
+@lru_cache(maxsize=64)  # of a folder with one file edited, and of an edited copy, most has been parsed before
+def _read(file: SourceFile) -> tuple[Node | None, list[Problem]]:
+    report = Report()
+    return _parse(file, report), report.problems
+
+
+def _parse(file: SourceFile, report: Report) -> Node | None:
     try:
         _check_length(file)
         return _Composer(file, report).compose()
