@@ -10,6 +10,8 @@ from moderator.errors import ModeratorError
 from moderator.events import Decision
 
 SCHEMA = "moderator.decision/1"
+BOM = b"\xef\xbb\xbf"
+"""Some editors begin a file with it."""
 
 
 class NoDecisionError(ModeratorError):
@@ -25,7 +27,7 @@ def read_decision(value: bytes | None) -> Decision:
     if value is None:
         raise NoDecisionError("it has no value")
     try:
-        decision = orjson.loads(value)
+        decision = orjson.loads(value.removeprefix(BOM))
     except orjson.JSONDecodeError as error:
         raise NoDecisionError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
     if not isinstance(decision, dict) or "schema" not in decision:

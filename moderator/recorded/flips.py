@@ -24,7 +24,11 @@ class Flips:
     )
 
     def add(self, case: Case) -> None:
-        """Count one event."""
+        """Count one event.
+
+        Raises:
+            TypeError: tenant, channel or locale is no text.
+        """
         cell = case.baseline.verdict, case.candidate.verdict
         event = case.decision["event"]
         self.overall[cell] += 1
@@ -32,6 +36,8 @@ class Flips:
             value = event[name]
             group = groups.get(value)
             if group is None:
+                if value is not None and not isinstance(value, str):
+                    raise TypeError(f"`{name}` is no text")
                 group = groups[value] = Counter()
             group[cell] += 1
 

@@ -13,6 +13,7 @@ import orjson
 
 from moderator.errors import ConfigurationError
 from moderator.events import EventSummary, Verdict
+from moderator.recorded.decision import BOM
 
 _LABELS: tuple[Verdict, ...] = get_args(Verdict)
 _SHOWN_PROBLEMS = 10
@@ -52,7 +53,7 @@ def read_labels(path: Path) -> Labels:
         raise ConfigurationError(f"cannot read `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
     verdicts: dict[Key, Verdict] = {}
     lines: dict[Key, int] = {}
-    problems = list(_read_into(verdicts, lines, content.removeprefix(b"\xef\xbb\xbf").split(b"\n")))
+    problems = list(_read_into(verdicts, lines, content.removeprefix(BOM).split(b"\n")))
     if problems:
         shown = [f"`{path}` {problem}" for problem in problems[:_SHOWN_PROBLEMS]]
         more = [f"and {len(problems) - _SHOWN_PROBLEMS} more"] if len(problems) > _SHOWN_PROBLEMS else []

@@ -65,6 +65,25 @@ def test_lines_that_are_no_decisions_are_named_with_their_numbers(policies: Poli
     assert "secret" not in "".join(told)
 
 
+@pytest.mark.parametrize("field", ["tenant", "channel", "locale"])
+def test_an_event_whose_fields_are_no_text_is_named(policies: PolicySet, field: str) -> None:
+    good = recorded(policies, *USUAL)
+    event = json.loads(good)["event"]
+
+    told = refusal_of(policies, lines(good, changed(good, event={**event, field: 7})))
+
+    assert told == [f"standard input line 2: a decision whose `event.{field}` is wrong: input should be a valid string"]
+
+
+def test_a_byte_order_mark_does_no_harm(policies: PolicySet) -> None:
+    plan = partial(Backtest, Plan(policies, policies, NO_LABELS))
+    marked = lines(b"\xef\xbb\xbf" + recorded(policies, *USUAL), recorded(policies, *USUAL))
+
+    counts = count_all(plan, [marked], processes=1, advance=lambda _: None)
+
+    assert counts.fidelity.compared == 2
+
+
 def test_reading_ends_where_more_would_not_be_told(policies: PolicySet) -> None:
     told = refusal_of(policies, *(lines(b"x", b"x") for _ in range(1_000)))
 
