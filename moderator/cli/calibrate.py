@@ -92,10 +92,14 @@ def _write(path: Path, text: str) -> None:
     """Write the file in one step: a running replica may be watching the folder."""
     try:
         path.parent.mkdir(exist_ok=True)
-        descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".unfinished")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(unfinished).chmod(0o644)
-        Path(unfinished).replace(path)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".unfinished")
+        unfinished = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            unfinished.chmod(0o644)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigurationError(f"cannot write `{path}`: {(error.strerror or 'unknown reason').lower()}") from error

@@ -48,7 +48,8 @@ def backtest(
 
     plan = Plan(load_policies(baseline), load_policies(candidate), read_labels(labels) if labels else NO_LABELS, sweep)
     _require_signal(plan.candidate, sweep)
-    _refuse_overwriting(html, events, labels)
+    if html is not None:
+        _refuse_overwriting(html, files=(Path(events), labels), folders=(baseline, candidate))
     report = _backtest(plan, events, (str(baseline), str(candidate)), bootstrap_servers)
     _write(report, html, as_json=as_json)
     is_bad = not report.fidelity.is_whole or (enforce and any(budget.is_broken for budget in report.budgets))
@@ -98,10 +99,10 @@ def _require_signal(candidate: "PolicySet", sweep: str | None) -> None:
         )
 
 
-def _refuse_overwriting(html: Path | None, events: str, labels: Path | None) -> None:
-    if html is None:
-        return
-    if html.resolve() in {Path(events).resolve(), labels.resolve() if labels else None}:
+def _refuse_overwriting(html: Path, files: tuple[Path | None, ...], folders: tuple[Path, ...]) -> None:
+    if any(file and file.exists() and html.exists() and html.samefile(file) for file in files):
         raise ConfigurationError(f"`{html}` is an input: name another file for the page")
+    if any(html.resolve().is_relative_to(folder.resolve()) for folder in folders):
+        raise ConfigurationError(f"`{html}` lies in a policy folder: name a file elsewhere for the page")
     if html.is_dir() or not html.absolute().parent.is_dir():
         raise ConfigurationError(f"cannot write `{html}`: it is a folder, or its folder is missing")

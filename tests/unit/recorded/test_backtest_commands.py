@@ -137,6 +137,7 @@ def test_decisions_come_by_a_pipe_too(stage: Stage, monkeypatch: pytest.MonkeyPa
 def test_wrong_usage_is_told_in_one_line(stage: Stage) -> None:
     folder = stage.folder
     (folder / "empty").write_text("\n\n")
+    (folder / "twin.html").hardlink_to(stage.events)
     (folder / "events.jsonl").write_text('{"id": "evt-1", "text": "private words"}\n')
     runs = {
         stage.backtest(events=folder / "nowhere"): "cannot read",
@@ -146,6 +147,8 @@ def test_wrong_usage_is_told_in_one_line(stage: Stage) -> None:
         stage.backtest(events="kafka:someday"): "is no range of decisions",
         stage.backtest("--sweep", "saftey"): "compares `saftey`; they compare: safety",
         stage.backtest("--html", stage.events): "is an input",
+        stage.backtest("--html", folder / "twin.html"): "is an input",
+        stage.backtest("--html", folder / "candidate" / "settings.yaml"): "lies in a policy folder",
         stage.backtest("--html", folder / "no" / "page.html"): "its folder is missing",
         stage.backtest("--labels", folder / "nowhere"): "cannot read",
     }
@@ -177,6 +180,19 @@ def test_a_calibration_is_written_once_and_never_over_another_unasked(
     assert "calibrations: {ArmoRM-Llama3-8B-v0.1: calibration/october.json}" in first.out
     assert "is there already" in second.err
     assert [path.name for path in (folder / "calibration").iterdir() if "armorm" not in path.name] == ["october.json"]
+
+
+def test_a_calibration_that_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, command: Callable[..., Ran]
+) -> None:
+    folder = a_folder(tmp_path / "policies")
+    events = write_lines(tmp_path / "decisions.jsonl", some_recorded(load_policies(folder), SAFETIES * 10))
+    (folder / "calibration" / "october.json").mkdir()
+
+    ran = command("model", "calibrate", "--events", events, "--policies", folder, "--name", "october", "--replace")
+
+    assert (ran.code, "cannot write" in ran.err) == (2, True)
+    assert not list(folder.glob("calibration/.*"))
 
 
 def test_a_calibrations_name_stays_in_its_folder(tmp_path: Path, command: Callable[..., Ran]) -> None:
