@@ -79,10 +79,16 @@ def _spared_by(placed: Placed) -> list[_Spared]:
 def _acts_whenever(wider: Placed, narrower: Placed) -> bool:
     """Whether `wider` is proven to match, or to act for want of a score, whenever `narrower` does.
 
-    Held for each model that either folder has a calibration of: percent phrases mean something beside one alone.
+    Held for each model that both can be judged for: without a calibration of it, a folder with a percent phrase is
+    refused, and other phrases mean the same for any model.
     """
-    models = {*wider.policies.calibrations, *narrower.policies.calibrations} or {""}
-    return all(_acts_whenever_for(model, wider, narrower) for model in models)
+    calibrated = [set(one.policies.calibrations) for one in (wider, narrower) if _has_percent(one.rule)]
+    models = set.intersection(*calibrated) if calibrated else {""}
+    return bool(models) and all(_acts_whenever_for(model, wider, narrower) for model in models)
+
+
+def _has_percent(rule: Rule) -> bool:
+    return any(condition.percent is not None for condition in rule.conditions)
 
 
 def _acts_whenever_for(model: str, wider: Placed, narrower: Placed) -> bool:

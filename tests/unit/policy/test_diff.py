@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,21 @@ def test_a_new_calibration_moves_what_a_percentage_means(tmp_path: Path) -> None
 
     assert found.changes[0].what == "calibration of ArmoRM-Llama3-8B-v0.1"
     assert found.claim == LESS
+
+
+def test_percentages_are_compared_for_the_models_that_both_folders_are_calibrated_for(tmp_path: Path) -> None:
+    percent = a_policy(a_rule("safety: in the lowest 2%"))
+    other_signals = SIGNALS.replace("ArmoRM-Llama3-8B-v0.1:", "other:")
+    other_model = json.dumps(a_calibration(model={"name": "other", "fingerprint": "sha256:bbbb", "dtype": "bfloat16"}))
+    for_one = a_set(tmp_path / "one", percent)
+    for_other = a_set(tmp_path / "other", percent, signals=other_signals, calibration=other_model)
+    for_both = replace(for_one, calibrations={**for_one.calibrations, **for_other.calibrations})
+
+    swapped, added, removed = diff(for_one, for_other), diff(for_one, for_both), diff(for_both, for_one)
+
+    assert swapped.claim is None
+    assert [(change.kind, change.what) for change in added.changes] == [("added", "calibration of other")]
+    assert (added.claim, removed.claim) == (SAME, SAME)
 
 
 def test_rules_with_too_many_ranges_of_scores_are_not_compared(tmp_path: Path) -> None:
