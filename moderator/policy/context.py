@@ -13,7 +13,7 @@ class Context:
 
     Attributes:
         settings: None when settings.yaml could not be read; its names are then not checked.
-        signals: by name; None for one that has an error of its own; None as a whole likewise.
+        signals: by name, at least one; None for one that has an error of its own; None as a whole likewise.
         calibrations: by model name, in the order written; tests take the typical scores of the first.
         policies: where each policy's name stands.
         rules: policy name -> rule name -> where it stands; rules with errors too.

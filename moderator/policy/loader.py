@@ -74,7 +74,7 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Report) 
     settings = next((read_settings(tree, report) for _, tree in by_kind["settings"]), None)
     signals = next((read_signals(tree, report) for _, tree in by_kind["signals"]), None)
     calibrations = {} if signals is None else _read_calibrations(signals, files, report)
-    context = Context(settings, signals.signals if signals else None, calibrations, report)
+    context = Context(settings, (signals and signals.signals) or None, calibrations, report)
     policies = [policy for name, tree in by_kind["policy"] if (policy := read_policy(tree, name, context)) is not None]
     exemptions = [exemption for _, tree in by_kind["exemptions"] for exemption in read_exemptions(tree, context)]
     tests = [test for _, tree in by_kind["test"] for test in read_tests(tree, context)]

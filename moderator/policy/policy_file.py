@@ -146,7 +146,8 @@ def _read_flag(node: Node | None, context: Context) -> Flag | None:
 def _read_reason(node: Node | None, context: Context) -> str | None:
     reason = read_text(node, "reason", context.report)
     reasons = context.settings.reasons if context.settings else None
-    if node is None or reason is None or reasons is None or reason in reasons:
+    # Without any, settings.yaml is what has to be mended, and that is said there.
+    if node is None or reason is None or not reasons or reason in reasons:
         return reason
     hint = f"{did_you_mean(reason, reasons)} {choices('settings.yaml', reasons)}".strip()
     context.report.error("P013", node.span, f"there is no reason called {quote(reason)}", hint)

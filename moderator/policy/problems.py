@@ -115,7 +115,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
         return ""
     # Letters of other alphabets may look the same: without their names, "did you mean" would repeat what is written.
     foreign = next((unicodedata.name(letter, "") for letter in name if not letter.isascii()), "")
-    told = f" what is written has the letter {foreign}" if foreign and near[0].isascii() else ""
+    told = f" yours has {foreign}" if foreign and near[0].isascii() else ""
     return f'did you mean "{near[0]}"?{told}'
 
 

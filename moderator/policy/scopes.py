@@ -33,7 +33,8 @@ def normal_locale(locale: str) -> str:
 def _read_line(key: Scalar, value: Node, context: Context) -> FieldMatch | None:
     field, report = key.text, context.report
     fields = context.settings.fields if context.settings else None
-    if fields is not None and field not in fields:
+    # Without any, settings.yaml is what has to be mended, and that is said there.
+    if fields and field not in fields:
         hint = did_you_mean(field, fields)
         known = choices("settings.yaml", fields)
         report.error("P012", key.span, f"rules cannot match on {quote(field)}", f"{hint} {known}".strip())

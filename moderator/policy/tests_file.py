@@ -107,7 +107,7 @@ def _read_event(given: Block, context: Context) -> dict[str, str]:
 
 def _is_event_field(key: Scalar, context: Context) -> bool:
     fields = context.settings.fields if context.settings else None
-    if fields is None or key.text in fields or key.text in _UNMATCHED_FIELDS:
+    if not fields or key.text in fields or key.text in _UNMATCHED_FIELDS:
         return True
     known = (*fields, *_UNMATCHED_FIELDS)
     hint = f"{did_you_mean(key.text, known)} {choices('settings.yaml', fields)}".strip()
