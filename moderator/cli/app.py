@@ -37,6 +37,7 @@ app.add_typer(topics)
 
 def main() -> None:
     """Run the command line; every error of ours is one plain text on stderr and an exit code."""
+    _open_closed_streams()
     try:
         app()
     except ModeratorError as error:
@@ -50,6 +51,13 @@ def main() -> None:
         sys.stderr.write(f"Traceback (most recent call last):\n{frames}")
         sys.stderr.write(f"error: a fault in moderator: `{type(error).__name__}`; please report the lines above\n")
         _end(exit_codes.STOPPED)
+
+
+def _open_closed_streams() -> None:
+    """Write to nowhere what has nowhere to go: started with `>&-`, Python has None for the stream."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
 
 
 def _end(code: int) -> NoReturn:

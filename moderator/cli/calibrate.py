@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moderator.cli.policy.output import until_nobody_reads
 from moderator.cli.progress import progress
 from moderator.cli.recorded_events import Brokers, Events, open_events, process_count
 from moderator.errors import ConfigurationError
@@ -42,8 +43,9 @@ def calibrate(
     record = calibration_record(spread, derived, noise)
     _write(path, calibration_text(record))
     measured = "noise measured" if noise else "noise not measured (`--model` measures it)"
-    typer.echo(f"{path}: {record['events']:,} events, {len(spread.rewards)} objectives, {measured}")
-    typer.echo(f"name it in signals.yaml: calibrations: {{{model_of(spread)[0]}: calibration/{path.name}}}")
+    with until_nobody_reads():
+        typer.echo(f"{path}: {record['events']:,} events, {len(spread.rewards)} objectives, {measured}")
+        typer.echo(f"name it in signals.yaml: calibrations: {{{model_of(spread)[0]}: calibration/{path.name}}}")
 
 
 def _path(policies: Path, name: str, *, replace: bool) -> Path:

@@ -1,6 +1,9 @@
 """Backtests whose work is shared by processes: they find what one finds, and tell what goes wrong in another."""
 
 import os
+import signal
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -66,3 +69,29 @@ def test_a_process_that_ends_by_itself_is_told(policies: PolicySet) -> None:
 
     with pytest.raises(StoppedError, match="has ended"):
         count_all(Dying, [batch, batch], processes=2, advance=lambda _: None)  # type: ignore[type-var]
+
+
+def command_on(tmp_path: Path, policies: PolicySet) -> list[str]:
+    file = write_lines(tmp_path / "decisions.jsonl", some_recorded(policies, [0.1, 0.9]))
+    folder = str(tmp_path / "policies")
+    options = ("--baseline", folder, "--candidate", folder, "--events", str(file))
+    return [sys.executable, "-m", "moderator", "policy", "backtest", *options]
+
+
+def test_a_reader_who_has_left_is_no_bad_policy(tmp_path: Path, policies: PolicySet) -> None:
+    read, write = os.pipe()
+    os.close(read)
+
+    ran = subprocess.run(command_on(tmp_path, policies), stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+
+    assert (ran.returncode, ran.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_does_no_harm(tmp_path: Path, policies: PolicySet, closed: str) -> None:
+    command = ["sh", "-c", f'"$@" {closed}', "sh", *command_on(tmp_path, policies)]
+
+    ran = subprocess.run(command, capture_output=True, check=False)
+
+    assert (ran.returncode, ran.stderr) == (0, b"")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.policy.output import write_json
+from moderator.cli.policy.output import until_nobody_reads, write_json
 from moderator.cli.progress import progress
 from moderator.cli.recorded_events import Brokers, Events, open_events, process_count
 from moderator.errors import ConfigurationError
@@ -73,10 +73,11 @@ def _write(report: "BacktestReport", html: Path | None, *, as_json: bool) -> Non
     from moderator.recorded.page import backtest_page
     from moderator.recorded.text import backtest_text
 
-    if as_json:
-        write_json(report.record)
-    else:
-        sys.stdout.write(backtest_text(report))
+    with until_nobody_reads():
+        if as_json:
+            write_json(report.record)
+        else:
+            sys.stdout.write(backtest_text(report))
     if html is not None and report.fidelity.is_whole:
         _write_page(html, backtest_page(report))
 
