@@ -239,7 +239,8 @@ def _workers(make: Callable[[], Study[C]], processes: int) -> Iterator[list[_Wor
         for _ in range(processes):
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(make, theirs), daemon=True)
-            process.start()
+            with _interrupts_ignored():
+                process.start()
             theirs.close()
             workers.append(_Worker(process, ours))
         yield workers
@@ -250,9 +251,18 @@ def _workers(make: Callable[[], Study[C]], processes: int) -> Iterator[list[_Wor
             worker.process.join()
 
 
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C, which reaches every process of a terminal; one started meanwhile ignores it for good."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 def _serve(make: Callable[[], Study[Counted]], connection: Connection) -> None:
     """Count what comes, until there is no more; the process that started us hears of every error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started us ends us
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)  # what a decision leaves behind holds no cycles
     try:

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,28 @@ def test_what_another_process_finds_wrong_is_told_with_its_line(tmp_path: Path, 
 
     with pytest.raises(ConfigurationError, match=r"decisions.jsonl` line 45: not JSON"):
         count_all(make, ranges_of(file, file.stat().st_size, 4_096), processes=2, advance=lambda _: None)
+
+
+def test_those_who_share_the_work_leave_an_interrupt_to_us_from_their_first_moment(
+    tmp_path: Path, policies: PolicySet
+) -> None:
+    batch = Lines("standard input", [recorded(policies, *USUAL)], 1)
+    ignored: list[int] = []
+
+    def batches() -> Iterator[Lines]:
+        yield batch
+        yield batch
+        for process in active_children():  # just started; the first two batches are under way
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            ignored.append(int(status.partition("SigIgn:")[2].split()[0], 16) >> (signal.SIGINT - 1) & 1)
+        yield batch
+
+    handler = signal.getsignal(signal.SIGINT)
+    make = partial(Backtest, Plan(policies, policies, NO_LABELS))
+    counts = count_all(make, batches(), processes=3, advance=lambda _: None)
+
+    assert (counts.fidelity.compared, ignored) == (3, [1, 1, 1])
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 class Dying:
