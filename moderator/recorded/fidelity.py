@@ -93,7 +93,9 @@ def _first_difference(decision: Decision, replayed: Judgement) -> str:
 def _rule_difference(recorded: list[RuleResult], replayed: list[RuleResult]) -> str:
     was = {result["rule"]: result for result in recorded}
     comes = {result["rule"]: result for result in replayed}
-    rule = min(name for name in was.keys() | comes.keys() if was.get(name) != comes.get(name))
+    rule = min((name for name in was.keys() | comes.keys() if was.get(name) != comes.get(name)), default=None)
+    if rule is None:
+        return "rules: recorded in another order, or one of them twice"
     outcomes = [side[rule]["outcome"] if rule in side else "not listed" for side in (was, comes)]
     if outcomes[0] == outcomes[1]:
         return f"rule {rule}: same outcome, other scores or margins"

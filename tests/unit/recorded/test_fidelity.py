@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,17 @@ def test_a_decision_that_comes_out_otherwise_is_named_with_what_differs(
 
     assert (fidelity.compared, fidelity.reproduced, fidelity.is_whole) == (2, 1, False)
     assert [(each.event_id, each.what) for each in fidelity.differences] == [("evt-2", what)]
+
+
+def test_rules_in_another_order_or_listed_twice_are_told(policies: PolicySet) -> None:
+    rules = json.loads(recorded(policies, *USUAL))["rules"]
+
+    for tampered in (rules[::-1], [*rules, rules[0]]):
+        (difference,) = report_of(
+            policies, policies, [changed(recorded(policies, *USUAL), rules=tampered)]
+        ).fidelity.differences
+
+        assert difference.what == "rules: recorded in another order, or one of them twice"
 
 
 def test_decisions_of_other_snapshots_do_not_count_and_are_told(tmp_path: Path, policies: PolicySet) -> None:
