@@ -40,13 +40,6 @@ def test_what_is_no_list_of_devices_is_told(wanted: str, told: str) -> None:
     assert told in str(raised.value)
 
 
-def test_all_without_a_cuda_device_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-
-    with pytest.raises(ConfigurationError, match="there is no CUDA device here; look at `nvidia-smi`, or leave"):
-        named_devices("all")
-
-
 def test_each_worker_has_a_device_a_port_and_an_instance_id_of_its_own() -> None:
     settings = Settings(http=HttpSettings(port=9000), kafka=KafkaSettings(instance_id="pod-a"))
 
