@@ -61,8 +61,9 @@ class Engine:
                 f"`deterministic` needs a device and a model that pack texts; `{model.device}` pads"
             )
         self._model = model
-        self._budget = TokenBudget(budget_tokens or pack_tokens(model.device))
-        self._is_deterministic = is_deterministic
+        full_tokens = budget_tokens or pack_tokens(model.device)
+        self._budget = TokenBudget(full_tokens)
+        self._fixed_rows = full_tokens if is_deterministic else None
         self._layout = model.layout._replace(shares_prefixes=False) if is_deterministic else model.layout
         self._identity = ModelIdentity(
             name=model.name,
@@ -152,11 +153,14 @@ class Engine:
     def _attempt(self, pack: Sequence[Text]) -> torch.Tensor | None:
         # the caller frees memory: within the except block the traceback still holds the pass's tensors
         try:
-            if self._is_deterministic:
-                return self._model.forward(filled(pack, self._budget.tokens))[: sum(len(text.reads) for text in pack)]
-            return self._model.forward(pack)
+            return self._model.forward(pack) if self._fixed_rows is None else self._filled_up(pack, self._fixed_rows)
         except torch.OutOfMemoryError:
             return None
+
+    def _filled_up(self, pack: Sequence[Text], rows: int) -> torch.Tensor:
+        """Run a pass whose size never changes: nor by equal prompts, which share a read-out, nor by a lower budget."""
+        once = self._model.forward(filled([text._replace(reads=text.reads[:1]) for text in pack], rows))
+        return once[[at for at, text in enumerate(pack) for _ in text.reads]]
 
     def _is_worth_halving(self, pack: Sequence[Text]) -> bool:
         """Free what memory can be freed and lower the budget, unless the pack is a single text."""
