@@ -10,7 +10,6 @@ from moderator.recorded.backtest import Counts, Plan
 from moderator.recorded.fidelity import Fidelity
 from moderator.recorded.flips import Cell
 from moderator.recorded.limits import limit_reports
-from moderator.recorded.nearest import KEPT
 from moderator.recorded.rates import rate
 from moderator.recorded.report import (
     BacktestReport,
@@ -123,7 +122,7 @@ def _nearest(candidate: PolicySet, counts: Counts) -> Iterator[NearestReport]:
     rules = {rule.id: rule for rule in candidate.rules}
     for (rule, index), events in sorted(counts.nearest.events.items()):
         condition = rules[rule].conditions[index]
-        near = (NearReport(each.event_id, each.tenant, each.score, each.margin) for each in events[:KEPT])
+        near = (NearReport(each.event_id, each.tenant, each.score, each.margin) for each in events)
         yield NearestReport(rule, condition.signal.name, condition.phrase, tuple(near))
 
 

@@ -41,7 +41,8 @@ def backtest_text(report: BacktestReport) -> str:
             _budgets(report),
             *(_sweep(limit) for limit in report.limits if limit.is_swept),
         ]
-    return "\n\n".join(text for section in sections if (text := "\n".join(section))) + "\n"
+    # names and ids come from the decisions, which may hold what steers a terminal
+    return "\n\n".join(text for section in sections if (text := "\n".join(map(printable, section)))) + "\n"
 
 
 def _head(report: BacktestReport) -> Iterator[str]:
@@ -58,7 +59,7 @@ def _fidelity(report: BacktestReport) -> Iterator[str]:
     yield "REPLAY FIDELITY"
     yield from (f"  {text}" for text in fidelity_texts(report))
     for each in report.fidelity.differences:
-        yield f"  {printable(each.decision_id)} of event {printable(each.event_id)}: {each.what}"
+        yield f"  {each.decision_id} of event {each.event_id}: {each.what}"
 
 
 def _flips(flips: Matrix) -> Iterator[str]:

@@ -5,8 +5,9 @@ import pytest
 
 from moderator.policy import PolicySet
 from moderator.recorded.report import Matrix
-from tests.unit.policy.folders import EXEMPTIONS, a_policy, a_rule, a_set
-from tests.unit.recorded.decisions import USUAL, recorded, report_of, some_labels, some_recorded
+from moderator.recorded.text import backtest_text
+from tests.unit.policy.folders import EXEMPTIONS, a_model, a_policy, a_rule, a_set
+from tests.unit.recorded.decisions import USUAL, changed, recorded, report_of, some_labels, some_recorded
 
 SAFETIES = [nth / 100 for nth in range(100)]
 
@@ -120,3 +121,15 @@ def test_ids_of_any_kind_survive_into_the_report(baseline: PolicySet) -> None:
     report = report_of(baseline, baseline, [decision])
 
     assert report.nearest[0].events[0].event_id == "<b>\x1b[31m"
+
+
+def test_what_steers_a_terminal_is_shown_escaped(baseline: PolicySet) -> None:
+    red = "\x1b[31m"
+    odd = recorded(baseline, *USUAL, id=red, tenant=red, decided_at=red, model=a_model(name=red))
+    other = changed(odd, policy={"snapshot": red, "format": 1, "calibration": None})
+
+    whole = backtest_text(report_of(baseline, baseline, [odd, other]))
+    differing = backtest_text(report_of(baseline, baseline, [changed(odd, verdict=f"{red}\nFLIPS")]))
+
+    assert (whole + differing).replace("\n", "").isprintable()
+    assert "\nFLIPS" not in differing
