@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from moderator.recorded.batches import Batch
 
 STDIN = "-"
+_GZIP = b"\x1f\x8b"
 
 Events = Annotated[
     str,
@@ -85,6 +86,8 @@ def _file(path: Path, file: FileIO) -> RecordedEvents:
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         return _pipe(file, str(path))
+    if os.pread(file.fileno(), len(_GZIP), 0) == _GZIP:
+        raise ConfigurationError(f"`{path}` is compressed: pipe what `gunzip -c {path}` gives into `--events -`")
     return RecordedEvents(ranges_of(path, status.st_size), status.st_size, "bytes", str(path))
 
 

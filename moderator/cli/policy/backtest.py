@@ -93,10 +93,13 @@ def _write_page(html: Path, page: str) -> None:
 def _require_signal(candidate: "PolicySet", sweep: str | None) -> None:
     if sweep is None:
         return
-    used = {condition.signal.name for rule in candidate.active_rules for condition in rule.conditions}
+    from moderator.recorded.comparisons import movable
+
+    used = {condition.signal.name for rule in candidate.active_rules for _, condition in movable(rule)}
     if sweep not in used:
         raise ConfigurationError(
-            f"no live or shadow rule of the candidate compares `{sweep}`; they compare: {', '.join(sorted(used))}"
+            f"no live or shadow rule of the candidate has a limit of `{sweep}`; they have limits of: "
+            f"{', '.join(sorted(used)) or 'nothing'}"
         )
 
 

@@ -1,5 +1,6 @@
 """`policy backtest` and `model calibrate` as their users run them."""
 
+import gzip
 import io
 import json
 import re
@@ -60,7 +61,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def stage(tmp_path: Path, command: Callable[..., Ran]) -> Stage:
     baseline = a_folder(tmp_path / "baseline", a_policy(a_rule("safety: below 0.30")))
     budget = "budget: {flag_share: at most 30%}"
-    a_folder(tmp_path / "candidate", a_policy(a_rule("safety: below 0.35", more=budget)))
+    rules = (a_rule("safety: below 0.35", more=budget), a_rule("honesty: missing", name="unknown", mode="shadow"))
+    a_folder(tmp_path / "candidate", a_policy(*rules))
     write_lines(tmp_path / "decisions.jsonl", some_recorded(load_policies(baseline), SAFETIES))
     return Stage(tmp_path, command)
 
@@ -137,6 +139,7 @@ def test_decisions_come_by_a_pipe_too(stage: Stage, monkeypatch: pytest.MonkeyPa
 def test_wrong_usage_is_told_in_one_line(stage: Stage) -> None:
     folder = stage.folder
     (folder / "empty").write_text("\n\n")
+    (folder / "events.jsonl.gz").write_bytes(gzip.compress(stage.events.read_bytes()))
     (folder / "twin.html").hardlink_to(stage.events)
     (folder / "events.jsonl").write_text('{"id": "evt-1", "text": "private words"}\n')
     runs = {
@@ -145,7 +148,9 @@ def test_wrong_usage_is_told_in_one_line(stage: Stage) -> None:
         stage.backtest(events=folder / "empty"): "there is no decision to read: the input is empty",
         stage.backtest(events=folder / "events.jsonl"): "line 1: JSON, but no decision: it names no `schema`",
         stage.backtest(events="kafka:someday"): "is no range of decisions",
-        stage.backtest("--sweep", "saftey"): "compares `saftey`; they compare: safety",
+        stage.backtest(events=folder / "events.jsonl.gz"): "is compressed: pipe what",
+        stage.backtest("--sweep", "saftey"): "has a limit of `saftey`; they have limits of: safety",
+        stage.backtest("--sweep", "honesty"): "has a limit of `honesty`",
         stage.backtest("--html", stage.events): "is an input",
         stage.backtest("--html", folder / "twin.html"): "is an input",
         stage.backtest("--html", folder / "candidate" / "settings.yaml"): "lies in a policy folder",
