@@ -45,7 +45,8 @@ def explain(
     if (decision, event, words).count(None) != 2:  # noqa: PLR2004 - two of the three
         raise ConfigurationError("name one of `--decision FILE`, `--event FILE` and `--words RULE`")
     if words is not None:
-        _read_aloud(words, policies, as_json=as_json)
+        with until_nobody_reads():
+            _read_aloud(words, policies, as_json=as_json)
         return
     if decision is not None:
         decisions = _read_decisions(decision)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from moderator.cli.policy.output import DEFAULT_FOLDER
+from moderator.cli.policy.output import DEFAULT_FOLDER, until_nobody_reads
 from moderator.errors import ConfigurationError
 
 STDOUT = "-"
@@ -28,7 +28,8 @@ def schema(
     settings, signals = read_vocabulary(policies)
     text = json.dumps(policy_schema(settings, signals), indent=2, ensure_ascii=False) + "\n"
     if output == STDOUT:
-        sys.stdout.write(text)
+        with until_nobody_reads():
+            sys.stdout.write(text)
         return
     path = policies / WHERE if output is None else Path(output)
     try:
@@ -36,4 +37,5 @@ def schema(
         path.write_text(text, "utf-8")
     except OSError as error:
         raise ConfigurationError(f"cannot write `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
-    sys.stderr.write(f"wrote {path}; let a policy's first line be:\n{COMMENT}\n")
+    hint = f"; let a policy's first line be:\n{COMMENT}" if output is None else ""
+    sys.stderr.write(f"wrote {path}{hint}\n")

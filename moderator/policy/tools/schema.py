@@ -61,7 +61,7 @@ def _rule(settings: Settings, signals: list[Signal]) -> Json:
         "mode": _choice("live: it counts. shadow: it is only recorded. off: not evaluated.", ("live", "shadow", "off")),
         "rollout": _text(
             "Live for the same share every time, shadow for the rest, such as 25% of users.",
-            pattern=r"^[0-9]+(\.[0-9]+)?% of (users|conversations|tenants|events)$",
+            pattern=r"^(?!0+(\.0+)?%)[0-9]+(\.[0-9]+)?% of (users|conversations|tenants|events)$",
         ),
         "rollout_seed": _text("Who is inside is drawn from this, else from the rule's id; keep it when renaming."),
         "starts": _text("From when, in event time, included: 2026-10-01 or 2026-10-01T09:00:00Z.", pattern=_TIME),

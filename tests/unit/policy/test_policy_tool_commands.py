@@ -1,6 +1,8 @@
 """`policy test`, `explain`, `diff` and `schema` as they are called: what they print, and how they end."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -292,10 +294,39 @@ def test_the_schema_goes_beside_the_policies_or_to_stdout() -> None:
     assert json.loads(out.out)["title"] == "A moderator policy"
 
 
+def test_only_where_the_comment_of_a_schema_finds_it_is_it_told(capsys: pytest.CaptureFixture[str]) -> None:
+    some_policies()
+
+    app(["schema"], standalone_mode=False)
+    app(["schema", "--output", "elsewhere.json"], standalone_mode=False)
+
+    assert capsys.readouterr().err == (
+        "wrote policies/.schema/policy.json; let a policy's first line be:\n"
+        "# yaml-language-server: $schema=.schema/policy.json\n"
+        "wrote elsewhere.json\n"
+    )
+
+
 def test_a_schema_that_cannot_be_written_is_told() -> None:
     some_policies()
 
     assert moderator("schema", "--output", "policies/settings.yaml/x").error.startswith("cannot write")
+
+
+@pytest.mark.parametrize(
+    "command", ["test --suggest", "explain --words chat-safety", "diff policies other", "schema --output -"]
+)
+def test_a_reader_who_goes_ends_a_tool_in_silence(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    some_policies()
+    some_policies(CHAT_SAFETY.replace("0.30", "0.35"), name="other")
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    with os.fdopen(writer, "w") as stdout, monkeypatch.context() as patched, pytest.raises(SystemExit) as ended:
+        patched.setattr(sys, "stdout", stdout)
+        app(command.split())
+
+    assert ended.value.code == 128 + signal.SIGPIPE
 
 
 def test_no_tool_loads_torch_kafka_or_redis() -> None:

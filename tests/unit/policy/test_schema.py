@@ -45,6 +45,7 @@ def test_it_is_a_schema_that_takes_the_whole_language(schema: dict[str, Any]) ->
         ("reason: low_quality", "reason: boring"),
         ("severity: medium", "severity: middling"),
         ("25% of users", "25% of people"),
+        ("25% of users", "0% of users"),
         ("- role: [moderator, staff]", "- rank: [moderator, staff]"),
         ("speaker: assistant", "speaker: robot"),
         ("    budget:", "    excpet: []\n    budget:"),
