@@ -14,6 +14,7 @@ Presence = Literal["always", "sometimes"]
 RuleMode = Literal["live", "shadow", "off"]
 RolloutUnit = Literal["users", "conversations", "tenants", "events"]
 OtherScores = Literal["typical", "missing"]
+GroupKind = Literal["all", "any"]
 TestOutcome = Outcome | Literal["does not apply", "off"]
 
 
@@ -134,7 +135,7 @@ class Condition:
 class Group:
     """Conditions under `all:` or `any:`, at least one."""
 
-    kind: Literal["all", "any"]
+    kind: GroupKind
     parts: tuple["Condition | Group", ...]
 
 

@@ -1,11 +1,11 @@
 """One policy file -> `Policy`, with every name resolved."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 from moderator.events import SEVERITIES
 from moderator.policy.context import Context
 from moderator.policy.event_time import iso_utc
-from moderator.policy.model import Condition, Expression, Flag, Group, Policy, Rule, RuleMode, Scope
+from moderator.policy.model import Condition, Expression, Flag, Group, GroupKind, Policy, Rule, RuleMode, Scope
 from moderator.policy.phrases import FORMS, read_condition
 from moderator.policy.problems import Report, Span, did_you_mean, quote
 from moderator.policy.reading import (
@@ -32,7 +32,7 @@ _RULE_KEYS = (
     *("when", "unless", "except", "if_score_missing", "flag", "budget"),
 )
 _FLAG_KEYS = ("severity", "reason", "labels")
-_GROUPS: tuple[Literal["all", "any"], ...] = ("all", "any")
+_GROUPS: tuple[GroupKind, ...] = get_args(GroupKind)
 _MODES: tuple[RuleMode, ...] = get_args(RuleMode)
 
 

@@ -57,7 +57,7 @@ def read_entries(node: Node | None, what: str, report: Report) -> Mapping | None
     """Read a mapping whose keys are free, at least one."""
     if isinstance(node, Mapping) and node.entries:
         return node
-    _report_other(node, f"{what} must be a mapping of names and values", report)
+    _report_other(node, f"{what} must be a mapping of names and values", "write such as {name: value}", report)
     return None
 
 
@@ -67,14 +67,14 @@ def read_items(node: Node | None, what: str, report: Report) -> tuple[Node, ...]
         if not node.items:
             report.error("P020", node.span, f"{what} is empty", "give at least one, or remove the key")
         return node.items
-    _report_other(node, f"{what} must be a list", report)
+    _report_other(node, f"{what} must be a list", "begin each item with -, or write [one, another]", report)
     return ()
 
 
 def read_text(node: Node | None, what: str, report: Report) -> str | None:
     """Read text that is not blank; numbers and true/false want quotes."""
     if not isinstance(node, Scalar):
-        _report_other(node, f"{what} must be text", report)
+        _report_other(node, f"{what} must be text", "write one word or line", report)
         return None
     if node.kind == "text" and node.text.strip():
         return node.text
@@ -120,7 +120,7 @@ def read_number(node: Node | None, what: str, report: Report) -> Fraction | None
         if number is None:
             report.error("P022", node.span, f"{what} must be a plain number, not {quote(node.text)}", "such as 0.5")
         return number
-    _report_other(node, f"{what} must be a number", report)
+    _report_other(node, f"{what} must be a number", "such as 0.5", report)
     return None
 
 
@@ -149,7 +149,7 @@ def printable_plain(node: Scalar) -> str:
     return quote(node.text)[1:-1]
 
 
-def _report_other(node: Node | None, message: str, report: Report) -> None:
+def _report_other(node: Node | None, message: str, hint: str, report: Report) -> None:
     if node is None or isinstance(node, Broken):
         return
     is_empty = isinstance(node, Scalar) and node.kind == "nothing"
@@ -157,7 +157,7 @@ def _report_other(node: Node | None, message: str, report: Report) -> None:
     if is_empty:
         report.error("P020", node.span, f"{message}, and this is empty", "write it out, or remove the key")
     else:
-        report.error("P022", node.span, f"{message}, not {_kind_of(node)}")
+        report.error("P022", node.span, f"{message}, not {_kind_of(node)}", hint)
 
 
 def _kind_of(node: Node) -> str:

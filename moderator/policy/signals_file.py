@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping as Names
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
-from moderator.policy.model import Signal
+from moderator.policy.model import GroupKind, Signal
 from moderator.policy.problems import Report, did_you_mean, quote
 from moderator.policy.reading import (
     Block,
@@ -67,6 +67,9 @@ def _read_calibrations(node: Node | None, report: Report) -> dict[str, Scalar]:
 
 def _signal_block(key: Scalar, node: Node, report: Report) -> Block | None:
     name = read_name(key, "a signal's name", report)
+    if name in get_args(GroupKind):
+        message = f"a signal cannot be called {quote(key.text)}"
+        report.error("P014", key.span, message, "all and any join conditions; choose another name")
     block = read_block(node, f"the signal {key.text}", _KEYS, report)
     return None if name is None else block
 

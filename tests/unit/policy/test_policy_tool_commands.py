@@ -322,9 +322,10 @@ def test_a_reader_who_goes_ends_a_tool_in_silence(command: str, monkeypatch: pyt
     reader, writer = os.pipe()
     os.close(reader)
 
-    with os.fdopen(writer, "w") as stdout, monkeypatch.context() as patched, pytest.raises(SystemExit) as ended:
+    with os.fdopen(writer, "w") as stdout, monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", stdout)
-        app(command.split())
+        with pytest.raises(SystemExit) as ended:
+            app(command.split())
 
     assert ended.value.code == 128 + signal.SIGPIPE
 
