@@ -61,6 +61,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "are never flagged by the rule.",
         "P053": "No rule is live, so nothing is ever flagged for a score.",
         "P054": "Another rule already matches whenever this one does, and says at least as much.",
+        "P055": "A limit stands at the end of its scale: the comparison holds for every score on it, or for none.",
         "P060": "A live or shadow rule needs an objective that the model does not have.",
         "P061": "A declared signal needs an objective that the model does not have; no rule uses it.",
         "P062": "A percent phrase was calibrated for another model than the one that runs, or for none.",

@@ -48,6 +48,7 @@ def check_rules(
         _check_scope(rule, report)
         _check_reach(rule, next(iter(calibrations.values()), None), report)
         _check_direction(rule, report)
+        _check_ends(rule, report)
         _check_presence(rule, settings, report)
         _check_exceptions(rule, report)
         if now_ms is not None and rule.mode != "off" and rule.until_ms is not None and rule.until_ms <= now_ms:
@@ -155,6 +156,18 @@ def _check_direction(rule: Rule, report: Report) -> None:
 def _flags_good_end(condition: Condition) -> bool:
     flags_high = condition.comparison in ("above", "at least", "in the highest")
     return flags_high == (condition.signal.good == "high")
+
+
+def _check_ends(rule: Rule, report: Report) -> None:
+    for condition in rule.conditions:
+        scale = condition.signal.scale
+        idle = {"below": scale.low, "above": scale.high}.get(condition.comparison)
+        whole = {"at least": scale.low, "at most": scale.high}.get(condition.comparison)
+        if condition.limit is not None and condition.limit in (idle, whole):
+            words = quote(f"{condition.signal.name} {condition.phrase}")
+            share = "no" if condition.limit == idle else "every"
+            message = f"{words} holds for {share} score on the scale"
+            report.warning("P055", condition.span, message, "choose a number between its ends")
 
 
 def _check_presence(rule: Rule, settings: Settings, report: Report) -> None:

@@ -61,7 +61,6 @@ def test_a_rule_that_always_matches_is_an_error(tmp_path: Path, when: str) -> No
         ("any: [safety: below 0.30, safety: missing]", ""),
         ("safety: at most 0.30", "unless: {safety: below 0.30}"),
         ("helpfulness: missing", "unless: {safety: below 0.30}"),
-        ("safety: below 0.0", ""),
     ],
 )
 def test_a_rule_that_some_scores_satisfy_is_not_objected_to(tmp_path: Path, when: str, more: str) -> None:
