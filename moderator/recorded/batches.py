@@ -92,7 +92,7 @@ def ranges_of(path: Path, size_bytes: int, range_bytes: int = RANGE_BYTES) -> It
 
 
 def lines_of(raw: RawIOBase, name: str, chunk_bytes: int = RANGE_BYTES // 4) -> Iterator[Lines]:
-    """Cut a pipe into batches of whole lines; the last one may lack its line end."""
+    """Cut a pipe into batches of whole lines; the last one may lack its line end, and one that is too long is cut."""
     rest = b""
     while chunk := raw.read(chunk_bytes):
         cut = chunk.rfind(b"\n") + 1
@@ -102,5 +102,8 @@ def lines_of(raw: RawIOBase, name: str, chunk_bytes: int = RANGE_BYTES // 4) -> 
             yield Lines(name, whole[:-1].split(b"\n"), len(whole))
         elif len(rest) < MAX_LINE_BYTES:
             rest += chunk
+        else:  # told as it is, in pieces: what never ends must not be waited for
+            yield Lines(name, [rest], len(rest))
+            rest = chunk
     if rest:
         yield Lines(name, [rest], len(rest))

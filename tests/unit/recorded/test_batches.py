@@ -5,7 +5,7 @@ from typing import cast
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moderator.recorded.batches import lines_of, ranges_of
+from moderator.recorded.batches import MAX_LINE_BYTES, lines_of, ranges_of
 
 CONTENT = st.lists(st.sampled_from([b"", b"a", b"bb\r", b"\rccc", b"d" * 9]), max_size=12).map(b"\n".join)
 
@@ -21,6 +21,13 @@ def test_every_line_of_a_file_lies_in_exactly_one_range(tmp_path: Path, content:
     assert b"".join(lines) == content
     assert all(line.find(b"\n") in (-1, len(line) - 1) for line in lines)
     assert sum(line.endswith(b"\n") for line in lines) == content.count(b"\n")
+
+
+def test_what_never_ends_a_line_is_not_waited_for() -> None:
+    with Path("/dev/zero").open("rb", buffering=0) as raw:
+        (line,) = next(lines_of(raw, "-")).values()
+
+    assert MAX_LINE_BYTES <= len(line) < 2 * MAX_LINE_BYTES
 
 
 @settings(max_examples=150)
