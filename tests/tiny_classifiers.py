@@ -102,6 +102,18 @@ def special_ids(family: str) -> set[int]:
     return {at for at, token in backend.get_added_tokens_decoder().items() if token.content != unknown}
 
 
+def plainly_added(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """Give the same tokenizer, its special tokens added as ordinary ones, as some checkpoints have them."""
+    fields = json.loads(tokenizer.backend_tokenizer.to_str())
+    for token in fields["added_tokens"]:
+        token["special"] = False
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=Tokenizer.from_str(json.dumps(fields)),
+        bos_token=tokenizer.bos_token,
+        chat_template=tokenizer.chat_template,
+    )
+
+
 _TEMPLATES = {
     "qwen2": CHATML,
     "qwen3": CHATML,

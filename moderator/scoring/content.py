@@ -1,7 +1,7 @@
 """Text of users to token ids: what reads like a special token stays text."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from tokenizers import Tokenizer
@@ -16,22 +16,23 @@ _BATCH_CHARACTERS: Final = 2**20
 class ContentEncoder:
     """A second copy of a tokenizer, which knows no special tokens. One thread owns it."""
 
-    def __init__(self, backend: Tokenizer, *, is_inner: bool = False) -> None:
+    def __init__(self, backend: Tokenizer, *, is_inner: bool = False, control: Collection[str] = ()) -> None:
         """Copy the tokenizer.
 
         Args:
             backend: the checkpoint's; not changed.
             is_inner: texts follow something, so a mark that begins the whole is not put before them.
+            control: tokens that part the turns, and are as good as special where the tokenizer does not say so.
 
         Raises:
             ConfigurationError: its vocabulary holds a special token that typed text comes to all the same.
         """
-        written = backend.to_str()
+        written = _with_special(backend.to_str(), control)
         self._text = Tokenizer.from_str(_without_beginning(written) if is_inner else written)
         self._text.encode_special_tokens = True
         self._text.no_truncation()
         self._text.no_padding()
-        self._refuse_typed_tokens(backend)
+        self._refuse_typed_tokens()
 
     def encode(self, texts: Sequence[str]) -> Iterator[list[int]]:
         """Give the ids of each text, in the order given, without tokens around them."""
@@ -46,9 +47,9 @@ class ContentEncoder:
         offsets: list[tuple[int, int]] = self._text.encode(text, add_special_tokens=False).offsets
         return offsets
 
-    def _refuse_typed_tokens(self, backend: Tokenizer) -> None:
-        special = {token.content: at for at, token in backend.get_added_tokens_decoder().items() if token.special}
-        unknown = getattr(backend.model, "unk_token", None)
+    def _refuse_typed_tokens(self) -> None:
+        special = {token.content: at for at, token in self._text.get_added_tokens_decoder().items() if token.special}
+        unknown = getattr(self._text.model, "unk_token", None)
         forbidden = {at for text, at in special.items() if text != unknown}
         for text, ids in zip(special, self.encode(list(special)), strict=True):
             if forbidden & set(ids):
@@ -63,6 +64,16 @@ def readable(content: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def _with_special(written: str, control: Collection[str]) -> str:
+    """Mark the tokens of `control` as special."""
+    if not control:
+        return written
+    fields = json.loads(written)
+    for token in fields["added_tokens"]:
+        token["special"] = token["special"] or token["content"] in control
+    return json.dumps(fields, separators=(",", ":"))  # as the library writes it
 
 
 def _without_beginning(written: str) -> str:

@@ -16,6 +16,7 @@ from moderator.scoring.framing import OPENER, Message, opener_at
 from moderator.scoring.truncation import first_turn, head_and_tail
 
 _GATE_HEADER: Final = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+_CONTROL: Final = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 _CHARACTERS_PER_TOKEN: Final = 8
 """More than ordinary text has, so that one round of tokenizing is enough. Only a guess: nothing is left out by it."""
 _LEAST_CONTENT_TOKENS: Final = 8
@@ -60,11 +61,9 @@ class Renderer:
             ConfigurationError: the template renders otherwise than we would, or `max_tokens` leaves no room for text.
         """
         self.max_tokens = max_tokens
-        self._content = ContentEncoder(tokenizer.backend_tokenizer)
         self._bos = _token(tokenizer, tokenizer.bos_token or "")
-        self._start, self._end, self._eot = (
-            _token(tokenizer, token) for token in ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
-        )
+        self._start, self._end, self._eot = (_token(tokenizer, token) for token in _CONTROL)
+        self._content = ContentEncoder(tokenizer.backend_tokenizer, control={*_CONTROL, tokenizer.bos_token or ""})
         self._headers: dict[str, list[int]] = {}
         self.gate_pattern = tuple(tokenizer.encode(_GATE_HEADER, add_special_tokens=False))
         self._opener = self._turn(OPENER[0], next(self._content.encode([OPENER[1]])))

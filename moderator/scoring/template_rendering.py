@@ -29,6 +29,8 @@ _PROBES: Final[Sequence[list[Message]]] = (
     [("user", "Hi there"), ("assistant", "Hello.")],
     [("user", "1 + 1?"), ("assistant", "\u00e9 (2)\n\n- x"), ("user", "Why?"), ("assistant", "So it is\u2026")],
 )
+_SYSTEM_PROBE: Final[list[Message]] = [("system", "Be kind."), *_PROBES[0]]
+"""Not every template takes it."""
 
 Piece = str | int
 """What the template wrote, or the index of the turn whose content stands there."""
@@ -52,12 +54,12 @@ class TemplateRenderer:
         """
         self.max_tokens = max_tokens
         self._tokenizer = tokenizer
-        self._content = ContentEncoder(tokenizer.backend_tokenizer, is_inner=True)
         special = {token.content: at for at, token in tokenizer.added_tokens_decoder.items()}
         self._special = special
         longest_first = sorted(special, key=len, reverse=True)
         self._splits = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")") if special else None
         self._layout = lru_cache(_KNOWN_LAYOUTS)(self._run_template)
+        self._content = ContentEncoder(tokenizer.backend_tokenizer, is_inner=True, control=self._control())
         self._check_template()
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
@@ -92,8 +94,10 @@ class TemplateRenderer:
         return runs
 
     def _split(self, written: str) -> list[Piece]:
-        parts = self._splits.split(written) if self._splits else [written]
-        return [self._special.get(part, part) for part in parts]
+        return [self._special.get(part, part) for part in self._parts(written)]
+
+    def _parts(self, written: str) -> list[str]:
+        return self._splits.split(written) if self._splits else [written]
 
     def _pieces(self, turns: list[Message]) -> tuple[list[Message], list[Piece]]:
         """Lay out the turns, or where the template does not take them in this order, the turns merged."""
@@ -103,6 +107,14 @@ class TemplateRenderer:
             if pieces is not None:
                 return layout, pieces
         raise ValueError("the chat template does not take a user's and an assistant's turns in alternation")
+
+    def _control(self) -> set[str]:
+        """Find the tokens that the template writes around the contents, white space aside."""
+        layouts = [self._layout(tuple(role for role, _ in probe)) or [] for probe in (*_PROBES, _SYSTEM_PROBE)]
+        parts = [
+            part for pieces in layouts for piece in pieces if isinstance(piece, str) for part in self._parts(piece)
+        ]
+        return {part for part in parts if part in self._special and part.strip()}
 
     def _run_template(self, roles: tuple[str, ...]) -> list[Piece] | None:
         """Run the template; None where it raises, or leaves a turn out."""
