@@ -71,9 +71,13 @@ def locate(path: str | os.PathLike[str]) -> Location:
     if wanted == BUILTIN:
         return Location(Path(__file__).parent / BUILTIN, BUILTIN, is_builtin=True)
     folder = Path(wanted)
-    if wanted and folder.is_dir():
+    try:
+        is_folder, is_there = bool(wanted) and folder.is_dir(), folder.exists()
+    except OSError as error:
+        raise ConfigurationError(f"model `{wanted}`: cannot be read: {error.strerror}") from error
+    if is_folder:
         return Location(folder, folder.resolve().name)
-    if folder.exists() or not _HUB_ID.fullmatch(wanted):
+    if is_there or not _HUB_ID.fullmatch(wanted):
         raise ConfigurationError(f"model `{wanted}`: no such folder, and not a hub id such as `owner/name`")
     try:
         snapshot = snapshot_download(wanted, allow_patterns=_HUB_FILES)

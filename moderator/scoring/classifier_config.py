@@ -143,6 +143,11 @@ def _scale(fields: Mapping[str, Any], labels: int, where: str) -> Scale:
         return "raw" if labels == 1 else "softmax"
     if problem not in _SCALES:
         raise ConfigurationError(f"{where}: `problem_type` is `{problem}`; it may be {', '.join(map(str, _SCALES))}")
+    if problem == "single_label_classification" and labels == 1:
+        raise ConfigurationError(
+            f"{where}: `problem_type` is `{problem}`, but there is one label, whose probability would always be 1; "
+            "say `regression` for a reward, `multi_label_classification` for a probability"
+        )
     return _SCALES[problem]
 
 

@@ -26,7 +26,7 @@ def choose_device(wanted: str | torch.device) -> torch.device:
         return torch.device(name)
     try:
         device = torch.device(wanted)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigurationError(f"device `{wanted}` is not there; use auto, cpu, cuda, cuda:1 or mps") from error
     return device

@@ -17,8 +17,8 @@ SINGLE: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
 _SHOWN: Final = 3
 _PICKLES: Final = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-_BUFFERS: Final = re.compile(r".*\.(position_ids|token_type_ids|rotary_emb\.inv_freq)")
-"""What older releases of transformers wrote beside the weights; networks compute it."""
+_UNUSED: Final = re.compile(r".*\.(position_ids|token_type_ids|rotary_emb\.inv_freq)|roberta\.pooler\.dense\.\w+")
+"""What older releases of transformers wrote beside the weights: networks compute it, or have no use for it."""
 _DTYPES: Final = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
@@ -64,13 +64,13 @@ class Weights:
     def _check(self, file: Path, listed: set[str] | None) -> None:
         with _opened(file) as tensors:
             names = set(tensors.keys())
-            buffers = {name for name in names if name not in self._shapes and _BUFFERS.fullmatch(name)}
-            unexpected = sorted(name for name in names - buffers if name not in self._shapes or name in self.dtypes)
+            unused = {name for name in names if name not in self._shapes and _UNUSED.fullmatch(name)}
+            unexpected = sorted(name for name in names - unused if name not in self._shapes or name in self.dtypes)
             if unexpected:
                 raise ConfigurationError(f"{file}: unexpected {_few(unexpected)}")
             if listed is not None and listed != names:
                 raise ConfigurationError(f"{file}: {INDEX} disagrees with it about {_few(sorted(listed ^ names))}")
-            for name in sorted(names - buffers):
+            for name in sorted(names - unused):
                 self.dtypes[name] = self._dtype(file, name, tensors.get_slice(name))
 
     def _dtype(self, file: Path, name: str, tensor: Any) -> torch.dtype:

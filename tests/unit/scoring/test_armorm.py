@@ -207,6 +207,7 @@ def test_the_published_config_has_the_nineteen_objectives(armorm: ArmoRM) -> Non
     [
         {"device": "gpu"},
         {"device": "cuda:99"},
+        {"device": "meta"},
         {"device": "cpu", "dtype": "int8"},
         {"device": "cpu", "dtype": "half precision"},
     ],

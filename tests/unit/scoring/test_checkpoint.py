@@ -416,6 +416,11 @@ def test_an_ordinary_token_beyond_the_embedding_is_named(copied: Path) -> None:
 # --- where it is ------------------------------------------------------------------------------------------------------
 
 
+def test_a_path_that_no_file_system_takes_is_told() -> None:
+    with pytest.raises(ConfigurationError, match=r"model `a+`: cannot be read: File name too long"):
+        checkpoint.locate("a" * 300)
+
+
 @pytest.mark.parametrize("path", ["no-such-folder", "./no/such", "/no/such/folder", "a/b/c", "~/model", ""])
 def test_a_folder_that_does_not_exist_is_named(path: str) -> None:
     with pytest.raises(ConfigurationError, match="no such folder, and not a hub id"):

@@ -236,6 +236,16 @@ def test_the_names_that_old_releases_gave_to_buffers_are_passed_over(
     assert rewards(load(folder), CONVERSATIONS) == rewards(load(written("bert")), CONVERSATIONS)
 
 
+def test_a_pooler_that_a_roberta_has_no_use_for_is_passed_over(written: Callable[..., Path], tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file  # noqa: PLC0415
+
+    folder = copied(written("roberta"), tmp_path)
+    pooler = {"roberta.pooler.dense.weight": torch.ones(16, 16), "roberta.pooler.dense.bias": torch.ones(16)}
+    save_file(load_file(folder / "model.safetensors") | pooler, folder / "model.safetensors")
+
+    assert rewards(load(folder), CONVERSATIONS) == rewards(load(written("roberta")), CONVERSATIONS)
+
+
 def test_padding_that_was_left_in_the_tokenizer_is_passed_over(written: Callable[..., Path], tmp_path: Path) -> None:
     folder = copied(written("bert"), tmp_path)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -299,6 +309,11 @@ def test_a_misshapen_key_is_named_with_both_shapes(written: Callable[..., Path],
         ("bert", {"is_decoder": True}, "`is_decoder` is `True`, which is not supported"),
         ("bert", {"layer_norm_eps": "x"}, "config.json: Field 'layer_norm_eps' expected float"),
         ("bert", {"problem_type": "ranking"}, "`problem_type` is `ranking`; it may be regression, multi_label_classi"),
+        (
+            "bert",
+            {"problem_type": "single_label_classification"},
+            "one label, whose probability would always be 1; say",
+        ),
         ("bert", {"id2label": {"0": "a", "1": "a"}}, "`id2label` must give 2 different names, numbered from 0"),
         ("bert", {"id2label": {"1": "a"}}, "`id2label` must give 1 different names, numbered from 0"),
         ("bert", {"id2label": []}, "`id2label` must map numbers to names"),
