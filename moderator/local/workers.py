@@ -11,7 +11,7 @@ from moderator.settings import Settings
 from moderator.settings.names import path_of, variable_of
 
 ALL: Final = "all"
-_DEVICE: Final = re.compile(r"(\d+)|cpu|cuda:\d+|mps")
+_DEVICE: Final = re.compile(r"(?:cuda:)?([0-9]+)|cpu|mps")
 _LAST_PORT: Final = 65_535
 
 
@@ -77,7 +77,7 @@ def _device(name: str, wanted: str) -> str:
         raise ConfigurationError(
             f"`--devices {wanted}`: `{name}` is no device; say `all`, or a list such as `0,1` or `cuda:0,cpu`"
         )
-    return f"cuda:{int(name)}" if known[1] else name
+    return f"cuda:{int(known[1])}" if known[1] else name
 
 
 def _own(index: int, device: str, settings: Settings) -> dict[str, object]:

@@ -30,6 +30,8 @@ def test_a_list_names_one_device_a_worker(wanted: str, devices: list[str]) -> No
         ("0,,1", "`` is no device"),
         ("gpu0", "`gpu0` is no device; say `all`, or a list such as `0,1` or `cuda:0,cpu`"),
         ("-1", "`-1` is no device"),
+        ("\u0663", "`\u0663` is no device"),
+        ("cuda:00,cuda:0", "names `cuda:0` twice"),
         ("0,cuda:0", "`--devices 0,cuda:0` names `cuda:0` twice; one worker fills a device"),
     ],
 )
