@@ -328,6 +328,8 @@ def run(bench: Bench, minutes: float, started_s: float) -> dict[str, Any]:
 def missed_bounds(results: dict[str, Any]) -> list[str]:
     if not results["gate"]["is_good"]:
         return ["gate"]
+    if "ways" not in results["chat_mix"]:
+        return ["chat_mix"]
     compiled = results["chat_mix"]["ways"]["packed_compiled"]
     held = {
         "share_of_ceiling": compiled["share_of_ceiling"] >= LEAST_SHARE_OF_CEILING,
