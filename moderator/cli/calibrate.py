@@ -5,7 +5,7 @@ import re
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -15,6 +15,8 @@ from moderator.cli.recorded_events import Brokers, Events, open_events, process_
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from moderator.policy.model import Signal
     from moderator.recorded.calibration import Noise, Spread
 
@@ -41,10 +43,14 @@ def calibrate(
     spread = _gather(events, bootstrap_servers, derived)
     noise = {} if model is None else _measure_noise(model, spread)
     record = calibration_record(spread, derived, noise)
+    quantiles = cast("Mapping[str, object]", record["quantiles"])
     _write(path, calibration_text(record))
     measured = "noise measured" if noise else "noise not measured (`--model` measures it)"
+    left_out = sorted(spread.rewards.keys() - quantiles.keys())
     with until_nobody_reads():
-        typer.echo(f"{path}: {record['events']:,} events, {len(spread.rewards)} objectives, {measured}")
+        typer.echo(f"{path}: {record['events']:,} events, {len(quantiles)} objectives, {measured}")
+        if left_out:
+            typer.echo(f"left out, for they have fewer than 1,000 usable rewards: {', '.join(left_out)}")
         typer.echo(f"name it in signals.yaml: calibrations: {{{model_of(spread)[0]}: calibration/{path.name}}}")
 
 

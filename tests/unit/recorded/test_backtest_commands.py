@@ -187,6 +187,17 @@ def test_a_calibration_is_written_once_and_never_over_another_unasked(
     assert [path.name for path in (folder / "calibration").iterdir() if "armorm" not in path.name] == ["october.json"]
 
 
+def test_objectives_that_a_calibration_leaves_out_are_named(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    policies = load_policies(a_folder(tmp_path / "policies"))
+    decisions = [*some_recorded(policies, SAFETIES * 10)[1:], recorded(policies, 2_000.0, *USUAL[1:])]
+    events = write_lines(tmp_path / "decisions.jsonl", decisions)
+
+    ran = command("model", "calibrate", "--events", events, "--policies", tmp_path / "policies", "--name", "october")
+
+    assert "1,000 events, 3 objectives" in ran.out
+    assert "fewer than 1,000 usable rewards: beavertails-is_safe" in ran.out
+
+
 def test_a_calibration_that_cannot_be_written_leaves_nothing_behind(
     tmp_path: Path, command: Callable[..., Ran]
 ) -> None:
