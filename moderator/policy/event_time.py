@@ -4,6 +4,8 @@ import math
 from datetime import UTC, datetime
 
 MS_PER_DAY = 86_400_000
+CALENDAR_MS = range(-62_135_596_800_000, 253_402_300_800_000)
+"""The years 1 to 9999, UTC."""
 
 
 def event_time_ms(broker_ms: int | None, time: str | float | None, decided_at: str) -> int:
@@ -39,7 +41,12 @@ def parse_time_ms(text: str) -> int | None:
 
 
 def iso_utc(at_ms: int) -> str:
-    """Write a time as people do: the date alone at midnight UTC, else to the second or millisecond, with `Z`."""
+    """Write a time as people do: the date alone at midnight UTC, else to the second or millisecond, with `Z`.
+
+    What lies outside of `CALENDAR_MS`, as a producer's clock in another unit may, is written as the number that it is.
+    """
+    if at_ms not in CALENDAR_MS:
+        return f"{at_ms} ms since 1970"
     moment = datetime.fromtimestamp(at_ms // 1000, UTC)
     if at_ms % MS_PER_DAY == 0:
         return moment.date().isoformat()

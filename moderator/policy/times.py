@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from typing import cast, get_args
 
-from moderator.policy.event_time import parse_time_ms
+from moderator.policy.event_time import CALENDAR_MS, parse_time_ms
 from moderator.policy.model import Rollout, RolloutUnit
 from moderator.policy.problems import Report, quote
 from moderator.policy.reading import read_block, read_text
@@ -32,8 +32,9 @@ def read_time(node: Node | None, what: str, report: Report) -> int | None:
     if at_ms is None and _WITHOUT_ZONE.fullmatch(text) and parse_time_ms(f"{text}Z") is not None:
         hint = f"write {text}Z, or with an offset such as +02:00"
         report.error("P041", node.span, "this time has no zone", hint)
-    elif at_ms is None:
+    elif at_ms is None or at_ms not in CALENDAR_MS:
         report.error("P041", node.span, f"{quote(text)} is not a time", _TIME_FORMS)
+        return None
     return at_ms
 
 

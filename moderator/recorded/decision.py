@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from moderator.errors import ModeratorError
 from moderator.events import Decision
+from moderator.policy.event_time import parse_time_ms
 
 SCHEMA = "moderator.decision/1"
 BOM = b"\xef\xbb\xbf"
@@ -45,6 +46,8 @@ def explain(decision: Decision) -> NoDecisionError | None:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(step) for step in first["loc"])
         return NoDecisionError(f"a decision whose `{where}` is wrong: {first['msg'].lower()}")
+    if parse_time_ms(decision["decided_at"]) is None:
+        return NoDecisionError("a decision whose `decided_at` is wrong: no date and time with a zone")
     return None
 
 

@@ -1,11 +1,10 @@
 """A recorded decision as people read it: each rule, what it found, and by how much each comparison held or missed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from textwrap import wrap
 
 from moderator.events import ConditionResult, Decision, EventSummary, RuleResult
-from moderator.policy.event_time import iso_utc
+from moderator.policy.event_time import event_time_ms, iso_utc
 from moderator.policy.model import Rule
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.problems import printable
@@ -53,12 +52,9 @@ def _head(decision: Decision) -> str:
 
 
 def _time(decision: Decision) -> str:
-    """Give the time by which policies judged: the broker's, else the event's own, else when it was decided."""
-    timestamp_ms = decision["event"]["timestamp"]
-    if timestamp_ms is None or timestamp_ms < 0:
-        return str(decision["event"]["time"] or decision["decided_at"])
-    moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds" if timestamp_ms % 1000 else "seconds").replace("+00:00", "Z")
+    """Give the time by which policies judged."""
+    event = decision["event"]
+    return iso_utc(event_time_ms(event["timestamp"], event["time"], decision["decided_at"]))
 
 
 def _status(decision: Decision) -> Iterator[str]:

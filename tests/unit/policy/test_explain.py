@@ -65,6 +65,22 @@ def test_a_rule_is_not_yet_or_no_longer_in_force(policies: PolicySet) -> None:
     assert any(line.endswith("live, user-5 is inside 25%, ended 2027-01-01") for line in late)
 
 
+@pytest.mark.parametrize(
+    ("at_ms", "time", "shown"),
+    [
+        (1_791_201_600_000_000, None, "1791201600000000 ms since 1970"),
+        (None, "2026-10-05T14:00:00+02:00", "2026-10-05T12:00:00Z"),
+        (None, "yesterday", "2026-10-05T12:00:00.412Z"),
+    ],
+)
+def test_the_time_told_is_the_one_that_policies_went_by(
+    policies: PolicySet, at_ms: int | None, time: str | None, shown: str
+) -> None:
+    decision = a_decision(policies, at_ms=at_ms, time=time)
+
+    assert explain(decision, policies).splitlines()[0].endswith(f"event evt-1   {shown}")
+
+
 def test_a_score_that_is_missing_says_why(policies: PolicySet) -> None:
     lines = lines_of(policies, safety=float("nan"))
 

@@ -239,6 +239,14 @@ def test_what_is_no_decision_is_told(text: str, error: str) -> None:
     assert moderator("explain", "--decision", "-", stdin=text).error.startswith(error)
 
 
+def test_a_decision_without_a_time_is_told() -> None:
+    decision = a_decision(some_policies(), at_ms=None, time=None) | {"decided_at": "soon"}
+
+    ran = moderator("explain", "--decision", "-", stdin=json.dumps(decision))
+
+    assert ran.error.endswith("a decision whose `decided_at` is wrong: no date and time with a zone")
+
+
 def test_a_difference_is_told_on_lines_that_fit_a_terminal() -> None:
     some_policies(name="old")
     some_policies(

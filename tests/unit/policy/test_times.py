@@ -74,7 +74,24 @@ def test_times_in_policies_are_read_and_shown(text: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-W40-4", "20261001", "2026-10-01T25:00:00Z", "2026-02-29", "2026-10-1", "2026-10-01T09Z", "now"]
+    ("at_ms", "shown"),
+    [
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        (253_402_300_800_000, "253402300800000 ms since 1970"),
+        (1_791_201_600_000_000, "1791201600000000 ms since 1970"),
+        (-62_135_596_800_000, "0001-01-01"),
+    ],
+)
+def test_a_time_beyond_the_calendar_is_shown_as_a_number(at_ms: int, shown: str) -> None:
+    assert iso_utc(at_ms) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-W40-4", "20261001", "2026-10-01T25:00:00Z", "2026-02-29", "2026-10-1", "2026-10-01T09Z", "now"),
+        *("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"),
+    ],
 )
 def test_other_ways_to_write_a_time_are_refused(text: str) -> None:
     report = Report()
