@@ -61,9 +61,8 @@ class Engine:
                 f"`deterministic` needs a device and a model that pack texts; `{model.device}` pads"
             )
         self._model = model
-        full_tokens = budget_tokens or pack_tokens(model.device)
-        self._budget = TokenBudget(full_tokens)
-        self._fixed_rows = full_tokens if is_deterministic else None
+        self._budget = TokenBudget(budget_tokens or pack_tokens(model.device))
+        self._is_deterministic = is_deterministic
         self._layout = model.layout._replace(shares_prefixes=False) if is_deterministic else model.layout
         self._identity = ModelIdentity(
             name=model.name,
@@ -153,24 +152,27 @@ class Engine:
     def _attempt(self, pack: Sequence[Text]) -> torch.Tensor | None:
         # the caller frees memory: within the except block the traceback still holds the pass's tensors
         try:
-            return self._model.forward(pack) if self._fixed_rows is None else self._filled_up(pack, self._fixed_rows)
+            return self._filled_up(pack) if self._is_deterministic else self._model.forward(pack)
         except torch.OutOfMemoryError:
             return None
 
-    def _filled_up(self, pack: Sequence[Text], rows: int) -> torch.Tensor:
-        """Run a pass whose size never changes: nor by equal prompts, which share a read-out, nor by a lower budget."""
-        once = self._model.forward(filled([text._replace(reads=text.reads[:1]) for text in pack], rows))
+    def _filled_up(self, pack: Sequence[Text]) -> torch.Tensor:
+        """Run a pass of the one size; equal prompts share a read-out, or many of them would make it larger."""
+        unique = [text._replace(reads=text.reads[:1]) for text in pack]
+        once = self._model.forward(filled(unique, self._budget.tokens))
         return once[[at for at, text in enumerate(pack) for _ in text.reads]]
 
     def _is_worth_halving(self, pack: Sequence[Text]) -> bool:
-        """Free what memory can be freed and lower the budget, unless the pack is a single text."""
+        """Free what memory can be freed and lower the budget, unless the pass was a single text and nothing else."""
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
         tokens = sum(len(text.token_ids) for text in pack)
-        if len(pack) > 1:
-            self._budget.halve(tokens)
-        log.warning("pack_out_of_memory", tokens=tokens, texts=len(pack), budget_tokens=self._budget.tokens)
-        return len(pack) > 1
+        taken = max(tokens, self._budget.tokens) if self._is_deterministic else tokens
+        is_worth = len(pack) > 1 or taken > tokens
+        if is_worth:
+            self._budget.halve(taken)
+        log.warning("pack_out_of_memory", tokens=taken, texts=len(pack), budget_tokens=self._budget.tokens)
+        return is_worth
 
     def _read(
         self, prompts: Sequence[Prompt], pack: Sequence[Text], rows: torch.Tensor | None

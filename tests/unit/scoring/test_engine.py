@@ -188,23 +188,32 @@ def test_deterministic_scores_do_not_depend_on_company_by_a_bit(armorm: ArmoRM, 
     assert overall(together) == pytest.approx(overall(scorer.score(prompts)), abs=1e-5)
 
 
-def test_deterministic_passes_have_one_size_whatever_is_equal_and_however_short_memory_is(armorm: ArmoRM) -> None:
+def test_deterministic_passes_have_one_size_however_many_prompts_are_equal(armorm: ArmoRM) -> None:
     sizes: set[tuple[int, int]] = set()
 
     def note(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
         sizes.add((sum(len(text.token_ids) for text in texts), sum(len(text.reads) for text in texts)))
-        if len(texts) > 20:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return rows
 
-    engine = Engine(TroubledArmoRM(armorm, note), 2048, is_deterministic=True)
-    prompts = engine.render([question("the same")] * 1500 + [question(f"q{number}", "short") for number in range(40)])
+    engine = Engine(TroubledArmoRM(armorm, note), 512, is_deterministic=True)
+    prompts = engine.render([question("the same")] * 1500 + [question(f"q{number}", "short") for number in range(10)])
 
     results = engine.score(prompts)
 
     alone = [engine.score([prompt])[0] for prompt in prompts[1499:]]
     assert results == [alone[0]] * 1499 + alone
-    assert len(sizes) == 1
+    assert sizes == {(512, 1024)}
+
+
+def test_a_deterministic_pass_of_one_text_is_filled_up_less_where_memory_is_short(
+    armorm: ArmoRM, scorer: Scorer
+) -> None:
+    engine = Engine(TroubledArmoRM(armorm, too_small(300)), 1024, is_deterministic=True)
+    prompts = scorer.render([question("a")])
+
+    results = engine.score(prompts)
+
+    assert overall(results) == pytest.approx(overall(scorer.score(prompts)), abs=1e-5)
 
 
 def test_deterministic_scores_have_keys_of_their_own(armorm: ArmoRM, scorer: Scorer) -> None:
