@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import io
 import os
 import sys
 import traceback
@@ -38,6 +39,7 @@ app.add_typer(topics)
 def main() -> None:
     """Run the command line; every error of ours is one plain text on stderr and an exit code."""
     _open_closed_streams()
+    _escape_what_cannot_be_shown()
     try:
         app()
     except ModeratorError as error:
@@ -58,6 +60,12 @@ def _open_closed_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """Write escapes for letters that the locale's encoding lacks, as stderr does; names in policies hold any."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _end(code: int) -> NoReturn:

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -164,3 +165,15 @@ def test_a_config_that_does_not_name_its_objectives_is_refused(tmp_path: Path, c
 def test_a_model_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"cannot read `nowhere/config\.json`"):
         read_objectives("nowhere")
+
+
+def test_letters_that_the_terminal_lacks_are_written_as_escapes(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, a_policy(a_rule("s\u00e4fety: below 0.30")))
+    command = [sys.executable, "-m", "moderator", "policy", "check", str(folder)]
+
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
+
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert r'there is no signal called "s\xe4fety"' in ran.stdout
