@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import mul
 
 import orjson
@@ -197,6 +198,7 @@ def iso_time(epoch_s: float) -> str:
     return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@lru_cache(maxsize=64)  # events of one poll and window share it
 def _timing(polled_at_s: float, at: Timestamps) -> Timing:
     return {
         "queued": _milliseconds(at.scoring_started_at_s - polled_at_s),

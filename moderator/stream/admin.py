@@ -12,7 +12,7 @@ from kafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlready
 from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.observability.logging import get_logger
 from moderator.settings import KafkaSettings
-from moderator.stream.connection import client_settings, require_reachable
+from moderator.stream.connection import OUTPUT_BATCH_BYTES, client_settings, require_reachable
 
 log = get_logger(__name__)
 
@@ -72,9 +72,9 @@ def create_topics(settings: KafkaSettings, *, partitions: int, replication: int)
         configs = {
             # policy time and queueing time are read from it: the brokers' clock is one, the producers' are many
             settings.events_topic: {_TIMESTAMP_TYPE: _BROKERS_TIME},
-            settings.flag_topic: {},
-            settings.allow_topic: {},
-            settings.dead_letter_topic: {_MAX_MESSAGE_BYTES: str(dead_letter_bytes)},
+            settings.flag_topic: {_MAX_MESSAGE_BYTES: str(OUTPUT_BATCH_BYTES)},
+            settings.allow_topic: {_MAX_MESSAGE_BYTES: str(OUTPUT_BATCH_BYTES)},
+            settings.dead_letter_topic: {_MAX_MESSAGE_BYTES: str(max(OUTPUT_BATCH_BYTES, dead_letter_bytes))},
         }
         shape = {"num_partitions": partitions, "replication_factor": replication}
         return _create(admin, {topic: {**shape, "configs": config} for topic, config in configs.items()})

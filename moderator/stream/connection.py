@@ -10,6 +10,8 @@ from kafka.errors import KafkaConnectionError
 from moderator.settings import KafkaSettings
 
 CLIENT_ID = "moderator"
+OUTPUT_BATCH_BYTES = 4 * 2**20
+"""What the output topics should take at once: a window's decisions of one partition."""
 POLL_LEAST_MS = 20
 """A member that polls for less does not get through joining its group."""
 UNSETTLED_POLL_LEAST_MS = 500
@@ -61,7 +63,8 @@ def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
         "max_poll_records": 2_000,
-        "max_partition_fetch_bytes": 2 * 2**20,
+        # so that a poll mixes partitions: one partition's decisions then fit into one batch, see `batch_size`
+        "max_partition_fetch_bytes": 2**20,
         "fetch_max_bytes": 16 * 2**20,
         "fetch_max_wait_ms": 100,
         "session_timeout_ms": SESSION_TIMEOUT_MS,
@@ -84,7 +87,7 @@ def producer_settings(largest_record_bytes: int, smallest_batch_limit_bytes: int
         "linger_ms": 50,
         # one batch of a partition is in flight at a time, and while a second one waits the client wakes its sender for
         # every single record: a window's part of a partition must fit into one
-        "batch_size": min(2**20, smallest_batch_limit_bytes),
+        "batch_size": min(OUTPUT_BATCH_BYTES, smallest_batch_limit_bytes),
         "max_request_size": max(2**20, largest_record_bytes),
         "compression_type": "lz4",
         "request_timeout_ms": 1_500,

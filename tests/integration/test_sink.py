@@ -96,7 +96,7 @@ def test_a_decision_that_its_topic_does_not_take_is_refused_before_it_is_publish
 
     with closing(source), closing(sink):
         taken = sink.refuse(record, a_decision(record))
-        refused = sink.refuse(record, a_decision(record)._replace(value=b"x" * 2_000_000))
+        refused = sink.refuse(record, a_decision(record)._replace(value=b"x" * 5_000_000))
 
     assert taken is None
     assert refused

@@ -11,14 +11,15 @@ from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.local.child import free_ports
 from moderator.local.kafka import LocalKafka
 from moderator.settings import KafkaSettings
-from moderator.stream.admin import DEAD_LETTER_EXTRA_BYTES, RECORD_LIMIT_BYTES, await_topics, create_topics
+from moderator.stream.admin import DEAD_LETTER_EXTRA_BYTES, await_topics, create_topics
+from moderator.stream.connection import OUTPUT_BATCH_BYTES
 from tests.kafka_stream import output_topics, some_names
 
 
 def topic_configs(settings: KafkaSettings) -> dict[str, dict[str, str]]:
     admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     try:
-        topics = [settings.events_topic, settings.dead_letter_topic]
+        topics = [settings.events_topic, *output_topics(settings)]
         resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
         found = admin.describe_configs(resources, config_filter="all")["topic"]
         return {topic: {name: each["value"] for name, each in found[topic].items()} for topic in topics}
@@ -26,12 +27,26 @@ def topic_configs(settings: KafkaSettings) -> dict[str, dict[str, str]]:
         admin.close()
 
 
-def test_topics_are_created_with_the_brokers_time_and_room_for_dead_letters(kafka_settings: KafkaSettings) -> None:
+def test_topics_are_created_with_the_brokers_time_and_room_for_whole_batches(kafka_settings: KafkaSettings) -> None:
     configs = topic_configs(kafka_settings)
 
     assert configs[kafka_settings.events_topic]["message.timestamp.type"] == "LogAppendTime"
-    room = int(configs[kafka_settings.dead_letter_topic]["max.message.bytes"])
-    assert room == RECORD_LIMIT_BYTES + DEAD_LETTER_EXTRA_BYTES
+    rooms = {int(configs[topic]["max.message.bytes"]) for topic in output_topics(kafka_settings)}
+    assert rooms == {OUTPUT_BATCH_BYTES}
+
+
+def test_dead_letters_have_room_beside_the_largest_event(kafka: LocalKafka) -> None:
+    settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    large_bytes = 2 * OUTPUT_BATCH_BYTES
+    limit = {"max.message.bytes": str(large_bytes)}
+    admin.create_topics({settings.events_topic: {"num_partitions": 1, "replication_factor": 1, "configs": limit}})
+    admin.close()
+
+    create_topics(settings, partitions=1, replication=1)
+
+    room = int(topic_configs(settings)[settings.dead_letter_topic]["max.message.bytes"])
+    assert room == large_bytes + DEAD_LETTER_EXTRA_BYTES
 
 
 def test_topics_that_exist_are_left_as_they_are(kafka_settings: KafkaSettings) -> None:
@@ -44,7 +59,7 @@ def test_the_start_learns_what_each_output_topic_takes(kafka_settings: KafkaSett
     limits = await_topics(kafka_settings).limits_bytes
 
     assert set(limits) == set(output_topics(kafka_settings))
-    assert limits[kafka_settings.dead_letter_topic] == RECORD_LIMIT_BYTES + DEAD_LETTER_EXTRA_BYTES
+    assert limits[kafka_settings.dead_letter_topic] == OUTPUT_BATCH_BYTES
 
 
 def test_a_missing_topic_is_named_with_the_command_that_makes_it(kafka: LocalKafka) -> None:
