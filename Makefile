@@ -29,10 +29,10 @@ test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks 
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
-	@# two processes, of which one alone spends its first seconds on importing torch
+	@# two processes of like length, of which one alone spends its first seconds on importing torch
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; failed=0; \
-	$(BIN)/pytest tests/unit/scoring $(ARGS) >"$$log" 2>&1 & scoring=$$!; \
-	$(BIN)/pytest tests/unit --ignore tests/unit/scoring $(ARGS) || failed=$$?; \
+	$(BIN)/pytest tests/unit/scoring tests/unit/pipeline $(ARGS) >"$$log" 2>&1 & scoring=$$!; \
+	$(BIN)/pytest tests/unit --ignore tests/unit/scoring --ignore tests/unit/pipeline $(ARGS) || failed=$$?; \
 	wait "$$scoring" || failed=$$?; \
 	cat "$$log"; exit "$$failed"
 

@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from moderator.local.kafka import LocalKafka
 from moderator.local.packages import ensure_kafka_tools, ensure_redis
 from moderator.local.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.kafka_stream import some_topics
+
+# machines are shared and noisy: no deadlines, and slow first draws are no failure
+settings.register_profile("noisy-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("noisy-machine")
 
 
 @pytest.fixture(scope="session")

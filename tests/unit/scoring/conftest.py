@@ -1,36 +1,17 @@
-"""One thread, and the slow things once per session: Llama-3's tokenizer and tiny checkpoints."""
+"""One thread, and tiny checkpoints once per session."""
 
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerFast
 
 from moderator.scoring.armorm import ArmoRM
-from moderator.scoring.rendering import Renderer
-from tests import llama3, tiny_armorm
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests with Llama-3's tokenizer on one worker: making it takes seconds."""
-    for item in items:
-        if "llama3_tokenizer" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("llama3"))
+from tests import tiny_armorm
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def llama3_tokenizer() -> PreTrainedTokenizerFast:
-    return llama3.llama3_tokenizer()
-
-
-@pytest.fixture(scope="session")
-def llama3_renderer(llama3_tokenizer: PreTrainedTokenizerFast) -> Renderer:
-    return Renderer(llama3_tokenizer, 4096)
 
 
 @pytest.fixture(scope="session")

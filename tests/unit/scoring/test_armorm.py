@@ -1,65 +1,16 @@
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.scoring.armorm import ArmoRM, ArmoRMModel, ArmoRMOutput
-from moderator.scoring.checkpoint import Location
+from moderator.scoring.armorm import ArmoRM, ArmoRMModel
 from moderator.scoring.config import ArmoRMConfig
-from moderator.scoring.rendering import Renderer
 from tests import tiny_armorm
-from tests.llama3 import GATE_PATTERN
-
-Chat = list[dict[str, str]]
-
-
-def chat(*turns: str) -> Chat:
-    return [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(turns)]
-
-
-CHATS = [
-    chat("How do I reset my password?", "Open Settings, then Security."),
-    chat("hi", ""),
-    chat("Who are you?", "A bot. " * 60),
-    [{"role": "system", "content": "Be kind."}, *chat("a", "b", "c", "d", "e", "f")],
-    chat("one", "two", "three"),
-    *[chat(f"question {number}", "answer " * (number % 7)) for number in range(30)],
-]
-
-
-def reference(weights: dict[str, torch.Tensor], token_ids: list[int], pattern: list[int]) -> list[torch.Tensor]:
-    """The published formulas, one text at a time, on a plain LlamaModel: rewards, gating, weights, overall."""
-    fields = tiny_armorm.fields(vocab_size=weights["model.embed_tokens.weight"].shape[0], pad_token_id=None)
-    backbone = LlamaModel(LlamaConfig.from_dict(fields, attn_implementation="eager"))
-    backbone.load_state_dict(
-        {name.removeprefix("model."): tensor.float() for name, tensor in weights.items() if name.startswith("model.")}
-    )
-    with torch.no_grad():
-        hidden = backbone(torch.tensor([token_ids])).last_hidden_state[0]
-    gate_row = max(at for at in range(len(token_ids)) if token_ids[at : at + len(pattern)] == pattern)
-    rewards = weights["regression_layer.weight"] @ hidden[-1]
-    gate = hidden[gate_row]
-    for layer in range(4):
-        gate = weights[f"gating.layers.{layer}.weight"] @ gate + weights[f"gating.layers.{layer}.bias"]
-        gate = torch.relu(gate) if layer < 3 else gate
-    gating = torch.softmax(gate / 10, dim=0) * weights["gating.logit_scale"][0]
-    transform = weights["reward_transform_matrix"]
-    return [rewards, gating, transform @ gating, (gating * (rewards @ transform)).sum()]
-
-
-def templated(tokenizer: PreTrainedTokenizerFast, turns: Chat) -> list[int]:
-    return cast("list[int]", tokenizer.apply_chat_template(turns, return_dict=False))
-
-
-def assert_scores_equal(output: ArmoRMOutput, expected: list[list[torch.Tensor]], tolerance: float = 1e-5) -> None:
-    for at, row in enumerate(expected):
-        for got, wanted in zip(output, row, strict=True):
-            torch.testing.assert_close(got[at], wanted, atol=tolerance, rtol=0)
+from tests.published_armorm import CHATS, assert_scores_equal, chat, reference, templated
 
 
 def test_scores_follow_the_published_formulas(folder: Path, armorm: ArmoRM) -> None:
@@ -71,20 +22,6 @@ def test_scores_follow_the_published_formulas(folder: Path, armorm: ArmoRM) -> N
     expected = [reference(weights, templated(tokenizer, turns), pattern) for turns in CHATS[:8]]
     assert_scores_equal(output, expected)
     assert output.overall.std() > 0.05  # far beyond the tolerance, so equality says something
-
-
-def test_scores_follow_the_published_formulas_with_llama3s_tokenizer(
-    llama3_tokenizer: PreTrainedTokenizerFast, llama3_renderer: Renderer
-) -> None:
-    config = ArmoRMConfig.from_fields(tiny_armorm.fields(vocab_size=128256))
-    model = tiny_armorm.random_model(config)
-    armorm = ArmoRM(model, llama3_renderer, config, Location(Path(), "random"), "sha256:")
-
-    output = armorm.score(CHATS[:3])
-
-    weights = model.state_dict()
-    expected = [reference(weights, templated(llama3_tokenizer, turns), GATE_PATTERN) for turns in CHATS[:3]]
-    assert_scores_equal(output, expected)
 
 
 def test_packed_scores_equal_those_of_each_conversation_alone(armorm: ArmoRM) -> None:

@@ -1,0 +1,27 @@
+"""ArmoRM with the tokenizer that the published one has."""
+
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerFast
+
+from moderator.scoring.armorm import ArmoRM
+from moderator.scoring.checkpoint import Location
+from moderator.scoring.config import ArmoRMConfig
+from moderator.scoring.rendering import Renderer
+from tests import tiny_armorm
+from tests.llama3 import GATE_PATTERN
+from tests.published_armorm import CHATS, assert_scores_equal, reference, templated
+
+
+def test_scores_follow_the_published_formulas(
+    llama3_tokenizer: PreTrainedTokenizerFast, llama3_renderer: Renderer
+) -> None:
+    config = ArmoRMConfig.from_fields(tiny_armorm.fields(vocab_size=128256))
+    model = tiny_armorm.random_model(config)
+    armorm = ArmoRM(model, llama3_renderer, config, Location(Path(), "random"), "sha256:")
+
+    output = armorm.score(CHATS[:3])
+
+    weights = model.state_dict()
+    expected = [reference(weights, templated(llama3_tokenizer, turns), GATE_PATTERN) for turns in CHATS[:3]]
+    assert_scores_equal(output, expected)
