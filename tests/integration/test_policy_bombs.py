@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.policy.folders import a_folder, a_policy, codes_of
 
-POLICY = "chat-safety.yaml"
+POLICY = "policy-0.yaml"
 
 
 @pytest.mark.parametrize(
