@@ -2,7 +2,7 @@
 
 Both read the same 1 KB events from a real broker and publish with exactly-once transactions. The bare loop, with the
 client's own settings and 500 or 2,000 events a transaction, builds a 25-byte record per event; ours decodes, looks up,
-judges by the shipped policies, and writes whole decisions of 2.3 kB with their headers, up to 2,000 a transaction.
+judges by the shipped policies, and writes whole decisions of about 3 kB with their headers, up to 2,000 a transaction.
 Rounds alternate, so that a noisy machine is noisy for both. The bound is on the ratio to 500 a transaction. The last
 line is JSON.
 """
