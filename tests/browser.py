@@ -22,14 +22,9 @@ _MEASURED = "data-measured"
 
 def ensure_chromium() -> str:
     """Give the path of Chromium; install it where we may. What is missing is a failure, never a skip."""
-    if shutil.which("chromium") is None and packages._may_install():
-        print("installing chromium with apt-get")
-        packages._update()
-        packages._apt_get("install", "--no-install-recommends", "chromium", "fonts-dejavu-core")
-    chromium = shutil.which("chromium")
-    if chromium is None:
+    if not packages.has_installed("chromium", ["chromium", "fonts-dejavu-core"], print):
         pytest.fail("`chromium` is missing: install it (Debian, Ubuntu: `apt-get install chromium`)")
-    return chromium
+    return shutil.which("chromium") or ""
 
 
 class Browser:

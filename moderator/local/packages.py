@@ -1,10 +1,14 @@
 """What a machine needs before Kafka and Redis can start here, and installing it where we may."""
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from moderator.errors import BrokerUnavailableError, CacheUnavailableError
 
@@ -26,15 +30,15 @@ def ensure_kafka_tools(say: Say) -> None:
     Raises:
         BrokerUnavailableError: something is missing and cannot be installed; the text says what to install.
     """
-    needs_java, needs_maven = java_version() < JAVA_LEAST, shutil.which("mvn") is None
-    if not (needs_java or needs_maven):
-        return
-    if _may_install():
-        say("installing Java and Maven with apt-get")
-        _update()
-        java = _first_known(_JAVA_PACKAGES) if needs_java else []
-        _apt_get("install", "--no-install-recommends", *java, *(["maven"] if needs_maven else []))
-    if java_version() < JAVA_LEAST or shutil.which("mvn") is None:
+    if _lacks_kafka_tools() and _may_install():
+        with _one_installation():
+            needs_java, needs_maven = java_version() < JAVA_LEAST, shutil.which("mvn") is None
+            if needs_java or needs_maven:
+                say("installing Java and Maven with apt-get")
+                _apt_get("update")
+                java = _first_known(_JAVA_PACKAGES) if needs_java else []
+                _apt_get("install", "--no-install-recommends", *java, *(["maven"] if needs_maven else []))
+    if _lacks_kafka_tools():
         raise BrokerUnavailableError(KAFKA_TOOLS_HINT)
 
 
@@ -44,12 +48,19 @@ def ensure_redis(say: Say) -> None:
     Raises:
         CacheUnavailableError: it is missing and cannot be installed; the text says what to install.
     """
-    if shutil.which("redis-server") is None and _may_install():
-        say("installing redis-server with apt-get")
-        _update()
-        _apt_get("install", "--no-install-recommends", "redis-server")
-    if shutil.which("redis-server") is None:
+    if not has_installed("redis-server", ["redis-server"], say):
         raise CacheUnavailableError(REDIS_HINT)
+
+
+def has_installed(program: str, packages: Sequence[str], say: Say) -> bool:
+    """Install a program that is missing where we may; tell whether it is here now."""
+    if shutil.which(program) is None and _may_install():
+        with _one_installation():
+            if shutil.which(program) is None:
+                say(f"installing {program} with apt-get")
+                _apt_get("update")
+                _apt_get("install", "--no-install-recommends", *packages)
+    return shutil.which(program) is not None
 
 
 def java_version() -> int:
@@ -66,8 +77,20 @@ def _may_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def _update() -> None:
-    _apt_get("update")
+def _lacks_kafka_tools() -> bool:
+    return java_version() < JAVA_LEAST or shutil.which("mvn") is None
+
+
+@contextmanager
+def _one_installation() -> Iterator[None]:
+    """Wait for other processes of ours: apt-get gives up at once where another one runs."""
+    path = Path(tempfile.gettempdir()) / "moderator-installation.lock"
+    lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _first_known(names: Sequence[str]) -> list[str]:
@@ -80,6 +103,6 @@ def _first_known(names: Sequence[str]) -> list[str]:
 
 def _apt_get(*arguments: str) -> None:
     # A failure shows in what is still missing afterwards; the hint then says what to do by hand.
-    command = ["apt-get", "-q", "-y", *arguments]
+    command = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", *arguments]
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(command, capture_output=True, env=environment, timeout=_INSTALL_TIMEOUT_S, check=False)
