@@ -131,10 +131,14 @@ class Scores(NamedTuple):
     truncated: bool
 
     @property
+    def is_weighed(self) -> bool:
+        """Whether the model weighs its objectives, so that there is an overall score."""
+        return any(self.weights)
+
+    @property
     def overall(self) -> float | None:
         """Sum over objectives of reward x weight, ArmoRM's gated score; None where nothing weighs the objectives."""
-        overall: float = sum(map(mul, self.rewards, self.weights))
-        return overall if any(self.weights) else None
+        return sum(map(mul, self.rewards, self.weights)) if self.is_weighed else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def explain(scores: Scores, objectives: Sequence[str]) -> list[Contribution]:
 
     The listed contributions sum to the recorded `overall` within 1e-5.
     """
-    if scores.overall is None:
+    if not scores.is_weighed:
         return []
     rewards, weights = scores.rewards, scores.weights
     contributions = list(map(mul, rewards, weights))
