@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
@@ -22,9 +21,10 @@ _MEASURED = "data-measured"
 
 def ensure_chromium() -> str:
     """Give the path of Chromium; install it where we may. What is missing is a failure, never a skip."""
-    if not packages.has_installed("chromium", ["chromium", "fonts-dejavu-core"], print):
+    chromium = packages.installed("chromium", ["chromium", "fonts-dejavu-core"], print)
+    if chromium is None:
         pytest.fail("`chromium` is missing: install it (Debian, Ubuntu: `apt-get install chromium`)")
-    return shutil.which("chromium") or ""
+    return chromium
 
 
 class Browser:

@@ -48,19 +48,19 @@ def ensure_redis(say: Say) -> None:
     Raises:
         CacheUnavailableError: it is missing and cannot be installed; the text says what to install.
     """
-    if not has_installed("redis-server", ["redis-server"], say):
+    if installed("redis-server", ["redis-server"], say) is None:
         raise CacheUnavailableError(REDIS_HINT)
 
 
-def has_installed(program: str, packages: Sequence[str], say: Say) -> bool:
-    """Install a program that is missing where we may; tell whether it is here now."""
+def installed(program: str, packages: Sequence[str], say: Say) -> str | None:
+    """Install a program that is missing where we may; give its path, None where it still is."""
     if shutil.which(program) is None and _may_install():
         with _one_installation():
             if shutil.which(program) is None:
                 say(f"installing {program} with apt-get")
                 _apt_get("update")
                 _apt_get("install", "--no-install-recommends", *packages)
-    return shutil.which(program) is not None
+    return shutil.which(program)
 
 
 def java_version() -> int:
