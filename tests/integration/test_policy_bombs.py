@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.policy.folders import a_folder, a_policy, codes_of
-
-POLICY = "policy-0.yaml"
+from tests.unit.policy.folders import POLICY, a_folder, a_policy, codes_of
 
 
 @pytest.mark.parametrize(

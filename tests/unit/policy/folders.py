@@ -36,6 +36,8 @@ signals:
   usefulness:  {about: The worse of the two, lowest_of: [helpfulness, correctness]}
 """
 OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness", "helpsteer-correctness", "ultrafeedback-honesty")
+POLICY = "policy-0.yaml"
+"""What `a_folder` calls its first policy."""
 NOON_MS = 1_791_201_600_000
 """2026-10-05T12:00:00Z."""
 HIGH = "{severity: high, reason: unsafe_content}"

@@ -14,6 +14,7 @@ from moderator.policy.problems import Report
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
     EXEMPTIONS,
+    POLICY,
     SETTINGS,
     SIGNALS,
     a_folder,
@@ -22,8 +23,6 @@ from tests.unit.policy.folders import (
     codes_of,
     problems_of,
 )
-
-POLICY = "policy-0.yaml"
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
