@@ -66,18 +66,24 @@ def create_topics(settings: KafkaSettings, *, partitions: int, replication: int)
         BrokerUnavailableError: no answer within `start_timeout_s`.
         ConfigurationError: the brokers refuse.
     """
+    shape = {"num_partitions": partitions, "replication_factor": replication}
     with _connected(settings, time.sleep) as admin:
+        # policy time and queueing time are read from it: the brokers' clock is one, the producers' are many
+        events = {settings.events_topic: {**shape, "configs": {_TIMESTAMP_TYPE: _BROKERS_TIME}}}
+        # first, and awaited: a topic made a moment ago may not show its settings yet, and the rest depends on them
+        created = _create(admin, events)
         events_config = _topic_configs(admin, [settings.events_topic])[settings.events_topic]
-        dead_letter_bytes = _record_limit_bytes(events_config) + DEAD_LETTER_EXTRA_BYTES
-        configs = {
-            # policy time and queueing time are read from it: the brokers' clock is one, the producers' are many
-            settings.events_topic: {_TIMESTAMP_TYPE: _BROKERS_TIME},
-            settings.flag_topic: {_MAX_MESSAGE_BYTES: str(OUTPUT_BATCH_BYTES)},
-            settings.allow_topic: {_MAX_MESSAGE_BYTES: str(OUTPUT_BATCH_BYTES)},
-            settings.dead_letter_topic: {_MAX_MESSAGE_BYTES: str(max(OUTPUT_BATCH_BYTES, dead_letter_bytes))},
+        limits_bytes = {
+            settings.flag_topic: OUTPUT_BATCH_BYTES,
+            settings.allow_topic: OUTPUT_BATCH_BYTES,
+            settings.dead_letter_topic: max(
+                OUTPUT_BATCH_BYTES, _record_limit_bytes(events_config) + DEAD_LETTER_EXTRA_BYTES
+            ),
         }
-        shape = {"num_partitions": partitions, "replication_factor": replication}
-        return _create(admin, {topic: {**shape, "configs": config} for topic, config in configs.items()})
+        outputs = {
+            topic: {**shape, "configs": {_MAX_MESSAGE_BYTES: str(limit)}} for topic, limit in limits_bytes.items()
+        }
+        return created | _create(admin, outputs)
 
 
 @contextlib.contextmanager
