@@ -12,6 +12,7 @@ from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledBat
 from moderator.settings import KafkaSettings
 from moderator.stream.admin import RECORD_LIMIT_BYTES, create_topics
 from tests.builders import an_encoded_decision
+from tests.waiting import PATIENCE_S
 
 
 def some_topics(bootstrap_servers: str, *, partitions: int = 3, **fields: Any) -> KafkaSettings:
@@ -84,7 +85,7 @@ def read_committed(settings: KafkaSettings, *topics: str) -> list[Any]:
     reader.assign(list(ends))
     reader.seek_to_beginning(*ends)
     records: list[Any] = []
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + PATIENCE_S
     while any(reader.position(partition) < end for partition, end in ends.items()):
         assert time.monotonic() < deadline_s, "a transaction stays open"
         for polled in reader.poll(50).values():

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable
 
+PATIENCE_S = 60.0
+"""Who waits longer waits in vain, even on a machine that does much else."""
 LOOK_EVERY_S = 0.05
 
 
-def await_condition(holds: Callable[[], bool], timeout_s: float) -> None:
+def await_condition(holds: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s"

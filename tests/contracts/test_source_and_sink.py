@@ -17,11 +17,11 @@ from moderator.pipeline.ports import Sink, Source
 from moderator.stream.joining import join
 from moderator.testing import InMemoryLog, InMemorySink, InMemorySource
 from tests.kafka_stream import decided, every_tenth_is_dead, produce, read_committed, some_topics, usual_limits
+from tests.waiting import PATIENCE_S
 
 PARTITIONS = 2
 PER_PARTITION = 15
 EVERY = {(partition, offset) for partition in range(PARTITIONS) for offset in range(PER_PARTITION)}
-PATIENCE_S = 20.0
 
 Position = tuple[int, int]
 """Partition and offset."""

@@ -13,6 +13,7 @@ from moderator.pipeline.ports import Sink, Source
 from moderator.settings import KafkaSettings
 from moderator.stream.joining import join
 from tests.kafka_stream import decided, every_tenth_is_dead, usual_limits
+from tests.waiting import PATIENCE_S
 
 Outcome = Callable[[Record], EncodedDecision | DeadLetter]
 
@@ -38,7 +39,7 @@ class Loop:
         if not self._published.left:
             self.source.resume()
 
-    def run_until(self, is_done: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    def run_until(self, is_done: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         deadline_s = time.monotonic() + timeout_s
         while not is_done():
             assert time.monotonic() < deadline_s, f"only {self.committed} events were committed"

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -11,6 +11,7 @@ from moderator.local.kafka import LocalKafka
 from tests.faults.loop import a_loop, running
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import produce, some_topics
+from tests.waiting import await_condition
 
 PER_PARTITION = 5_000
 EVENTS = 3 * PER_PARTITION
@@ -23,26 +24,19 @@ def broker(kafka_tools: None) -> Iterator[LocalKafka]:
         yield broker
 
 
-def await_(is_so: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline_s, "it never came to pass"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("away_s", [0, 8, 25])
 def test_each_event_comes_out_once_when_the_broker_is_killed_and_comes_back(broker: LocalKafka, away_s: int) -> None:
     settings = some_topics(broker.bootstrap_servers)
     produce(settings, (b"%d" % number for number in range(EVENTS)))
 
     with closing(a_loop(settings)) as loop, running(loop):
-        await_(lambda: loop.committed > EVENTS // 10)
+        await_condition(lambda: loop.committed > EVENTS // 10)
         broker.kill()
         assert loop.committed < EVENTS
         time.sleep(away_s)
         threads = threading.active_count()
         broker.start()
-        await_(lambda: loop.committed >= EVENTS)
+        await_condition(lambda: loop.committed >= EVENTS)
 
     assert_each_event_came_out_once(settings, [PER_PARTITION] * 3)
     assert threading.active_count() <= threads + 2

@@ -22,6 +22,7 @@ from moderator.stream.source import KafkaSource
 from tests.faults.loop import Loop, a_loop, running
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, decided, produce, some_topics, usual_limits
+from tests.waiting import PATIENCE_S
 
 PARTITIONS = 4
 PER_PARTITION = 100
@@ -38,7 +39,7 @@ def fill(settings: KafkaSettings) -> None:
 
 
 def poll_some(loop: Loop) -> list[DecidedSpan]:
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + PATIENCE_S
     while not (spans := decided(loop.source.poll(100))):
         assert time.monotonic() < deadline_s, "nothing came"
     return spans
@@ -60,7 +61,7 @@ def owned(loop: Loop) -> frozenset[Partition]:
 def publish(spans: list[DecidedSpan], loop: Loop) -> list[DecidedSpan]:
     """Try until nothing is left; give what was committed."""
     committed: list[DecidedSpan] = []
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + PATIENCE_S
     while spans:
         assert time.monotonic() < deadline_s, "nothing was published"
         published = loop.sink.publish(spans)

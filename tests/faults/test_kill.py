@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Self
 
-import pytest
 from kafka import KafkaProducer
 
 from moderator.local.kafka import LocalKafka
@@ -21,7 +20,6 @@ from tests.waiting import await_condition
 PARTITIONS = 3
 LOAD_S = 60.0
 EVENTS_PER_S = 200
-SETTLE_S = 40.0
 BACK_WITHIN_S = 15.0
 
 
@@ -67,7 +65,6 @@ class Load:
         self._thread.join(20)
 
 
-@pytest.mark.timeout(180)
 def test_one_replica_killed_again_and_again_for_a_minute_loses_and_doubles_nothing(
     kafka: LocalKafka, tmp_path: Path
 ) -> None:
@@ -84,7 +81,7 @@ def test_one_replica_killed_again_and_again_for_a_minute_loses_and_doubles_nothi
             kills += 1
             replica.start()
         load.__exit__()
-        await_condition(lambda: committed_offsets(settings) == load.sent, SETTLE_S)
+        await_condition(lambda: committed_offsets(settings) == load.sent)
         replica.drain()
 
     records = assert_each_event_came_out_once(settings, load.sent)
@@ -92,7 +89,6 @@ def test_one_replica_killed_again_and_again_for_a_minute_loses_and_doubles_nothi
     assert kills >= 15
 
 
-@pytest.mark.timeout(180)
 def test_three_replicas_killed_stopped_and_started_for_a_minute_lose_and_double_nothing(
     kafka: LocalKafka, tmp_path: Path
 ) -> None:
@@ -115,7 +111,7 @@ def test_three_replicas_killed_stopped_and_started_for_a_minute_lose_and_double_
             time.sleep(chance.uniform(0.0, 1.0))
             victim.start()
         load.__exit__()
-        await_condition(lambda: committed_offsets(settings) == load.sent, SETTLE_S)
+        await_condition(lambda: committed_offsets(settings) == load.sent)
         for replica in replicas:
             replica.drain()
 
@@ -131,14 +127,14 @@ def test_after_a_kill_the_partitions_are_moderated_again_visibly_within_15_secon
     survivor, victim = (Replica(settings, tmp_path, None) for _ in range(2))
 
     with running(survivor, victim), Load(settings) as load:
-        await_condition(lambda: min(committed_offsets(settings)) > 20, 30)
+        await_condition(lambda: min(committed_offsets(settings)) > 20)
         victim.kill()
         sent_before = list(load.sent)
         killed_s = time.monotonic()
-        await_condition(lambda: _is_beyond(settings, sent_before), 60)
+        await_condition(lambda: _is_beyond(settings, sent_before))
         took_s = time.monotonic() - killed_s
         load.__exit__()
-        await_condition(lambda: committed_offsets(settings) == load.sent, SETTLE_S)
+        await_condition(lambda: committed_offsets(settings) == load.sent)
 
     print(f"moderated again after {took_s:.1f} s")
     assert took_s <= BACK_WITHIN_S
@@ -158,10 +154,10 @@ def test_a_first_sigterm_drains_and_a_second_ends_it_at_once(kafka: LocalKafka, 
 
     with running(replica), Load(settings) as load:
         assert replica.child
-        await_condition(lambda: "partitions_assigned" in replica.log.read_text() and load.events > 50, 30)
+        await_condition(lambda: "partitions_assigned" in replica.log.read_text() and load.events > 50)
         time.sleep(1)  # by now a window is being scored, which takes longer than this test
         replica.child.signal(signal.SIGTERM)
-        await_condition(lambda: "draining" in replica.log.read_text(), 10)
+        await_condition(lambda: "draining" in replica.log.read_text())
         assert replica.child.wait(1) is None
         replica.child.signal(signal.SIGTERM)
         code = replica.child.wait(5)

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests import tiny_classifiers
 
 FILES = {
@@ -84,7 +82,6 @@ def test_an_encoder_moderates_by_the_probabilities_of_its_labels(tmp_path: Path)
         assert decision["model"]["name"] == "tiny-toxic-bert"
 
 
-@pytest.mark.timeout(300)  # two billion bytes are hashed
 def test_a_large_model_is_refused_on_a_cpu_unless_forced(tmp_path: Path) -> None:
     model = tiny_classifiers.write_large(tmp_path / "large-llama")
     policies = written_policies(tmp_path / "policies")

@@ -19,8 +19,6 @@ from moderator.local.samples import MALFORMED_COUNT, sample_events
 ROOT = Path(__file__).parents[2]
 SUM = re.compile(r"(\d+) events in = (\d+) flag \+ (\d+) allow \+ (\d+) dead letters: each one exactly once")
 
-pytestmark = pytest.mark.timeout(240)
-
 
 class Demo:
     """A running demo, its lines so far, and everything it started."""

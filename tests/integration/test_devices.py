@@ -41,7 +41,7 @@ def test_two_workers_share_the_events_and_a_signal_drains_both(kafka: LocalKafka
     with LocalReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
         await_shared(replica)
         produce(settings, some_events(300))
-        await_condition(lambda: committed_offsets(settings) == [100, 100, 100], 60)
+        await_condition(lambda: committed_offsets(settings) == [100, 100, 100])
         replica.signal(number)
         code = replica.wait(40)
         ended = [line["exit_code"] for line in logged(replica, "worker_ended")]
@@ -60,7 +60,7 @@ def test_a_killed_worker_ends_the_other_and_what_it_left_is_moderated_by_the_nex
     with LocalReplica(environment, TWO) as replica:
         await_shared(replica)
         produce(settings, some_events(3_000))
-        await_condition(lambda: max(committed_offsets(settings)) > 0, 60)
+        await_condition(lambda: max(committed_offsets(settings)) > 0)
         os.kill(logged(replica, "worker_started")[0]["pid"], signal.SIGKILL)
         code = replica.wait(60)
         ended = [line["exit_code"] for line in logged(replica, "worker_ended")]
@@ -83,7 +83,7 @@ def test_a_killed_parent_takes_its_workers_along(kafka: LocalKafka) -> None:
         pids = [line["pid"] for line in logged(replica, "worker_started")]
         replica.signal(signal.SIGKILL)
         replica.wait(10)
-        await_condition(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in pids), 10)
+        await_condition(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in pids))
 
 
 def test_what_is_wrong_with_the_settings_is_told_by_a_worker_and_ends_the_parent_with_2() -> None:

@@ -16,10 +16,10 @@ from moderator.settings import KafkaSettings
 from moderator.stream.joining import join
 from moderator.stream.source import KafkaSource
 from tests.kafka_stream import decided, produce, some_topics, usual_limits
+from tests.waiting import PATIENCE_S
 
 PARTITIONS = 2
 EACH = 10
-PATIENCE_S = 20.0
 
 
 @pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])

@@ -16,8 +16,9 @@ from moderator.local.redis import LocalRedis
 
 ROOT = Path(__file__).parents[2]
 OWNER = """
-import sys, time
+import signal, time
 from moderator.local.redis import LocalRedis
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
 with LocalRedis() as redis:
     print(redis._child.pid, flush=True)
     time.sleep(60)

@@ -68,7 +68,7 @@ def test_two_replicas_on_one_machine_share_the_events_and_drain(kafka: LocalKafk
         assert one.await_ready(READY_S), one.last_words()
         assert two.await_ready(READY_S), two.last_words()
         produce(settings, some_events(300))
-        await_condition(lambda: committed_offsets(settings) == [100, 100, 100], 60)
+        await_condition(lambda: committed_offsets(settings) == [100, 100, 100])
         counted = {name: metric(one, name) + metric(two, name) for name in _COUNTERS}
         codes = [stopped_by(replica, signal.SIGTERM) for replica in (one, two)]
         logs = logged(one) + logged(two)
@@ -133,7 +133,7 @@ def test_it_decides_without_redis_and_uses_it_again_when_it_is_back(kafka: Local
         redis.kill()
         assert replica.await_ready(READY_S), replica.last_words()
         produce(settings, some_events(30))
-        await_condition(lambda: committed_offsets(settings) == [10, 10, 10], 30)
+        await_condition(lambda: committed_offsets(settings) == [10, 10, 10])
         redis.start()
 
         def is_kept() -> bool:
@@ -141,7 +141,7 @@ def test_it_decides_without_redis_and_uses_it_again_when_it_is_back(kafka: Local
             with Redis.from_url(redis.url) as client:
                 return bool(client.keys("moderator:verdict:*"))
 
-        await_condition(is_kept, 30)
+        await_condition(is_kept)
 
 
 def called(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

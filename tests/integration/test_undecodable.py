@@ -16,6 +16,7 @@ from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.joining import join
 from tests.kafka_stream import some_topics, usual_limits
+from tests.waiting import PATIENCE_S
 
 BATCHES = (range(3), range(3, 8), range(8, 10))
 BAD_BATCH = 1
@@ -51,7 +52,7 @@ def poll_until_it_stops(settings: KafkaSettings) -> tuple[list[int], Undecodable
     source, sink = join(settings, usual_limits(settings), Metrics(CollectorRegistry()))
     with closing(source), closing(sink):
         try:
-            deadline_s = time.monotonic() + 40
+            deadline_s = time.monotonic() + PATIENCE_S
             while time.monotonic() < deadline_s:
                 offsets += [record.offset for batch in source.poll(100) for record in batch.records]
         except UndecodableBatchError as error:
@@ -102,7 +103,7 @@ def read_from(settings: KafkaSettings, offset: int) -> list[int]:
     admin.close(autocommit=False)
     source, sink = join(settings, usual_limits(settings), Metrics(CollectorRegistry()))
     with closing(source), closing(sink):
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             if batches := source.poll(100):
                 return [record.offset for batch in batches for record in batch.records]

@@ -33,7 +33,7 @@ def when(*files: str, then: Callable[[], object]) -> None:
     """Act from another thread as soon as the files are there."""
 
     def act() -> None:
-        await_condition(lambda: all(Path(file).exists() for file in files), 10)
+        await_condition(lambda: all(Path(file).exists() for file in files))
         then()
 
     threading.Thread(target=act, daemon=True).start()
