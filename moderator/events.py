@@ -273,7 +273,8 @@ class EncodedDecision(NamedTuple):
 
     Attributes:
         value: the `Decision` as JSON.
-        matched: the id of each rule that matched, and what it counted as: outside its rollout a live rule is shadow.
+        matched: the id of each rule that matched or counted for want of a score, and what it counted as: outside its
+            rollout a live rule is shadow.
         untold: signal and cause of each condition that could not be told, no doubles.
         total_ms: from poll to decision.
     """

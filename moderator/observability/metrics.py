@@ -45,7 +45,7 @@ class Metrics:
         )
         self.rule_matches = new.counter(
             "moderator_rule_matches_total",
-            "Decisions in which a rule matched.",
+            "Decisions in which a rule matched, or flagged for want of a score: `live` is what a `budget` bounds.",
             rule="rule id",
             mode="`live`, `shadow` (also a live rule outside its rollout)",
         )

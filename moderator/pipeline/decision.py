@@ -151,7 +151,7 @@ def encode(decision: Decision) -> EncodedDecision:
         matched=[
             (rule["rule"], "live" if rule["counted"] else "shadow")
             for rule in decision["rules"]
-            if rule["outcome"] == "matched"
+            if rule["counted"] or rule["outcome"] == "matched"
         ],
         untold=_untold(decision["rules"]) if decision["status"] == "degraded" else [],
         snapshot=decision["policy"]["snapshot"],

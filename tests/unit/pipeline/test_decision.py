@@ -103,6 +103,13 @@ def test_the_encoded_decision_names_each_score_that_its_rules_lacked_once(decide
     assert whole.untold == []
 
 
+def test_a_rule_that_flags_for_want_of_a_score_is_named_with_those_that_matched(decider: Decider) -> None:
+    encoded = encode(decide(decider, some_scores(math.nan, 0.5)))
+
+    assert encoded.verdict == "flag"
+    assert ("safety/unsafe", "live") in encoded.matched
+
+
 def test_a_live_rule_outside_its_rollout_is_counted_as_shadow(tmp_path: Path) -> None:
     some_policies(tmp_path)
     rolled_out = POLICY_FILES["safety.yaml"].replace("mode: live", "mode: live\n    rollout: 0.01% of users")
