@@ -24,12 +24,19 @@ Name = Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt
 
 
 class ContentPart(BaseModel):
-    """One part of a message; text parts are joined by a newline, others are left out and counted."""
+    """One part of a message; text parts are joined by a newline; others, whatever they hold, are left out and counted."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        json_schema_extra={
+            "if": {"properties": {"type": {"enum": list(TEXT_PARTS)}}},
+            "then": {"required": ["text"], "properties": {"text": {"type": "string"}}},
+        },
+    )
 
     type: StrictStr
-    text: StrictStr | None = None
+    text: Any = Field(None, description="A string in text parts; in others it is ignored.")
 
 
 class ChatMessage(BaseModel):
@@ -149,14 +156,15 @@ def _loads_exactly(value: bytes) -> Any:  # whatever JSON holds; `_read_event` j
     try:
         return json.loads(mended, parse_int=_whole_number, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise InvalidEventError("bad_json", f"not JSON: {error.msg.lower()} at character {error.pos}") from error
+        problem = error.msg.lower().removesuffix(" at")
+        raise InvalidEventError("bad_json", f"not JSON: {problem} at character {error.pos}") from error
     except RecursionError as error:
         raise InvalidEventError("bad_json", "not JSON that can be read: nested too deeply") from error
 
 
-def _whole_number(digits: str) -> int | float:
-    # Python refuses to parse thousands of digits; as a float it is a wrong type wherever a name is expected
-    return int(digits) if len(digits) <= 2 * MAX_NAME_CHARACTERS else float(digits)
+def _whole_number(digits: str) -> int:
+    # Python refuses to parse thousands of digits; cut, it is still too long for a name, and infinite as a time
+    return int(digits[: 2 * MAX_NAME_CHARACTERS])
 
 
 def _refuse_constant(name: str) -> None:
@@ -290,4 +298,8 @@ def _turns(messages: list[ChatMessage]) -> tuple[tuple[Turn, ...], int]:
 def _part_text(part: ContentPart) -> str:
     if part.text is None:
         raise InvalidEventError("bad_schema", f"`messages.content`: a part of type `{part.type}` has no `text`")
+    if not isinstance(part.text, str):
+        raise InvalidEventError(
+            "bad_schema", f"`messages.content`: `text` of a part of type `{part.type}` is no string"
+        )
     return part.text

@@ -80,6 +80,7 @@ EVENTS: list[dict[str, Any]] = [
     {"text": "hello", "messages": None, "unknown": 1},
     {"prompt": "hello", "response": "hi", "id": 7, "time": 1_790_000_000.5},
     {"messages": [{"role": "tool", "content": [{"type": "image_url"}, {"type": "text", "text": "hi"}]}]},
+    {"messages": [{"role": "user", "content": [{"type": "refusal", "text": 7}, {"type": "text", "text": "hi"}]}]},
     {"messages": [{"role": "user", "content": "hi"}], "metadata": {"surface": "web", "n": 3}, "tenant": None},
 ]
 
@@ -92,6 +93,9 @@ NO_EVENTS: list[dict[str, Any]] = [
     {"text": "hello", "id": 1.5},
     {"text": "hello", "tenant": "x" * 257},
     {"messages": [{"role": "robot", "content": "hi"}]},
+    {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+    {"messages": [{"role": "user", "content": [{"type": "input_text", "text": 7}]}]},
+    {"messages": [{"role": "user", "content": [{"type": "refusal", "text": 7}, {"text": "hi"}]}]},
 ]
 
 

@@ -111,6 +111,25 @@ def test_parts_without_text_are_left_out_and_counted() -> None:
     assert event.skipped_parts == 2
 
 
+@pytest.mark.parametrize("text", [7, ["x"], {}, True, None, "x"])
+def test_what_a_part_holds_that_is_left_out_does_not_matter(text: object) -> None:
+    content = [{"type": "refusal", "text": text}, {"type": "text", "text": "look"}]
+
+    event = read(an_event_json(messages=[{"role": "user", "content": content}]))
+
+    assert event.conversation[-1].content == "look"
+    assert event.skipped_parts == 1
+
+
+@pytest.mark.parametrize(("text", "problem"), [(None, "has no `text`"), (7, "is no string"), (["x"], "is no string")])
+def test_a_text_part_without_a_string_is_named(text: object, problem: str) -> None:
+    dead_letter = refuse(an_event_json(messages=[{"role": "user", "content": [{"type": "text", "text": text}]}]))
+
+    assert dead_letter.reason == "bad_schema"
+    assert "`messages.content`" in dead_letter.error
+    assert problem in dead_letter.error
+
+
 def test_without_an_id_the_event_is_named_after_its_place() -> None:
     event = read(an_event_json(), topic="chat.events", partition=3, offset=991)
 
@@ -132,6 +151,27 @@ def test_names_of_another_type_or_too_long_are_bad_schema(field: str, value: obj
 
     assert dead_letter.reason == "bad_schema"
     assert f"`{field}`" in dead_letter.error
+
+
+@pytest.mark.parametrize("digits", [257, 513, 5_000, 100_000])
+def test_a_number_with_too_many_digits_for_a_name_is_told_so(digits: int) -> None:
+    dead_letter = refuse(b'{"text": "hi", "id": ' + b"9" * digits + b"}")
+
+    assert dead_letter == DeadLetter("bad_schema", "`id`: more than 256 characters")
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (b'{"text": "cut', "not JSON: unterminated string starting at character 9"),
+        (b'{"text": "a\nb"}', "not JSON: invalid control character at character 11"),
+        (b'{"text": "\\q"}', r"not JSON: invalid \escape at character 10"),
+        (b'{"text" 1}', "not JSON: expecting ':' delimiter at character 8"),
+        (b'{"text": }', "not JSON: expecting value at character 9"),
+    ],
+)
+def test_what_is_not_json_is_told_in_one_sentence(value: bytes, error: str) -> None:
+    assert refuse(value) == DeadLetter("bad_json", error)
 
 
 @pytest.mark.parametrize(
