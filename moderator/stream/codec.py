@@ -24,7 +24,7 @@ Name = Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt
 
 
 class ContentPart(BaseModel):
-    """One part of a message; text parts are joined by a newline; others, whatever they hold, are left out and counted."""
+    """Part of a message; texts are joined by a newline; others, whatever they hold, are left out and counted."""
 
     model_config = ConfigDict(
         frozen=True,
