@@ -59,7 +59,10 @@ class Judge:
         exemptions: Sequence[Exemption] = (),
         calibration: Calibration | None = None,
     ) -> None:
+        # INVARIANT: the snapshot keeps no order of exemptions nor of a signal's members, so theirs may not count here:
+        # a decision names the first exemption that spares, and why the first member has no score.
         active = sorted(rules, key=lambda rule: rule.id)
+        exemptions = sorted(exemptions, key=lambda exemption: exemption.name)
         scopes = [scope for rule in active for scope in (rule.scope, *rule.spares)]
         scopes += [exemption.scope for exemption in exemptions]
         fields = sorted({line.field for scope in scopes for line in scope})
@@ -69,7 +72,8 @@ class Judge:
         self._names = tuple(positions)
         self._signals = tuple(compile_signal(signal, objectives) for signal in plain)
         self._choosers = tuple(
-            compile_chooser(signal, [positions[member.name] for member in signal.members]) for signal in derived
+            compile_chooser(signal, [positions[name] for name in sorted(member.name for member in signal.members)])
+            for signal in derived
         )
         self._fields = tuple(compile_field(field) for field in fields)
         self._scopes = tuple(dict.fromkeys(compile_scope(rule.scope, fields) for rule in active))

@@ -23,6 +23,7 @@ from tests.unit.policy.folders import (
     NOON_MS,
     OBJECTIVES,
     SETTINGS,
+    SIGNALS,
     a_folder,
     a_model,
     a_policy,
@@ -172,6 +173,33 @@ def test_case_15_the_highest_severity_wins_and_the_order_of_files_does_not_matte
 
     assert (judgement.severity, judgement.reasons) == ("high", ["low_quality", "unsafe_content"])
     assert judge_raw(backwards, safety=0.2, helpfulness=0.1) == judgement
+    assert backwards.snapshot == forwards.snapshot
+
+
+def test_case_15_the_order_of_exemptions_does_not_matter(tmp_path: Path) -> None:
+    head, first = EXEMPTIONS.split("\n", 1)
+    second = first.replace("red-team-room", "another")
+    forwards = a_set(tmp_path / "forwards", CHAT_SAFETY, exemptions=f"{head}\n{first}{second}")
+    backwards = a_set(tmp_path / "backwards", CHAT_SAFETY, exemptions=f"{head}\n{second}{first}")
+    event = an_event(channel="red-team")
+
+    judgement = judge_raw(forwards, event, safety=0.1)
+
+    assert result_of(judgement, UNSAFE)["spared_by"] == "another"
+    assert judge_raw(backwards, event, safety=0.1) == judgement
+    assert backwards.snapshot == forwards.snapshot
+
+
+def test_case_15_the_order_of_a_signals_members_does_not_matter(tmp_path: Path) -> None:
+    policy = a_policy(a_rule("usefulness: below 1"))
+    turned = SIGNALS.replace("[helpfulness, correctness]", "[correctness, helpfulness]")
+    forwards = a_set(tmp_path / "forwards", policy)
+    backwards = a_set(tmp_path / "backwards", policy, signals=turned)
+
+    judgement = judge_raw(forwards, helpfulness=None, correctness=math.nan)
+
+    assert result_of(judgement, UNSAFE)["conditions"][0]["cause"] == "not_finite"
+    assert judge_raw(backwards, helpfulness=None, correctness=math.nan) == judgement
     assert backwards.snapshot == forwards.snapshot
 
 

@@ -406,7 +406,7 @@ def quantile(signal: str, words: str, percent: Decimal) -> Decimal:
 
 
 def members_of(signal: str) -> list[str]:
-    return ["helpfulness", "correctness"] if signal == "usefulness" else [signal]
+    return ["correctness", "helpfulness"] if signal == "usefulness" else [signal]
 
 
 def human(signal: str, scores: dict[str, Any]) -> Decimal | None:
