@@ -39,7 +39,7 @@ class KafkaSettings(_Part):
         description="One transaction per window, or flush then commit (duplicates possible, losses never).",
     )
     start_at: Literal["earliest", "latest"] = Field(
-        "earliest", description="Where a group without committed offsets begins."
+        "earliest", description="Where a group begins that has committed nothing yet: at the oldest event, or at the end."
     )
     instance_id: str | None = Field(
         None,

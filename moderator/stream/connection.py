@@ -59,7 +59,8 @@ def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
     return {
         "group_id": settings.group_id,
         "group_instance_id": settings.instance_id,
-        "auto_offset_reset": settings.start_at,
+        # never `latest`: it loses what comes before a partition's first commit, see `beginning`
+        "auto_offset_reset": "earliest",
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
         "max_poll_records": 2_000,

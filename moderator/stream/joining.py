@@ -13,6 +13,7 @@ from moderator.errors import BrokerUnavailableError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.at_least_once import AtLeastOnce
+from moderator.stream.beginning import begin_at_the_end
 from moderator.stream.commit import DEADLINE_S, Commit, Send
 from moderator.stream.connection import (
     TRANSACTION_TIMEOUT_MS,
@@ -44,6 +45,8 @@ def join(settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metr
     """
     client = client_settings(settings)
     try:
+        if settings.start_at == "latest":
+            begin_at_the_end(lambda: _reader(client, group_id=settings.group_id), settings.events_topic)
         membership = Membership(lambda: _member(settings, client), settings.events_topic)
     except KafkaError as error:
         raise BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`") from error
@@ -102,6 +105,6 @@ def _member(settings: KafkaSettings, client: Mapping[str, Any]) -> KafkaConsumer
     return KafkaConsumer(**client, **consumer_settings(settings), partition_assignment_strategy=assignors)
 
 
-def _reader(client: Mapping[str, Any]) -> KafkaConsumer:
+def _reader(client: Mapping[str, Any], group_id: str | None = None) -> KafkaConsumer:
     require_reachable(client)
-    return KafkaConsumer(**client, isolation_level="read_committed", enable_auto_commit=False)
+    return KafkaConsumer(**client, group_id=group_id, isolation_level="read_committed", enable_auto_commit=False)
