@@ -32,12 +32,10 @@ def begin_at_the_end(connect: Callable[[], KafkaConsumer], topic: str) -> None:
         consumer.assign(partitions)
         if any(consumer.committed(partition) is not None for partition in partitions):
             return
-        ends = consumer.end_offsets(partitions)
+        ends: dict[TopicPartition, int] = consumer.end_offsets(partitions)
         try:
             consumer.commit({partition: OffsetAndMetadata(end, "", _NO_EPOCH) for partition, end in ends.items()})
         except (CommitFailedError, UnknownMemberIdError):
-            log.info(
-                "group_has_begun", group=consumer.config["group_id"]
-            )  # another replica was quicker, and has joined
+            log.info("group_has_begun", hint="another replica was quicker, and is at work")
         else:
             log.info("group_begins_at_the_end", offsets={partition.partition: end for partition, end in ends.items()})
