@@ -5,22 +5,20 @@ do not. The bytes are read once: what is checked, hashed, stored and decided by 
 """
 
 import hashlib
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from moderator.errors import PolicyError
-from moderator.policy.problems import Report, SourceFile, Span, quote
+from moderator.policy.problems import Report, SourceFile, Span
+from moderator.policy.unseen import find_unseen
 
 MAX_FILE_BYTES = 1_000_000
 MAX_CALIBRATION_BYTES = 4_000_000
 CALIBRATIONS = "calibration/"
 
 _EXTENSIONS = (".yaml", ".yml")
-# Controls, line ends other than our own, and marks that hide or reorder what stands beside them.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +150,10 @@ def _decode(name: str, content: bytes, report: Report) -> SourceFile | None:
 
 
 def _is_visible(file: SourceFile, report: Report) -> bool:
-    found = _UNSEEN.search(file.text)
-    if found is None:
+    unseen = find_unseen(file.text)
+    if unseen is None:
         return True
-    line = file.text.count("\n", 0, found.start()) + 1
-    column = found.start() - (file.text.rfind("\n", 0, found.start()) + 1) + 1
-    message = f"the character {quote(found.group())} cannot be seen"
-    report.error("P003", Span(file, line, column, 1), message, "remove it")
+    line = file.text.count("\n", 0, unseen.index) + 1
+    column = unseen.index - (file.text.rfind("\n", 0, unseen.index) + 1) + 1
+    report.error("P003", Span(file, line, column, 1), unseen.message, unseen.hint)
     return False

@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
 )
 
 from moderator.policy.problems import Problem, Report, SourceFile, Span, quote
+from moderator.policy.unseen import find_unseen
 
 MAX_DEPTH = 20
 MAX_NODES = 10_000
@@ -32,6 +33,7 @@ MAX_CHARACTERS = 200_000
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+_HARMLESS_DIRECTIVE = ["%YAML", "1.2"]
 _NUMBER = re.compile(
     r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
     r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -119,29 +121,42 @@ def _check_length(file: SourceFile) -> None:
             raise _TooMuchError(Span(file, number, 1, 1), message, "split the file")
 
 
+def _without_directives(file: SourceFile, report: Report) -> str:
+    """Report directives, whose place the parser does not tell, and give the text with comments instead of them."""
+    lines = list(file.lines)
+    is_before_content = True
+    for index, line in enumerate(lines):
+        if is_before_content and line.startswith("%"):
+            lines[index] = f"#{line[1:]}"
+            if line.split() != _HARMLESS_DIRECTIVE:
+                span = Span(file, index + 1, 1, len(line))
+                report.error("P005", span, "YAML directives are not used here", "remove this line")
+        elif line.strip() and not line.startswith("#"):
+            is_before_content = line.startswith("...")
+    return "\n".join(lines)
+
+
 class _Composer:
     def __init__(self, file: SourceFile, report: Report) -> None:
         self._file = file
         self._report = report
         self._nodes = 0
-        self._events: Iterator[Event] = iter(YAML(typ="safe", pure=True).parse(file.text))
+        self._events: Iterator[Event] = iter(YAML(typ="safe", pure=True).parse(_without_directives(file, report)))
 
     def compose(self) -> Node:
         root: Node | None = None
         for event in self._events:
             if isinstance(event, DocumentStartEvent):
-                self._check_document(event, is_first=root is None)
+                if root is not None:
+                    self._refuse_document(self._span(event))
             elif isinstance(event, _NodeEvent):
                 node = self._node(event, depth=1)
                 root = node if root is None else root
         return root or Scalar("", "nothing", Span(self._file, 1, 1, 1))
 
-    def _check_document(self, event: DocumentStartEvent, *, is_first: bool) -> None:
-        if not is_first:
-            self._check_size(self._span(event), depth=1)
-            self._report.error("P005", self._span(event), "a second document starts here", "put it into its own file")
-        elif event.version not in (None, (1, 2)) or event.tags:
-            self._report.error("P005", self._span(event), "YAML directives are not used here", "remove the % lines")
+    def _refuse_document(self, span: Span) -> None:
+        self._check_size(span, depth=1)
+        self._report.error("P005", span, "a second document starts here", "put it into its own file")
 
     def _node(self, event: _NodeEvent, depth: int) -> Node:
         span = self._span(event)
@@ -219,6 +234,10 @@ class _Composer:
         text = str(event.value)
         if any("\ud800" <= character <= "\udfff" for character in text):
             self._report.error("P003", span, "half a character", "write the whole character")
+            return Broken(span)
+        unseen = find_unseen(text)  # escapes put in what the file itself may not hold
+        if unseen is not None:
+            self._report.error("P003", span, unseen.message, unseen.hint)
             return Broken(span)
         kind = _kind_of(text) if event.style is None else "text"
         return Scalar(text, kind, span)

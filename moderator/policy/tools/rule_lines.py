@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from moderator.policy.event_time import iso_utc
 from moderator.policy.model import Condition, Exemption, Expression, FieldMatch, Rule, Scope, Signal, leaves
+from moderator.policy.problems import printable
 from moderator.policy.scale import show
 from moderator.policy.tools.words import expression_in_words
 
@@ -36,7 +37,9 @@ def rule_summary(rule: Rule) -> str:
 
 def exemption_summary(exemption: Exemption) -> str:
     """Give in one line whom an exemption spares, from which rules, and until when."""
-    return f"{_scope(exemption.scope)}, from {', '.join(exemption.covers)}, until {iso_utc(exemption.until_ms)}"
+    return printable(
+        f"{_scope(exemption.scope)}, from {', '.join(exemption.covers)}, until {iso_utc(exemption.until_ms)}"
+    )
 
 
 def scope_key(scope: Scope) -> tuple[str, ...]:
@@ -45,7 +48,7 @@ def scope_key(scope: Scope) -> tuple[str, ...]:
 
 
 def _differing(was: dict[str, str], now: dict[str, str]) -> Iterator[str]:
-    return (f"{name} {was[name]} -> {now[name]}" for name in was if was[name] != now[name])
+    return (printable(f"{name} {was[name]} -> {now[name]}") for name in was if was[name] != now[name])
 
 
 def _expression_lines(prefix: str, was: Expression | None, now: Expression | None) -> Iterator[str]:

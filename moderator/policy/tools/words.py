@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from moderator.policy.model import Condition, Exemption, Expression, FieldMatch, Group, Rule, Scope
+from moderator.policy.problems import printable
 from moderator.policy.scale import show
 from moderator.policy.settings_file import METADATA
 
@@ -50,7 +51,7 @@ def rule_in_words(rule: Rule, exemptions: Iterable[Exemption] = ()) -> str:
     spared = ", and".join(f" except {_spared(scope)}" for scope in rule.spares)
     body = f"when {expression_in_words(rule.when)}{unless}{';' if spared else ''}{spared}"
     flag = f"flag it, {rule.flag.severity}, {_plain(rule.flag.reason)}"
-    return f"{', '.join(head)}: {body}; {flag}. {_besides(rule, exemptions)}"
+    return printable(f"{', '.join(head)}: {body}; {flag}. {_besides(rule, exemptions)}")
 
 
 def expression_in_words(expression: Expression) -> str:

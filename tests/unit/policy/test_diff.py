@@ -77,6 +77,12 @@ def test_what_is_written_otherwise_and_means_the_same_is_no_difference(tmp_path:
         ),
         (
             "role: [moderator, staff]",
+            r'role: "a\nb"',
+            "except role moderator or staff; or channel help, tenant acme -> role a\\nb; or channel help, tenant acme",
+            None,
+        ),
+        (
+            "role: [moderator, staff]",
             "role: [staff]",
             "except role moderator or staff; or channel help, tenant acme -> role staff; or channel help, tenant acme",
             MORE,

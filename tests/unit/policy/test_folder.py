@@ -137,6 +137,8 @@ def test_what_is_no_readable_file_is_an_error(tmp_path: Path, make: object) -> N
         "policy: a\u2028b\n".encode(),
         "policy: a\u202eb\n".encode(),
         b'policy: "\\ud83d"\n',
+        rb'policy: "a\e[31mb"',
+        rb'policy: "acme\u200e"',
     ],
 )
 def test_text_that_is_not_plain_utf_8_is_an_error(tmp_path: Path, content: bytes) -> None:
@@ -147,6 +149,59 @@ def test_text_that_is_not_plain_utf_8_is_an_error(tmp_path: Path, content: bytes
 
     assert "P003" in {problem.code for problem in problems}
     assert all(text.isprintable() for problem in problems for text in str(problem).splitlines())
+
+
+@pytest.mark.parametrize(
+    "tenant",
+    [
+        *("acme\u200e", "acme\u200f", "ac\u00adme", "ac\u2060me", "acme\u3164", "acme\U000e0061", "\u061cacme"),
+        *("acme\u200d", "ac\u200c\u200dme", "acme\ufe0f", "acme\u00a0", "\u3000acme"),
+    ],
+)
+def test_a_value_that_only_looks_like_another_is_an_error(tmp_path: Path, tenant: str) -> None:
+    folder = a_folder(tmp_path, a_policy(head=f"applies_to: {{tenant: {tenant}}}"))
+
+    problems = [problem for problem in problems_of(folder) if problem.code == "P003"]
+
+    assert [problem.file for problem in problems] == [POLICY]
+    assert all(text.isascii() for text in (problems[0].message, problems[0].hint))
+
+
+@pytest.mark.parametrize(
+    "tenant",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "API\u200c\u0647\u0627",
+        "\u2764\ufe0f",
+        "1\ufe0f\u20e3",
+        "caf\u00e9",
+    ],
+)
+def test_joiners_are_no_fault_in_scripts_and_emoji_that_need_them(tmp_path: Path, tenant: str) -> None:
+    folder = a_folder(tmp_path, a_policy(head=f"applies_to: {{tenant: {tenant}}}"))
+
+    assert codes_of(folder) == []
+
+
+def test_a_text_of_several_lines_is_no_fault(tmp_path: Path) -> None:
+    policy = a_policy().replace("about: What it is for.", "about: |\n  What it is for.\n  And\twhy.")
+
+    assert codes_of(a_folder(tmp_path, policy)) == []
+
+
+def test_a_directive_is_refused_wherever_the_parser_would_take_it(tmp_path: Path) -> None:
+    text = f"# ours\n%YAML 1.3\n---\n{a_policy()}...\n%YAML 1.3\n"
+
+    problems = problems_of(a_folder(tmp_path, text))
+
+    assert [(problem.code, problem.span and problem.span.line) for problem in problems] == [
+        ("P005", 2),
+        ("P005", text.count("\n")),
+    ]
+
+
+def test_the_version_of_yaml_that_is_read_may_be_named(tmp_path: Path) -> None:
+    assert codes_of(a_folder(tmp_path, f"%YAML 1.2\n---\n{a_policy()}")) == []
 
 
 def test_a_long_line_is_shown_around_the_place(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_what_belongs_together_can_be_heard(tmp_path: Path, when: str, words: st
         ("{tenant: acme*}", "of tenant acme*"),
         ("{role: [guest, member]}", "by roles guest or member"),
         ("{metadata.surface: web}", "with surface web"),
+        (r'{tenant: "ac\nme"}', r"of tenant ac\nme"),
     ],
 )
 def test_a_scope_is_read_with_the_head(tmp_path: Path, scope: str, words: str) -> None:

@@ -1,0 +1,36 @@
+"""Characters that nobody sees and that make a text another one: it is read as one name and matches as another."""
+
+import re
+from dataclasses import dataclass
+
+# Controls, line ends other than our own, marks that hide, reorder or join what stands beside them, blank letters.
+_ALWAYS = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+)
+# Joiners and variation selectors: they shape emoji and letters of other scripts, and do nothing between plain ones.
+_SHAPING = r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_PLAIN = r"\x00-\x7f"
+_OTHER_SPACE = r"[^\S\t\n ]"
+_UNSEEN = re.compile(
+    rf"[{_ALWAYS}]|(?<![^{_PLAIN}])[{_SHAPING}]+(?![^{_PLAIN}])|\A{_OTHER_SPACE}|{_OTHER_SPACE}\Z",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The first character of a text that cannot be seen; `index` counts from 0."""
+
+    index: int
+    message: str
+    hint: str = "remove it"
+
+
+def find_unseen(text: str) -> Unseen | None:
+    """Find the first character that cannot be seen: line ends and tabs can."""
+    found = _UNSEEN.search(text)
+    if found is None:
+        return None
+    # By its number: some count as printable, and show as nothing or as a blank.
+    return Unseen(found.start(), f'the character "{ascii(found.group()[0])[1:-1]}" cannot be seen')
