@@ -22,6 +22,7 @@ SECRETS_FOLDER_VARIABLE = "MODERATOR_SECRETS_DIR"
 # Kubernetes puts these into every pod beside a Service called moderator or moderator-something.
 _SERVICE_LINK = re.compile(r"_(service_host|service_port(_\w+)?|port_\d+_(tcp|udp|sctp)(_(proto|port|addr))?)$")
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+_QUOTE = "quote values that begin with `*`, `&`, `!`, `%`, `@`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +116,39 @@ def from_file(path: Path) -> Origin:
         content = {}
     if not isinstance(content, dict):
         raise ConfigurationError(f"`{path}` should hold settings by name, such as `kafka:` and below it `group_id: …`")
-    values = dict(_flatten(content))
+    keys = dict(_flatten(content))
+    _refuse_strays(path, keys)
+    values = {key: value for key, value in keys.items() if value is not None}
     return Origin(f"`{path}`", values, values)
 
 
+def _refuse_strays(path: Path, keys: Mapping[str, object]) -> None:
+    """Stop at an unknown key without a value; it is not shown, for it may be a piece of a secret: `{password: a,b}`."""
+    known = known_settings()
+    groups = {name.rpartition(".")[0] for name in known}
+    strays = [key for key, value in keys.items() if value is None and key not in known and key not in groups]
+    if strays:
+        group = strays[0].rpartition(".")[0]
+        below = f" below `{group}`" if group else ""
+        raise ConfigurationError(
+            f"`{path}`: a key{below} has no value and is no setting; write `name: value`, and quote values with a `,`"
+        )
+
+
 def _read_yaml(path: Path) -> object:
-    # the parser's own text quotes the file, which may hold secrets
+    # the parser's own texts quote the file, which may hold secrets
     try:
         content: object = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     except DuplicateKeyError as error:
         raise ConfigurationError(f"`{path}`{_line_of(error)}: a key occurs twice") from None
     except MarkedYAMLError as error:
-        raise ConfigurationError(f"`{path}`{_line_of(error)}: not valid YAML: {error.problem}") from None
+        raise ConfigurationError(f"`{path}`{_line_of(error)}: not valid YAML; {_QUOTE}") from None
     except (YAMLError, UnicodeDecodeError):
         raise ConfigurationError(f"`{path}` is not YAML in UTF-8") from None
+    except (ValueError, LookupError):  # 2026-99-99 looks like a date, and `!!int x` claims to be a number
+        raise ConfigurationError(f"`{path}`: a value is not what it looks like; quote values that are text") from None
+    except RecursionError:
+        raise ConfigurationError(f"`{path}` is nested too deeply") from None
     except OSError as error:
         raise ConfigurationError(f"`{path}` cannot be read: {error.strerror}") from None
     return content
@@ -139,9 +159,10 @@ def _line_of(error: MarkedYAMLError) -> str:
 
 
 def _flatten(content: Mapping[Any, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    known = known_settings()
     for key, value in content.items():
         path = f"{prefix}{key}"
-        if isinstance(value, dict):
+        if isinstance(value, dict) and path not in known:  # what is below a setting may be a piece of a secret
             yield from _flatten(value, f"{path}.")
-        elif value is not None:
+        else:
             yield path, value

@@ -224,6 +224,16 @@ def test_a_wrong_flag_is_blamed_on_the_command_line(tmp_path: Path) -> None:
         ({}, "redis:\n  url: hunter2\n port: hunter2"),
         ({}, "hunter2"),
         ({}, "- hunter2"),
+        ({}, "kafka: {sasl_password: *hunter2}"),
+        ({}, "kafka: {sasl_password: !hunter2 x}"),
+        ({}, "kafka: {sasl_password: !!int hunter2}"),
+        ({}, "kafka: {sasl_password: !!bool hunter2}"),
+        ({}, "kafka: {sasl_password: !!timestamp hunter2}"),
+        ({}, "kafka: {sasl_password: {hunter2: x}}"),
+        ({}, "kafka: {sasl_password: {hunter2}}"),
+        ({}, "kafka: {sasl_password: hunt,hunter2}"),
+        ({}, "kafka: {sasl_password:hunter2}"),
+        ({}, "redis: {url: {hunter2: {x: 1}}}"),
     ],
 )
 def test_no_error_shows_a_secret(environ: dict[str, str], file: str, tmp_path: Path) -> None:
@@ -243,8 +253,48 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
     assert error == f"`{tmp_path / 'moderator.yaml'}` line 2: a key occurs twice"
 
 
+def test_a_secret_that_looks_like_yaml_is_told_to_be_quoted(tmp_path: Path) -> None:
+    (tmp_path / "moderator.yaml").write_text("kafka:\n  sasl_password: *Passw0rd\n")
+
+    error = _error({}, tmp_path)
+
+    quoted = "quote values that begin with `*`, `&`, `!`, `%`, `@`"
+    assert error == f"`{tmp_path / 'moderator.yaml'}` line 2: not valid YAML; {quoted}"
+
+
+def test_keys_below_a_setting_are_its_wrong_value(tmp_path: Path) -> None:
+    (tmp_path / "moderator.yaml").write_text("kafka: {sasl_password: {a: b}}\nhttp: {port: {a: 1}}\n")
+
+    error = _error({}, tmp_path)
+
+    assert error.splitlines()[0].endswith("should be a valid string")
+    assert "is not a setting" not in error
+
+
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe\xff", b"a: \x00", b"%YAML 9.9\n---\na: 1", b"a: !!python/object:os.system x"]
+    ("content", "where"), [("kafka: {group_id:x}", "a key below `kafka`"), ("group_id:", "a key has no value")]
+)
+def test_an_unknown_key_stops_start_up_even_without_a_value(content: str, where: str, tmp_path: Path) -> None:
+    (tmp_path / "moderator.yaml").write_text(content)
+
+    error = _error({}, tmp_path)
+
+    assert where in error
+    assert "has no value" in error
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\xff",
+        b"a: \x00",
+        b"%YAML 9.9\n---\na: 1",
+        b"a: !!python/object:os.system x",
+        b"kafka: {sasl_password: 2026-99-99}",
+        b"http: {port: !!int ''}",
+        b"a: " + b"[" * 5_000,
+    ],
+    ids=lambda content: repr(content[:30]),
 )
 def test_a_file_that_is_not_plain_yaml_is_an_error_of_ours(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "moderator.yaml").write_bytes(content)
