@@ -19,6 +19,7 @@ from tests.waiting import await_condition
 
 PARTITIONS = 3
 LOAD_S = 60.0
+AT_LEAST_ONCE_LOAD_S = 12.0
 EVENTS_PER_S = 200
 BACK_WITHIN_S = 15.0
 
@@ -65,16 +66,12 @@ class Load:
         self._thread.join(20)
 
 
-def test_one_replica_killed_again_and_again_for_a_minute_loses_and_doubles_nothing(
-    kafka: LocalKafka, tmp_path: Path
-) -> None:
-    settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
+def kill_again_and_again(replica: Replica, settings: KafkaSettings, for_s: float) -> tuple[int, Load]:
+    """Kill and start it under load, then let it finish; give the number of kills and what was sent."""
     chance = random.Random(20261123)
-    replica = Replica(settings, tmp_path, "only")
     kills = 0
-
     with running(replica), Load(settings) as load:
-        ends_s = time.monotonic() + LOAD_S
+        ends_s = time.monotonic() + for_s
         while time.monotonic() < ends_s:
             time.sleep(chance.uniform(0.3, 4.0))
             replica.kill()
@@ -83,10 +80,37 @@ def test_one_replica_killed_again_and_again_for_a_minute_loses_and_doubles_nothi
         load.__exit__()
         await_condition(lambda: committed_offsets(settings) == load.sent)
         replica.drain()
+    return kills, load
+
+
+def test_one_replica_killed_again_and_again_for_a_minute_loses_and_doubles_nothing(
+    kafka: LocalKafka, tmp_path: Path
+) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
+
+    kills, load = kill_again_and_again(Replica(settings, tmp_path, "only"), settings, LOAD_S)
 
     records = assert_each_event_came_out_once(settings, load.sent)
     print(f"one replica: {kills} kills, {load.events} events in, {len(records)} out, each once")
     assert kills >= 15
+
+
+def test_at_least_once_kills_lose_nothing_and_what_is_doubled_has_the_same_id(
+    kafka: LocalKafka, tmp_path: Path
+) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
+    replica = Replica(settings, tmp_path, "only", MODERATOR_KAFKA__DELIVERY="at_least_once")
+
+    kills, load = kill_again_and_again(replica, settings, AT_LEAST_ONCE_LOAD_S)
+
+    records = read_committed(settings)
+    ids = {(place_of(record, settings), dict(record.headers).get("ce_id")) for record in records}
+    assert {place for place, _ in ids} == {
+        (number, offset) for number, count in enumerate(load.sent) for offset in range(count)
+    }
+    assert len(ids) == load.events
+    print(f"at least once: {kills} kills, {load.events} events in, {len(records)} out, none lost")
+    assert kills >= 3
 
 
 def test_three_replicas_killed_stopped_and_started_for_a_minute_lose_and_double_nothing(
