@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from math import ceil, floor
 
 from moderator.policy.model import Calibration, Condition, Rule
 from moderator.policy.percent import quantiles_of, true_percent
 from moderator.policy.problems import Report, quote
 from moderator.policy.readings import noise_of
-from moderator.policy.scale import MILLION, show
+from moderator.policy.scale import MILLION, Scale, show
 
 _TIES = Fraction(1, 10)
 """Shares are known to a tenth of a percent."""
@@ -51,9 +52,13 @@ def _check_fineness(
         noise = Fraction(noise_of(condition.signal, calibration), MILLION)
         if _step_of(limit) < noise:
             message = f"scores of {condition.signal.name} may be off by {show(noise)}, so {show(limit)} is too fine"
-            report.warning(
-                "P038", condition.span, message, f"write {condition.comparison} {show(_rounder(limit, noise))}"
+            rounder = _rounder(limit, noise, condition.signal.scale)
+            hint = (
+                "no limit on its scale is coarse enough"
+                if rounder is None
+                else f"write {condition.comparison} {show(rounder)}"
             )
+            report.warning("P038", condition.span, message, hint)
             return
 
 
@@ -64,9 +69,13 @@ def _step_of(limit: Fraction) -> Fraction:
     return next(step for step in _steps() if (limit / step).denominator == 1)
 
 
-def _rounder(limit: Fraction, noise: Fraction) -> Fraction:
-    finest = [step for step in _steps() if step >= noise][-1:] or [Fraction(1)]
-    return round(limit / finest[0]) * finest[0]
+def _rounder(limit: Fraction, noise: Fraction, scale: Scale) -> Fraction | None:
+    """Give the nearest limit that the noise bears between the ends of the scale; None where none lies there."""
+    assert scale.low is not None
+    assert scale.high is not None
+    step = next((step for step in reversed(_steps()) if step >= noise), Fraction(1))
+    least, greatest = floor(scale.low / step) + 1, ceil(scale.high / step) - 1
+    return min(max(round(limit / step), least), greatest) * step if least <= greatest else None
 
 
 def _steps() -> list[Fraction]:

@@ -23,7 +23,7 @@ def read_scores(given: Block, other_scores: OtherScores | None, context: Context
         node = given.need("scores", "scores: {safety: 0.30, …}, or scores: missing")
     if signals is None or (isinstance(node, Scalar) and node.text == MISSING):
         return None
-    entries = None if node is None else read_entries(node, "scores", report)
+    entries = None if node is None else read_entries(node, "scores", report, "write such as {safety: 0.30}, or missing")
     if entries is None and node is not None:
         return None
     scores: dict[str, int | None] = {}

@@ -32,6 +32,7 @@ _RULE_KEYS = (
     *("when", "unless", "except", "if_score_missing", "flag", "budget"),
 )
 _FLAG_KEYS = ("severity", "reason", "labels")
+_ONE_OR_NO_KEY = "give at least one, or remove the key"
 _GROUPS: tuple[GroupKind, ...] = get_args(GroupKind)
 _MODES: tuple[RuleMode, ...] = get_args(RuleMode)
 
@@ -59,7 +60,8 @@ def read_policy(tree: Node, file: str, context: Context) -> Policy | None:
 
 def _optional_scope(block: Block, context: Context) -> Scope:
     node = block.get("applies_to")
-    return () if node is None else read_scope(node, "applies_to", context)
+    form = "write such as {tenant: acme}, or remove the key"
+    return () if node is None else read_scope(node, "applies_to", context, form)
 
 
 def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], context: Context) -> Rule | None:
@@ -119,7 +121,7 @@ def _read_rule_name(block: Block, seen: dict[str, Span], report: Report) -> tupl
 
 
 def _read_spares(node: Node | None, context: Context) -> tuple[Scope, ...]:
-    items = () if node is None else read_items(node, "except", context.report)
+    items = () if node is None else read_items(node, "except", context.report, _ONE_OR_NO_KEY)
     return tuple(read_scope(item, "an item of except", context) for item in items)
 
 
@@ -136,11 +138,16 @@ def _read_flag(node: Node | None, context: Context) -> Flag | None:
         return None
     severity = read_choice(block.need("severity", "low, medium, high or critical"), "severity", SEVERITIES, report)
     reason = _read_reason(block.need("reason", "one of the reasons in settings.yaml"), context)
-    labels = block.get("labels")
-    names = [read_name(item, "a label", report) for item in (read_items(labels, "labels", report) if labels else ())]
+    labels = _read_labels(block.get("labels"), report)
     if severity is None or reason is None:
         return None
-    return Flag(severity, reason, tuple(sorted({name for name in names if name is not None})))
+    return Flag(severity, reason, labels)
+
+
+def _read_labels(node: Node | None, report: Report) -> tuple[str, ...]:
+    items = () if node is None else read_items(node, "labels", report, _ONE_OR_NO_KEY)
+    names = [read_name(item, "a label", report) for item in items]
+    return tuple(sorted({name for name in names if name is not None}))
 
 
 def _read_reason(node: Node | None, context: Context) -> str | None:
@@ -155,7 +162,7 @@ def _read_reason(node: Node | None, context: Context) -> str | None:
 
 
 def _read_expression(node: Node | None, what: str, context: Context, level: int = 1) -> Expression | None:
-    entries = read_entries(node, what, context.report)
+    entries = read_entries(node, what, context.report, "write such as {safety: below 0.30}")
     if entries is None:
         return None
     (key, value), *others = entries.entries

@@ -47,52 +47,55 @@ class Block:
         return self._values.get(key)
 
 
-def read_block(node: Node | None, what: str, known: Sequence[str], report: Report) -> Block | None:
-    """Read a mapping with known keys."""
-    entries = read_entries(node, what, report)
+def read_block(node: Node | None, what: str, known: Sequence[str], report: Report, form: str = "") -> Block | None:
+    """Read a mapping with known keys; `form` is the fix for anything else."""
+    entries = read_entries(node, what, report, form or f"{what} may have: {', '.join(known)}")
     return None if entries is None else Block(entries, what, known, report)
 
 
-def read_entries(node: Node | None, what: str, report: Report) -> Mapping | None:
-    """Read a mapping whose keys are free, at least one."""
+def read_entries(
+    node: Node | None, what: str, report: Report, form: str = "write such as {name: value}"
+) -> Mapping | None:
+    """Read a mapping whose keys are free, at least one; `form` is the fix for anything else."""
     if isinstance(node, Mapping) and node.entries:
         return node
-    _report_other(node, f"{what} must be a mapping of names and values", "write such as {name: value}", report)
+    _report_other(node, f"{what} must be a mapping of names and values", form, report)
     return None
 
 
-def read_items(node: Node | None, what: str, report: Report) -> tuple[Node, ...]:
-    """Read a list with at least one item."""
+def read_items(node: Node | None, what: str, report: Report, if_empty: str = "give at least one") -> tuple[Node, ...]:
+    """Read a list with at least one item; `if_empty` is the fix for one without."""
     if isinstance(node, ListNode):
         if not node.items:
-            report.error("P020", node.span, f"{what} is empty", "give at least one, or remove the key")
+            report.error("P020", node.span, f"{what} is empty", if_empty)
         return node.items
     _report_other(node, f"{what} must be a list", "begin each item with -, or write [one, another]", report)
     return ()
 
 
-def read_text(node: Node | None, what: str, report: Report) -> str | None:
-    """Read text that is not blank; numbers and true/false want quotes."""
+def read_text(node: Node | None, what: str, report: Report, form: str = "") -> str | None:
+    """Read text that is not blank; `form` is the fix for anything else, else numbers and true/false want quotes."""
     if not isinstance(node, Scalar):
-        _report_other(node, f"{what} must be text", "write one word or line", report)
+        _report_other(node, f"{what} must be text", form or "write one word or line", report)
         return None
     if node.kind == "text" and node.text.strip():
         return node.text
     if node.kind in ("number", "boolean"):
         message = f"{what} must be text, and {printable_plain(node)} is {_KIND_NAMES[node.kind]}"
-        report.error("P023", node.span, message, f'put it in quotes: "{node.text}"')
+        report.error("P023", node.span, message, form or _in_quotes(node.text))
     else:
-        report.error("P020", node.span, f"{what} is empty", "write it out")
+        report.error("P020", node.span, f"{what} is empty", form or "write it out")
     return None
 
 
 def read_name(node: Node | None, what: str, report: Report) -> str | None:
     """Read a name: lower-case letters, digits, - and _."""
-    text = read_text(node, what, report)
+    form = _in_quotes(_as_name(node.text)) if isinstance(node, Scalar) and node.kind in _KIND_NAMES else ""
+    text = read_text(node, what, report, form)
     if text is None or _NAME.fullmatch(text):
         return text
     assert node is not None
-    fixed = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:100]
+    fixed = _as_name(text)
     hint = f'did you mean "{fixed}"?' if fixed else ""
     message = f"{what} may hold only lower-case letters, digits, - and _, not {quote(text)}"
     report.error("P016", node.span, message, hint)
@@ -101,27 +104,30 @@ def read_name(node: Node | None, what: str, report: Report) -> str | None:
 
 def read_choice(node: Node | None, what: str, options: Sequence[Option], report: Report) -> Option | None:
     """Read one of a few words."""
-    text = read_text(node, what, report)
+    form = f"write {', '.join(options[:-1])} or {options[-1]}"
+    text = read_text(node, what, report, form)
     if text is None:
         return None
     for option in options:
         if option == text:
             return option
     assert node is not None
-    listed = f"{', '.join(options[:-1])} or {options[-1]}"
-    report.error("P014", node.span, f"{what} cannot be {quote(text)}", did_you_mean(text, options) or f"write {listed}")
+    report.error("P014", node.span, f"{what} cannot be {quote(text)}", did_you_mean(text, options) or form)
     return None
 
 
-def read_number(node: Node | None, what: str, report: Report) -> Fraction | None:
-    """Read plain decimal."""
-    if isinstance(node, Scalar):
-        number = parse_decimal(node.text) if node.kind == "number" else None
-        if number is None:
-            report.error("P022", node.span, f"{what} must be a plain number, not {quote(node.text)}", "such as 0.5")
-        return number
-    _report_other(node, f"{what} must be a number", "such as 0.5", report)
-    return None
+def read_number(node: Node | None, what: str, report: Report, form: str = "write such as 0.5") -> Fraction | None:
+    """Read plain decimal; `form` is the fix for anything else."""
+    if not isinstance(node, Scalar):
+        _report_other(node, f"{what} must be a number", form, report)
+        return None
+    number = parse_decimal(node.text)
+    if number is not None and node.kind == "text":
+        report.error("P022", node.span, f"{what} must be a number, not text", f"write {node.text}, without quotes")
+        return None
+    if number is None:
+        report.error("P022", node.span, f"{what} must be a plain number, not {quote(node.text)}", form)
+    return number
 
 
 def read_once(name: str | None, span: Span, what: str, seen: dict[str, Span], report: Report) -> bool:
@@ -149,13 +155,21 @@ def printable_plain(node: Scalar) -> str:
     return quote(node.text)[1:-1]
 
 
+def _in_quotes(text: str) -> str:
+    return f'put it in quotes: "{text}"'
+
+
+def _as_name(text: str) -> str:
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:100]
+
+
 def _report_other(node: Node | None, message: str, hint: str, report: Report) -> None:
     if node is None or isinstance(node, Broken):
         return
     is_empty = isinstance(node, Scalar) and node.kind == "nothing"
     is_empty = is_empty or (isinstance(node, Mapping) and not node.entries)
     if is_empty:
-        report.error("P020", node.span, f"{message}, and this is empty", "write it out, or remove the key")
+        report.error("P020", node.span, f"{message}, and this is empty", hint)
     else:
         report.error("P022", node.span, f"{message}, not {_kind_of(node)}", hint)
 

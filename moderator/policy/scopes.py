@@ -13,9 +13,9 @@ from moderator.policy.yaml_tree import Sequence as ListNode
 SPEAKERS: tuple[Role, ...] = get_args(Role)
 
 
-def read_scope(node: Node | None, what: str, context: Context) -> Scope:
+def read_scope(node: Node | None, what: str, context: Context, form: str = "write such as {tenant: acme}") -> Scope:
     """Read a mapping of field -> text or list of texts, each exact or a prefix ending in `*`."""
-    entries = read_entries(node, what, context.report)
+    entries = read_entries(node, what, context.report, form)
     lines = (_read_line(key, value, context) for key, value in (entries.entries if entries else ()))
     return tuple(line for line in lines if line is not None)
 

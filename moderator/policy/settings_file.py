@@ -18,6 +18,7 @@ from moderator.policy.reading import (
     read_once,
     read_text,
 )
+from moderator.policy.scale import show
 from moderator.policy.yaml_tree import Node
 
 FORMAT = 1
@@ -58,26 +59,27 @@ def read_settings(tree: Node, report: Report) -> Settings | None:
 
 def _check_format(block: Block, report: Report) -> None:
     node = block.need("format", f"format: {FORMAT}")
-    number = read_number(node, "format", report)
+    form = f"this version knows format {FORMAT}"
+    number = read_number(node, "format", report, form)
     if node is not None and number is not None and number != Fraction(FORMAT):
-        message = f"format {number} is not known to this version"
-        report.error("P009", node.span, message, f"this version knows format {FORMAT}")
+        report.error("P009", node.span, f"format {show(number)} is not known to this version", form)
 
 
 def _read_days(node: Node | None, report: Report) -> int | None:
-    text = None if node is None else read_text(node, "exemption_limit", report)
+    form = "write such as 90 days"
+    text = None if node is None else read_text(node, "exemption_limit", report, form)
     if node is None or text is None:
         return None
     match = _DAYS.fullmatch(text)
     if match is None:
-        report.error("P014", node.span, f"exemption_limit cannot be {quote(text)}", "write such as 90 days")
+        report.error("P014", node.span, f"exemption_limit cannot be {quote(text)}", form)
         return None
     return int(match[1])
 
 
 def _read_fields(block: Block, report: Report) -> dict[str, Presence]:
     node = block.need("fields", "what rules may match on, such as {speaker: always, tenant: always}")
-    entries = read_entries(node, "fields", report)
+    entries = read_entries(node, "fields", report, "write such as {speaker: always, tenant: always}")
     fields: dict[str, Presence] = {}
     for key, value in entries.entries if entries else ():
         presence = read_choice(value, f"the field {key.text}", _PRESENCES, report)

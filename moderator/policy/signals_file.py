@@ -24,6 +24,7 @@ from moderator.policy.yaml_tree import Node, Scalar
 
 _KEYS = ("about", "from", "scale", "good", "plausible", "lowest_of", "highest_of")
 _SCALE_KEYS = ("multiply", "add", "low", "high", "unit")
+_CALIBRATIONS_FORM = "write such as {name-of-the-model: calibration/name.json}"
 _GOOD: tuple[Literal["high", "low"], ...] = ("high", "low")
 _PICKS: tuple[Literal["lowest", "highest"], ...] = ("lowest", "highest")
 
@@ -47,7 +48,8 @@ def read_signals(tree: Node, report: Report) -> SignalsFile:
     if block is None:
         return SignalsFile({}, {})
     node = block.need("signals", "signals: {safety: {about: …, from: …, scale: …, good: high}}")
-    entries = read_entries(node, "signals", report)
+    form = "write such as {safety: {about: …, from: …, scale: …, good: high}}"
+    entries = read_entries(node, "signals", report, form)
     blocks = {key: _signal_block(key, value, report) for key, value in (entries.entries if entries else ())}
     plain = {key.text: _read_signal(key, each, report) for key, each in blocks.items() if not _is_derived(each)}
     derived = {key.text: _read_derived(key, each, plain, report) for key, each in blocks.items() if _is_derived(each)}
@@ -56,7 +58,7 @@ def read_signals(tree: Node, report: Report) -> SignalsFile:
 
 
 def _read_calibrations(node: Node | None, report: Report) -> dict[str, Scalar]:
-    entries = None if node is None else read_entries(node, "calibrations", report)
+    entries = None if node is None else read_entries(node, "calibrations", report, _CALIBRATIONS_FORM)
     found: dict[str, Scalar] = {}
     for key, value in entries.entries if entries else ():
         text = read_text(value, f"the calibration of {key.text}", report)
@@ -121,7 +123,7 @@ def _read_derived(key: Scalar, block: Block | None, plain: Names[str, Signal | N
 def _read_members(
     node: Node | None, what: str, plain: Names[str, Signal | None], report: Report
 ) -> tuple[Signal, ...] | None:
-    items = read_items(node, what, report)
+    items = read_items(node, what, report, "give two or more")
     names = [read_text(item, f"a signal of {what}", report) for item in items]
     if node is not None and items and len(set(names)) < len(names) + (len(names) == 1):
         report.error("P035", node.span, f"{what} chooses among two or more signals, each once", "mend the list")
@@ -142,7 +144,7 @@ def _member(node: Node, name: str, plain: Names[str, Signal | None], report: Rep
 def _read_scale(node: Node | None, report: Report) -> Scale | None:
     if isinstance(node, Scalar) and node.text == "none":
         return Scale()
-    block = read_block(node, "scale", _SCALE_KEYS, report)
+    block = read_block(node, "scale", _SCALE_KEYS, report, "write such as {low: 0, high: 1}, or none")
     if block is None:
         return None
     ends = _read_ends(block, "scale", report)

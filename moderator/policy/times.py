@@ -18,13 +18,15 @@ _WITHOUT_ZONE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0
 _TIME = re.compile(_WITHOUT_ZONE.pattern + r"(Z|[+-][0-9]{2}:[0-9]{2})")
 _TIME_FORMS = "write such as 2026-10-01, or 2026-10-01T09:00:00Z"
 _ROLLOUT = re.compile(rf"([0-9.]+)% of ({'|'.join(UNITS)})")
+_ROLLOUT_FORMS = f"write such as 25% of users; 0.01% to 100% of {', '.join(UNITS[:-1])} or {UNITS[-1]}"
 _BUDGET = re.compile(r"at most ([0-9.]+)%")
+_BUDGET_FORM = "write such as at most 1.5%"
 _HUNDRED = 100
 
 
 def read_time(node: Node | None, what: str, report: Report) -> int | None:
     """Read a date (00:00 UTC) or a date and time with a zone, in milliseconds since 1970."""
-    text = None if node is None else read_text(node, what, report)
+    text = None if node is None else read_text(node, what, report, _TIME_FORMS)
     if node is None or text is None:
         return None
     whole = f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text
@@ -45,29 +47,29 @@ def read_rollout(node: Node | None, seed: Node | None, rule_id: str, report: Rep
         if seed is not None:
             report.error("P043", seed.span, "there is a rollout_seed and no rollout", "remove it, or add a rollout")
         return None
-    text = read_text(node, "rollout", report)
+    text = read_text(node, "rollout", report, _ROLLOUT_FORMS)
     match = None if text is None else _ROLLOUT.fullmatch(text)
     percent = parse_decimal(match[1]) if match else None
     if text is None:
         return None
     if match is None or percent is None or not 0 < percent <= _HUNDRED or _HUNDRED % percent.denominator:
-        hint = f"write such as 25% of users; 0.01% to 100% of {', '.join(UNITS[:-1])} or {UNITS[-1]}"
-        report.error("P043", node.span, f"rollout cannot be {quote(text)}", hint)
+        report.error("P043", node.span, f"rollout cannot be {quote(text)}", _ROLLOUT_FORMS)
         return None
     return Rollout(percent, cast("RolloutUnit", match[2]), own_seed or rule_id, own_seed is not None)
 
 
 def read_budget(node: Node | None, report: Report) -> Fraction | None:
     """Read `{flag_share: at most P%}` as a percentage."""
-    block = None if node is None else read_block(node, "budget", ("flag_share",), report)
+    form = "write such as {flag_share: at most 1.5%}"
+    block = None if node is None else read_block(node, "budget", ("flag_share",), report, form)
     value = None if block is None else block.need("flag_share", "flag_share: at most 1.5%")
-    text = None if value is None else read_text(value, "flag_share", report)
+    text = None if value is None else read_text(value, "flag_share", report, _BUDGET_FORM)
     if value is None or text is None:
         return None
     match = _BUDGET.fullmatch(text)
     percent = parse_decimal(match[1]) if match else None
     if percent is None or not 0 < percent <= _HUNDRED:
-        report.error("P045", value.span, f"flag_share cannot be {quote(text)}", "write such as at most 1.5%")
+        report.error("P045", value.span, f"flag_share cannot be {quote(text)}", _BUDGET_FORM)
         return None
     return percent
 

@@ -23,6 +23,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from moderator.policy.directives import without_directives
 from moderator.policy.problems import Problem, Report, SourceFile, Span, quote
 from moderator.policy.unseen import find_unseen
 
@@ -33,7 +34,6 @@ MAX_CHARACTERS = 200_000
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
-_HARMLESS_DIRECTIVE = ["%YAML", "1.2"]
 _NUMBER = re.compile(
     r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
     r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -121,27 +121,12 @@ def _check_length(file: SourceFile) -> None:
             raise _TooMuchError(Span(file, number, 1, 1), message, "split the file")
 
 
-def _without_directives(file: SourceFile, report: Report) -> str:
-    """Report directives, whose place the parser does not tell, and give the text with comments instead of them."""
-    lines = list(file.lines)
-    is_before_content = True
-    for index, line in enumerate(lines):
-        if is_before_content and line.startswith("%"):
-            lines[index] = f"#{line[1:]}"
-            if line.split() != _HARMLESS_DIRECTIVE:
-                span = Span(file, index + 1, 1, len(line))
-                report.error("P005", span, "YAML directives are not used here", "remove this line")
-        elif line.strip() and not line.startswith("#"):
-            is_before_content = line.startswith("...")
-    return "\n".join(lines)
-
-
 class _Composer:
     def __init__(self, file: SourceFile, report: Report) -> None:
         self._file = file
         self._report = report
         self._nodes = 0
-        self._events: Iterator[Event] = iter(YAML(typ="safe", pure=True).parse(_without_directives(file, report)))
+        self._events: Iterator[Event] = iter(YAML(typ="safe", pure=True).parse(without_directives(file, report)))
 
     def compose(self) -> Node:
         root: Node | None = None

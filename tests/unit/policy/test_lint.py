@@ -1,10 +1,12 @@
+import json
 from pathlib import Path
+from time import process_time
 
 import pytest
 
 from moderator.policy.event_time import parse_time_ms
 from moderator.policy.loader import check_folder
-from tests.unit.policy.folders import a_folder, a_policy, a_rule, codes_of, problems_of
+from tests.unit.policy.folders import SIGNALS, a_calibration, a_folder, a_policy, a_rule, codes_of, problems_of
 
 
 def codes(folder: Path, when: str, more: str = "") -> list[str]:
@@ -155,6 +157,21 @@ def test_a_rule_that_another_covers_is_warned_of(
     assert ("chat-safety/wide" in covering) is is_covered
 
 
+def test_many_rules_of_several_comparisons_are_compared_at_once(tmp_path: Path) -> None:
+    whens = [
+        f"all: [safety: below 0.{cut}, any: [helpfulness: below {cut / 25}, correctness: below {3 - cut / 40}],"
+        f" any: [helpfulness: above 1.{cut}, correctness: above 0.{cut}, honesty: in the lowest {cut % 40 + 1}%]]"
+        for cut in range(11, 91)
+    ]
+    rules = [a_rule(when, name=f"rule-{number}") for number, when in enumerate(whens)]
+    folder = a_folder(tmp_path, a_policy(*rules))
+    began = process_time()
+
+    check_folder(folder)
+
+    assert process_time() - began < 1
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -191,6 +208,26 @@ def test_an_exception_that_can_spare_nothing_is_warned_of(tmp_path: Path, more: 
 def test_a_limit_finer_than_the_noise_is_warned_of(tmp_path: Path, limit: str, found: list[str]) -> None:
     # 0.01 of a reward is 0.05 points
     assert codes(tmp_path, f"helpfulness: below {limit}") == found
+
+
+@pytest.mark.parametrize(
+    ("noise", "phrase", "hint"),
+    [
+        (0.01, "below 0.01", "write below 0.05"),
+        (0.01, "at least 3.99", "write at least 3.95"),
+        (0.3, "below 3.5", "write below 3"),
+        (0.9, "below 0.5", "no limit on its scale is coarse enough"),
+    ],
+)
+def test_a_limit_that_the_noise_bears_is_named_within_the_scale(
+    tmp_path: Path, noise: float, phrase: str, hint: str
+) -> None:
+    signals = SIGNALS.replace("multiply: 5, add: -0.5, low: 0, high: 4", "low: 0, high: 1") if noise > 0.3 else SIGNALS
+    calibration = json.dumps(a_calibration(noise={"helpsteer-helpfulness": noise}))
+
+    folder = a_folder(tmp_path, a_policy(a_rule(f"helpfulness: {phrase}")), signals=signals, calibration=calibration)
+
+    assert [problem.hint for problem in problems_of(folder) if problem.code == "P038"] == [hint]
 
 
 @pytest.mark.parametrize(("now", "found"), [("2026-12-31T23:59:59Z", []), ("2027-01-01T00:00:00Z", ["P044"])])
