@@ -6,7 +6,6 @@ from itertools import combinations, product
 from moderator.policy.calibration_lint import check_calibrated
 from moderator.policy.event_time import iso_utc
 from moderator.policy.inclusion import can_both_fit
-from moderator.policy.logic import compile_rule
 from moderator.policy.model import (
     Calibration,
     Condition,
@@ -20,10 +19,8 @@ from moderator.policy.model import (
 )
 from moderator.policy.percent import bounds_beside
 from moderator.policy.problems import Report, quote
-from moderator.policy.reach import all_verdicts
+from moderator.policy.reach import bound, ranges_of
 
-_MAX_COMBINATIONS = 4_096
-"""A rule with more score ranges than this is not searched."""
 _OPPOSITE = {
     "below": "above",
     "above": "below",
@@ -105,15 +102,15 @@ def _check_reach(rule: Rule, calibration: Calibration | None, report: Report) ->
         message = f"this rule can never match: {_need(first)} and {_need(second)}"
         report.error("P051", first.span, message, 'should these stand under "any:"?')
         return
-    verdicts = all_verdicts(rule.conditions, calibration, _MAX_COMBINATIONS)
-    if verdicts is None:
+    bounded = bound(rule, calibration)
+    ranges = ranges_of(bounded) if bounded else None
+    if bounded is None or ranges is None:
         return
-    holds = compile_rule(rule)
-    outcomes = {holds(held) for held in verdicts}
-    if True not in outcomes:
+    said = ranges.said(bounded)
+    if not said.holds:
         message = "this rule can never match: no scores satisfy it"
         report.error("P051", rule.conditions[0].span, message, "mend or remove the rule")
-    elif False not in outcomes:
+    elif not said.fails:
         message = "this rule matches whatever the scores are"
         report.error("P050", rule.conditions[0].span, message, "mend or remove the rule")
 
