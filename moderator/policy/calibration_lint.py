@@ -63,9 +63,7 @@ def _check_fineness(
 
 
 def _step_of(limit: Fraction) -> Fraction:
-    """Give the greatest of 0.5, 0.2, 0.1, 0.05, ... of which the limit is a multiple; 1 for whole numbers."""
-    if limit.denominator == 1:
-        return Fraction(1)
+    """Give the greatest of 500, 200, 100, ... 0.5, 0.2, 0.1, ... of which the limit is a multiple."""
     return next(step for step in _steps() if (limit / step).denominator == 1)
 
 
@@ -73,10 +71,12 @@ def _rounder(limit: Fraction, noise: Fraction, scale: Scale) -> Fraction | None:
     """Give the nearest limit that the noise bears between the ends of the scale; None where none lies there."""
     assert scale.low is not None
     assert scale.high is not None
-    step = next((step for step in reversed(_steps()) if step >= noise), Fraction(1))
+    step = next((step for step in reversed(_steps()) if step >= noise), None)
+    if step is None:
+        return None
     least, greatest = floor(scale.low / step) + 1, ceil(scale.high / step) - 1
     return min(max(round(limit / step), least), greatest) * step if least <= greatest else None
 
 
 def _steps() -> list[Fraction]:
-    return [Fraction(first, 10**decimals) for decimals in range(1, 7) for first in _FIRST_STEPS]
+    return [first * Fraction(10) ** power for power in range(2, -7, -1) for first in _FIRST_STEPS]

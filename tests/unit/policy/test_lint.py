@@ -211,23 +211,41 @@ def test_a_limit_finer_than_the_noise_is_warned_of(tmp_path: Path, limit: str, f
 
 
 @pytest.mark.parametrize(
-    ("noise", "phrase", "hint"),
+    ("noise", "written", "better"),
     [
-        (0.01, "below 0.01", "write below 0.05"),
-        (0.01, "at least 3.99", "write at least 3.95"),
-        (0.3, "below 3.5", "write below 3"),
-        (0.9, "below 0.5", "no limit on its scale is coarse enough"),
+        (0.01, "below 0.01", "below 0.05"),
+        (0.01, "at least 3.99", "at least 3.95"),
+        (0.2, "below 0.5", "below 1"),
+        (0.3, "below 3", "below 2"),
     ],
 )
 def test_a_limit_that_the_noise_bears_is_named_within_the_scale(
-    tmp_path: Path, noise: float, phrase: str, hint: str
+    tmp_path: Path, noise: float, written: str, better: str
 ) -> None:
-    signals = SIGNALS.replace("multiply: 5, add: -0.5, low: 0, high: 4", "low: 0, high: 1") if noise > 0.3 else SIGNALS
     calibration = json.dumps(a_calibration(noise={"helpsteer-helpfulness": noise}))
+    rules = [a_rule(f"helpfulness: {phrase}", name=name) for name, phrase in (("a", written), ("b", better))]
 
-    folder = a_folder(tmp_path, a_policy(a_rule(f"helpfulness: {phrase}")), signals=signals, calibration=calibration)
+    found = problems_of(a_folder(tmp_path, a_policy(*rules), calibration=calibration))
 
-    assert [problem.hint for problem in problems_of(folder) if problem.code == "P038"] == [hint]
+    assert [problem.hint for problem in found if problem.code in ("P038", "P055")] == [f"write {better}"]
+
+
+def test_where_the_noise_is_as_wide_as_the_scale_no_limit_is_named(tmp_path: Path) -> None:
+    calibration = json.dumps(a_calibration(noise={"helpsteer-helpfulness": 0.6}))
+
+    (found,) = problems_of(a_folder(tmp_path, a_policy(a_rule("helpfulness: below 2")), calibration=calibration))
+
+    assert (found.code, found.hint) == ("P038", "no limit on its scale is coarse enough")
+
+
+def test_a_whole_number_may_be_too_fine_for_a_long_scale(tmp_path: Path) -> None:
+    signals = SIGNALS.replace("multiply: 5, add: -0.5, low: 0, high: 4", "multiply: 100, low: 0, high: 100")
+    calibration = json.dumps(a_calibration(noise={"helpsteer-helpfulness": 0.04}))
+    rules = [a_rule(f"helpfulness: below {limit}", name=f"below-{limit}") for limit in (30, 31)]
+
+    found = problems_of(a_folder(tmp_path, a_policy(*rules), signals=signals, calibration=calibration))
+
+    assert [problem.hint for problem in found if problem.code == "P038"] == ["write below 30"]
 
 
 @pytest.mark.parametrize(("now", "found"), [("2026-12-31T23:59:59Z", []), ("2027-01-01T00:00:00Z", ["P044"])])
