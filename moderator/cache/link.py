@@ -6,7 +6,8 @@ absent one costs a deadline every few seconds and not every window. The first ca
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -28,6 +29,23 @@ PIECE_KEYS = 256
 """Keys of one call: what one piece brings is kept when the next is past the deadline."""
 WRITE_DEADLINES = 5
 """Nothing waits for a write, but it holds up the thread that makes it."""
+
+_OPTIONS: Final = (
+    "db",
+    "username",
+    "password",
+    "client_name",
+    "health_check_interval",
+    "socket_keepalive",
+    "ssl_ca_certs",
+    "ssl_ca_path",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_password",
+    "ssl_cert_reqs",
+    "ssl_check_hostname",
+)
+"""What an address may ask of the client; others would undo what we rest on: deadlines, bytes as values, no retries."""
 
 Reply = TypeVar("Reply")
 Item = TypeVar("Item")
@@ -142,21 +160,29 @@ def pieces(items: list[Item]) -> Iterator[list[Item]]:
 
 def _connect(settings: RedisSettings) -> Redis:
     assert settings.url is not None
+    url = settings.url.get_secret_value()
     deadline_s = settings.deadline_ms / 1_000
     try:
+        _refuse_other_options(url)
         client = Redis.from_url(
-            settings.url.get_secret_value(),
+            url,
             protocol=2,  # any server's, and no handshake that sends back a password in its error
             socket_timeout=deadline_s,
             socket_connect_timeout=deadline_s,
             retry=Retry(NoBackoff(), 0),
         )
         client.connection_pool.make_connection()  # connects to nothing, but refuses unknown options
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RedisError):
         raise ConfigurationError(
-            "`MODERATOR_REDIS__URL` cannot be used: give redis://user:password@host:port/database"
+            "`MODERATOR_REDIS__URL` cannot be used: give redis://user:password@host:port/database; "
+            f"the options that it may have after a `?` are {', '.join(_OPTIONS)}"
         ) from None
     return client
+
+
+def _refuse_other_options(url: str) -> None:
+    if parse_qs(urlsplit(url).query, keep_blank_values=True).keys() - set(_OPTIONS):
+        raise ValueError
 
 
 def _setter(values: list[tuple[str, bytes]], ttl_s: int) -> Callable[[Redis], list[Exception]]:

@@ -15,6 +15,8 @@ NESTING = "__"
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\](?=:)|[^\s:/\[\]]+)(:(?P<port>\d{1,5}))?")
 _DEFAULT_PORT = 9092
 _LAST_PORT = 65_535
+_DAY_S = 86_400
+_TEN_YEARS_S = 3_650 * _DAY_S
 
 
 class _Part(BaseModel):
@@ -39,7 +41,8 @@ class KafkaSettings(_Part):
         description="One transaction per window, or flush then commit (duplicates possible, losses never).",
     )
     start_at: Literal["earliest", "latest"] = Field(
-        "earliest", description="Where a group begins that has committed nothing yet: at the oldest event, or at the end."
+        "earliest",
+        description="Where a group begins that has committed nothing yet: at the oldest event, or at the end.",
     )
     instance_id: str | None = Field(
         None,
@@ -100,9 +103,12 @@ class RedisSettings(_Part):
     url: SecretStr | None = Field(
         None, description="redis:// or rediss:// address; unset: scores are cached in memory, verdicts nowhere."
     )
-    deadline_ms: int = Field(100, gt=0, description="A look-up that takes longer is a miss.")
-    score_ttl_s: int = Field(7 * 86_400, gt=0, description="How long a score is kept.")
-    verdict_ttl_s: int = Field(86_400, gt=0, description="How long a verdict can be asked for by event id.")
+    # five deadlines, a write's, hold up polling, and a member that does not poll for 120 s is put out of its group
+    deadline_ms: int = Field(100, gt=0, le=10_000, description="A look-up that takes longer is a miss.")
+    score_ttl_s: int = Field(7 * 86_400, gt=0, le=_TEN_YEARS_S, description="How long a score is kept.")
+    verdict_ttl_s: int = Field(
+        86_400, gt=0, le=_TEN_YEARS_S, description="How long a verdict can be asked for by event id."
+    )
 
     @field_validator("url")
     @classmethod
@@ -221,6 +227,7 @@ class Settings(BaseSettings):
     drain_timeout_s: float = Field(
         30.0,
         gt=0,
+        le=_DAY_S,
         description="How long to finish the windows in flight after SIGTERM; the rest is left to the next owner.",
     )
 

@@ -285,10 +285,28 @@ def test_a_wrong_password_is_an_outage_that_does_not_show_it(own_redis: LocalRed
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://host:hunter2/0", "redis://host:1/0?hunter2=1", "redis://host:1/0?socket_timeout=hunter2"]
+    "url",
+    [
+        "redis://host:hunter2/0",
+        "redis://host:1/0?hunter2=1",
+        "redis://host:1/0?db=hunter2",
+        "redis://host:1/0?socket_timeout=9",
+        "redis://host:1/0?retry=5",
+        "redis://host:1/0?protocol=9",
+        "redis://host:1/0?decode_responses=1",
+        "rediss://host:1/0?ssl_cert_reqs=hunter2",
+    ],
 )
 def test_an_address_that_cannot_be_used_stops_start_up_and_is_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError, match="MODERATOR_REDIS__URL") as caught:
         Outage(url)
 
     assert "hunter2" not in str(caught.value)
+
+
+def test_an_address_may_carry_options_that_leave_the_deadline_alone(own_redis: LocalRedis) -> None:
+    outage = Outage(f"{own_redis.url}?db=1&health_check_interval=30&client_name=moderator")
+
+    outage.cache.put_many({"key": SCORES})
+
+    assert outage.look_up()[0] == [SCORES]

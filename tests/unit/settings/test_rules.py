@@ -78,6 +78,24 @@ def test_waits_are_positive_and_finite(value: str) -> None:
         load_settings(environ={"MODERATOR_DRAIN_TIMEOUT_S": value})
 
 
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("REDIS__DEADLINE_MS", 10_000),
+        ("REDIS__SCORE_TTL_S", 315_360_000),
+        ("REDIS__VERDICT_TTL_S", 315_360_000),
+        ("DRAIN_TIMEOUT_S", 86_400),
+    ],
+)
+def test_times_are_no_longer_than_what_is_given_them_can_wait(name: str, most: int) -> None:
+    variable = f"MODERATOR_{name}"
+
+    load_settings(environ={variable: str(most)})
+
+    with pytest.raises(ConfigurationError, match=rf"{variable}.*less than or equal to {most}"):
+        load_settings(environ={variable: str(most + 1)})
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().http.port = 9  # type: ignore[misc]
