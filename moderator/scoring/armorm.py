@@ -32,6 +32,7 @@ from moderator.scoring.limits import input_tokens
 from moderator.scoring.packing import Text, gather, plan_packs
 from moderator.scoring.passes import lay_out
 from moderator.scoring.rendering import Renderer, Rendering
+from moderator.scoring.rotary import check_frequencies
 
 
 class ArmoRMOutput(NamedTuple):
@@ -145,6 +146,24 @@ class ArmoRMModel(nn.Module):
         return ArmoRMOutput(rewards, gating, weights, (rewards * weights).sum(-1))
 
 
+def build_model(config: ArmoRMConfig, where: str) -> ArmoRMModel:
+    """Build the network without its weights, but with rotary frequencies, which are no part of a checkpoint.
+
+    Raises:
+        ConfigurationError: there can be no such network; the text names `where`, the file that describes it.
+    """
+    try:
+        with torch.device("meta"):
+            model = ArmoRMModel(config)
+        model.model.rotary_emb = LlamaRotaryEmbedding(config.backbone)
+    except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{where}: no such backbone can be built: {reason}") from error
+    assert config.backbone.head_dim is not None
+    check_frequencies(model, config.backbone.head_dim, where)
+    return model
+
+
 class ArmoRM:
     """A loaded ArmoRM model: conversations in, scores out. One thread owns it."""
 
@@ -246,7 +265,7 @@ class ArmoRM:
 
 
 def _load(checkpoint: Checkpoint, dtype: str | torch.dtype, device: torch.device) -> tuple[ArmoRMModel, str]:
-    model = _empty(checkpoint, device)
+    model = build_model(checkpoint.config, str(checkpoint.folder / "config.json"))
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
 
     def place(name: str, tensor: torch.Tensor, stored: torch.dtype) -> torch.Tensor:
@@ -263,20 +282,5 @@ def _load(checkpoint: Checkpoint, dtype: str | torch.dtype, device: torch.device
     except torch.OutOfMemoryError as error:
         raise ConfigurationError(f"device `{device}` has too little memory for {checkpoint.folder}") from error
     model.load_state_dict(loaded.tensors, assign=True)
+    model.model.rotary_emb.to(device)
     return model.requires_grad_(requires_grad=False), loaded.fingerprint
-
-
-def _empty(checkpoint: Checkpoint, device: torch.device) -> ArmoRMModel:
-    """Build the model on the meta device, with rotary frequencies, which are no part of a checkpoint."""
-    where = checkpoint.folder / "config.json"
-    try:
-        with torch.device("meta"):
-            model = ArmoRMModel(checkpoint.config)
-        rotary = LlamaRotaryEmbedding(checkpoint.config.backbone)
-    except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
-        reason = " ".join(str(error).split())
-        raise ConfigurationError(f"{where}: no such backbone can be built: {reason}") from error
-    if not torch.isfinite(rotary.inv_freq).all():
-        raise ConfigurationError(f"{where}: `rope_parameters` or `rope_scaling` give frequencies that are not finite")
-    model.model.rotary_emb = rotary.to(device)
-    return model

@@ -11,6 +11,7 @@ from transformers.activations import ACT2FN
 from moderator.errors import ConfigurationError
 from moderator.objectives import label_names
 from moderator.scoring.config import SIZES, last_line, whole
+from moderator.scoring.rotary import check_kind
 
 Scale = Literal["raw", "sigmoid", "softmax"]
 
@@ -59,6 +60,12 @@ class ClassifierConfig:
     def is_encoder(self) -> bool:
         """Each token sees those after it too."""
         return self.network.model_type in ENCODERS
+
+    @property
+    def head_size(self) -> int:
+        """Numbers of an attention head; what the file says of it, encoders do not read."""
+        even = int(self.network.hidden_size // self.network.num_attention_heads)
+        return even if self.is_encoder else getattr(self.network, "head_dim", even)
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any], where: str = "config.json") -> "ClassifierConfig":
@@ -129,11 +136,7 @@ def _check(config: PretrainedConfig, where: str) -> None:
     padding = config.pad_token_id
     if (padding is None and config.model_type == "roberta") or (padding or 0) not in range(config.vocab_size):
         raise ConfigurationError(f"{where}: `pad_token_id` is `{padding}`, which is no token")
-    rope = getattr(config, "rope_parameters", None) or {}
-    if rope.get("rope_type") == "longrope":
-        raise ConfigurationError(
-            f"{where}: `rope_type` is `longrope`: its frequencies would depend on what else is in a pass"
-        )
+    check_kind(config, where)
 
 
 def _scale(fields: Mapping[str, Any], labels: int, where: str) -> Scale:

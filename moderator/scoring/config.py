@@ -12,6 +12,7 @@ from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES
+from moderator.scoring.rotary import check_kind
 
 SIZES: Final = (
     "vocab_size",
@@ -121,6 +122,7 @@ def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:
     if (config.rope_parameters or {}).get("rope_theta") != theta:
         raise ConfigurationError(f"{where}: `rope_theta` is {theta}, but this transformers release would use another")
     _check_heads(config, where)
+    check_kind(config, where)
     if config.hidden_act not in ACT2FN:
         raise ConfigurationError(f"{where}: `hidden_act` is `{config.hidden_act}`, which is no activation")
     return config

@@ -13,6 +13,7 @@ from moderator.scoring import attention
 from moderator.scoring.checkpoint import load_weights
 from moderator.scoring.classifier_config import DECODERS, ClassifierConfig
 from moderator.scoring.device import choose_dtype, prepare_device
+from moderator.scoring.rotary import check_frequencies
 
 _HEADS: Final = {
     **dict.fromkeys(DECODERS, ("score",)),
@@ -49,8 +50,7 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
     except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{where}: no such network can be built: {reason}") from error
-    if not all(torch.isfinite(buffer).all() for buffer in network.buffers() if buffer.is_floating_point()):
-        raise ConfigurationError(f"{where}: the positions' frequencies are not finite")
+    check_frequencies(network, config.head_size, where)
     network.train(mode=False)
     return network
 

@@ -11,7 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import is_classifier
-from moderator.scoring.armorm import ArmoRM, ArmoRMModel
+from moderator.scoring.armorm import ArmoRM, build_model
 from moderator.scoring.checkpoint import Location, fingerprint, locate, open_checkpoint, read_config, read_tokenizer
 from moderator.scoring.classifier import Classifier
 from moderator.scoring.classifier_config import ClassifierConfig, Scale
@@ -105,8 +105,7 @@ def _open_armorm(location: Location, path: str | os.PathLike[str], max_input_tok
     backbone = checkpoint.config.backbone
     positions = backbone.max_position_embeddings
     renderer = Renderer(checkpoint.tokenizer, input_tokens(max_input_tokens, positions))
-    with torch.device("meta"):
-        network = ArmoRMModel(checkpoint.config)
+    network = build_model(checkpoint.config, str(location.folder / "config.json"))
 
     def load(settings: ModelSettings, device: torch.device) -> ArmoRM:
         return ArmoRM.from_pretrained(path, dtype=settings.dtype, device=device, max_input_tokens=max_input_tokens)

@@ -20,6 +20,14 @@ from moderator.scoring.packing import Layout
 from moderator.settings import ModelSettings
 from tests import tiny_classifiers
 
+LINEAR = {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}
+LONGROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 1e4,
+    "short_factor": [1.0, 1.0],
+    "long_factor": [2.0, 2.0],
+    "original_max_position_embeddings": 64,
+}
 FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gemma", "bert", "roberta", "modernbert")
 CONVERSATIONS = [
     [Turn("user", text)]
@@ -318,20 +326,19 @@ def test_a_misshapen_key_is_named_with_both_shapes(written: Callable[..., Path],
         ("bert", {"id2label": {"1": "a"}}, "`id2label` must give 1 different names, numbered from 0"),
         ("bert", {"id2label": []}, "`id2label` must map numbers to names"),
         ("bert", {"vocab_size": 50}, "is beyond the model's `vocab_size` 50"),
-        ("llama", {"rope_parameters": {"rope_type": "nope", "rope_theta": 1.0}}, "config.json"),
+        ("llama", {"rope_parameters": {"rope_type": "nope", "rope_theta": 1.0}}, "`rope_type` is `nope`, which"),
+        ("llama", {"rope_parameters": LONGROPE}, "`rope_type` is `longrope`: its"),
         (
-            "llama",
-            {
-                "rope_parameters": {
-                    "rope_type": "longrope",
-                    "rope_theta": 1e4,
-                    "short_factor": [1.0, 1.0],
-                    "long_factor": [2.0, 2.0],
-                    "original_max_position_embeddings": 64,
-                }
-            },
+            "modernbert",
+            {"rope_parameters": dict.fromkeys(("full_attention", "sliding_attention"), LONGROPE)},
             "`rope_type` is `longrope`: its",
         ),
+        (
+            "qwen2",
+            {"rope_parameters": LINEAR | {"partial_rotary_factor": 0.5}},
+            "give frequencies for heads of 2, but the model's are of 4",
+        ),
+        ("modernbert", {"head_dim": 0.5}, "give frequencies for heads of 2, but the model's are of 4"),
     ],
 )
 def test_what_cannot_be_loaded_is_named(

@@ -16,10 +16,18 @@ from moderator.errors import ConfigurationError
 from moderator.scoring import checkpoint
 from moderator.scoring.armorm import ArmoRM
 from moderator.scoring.config import ArmoRMConfig
+from moderator.scoring.opening import open_model
 from tests import tiny_armorm
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+LONGROPE = {
+    "type": "longrope",
+    "factor": 2.0,
+    "short_factor": [1.0] * 4,
+    "long_factor": [2.0] * 4,
+    "original_max_position_embeddings": 64,
+}
 CHAT = [[{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello!"}]]
 
 
@@ -348,7 +356,12 @@ def test_a_damaged_file_is_named(copied: Path, name: str, content: str) -> None:
         ({"rope_theta": -1}, "`rope_theta`"),
         ({"rope_theta": "big"}, "`rope_theta`"),
         ({"rope_theta": 10**400}, "`rope_theta`"),
-        ({"rope_scaling": {"type": "magic"}}, "magic"),
+        ({"rope_scaling": {"type": "magic"}}, "`rope_type` is `magic`, which transformers does not know"),
+        ({"rope_scaling": LONGROPE}, "`rope_type` is `longrope`: its frequencies would depend on what"),
+        (
+            {"rope_scaling": {"type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}},
+            "give frequencies for heads of 4, but the model's are of 8",
+        ),
         ({"rope_scaling": {"type": "linear", "factor": 0}}, "`rope_scaling` give frequencies that are not finite"),
         ({"rope_scaling": {"type": "linear", "factor": "x"}}, "no such backbone can be built"),
         ({"gating_temperature": 10**400}, "`gating_temperature`"),
@@ -368,6 +381,9 @@ def test_a_wrong_config_names_the_field(copied: Path, changes: dict[str, Any], p
 
     assert text.startswith(str(copied / "config.json"))
     assert problem in text
+    with pytest.raises(ConfigurationError) as raised:
+        open_model(copied)
+    assert str(raised.value) == text
 
 
 @pytest.mark.parametrize(
