@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Literal
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -34,6 +34,7 @@ MAX_CHARACTERS = 200_000
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+_ESCAPE_BEYOND = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
 _NUMBER = re.compile(
     r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
     r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -99,8 +100,8 @@ def _parse(file: SourceFile, report: Report) -> Node | None:
         report.error("P007", error.span, error.message, error.hint)
     except MarkedYAMLError as error:
         report.error("P004", *_explained(file, error))
-    except (YAMLError, ValueError) as error:
-        report.error("P004", file.name, f"not valid YAML: {quote(str(error).splitlines()[0])}")
+    except (ValueError, OverflowError):  # of `chr`, the one thing that the parser leaves to Python
+        report.error("P004", _escape_beyond(file), "not valid YAML: this is no character", r"the last is \U0010FFFF")
     return None
 
 
@@ -246,6 +247,11 @@ def _kind_of(plain: str) -> Literal["text", "number", "boolean", "nothing"]:
     if plain in _BOOLEANS:
         return "boolean"
     return "number" if _NUMBER.fullmatch(plain) else "text"
+
+
+def _escape_beyond(file: SourceFile) -> Span:
+    places = ((number, _ESCAPE_BEYOND.search(line)) for number, line in enumerate(file.lines, start=1))
+    return next(Span(file, number, found.start() + 1, len(found[0])) for number, found in places if found)
 
 
 def _explained(file: SourceFile, error: MarkedYAMLError) -> tuple[Span | str, str, str]:

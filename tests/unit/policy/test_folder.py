@@ -200,6 +200,13 @@ def test_a_directive_is_refused_wherever_the_parser_would_take_it(tmp_path: Path
     ]
 
 
+@pytest.mark.parametrize("escape", [r"\U00110000", r"\UFFFFFFFF"])
+def test_an_escape_beyond_the_last_character_is_placed(tmp_path: Path, escape: str) -> None:
+    (problem,) = problems_of(a_folder(tmp_path, a_policy(head=f'applies_to: {{tenant: "a{escape}"}}')))
+
+    assert (problem.code, str(problem.span)) == ("P004", f"{POLICY}:4:24")
+
+
 def test_the_version_of_yaml_that_is_read_may_be_named(tmp_path: Path) -> None:
     assert codes_of(a_folder(tmp_path, f"%YAML 1.2\n---\n{a_policy()}")) == []
 
