@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import io
 import os
 import sys
 import traceback
@@ -18,6 +17,7 @@ from moderator.cli.model import app as model
 from moderator.cli.policy import app as policy
 from moderator.cli.run import run
 from moderator.cli.score import score
+from moderator.cli.streams import guard_streams
 from moderator.cli.topics import app as topics
 from moderator.errors import BrokerUnavailableError, ConfigurationError, ModeratorError
 
@@ -38,10 +38,9 @@ app.add_typer(topics)
 
 def main() -> None:
     """Run the command line; every error of ours is one plain text on stderr and an exit code."""
-    _open_closed_streams()
-    _escape_what_cannot_be_shown()
+    guard_streams()
     try:
-        app()
+        _call()
     except ModeratorError as error:
         sys.stderr.write(f"error: {error}\n")
         _end(exit_code_of(error))
@@ -55,25 +54,20 @@ def main() -> None:
         _end(exit_codes.STOPPED)
 
 
-def _open_closed_streams() -> None:
-    """Write to nowhere what has nowhere to go: started with `>&-`, Python has None for the stream."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
-
-
-def _escape_what_cannot_be_shown() -> None:
-    """Write escapes for letters that the locale's encoding lacks, as stderr does; names in policies hold any."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+def _call() -> None:
+    try:
+        app()
+    except SystemExit:  # so every command ends; its code counts once its output is out
+        sys.stdout.flush()
+        raise
 
 
 def _end(code: int) -> NoReturn:
+    with contextlib.suppress(OSError, SystemExit):  # whatever becomes of the output, the error has come first
+        sys.stdout.flush()
     if code == exit_codes.STOPPED:
         # a thread that hangs in a device's or a client's code would turn an orderly exit into an abort
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from moderator.cli.policy.output import until_nobody_reads
 from moderator.cli.progress import progress
 from moderator.cli.recorded_events import Brokers, Events, open_events, process_count
 from moderator.errors import ConfigurationError
@@ -47,11 +46,10 @@ def calibrate(
     _write(path, calibration_text(record))
     measured = "noise measured" if noise else "noise not measured (`--model` measures it)"
     left_out = sorted(spread.rewards.keys() - quantiles.keys())
-    with until_nobody_reads():
-        typer.echo(f"{path}: {record['events']:,} events, {len(quantiles)} objectives, {measured}")
-        if left_out:
-            typer.echo(f"left out, for they have fewer than 1,000 usable rewards: {', '.join(left_out)}")
-        typer.echo(f"name it in signals.yaml: calibrations: {{{model_of(spread)[0]}: calibration/{path.name}}}")
+    typer.echo(f"{path}: {record['events']:,} events, {len(quantiles)} objectives, {measured}")
+    if left_out:
+        typer.echo(f"left out, for they have fewer than 1,000 usable rewards: {', '.join(left_out)}")
+    typer.echo(f"name it in signals.yaml: calibrations: {{{model_of(spread)[0]}: calibration/{path.name}}}")
 
 
 def _path(policies: Path, name: str, *, replace: bool) -> Path:

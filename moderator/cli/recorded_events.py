@@ -2,7 +2,6 @@
 
 import os
 import stat
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moderator.cli.streams import STDIN, standard_input
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from moderator.recorded.batches import Batch
 
-STDIN = "-"
 _GZIP = b"\x1f\x8b"
 
 Events = Annotated[
@@ -60,7 +59,7 @@ def open_events(events: str, bootstrap_servers: str | None) -> Iterator[Recorded
         with _open_kafka(events, bootstrap_servers) as opened:
             yield opened
     elif events == STDIN:
-        with _standard_input() as raw:
+        with standard_input() as raw:
             yield _pipe(raw, "standard input")
     else:
         with _open_file(Path(events)) as file:
@@ -95,13 +94,6 @@ def _pipe(raw: FileIO, name: str) -> RecordedEvents:
     from moderator.recorded.batches import lines_of
 
     return RecordedEvents(lines_of(raw, name), None, "bytes", name)
-
-
-def _standard_input() -> FileIO:
-    try:
-        return FileIO(os.dup(sys.stdin.fileno()))
-    except (AttributeError, OSError, ValueError) as error:  # sys.stdin is None, or closed
-        raise ConfigurationError("there is no standard input to read: name a file") from error
 
 
 @contextmanager

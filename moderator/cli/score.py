@@ -1,7 +1,5 @@
 """`moderator score`: JSON lines in, decisions out; no Kafka, no Redis, the same pipeline."""
 
-import os
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from moderator.cli import exit_codes
+from moderator.cli.streams import STDIN, standard_input
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from moderator.events import ModelIdentity
     from moderator.settings import Settings
-
-STDIN = "-"
 
 
 def score(
@@ -56,13 +53,7 @@ def score(
             _open_output(output, sys.stdout.buffer) as decisions,
             _open_output(dead_letters, sys.stderr.buffer) as letters,
         ):
-            try:
-                counts = score_lines(
-                    settings, judges, lines, name=_name(file), decisions=decisions, dead_letters=letters
-                )
-            except BrokenPipeError:  # whoever read our output has gone, as `head` does
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise typer.Exit(128 + signal.SIGPIPE) from None
+            counts = score_lines(settings, judges, lines, name=_name(file), decisions=decisions, dead_letters=letters)
     raise typer.Exit(_summarise(counts, judges.scorer.identity))
 
 
@@ -102,12 +93,12 @@ def _refuse_overwriting(file: str, *outputs: Path | None) -> None:
 
 
 def _open_input(file: str) -> FileIO:
+    if file == STDIN:
+        return standard_input()
     try:
-        return FileIO(os.dup(sys.stdin.fileno())) if file == STDIN else FileIO(file)
+        return FileIO(file)
     except OSError as error:
         raise ConfigurationError(f"cannot read `{file}`: {(error.strerror or 'unknown reason').lower()}") from error
-    except (AttributeError, ValueError) as error:  # sys.stdin is None, or closed
-        raise ConfigurationError("there is no standard input to read: name a file") from error
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.policy.output import until_nobody_reads, write_json
+from moderator.cli.output_files import refuse_policy_file, write_file
+from moderator.cli.policy.output import write_json
 from moderator.cli.progress import progress
 from moderator.cli.recorded_events import Brokers, Events, open_events, process_count
 from moderator.errors import ConfigurationError
@@ -73,21 +74,14 @@ def _write(report: "BacktestReport", html: Path | None, *, as_json: bool) -> Non
     from moderator.recorded.page import backtest_page
     from moderator.recorded.text import backtest_text
 
-    with until_nobody_reads():
+    try:  # the page first: whoever reads the text may leave before its end
+        if html is not None and report.fidelity.is_whole:
+            write_file(html, backtest_page(report))
+    finally:
         if as_json:
             write_json(report.record)
         else:
             sys.stdout.write(backtest_text(report))
-    if html is not None and report.fidelity.is_whole:
-        _write_page(html, backtest_page(report))
-
-
-def _write_page(html: Path, page: str) -> None:
-    try:
-        html.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write `{html}`: {(error.strerror or 'unknown reason').lower()}") from error
-    sys.stderr.write(f"wrote {html}\n")
 
 
 def _require_signal(candidate: "PolicySet", sweep: str | None) -> None:
@@ -106,7 +100,6 @@ def _require_signal(candidate: "PolicySet", sweep: str | None) -> None:
 def _refuse_overwriting(html: Path, files: tuple[Path | None, ...], folders: tuple[Path, ...]) -> None:
     if any(file and file.exists() and html.exists() and html.samefile(file) for file in files):
         raise ConfigurationError(f"`{html}` is an input: name another file for the page")
-    if any(html.resolve().is_relative_to(folder.resolve()) for folder in folders):
-        raise ConfigurationError(f"`{html}` lies in a policy folder: name a file elsewhere for the page")
+    refuse_policy_file(html, *folders, what="the page")
     if html.is_dir() or not html.absolute().parent.is_dir():
         raise ConfigurationError(f"cannot write `{html}`: it is a folder, or its folder is missing")

@@ -16,7 +16,6 @@ from moderator.cli.policy.output import (
     check_now,
     count,
     problem_record,
-    until_nobody_reads,
     write_json,
     write_problems,
 )
@@ -52,8 +51,7 @@ def check(
     policies, problems = check_now(folder)
     if policies is not None and model is not None and objectives is not None:
         problems = [*problems, *policies.problems_with(objectives, Path(model).resolve().name)]
-    with until_nobody_reads():
-        _report(report_format, folder, policies, problems)
+    _report(report_format, folder, policies, problems)
     fails = any(problem.level == "error" or strict for problem in problems)
     raise typer.Exit(exit_codes.CHECK_FAILED if fails else exit_codes.OK)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moderator.cli.policy.output import WIDTH, until_nobody_reads, write_json
+from moderator.cli.policy.output import WIDTH, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +28,10 @@ def diff(
 
     before, after = load_policies(old), load_policies(new)
     found = compare(before, after)
-    with until_nobody_reads():
-        if as_json:
-            write_json(_record(before, after, found))
-        else:
-            sys.stdout.writelines(f"{line}\n" for line in _lines(before, after, found))
+    if as_json:
+        write_json(_record(before, after, found))
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in _lines(before, after, found))
 
 
 def _lines(before: "PolicySet", after: "PolicySet", found: "Difference") -> "Iterator[str]":

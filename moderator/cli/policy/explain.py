@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.policy.output import DEFAULT_FOLDER, WIDTH, until_nobody_reads
+from moderator.cli.policy.output import DEFAULT_FOLDER, WIDTH
+from moderator.cli.streams import STDIN, standard_input
 from moderator.errors import ConfigurationError, PolicyError
 
 if TYPE_CHECKING:
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from moderator.events import Decision
     from moderator.policy import PolicySet
     from moderator.policy.model import Rule
-
-STDIN = "-"
 
 
 def explain(
@@ -45,8 +45,7 @@ def explain(
     if (decision, event, words).count(None) != 2:  # noqa: PLR2004 - two of the three
         raise ConfigurationError("name one of `--decision FILE`, `--event FILE` and `--words RULE`")
     if words is not None:
-        with until_nobody_reads():
-            _read_aloud(words, policies, as_json=as_json)
+        _read_aloud(words, policies, as_json=as_json)
         return
     if decision is not None:
         decisions = _read_decisions(decision)
@@ -55,9 +54,7 @@ def explain(
         from moderator.cli.policy.scored import score_events
 
         decisions = score_events(event, model, policies)
-    with until_nobody_reads():
-        code = _explain_all(decisions, policies, as_json=as_json)
-    raise typer.Exit(code)
+    raise typer.Exit(_explain_all(decisions, policies, as_json=as_json))
 
 
 def _read_aloud(name: str, folder: Path, *, as_json: bool) -> None:
@@ -130,7 +127,7 @@ def read_objects(file: str) -> Iterator[tuple[str, bytes]]:
 @contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
     try:
-        with nullcontext(sys.stdin.buffer) if file == STDIN else Path(file).open("rb") as stream:
+        with BufferedReader(standard_input()) if file == STDIN else Path(file).open("rb") as stream:
             yield stream
     except OSError as error:
         why = (error.strerror or "unknown reason").lower()

@@ -1,11 +1,8 @@
 """What the policy commands share: where the folder is, JSON, colour for terminals alone, counts in words."""
 
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,17 +28,6 @@ def check_now(folder: Path) -> "tuple[PolicySet | None, list[Problem]]":
     from moderator.policy.loader import check_folder
 
     return check_folder(folder, now_ms=int(time.time() * 1000))
-
-
-@contextmanager
-def until_nobody_reads() -> Iterator[None]:
-    """End in silence when whoever read our output has gone, as `head` does."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(128 + signal.SIGPIPE) from None
 
 
 def write_json(record: object) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from moderator.cli.policy.output import DEFAULT_FOLDER, until_nobody_reads
-from moderator.errors import ConfigurationError
+from moderator.cli.output_files import refuse_policy_file, write_file
+from moderator.cli.policy.output import DEFAULT_FOLDER
 
 STDOUT = "-"
 WHERE = Path(".schema") / "policy.json"
@@ -28,14 +28,10 @@ def schema(
     settings, signals = read_vocabulary(policies)
     text = json.dumps(policy_schema(settings, signals), indent=2, ensure_ascii=False) + "\n"
     if output == STDOUT:
-        with until_nobody_reads():
-            sys.stdout.write(text)
+        sys.stdout.write(text)
         return
-    path = policies / WHERE if output is None else Path(output)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
-    hint = f"; let a policy's first line be:\n{COMMENT}" if output is None else ""
-    sys.stderr.write(f"wrote {path}{hint}\n")
+    beside = policies / WHERE
+    path = beside if output is None else Path(output)
+    if path.resolve() != beside.resolve():
+        refuse_policy_file(path, policies, what="the schema")
+    write_file(path, text, hint=f"; let a policy's first line be:\n{COMMENT}" if output is None else "")

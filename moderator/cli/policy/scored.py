@@ -8,6 +8,7 @@ from os import dup
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moderator.cli.streams import STDIN
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def score_events(file: str, model: str | None, folder: Path) -> "Iterator[Decisi
     Raises:
         ConfigurationError: the file, an event, the model or the policies are wrong.
     """
-    from moderator.cli.policy.explain import STDIN, read_objects
+    from moderator.cli.policy.explain import read_objects
     from moderator.observability.logging import configure_logging
     from moderator.recorded.decision import read_decision
     from moderator.settings import load_settings

@@ -1,9 +1,6 @@
 """`policy test`, `explain`, `diff` and `schema` as they are called: what they print, and how they end."""
 
 import json
-import os
-import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +38,14 @@ class Ran:
     error: str
 
 
-def moderator(*arguments: str | Path, stdin: str = "") -> Ran:
-    ran = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+def moderator(*arguments: str | Path) -> Ran:
+    ran = CliRunner().invoke(app, [str(argument) for argument in arguments])
     return Ran(ran.exit_code, ran.stdout, "" if isinstance(ran.exception, SystemExit) else str(ran.exception or ""))
+
+
+def explain(decisions: str, *options: str) -> Ran:
+    Path("decisions.jsonl").write_text(decisions)
+    return moderator("explain", "--decision", "decisions.jsonl", *options)
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +152,7 @@ def test_a_decision_made_by_the_folder_is_decided_again_and_says_nothing_more() 
     policies = some_policies()
     decision = json.dumps(a_decision(policies, safety=0.1), indent=2)
 
-    ran = moderator("explain", "--decision", "-", stdin=decision)
+    ran = explain(decision)
 
     assert ran.code == 0
     assert ran.out.startswith("FLAG high   snapshot ")
@@ -161,7 +163,7 @@ def test_a_decision_that_comes_out_otherwise_says_so_and_ends_with_1() -> None:
     policies = some_policies()
     decision = json.dumps(a_decision(policies, safety=0.1) | {"severity": "low"})
 
-    ran = moderator("explain", "--decision", "-", stdin=decision)
+    ran = explain(decision)
 
     assert ran.code == 1
     assert "differs: decided again by its snapshot" in ran.out
@@ -172,7 +174,7 @@ def test_a_decision_whose_model_lacks_what_its_snapshot_needs_says_so() -> None:
     decision = a_decision(some_policies(), safety=0.1)
     del decision["scores"]["objectives"]["ultrafeedback-honesty"]
 
-    ran = moderator("explain", "--decision", "-", stdin=json.dumps(decision))
+    ran = explain(json.dumps(decision))
 
     assert ran.code == 1
     assert "does not suit the model that is recorded" in " ".join(ran.out.split())
@@ -201,7 +203,7 @@ def test_a_decision_is_explained_though_the_policies_of_today_cannot_be_used(fol
     a_folder(Path("broken"), "rules: [")
     decision = json.dumps(a_decision(policies, safety=0.1))
 
-    ran = moderator("explain", "--decision", "-", "--policies", folder, stdin=decision)
+    ran = explain(decision, "--policies", folder)
 
     assert ran.code == 0
     assert "the policies there today cannot be used" in " ".join(ran.out.split())
@@ -211,10 +213,8 @@ def test_many_decisions_are_explained_one_after_another() -> None:
     policies = some_policies()
     lines = "\n".join(json.dumps(a_decision(policies, safety=safety)) for safety in (0.1, 0.9))
 
-    text = moderator("explain", "--decision", "-", stdin=lines)
-    record = [
-        json.loads(line) for line in moderator("explain", "--decision", "-", "--json", stdin=lines).out.splitlines()
-    ]
+    text = explain(lines)
+    record = [json.loads(line) for line in explain(lines, "--json").out.splitlines()]
 
     assert [block.split()[0] for block in text.out.split("\n\n")] == ["FLAG", "ALLOW"]
     assert [(one["verdict"], one["snapshot_found"], one["differs"]) for one in record] == [
@@ -226,22 +226,22 @@ def test_many_decisions_are_explained_one_after_another() -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("", "there is nothing in `-`"),
-        ("{", "cannot explain `-`, line 1: not JSON"),
-        ("[]", "cannot explain `-`, line 1: JSON, but no decision"),
-        ('{"schema": "moderator.decision/1"}', "cannot explain `-`, line 1: a decision whose"),
+        ("", "there is nothing in `decisions.jsonl`"),
+        ("{", "cannot explain `decisions.jsonl`, line 1: not JSON"),
+        ("[]", "cannot explain `decisions.jsonl`, line 1: JSON, but no decision"),
+        ('{"schema": "moderator.decision/1"}', "cannot explain `decisions.jsonl`, line 1: a decision whose"),
     ],
 )
 def test_what_is_no_decision_is_told(text: str, error: str) -> None:
     some_policies()
 
-    assert moderator("explain", "--decision", "-", stdin=text).error.startswith(error)
+    assert explain(text).error.startswith(error)
 
 
 def test_a_decision_without_a_time_is_told() -> None:
     decision = a_decision(some_policies(), at_ms=None, time=None) | {"decided_at": "soon"}
 
-    ran = moderator("explain", "--decision", "-", stdin=json.dumps(decision))
+    ran = explain(json.dumps(decision))
 
     assert ran.error.endswith("a decision whose `decided_at` is wrong: no date and time with a zone")
 
@@ -316,22 +316,41 @@ def test_only_where_the_comment_of_a_schema_finds_it_is_it_told(capsys: pytest.C
 
 def test_a_schema_that_cannot_be_written_is_told() -> None:
     some_policies()
+    Path("notes").touch()
 
-    assert moderator("schema", "--output", "policies/settings.yaml/x").error.startswith("cannot write")
+    assert moderator("schema", "--output", "notes/x").error.startswith("cannot write")
+
+
+def test_a_schema_is_written_over_a_schema() -> None:
+    some_policies()
+
+    codes = [moderator("schema", "--output", "policies/.schema/policy.json").code for _ in range(2)]
+
+    assert codes == [0, 0]
 
 
 @pytest.mark.parametrize(
-    "command", ["test --suggest", "explain --words chat-safety", "diff policies other", "schema --output -"]
+    ("file", "error"),
+    [
+        (
+            "policies/settings.yaml",
+            "`policies/settings.yaml` lies in a policy folder: name a file elsewhere for the schema",
+        ),
+        (
+            "policies/calibration/armorm.json",
+            "`policies/calibration/armorm.json` lies in a policy folder: name a file elsewhere for the schema",
+        ),
+        (
+            "other/policy-0.yaml",
+            "`other/policy-0.yaml` is there already, and is YAML: name another file for the schema",
+        ),
+    ],
 )
-def test_a_reader_who_goes_ends_a_tool_in_silence(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_schema_is_not_written_over_policies(file: str, error: str) -> None:
     some_policies()
-    some_policies(CHAT_SAFETY.replace("0.30", "0.35"), name="other")
-    reader, writer = os.pipe()
-    os.close(reader)
+    some_policies(name="other")
+    before = Path(file).read_bytes()
 
-    with os.fdopen(writer, "w") as stdout, monkeypatch.context() as patched:
-        patched.setattr(sys, "stdout", stdout)
-        with pytest.raises(SystemExit) as ended:
-            app(command.split())
+    ran = moderator("schema", "--output", file)
 
-    assert ended.value.code == 128 + signal.SIGPIPE
+    assert (ran.error, Path(file).read_bytes()) == (error, before)

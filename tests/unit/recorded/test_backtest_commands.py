@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -141,6 +143,7 @@ def test_wrong_usage_is_told_in_one_line(stage: Stage) -> None:
     (folder / "empty").write_text("\n\n")
     (folder / "events.jsonl.gz").write_bytes(gzip.compress(stage.events.read_bytes()))
     (folder / "twin.html").hardlink_to(stage.events)
+    (folder / "other.yaml").touch()
     (folder / "events.jsonl").write_text('{"id": "evt-1", "text": "private words"}\n')
     runs = {
         stage.backtest(events=folder / "nowhere"): "cannot read",
@@ -154,6 +157,7 @@ def test_wrong_usage_is_told_in_one_line(stage: Stage) -> None:
         stage.backtest("--html", stage.events): "is an input",
         stage.backtest("--html", folder / "twin.html"): "is an input",
         stage.backtest("--html", folder / "candidate" / "settings.yaml"): "lies in a policy folder",
+        stage.backtest("--html", folder / "other.yaml"): "is there already, and is YAML",
         stage.backtest("--html", folder / "no" / "page.html"): "its folder is missing",
         stage.backtest("--labels", folder / "nowhere"): "cannot read",
     }
@@ -169,6 +173,25 @@ def test_the_page_is_written_beside_the_text(stage: Stage) -> None:
 
     assert (ran.code, ran.err) == (0, f"wrote {stage.folder / 'page.html'}\n")
     assert (stage.folder / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_reader_who_leaves_the_text_leaves_the_page(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as stdout, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", stdout)
+
+        ran = stage.backtest("--html", stage.folder / "page.html")
+
+    assert ran.code == 128 + signal.SIGPIPE
+    assert (stage.folder / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_page_that_cannot_be_written_does_not_take_the_text_with_it(stage: Stage) -> None:
+    ran = stage.backtest("--html", "/dev/full")
+
+    assert (ran.code, ran.err) == (2, "error: cannot write `/dev/full`: no space left on device\n")
+    assert "flagged 30.00% -> 35.00%" in ran.out
 
 
 def test_a_calibration_is_written_once_and_never_over_another_unasked(
