@@ -159,7 +159,7 @@ class Engine:
     def _filled_up(self, pack: Sequence[Text]) -> torch.Tensor:
         """Run a pass of the one size; equal prompts share a read-out, or many of them would make it larger."""
         unique = [text._replace(reads=text.reads[:1]) for text in pack]
-        once = self._model.forward(filled(unique, self._budget.tokens))
+        once = self._model.forward(filled(unique, self._budget.tokens, self._identity.max_input_tokens))
         return once[[at for at, text in enumerate(pack) for _ in text.reads]]
 
     def _is_worth_halving(self, pack: Sequence[Text]) -> bool:

@@ -99,17 +99,19 @@ def plan_packs(lengths: Sequence[int], budget_tokens: int, *, is_padded: bool = 
     return packs
 
 
-def filled(pack: Sequence[Text], rows: int) -> list[Text]:
+def filled(pack: Sequence[Text], rows: int, longest: int) -> list[Text]:
     """Add tokens and, behind all others, read-outs that nobody asked for, up to multiples of `rows` and `MAX_TEXTS`.
 
     A device chooses by the number of rows how it multiplies; where that never changes, no text's scores depend on
-    what shares its pack.
+    what shares its pack. No text that is added has more than `longest` tokens, as those of the pack: beyond its
+    positions a model may turn all texts of a pass otherwise.
     """
     *others, last = pack
     missing_reads = -sum(len(text.reads) for text in pack) % MAX_TEXTS
     missing_tokens = -sum(len(text.token_ids) for text in pack) % rows
     read_more = last._replace(reads=last.reads + (Read(-1, 0, 0),) * missing_reads)
-    return [*others, read_more, *([Text((0,) * missing_tokens, ())] if missing_tokens else [])]
+    added = [Text((0,) * min(longest, missing_tokens - at), ()) for at in range(0, missing_tokens, longest)]
+    return [*others, read_more, *added]
 
 
 def _hosts(keys: list[bytes], layout: Layout) -> list[int]:

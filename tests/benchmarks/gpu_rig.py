@@ -180,7 +180,7 @@ def _armorm(model: ArmoRMModel, config: ArmoRMConfig) -> ArmoRM:
 def _forward(armorm: ArmoRM, pack: list[Text], rows: int) -> torch.Tensor:
     if not rows:
         return armorm.forward(pack)
-    return armorm.forward(filled(pack, rows))[: sum(len(text.reads) for text in pack)]
+    return armorm.forward(filled(pack, rows, armorm.max_input_tokens))[: sum(len(text.reads) for text in pack)]
 
 
 def _order(texts: Sequence[Text], device: torch.device) -> torch.Tensor:

@@ -216,6 +216,16 @@ def test_a_deterministic_pass_of_one_text_is_filled_up_less_where_memory_is_shor
     assert overall(results) == pytest.approx(overall(scorer.score(prompts)), abs=1e-5)
 
 
+def test_what_fills_a_deterministic_pass_is_no_longer_than_the_model_has_positions(tmp_path: Path) -> None:
+    scaled = {"max_position_embeddings": 128, "rope_scaling": {"type": "dynamic", "factor": 2.0}}
+    armorm = tiny_armorm.load(tiny_armorm.write_checkpoint(tmp_path, tiny_armorm.tokenizer(), **scaled))
+    prompts = Engine(armorm).render([question("a")])
+
+    results = Engine(armorm, 512, is_deterministic=True).score(prompts)
+
+    assert overall(results) == pytest.approx(overall(Engine(armorm).score(prompts)), abs=1e-5)
+
+
 def test_deterministic_scores_have_keys_of_their_own(armorm: ArmoRM, scorer: Scorer) -> None:
     deterministic = Engine(armorm, is_deterministic=True)
 
