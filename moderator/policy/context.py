@@ -17,6 +17,8 @@ class Context:
         calibrations: by model name, in the order written; tests take the typical scores of the first.
         policies: where each policy's name stands.
         rules: policy name -> rule name -> where it stands; rules with errors too.
+        unnamed: where a name could not be read: the policies of such rules, and None for a policy itself. What else is
+            wrong has been told, so names that are not known are then taken for those.
     """
 
     settings: Settings | None
@@ -25,3 +27,14 @@ class Context:
     report: Report
     policies: dict[str, Span] = field(default_factory=dict)
     rules: dict[str, dict[str, Span]] = field(default_factory=dict)
+    unnamed: set[str | None] = field(default_factory=set)
+
+    def may_be_policy(self, name: str) -> bool:
+        """Whether there is a policy of that name, or one without a readable name."""
+        return name in self.policies or None in self.unnamed
+
+    def may_be_rule(self, policy: str, rule: str) -> bool:
+        """Whether there is a rule of that name in a policy, or one without a readable name."""
+        if policy not in self.rules:
+            return None in self.unnamed
+        return rule in self.rules[policy] or policy in self.unnamed

@@ -63,9 +63,10 @@ def _read_covers(node: Node | None, context: Context) -> tuple[str, ...]:
 
 
 def _is_rule(node: Node, rule: str, context: Context) -> bool:
-    known = [f"{policy}/{name}" for policy, names in context.rules.items() for name in names]
-    if rule in known:
+    policy, _, name = rule.partition("/")
+    if context.may_be_rule(policy, name):
         return True
+    known = [f"{policy}/{name}" for policy, names in context.rules.items() for name in names]
     hint = did_you_mean(rule, known) or "write full ids, such as chat-safety/unsafe-reply; there is no word for all"
     context.report.error("P047", node.span, f"there is no rule called {quote(rule)}", hint)
     return False

@@ -39,7 +39,7 @@ def check_rules(
     now_ms: int | None,
     report: Report,
 ) -> None:
-    """Report rules that cannot be meant; `now_ms` is None where nothing may depend on the clock."""
+    """Report rules that cannot be meant, of those without an error; `now_ms` is None where no clock may count."""
     rules = [rule for policy in policies for rule in policy.rules]
     for rule in rules:
         _check_scope(rule, report)
@@ -52,7 +52,8 @@ def check_rules(
             message = f"this rule ended on {iso_utc(rule.until_ms)}"
             report.warning("P044", rule.span, message, "remove it, or move its end")
     check_calibrated(rules, calibrations, report)
-    if not any(rule.mode == "live" for rule in rules):
+    # Of a rule with an error nothing is known, and it may be meant to be live.
+    if not report.error_count and not any(rule.mode == "live" for rule in rules):
         report.warning("P053", policies[0].file, "no rule is live", "nothing is flagged for its score")
 
 

@@ -71,21 +71,27 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Report) 
     _require_files(folder.names, report)
     trees = _trees(folder.files, report)
     by_kind = {kind: [(name, tree) for name, tree in trees.items() if _kind_of(name) == kind] for kind in _KINDS}
+    errors_before = report.error_count
     settings = next((read_settings(tree, report) for _, tree in by_kind["settings"]), None)
     signals = next((read_signals(tree, report) for _, tree in by_kind["signals"]), None)
     calibrations = {} if signals is None else _read_calibrations(signals, files, report)
+    are_basics_sound = report.error_count == errors_before
     context = Context(settings, (signals and signals.signals) or None, calibrations, report)
+    policy_files = [name for name in folder.names if _kind_of(name) == "policy"]
+    if not policy_files or len(by_kind["policy"]) < len(policy_files):
+        context.unnamed.add(None)
     policies = [policy for name, tree in by_kind["policy"] if (policy := read_policy(tree, name, context)) is not None]
     exemptions = [exemption for _, tree in by_kind["exemptions"] for exemption in read_exemptions(tree, context)]
     tests = [test for _, tree in by_kind["test"] for test in read_tests(tree, context)]
-    if settings is None or signals is None or report.errors:
+    if settings is None or signals is None or not are_basics_sound:
         return None
     check_rules(policies, settings, calibrations, now_ms, report)
+    if report.error_count:
+        return None
+    # These only warn, and of how the parts go together: that can be told once every part can be read and meant.
     check_exemptions(exemptions, policies, now_ms, report)
     rules = [rule for policy in policies for rule in policy.rules]
     check_covering(rules, exemptions, next(iter(calibrations.values()), None), report)
-    if report.errors:
-        return None
     sound = tuple(signal for signal in signals.signals.values() if signal is not None)
     return PolicySet(
         snapshot=snapshot_of(settings, sound, calibrations, rules, exemptions),

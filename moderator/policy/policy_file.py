@@ -42,6 +42,7 @@ def read_policy(tree: Node, file: str, context: Context) -> Policy | None:
     report = context.report
     block = read_block(tree, "a policy", _POLICY_KEYS, report)
     if block is None:
+        context.unnamed.add(None)
         return None
     node = block.need("policy", "policy: a-short-name")
     name = read_name(node, "the policy's name", report)
@@ -54,6 +55,8 @@ def read_policy(tree: Node, file: str, context: Context) -> Policy | None:
     if is_new and name is not None:
         context.rules[name] = seen
     rules = [_read_rule(item, name or "", scope, seen, context) for item in items]
+    if not is_new or not items or len(seen) < len(items):
+        context.unnamed.add(name)
     sound = tuple(rule for rule in rules if rule is not None)
     return Policy(name or "", file, sound, about or "", owner or "")
 
@@ -65,7 +68,7 @@ def _optional_scope(block: Block, context: Context) -> Scope:
 
 
 def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], context: Context) -> Rule | None:
-    report = context.report
+    report, errors_before = context.report, context.report.error_count
     block = read_block(node, "a rule", _RULE_KEYS, report)
     if block is None:
         return None
@@ -82,7 +85,7 @@ def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], con
     flags_when_missing = _read_if_missing(block.get("if_score_missing"), context)
     flag = _read_flag(block.need("flag", "flag: {severity: high, reason: …}"), context)
     flag_share = read_budget(block.get("budget"), report)
-    if name is None or mode is None or when is None or flag is None:
+    if name is None or mode is None or when is None or flag is None or report.error_count > errors_before:
         return None
     return Rule(
         id=rule_id,

@@ -73,6 +73,11 @@ class Report:
         return [problem for problem in self.problems if problem.level == "error"]
 
     @property
+    def error_count(self) -> int:
+        """How many errors there are so far."""
+        return sum(problem.level == "error" for problem in self._problems)
+
+    @property
     def warnings(self) -> list[Problem]:
         """The warnings alone, in the same order."""
         return [problem for problem in self.problems if problem.level == "warning"]

@@ -14,7 +14,10 @@ SPEAKERS: tuple[Role, ...] = get_args(Role)
 
 
 def read_scope(node: Node | None, what: str, context: Context, form: str = "write such as {tenant: acme}") -> Scope:
-    """Read a mapping of field -> text or list of texts, each exact or a prefix ending in `*`."""
+    """Read a mapping of field -> text or list of texts, each exact or a prefix ending in `*`.
+
+    A line with an error is reported and left out.
+    """
     entries = read_entries(node, what, context.report, form)
     lines = (_read_line(key, value, context) for key, value in (entries.entries if entries else ()))
     return tuple(line for line in lines if line is not None)
@@ -41,6 +44,8 @@ def _read_line(key: Scalar, value: Node, context: Context) -> FieldMatch | None:
         return None
     nodes = read_items(value, field, report) if isinstance(value, ListNode) else (value,)
     patterns = [pattern for node in nodes if (pattern := _read_pattern(field, node, report)) is not None]
+    if not patterns or len(patterns) < len(nodes):
+        return None
     exact = frozenset(pattern for pattern in patterns if not pattern.endswith("*"))
     prefixes = sorted({pattern[:-1] for pattern in patterns if pattern.endswith("*")})
     return FieldMatch(field, exact, tuple(prefixes))

@@ -52,7 +52,7 @@ def read_tests(tree: Node, context: Context) -> list[PolicyTest]:
 
 def _read_policy_name(node: Node | None, context: Context) -> str | None:
     name = read_text(node, "tests_for", context.report)
-    if node is None or name is None or name in context.policies:
+    if node is None or name is None or context.may_be_policy(name):
         return name
     hint = f"{did_you_mean(name, context.policies)} {choices('the folder', context.policies)}".strip()
     context.report.error("P070", node.span, f"there is no policy called {quote(name)}", hint)
@@ -162,9 +162,9 @@ def _read_rules(node: Node | None, policy: str | None, context: Context) -> dict
 
 
 def _is_rule(key: Scalar, policy: str, context: Context) -> bool:
-    known = context.rules.get(policy, {})
-    if key.text in known:
+    if context.may_be_rule(policy, key.text):
         return True
+    known = context.rules.get(policy, {})
     hint = f"{did_you_mean(key.text, known)} {choices(policy, known)}".strip()
     context.report.error("P070", key.span, f"{policy} has no rule called {quote(key.text)}", hint)
     return False
