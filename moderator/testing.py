@@ -197,12 +197,30 @@ class ScriptedScorer:
         return [self._prompt(conversation) for conversation in conversations]
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
-        """Follow the script, in the order given."""
+        """Follow the script, in the order given; what was truncated says so."""
         self.scored.append(list(prompts))
-        return [self._script(self._conversations[prompt.score_key]) for prompt in prompts]
+        return [self._scores(prompt) for prompt in prompts]
 
     def _prompt(self, conversation: Sequence[Turn]) -> Prompt:
         text = repr([list(turn) for turn in conversation])
         key = hashlib.sha256(text.encode()).hexdigest()
         self._conversations[key] = conversation
-        return Prompt(token_ids=[0] * len(conversation), gate_row=0, truncated=False, score_key=key)
+        tokens = min(len(conversation), self._identity.max_input_tokens)
+        return Prompt(token_ids=[0] * tokens, gate_row=0, truncated=tokens < len(conversation), score_key=key)
+
+    def _scores(self, prompt: Prompt) -> Scores | Unscored:
+        scores = self._script(self._conversations[prompt.score_key])
+        if isinstance(scores, Scores) and prompt.truncated:
+            return scores._replace(truncated=True)
+        return scores
+
+
+class InMemoryVerdictCache:
+    """Keeps decisions by tenant and event id; no tenant is the empty one."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], EncodedDecision] = {}
+
+    def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
+        """Keep the decisions; of one event the last one."""
+        self.kept |= {(decision.tenant or "", decision.event_id): decision for decision in decisions}

@@ -15,17 +15,16 @@ from moderator.pipeline.processor import Processor
 from moderator.pipeline.report import CountingReport
 from moderator.policy import load_policies
 from moderator.settings import Settings, WindowSettings
-from moderator.testing import InMemoryLog, InMemorySink, InMemorySource, ManualClock, ScriptedScorer
+from moderator.testing import (
+    InMemoryLog,
+    InMemorySink,
+    InMemorySource,
+    InMemoryVerdictCache,
+    ManualClock,
+    ScriptedScorer,
+)
 from tests.builders import POLICY_FILES, an_event_json, some_policies, some_scores
 from tests.unit.pipeline.test_moderation import DictCache
-
-
-class VerdictList:
-    def __init__(self) -> None:
-        self.decisions: list[EncodedDecision] = []
-
-    def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
-        self.decisions += decisions
 
 
 class Stage:
@@ -38,7 +37,7 @@ class Stage:
         self.source = InMemorySource(log, records_per_poll=10)
         self.sink = sink or InMemorySink(log, self.source)
         self.scorer = scorer or ScriptedScorer(lambda _: some_scores())
-        self.verdicts = VerdictList()
+        self.verdicts = InMemoryVerdictCache()
         self.report = CountingReport()
         self.clock = ManualClock()
         self.stop = threading.Event()
@@ -150,14 +149,14 @@ def test_verdicts_are_kept_only_after_the_commit(tmp_path: Path) -> None:
 
     class ChecksVerdicts(InMemorySink):
         def publish(self, spans: list[DecidedSpan]) -> Published:
-            assert stage.verdicts.decisions == []
+            assert stage.verdicts.kept == {}
             return super().publish(spans)
 
     stage.sink = ChecksVerdicts(log, stage.source)
 
     stage.processor().run()
 
-    assert len(stage.verdicts.decisions) == 3
+    assert len(stage.verdicts.kept) == 3
 
 
 def test_a_lost_device_stops_the_loop_with_nothing_committed(tmp_path: Path) -> None:
@@ -285,7 +284,7 @@ def test_a_decision_that_can_never_be_published_is_a_dead_letter_for_everybody(t
     stage.processor().run()
 
     assert [each.reason for _, each in log.outcomes if isinstance(each, DeadLetter)] == ["too_large", "too_large"]
-    assert stage.verdicts.decisions == []
+    assert stage.verdicts.kept == {}
     assert (stage.report.counts["dead_letters"], stage.report.counts["allowed"]) == (2, 0)
 
 
