@@ -35,8 +35,10 @@ def diff(
 
 
 def _lines(before: "PolicySet", after: "PolicySet", found: "Difference") -> "Iterator[str]":
-    if before.snapshot == after.snapshot and not found.changes:
+    if not found.changes:
         yield "no change in meaning"
+        if before.snapshot != after.snapshot:
+            yield "the snapshot differs, for it holds conditions as they are written"
         return
     for change in found.changes:
         yield from _change_lines(change)
@@ -74,7 +76,7 @@ def _record(before: "PolicySet", after: "PolicySet", found: "Difference") -> dic
     return {
         "old": before.snapshot,
         "new": after.snapshot,
-        "same_meaning": before.snapshot == after.snapshot,
+        "same_meaning": before.snapshot == after.snapshot or not found.changes,
         "claim": found.claim,
         "changes": [
             {

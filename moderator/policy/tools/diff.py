@@ -8,6 +8,7 @@ from moderator.policy.model import Rule
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.tools.covers import Placed, covers
 from moderator.policy.tools.rule_lines import (
+    conditions_key,
     exemption_lines,
     exemption_summary,
     rule_lines,
@@ -15,7 +16,6 @@ from moderator.policy.tools.rule_lines import (
     scope_key,
     signal_lines,
 )
-from moderator.policy.tools.words import expression_in_words
 
 Claim = Literal["flags the same", "can only flag more", "can only flag less"]
 Kind = Literal["added", "removed", "renamed", "changed"]
@@ -160,7 +160,7 @@ def _all_but_name(rule: Rule) -> tuple[object, ...]:
 
 
 def _conditions(rule: Rule) -> tuple[object, ...]:
-    return expression_in_words(rule.when), rule.unless and expression_in_words(rule.unless)
+    return conditions_key(rule.when), conditions_key(rule.unless)
 
 
 def _about(rule: Rule) -> tuple[object, ...]:

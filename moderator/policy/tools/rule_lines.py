@@ -1,12 +1,13 @@
 """What differs between two versions of a rule, a signal or an exemption, in one line for each part."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from moderator.policy.event_time import iso_utc
 from moderator.policy.model import Condition, Exemption, Expression, FieldMatch, Rule, Scope, Signal, leaves
 from moderator.policy.problems import printable
-from moderator.policy.scale import show
+from moderator.policy.scale import MAX_MICRO, show
 from moderator.policy.tools.words import expression_in_words
 
 _NOTHING = "none"
@@ -47,6 +48,11 @@ def scope_key(scope: Scope) -> tuple[str, ...]:
     return tuple(sorted(map(_line, scope)))
 
 
+def conditions_key(expression: Expression | None) -> str:
+    """Give what two expressions share exactly when they read the same, however their limits are written."""
+    return expression_in_words(_plainly_written(expression)) if expression else _NOTHING
+
+
 def _differing(was: dict[str, str], now: dict[str, str]) -> Iterator[str]:
     return (printable(f"{name} {was[name]} -> {now[name]}") for name in was if was[name] != now[name])
 
@@ -54,12 +60,12 @@ def _differing(was: dict[str, str], now: dict[str, str]) -> Iterator[str]:
 def _expression_lines(prefix: str, was: Expression | None, now: Expression | None) -> Iterator[str]:
     """Tell which comparisons differ where the shape is the same, else the whole."""
     if was is None or now is None or _shape(was) != _shape(now):
-        before, after = (expression_in_words(one) if one else _NOTHING for one in (was, now))
-        if before != after:
+        if conditions_key(was) != conditions_key(now):
+            before, after = (expression_in_words(one) if one else _NOTHING for one in (was, now))
             yield f"{prefix or 'when '}{before} -> {after}"
         return
     for one, other in zip(leaves(was), leaves(now), strict=True):
-        if one.phrase != other.phrase:
+        if _plain_phrase(one) != _plain_phrase(other):
             yield f"{prefix}{one.signal.name} {one.phrase} -> {other.phrase}"
 
 
@@ -67,6 +73,19 @@ def _shape(expression: Expression) -> object:
     if isinstance(expression, Condition):
         return expression.signal.name
     return expression.kind, [_shape(part) for part in expression.parts]
+
+
+def _plainly_written(expression: Expression) -> Expression:
+    if isinstance(expression, Condition):
+        return replace(expression, phrase=_plain_phrase(expression))
+    return replace(expression, parts=tuple(map(_plainly_written, expression.parts)))
+
+
+def _plain_phrase(condition: Condition) -> str:
+    """Write `below 0.550000` as `below 0.55`."""
+    if condition.percent is not None:
+        return f"{condition.comparison} {show(condition.percent)}%"
+    return condition.comparison if condition.limit is None else f"{condition.comparison} {show(condition.limit)}"
 
 
 def _rule_parts(rule: Rule) -> dict[str, str]:
@@ -99,8 +118,15 @@ def _signal_parts(signal: Signal) -> dict[str, str]:
         "high": high,
         "unit": scale.unit or _NOTHING,
         "good": signal.good,
-        "plausible": " to ".join(show(Fraction(end, 1_000_000)) for end in signal.plausible),
+        "plausible": _plausible(signal),
     }
+
+
+def _plausible(signal: Signal) -> str:
+    """Write the range of plausible rewards as scores; none where any reward will do."""
+    if signal.plausible == (-MAX_MICRO, MAX_MICRO):
+        return _NOTHING
+    return " to ".join(map(_exact, sorted(map(signal.scale.score_of, signal.plausible))))
 
 
 def _exemption_parts(exemption: Exemption) -> dict[str, str]:

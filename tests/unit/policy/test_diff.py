@@ -47,6 +47,10 @@ def test_what_is_written_otherwise_and_means_the_same_is_no_difference(tmp_path:
         ("about: The reply is probably unsafe.", "about: Something else. # with a comment"),
         ("role: [moderator, staff]", "role: [staff, moderator]"),
         ("channel: [general, help]", 'channel: ["help", general]'),
+        ("safety: below 0.55", "safety: below 0.550"),
+        ("correctness: at least 3.0", "correctness: at least 3"),
+        ("lowest 2%", "lowest 2.0%"),
+        ("      safety: below 0.40", "      all: [{safety: below 0.4}]"),
     )
 
     assert found == Difference((), SAME)
@@ -57,7 +61,6 @@ def test_what_is_written_otherwise_and_means_the_same_is_no_difference(tmp_path:
     [
         ("below 0.30", "below 0.35", "safety below 0.30 -> below 0.35", MORE),
         ("below 0.30", "below 0.25", "safety below 0.30 -> below 0.25", LESS),
-        ("below 0.30", "below 0.3", "safety below 0.30 -> below 0.3", SAME),
         ("below 0.30", "at most 0.299999", "safety below 0.30 -> at most 0.299999", SAME),
         ("below 0.30", "at least 0.30", "safety below 0.30 -> at least 0.30", None),
         ("at least 3.0", "above 3.0", "unless correctness at least 3.0 -> above 3.0", MORE),
@@ -177,6 +180,18 @@ def test_a_signal_on_another_scale_moves_every_limit_on_it(tmp_path: Path) -> No
 
     assert (found.changes[0].what, found.changes[0].lines) == ("signal safety", ("multiply 1 -> 2",))
     assert found.claim == LESS
+
+
+@pytest.mark.parametrize("multiply", [5, -5])
+def test_plausible_scores_are_told_as_they_are_written(tmp_path: Path, multiply: int) -> None:
+    scale = f"scale: {{multiply: {multiply}, add: -0.5, low: 0, high: 4}}"
+    any_score = f"{SIGNALS}  risk: {{about: Risk, from: beavertails-is_safe, {scale}, good: low}}\n"
+    few_scores = any_score.replace("good: low", "good: low, plausible: {low: -0.2, high: 4.1}")
+    old, new = (a_set(tmp_path / name, signals=text) for name, text in (("old", any_score), ("new", few_scores)))
+
+    lines = (only(diff(old, new)).lines, only(diff(new, old)).lines)
+
+    assert lines == (("plausible none -> -0.2 to 4.1",), ("plausible -0.2 to 4.1 -> none",))
 
 
 def test_an_event_without_scores_is_part_of_the_claim(tmp_path: Path) -> None:

@@ -272,6 +272,16 @@ def test_no_difference_is_told_as_such() -> None:
     assert json.loads(moderator("diff", "old", "new", "--json").out)["same_meaning"] is True
 
 
+def test_a_limit_written_otherwise_means_the_same_in_another_snapshot() -> None:
+    some_policies(name="old")
+    some_policies(CHAT_SAFETY.replace("below 0.55", "below 0.550000"), name="new")
+
+    text, record = moderator("diff", "old", "new").out, json.loads(moderator("diff", "old", "new", "--json").out)
+
+    assert text == "no change in meaning\nthe snapshot differs, for it holds conditions as they are written\n"
+    assert (record["same_meaning"], record["old"] == record["new"], record["changes"]) == (True, False, [])
+
+
 def test_a_budget_decides_nothing_and_is_told() -> None:
     some_policies(name="old")
     some_policies(CHAT_SAFETY.replace("at most 1.5%", "at most 2%"), name="new")
