@@ -143,7 +143,7 @@ def _excerpt(span: Span, hint: str) -> str:
     marked = shown[before : before + span.width] or " "
     caret = " " * _cells(shown[:before]) + "^" * max(1, _cells(marked))
     number = f"{span.line:>4}"
-    return f"{number} | {_one_cell_each(shown)}".rstrip() + f"\n{'':4} | {caret} {hint}".rstrip()
+    return f"{number} | {_one_cell_each(shown)}".rstrip() + f"\n{' ' * len(number)} | {caret} {hint}".rstrip()
 
 
 def _one_cell_each(text: str) -> str:

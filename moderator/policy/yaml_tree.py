@@ -207,8 +207,10 @@ class _Composer:
             self._report.error("P022", key.span, "a name must be text", "write one word before the colon")
         elif key.text == "<<":
             self._refuse(key.span, "merge keys are not used here", "write the values out")
+        elif not key.text:
+            self._report.error("P020", key.span, "the name is empty", "write one word before the colon")
         elif key.kind != "text":
-            self._report.error("P023", key.span, f"the name {key.text or 'here'} is not text", "put it in quotes")
+            self._report.error("P023", key.span, f"the name {key.text} is not text", "put it in quotes")
         elif key.text in seen:
             message = f"{quote(key.text)} stands twice (the other is on line {seen[key.text].line})"
             self._report.error("P006", key.span, message, "keep one of the two")

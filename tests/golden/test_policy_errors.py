@@ -1,10 +1,12 @@
 """The exact text of every problem that `policy check`, `policy test` and `run` can print.
 
 Each case is one text file: the command, the files of the folder, the output. `settings.yaml` and `signals.yaml`
-beside them stand in where a case gives none. `$ moderator run` holds the folder against the model of `model.json`.
+beside them stand in where a case gives none. What stands behind a file's name tells how it is made, see `make`.
+`$ moderator run` admits the folder as at a start, with the model of `model.json`.
 """
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -16,8 +18,9 @@ from typer.testing import CliRunner
 from moderator.cli.policy import app
 from moderator.errors import PolicyError
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.policy import load_policies
+from moderator.policy.admission import Admission
 from moderator.policy.codes import CODES
+from moderator.policy.watching import look_into
 from tests.unit.policy.folders import CALIBRATION_FILE, a_calibration, a_model
 
 CASES = sorted(Path(__file__).with_name("policy").glob("*.txt"))
@@ -49,17 +52,17 @@ def test_a_case_is_named_after_a_code_that_it_shows() -> None:
 
 
 def tell(command: str, files: dict[str, str]) -> tuple[str, int]:
-    """Give what is printed, and the exit code."""
-    if command != "$ moderator run":
-        result = CliRunner().invoke(app, shlex.split(command.removeprefix("$ moderator policy ")))
-        return result.stdout, result.exit_code
+    """Give what is printed, and 0 or 1: whether anything is wrong."""
     try:
-        warnings = load_policies(Path("policies")).check_model(
-            a_model(ARMORM_OBJECTIVES, **json.loads(files["model.json"]))
-        )
+        if command == "$ moderator run":
+            model = a_model(ARMORM_OBJECTIVES, **json.loads(files["model.json"]))
+            accepted = Admission(model).admit(look_into(Path("policies")))
+            return "".join(f"{warning}\n" for warning in accepted.warnings) + "0 errors\n", 0
+        arguments = shlex.split(command.removeprefix("$ moderator policy "))
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     except PolicyError as error:
         return f"{error}\n", 1
-    return "".join(f"{warning}\n" for warning in warnings) + "0 errors\n", 0
+    return result.stdout, result.exit_code
 
 
 def read_case(case: Path) -> tuple[str, dict[str, str]]:
@@ -69,10 +72,24 @@ def read_case(case: Path) -> tuple[str, dict[str, str]]:
 
 def lay_out(files: dict[str, str], folder: Path) -> None:
     folder.mkdir()
-    for name, text in with_defaults(files):
+    for header, text in with_defaults(files):
+        name, _, kind = header.partition(" ")
         path = folder.parent / name if name.startswith("model/") else folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        make(path, kind, text)
+
+
+def make(path: Path, kind: str, text: str) -> None:
+    """Make what a case names: text, as many times as it says; bytes, in escapes; a link to the text; a pipe."""
+    match kind:
+        case "link":
+            path.symlink_to(text.strip())
+        case "pipe":
+            os.mkfifo(path)
+        case "bytes":
+            path.write_bytes(text.encode().decode("unicode_escape").encode("latin-1"))
+        case times:
+            path.write_text(text * int(times or 1))
 
 
 def with_defaults(files: dict[str, str]) -> Iterator[tuple[str, str]]:
