@@ -54,9 +54,9 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P045": "A budget is a share of events, such as {flag_share: at most 1.5%}.",
         "P046": "An exemption lasts longer than exemption_limit in settings.yaml allows.",
         "P047": "An exemption covers a rule that does not exist.",
-        "P048": "An exemption spares nothing: a rule that it covers is off, or never applies where it does.",
+        "P048": "An exemption spares nothing: a rule that it covers is off, or never applies where or when it does.",
         "P050": "A rule matches whatever the scores are.",
-        "P051": "A rule can never match.",
+        "P051": "A rule can never match, or spares everybody that it is for.",
         "P052": "A high or critical rule is limited to a field that events only sometimes carry; events without it "
         "are never flagged by the rule.",
         "P053": "No rule is live, so nothing is ever flagged for a score.",

@@ -5,7 +5,7 @@ from itertools import combinations, product
 
 from moderator.policy.calibration_lint import check_calibrated
 from moderator.policy.event_time import iso_utc
-from moderator.policy.inclusion import can_both_fit
+from moderator.policy.inclusion import can_both_fit, scope_within
 from moderator.policy.model import (
     Calibration,
     Condition,
@@ -67,10 +67,18 @@ def check_exemptions(
             message = f"this exemption ended on {iso_utc(exemption.until_ms)} and spares nothing any more"
             report.warning("P044", exemption.span, message, "remove it, or renew it from today")
         for rule in map(rules.__getitem__, exemption.covers):
-            why = "is off" if rule.mode == "off" else _why_apart(rule.scope, exemption.scope)
+            why = "is off" if rule.mode == "off" else _why_never_together(rule, exemption)
             if why is not None:
                 message = f"this exemption spares nothing of {rule.id}, which {why}"
                 report.warning("P048", exemption.span, message, "mend it, or remove the rule from covers")
+
+
+def _why_never_together(rule: Rule, exemption: Exemption) -> str | None:
+    if rule.starts_ms is not None and exemption.until_ms <= rule.starts_ms:
+        return f"starts only on {iso_utc(rule.starts_ms)}"
+    if rule.until_ms is not None and rule.until_ms <= exemption.added_ms:
+        return f"ends on {iso_utc(rule.until_ms)} already"
+    return _why_apart(rule.scope, exemption.scope)
 
 
 def _why_apart(scope: Scope, other: Scope) -> str | None:
@@ -86,6 +94,9 @@ def _check_exceptions(rule: Rule, report: Report) -> None:
         if why is not None:
             message = f"item {number} of except spares nothing of this rule, which {why}"
             report.warning("P048", rule.span, message, "mend or remove the item")
+        elif scope_within(rule.scope, scope):
+            message = f"this rule can never flag: item {number} of except spares everybody that it is for"
+            report.error("P051", rule.span, message, "mend or remove the item")
 
 
 def _check_scope(rule: Rule, report: Report) -> None:

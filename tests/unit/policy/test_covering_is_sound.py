@@ -61,7 +61,7 @@ def counted_of(rules: tuple[Rule, ...], dice: Dice) -> Iterator[set[str]]:
 
 
 @given(SEEDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_event_is_flagged_by_a_covered_rule_alone(seed: int) -> None:
     dice = Dice(seed)
     rules = two_rules(dice)
@@ -72,7 +72,7 @@ def test_no_event_is_flagged_by_a_covered_rule_alone(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_scores_are_flagged_by_a_covered_rule_alone(seed: int) -> None:
     dice = ScoreDice(seed)
     rules = dice.scored(0), dice.scored(1)
@@ -83,7 +83,7 @@ def test_no_scores_are_flagged_by_a_covered_rule_alone(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_scores_match_an_impossible_rule_or_fail_one_that_always_matches(seed: int) -> None:
     dice = ScoreDice(seed)
     rule = dice.scored(0)

@@ -75,6 +75,23 @@ def test_an_exemption_of_what_is_off_or_never_applies_there_is_warned_of(tmp_pat
     assert codes_of(a_folder(tmp_path / "b", CHAT_SAFETY, exemptions=elsewhere)) == ["P048"]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "found"),
+    [
+        ("starts: 2026-12-15", ["P048"]),
+        ("starts: 2026-12-14", []),
+        ("until: 2026-09-20", ["P048"]),
+        ("until: 2026-09-21", []),
+    ],
+)
+def test_an_exemption_at_no_time_at_which_the_rule_is_in_force_is_warned_of(
+    tmp_path: Path, schedule: str, found: list[str]
+) -> None:
+    policy = CHAT_SAFETY.replace("mode: live\n", f"mode: live\n    {schedule}\n", 1)
+
+    assert codes_of(a_folder(tmp_path, policy, exemptions=EXEMPTIONS)) == found
+
+
 def test_a_rules_own_exception_comes_before_an_exemption(tmp_path: Path) -> None:
     policy = CHAT_SAFETY.replace("safety: below 0.30\n", "safety: below 0.30\n    except: [{channel: red-team}]\n", 1)
     policies = a_set(tmp_path, policy, exemptions=EXEMPTIONS)

@@ -202,6 +202,34 @@ def test_an_exception_that_can_spare_nothing_is_warned_of(tmp_path: Path, more: 
 
 
 @pytest.mark.parametrize(
+    ("policy", "spares", "found"),
+    [
+        ("{speaker: assistant}", "{speaker: assistant}", ["P051"]),
+        ("{speaker: assistant}", "{speaker: '*'}", ["P051"]),
+        ("{speaker: assistant, tenant: acme}", "{tenant: [acme, beta]}", ["P051"]),
+        ("{speaker: assistant}", "{speaker: assistant, tenant: acme}", []),
+        ("{tenant: [acme, beta]}", "{tenant: acme}", []),
+    ],
+)
+def test_a_rule_that_spares_everybody_it_is_for_is_an_error(
+    tmp_path: Path, policy: str, spares: str, found: list[str]
+) -> None:
+    text = a_policy(a_rule(more=f"except: [{spares}]"), head=f"applies_to: {policy}")
+
+    assert codes_of(a_folder(tmp_path, text)) == found
+
+
+@pytest.mark.parametrize(
+    ("when", "code"),
+    [("all: [safety: below 0.20, safety: above 0.30]", "P051"), ("any: [safety: below 1, safety: at least 1]", "P050")],
+)
+def test_a_rule_that_cannot_be_meant_covers_none_and_is_not_covered(tmp_path: Path, when: str, code: str) -> None:
+    folder = a_folder(tmp_path, a_policy(a_rule(when, name="other"), a_rule("safety: below 0.20")))
+
+    assert [code for code in codes_of(folder) if code != "P055"] == [code]
+
+
+@pytest.mark.parametrize(
     ("limit", "found"),
     [("1", []), ("1.5", []), ("1.25", []), ("1.3", []), ("1.23", ["P038"]), ("1.225", ["P038"])],
 )
