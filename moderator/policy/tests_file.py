@@ -101,7 +101,7 @@ def _read_event(given: Block, context: Context) -> dict[str, str]:
         if _is_event_field(key, context) and (text := read_text(value, key.text, report)) is not None:
             event[key.text] = _checked_speaker(text, value, report) if key.text == "speaker" else text
     if entries is not None:
-        _require_fields(set(event), entries.span, context)
+        _require_fields({key.text for key, _ in entries.entries}, entries.span, context)
     return event
 
 

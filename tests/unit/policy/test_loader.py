@@ -118,3 +118,9 @@ def test_rules_are_not_judged_by_settings_and_signals_with_an_error(
     problems = problems_of(a_folder(tmp_path, a_policy(rule), settings=settings, signals=signals))
 
     assert [problem.file for problem in problems] in (["settings.yaml"], ["signals.yaml"])
+
+
+def test_a_field_of_a_test_that_wants_quotes_is_not_told_to_be_missing(tmp_path: Path) -> None:
+    tests = TESTS.replace("tenant: acme", "tenant: 0123")
+
+    assert codes_of(a_folder(tmp_path, CHAT_SAFETY, tests=[tests])) == ["P023"]
