@@ -50,10 +50,11 @@ class Problem:
 
     def __str__(self) -> str:
         place = str(self.span) if self.span else printable(self.file)
-        head = f"{self.level} {self.code} {place} {self.message}"
+        # Names in both are as written, and a line end in one would pass for the next problem.
+        head, hint = f"{self.level} {self.code} {place} {printable(self.message)}", printable(self.hint)
         if self.span is None:
-            return f"{head}\n     | {self.hint}" if self.hint else head
-        return f"{head}\n{_excerpt(self.span, self.hint)}"
+            return f"{head}\n     | {hint}" if hint else head
+        return f"{head}\n{_excerpt(self.span, hint)}"
 
 
 class Report:

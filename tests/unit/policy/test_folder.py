@@ -207,6 +207,14 @@ def test_an_escape_beyond_the_last_character_is_placed(tmp_path: Path, escape: s
     assert (problem.code, str(problem.span)) == ("P004", f"{POLICY}:4:24")
 
 
+def test_a_name_with_a_line_end_does_not_pass_for_another_problem(tmp_path: Path) -> None:
+    settings = SETTINGS.replace("speaker: always", r'"a\nerror P001": x, speaker: always')
+
+    problems = problems_of(a_folder(tmp_path, settings=settings))
+
+    assert {str(problem).count("\n") for problem in problems} == {2}
+
+
 def test_the_version_of_yaml_that_is_read_may_be_named(tmp_path: Path) -> None:
     assert codes_of(a_folder(tmp_path, f"%YAML 1.2\n---\n{a_policy()}")) == []
 
