@@ -53,9 +53,7 @@ def read_block(node: Node | None, what: str, known: Sequence[str], report: Repor
     return None if entries is None else Block(entries, what, known, report)
 
 
-def read_entries(
-    node: Node | None, what: str, report: Report, form: str = "write such as {name: value}"
-) -> Mapping | None:
+def read_entries(node: Node | None, what: str, report: Report, form: str) -> Mapping | None:
     """Read a mapping whose keys are free, at least one; `form` is the fix for anything else."""
     if isinstance(node, Mapping) and node.entries:
         return node

@@ -95,7 +95,7 @@ def _read_known_gap(node: Node | None, report: Report) -> bool:
 def _read_event(given: Block, context: Context) -> dict[str, str]:
     report = context.report
     node = given.need("event", "event: {speaker: assistant, …}")
-    entries = read_entries(node, "event", report)
+    entries = read_entries(node, "event", report, "write such as {speaker: assistant}")
     event: dict[str, str] = {}
     for key, value in entries.entries if entries else ():
         if _is_event_field(key, context) and (text := read_text(value, key.text, report)) is not None:
@@ -152,7 +152,8 @@ def _read_reasons(node: Node | None, report: Report) -> tuple[str, ...] | None:
 
 def _read_rules(node: Node | None, policy: str | None, context: Context) -> dict[str, TestOutcome]:
     """Read the outcome demanded of each rule, by full id."""
-    entries = None if node is None else read_entries(node, "rules", context.report)
+    form = "write such as {unsafe-reply: matched}"
+    entries = None if node is None else read_entries(node, "rules", context.report, form)
     rules: dict[str, TestOutcome] = {}
     for key, value in entries.entries if entries else ():
         outcome = read_choice(value, f"the outcome of {key.text}", _OUTCOMES, context.report)
