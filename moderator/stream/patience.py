@@ -1,6 +1,7 @@
 """How long publishing may go on failing."""
 
 import time
+from collections.abc import Callable
 
 from moderator.errors import StoppedError
 from moderator.observability.logging import get_logger
@@ -13,10 +14,17 @@ log = get_logger(__name__)
 class Patience:
     """How long publishing may fail while Kafka answers; while it does not, for ever."""
 
-    def __init__(self, membership: Membership, metrics: Metrics, limit_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        membership: Membership,
+        metrics: Metrics,
+        limit_s: float = 60.0,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._membership = membership
         self._failures = metrics.publish_failures
         self._limit_s = limit_s
+        self._monotonic_s = monotonic_s
         self._failing_since_s: float | None = None
 
     def reward(self) -> None:
@@ -30,7 +38,7 @@ class Patience:
             StoppedError: nothing has been for the whole limit, although Kafka answers.
         """
         self._failures.labels(type(error).__name__).inc()
-        now_s = time.monotonic()
+        now_s = self._monotonic_s()
         is_away = not self._membership.answers
         if is_away or self._failing_since_s is None:
             self._failing_since_s = now_s

@@ -30,11 +30,17 @@ class KafkaSource:
     """
 
     def __init__(
-        self, membership: Membership, connect_reader: Callable[[], KafkaConsumer], *, refusals_limit: int = 5
+        self,
+        membership: Membership,
+        connect_reader: Callable[[], KafkaConsumer],
+        *,
+        refusals_limit: int = 5,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._membership = membership
         self._connect_reader = connect_reader
         self._refusals_limit = refusals_limit
+        self._monotonic_s = monotonic_s
         self._refusals = 0
         self._refused_at_s = 0.0
 
@@ -82,7 +88,7 @@ class KafkaSource:
             return []
         batches = [self._batch(partition, records) for partition, records in polled.items()]
         self._membership.look()
-        if self._refusals and time.monotonic() - self._refused_at_s > _REFUSALS_FORGOTTEN_S:
+        if self._refusals and self._monotonic_s() - self._refused_at_s > _REFUSALS_FORGOTTEN_S:
             self._refusals = 0
         return batches
 
@@ -152,4 +158,4 @@ class KafkaSource:
             log.warning("kafka_unreachable", error=type(unreachable).__name__)
         else:
             self._refusals += 1
-            self._refused_at_s = time.monotonic()
+            self._refused_at_s = self._monotonic_s()
