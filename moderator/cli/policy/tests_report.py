@@ -1,16 +1,17 @@
 """How `moderator policy test` tells what came of the tests: as text, or as JSON."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from moderator.cli.policy.output import count, paint, problem_record, write_json, write_problems
-from moderator.policy.problems import Problem, printable
+from moderator.policy.model import Condition
+from moderator.policy.problems import Problem, Span, printable
 from moderator.policy.tools.coverage import ConditionCoverage, RuleCoverage
 from moderator.policy.tools.mutants import Mutant
 from moderator.policy.tools.mutate import Mutation
-from moderator.policy.tools.suggest import Suggestion
+from moderator.policy.tools.suggest import Suggestions
 from moderator.policy.trial import TestResult
 
 Record = dict[str, object]
@@ -25,7 +26,7 @@ class Outcome:
     coverage: list[RuleCoverage] | None = None
     mutation: Mutation | None = None
     is_mutation_wanted: bool = False
-    suggestions: list[Suggestion] | None = None
+    suggestions: Suggestions | None = None
 
     @property
     def passes(self) -> bool:
@@ -79,7 +80,11 @@ def _by_count(item: tuple[str, int]) -> tuple[int, str]:
 
 
 def _comparison(one: ConditionCoverage) -> str:
-    return f"{one.part} {one.condition.signal.name} {one.condition.phrase}"
+    return f"{one.part} {_written(one.condition)}"
+
+
+def _written(condition: Condition) -> str:
+    return f"{condition.signal.name} {condition.phrase}"
 
 
 def _seen(one: ConditionCoverage) -> str:
@@ -101,18 +106,21 @@ def _mutation(outcome: Outcome) -> Iterator[str]:
     for rule, mutants in groupby(mutation.unnoticed, key=lambda mutant: mutant.rule.id):
         yield f"{paint('unnoticed')} P077 {rule}"
         yield from (f"  {mutant.span}  {mutant.change}" for mutant in mutants)
-    if mutation.unnoticed:
+    if any(mutant.is_at_limit for mutant in mutation.unnoticed):
         yield "`--suggest` writes tests beside each limit"
 
 
-def _suggestions(suggestions: Sequence[Suggestion] | None) -> Iterator[str]:
+def _suggestions(suggestions: Suggestions | None) -> Iterator[str]:
     if suggestions is None:
         return
-    for (file, policy, is_new), tests in groupby(suggestions, key=lambda one: (one.file, one.policy, one.is_new)):
+    for (file, policy, is_new), tests in groupby(suggestions.tests, key=lambda one: (one.file, one.policy, one.is_new)):
         yield f"\n# {file}: read each one, it expects what is decided today"
         yield from (f"tests_for: {policy}", "tests:") if is_new else ("# add these under tests:",)
         yield "\n".join(one.text for one in tests).rstrip("\n")
-    if not suggestions:
+    if suggestions.bare:
+        yield "\nno test could be made for these limits, for no event and scores were found where each alone decides:"
+        yield from (f"  {one.span}  {rule.id}: {_written(one)}" for rule, one in suggestions.bare)
+    elif not suggestions.tests:
         yield "nothing to suggest: every limit has its tests"
 
 
@@ -129,7 +137,10 @@ def _record(outcome: Outcome) -> Record:
     if outcome.suggestions is not None:
         record["suggestions"] = [
             {"tests_for": one.policy, "file": one.file, "test": one.name, "yaml": one.text}
-            for one in outcome.suggestions
+            for one in outcome.suggestions.tests
+        ]
+        record["limits_without_suggestion"] = [
+            {"rule": rule.id, "limit": _written(one), **_place(one.span)} for rule, one in outcome.suggestions.bare
         ]
     return record
 
@@ -174,7 +185,9 @@ def _mutant_record(mutant: Mutant) -> Record:
     return {
         "rule": mutant.rule.id,
         "change": mutant.change,
-        "file": mutant.span.file.name,
-        "line": mutant.span.line,
-        "column": mutant.span.column,
+        **_place(mutant.span),
     }
+
+
+def _place(span: Span) -> Record:
+    return {"file": span.file.name, "line": span.line, "column": span.column}

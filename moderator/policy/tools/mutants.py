@@ -23,20 +23,21 @@ _STRICTER: dict[Comparison, Comparison] = {
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change to one rule; `change` says it in words, `span` is where."""
+    """One change to one rule; `change` says it in words, `span` is where; `is_at_limit`: tests beside one notice it."""
 
     rule: Rule
     change: str
     span: Span
+    is_at_limit: bool = False
 
 
 def mutants_of(rule: Rule) -> Iterator[Mutant]:
     """Give each small change: limits nudged, below and at most swapped, all and any swapped, exceptions dropped."""
-    for when, change, span in _changed(rule.when):
-        yield Mutant(replace(rule, when=when), change, span)
+    for when, change, span, is_at_limit in _changed(rule.when):
+        yield Mutant(replace(rule, when=when), change, span, is_at_limit)
     if rule.unless is not None:
-        for unless, change, span in _changed(rule.unless):
-            yield Mutant(replace(rule, unless=unless), f"unless {change}", span)
+        for unless, change, span, is_at_limit in _changed(rule.unless):
+            yield Mutant(replace(rule, unless=unless), f"unless {change}", span, is_at_limit)
         yield Mutant(replace(rule, unless=None), "without unless", rule.span)
     for number, spares in enumerate(_with_one_less(rule.spares), start=1):
         yield Mutant(replace(rule, spares=spares), f"without item {number} of except", rule.span)
@@ -48,20 +49,20 @@ def mutants_of(rule: Rule) -> Iterator[Mutant]:
         yield Mutant(replace(rule, until_ms=None), "without until", rule.span)
 
 
-def _changed(expression: Expression) -> Iterator[tuple[Expression, str, Span]]:
-    """Give the expression with one thing changed, what that is, and where."""
+def _changed(expression: Expression) -> Iterator[tuple[Expression, str, Span, bool]]:
+    """Give the expression with one thing changed, what that is, where, and whether it is at a limit."""
     if isinstance(expression, Condition):
         for changed in _changed_comparisons(expression):
             words = f"{expression.signal.name} {expression.phrase} -> {changed.phrase}"
-            yield changed, words, expression.span
+            yield changed, words, expression.span, True
         return
     for index, part in enumerate(expression.parts):
-        for changed_part, words, span in _changed(part):
+        for changed_part, words, span, is_at_limit in _changed(part):
             parts = (*expression.parts[:index], changed_part, *expression.parts[index + 1 :])
-            yield Group(expression.kind, parts), words, span
+            yield Group(expression.kind, parts), words, span, is_at_limit
     if len(expression.parts) > 1:
         other: Group = Group("any" if expression.kind == "all" else "all", expression.parts)
-        yield other, f"{expression.kind} -> {other.kind}", _span_of(expression)
+        yield other, f"{expression.kind} -> {other.kind}", _span_of(expression), False
 
 
 def _changed_comparisons(condition: Condition) -> Iterator[Condition]:

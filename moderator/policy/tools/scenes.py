@@ -12,7 +12,7 @@ from moderator.policy.policy_set import PolicySet
 from moderator.policy.rollout import BUCKETS, compile_rollout
 from moderator.policy.scale import MILLION
 from moderator.policy.scopes import SPEAKERS
-from moderator.policy.tools.nudge import nudge_of
+from moderator.policy.tools.nudge import limit_and_step
 from moderator.policy.trial import event_of
 
 _UNIT_FIELDS = {"users": "user", "conversations": "conversation_id", "events": "id"}
@@ -40,7 +40,7 @@ def scenes(rule: Rule, tried: Signal, policies: PolicySet) -> Iterator[Scene]:
         if signal.name not in names
     }
     usual = _usual_micros(policies)
-    values = [[usual[signal.objective], *_telling_micros(signal, rule)] for signal in others.values()]
+    values = [[usual[signal.objective], *_telling_micros(signal, rule, policies)] for signal in others.values()]
     events = list(_events(rule, policies))
     for combination in product(*values):
         chosen = {signal.objective: micro for signal, micro in zip(others.values(), combination, strict=True)}
@@ -48,15 +48,15 @@ def scenes(rule: Rule, tried: Signal, policies: PolicySet) -> Iterator[Scene]:
             yield Scene(fields, at_ms, {**usual, **chosen})
 
 
-def _telling_micros(signal: Signal, rule: Rule) -> list[int]:
+def _telling_micros(signal: Signal, rule: Rule, policies: PolicySet) -> list[int]:
     """Give rewards on either side of each of the rule's limits on a signal."""
-    step = nudge_of(signal)
+    calibration = policies.calibration_of(None)
     limits = [
-        condition.limit
+        limit_and_step(condition, calibration)
         for condition in rule.conditions
-        if condition.limit is not None and signal in (condition.signal, *condition.signal.members)
+        if signal in (condition.signal, *condition.signal.members)
     ]
-    scores = [limit + side for limit in limits for side in (-step, step)]
+    scores = [found[0] + side * found[1] for found in limits if found for side in (-1, 1)]
     return [round(signal.scale.micro_of(score)) for score in scores]
 
 

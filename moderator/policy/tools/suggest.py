@@ -12,10 +12,9 @@ from moderator.policy.event_time import iso_utc
 from moderator.policy.folder import stem_of
 from moderator.policy.judge import Judge
 from moderator.policy.model import Condition, Policy, Rule
-from moderator.policy.percent import limit_micro
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.scale import MILLION, fits_six_decimals, show
-from moderator.policy.tools.nudge import nudge_of
+from moderator.policy.tools.nudge import limit_and_step
 from moderator.policy.tools.scenes import Micros, Scene, rewards_for, scenes
 from moderator.policy.trial import event_of, objectives_of
 
@@ -37,33 +36,54 @@ class Suggestion:
     text: str
 
 
-def suggest(policies: PolicySet) -> list[Suggestion]:
-    """Give tests for every limit of every live and shadow rule; those that are there by name already are left out."""
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """Tests, without those that are there by name already.
+
+    Attributes:
+        bare: the limits for which no test could be made, each with its rule.
+    """
+
+    tests: tuple[Suggestion, ...]
+    bare: tuple[tuple[Rule, Condition], ...]
+
+
+def suggest(policies: PolicySet) -> Suggestions:
+    """Give tests for every limit of every live and shadow rule."""
     written = {(test.policy, test.name) for test in policies.tests}
-    return [
-        suggestion
+    found = [
+        (rule, condition, tests)
         for policy in policies.policies
         for rule in policy.rules
         if rule.mode != "off"
-        for suggestion in _for_rule(rule, policy, policies)
-        if (policy.name, suggestion.name) not in written
+        for condition, tests in _for_rule(rule, policy, policies)
     ]
+    new = (test for _, _, tests in found for test in tests if (test.policy, test.name) not in written)
+    return Suggestions(tuple(new), tuple((rule, condition) for rule, condition, tests in found if not tests))
 
 
-def _for_rule(rule: Rule, policy: Policy, policies: PolicySet) -> Iterator[Suggestion]:
+def _for_rule(rule: Rule, policy: Policy, policies: PolicySet) -> Iterator[tuple[Condition, list[Suggestion]]]:
+    """Give each of a rule's limits with its tests."""
     judge = policies.bind(objectives_of(policies))
     names: set[str] = set()
     for condition in rule.conditions:
-        steps = _steps(condition, policies)
-        scene = _telling_scene(rule, condition, steps, policies, judge) if steps else None
-        for words, score in steps if scene else ():
-            assert scene is not None
-            micros = {**scene.micros, **rewards_for(condition.signal, score)}
-            verdict, result = _judged(rule, scene, micros, policies, judge)
-            if (scores := _written_scores(micros, policies)) is not None and result is not None:
-                name = _new_name(f"{rule.id.partition('/')[2]} with {condition.signal.name} {words}", names)
-                text = _yaml(name, scene, scores, verdict, result)
-                yield Suggestion(policy.name, *_file(policy, policies), name, text)
+        if condition.limit is not None or condition.percent is not None:
+            yield condition, list(_for_limit(rule, condition, policy, policies, judge=judge, names=names))
+
+
+def _for_limit(
+    rule: Rule, condition: Condition, policy: Policy, policies: PolicySet, *, judge: Judge, names: set[str]
+) -> Iterator[Suggestion]:
+    steps = _steps(condition, policies)
+    scene = _telling_scene(rule, condition, steps, policies, judge) if steps else None
+    for words, score in steps if scene else ():
+        assert scene is not None
+        micros = {**scene.micros, **rewards_for(condition.signal, score)}
+        verdict, result = _judged(rule, scene, micros, policies, judge)
+        if (scores := _written_scores(micros, policies)) is not None and result is not None:
+            name = _new_name(f"{rule.id.partition('/')[2]} with {condition.signal.name} {words}", names)
+            text = _yaml(name, scene, scores, verdict, result)
+            yield Suggestion(policy.name, *_file(policy, policies), name, text)
 
 
 def _new_name(name: str, names: set[str]) -> str:
@@ -83,13 +103,10 @@ def _file(policy: Policy, policies: PolicySet) -> tuple[str, bool]:
 
 def _steps(condition: Condition, policies: PolicySet) -> list[tuple[str, Fraction]]:
     """Give the scores under, at and over a limit, with their words; on the human scale."""
-    limit, step = condition.limit, nudge_of(condition.signal)
-    if condition.percent is not None:
-        calibration = policies.calibration_of(None)
-        edge = None if calibration is None else limit_micro(condition, calibration)
-        limit, step = None if edge is None else Fraction(edge, MILLION), Fraction(1, MILLION)
-    if limit is None:
+    found = limit_and_step(condition, policies.calibration_of(None))
+    if found is None:
         return []
+    limit, step = found
     shown = condition.phrase.removeprefix(condition.comparison).strip()
     steps = [(f"just under {shown}", limit - step), (f"at {shown}", limit), (f"just over {shown}", limit + step)]
     low, high = condition.signal.scale.low, condition.signal.scale.high

@@ -11,7 +11,7 @@ from moderator.cli.policy import app
 from moderator.policy import PolicySet, load_policies
 from moderator.policy.kept import KeptPolicies
 from tests.unit.policy.decisions import a_decision
-from tests.unit.policy.folders import CHAT_SAFETY, a_folder, a_policy
+from tests.unit.policy.folders import CHAT_SAFETY, a_folder, a_policy, a_rule
 
 TESTS = """\
 tests_for: chat-safety
@@ -83,6 +83,38 @@ def test_a_slip_that_goes_unnoticed_ends_with_1() -> None:
         "unnoticed P077 chat-safety/unsafe-reply\n  policy-0.yaml:9:15  safety below 0.30 -> below 0.29\n"
         in mutated.out
     )
+
+
+def test_only_a_slip_at_a_limit_is_sent_to_the_suggestions() -> None:
+    rule = a_rule(more="applies_to: {tenant: acme}")
+    a_folder(Path("limit"), a_policy(), tests=[TESTS.replace("0.29", "0.1")])
+    a_folder(Path("scope"), a_policy(rule), tests=[TESTS])
+
+    at_limit, elsewhere = (moderator("test", folder, "--mutate").out for folder in ("limit", "scope"))
+
+    assert at_limit.endswith("`--suggest` writes tests beside each limit\n")
+    assert elsewhere.endswith("  without applies_to tenant\n")
+
+
+def test_a_limit_without_a_suggestion_is_named_for_people_and_programs() -> None:
+    a_folder(Path("policies"), a_policy(a_rule("helpfulness: in the lowest 2%")))
+
+    text, record = (moderator("test", "--suggest", *options).out for options in ([], ["--json"]))
+
+    assert text.endswith(
+        "\nno test could be made for these limits, for no event and scores were found where each alone decides:\n"
+        "  policy-0.yaml:9:20  chat-safety/unsafe-reply: helpfulness in the lowest 2%\n"
+    )
+    assert json.loads(record)["suggestions"] == []
+    assert json.loads(record)["limits_without_suggestion"] == [
+        {
+            "rule": "chat-safety/unsafe-reply",
+            "limit": "helpfulness in the lowest 2%",
+            "file": "policy-0.yaml",
+            "line": 9,
+            "column": 20,
+        }
+    ]
 
 
 def test_slips_are_not_tried_while_tests_fail() -> None:

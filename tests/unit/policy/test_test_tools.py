@@ -8,7 +8,7 @@ from moderator.policy import PolicySet, load_policies
 from moderator.policy.tools.coverage import cover
 from moderator.policy.tools.mutants import mutants_of
 from moderator.policy.tools.mutate import mutate
-from moderator.policy.tools.suggest import suggest
+from moderator.policy.tools.suggest import Suggestions, suggest
 from moderator.policy.trial import closed_gaps, coverage_problems, run_tests, untimed_tests
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, a_folder, a_policy, a_rule, a_set
 
@@ -146,7 +146,7 @@ def test_a_change_that_flags_the_same_is_no_slip(tmp_path: Path) -> None:
 
 def test_what_is_suggested_passes_and_notices_every_slip_at_a_limit(tmp_path: Path) -> None:
     bare = a_set(tmp_path / "bare", CHAT_SAFETY, exemptions=EXEMPTIONS)
-    text = "".join(suggestion.text for suggestion in suggest(bare))
+    text = "".join(suggestion.text for suggestion in suggest(bare).tests)
     folder = a_folder(
         tmp_path / "whole", CHAT_SAFETY, exemptions=EXEMPTIONS, tests=[f"tests_for: chat-safety\ntests:\n{text}"]
     )
@@ -159,13 +159,39 @@ def test_what_is_suggested_passes_and_notices_every_slip_at_a_limit(tmp_path: Pa
     assert not any(result.mismatches for result in results)
     assert untimed_tests(policies) + coverage_problems(policies) == []
     assert not [change for change in named if "->" in change and "all" not in change.split()]
-    assert suggest(policies) == []
+    assert suggest(policies) == Suggestions((), ())
 
 
-def test_nothing_is_suggested_where_no_score_can_make_the_difference(tmp_path: Path) -> None:
+def test_nothing_is_suggested_where_there_is_no_limit(tmp_path: Path) -> None:
     policies = a_set(tmp_path, a_policy(a_rule("safety: missing")))
 
-    assert suggest(policies) == []
+    assert suggest(policies) == Suggestions((), ())
+
+
+@pytest.mark.parametrize(
+    "when", ["all: [{safety: below 0.3}, {honesty: missing}]", "helpfulness: in the lowest 2%"], ids=["alone", "scale"]
+)
+def test_a_limit_for_which_no_test_can_be_made_is_named(tmp_path: Path, when: str) -> None:
+    policies = a_set(tmp_path, a_policy(a_rule(when)))
+
+    suggested = suggest(policies)
+
+    (rule,) = policies.rules
+    assert suggested == Suggestions((), ((rule, rule.conditions[0]),))
+
+
+def test_a_limit_beside_a_percentage_has_its_tests_and_so_has_a_percentage_on_any_scale(tmp_path: Path) -> None:
+    when = "all: [{safety: below 0.3}, {honesty: in the lowest 2%}, {helpfulness: in the lowest 30%}]"
+    policies = a_set(tmp_path, a_policy(a_rule(when)))
+
+    suggested = suggest(policies)
+
+    assert suggested.bare == ()
+    assert [suggestion.name.partition(" with ")[2] for suggestion in suggested.tests] == [
+        f"{signal} {place} {limit}"
+        for signal, limit in (("safety", "0.3"), ("honesty", "2%"), ("helpfulness", "30%"))
+        for place in ("just under", "at", "just over")
+    ]
 
 
 def test_a_limit_that_stands_twice_has_its_tests_twice(tmp_path: Path) -> None:
@@ -173,7 +199,7 @@ def test_a_limit_that_stands_twice_has_its_tests_twice(tmp_path: Path) -> None:
     twice = f"any: [{{all: [{half}, {{helpfulness: below 1}}]}}, {{all: [{half}, {{correctness: below 1}}]}}]"
     policies = a_set(tmp_path, a_policy(a_rule(twice)))
 
-    names = [suggestion.name for suggestion in suggest(policies)]
+    names = [suggestion.name for suggestion in suggest(policies).tests]
 
     assert (len(names), len(set(names))) == (12, 12)
     assert "unsafe-reply with safety at 0.5 (2)" in names
@@ -183,6 +209,6 @@ def test_a_value_that_yaml_would_read_otherwise_is_suggested_in_quotes(tmp_path:
     rule = a_rule(more='applies_to: {tenant: "0123", channel: "true", role: "a: b", locale: "Ünï"}')
     policies = a_set(tmp_path, a_policy(rule))
 
-    (first, *_) = suggest(policies)
+    (first, *_) = suggest(policies).tests
 
     assert 'tenant: "0123", channel: "true", role: "a: b", locale: "ünï"' in first.text
