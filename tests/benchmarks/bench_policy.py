@@ -1,8 +1,9 @@
 """How long twenty rules take for one event, beside the same comparisons written out by hand.
 
 Fourteen are for replies and six for what users write, as a folder has them; and once more with all twenty for replies.
-Every comparison that applies is recorded with its margin. Rounds alternate and the least counts, in CPU time. The last
-line on stdout is JSON. Exit 1: the first takes 20 microseconds or more.
+Every comparison that applies is recorded with its margin. Rounds alternate and the least counts, in CPU time. Also how
+long a folder of two hundred rules of five comparisons each is checked, which every start and reload does. The last line
+on stdout is JSON. Exit 1: the first takes 20 microseconds or more.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,6 +47,11 @@ CONDITIONS = (
     "all: [safety: below 0.5, usefulness: below 1.{:02}]",
     "any: [safety: below 0.{:02}, correctness: below 0.5]",
 )
+CHECKED_RULES = 200
+WIDE_CONDITION = (
+    "all: [safety: below {0:.3f}, any: [helpfulness: below {1:.2f}, correctness: below {1:.2f}],"
+    " any: [usefulness: above {1:.2f}, correctness: above {1:.2f}]]"
+)
 EXTRAS = {
     3: "unless: {correctness: at least 3.0}",
     7: "except: [{role: staff}]",
@@ -72,8 +78,10 @@ def main() -> int:
     rounds = [[per_event_us(rewards, way) for way in ways] for _ in range(ROUNDS)]
     bare_us, mixed_us, all_us = (round(min(column), 1) for column in zip(*rounds, strict=True))
     print(f"{RULES} rules, 14 of which apply: {mixed_us} us an event; all apply: {all_us} us; bare: {bare_us} us")
+    check_ms = round(min(checking_ms(CHECKED_RULES) for _ in range(3)))
+    print(f"{CHECKED_RULES} rules of five comparisons are checked in {check_ms} ms")
     result = {"rules": RULES, "judge_us": mixed_us, "all_apply_us": all_us, "bare_us": bare_us, "bound_us": BOUND_US}
-    print(json.dumps(result))
+    print(json.dumps({**result, "check_ms": check_ms}))
     return 0 if mixed_us < BOUND_US else 1
 
 
@@ -103,24 +111,37 @@ def by_hand(_: int, rewards: tuple[float, ...]) -> object:
     ]
 
 
+def checking_ms(count: int) -> float:
+    """CPU milliseconds to read and check rules each of which might cover any other."""
+    rules = [a_rule(number, WIDE_CONDITION.format(number / count, 4 * number / count)) for number in range(count)]
+    with TemporaryDirectory() as name:
+        folder = a_folder(Path(name), {"replies": ("assistant", rules)})
+        began_s = time.process_time()
+        load_policies(folder)
+        return (time.process_time() - began_s) * 1e3
+
+
 def a_judge(*, for_users: int) -> Judge:
     """Twenty rules of every kind, live and shadow; the last `for_users` are not for replies."""
-    rules = [a_rule(number) for number in range(RULES)]
+    rules = [a_rule(number, CONDITIONS[number % 5].format(10 + number)) for number in range(RULES)]
     policies = {"replies": ("assistant", rules[: RULES - for_users]), "messages": ("user", rules[RULES - for_users :])}
     with TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "settings.yaml").write_text(SETTINGS)
-        (folder / "signals.yaml").write_text(SIGNALS)
-        for policy, (speaker, own) in policies.items():
-            head = f"policy: {policy}\nabout: x\nowner: x\napplies_to: {{speaker: {speaker}}}\nrules:\n"
-            if own:
-                (folder / f"{policy}.yaml").write_text(head + "".join(own))
-        return load_policies(folder).bind(OBJECTIVES)
+        return load_policies(a_folder(Path(name), policies)).bind(OBJECTIVES)
 
 
-def a_rule(number: int) -> str:
-    """Every fifth one of a kind."""
-    when = CONDITIONS[number % 5].format(10 + number)
+def a_folder(folder: Path, policies: Mapping[str, tuple[str, Sequence[str]]]) -> Path:
+    """Write settings, signals, and of each policy its speaker and rules."""
+    (folder / "settings.yaml").write_text(SETTINGS)
+    (folder / "signals.yaml").write_text(SIGNALS)
+    for policy, (speaker, own) in policies.items():
+        head = f"policy: {policy}\nabout: x\nowner: x\napplies_to: {{speaker: {speaker}}}\nrules:\n"
+        if own:
+            (folder / f"{policy}.yaml").write_text(head + "".join(own))
+    return folder
+
+
+def a_rule(number: int, when: str) -> str:
+    """One rule; every fifth is a shadow."""
     lines = [f"rule: r{number}", "about: x", f"mode: {'shadow' if number % 5 == 0 else 'live'}", f"when: {{{when}}}"]
     lines += [EXTRAS[number]] if number in EXTRAS else []
     return "  - " + "\n    ".join([*lines, "flag: {severity: medium, reason: low_quality}"]) + "\n"
