@@ -24,7 +24,6 @@ from moderator.errors import BrokerUnavailableError, ConfigurationError, Moderat
 app = typer.Typer(
     name="moderator",
     help="Content moderation as a Kafka stream processor.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )

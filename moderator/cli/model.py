@@ -9,7 +9,7 @@ import typer
 
 from moderator.cli.calibrate import calibrate
 
-app = typer.Typer(name="model", help="Look at reward models, and make one.", no_args_is_help=True)
+app = typer.Typer(name="model", help="Look at reward models, and make one.")
 
 
 @app.callback()

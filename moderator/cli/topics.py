@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="topics", help="The topics that the stream reads and writes.", no_args_is_help=True)
+app = typer.Typer(name="topics", help="The topics that the stream reads and writes.")
 
 
 @app.callback()

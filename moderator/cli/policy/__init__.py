@@ -9,7 +9,7 @@ from moderator.cli.policy.explain import explain
 from moderator.cli.policy.schema import schema
 from moderator.cli.policy.tests import run_tests
 
-app = typer.Typer(name="policy", help="Check, test, explain and compare policy folders.", no_args_is_help=True)
+app = typer.Typer(name="policy", help="Check, test, explain and compare policy folders.")
 app.command()(check)
 app.command("test")(run_tests)
 app.command()(explain)

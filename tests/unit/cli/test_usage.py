@@ -1,0 +1,15 @@
+"""A call that names no command: how to go on stands on stderr, for stdout may be read by a program."""
+
+import pytest
+from typer.testing import CliRunner
+
+from moderator.cli.app import app
+
+
+@pytest.mark.parametrize("group", [[], ["model"], ["policy"], ["topics"]], ids=" ".join)
+def test_a_missing_command_is_told_on_stderr(group: list[str]) -> None:
+    ended = CliRunner().invoke(app, group)
+
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert "Missing command" in ended.stderr
+    assert "--help" in ended.stderr
