@@ -20,7 +20,7 @@ DECODERS: Final = ("llama", "qwen2", "qwen3", "mistral", "gemma")
 ENCODERS: Final = ("bert", "roberta", "modernbert")
 """Backbones that see both ways, under the head that transformers gives them."""
 
-_SCALES: Final[Mapping[object, Scale]] = {
+_SCALES: Final[Mapping[str, Scale]] = {
     "regression": "raw",
     "multi_label_classification": "sigmoid",
     "single_label_classification": "softmax",
@@ -34,6 +34,7 @@ _UNKNOWN_TO_US: Final = (
 )
 _NOT_FOR_US: Final = (
     *("architectures", "auto_map", "dtype", "torch_dtype", "model_type", "_name_or_path", "use_cache"),
+    *("return_dict", "output_hidden_states", "output_attentions", "torchscript", "chunk_size_feed_forward"),
     *("id2label", "label2id", "num_labels", "problem_type"),
 )
 """What names code of others, says how somebody wants the model run, or is read by ourselves."""
@@ -95,7 +96,9 @@ class ClassifierConfig:
         """
         window = None if self.is_encoder else getattr(self.network, "sliding_window", None)
         kinds = getattr(self.network, "layer_types", None) or ["sliding_attention"]
-        if window is not None and "sliding_attention" in kinds and window < max_input_tokens:
+        if window is None or "sliding_attention" not in kinds:
+            return
+        if whole({"sliding_window": window}, "sliding_window", where, least=1) < max_input_tokens:
             raise ConfigurationError(
                 f"{where}: `sliding_window` is {window}: only full attention is supported; "
                 f"set `MODERATOR_MODEL__MAX_INPUT_TOKENS` to {window} or less, where both are the same"
@@ -144,8 +147,8 @@ def _scale(fields: Mapping[str, Any], labels: int, where: str) -> Scale:
     problem = fields.get("problem_type")
     if problem is None:
         return "raw" if labels == 1 else "softmax"
-    if problem not in _SCALES:
-        raise ConfigurationError(f"{where}: `problem_type` is `{problem}`; it may be {', '.join(map(str, _SCALES))}")
+    if not isinstance(problem, str) or problem not in _SCALES:
+        raise ConfigurationError(f"{where}: `problem_type` is `{problem}`; it may be {', '.join(_SCALES)}")
     if problem == "single_label_classification" and labels == 1:
         raise ConfigurationError(
             f"{where}: `problem_type` is `{problem}`, but there is one label, whose probability would always be 1; "

@@ -141,6 +141,23 @@ def test_the_mean_over_a_modernbert_passes_padding_over(written: Callable[..., P
         )
 
 
+@pytest.mark.parametrize("family", ["llama", "bert", "modernbert"])
+def test_what_a_config_says_of_other_outputs_and_of_chunks_is_passed_over(
+    written: Callable[..., Path], tmp_path: Path, family: str
+) -> None:
+    wishes = {
+        "return_dict": False,
+        "output_hidden_states": "x",
+        "output_attentions": True,
+        "torchscript": True,
+        "chunk_size_feed_forward": None,
+    }
+
+    wished = change_config(copied(written(family), tmp_path), **wishes)
+
+    assert rewards(load(wished), CONVERSATIONS) == rewards(load(written(family)), CONVERSATIONS)
+
+
 def test_a_decoder_is_read_at_its_last_token_even_where_that_is_the_padding_token(
     written: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -305,6 +322,7 @@ def test_a_misshapen_key_is_named_with_both_shapes(written: Callable[..., Path],
         ("llama", {"quantization_config": {"bits": 4}}, "`quantization_config`: quantized checkpoints cannot"),
         ("llama", {"attn_logit_softcapping": 50.0}, "`attn_logit_softcapping` is `50.0`, which is not supported"),
         ("gemma", {"use_bidirectional_attention": True}, "`use_bidirectional_attention` is `True`"),
+        ("llama", {"sliding_window": "x"}, "`sliding_window` must be a whole number from 1"),
         ("mistral", {"sliding_window": 64}, "`sliding_window` is 64: only full attention is supported; set"),
         ("qwen2", {"use_sliding_window": True, "sliding_window": 32, "max_window_layers": 1, "layer_types": ...}, "32"),
         ("bert", {"hidden_size": ...}, "`hidden_size` is missing"),
@@ -316,6 +334,7 @@ def test_a_misshapen_key_is_named_with_both_shapes(written: Callable[..., Path],
         ("roberta", {"pad_token_id": None}, "`pad_token_id` is `None`, which is no token"),
         ("bert", {"is_decoder": True}, "`is_decoder` is `True`, which is not supported"),
         ("bert", {"layer_norm_eps": "x"}, "config.json: Field 'layer_norm_eps' expected float"),
+        ("bert", {"problem_type": []}, "`problem_type` is `[]`; it may be regression, multi_label_classification"),
         ("bert", {"problem_type": "ranking"}, "`problem_type` is `ranking`; it may be regression, multi_label_classi"),
         (
             "bert",
