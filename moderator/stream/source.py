@@ -18,6 +18,7 @@ log = get_logger(__name__)
 
 _NO_TIMESTAMP = -1
 _REFUSALS_FORGOTTEN_S = 60.0
+_RETRY_S = 1.0
 
 
 class KafkaSource:
@@ -36,11 +37,13 @@ class KafkaSource:
         *,
         refusals_limit: int = 5,
         monotonic_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._membership = membership
         self._connect_reader = connect_reader
         self._refusals_limit = refusals_limit
         self._monotonic_s = monotonic_s
+        self._sleep = sleep
         self._refusals = 0
         self._refused_at_s = 0.0
 
@@ -156,6 +159,7 @@ class KafkaSource:
             self._membership.rejoin()
         except KafkaError as unreachable:  # no exit while the broker is away: the next poll comes here again
             log.warning("kafka_unreachable", error=type(unreachable).__name__)
+            self._sleep(_RETRY_S)  # that poll, of a consumer that is closed by now, will not wait
         else:
             self._refusals += 1
             self._refused_at_s = self._monotonic_s()

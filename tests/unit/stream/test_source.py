@@ -24,7 +24,11 @@ class Group:
         self.consumers: list[ScriptedConsumer] = []
         self.clock = ManualClock()
         self.source = KafkaSource(
-            a_membership(self.connect), self.connect, refusals_limit=5, monotonic_s=self.clock.monotonic_s
+            a_membership(self.connect),
+            self.connect,
+            refusals_limit=5,
+            monotonic_s=self.clock.monotonic_s,
+            sleep=self.clock.advance,
         )
 
     def connect(self) -> ScriptedConsumer:
@@ -86,11 +90,13 @@ def test_refusals_within_a_minute_of_one_another_add_up() -> None:
         group.refuse_once(then_s=59)
 
 
-def test_a_broker_that_is_away_never_ends_the_process() -> None:
+def test_a_broker_that_is_away_never_ends_the_process_and_is_not_asked_without_a_rest() -> None:
     group = Group(KafkaConnectionError("gone"))
     group.is_away = True
+    began_s = group.clock.monotonic_s()
 
     group.poll_times(50)
+    assert group.clock.monotonic_s() - began_s >= 50
 
     group.is_away, group.refusal = False, None
     group.poll_times(2)
