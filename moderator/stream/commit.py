@@ -5,12 +5,12 @@ from typing import Any, Protocol
 
 from kafka import KafkaProducer, TopicPartition
 from kafka.errors import (
+    AuthorizationError,
     FencedInstanceIdError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
-    TopicAuthorizationFailedError,
 )
 from kafka.structs import OffsetAndMetadata
 
@@ -19,7 +19,7 @@ from moderator.events import DecidedSpan, Published
 
 DEADLINE_S = 3.0
 """How long one step of a publication may take; the client delivers records, or gives them up, within it."""
-_HOPELESS = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError)
+_HOPELESS = (MessageSizeTooLargeError, RecordListTooLargeError, AuthorizationError)
 
 Send = Callable[[KafkaProducer, Sequence[DecidedSpan]], list[Any]]
 """Hand every outcome of the spans to the producer; give the futures."""

@@ -2,21 +2,34 @@
 
 import pytest
 from kafka.errors import (
+    ClusterAuthorizationFailedError,
     CommitFailedError,
     FencedInstanceIdError,
+    GroupAuthorizationFailedError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     NotEnoughReplicasError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailedError,
 )
 
 from moderator.errors import StoppedError, TwinError
 from moderator.stream.commit import stop_if_hopeless
 
 
-@pytest.mark.parametrize("kind", [MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        MessageSizeTooLargeError,
+        RecordListTooLargeError,
+        TopicAuthorizationFailedError,
+        GroupAuthorizationFailedError,
+        TransactionalIdAuthorizationFailedError,
+        ClusterAuthorizationFailedError,
+    ],
+)
 def test_what_kafka_will_never_take_ends_the_process(kind: type[KafkaError]) -> None:
     with pytest.raises(StoppedError, match=rf"Kafka will never take .*{kind.__name__}.*nothing was committed"):
         stop_if_hopeless(kind())
