@@ -17,7 +17,7 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaMod
 from moderator.errors import ConfigurationError
 from moderator.events import Turn
 from moderator.scoring import attention
-from moderator.scoring.checkpoint import Checkpoint, Location, load_weights, locate, open_checkpoint
+from moderator.scoring.checkpoint import Checkpoint, Location, load_weights, locate, naming, open_checkpoint
 from moderator.scoring.config import ArmoRMConfig
 from moderator.scoring.device import (
     causal_layout,
@@ -164,6 +164,17 @@ def build_model(config: ArmoRMConfig, where: str) -> ArmoRMModel:
     return model
 
 
+def build_renderer(checkpoint: Checkpoint, max_input_tokens: int | None) -> Renderer:
+    """Make what renders for the model; None: up to the lesser of 4,096 tokens and its positions.
+
+    Raises:
+        ConfigurationError: its tokenizer or its chat template is not Llama-3's, or the limit cannot be kept.
+    """
+    limit = input_tokens(max_input_tokens, checkpoint.config.backbone.max_position_embeddings)
+    with naming(checkpoint.folder):
+        return Renderer(checkpoint.tokenizer, limit)
+
+
 class ArmoRM:
     """A loaded ArmoRM model: conversations in, scores out. One thread owns it."""
 
@@ -205,9 +216,7 @@ class ArmoRM:
         """
         location = locate(path_or_hub_id)
         checkpoint = open_checkpoint(location.folder)
-        renderer = Renderer(
-            checkpoint.tokenizer, input_tokens(max_input_tokens, checkpoint.config.backbone.max_position_embeddings)
-        )
+        renderer = build_renderer(checkpoint, max_input_tokens)
         model, fingerprint = _load(checkpoint, dtype, choose_device(device))
         return cls(model, renderer, checkpoint.config, location, fingerprint)
 

@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -111,6 +112,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         ConfigurationError: no such file, or not a JSON object.
     """
     return read_json(folder / _CONFIG)
+
+
+@contextmanager
+def naming(folder: Path) -> Iterator[None]:
+    """Put the folder before what is wrong with its words, as renderers tell it, which do not know where they lie."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{folder}: {error}") from error
 
 
 def read_tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:

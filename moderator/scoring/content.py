@@ -53,7 +53,7 @@ class ContentEncoder:
         forbidden = {at for text, at in special.items() if text != unknown}
         for text, ids in zip(special, self.encode(list(special)), strict=True):
             if forbidden & set(ids):
-                raise ConfigurationError(f"tokenizer.json: typed text can come to the special token `{text}`")
+                raise ConfigurationError(f"typed text can come to the special token `{text}` of tokenizer.json")
 
 
 def readable(content: str) -> str:

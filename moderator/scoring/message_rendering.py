@@ -8,13 +8,13 @@ from transformers import PreTrainedTokenizerFast
 from moderator.errors import ConfigurationError
 from moderator.events import Turn
 from moderator.scoring.content import ContentEncoder, readable
+from moderator.scoring.limits import refuse_no_room
 from moderator.scoring.rendering import Rendering
 from moderator.scoring.truncation import head_and_tail
 
 MESSAGE_FRAMING: Final = "message/1"
 """The judged message's text, stripped; what is too long keeps its head and its tail."""
 
-_LEAST_CONTENT_TOKENS: Final = 8
 _PROBE: Final = "hello"
 
 
@@ -32,9 +32,9 @@ class MessageRenderer:
         self.max_tokens = max_tokens
         self._content = ContentEncoder(tokenizer.backend_tokenizer)
         self._before, self._after = _around(tokenizer, self._content)
-        self._room = max_tokens - len(self._before) - len(self._after)
-        if self._room < _LEAST_CONTENT_TOKENS:
-            raise ConfigurationError(f"`max_input_tokens` is {max_tokens}: too few to hold a message; raise it")
+        around = len(self._before) + len(self._after)
+        refuse_no_room(max_tokens, around)
+        self._room = max_tokens - around
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Render the last turn of each conversation, in the order given; n >= 0 of them."""
@@ -54,5 +54,5 @@ def _around(tokenizer: PreTrainedTokenizerFast, content: ContentEncoder) -> tupl
     whole: list[int] = tokenizer.backend_tokenizer.encode(_PROBE).ids
     at = next((at for at in range(len(whole)) if whole[at : at + len(inner)] == inner), None)
     if at is None or not inner:
-        raise ConfigurationError("tokenizer.json: what it puts around a text cannot be told from the text")
+        raise ConfigurationError("what tokenizer.json puts around a text cannot be told from the text")
     return whole[:at], whole[at + len(inner) :]

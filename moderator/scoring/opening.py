@@ -11,8 +11,16 @@ from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import is_classifier
-from moderator.scoring.armorm import ArmoRM, build_model
-from moderator.scoring.checkpoint import Location, fingerprint, locate, open_checkpoint, read_config, read_tokenizer
+from moderator.scoring.armorm import ArmoRM, build_model, build_renderer
+from moderator.scoring.checkpoint import (
+    Location,
+    fingerprint,
+    locate,
+    naming,
+    open_checkpoint,
+    read_config,
+    read_tokenizer,
+)
 from moderator.scoring.classifier import Classifier
 from moderator.scoring.classifier_config import ClassifierConfig, Scale
 from moderator.scoring.framing import FRAMING
@@ -20,7 +28,6 @@ from moderator.scoring.limits import input_tokens
 from moderator.scoring.message_rendering import MessageRenderer
 from moderator.scoring.model import RewardModel
 from moderator.scoring.network import build_network, load_network
-from moderator.scoring.rendering import Renderer
 from moderator.scoring.template_rendering import TemplateRenderer
 from moderator.scoring.weights import Weights
 from moderator.settings import ModelSettings
@@ -103,8 +110,7 @@ def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None
 def _open_armorm(location: Location, path: str | os.PathLike[str], max_input_tokens: int | None) -> OpenModel:
     checkpoint = open_checkpoint(location.folder)
     backbone = checkpoint.config.backbone
-    positions = backbone.max_position_embeddings
-    renderer = Renderer(checkpoint.tokenizer, input_tokens(max_input_tokens, positions))
+    renderer = build_renderer(checkpoint, max_input_tokens)
     network = build_model(checkpoint.config, str(location.folder / "config.json"))
 
     def load(settings: ModelSettings, device: torch.device) -> ArmoRM:
@@ -117,7 +123,7 @@ def _open_armorm(location: Location, path: str | os.PathLike[str], max_input_tok
         objectives=checkpoint.config.objectives,
         scale="raw",
         framing=FRAMING,
-        positions=positions,
+        positions=backbone.max_position_embeddings,
         max_input_tokens=renderer.max_tokens,
         is_causal=True,
         shapes={name: tensor.shape for name, tensor in network.state_dict().items()},
@@ -132,7 +138,8 @@ def _open_classifier(location: Location, fields: Mapping[str, Any], max_input_to
     config.refuse_window(limit, where)
     network = build_network(config, where)
     tokenizer = read_tokenizer(location.folder, config.network.vocab_size)
-    renderer = (TemplateRenderer if tokenizer.chat_template else MessageRenderer)(tokenizer, limit)
+    with naming(location.folder):
+        renderer = (TemplateRenderer if tokenizer.chat_template else MessageRenderer)(tokenizer, limit)
 
     def load(settings: ModelSettings, device: torch.device) -> Classifier:
         filled, files = load_network(location.folder, config, settings.dtype, device)

@@ -13,13 +13,13 @@ from transformers import PreTrainedTokenizerFast
 from moderator.errors import ConfigurationError
 from moderator.scoring.content import ContentEncoder, readable
 from moderator.scoring.framing import OPENER, Message, opener_at
+from moderator.scoring.limits import refuse_no_room
 from moderator.scoring.truncation import first_turn, head_and_tail
 
 _GATE_HEADER: Final = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
 _CONTROL: Final = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 _CHARACTERS_PER_TOKEN: Final = 8
 """More than ordinary text has, so that one round of tokenizing is enough. Only a guess: nothing is left out by it."""
-_LEAST_CONTENT_TOKENS: Final = 8
 
 _PROBES: Final[list[list[Message]]] = [
     [("user", "Hi there"), ("assistant", "Hello.")],
@@ -68,8 +68,7 @@ class Renderer:
         self.gate_pattern = tuple(tokenizer.encode(_GATE_HEADER, add_special_tokens=False))
         self._opener = self._turn(OPENER[0], next(self._content.encode([OPENER[1]])))
         self._check_template(tokenizer)
-        if max_tokens < 1 + len(self._opener) + len(self.gate_pattern) + _LEAST_CONTENT_TOKENS:
-            raise ConfigurationError(f"`max_input_tokens` is {max_tokens}: too few to hold a message; raise it")
+        refuse_no_room(max_tokens, around=1 + len(self._opener) + len(self.gate_pattern))
 
     def render(self, conversations: Sequence[Sequence[Message]]) -> list[Rendering]:
         """Render each conversation, in the order given; what is too long loses its oldest turns first.
@@ -165,7 +164,7 @@ class Renderer:
 
     def _check_template(self, tokenizer: PreTrainedTokenizerFast) -> None:
         if list(self.gate_pattern) != [self._eot, *self._header("assistant")]:
-            raise ConfigurationError("tokenizer.json: the assistant header is not made of Llama-3's special tokens")
+            raise ConfigurationError("tokenizer.json does not make the assistant header of Llama-3's special tokens")
         for probe in _PROBES:
             messages = [{"role": role, "content": content} for role, content in probe]
             try:
@@ -191,6 +190,6 @@ def _token(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
     token_id = tokenizer.backend_tokenizer.token_to_id(token)
     if token_id is None:
         raise ConfigurationError(
-            f"tokenizer.json: no token `{token or 'bos_token'}`, which Llama-3's chat template needs"
+            f"tokenizer.json has no token `{token or 'bos_token'}`, which Llama-3's chat template needs"
         )
     return int(token_id)

@@ -15,6 +15,7 @@ from moderator.errors import ConfigurationError
 from moderator.events import Turn
 from moderator.scoring.content import ContentEncoder, readable
 from moderator.scoring.framing import FRAMING, OPENER, Message, frame, opener_at
+from moderator.scoring.limits import refuse_no_room
 from moderator.scoring.rendering import Rendering
 from moderator.scoring.truncation import first_turn
 
@@ -22,7 +23,6 @@ _MARK: Final = "\ue000{}\ue001"
 _MARKED: Final = re.compile("\ue000(\\d+)\ue001")
 _PINNED: Final[dict[str, Any]] = {"date_string": "26 Jul 2024"}
 """Some templates of Llama would write today's date, and the same text would have another score tomorrow."""
-_LEAST_CONTENT_TOKENS: Final = 8
 _KNOWN_LAYOUTS: Final = 1024
 """Of turns by their roles: most chats have one of a few, and the template need not run for each of them."""
 _PROBES: Final[Sequence[list[Message]]] = (
@@ -165,11 +165,7 @@ class TemplateRenderer:
                 raise ConfigurationError("the chat template leaves out a turn, or changes its text")
             if next(self._tokenize([probe])) != wanted:
                 raise ConfigurationError("the chat template cannot be followed token by token with this tokenizer")
-        least = self._length([OPENER, ("assistant", "")]) + _LEAST_CONTENT_TOKENS
-        if self.max_tokens < least:
-            raise ConfigurationError(
-                f"`max_input_tokens` is {self.max_tokens}: too few to hold a message; raise it to {least} or more"
-            )
+        refuse_no_room(self.max_tokens, around=self._length([OPENER, ("assistant", "")]))
 
 
 def _opened(turns: list[Message]) -> list[Message]:

@@ -366,6 +366,15 @@ def test_what_cannot_be_loaded_is_named(
     assert told in error_of(change_config(copied(written(family), tmp_path), **changes))
 
 
+@pytest.mark.parametrize("family", ["bert", "qwen2"])
+def test_a_model_with_too_few_positions_for_a_message_is_named(
+    written: Callable[..., Path], tmp_path: Path, family: str
+) -> None:
+    folder = change_config(copied(written(family), tmp_path), max_position_embeddings=5)
+
+    assert error_of(folder).startswith(f"{folder}: a text may have 5 tokens, too few to hold a message, which needs ")
+
+
 def test_a_window_as_long_as_the_longest_text_is_full_attention(written: Callable[..., Path], tmp_path: Path) -> None:
     folder = change_config(copied(written("mistral"), tmp_path), sliding_window=64)
 

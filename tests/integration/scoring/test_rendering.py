@@ -384,5 +384,8 @@ def test_another_chat_template_is_refused(template: str, problem: str) -> None:
 
 
 def test_a_limit_that_leaves_no_room_for_text_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="`max_input_tokens` is 40: too few"):
+    with pytest.raises(
+        ConfigurationError,
+        match="40 tokens, too few to hold a message, which needs 53: raise",
+    ):
         Renderer(tiny_armorm.tokenizer(), 40)

@@ -68,11 +68,20 @@ def add_token(folder: Path, text: str, *, special: bool) -> None:
 
 
 def error_of(folder: Path) -> str:
+    """What stops the model from being loaded."""
     with pytest.raises(ConfigurationError) as raised:
         tiny_armorm.load(folder)
     text = str(raised.value)
     assert "\n" not in text
     return text
+
+
+def opening_error_of(folder: Path) -> str:
+    """What stops the model from being opened, which tells as much as loading does, weights aside."""
+    with pytest.raises(ConfigurationError) as raised:
+        open_model(folder)
+    assert str(raised.value) == error_of(folder)
+    return str(raised.value)
 
 
 # --- what loads -------------------------------------------------------------------------------------------------------
@@ -377,13 +386,10 @@ def test_a_damaged_file_is_named(copied: Path, name: str, content: str) -> None:
 def test_a_wrong_config_names_the_field(copied: Path, changes: dict[str, Any], problem: str) -> None:
     change_config(copied, **changes)
 
-    text = error_of(copied)
+    text = opening_error_of(copied)
 
     assert text.startswith(str(copied / "config.json"))
     assert problem in text
-    with pytest.raises(ConfigurationError) as raised:
-        open_model(copied)
-    assert str(raised.value) == text
 
 
 @pytest.mark.parametrize(
@@ -396,6 +402,29 @@ def test_an_absent_chat_template_is_named(copied: Path, template: object) -> Non
     (copied / "tokenizer_config.json").write_text(json.dumps(fields))
 
     assert "no chat template" in error_of(copied)
+
+
+def test_a_checkpoint_whose_chat_template_fails_is_named(copied: Path) -> None:
+    (copied / "chat_template.jinja").write_text("{% for message in")
+
+    assert opening_error_of(copied) == f"{copied}: the chat template fails: TemplateSyntaxError"
+
+
+def test_a_checkpoint_whose_tokenizer_is_not_llama_3s_is_named(copied: Path) -> None:
+    tokenizer = (copied / "tokenizer.json").read_text().replace("<|end_header_id|>", "<|other|>")
+    (copied / "tokenizer.json").write_text(tokenizer)
+
+    text = opening_error_of(copied)
+
+    assert text == f"{copied}: tokenizer.json has no token `<|end_header_id|>`, which Llama-3's chat template needs"
+
+
+def test_a_checkpoint_with_too_few_positions_for_a_message_is_named(copied: Path) -> None:
+    change_config(copied, max_position_embeddings=20)
+
+    assert opening_error_of(copied).startswith(
+        f"{copied}: a text may have 20 tokens, too few to hold a message, which needs 53"
+    )
 
 
 def test_a_chat_template_that_is_not_utf8_is_named(copied: Path) -> None:

@@ -53,7 +53,10 @@ def test_no_content_leaves_nothing_to_read(family: str, text: str) -> None:
 
 
 def test_a_limit_that_holds_no_message_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="`max_input_tokens` is 9: too few to hold a message; raise it"):
+    with pytest.raises(
+        ConfigurationError,
+        match="9 tokens, too few to hold a message, which needs 10: raise",
+    ):
         MessageRenderer(tokenizer_of("bert"), 9)
 
 

@@ -180,5 +180,8 @@ def test_a_template_that_cannot_be_followed_is_refused(template: str, told: str)
 
 
 def test_a_limit_that_holds_no_message_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="`max_input_tokens` is 32: too few to hold a message; raise it to"):
+    with pytest.raises(
+        ConfigurationError,
+        match="32 tokens, too few to hold a message, which needs 50: raise",
+    ):
         TemplateRenderer(tokenizer_of("qwen2"), 32)
