@@ -18,6 +18,8 @@ from moderator.recorded.summary import backtest_report
 from tests.builders import a_record
 from tests.unit.policy.folders import NOON_MS, a_model, an_event
 
+_BOUND: dict[int, tuple[PolicySet, ModelIdentity, Decider]] = {}
+
 USUAL = (0.9, 0.7, 0.6, 0.6)
 """Safety, helpfulness, correctness, honesty as rewards: nothing is flagged."""
 
@@ -33,7 +35,7 @@ def recorded(
     """Give one recorded decision; no rewards at all make it unscored."""
     scores = Scores(rewards, tuple(0.1 for _ in rewards), truncated=False) if rewards else Unscored("not finite")
     return encode(
-        Decider(policies, model or a_model()).decide(
+        _decider(policies, model or a_model()).decide(
             a_record(timestamp_ms=at_ms),
             an_event(**event),
             ScoredEvent(scores, cached=False, truncated=False),
@@ -41,6 +43,14 @@ def recorded(
             Timestamps(0.0, 0.0, 0.0, decided_at),
         )
     ).value
+
+
+def _decider(policies: PolicySet, model: ModelIdentity) -> Decider:
+    """Bind policies once for all the decisions that a test records with them."""
+    bound = _BOUND.get(id(policies))
+    if bound is None or bound[:2] != (policies, model):
+        bound = _BOUND[id(policies)] = (policies, model, Decider(policies, model))
+    return bound[2]
 
 
 def some_recorded(policies: PolicySet, safeties: Iterable[float], **event: Any) -> list[bytes]:
