@@ -117,6 +117,16 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
             with contextlib.suppress(KeyError):  # one of them was taken from us just now: next time
                 (self.consumer.pause if self.is_paused else self.consumer.resume)(*wrong)
 
+    def keep_joining(self) -> None:
+        """Make the next poll go on with a join that a poll has begun; without it the client may forget it for ever.
+
+        A leader joins anew when it hears of new partitions. The reason is gone as soon as it has assigned them, and if
+        that poll ends before the broker's last answer comes, the client (3.0) sees no reason to wait for it: it stays
+        between two generations, sends no heartbeats, and loses its place without noticing.
+        """
+        if self.consumer.group_metadata().state == MemberState.REBALANCING:
+            self.consumer._coordinator.request_rejoin()  # noqa: SLF001 - the client has no public way to ask
+
     def look(self) -> None:
         """Once a second, note whether the broker answers and how far behind we are."""
         now_s = time.monotonic()

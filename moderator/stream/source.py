@@ -81,6 +81,7 @@ class KafkaSource:
             StoppedError: the group refuses us again and again.
         """
         self._membership.keep_paused()
+        self._membership.keep_joining()
         try:
             polled = self._membership.consumer.poll(max(timeout_ms, self._least_ms()))
         except UNDECODABLE as error:

@@ -17,6 +17,7 @@ class Api(IntEnum):
     PRODUCE = 0
     OFFSET_COMMIT = 8
     HEARTBEAT = 12
+    SYNC_GROUP = 14
     ADD_PARTITIONS = 24
     ADD_OFFSETS = 25
     END_TXN = 26
@@ -24,18 +25,22 @@ class Api(IntEnum):
 
 
 Side = Literal["request", "response"]
-Act = Literal["drop", "cut"]
+Act = Literal["drop", "cut", "hold"]
 
 
 @dataclass
 class Fault:
-    """What to do with one kind of request, or with its answers; `times` of them, after which all is well again."""
+    """What to do with one kind of request, or with its answers; `times` of them, after which all is well again.
+
+    What is held goes on, with all that comes after it, when `released` is set.
+    """
 
     api: Api
     side: Side
     act: Act
     times: int = 1
     happened: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
 
 class KafkaProxy:
@@ -81,15 +86,15 @@ class KafkaProxy:
                 _Connection(self, client, server).start()
                 self._sockets += [client, server]
 
-    def act_on(self, api: int, side: Side) -> Act | None:
-        """Give what is to be done with this frame, counting it."""
+    def act_on(self, api: int, side: Side) -> Fault | None:
+        """Give the fault that befalls this frame, counting it."""
         with self._lock:
             fault = self._fault
             if fault is None or fault.times == 0 or (fault.api, fault.side) != (api, side):
                 return None
             fault.times -= 1
             fault.happened.set()
-            return fault.act
+            return fault
 
 
 class _Connection:
@@ -121,10 +126,12 @@ class _Connection:
         self._cut()
 
     def _pass(self, frame: bytes, api: int, side: Side, to: socket.socket) -> None:
-        act = self._proxy.act_on(api, side)
-        if act == "cut":
+        fault = self._proxy.act_on(api, side)
+        if fault and fault.act == "cut":
             raise EOFError
-        if act is None:
+        if fault and fault.act == "hold":
+            fault.released.wait()
+        if fault is None or fault.act == "hold":
             to.sendall(frame)
 
     def _cut(self) -> None:

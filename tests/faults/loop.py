@@ -11,7 +11,12 @@ from moderator.events import DeadLetter, EncodedDecision, Published, Record
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink, Source
 from moderator.settings import KafkaSettings
+from moderator.stream import joining
+from moderator.stream.connection import client_settings
 from moderator.stream.joining import join
+from moderator.stream.membership import Membership
+from moderator.stream.sink import KafkaSink, OutcomeSender
+from moderator.stream.source import KafkaSource
 from tests.kafka_stream import decided, every_tenth_is_dead, usual_limits
 from tests.waiting import PATIENCE_S
 
@@ -75,3 +80,14 @@ def running(loop: Loop) -> Iterator[None]:
 
 def a_loop(settings: KafkaSettings) -> Loop:
     return Loop(*join(settings, usual_limits(settings), Metrics(CollectorRegistry())))
+
+
+def a_loop_that_looks_often(settings: KafkaSettings) -> Loop:
+    """Make a loop whose consumer looks for new partitions every half second instead of every five minutes."""
+    client = client_settings(settings) | {"metadata_max_age_ms": 500}
+    membership = Membership(lambda: joining._member(settings, client), settings.events_topic)
+    limits_bytes = usual_limits(settings)
+    send = OutcomeSender(settings, limits_bytes, time.time)
+    metrics = Metrics(CollectorRegistry())
+    commit = joining._commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
+    return Loop(KafkaSource(membership, lambda: joining._reader(client)), KafkaSink(commit, send))

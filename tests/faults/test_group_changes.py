@@ -19,7 +19,9 @@ from moderator.stream.connection import client_settings
 from moderator.stream.membership import Membership
 from moderator.stream.sink import KafkaSink, OutcomeSender
 from moderator.stream.source import KafkaSource
-from tests.faults.loop import Loop, a_loop, running
+from tests.faults.conftest import Behind
+from tests.faults.kafka_proxy import Api, Fault
+from tests.faults.loop import Loop, a_loop, a_loop_that_looks_often, running
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, decided, produce, some_topics, usual_limits
 from tests.waiting import PATIENCE_S
@@ -178,3 +180,22 @@ def put_out(settings: KafkaSettings) -> None:
         admin.remove_group_members(settings.group_id, members)
     finally:
         admin.close()
+
+
+def test_a_join_for_new_partitions_whose_last_answer_is_slow_is_brought_to_its_end(behind: Behind) -> None:
+    settings, direct = behind.some_topics(partitions=1)
+    with closing(a_loop_that_looks_often(settings)) as loop:
+        produce(direct, [b"1"] * PER_PARTITION, partitions=1)
+        loop.run_until(lambda: loop.committed == PER_PARTITION)
+        slow = behind.proxy.inject(Fault(Api.SYNC_GROUP, "response", "hold"))
+        with closing(KafkaAdminClient(bootstrap_servers=direct.bootstrap_servers)) as admin:
+            admin.create_partitions({settings.events_topic: 2})
+        loop.run_until(slow.happened.is_set)
+        for _ in range(3):
+            loop.step()  # each gives up waiting for the answer
+        slow.released.set()
+        produce(direct, [b"2"] * 2 * PER_PARTITION, partitions=2)
+
+        loop.run_until(lambda: loop.committed == 3 * PER_PARTITION)
+
+    assert_each_event_came_out_once(direct, [2 * PER_PARTITION, PER_PARTITION])

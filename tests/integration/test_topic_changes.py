@@ -1,7 +1,6 @@
 """Topics that change while nobody or somebody reads them: more partitions, gaps, records gone, a lower limit."""
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -15,13 +14,8 @@ from moderator.events import EncodedDecision, Record
 from moderator.local.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream import joining
-from moderator.stream.connection import client_settings
 from moderator.stream.joining import join
-from moderator.stream.membership import Membership
-from moderator.stream.sink import KafkaSink, OutcomeSender
-from moderator.stream.source import KafkaSource
-from tests.faults.loop import Loop, a_loop
+from tests.faults.loop import Loop, a_loop, a_loop_that_looks_often
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
 from tests.kafka_stream import a_decision, committed_offsets, produce, read_committed, some_topics, usual_limits
 from tests.waiting import await_condition
@@ -68,17 +62,6 @@ def test_a_partition_that_is_added_while_it_runs_is_read_from_its_first_event(se
 
         loop.run_until(lambda: loop.committed == 4 * EACH)
     assert_each_event_came_out_once(settings, [2 * EACH, EACH, EACH])
-
-
-def a_loop_that_looks_often(settings: KafkaSettings) -> Loop:
-    """Make a loop whose consumer looks for new partitions every half second instead of every five minutes."""
-    client = client_settings(settings) | {"metadata_max_age_ms": 500}
-    membership = Membership(lambda: joining._member(settings, client), settings.events_topic)
-    limits_bytes = usual_limits(settings)
-    send = OutcomeSender(settings, limits_bytes, time.time)
-    metrics = Metrics(CollectorRegistry())
-    commit = joining._commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
-    return Loop(KafkaSource(membership, lambda: joining._reader(client)), KafkaSink(commit, send))
 
 
 def test_gaps_of_a_compacted_topic_are_passed(settings: KafkaSettings) -> None:
