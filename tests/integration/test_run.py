@@ -160,7 +160,7 @@ def called(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 def test_a_kafka_that_does_not_answer_at_start_ends_it_with_3() -> None:
     settings = some_names(bootstrap_servers="127.0.0.1:9")
 
-    ended = called("run", **variables(settings, MODERATOR_KAFKA__START_TIMEOUT_S="12", MODERATOR_HTTP__PORT="0"))
+    ended = called("run", **variables(settings, MODERATOR_KAFKA__START_TIMEOUT_S="3", MODERATOR_HTTP__PORT="0"))
 
     assert ended.returncode == 3, ended.stderr
     assert "127.0.0.1:9" in ended.stderr.splitlines()[-1]
