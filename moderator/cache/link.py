@@ -42,8 +42,11 @@ _OPTIONS: Final = (
     "ssl_certfile",
     "ssl_keyfile",
     "ssl_password",
+    "ssl_ca_data",
     "ssl_cert_reqs",
     "ssl_check_hostname",
+    "ssl_ciphers",
+    "ssl_min_version",
 )
 """What an address may ask of the client; others would undo what we rest on: deadlines, bytes as values, no retries."""
 

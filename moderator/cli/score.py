@@ -1,5 +1,6 @@
 """`moderator score`: JSON lines in, decisions out; no Kafka, no Redis, the same pipeline."""
 
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.streams import STDIN, standard_input
+from moderator.cli.streams import STDIN, standard_input, stderr_for_output
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -49,11 +50,16 @@ def score(
     with _open_input(file) as lines:
         judges = load_judges(settings)
         # opened last: whatever is wrong before leaves an earlier result alone
-        with (
-            _open_output(output, sys.stdout.buffer) as decisions,
-            _open_output(dead_letters, sys.stderr.buffer) as letters,
-        ):
-            counts = score_lines(settings, judges, lines, name=_name(file), decisions=decisions, dead_letters=letters)
+        try:
+            with (
+                _open_output(output, sys.stdout.buffer) as decisions,
+                _open_output(dead_letters, stderr_for_output()) as letters,
+            ):
+                counts = score_lines(
+                    settings, judges, lines, name=_name(file), decisions=decisions, dead_letters=letters
+                )
+        except BrokenPipeError:  # an output may be a pipe too, as stdout may
+            raise typer.Exit(128 + signal.SIGPIPE) from None
     raise typer.Exit(_summarise(counts, judges.scorer.identity))
 
 

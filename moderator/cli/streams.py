@@ -1,11 +1,12 @@
 """Standard streams, however a command was started: closed, full, or with nobody at the other end."""
 
+import contextlib
 import io
 import os
 import signal
 import sys
 from io import FileIO
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from moderator.errors import ConfigurationError
 
@@ -34,10 +35,9 @@ class _Notes(FileIO):
     """Stderr: what cannot be told there is no reason to end otherwise."""
 
     def write(self, part: "ReadableBuffer", /) -> int:
-        try:
-            return super().write(part)
-        except OSError:
-            return memoryview(part).nbytes
+        with contextlib.suppress(OSError):
+            super().write(part)
+        return memoryview(part).nbytes
 
 
 def guard_streams() -> None:
@@ -58,6 +58,13 @@ def _guarded(stream: TextIO | None, kind: type[FileIO]) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(raw), encoding=stream.encoding, errors="backslashreplace", line_buffering=is_prompt
     )
+
+
+def stderr_for_output() -> BinaryIO:
+    """Give stderr for what counts: there, unlike with remarks, what cannot be written is an error."""
+    is_guarded = isinstance(getattr(sys.stderr.buffer, "raw", None), _Notes)
+    stream: TextIO = sys.__stderr__ if is_guarded and sys.__stderr__ else sys.stderr
+    return stream.buffer
 
 
 def standard_input() -> FileIO:

@@ -33,8 +33,16 @@ def _first_to_cover(one: Bounded, others: Iterable[Bounded]) -> Rule | None:
     ranges = ranges_of(one) if wider else None
     if ranges is None:
         return None
-    acts = ranges.acts(one)
-    return next((each.rule for each in wider if not acts & ~ranges.acts(each)), None)
+    acts, holds = ranges.acts(one), ranges.said(one).holds
+    return next(
+        (
+            each.rule
+            for each in wider
+            # where this rule matches, one that only lacks a score would give another reason
+            if not acts & ~ranges.acts(each) and not holds & ~ranges.said(each).holds
+        ),
+        None,
+    )
 
 
 def _may_cover(wider: Bounded, one: Bounded) -> bool:

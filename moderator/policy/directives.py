@@ -15,6 +15,6 @@ def without_directives(file: SourceFile, report: Report) -> str:
             if line.split() != _HARMLESS:
                 span = Span(file, index + 1, 1, len(line))
                 report.error("P005", span, "YAML directives are not used here", "remove this line")
-        elif line.strip() and not line.startswith("#"):
+        elif line.strip() and not line.lstrip().startswith("#"):
             is_before_content = line.startswith("...")
     return "\n".join(lines)

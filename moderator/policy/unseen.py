@@ -11,6 +11,8 @@ _ALWAYS = (
 )
 # Joiners and variation selectors: they shape emoji and letters of other scripts, and do nothing between plain ones.
 _SHAPING = r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
+# England's flag and its like: a black flag, letters that only mark it, and the end mark.
+_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
 _PLAIN = r"\x00-\x7f"
 _OTHER_SPACE = r"[^\S\t\n ]"
 _UNSEEN = re.compile(
@@ -29,7 +31,7 @@ class Unseen:
 
 def find_unseen(text: str) -> Unseen | None:
     """Find the first character that cannot be seen: line ends and tabs can."""
-    found = _UNSEEN.search(text)
+    found = _UNSEEN.search(_FLAG.sub(lambda flag: "x" * len(flag[0]), text))
     if found is None:
         return None
     # By its number: some count as printable, and show as nothing or as a blank.

@@ -253,7 +253,8 @@ def _kind_of(plain: str) -> Literal["text", "number", "boolean", "nothing"]:
 
 def _escape_beyond(file: SourceFile) -> Span:
     places = ((number, _ESCAPE_BEYOND.search(line)) for number, line in enumerate(file.lines, start=1))
-    return next(Span(file, number, found.start() + 1, len(found[0])) for number, found in places if found)
+    found_places = (Span(file, number, found.start() + 1, len(found[0])) for number, found in places if found)
+    return next(found_places, Span(file, 1, 1, 1))
 
 
 def _explained(file: SourceFile, error: MarkedYAMLError) -> tuple[Span | str, str, str]:

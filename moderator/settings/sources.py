@@ -142,7 +142,9 @@ def _read_yaml(path: Path) -> object:
     except DuplicateKeyError as error:
         raise ConfigurationError(f"`{path}`{_line_of(error)}: a key occurs twice") from None
     except MarkedYAMLError as error:
-        raise ConfigurationError(f"`{path}`{_line_of(error)}: not valid YAML; {_QUOTE}") from None
+        raise ConfigurationError(
+            f"`{path}`{_line_of(error)}: not valid YAML: see to its indentation, and {_QUOTE}"
+        ) from None
     except (YAMLError, UnicodeDecodeError):
         raise ConfigurationError(f"`{path}` is not YAML in UTF-8") from None
     except (ValueError, LookupError):  # 2026-99-99 looks like a date, and `!!int x` claims to be a number

@@ -12,6 +12,8 @@ from moderator.observability.logging import get_logger
 log = get_logger(__name__)
 
 _NO_EPOCH = -1
+_ANSWER_MS = 20_000
+"""Longer than the 14 s that brokers take to end a transaction which another replica's crash left open."""
 
 
 def begin_at_the_end(connect: Callable[[], KafkaConsumer], topic: str) -> None:
@@ -30,11 +32,12 @@ def begin_at_the_end(connect: Callable[[], KafkaConsumer], topic: str) -> None:
     with closing(connect()) as consumer:
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(partitions)
-        if any(consumer.committed(partition) is not None for partition in partitions):
+        if any(consumer.committed(partition, timeout_ms=_ANSWER_MS) is not None for partition in partitions):
             return
-        ends: dict[TopicPartition, int] = consumer.end_offsets(partitions)
+        ends: dict[TopicPartition, int] = consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
         try:
-            consumer.commit({partition: OffsetAndMetadata(end, "", _NO_EPOCH) for partition, end in ends.items()})
+            beginnings = {partition: OffsetAndMetadata(end, "", _NO_EPOCH) for partition, end in ends.items()}
+            consumer.commit(beginnings, timeout_ms=_ANSWER_MS)
         except (CommitFailedError, UnknownMemberIdError):
             log.info("group_has_begun", hint="another replica was quicker, and is at work")
         else:

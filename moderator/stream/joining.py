@@ -7,9 +7,9 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaError
+from kafka.errors import AuthorizationError, KafkaError
 
-from moderator.errors import BrokerUnavailableError
+from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.at_least_once import AtLeastOnce
@@ -42,18 +42,30 @@ def join(settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metr
 
     Raises:
         BrokerUnavailableError: the brokers do not answer.
+        ConfigurationError: the group is new, is to begin at the end, and may not be read by us.
     """
     client = client_settings(settings)
     try:
-        if settings.start_at == "latest":
-            begin_at_the_end(lambda: _reader(client, group_id=settings.group_id), settings.events_topic)
         membership = Membership(lambda: _member(settings, client), settings.events_topic)
     except KafkaError as error:
         raise BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`") from error
     source = KafkaSource(membership, lambda: _reader(client))
     send = OutcomeSender(settings, limits_bytes, time.time)
     commit = _commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
+    if settings.start_at == "latest":
+        _begin_at_the_end(settings, client)  # what a crash left open, and would hide offsets, has been ended by now
     return source, KafkaSink(commit, send)
+
+
+def _begin_at_the_end(settings: KafkaSettings, client: Mapping[str, Any]) -> None:
+    try:
+        begin_at_the_end(lambda: _reader(client, group_id=settings.group_id), settings.events_topic)
+    except AuthorizationError as error:
+        raise ConfigurationError(
+            f"Kafka gives us no right to read as group `{settings.group_id}`: `{error}`"
+        ) from error
+    except KafkaError as error:
+        raise BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`") from error
 
 
 def _commit(

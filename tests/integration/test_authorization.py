@@ -16,7 +16,7 @@ from kafka.admin import (
 )
 from prometheus_client import CollectorRegistry
 
-from moderator.errors import StoppedError
+from moderator.errors import ConfigurationError, StoppedError
 from moderator.local.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
@@ -142,6 +142,14 @@ def test_a_group_that_may_not_be_joined_ends_the_process(limited: Limited) -> No
 
     with closing(limited.join()) as loop, pytest.raises(StoppedError, match=r"refuses us.*GroupAuthorizationFailed"):
         loop.run_until(lambda: loop.committed > 0)
+
+
+def test_a_group_that_may_not_be_read_cannot_be_told_to_begin_at_the_end(limited: Limited) -> None:
+    limited.deny((ResourceType.GROUP, limited.direct.group_id, ACLOperation.READ))
+    late = limited._replace(settings=limited.settings.model_copy(update={"start_at": "latest"}))
+
+    with pytest.raises(ConfigurationError, match=rf"no right to read as group `{limited.direct.group_id}`"):
+        late.join()
 
 
 def test_offsets_that_may_not_be_committed_any_more_end_the_process(limited: Limited) -> None:

@@ -176,6 +176,31 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
     assert b"Traceback" not in ended.stderr
 
 
+def test_dead_letters_that_stderr_cannot_take_are_not_lost_in_silence(tmp_path: Path) -> None:
+    file = write_lines(tmp_path, {"text": "hello"}, b"not json")
+
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "moderator", "score", file], stdout=subprocess.PIPE, stderr=full, check=False
+        )
+
+    assert ended.returncode == 4
+
+
+def test_an_output_pipe_that_nobody_reads_any_more_ends_it_as_stdout_would(tmp_path: Path) -> None:
+    file = write_lines(tmp_path, {"text": "hello"})
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "moderator", "score", file, "--output", pipe], stderr=subprocess.PIPE
+    ) as process:
+        pipe.open("rb").close()  # waits until it is opened for writing
+        _, said = process.communicate(timeout=100)
+
+    assert (process.returncode, said) == (128 + signal.SIGPIPE, b"")
+
+
 def test_an_own_policy_folder_decides(call: Call, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()

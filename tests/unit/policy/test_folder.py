@@ -174,6 +174,7 @@ def test_a_value_that_only_looks_like_another_is_an_error(tmp_path: Path, tenant
         "API\u200c\u0647\u0627",
         "\u2764\ufe0f",
         "1\ufe0f\u20e3",
+        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
         "caf\u00e9",
     ],
 )

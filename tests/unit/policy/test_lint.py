@@ -132,6 +132,7 @@ WIDE = a_rule("safety: below 0.30", name="wide")
         (a_rule("all: [safety: below 0.20, helpfulness: below 1]"), True),
         (a_rule("safety: in the lowest 2%"), True),
         (a_rule("safety: in the lowest 40%"), False),
+        (a_rule("safety: missing"), False),
         (a_rule("helpfulness: below 1"), False),
         (a_rule("safety: below 0.20", mode="shadow"), True),
         (a_rule("safety: below 0.20", mode="off"), False),

@@ -259,7 +259,7 @@ def test_a_secret_that_looks_like_yaml_is_told_to_be_quoted(tmp_path: Path) -> N
     error = _error({}, tmp_path)
 
     quoted = "quote values that begin with `*`, `&`, `!`, `%`, `@`"
-    assert error == f"`{tmp_path / 'moderator.yaml'}` line 2: not valid YAML; {quoted}"
+    assert error == f"`{tmp_path / 'moderator.yaml'}` line 2: not valid YAML: see to its indentation, and {quoted}"
 
 
 def test_keys_below_a_setting_are_its_wrong_value(tmp_path: Path) -> None:
