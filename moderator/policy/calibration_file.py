@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn, get_args
 
 import orjson
 
-from moderator.policy.model import Calibration, DerivedQuantiles
+from moderator.policy.model import Calibration, DerivedQuantiles, RewardPick
 from moderator.policy.problems import Report, quote
 from moderator.policy.scale import MAX_REWARD, micro_from
 
@@ -94,12 +94,12 @@ def _quantiles(values: object, what: str) -> tuple[int, ...]:
 
 def _derived(value: object, what: str) -> DerivedQuantiles:
     definition = _mapping(value, what)
-    picks: tuple[Literal["lowest", "highest"], ...] = ("lowest", "highest")
+    picks: tuple[RewardPick, ...] = get_args(RewardPick)
     for pick in picks:
-        members = definition.get(f"{pick}_of")
-        if isinstance(members, list) and all(isinstance(member, str) for member in members):
-            return DerivedQuantiles(pick, tuple(members), _quantiles(definition.get("quantiles"), what))
-    _refuse(f"{what} must have `lowest_of` or `highest_of`, a list of signals")
+        objectives = definition.get(f"{pick}_of")
+        if isinstance(objectives, list) and all(isinstance(objective, str) for objective in objectives):
+            return DerivedQuantiles(pick, frozenset(objectives), _quantiles(definition.get("quantiles"), what))
+    _refuse(f"{what} must have `least_of` or `greatest_of`, a list of objectives")
 
 
 def _noise(noise: Mapping[str, Any]) -> dict[str, int]:

@@ -15,6 +15,7 @@ RuleMode = Literal["live", "shadow", "off"]
 RolloutUnit = Literal["users", "conversations", "tenants", "events"]
 OtherScores = Literal["typical", "missing"]
 GroupKind = Literal["all", "any"]
+RewardPick = Literal["least", "greatest"]
 TestOutcome = Outcome | Literal["does not apply", "off"]
 
 
@@ -64,18 +65,23 @@ class Signal:
         """Every objective that the signal needs."""
         return tuple(member.objective for member in self.members) or (self.objective,)
 
+    @property
+    def reward_pick(self) -> RewardPick:
+        """Which of its members' rewards a derived signal is: a scale may turn the order of scores round."""
+        return "least" if (self.pick == "lowest") == (self.scale.multiply > 0) else "greatest"
+
 
 @dataclass(frozen=True, slots=True)
 class DerivedQuantiles:
-    """How the scores of one derived signal were spread.
+    """How the rewards behind one derived signal were spread.
 
     Attributes:
-        pick, members: the signal's definition when it was measured, members by name as written.
-        quantiles: q[0..1000] of the score on the human scale in whole millionths, rising.
+        pick, objectives: which of whose rewards the signal was when it was measured.
+        quantiles: q[0..1000] of that reward in whole millionths, rising.
     """
 
-    pick: Literal["lowest", "highest"]
-    members: tuple[str, ...]
+    pick: RewardPick
+    objectives: frozenset[str]
     quantiles: tuple[int, ...]
 
 
@@ -87,7 +93,7 @@ class Calibration:
         file: its name in the folder, such as `calibration/armorm.json`.
         hash: `sha256:` and 64 hex digits over its content.
         quantiles: objective -> q[0..1000] of the reward in whole millionths, nearest rank, rising.
-        derived: derived signal -> the same of its score.
+        derived: derived signal -> the same of the reward that it is.
         noise_micro: objective -> how far one text's rewards may lie apart, in whole millionths; only where measured.
     """
 

@@ -4,21 +4,20 @@ from bisect import bisect_left, bisect_right
 from fractions import Fraction
 
 from moderator.policy.model import Calibration, Condition, Signal
-from moderator.policy.scale import MAX_MICRO, MILLION, whole_bounds
+from moderator.policy.scale import MAX_MICRO
 
 _STEPS = 1_000
 
 
 def quantiles_of(signal: Signal, calibration: Calibration) -> tuple[int, ...] | None:
-    """Give q[0..1000] of the signal in whole millionths, rising; None when the calibration lacks the signal.
+    """Give q[0..1000] of the signal's reward in whole millionths, rising; None when the calibration lacks the signal.
 
-    They are rewards, and for a derived signal scores. One that is no longer defined as it was measured is lacking too.
+    A derived signal that is no longer the reward that was measured is lacking too.
     """
     if not signal.members:
         return calibration.quantiles.get(signal.objective)
     derived = calibration.derived.get(signal.name)
-    names = {member.name for member in signal.members}
-    if derived is None or derived.pick != signal.pick or set(derived.members) != names:
+    if derived is None or (derived.pick, derived.objectives) != (signal.reward_pick, frozenset(signal.objectives)):
         return None
     return derived.quantiles
 
@@ -26,9 +25,7 @@ def quantiles_of(signal: Signal, calibration: Calibration) -> tuple[int, ...] | 
 def limit_micro(condition: Condition, calibration: Calibration) -> int | None:
     """Give the score at which a percent phrase begins to hold, in whole millionths; None for want of quantiles."""
     quantile = _quantile(condition, calibration)
-    if quantile is None or condition.signal.members:
-        return quantile
-    return condition.signal.scale.score_micro(quantile)
+    return None if quantile is None else condition.signal.scale.score_micro(quantile)
 
 
 def percent_bounds(condition: Condition, calibration: Calibration) -> tuple[int, int] | None:
@@ -36,10 +33,7 @@ def percent_bounds(condition: Condition, calibration: Calibration) -> tuple[int,
     quantile = _quantile(condition, calibration)
     if quantile is None:
         return None
-    is_low = _is_low_end(condition)
-    if condition.signal.members:
-        return whole_bounds(condition.signal.scale, "at most" if is_low else "at least", Fraction(quantile, MILLION))
-    return (-MAX_MICRO, quantile) if is_low else (quantile, MAX_MICRO)
+    return (-MAX_MICRO, quantile) if _is_low_end(condition) else (quantile, MAX_MICRO)
 
 
 def bounds_beside(condition: Condition, calibration: Calibration | None) -> tuple[int, int] | None:
@@ -74,7 +68,6 @@ def _quantile(condition: Condition, calibration: Calibration) -> int | None:
 
 
 def _is_low_end(condition: Condition) -> bool:
-    """Whether the phrase holds at the low end of the quantiles; of rewards, a scale may turn the ends round."""
-    signal = condition.signal
-    is_turned = not signal.members and signal.scale.multiply < 0
+    """Whether the phrase holds at the low end of the rewards: a scale may turn the ends round."""
+    is_turned = condition.signal.scale.multiply < 0
     return (condition.comparison == "in the lowest") != is_turned

@@ -70,9 +70,8 @@ def readings_of(signals: Iterable[CompiledSignal], rewards: Sequence[object]) ->
 
 def compile_chooser(signal: Signal, positions: Sequence[int]) -> Chooser:
     """Compile how a derived signal follows from its members, whose readings stand at `positions`; it needs all."""
-    # One scale for all, so the order of rewards is that of scores, or its reverse.
     get = itemgetter(*positions)
-    choose = min if (signal.pick == "lowest") == (signal.scale.multiply > 0) else max
+    choose = min if signal.reward_pick == "least" else max
 
     def read(readings: Sequence[Reading]) -> Reading:
         members: tuple[Reading, ...] = get(readings)

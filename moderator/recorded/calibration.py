@@ -10,7 +10,7 @@ by less than zero turns the quantiles round. The file is JSON, one object:
      "window": {"from": "2026-10-01T00:00:00.000Z", "until": "2026-10-08T00:00:00.000Z"},
      "events": 120000,
      "quantiles": {"beavertails-is_safe": [0.0123, …]},
-     "derived": {"usefulness": {"lowest_of": ["helpfulness", "correctness"], "quantiles": [-0.31, …]}},
+     "derived": {"usefulness": {"least_of": ["helpsteer-helpfulness", …], "quantiles": [0.0123, …]}},
      "noise": {"beavertails-is_safe": 0.004}}
 
 - `model`: as the decisions recorded it; the fingerprint tells the revision. One model a file.
@@ -19,8 +19,8 @@ by less than zero turns the quantiles round. The file is JSON, one object:
 - `quantiles`: objective -> q[0..1000], nearest rank: with n usable rewards sorted, q[i] is number
   max(1, ceil(i n / 1000)). Rewards as recorded: rounded half to even to 6 decimals, rising. An objective with fewer
   than 1,000 usable rewards is left out.
-- `derived`: signal -> its definition and q[0..1000] of its score on the human scale, 6 decimals; empty without any.
-  Its quantiles do not follow from those of its members. A definition that is no longer signals.yaml's is stale.
+- `derived`: signal of `lowest_of` or `highest_of` -> which of whose rewards it is, and that reward's q[0..1000], which
+  do not follow from those of its members; empty without any. One that is another reward by now is stale.
 - `noise`: objective -> how far one text's reward may lie from its reward when scored alone, as measured when the model
   warmed up, rounded up; null where it was not measured.
 
@@ -41,7 +41,6 @@ from moderator.errors import ConfigurationError
 from moderator.events import Decision
 from moderator.policy.calibration_file import MIN_EVENTS, QUANTILES
 from moderator.policy.model import Signal
-from moderator.policy.readings import compile_chooser, compile_signal, readings_of
 from moderator.policy.scale import MAX_REWARD, MILLION, micro_from
 from moderator.recorded.study import Position
 
@@ -56,20 +55,20 @@ class Spread:
 
     Attributes:
         rewards: objective -> whole millionths, in no order.
-        scores: derived signal -> whole millionths of a score, in no order.
+        derived: derived signal -> the same of the reward that it is.
         models: scored events by the model that scored them.
         first, last: when the earliest and the latest of them were decided.
     """
 
     rewards: dict[str, "array[int]"] = field(default_factory=dict)
-    scores: dict[str, "array[int]"] = field(default_factory=dict)
+    derived: dict[str, "array[int]"] = field(default_factory=dict)
     models: Counter[Model] = field(default_factory=Counter)
     first: str = ""
     last: str = ""
 
     def merge(self, other: Self) -> None:
         """Take in what another process gathered."""
-        for mine, others in ((self.rewards, other.rewards), (self.scores, other.scores)):
+        for mine, others in ((self.rewards, other.rewards), (self.derived, other.derived)):
             for name, values in others.items():
                 mine.setdefault(name, array("q")).extend(values)
         self.models += other.models
@@ -78,10 +77,10 @@ class Spread:
 
 
 class Gathering:
-    """`study.Study` that gathers rewards, and the scores of derived signals."""
+    """`study.Study` that gathers rewards, those of derived signals too."""
 
     def __init__(self, derived: Sequence[Signal]) -> None:
-        self._derived = [_Derived(signal) for signal in derived]
+        self._derived = derived
         self.counted = Spread()
 
     def add(self, position: Position, decision: Decision) -> None:  # noqa: ARG002 - order does not matter here
@@ -95,25 +94,10 @@ class Gathering:
         spread.last = max(spread.last, decision["decided_at"])
         for name, micro in known.items():
             _append(spread.rewards, name, micro)
-        for derived in self._derived:
-            score = derived.score_micro(rewards)
-            if score is not None:
-                _append(spread.scores, derived.name, score)
-
-
-class _Derived:
-    """Reads one derived signal from rewards by name."""
-
-    def __init__(self, signal: Signal) -> None:
-        self.name = signal.name
-        self._objectives = signal.objectives
-        self._members = [compile_signal(member, signal.objectives) for member in signal.members]
-        self._choose = compile_chooser(signal, range(len(signal.members)))
-
-    def score_micro(self, rewards: Mapping[str, float | None]) -> int | None:
-        in_order = [rewards.get(objective) for objective in self._objectives]
-        chosen = self._choose(readings_of(self._members, in_order))
-        return None if chosen[0] is None else chosen[1]
+        for signal in self._derived:
+            if all(objective in known for objective in signal.objectives):
+                choose = min if signal.reward_pick == "least" else max
+                _append(spread.derived, signal.name, choose(known[objective] for objective in signal.objectives))
 
 
 def calibration_record(spread: Spread, derived: Iterable[Signal], noise: Noise) -> dict[str, object]:
@@ -181,11 +165,11 @@ def _quantiles(gathered: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, lis
 
 
 def _derived_records(spread: Spread, derived: Iterable[Signal]) -> Iterator[tuple[str, dict[str, object]]]:
-    quantiles = dict(_quantiles(spread.scores))
+    quantiles = dict(_quantiles(spread.derived))
     for signal in derived:
         if signal.name in quantiles:
-            members = [member.name for member in signal.members]
-            yield signal.name, {f"{signal.pick}_of": members, "quantiles": quantiles[signal.name]}
+            objectives = list(signal.objectives)
+            yield signal.name, {f"{signal.reward_pick}_of": objectives, "quantiles": quantiles[signal.name]}
 
 
 def _append(gathered: dict[str, "array[int]"], name: str, micro: int) -> None:

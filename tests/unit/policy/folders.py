@@ -100,7 +100,7 @@ exemptions:
 def a_calibration(**changes: Any) -> dict[str, Any]:
     """One in which q[i] of every reward is i / 1000, and helpfulness is known to within 0.01."""
     even = [rank / 1000 for rank in range(1001)]
-    members = ["helpfulness", "correctness"]
+    members = ["helpsteer-helpfulness", "helpsteer-correctness"]
     return {
         "format": 1,
         "model": {"name": MODEL, "fingerprint": "sha256:aaaa", "dtype": "bfloat16"},
@@ -108,7 +108,7 @@ def a_calibration(**changes: Any) -> dict[str, Any]:
         "window": {"from": "2026-09-01T00:00:00.000Z", "until": "2026-09-08T00:00:00.000Z"},
         "events": 120_000,
         "quantiles": dict.fromkeys(OBJECTIVES, even),
-        "derived": {"usefulness": {"lowest_of": members, "quantiles": [4 * value for value in even]}},
+        "derived": {"usefulness": {"least_of": members, "quantiles": even}},
         "noise": {"helpsteer-helpfulness": 0.01, "beavertails-is_safe": None},
     } | changes
 

@@ -1,9 +1,10 @@
 """The judge against a slow, obvious interpreter written from the language's semantics."""
 
 import hashlib
+import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -14,9 +15,11 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from moderator.events import ChatEvent
 from moderator.policy import PolicySet, load_policies
 from moderator.policy.loader import check_folder
-from tests.unit.policy.folders import MODEL, OBJECTIVES, SETTINGS, a_folder, an_event
+from tests.unit.policy import folders
+from tests.unit.policy.folders import MODEL, OBJECTIVES
 
 
 def parsed_ms(date: str) -> int:
@@ -24,23 +27,74 @@ def parsed_ms(date: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
-SCALES = {"safety": (1, "0"), "helpfulness": (5, "-0.5"), "correctness": (5, "-0.5"), "honesty": (1, "0")}
-SIGNALS = {**SCALES, "usefulness": (5, "-0.5")}
+@dataclass(frozen=True)
+class SimpleSignal:
+    """One that is read from the reward `of`, or the lowest or highest of others, in the order of their names."""
+
+    multiply: int = 1
+    add: str = "0"
+    of: str = ""
+    plausible: tuple[str, str] | None = None
+    pick: str = ""
+    members: tuple[str, ...] = ()
+
+
+REWARDS = ["safety", "helpfulness", "correctness", "honesty"]
+POINTS = SimpleSignal(5, "-0.5")
+TURNED = SimpleSignal(-1, "1")
+SIMPLE = {
+    "safety": SimpleSignal(of="safety"),
+    "helpfulness": replace(POINTS, of="helpfulness"),
+    "correctness": replace(POINTS, of="correctness", plausible=("-1", "4.25")),
+    "honesty": SimpleSignal(of="honesty"),
+    "toxicity": replace(TURNED, of="honesty"),
+    "rudeness": replace(TURNED, of="safety", plausible=("0", "0.875")),
+    "usefulness": replace(POINTS, pick="lowest", members=("correctness", "helpfulness")),
+    "worst": replace(TURNED, pick="highest", members=("rudeness", "toxicity")),
+}
+MORE_SIGNALS = """\
+  toxicity: {about: x, from: ultrafeedback-honesty, scale: {multiply: -1, add: 1, low: 0, high: 1}, good: low}
+  rudeness:
+    about: x
+    from: beavertails-is_safe
+    scale: {multiply: -1, add: 1, low: 0, high: 1}
+    good: low
+    plausible: {low: 0, high: 0.875}
+  worst: {about: x, highest_of: [toxicity, rudeness]}
+"""
+SIGNALS = folders.SIGNALS.replace("correctness:\n    {", "correctness:\n    {plausible: {low: -1, high: 4.25}, ")
+SIGNALS += MORE_SIGNALS
+EVEN = [rank / 1000 for rank in range(1001)]
+CALIBRATION = json.dumps(
+    folders.a_calibration(
+        derived={
+            "usefulness": {"least_of": ["helpsteer-helpfulness", "helpsteer-correctness"], "quantiles": EVEN},
+            "worst": {"least_of": ["ultrafeedback-honesty", "beavertails-is_safe"], "quantiles": EVEN},
+        }
+    )
+)
 NOISE = {"helpfulness": Decimal("0.05"), "usefulness": Decimal("0.05")}
 DATES = ["2026-10-01", "2026-10-05T12:00:00Z", "2026-10-05T14:00:00.001+02:00", "2027-01-01"]
 TIMES_MS = [parsed_ms(date) + step for date in DATES for step in (-1, 0, 1)]
-LASTING = SETTINGS.replace("90 days", "100 days")
 UNITS = {"users": "user", "conversations": "conversation_id", "tenants": "tenant", "events": "id"}
 SEVERITIES = ["low", "medium", "high", "critical"]
 FIELDS: dict[str, list[str | None]] = {
     "tenant": ["acme", "beta", "ac"],
     "channel": ["help", "general"],
     "role": ["staff", "member", None],
+    "locale": ["en-GB", "en_gb", "EN", "eng", "de", "", None],
+    "speaker": ["user", "assistant", "tool"],
+    "metadata.surface": ["web", "app", "", None],
     "user": ["user-1", "user-5", "Zo\u00eb", "", None],
     "conversation_id": ["c-1", "c-2", None],
     "id": ["evt-1", "evt-2", "evt-3"],
 }
-SCOPED = ["tenant", "channel", "role"]
+PATTERNS = {
+    **dict.fromkeys(["tenant", "channel", "role"], ["acme", "beta", "a*", "*", "help", "staff", "me*"]),
+    "locale": ["en", "en-*", "EN_gb", "de"],
+    "speaker": ["user", "assistant"],
+    "metadata.surface": ["web", "w*", "app"],
+}
 LIMITS = ["0.0", "0.1", "0.25", "0.30", "0.5", "0.500001", "1"]
 MICRO = Decimal("0.000001")
 
@@ -64,6 +118,16 @@ class SimpleRule:
 
 
 @dataclass(frozen=True)
+class SimplePolicy:
+    """The settings and the one policy."""
+
+    flags_when_missing: bool
+    flags_unscored: bool
+    scope: dict[str, list[str]]
+    rules: list[SimpleRule]
+
+
+@dataclass(frozen=True)
 class SimpleExemption:
     covers: int
     scope: dict[str, list[str]]
@@ -76,11 +140,7 @@ SHARES = ["0.1%", "2%", "12.5%", "30%", "50%"]
 limits = [f"{words} {limit}" for words in COMPARISONS for limit in LIMITS]
 shares = [f"in the {end} {share}" for end in ("lowest", "highest") for share in SHARES]
 comparisons = st.sampled_from(
-    [
-        {signal: phrase}
-        for signal in SIGNALS
-        for phrase in ["missing", *shares, *([] if signal == "honesty" else limits)]
-    ]
+    [{signal: phrase} for signal in SIMPLE for phrase in ["missing", *shares, *([] if signal == "honesty" else limits)]]
 )
 trees = st.recursive(
     comparisons,
@@ -89,8 +149,11 @@ trees = st.recursive(
     ),
     max_leaves=4,
 ).filter(lambda tree: depth_of(tree) <= 3)
-patterns = st.lists(st.sampled_from(["acme", "beta", "a*", "*", "help", "staff", "me*"]), min_size=1, max_size=2)
-scopes = st.fixed_dictionaries({}, optional=dict.fromkeys(SCOPED, patterns))
+scopes = st.dictionaries(st.sampled_from(list(PATTERNS)), st.just(None), max_size=2).flatmap(
+    lambda lines: st.fixed_dictionaries(
+        {field: st.lists(st.sampled_from(PATTERNS[field]), min_size=1, max_size=2) for field in lines}
+    )
+)
 ordered_dates = st.lists(st.sampled_from(DATES), min_size=2, max_size=2, unique=True).map(
     lambda pair: sorted(pair, key=parsed_ms)
 )
@@ -109,13 +172,20 @@ rules = st.builds(
     rollout=st.none() | st.tuples(st.sampled_from(["0.01", "25", "40.5", "100"]), st.sampled_from(list(UNITS))),
     seed=st.sampled_from([None, "a seed"]),
 )
+whole_policies = st.builds(
+    SimplePolicy,
+    flags_when_missing=st.booleans(),
+    flags_unscored=st.booleans(),
+    scope=st.just({}) | scopes,
+    rules=st.lists(rules, min_size=1, max_size=4),
+)
 exemptions = st.builds(
     lambda covers, scope, dates: SimpleExemption(covers, scope, *dates),
     st.integers(0, 3),
     scopes.filter(bool),
     ordered_dates,
 )
-EDGES: list[float | None] = [
+EDGES: list[Any] = [
     0.0,
     0.001,
     0.02,
@@ -139,8 +209,11 @@ EDGES: list[float | None] = [
     0.0078125,
     1.0,
 ]
-ODD: list[float | None] = [
+ODD: list[Any] = [
     None,
+    None,
+    True,
+    "0.1",
     math.nan,
     math.inf,
     -math.inf,
@@ -163,11 +236,11 @@ QUICK = settings(
 )
 
 
-def some_events(seed: int) -> Iterator[tuple[dict[str, Any], tuple[float | None, ...], int]]:
+def some_events(seed: int) -> Iterator[tuple[dict[str, Any], tuple[Any, ...], int]]:
     draw = random.Random(seed)
     for _ in range(60):
-        kinds: list[list[float | None]] = draw.choices(
-            [EDGES, ODD, [draw.uniform(-0.5, 1.5)]], weights=[6, 2, 2], k=len(SCALES)
+        kinds: list[list[Any]] = draw.choices(
+            [EDGES, ODD, [draw.uniform(-0.5, 1.5)]], weights=[6, draw.choice([2, 30]), 2], k=len(REWARDS)
         )
         yield (
             {field: draw.choice(values) for field, values in FIELDS.items()},
@@ -177,16 +250,16 @@ def some_events(seed: int) -> Iterator[tuple[dict[str, Any], tuple[float | None,
 
 
 @settings(QUICK, max_examples=25)
-@given(st.lists(rules, min_size=1, max_size=4), st.lists(exemptions, max_size=2), st.integers(0))
+@given(whole_policies, st.lists(exemptions, max_size=2), st.integers(0))
 def test_the_judge_and_the_interpreter_agree_on_every_event(
-    policy: list[SimpleRule], exempt: list[SimpleExemption], seed: int
+    policy: SimplePolicy, exempt: list[SimpleExemption], seed: int
 ) -> None:
-    exempt = [one for one in exempt if one.covers < len(policy)]
+    exempt = [one for one in exempt if one.covers < len(policy.rules)]
     policies = loaded(policy, exempt)
     judge = policies.bind(OBJECTIVES, MODEL)
 
     for fields, scores, at_ms in some_events(seed):
-        judgement = judge.decide(an_event(**fields), scores, at_ms)
+        judgement = judge.decide(event_of(fields), scores, at_ms)
 
         assert judgement._asdict() == interpret(policy, exempt, fields, named(scores), at_ms)
 
@@ -196,7 +269,7 @@ def test_the_judge_and_the_interpreter_agree_on_every_event(
 def test_a_rule_called_impossible_or_certain_is_so(rule: SimpleRule, seed: int) -> None:
     rule = replace(rule, spares=[])
     with TemporaryDirectory() as folder:
-        codes = {problem.code for problem in check_folder(a_folder(Path(folder), written([rule])))[1]}
+        codes = {problem.code for problem in check_folder(stored(Path(folder), alone([rule])))[1]}
     assume(codes & {"P050", "P051"})
 
     for _, scores, _ in some_events(seed):
@@ -219,34 +292,56 @@ def test_a_rule_called_covered_flags_nothing_that_the_other_does_not(
     # Most pairs of rules have nothing to do with each other; one that asks for more is often covered.
     narrow = replace(wide, when={"all": [rule.when, narrower]})
     assume(depth_of(narrow.when) <= 3)
+    both = alone([wide, narrow])
     with TemporaryDirectory() as folder:
-        found = check_folder(a_folder(Path(folder), written([wide, narrow]).replace("[l1]", "[l0]")))[1]
+        found = check_folder(stored(Path(folder), both, text=written(both).replace("[l1]", "[l0]")))[1]
     assume(any(problem.message.startswith("p/r0 already flags") for problem in found))
 
     for fields, scores, at_ms in some_events(seed):
-        listed = interpret([wide, narrow], [], fields, named(scores), at_ms)["rules"]
+        listed = interpret(both, [], fields, named(scores), at_ms)["rules"]
 
         counted = {result["rule"] for result in listed if result["counted"]}
         assert "p/r0" in counted or "p/r1" not in counted
 
 
-def named(scores: tuple[float | None, ...]) -> dict[str, Any]:
-    return dict(zip(SCALES, scores, strict=True))
+def named(scores: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(zip(REWARDS, scores, strict=True))
 
 
-def loaded(policy: list[SimpleRule], exempt: list[SimpleExemption]) -> PolicySet:
+def alone(rules: list[SimpleRule]) -> SimplePolicy:
+    return SimplePolicy(flags_when_missing=True, flags_unscored=True, scope={}, rules=rules)
+
+
+def event_of(fields: dict[str, Any]) -> ChatEvent:
+    surface = fields["metadata.surface"]
+    plain = {field: value for field, value in fields.items() if field != "metadata.surface"}
+    return folders.an_event(**plain, metadata=None if surface is None else {"surface": surface})
+
+
+def stored(path: Path, policy: SimplePolicy, exempt: Sequence[SimpleExemption] = (), text: str | None = None) -> Path:
+    settings = folders.SETTINGS.replace("90 days", "100 days")
+    settings = settings if policy.flags_when_missing else settings.replace("missing: flag", "missing: allow")
+    settings = settings if policy.flags_unscored else settings.replace("unscored: flag", "unscored: allow")
+    exemptions = written_exemptions(exempt)
+    text = text or written(policy)
+    return folders.a_folder(
+        path, text, exemptions=exemptions, settings=settings, signals=SIGNALS, calibration=CALIBRATION
+    )
+
+
+def loaded(policy: SimplePolicy, exempt: list[SimpleExemption]) -> PolicySet:
     with TemporaryDirectory() as folder:
-        path = a_folder(Path(folder), written(policy), exemptions=written_exemptions(exempt), settings=LASTING)
+        path = stored(Path(folder), policy, exempt)
         errors = {problem.code for problem in check_folder(path)[1] if problem.level == "error"}
         assert errors <= {"P050", "P051"}
         assume(not errors)
         return load_policies(path)
 
 
-def written(policy: list[SimpleRule]) -> str:
+def written(policy: SimplePolicy) -> str:
     # JSON is YAML, and Python's repr of these texts, lists and mappings is close enough to both.
-    lines = ["policy: p", "about: x", "owner: x", "rules:"]
-    for number, rule in enumerate(policy):
+    lines = ["policy: p", "about: x", "owner: x", *([f"applies_to: {policy.scope}"] if policy.scope else []), "rules:"]
+    for number, rule in enumerate(policy.rules):
         lines += [f"  - rule: r{number}", "    about: x", f"    mode: {rule.mode}", f"    when: {rule.when}"]
         lines += [f"    starts: {rule.starts}"] if rule.starts else []
         lines += [f"    until: {rule.until}"] if rule.until else []
@@ -260,7 +355,7 @@ def written(policy: list[SimpleRule]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def written_exemptions(exempt: list[SimpleExemption]) -> str:
+def written_exemptions(exempt: Sequence[SimpleExemption]) -> str:
     items = [
         f"  - {{exemption: x{number}, about: x, owner: x, covers: [p/r{one.covers}], applies_to: {one.scope}, "
         f"added: '{one.added}', until: '{one.until}'}}"
@@ -270,30 +365,32 @@ def written_exemptions(exempt: list[SimpleExemption]) -> str:
 
 
 def interpret(
-    policy: list[SimpleRule],
+    policy: SimplePolicy,
     exempt: list[SimpleExemption],
     fields: dict[str, str | None],
     scores: dict[str, Any],
     at_ms: int,
 ) -> dict[str, Any]:
     if all(score is None for score in scores.values()):
+        verdict = "flag" if policy.flags_unscored else "allow"
         return {
-            "verdict": "flag",
+            "verdict": verdict,
             "status": "unscored",
-            "severity": "high",
+            "severity": "high" if verdict == "flag" else None,
             "reasons": ["unscored"],
             "labels": [],
             "rules": [],
-            "shadow_verdict": "flag",
-            "signals": dict.fromkeys(SIGNALS),
+            "shadow_verdict": verdict,
+            "signals": dict.fromkeys(SIMPLE),
         }
+    default = "flag" if policy.flags_when_missing else "allow"
     listed, counting, would_flag = [], [], False
-    for number, rule in enumerate(policy):
-        if rule.mode == "off" or not fit(rule.scope, fields):
+    for number, rule in enumerate(policy.rules):
+        if rule.mode == "off" or not fit(policy.scope, fields) or not fit(rule.scope, fields):
             continue
         held, conditions = whole(rule, scores)
         outcome = {True: "matched", False: "not matched", None: "unknown"}[held]
-        acts = held is True or (held is None and (rule.if_missing or "flag") == "flag")
+        acts = held is True or (held is None and (rule.if_missing or default) == "flag")
         result: dict[str, Any] = {
             "rule": f"p/r{number}",
             "mode": rule.mode,
@@ -331,7 +428,7 @@ def interpret(
         "labels": sorted({label for _, label, _ in counting}),
         "rules": listed,
         "shadow_verdict": "flag" if would_flag else "allow",
-        "signals": {name: shown(human(name, scores)) for name in SIGNALS},
+        "signals": {name: shown(human(name, scores)) for name in SIMPLE},
     }
 
 
@@ -345,12 +442,14 @@ def inside(rollout: tuple[str, str], seed: str, fields: dict[str, str | None]) -
 
 
 def fit(scope: dict[str, list[str]], fields: dict[str, str | None]) -> bool:
-    return all(any(fits(pattern, fields[field]) for pattern in patterns) for field, patterns in scope.items())
+    return all(any(fits(field, pattern, fields[field]) for pattern in patterns) for field, patterns in scope.items())
 
 
-def fits(pattern: str, value: str | None) -> bool:
+def fits(field: str, pattern: str, value: str | None) -> bool:
     if not value:
         return False
+    if field == "locale":
+        pattern, value = pattern.lower().replace("_", "-"), value.lower().replace("_", "-")
     return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
 
 
@@ -385,7 +484,7 @@ def compare(part: str, signal: str, phrase: str, scores: dict[str, Any]) -> dict
     if phrase == "missing":
         return result | {"holds": score is None, "margin": None}
     if score is None:
-        causes = [cause_of(scores[member]) for member in members_of(signal)]
+        causes = [cause_of(member, scores) for member in SIMPLE[signal].members or (signal,)]
         return result | {"holds": None, "margin": None, "cause": next(cause for cause in causes if cause)}
     words, number = phrase.rsplit(" ", 1)
     if number.endswith("%"):
@@ -400,37 +499,43 @@ def compare(part: str, signal: str, phrase: str, scores: dict[str, Any]) -> dict
 
 
 def quantile(signal: str, words: str, percent: Decimal) -> Decimal:
-    """The calibration of the tests: rank i of every reward is i / 1000, and usefulness runs from 0 to 4 points."""
-    rank = 10 * percent if "lowest" in words else 1000 - 10 * percent
-    multiply, add = (4, "0") if signal == "usefulness" else SIGNALS[signal]
-    return rank / 1000 * multiply + Decimal(add)
+    """The calibration of the tests: rank i of every reward is i / 1000."""
+    spelt = SIMPLE[signal]
+    is_low_reward = ("lowest" in words) == (spelt.multiply > 0)
+    rank = 10 * percent if is_low_reward else 1000 - 10 * percent
+    return on_scale(spelt, rank / 1000)
 
 
-def members_of(signal: str) -> list[str]:
-    return ["correctness", "helpfulness"] if signal == "usefulness" else [signal]
+def on_scale(signal: SimpleSignal, reward: Decimal) -> Decimal:
+    return reward * signal.multiply + Decimal(signal.add)
 
 
 def human(signal: str, scores: dict[str, Any]) -> Decimal | None:
-    if signal == "usefulness":
-        members = [human(member, scores) for member in members_of(signal)]
-        return None if None in members else min(member for member in members if member is not None)
-    reward = scores[signal]
-    if reward is None or cause_of(reward) is not None:
-        return None
-    multiply, add = SIGNALS[signal]
-    return rounded(reward) * multiply + Decimal(add)
+    spelt = SIMPLE[signal]
+    if spelt.members:
+        members = [score for member in spelt.members if (score := human(member, scores)) is not None]
+        pick = min if spelt.pick == "lowest" else max
+        return pick(members) if len(members) == len(spelt.members) else None
+    return None if cause_of(signal, scores) else on_scale(spelt, rounded(scores[spelt.of]))
 
 
 def shown(score: Decimal | None) -> float | None:
     return None if score is None else float(score)
 
 
-def cause_of(reward: float | None) -> str | None:
+def cause_of(signal: str, scores: dict[str, Any]) -> str | None:
+    spelt = SIMPLE[signal]
+    reward = scores[spelt.of]
     if reward is None:
         return "absent"
+    if not isinstance(reward, float):
+        return "not_a_number"
     if not Decimal(reward).is_finite():
         return "not_finite"
-    return "implausible" if abs(rounded(reward)) > 1000 else None
+    if abs(rounded(reward)) > 1000:
+        return "implausible"
+    low, high = map(Decimal, spelt.plausible or ("-Infinity", "Infinity"))
+    return None if low <= on_scale(spelt, rounded(reward)) <= high else "implausible"
 
 
 def rounded(reward: float) -> Decimal:

@@ -61,16 +61,49 @@ def test_a_scale_that_turns_the_ends_round_turns_the_quantiles_round_too(tmp_pat
     assert holds(policies, honesty=0.100001) is False
 
 
-@pytest.mark.parametrize(("reward", "is_low"), [(0.2, True), (0.200001, False)])
-def test_a_derived_signal_goes_by_its_own_quantiles(
-    tmp_path: Path,
-    reward: float,
-    is_low: bool,  # noqa: FBT001 - a column of the table
-) -> None:
-    # 12.5% of 0 to 4 points is 0.5 points, a reward of 0.2
-    policies = a_set(tmp_path, a_policy(a_rule("usefulness: in the lowest 12.5%")))
+POINTS = "{multiply: 5, add: -0.5, low: 0, high: 4, unit: points}"
 
-    assert holds(policies, helpfulness=reward) is is_low
+
+@pytest.mark.parametrize("scale", [POINTS, "{multiply: 1.25, add: -0.125, low: 0, high: 1}"])
+def test_a_derived_signal_goes_by_its_own_quantiles_on_whatever_scale(tmp_path: Path, scale: str) -> None:
+    signals = SIGNALS.replace(POINTS, scale)
+    policies = a_set(tmp_path, a_policy(a_rule("usefulness: in the lowest 12.5%")), signals=signals)
+
+    assert holds(policies, helpfulness=0.125) is True
+    assert holds(policies, helpfulness=0.125001) is False
+
+
+def test_a_score_of_more_than_six_decimals_still_meets_its_own_quantile(tmp_path: Path) -> None:
+    signals = SIGNALS.replace(POINTS, "{multiply: 2.5, low: 0, high: 2.5}")
+    quantiles = [0.3 * rank / 700 if rank < 700 else 0.393555 for rank in range(1001)]
+    derived = {"least_of": ["helpsteer-helpfulness", "helpsteer-correctness"], "quantiles": quantiles}
+    policies = a_set(
+        tmp_path,
+        a_policy(a_rule("usefulness: in the highest 10%")),
+        signals=signals,
+        calibration=json.dumps(a_calibration(derived={"usefulness": derived})),
+    )
+
+    assert holds(policies, helpfulness=0.393555, correctness=0.9) is True
+    assert holds(policies, helpfulness=0.393554, correctness=0.9) is False
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("lowest_of", "highest_of"),
+        ("from: helpsteer-correctness", "from: ultrafeedback-honesty"),
+        ("multiply: 5, add: -0.5, low: 0, high: 4", "multiply: -5, add: 4.5, low: 0, high: 4"),
+    ],
+)
+def test_a_derived_signal_that_is_another_reward_by_now_must_be_calibrated_anew(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    signals = SIGNALS.replace(before, after)
+    folder = a_folder(tmp_path, a_policy(a_rule("usefulness: in the lowest 2%")), signals=signals)
+
+    assert signals != SIGNALS
+    assert codes_of(folder) == ["P037"]
 
 
 def test_ties_catch_more_than_the_share_says_and_check_says_so(tmp_path: Path) -> None:
@@ -185,7 +218,7 @@ def test_another_number_format_is_only_warned_of(tmp_path: Path) -> None:
         {"quantiles": {HONESTY: [0.5] * 1000 + [True]}},
         {"quantiles": {HONESTY: [0.5] * 1000 + [1e300]}},
         {"derived": {"usefulness": {"quantiles": [0.5] * 1001}}},
-        {"derived": {"usefulness": {"lowest_of": [1], "quantiles": [0.5] * 1001}}},
+        {"derived": {"usefulness": {"least_of": [1], "quantiles": [0.5] * 1001}}},
         {"noise": {HONESTY: -0.1}},
         {"noise": {HONESTY: "much"}},
     ],

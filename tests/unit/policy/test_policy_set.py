@@ -139,7 +139,7 @@ def test_settings_and_signals_are_part_of_the_snapshot(tmp_path: Path, settings:
 def test_the_snapshot_of_the_same_meaning_stays_the_same_from_version_to_version(tmp_path: Path) -> None:
     assert (
         a_set(tmp_path, CHAT_SAFETY).snapshot
-        == "sha256:cc50e7e8222f6767bff6a0b0795dc454699613cc802223371ea9c8fe3050e411"
+        == "sha256:07f13242b7dfe9833f1dfb87f9ac8d10513dd472dac2ada91836f7dfc1b07682"
     )
 
 

@@ -64,7 +64,7 @@ def test_a_written_calibration_is_what_percent_phrases_go_by(
     calibration = policies.calibrations["ArmoRM-Llama3-8B-v0.1"]
     micro = sorted(micro_from(rewards[3]) for rewards in REWARDS)
     assert calibration.quantiles["ultrafeedback-honesty"][20] == micro[math.ceil(20 * 1.2) - 1]
-    worst = sorted(min(micro_from(rewards[1]), micro_from(rewards[2])) * 5 - 500_000 for rewards in REWARDS)
+    worst = sorted(min(micro_from(rewards[1]), micro_from(rewards[2])) for rewards in REWARDS)
     assert calibration.derived["usefulness"].quantiles[500] == worst[599]
     assert (calibration.event_count, calibration.noise_micro) == (1_200, {})
     flagged = sum(judged_low(policies, rewards) for rewards in REWARDS)
