@@ -15,7 +15,10 @@ import time
 import uuid
 from pathlib import Path
 
+from moderator.errors import PolicyError
 from moderator.policy.folder import Files
+from moderator.policy.loader import load_policies
+from moderator.policy.policy_set import PolicySet
 
 _SNAPSHOT = re.compile(r"sha256:[0-9a-f]{64}")
 _UNFINISHED = ".unfinished-"
@@ -33,8 +36,19 @@ class KeptPolicies:
         """Where the policies of a snapshot (`sha256:` and 64 hex digits) are, if they were kept."""
         return self.folder / "snapshots" / snapshot.removeprefix("sha256:")
 
+    def load(self, snapshot: str) -> PolicySet | None:
+        """Give the policies of a snapshot; None when they were not kept, were damaged, or cannot be used any more."""
+        folder = self.folder_of(snapshot)
+        if not folder.is_dir():
+            return None
+        try:
+            policies = load_policies(folder)
+        except PolicyError:  # a later version may refuse what an earlier one accepted
+            return None
+        return policies if policies.snapshot == snapshot else None
+
     def keep(self, snapshot: str, files: Files) -> None:
-        """Keep the files under their snapshot, unless they are, and note that they were good last.
+        """Keep the files under their snapshot, unless they are, whole, and note that they were good last.
 
         Args:
             snapshot: `sha256:` and 64 hex digits.
@@ -43,8 +57,11 @@ class KeptPolicies:
         Raises:
             OSError: the disk is full or cannot be written; what was kept before still is.
         """
-        if not self.folder_of(snapshot).is_dir():
-            self._store(self.folder_of(snapshot), files)
+        folder = self.folder_of(snapshot)
+        if folder.is_dir() and self.load(snapshot) is None:
+            _remove(folder)
+        if not folder.is_dir():
+            self._store(folder, files)
         if self.last_good() != snapshot:
             self._point_at(snapshot)
 
@@ -119,6 +136,13 @@ def _settle(folder: Path) -> None:
             os.fsync(number)
         finally:
             os.close(number)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder in one step, as others see it."""
+    aside = _beside(folder)
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _sweep(folder: Path) -> None:

@@ -18,7 +18,7 @@ Combinations = int
 """A set of combinations of score ranges: bit n stands for the nth."""
 
 _MAX_COMBINATIONS = 20_000
-"""A rule with more of them is not searched."""
+"""Rules with more of them are not searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Said(NamedTuple):
 
 
 class Ranges:
-    """Every combination of the score ranges, or absence, within which no comparison of one rule changes."""
+    """Every combination of the score ranges, or absence, within which no comparison of some rules changes."""
 
     def __init__(self, starts: Mapping[str, Sequence[int]]) -> None:
         """Take, by objective, the least reward of each range."""
@@ -61,7 +61,7 @@ class Ranges:
             stride *= len(each) + 1
 
     def said(self, rule: Bounded) -> Said:
-        """Give what a rule says, which may name no signals but those of the rule that the ranges are of.
+        """Give what a rule says, which may name no signals but those of the rules that the ranges are of.
 
         What does not hold throughout a range counts as failing there, so of another rule the least is claimed.
         """
@@ -106,20 +106,20 @@ class Ranges:
     def _at_least(self, signal: Signal, micro: int) -> Combinations:
         if not signal.members:
             return self._axes[signal.objective].at_least(micro)
-        join = and_ if _takes_least(signal) else or_
+        join = and_ if signal.reward_pick == "least" else or_
         return reduce(join, (self._axes[each.objective].at_least(micro) for each in signal.members))
 
     def _at_most(self, signal: Signal, micro: int) -> Combinations:
         if not signal.members:
             return self._axes[signal.objective].at_most(micro)
-        join = or_ if _takes_least(signal) else and_
+        join = or_ if signal.reward_pick == "least" else and_
         return reduce(join, (self._axes[each.objective].at_most(micro) for each in signal.members))
 
 
-def ranges_of(rule: Bounded) -> Ranges | None:
-    """Give the ranges between a rule's own limits; None when there are too many."""
+def ranges_of(*rules: Bounded) -> Ranges | None:
+    """Give the ranges between the limits of all these rules; None when there are too many."""
     starts: dict[str, set[int]] = {}
-    for condition, (low, high) in zip(rule.conditions, rule.bounds, strict=True):
+    for condition, (low, high) in (pair for rule in rules for pair in zip(rule.conditions, rule.bounds, strict=True)):
         for signal in condition.signal.members or (condition.signal,):
             least, greatest = signal.plausible
             found = starts.setdefault(signal.objective, {-MAX_MICRO})
@@ -158,8 +158,3 @@ def _axis(starts: Sequence[int], stride: int, every: Combinations) -> _Axis:
     downwards = [((1 << stride * end) - 1) * first for end in range(count + 1)]
     upwards = [downwards[count] & ~each for each in downwards]
     return _Axis(starts, [*(end - 1 for _, end in pairwise(starts)), MAX_MICRO], upwards, downwards)
-
-
-def _takes_least(signal: Signal) -> bool:
-    """Whether a derived signal's reward is the least of its members'; a scale may turn the order round."""
-    return (signal.pick == "lowest") == (signal.scale.multiply > 0)

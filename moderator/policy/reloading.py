@@ -49,14 +49,17 @@ def choose(state: FolderState, admission: Admission, kept: KeptPolicies | None) 
         snapshot = kept.last_good() if kept else None
         if kept is None or snapshot is None:
             raise
-        return Start(_last_good(kept.folder_of(snapshot), admission, error), Refusal(state, str(error)))
+        return Start(_last_good(kept.folder_of(snapshot), snapshot, admission, error), Refusal(state, str(error)))
 
 
-def _last_good(folder: Path, admission: Admission, error: PolicyError) -> Accepted:
+def _last_good(folder: Path, snapshot: str, admission: Admission, error: PolicyError) -> Accepted:
     try:
-        return admission.admit(look_into(folder))
+        accepted = admission.admit(look_into(folder))
     except PolicyError as second:
         raise PolicyError(f"{error}\nand so are the last good policies: {second}") from second
+    if accepted.policies.snapshot != snapshot:
+        raise PolicyError(f"{error}\nand the last good policies in `{folder}` are not what was kept there: damaged")
+    return accepted
 
 
 class Reloading:

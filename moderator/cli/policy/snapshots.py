@@ -47,17 +47,9 @@ class Snapshots:
         return self._today
 
     def _kept(self, snapshot: str) -> "PolicySet | None":
-        from moderator.policy import load_policies
         from moderator.policy.kept import KeptPolicies
 
-        folder = KeptPolicies(self._state_dir).folder_of(snapshot) if self._state_dir else None
-        if folder is None or not folder.is_dir():
-            return None
-        try:
-            policies = load_policies(folder)
-        except PolicyError:  # a later version may refuse what an earlier one accepted
-            return None
-        return policies if policies.snapshot == snapshot else None
+        return KeptPolicies(self._state_dir).load(snapshot) if self._state_dir else None
 
     def _if_today(self, snapshot: str) -> "PolicySet | None":
         today = self.today()

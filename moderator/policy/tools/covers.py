@@ -1,28 +1,15 @@
 """Proofs that one rule flags at least what another does, whatever the event, its scores and its time.
 
-Sound, not complete: True is proven, False only means that no proof was found. Expressions are compared by asking the
-judge itself about every combination of score ranges between the limits of both rules; all else by inclusion.
+Sound, not complete: True is proven, False only means that no proof was found. Expressions are compared at every
+combination of score ranges between the limits of both rules; all else by inclusion.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
-from math import prod
+from dataclasses import dataclass
 
-from moderator.events import ChatEvent, Turn
 from moderator.policy.inclusion import scope_within, share_within, time_within
-from moderator.policy.judge import Judge
 from moderator.policy.model import Rule, Scope
-from moderator.policy.percent import bounds_beside
 from moderator.policy.policy_set import PolicySet
-from moderator.policy.scale import MAX_MICRO, MILLION
-
-MAX_COMBINATIONS = 20_000
-"""Rules with more combinations of score ranges are not compared; at 20 µs each this takes half a second."""
-
-_ANY_EVENT = ChatEvent(id="", conversation=(Turn("assistant", ""),))
-# An objective that no rule reads: with it an event is never unscored, so rules are always evaluated.
-_UNREAD = ""
+from moderator.policy.reach import bound, ranges_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,40 +79,8 @@ def _has_percent(rule: Rule) -> bool:
 
 
 def _acts_whenever_for(model: str, wider: Placed, narrower: Placed) -> bool:
-    edges = _edges(model, (wider, narrower))
-    if prod(len(values) + 1 for values in edges.values()) > MAX_COMBINATIONS:
+    one, other = (bound(each.rule, each.policies.calibration_of(model)) for each in (narrower, wider))
+    if one is None or other is None:
         return False
-    objectives = [*edges, _UNREAD]
-    first, second = (_bare_judge(placed, objectives, model) for placed in (narrower, wider))
-    for combination in product(*([*values, None] for values in edges.values())):
-        rewards = [*(None if micro is None else micro / MILLION for micro in combination), 0.0]
-        if _acts(first, rewards) and not _acts(second, rewards):
-            return False
-    return True
-
-
-def _edges(model: str, placed: Iterable[Placed]) -> dict[str, list[int]]:
-    """Give, by objective, the least reward of each range within which no comparison of any rule changes."""
-    edges: dict[str, set[int]] = {}
-    for one in placed:
-        calibration = one.policies.calibration_of(model)
-        for condition in one.rule.conditions:
-            bounds = bounds_beside(condition, calibration)
-            turns = () if bounds is None else (bounds[0], bounds[1] + 1)
-            for signal in condition.signal.members or (condition.signal,):
-                least, greatest = signal.plausible
-                found = edges.setdefault(signal.objective, {-MAX_MICRO})
-                found.update(edge for edge in (*turns, least, greatest + 1) if -MAX_MICRO <= edge <= MAX_MICRO)
-    return {objective: sorted(found) for objective, found in sorted(edges.items())}
-
-
-def _bare_judge(placed: Placed, objectives: Sequence[str], model: str) -> Judge:
-    """Compile the rule's comparisons alone: always in force, for every event, sparing nobody."""
-    rule = replace(placed.rule, mode="live", scope=(), spares=(), starts_ms=None, until_ms=None, rollout=None)
-    policy = replace(placed.policies.policies[0], rules=(rule,))
-    return replace(placed.policies, policies=(policy,), exemptions=()).bind(objectives, model)
-
-
-def _acts(judge: Judge, rewards: Sequence[float | None]) -> bool:
-    (result,) = judge.decide(_ANY_EVENT, rewards, 0).rules
-    return result["counted"]
+    ranges = ranges_of(one, other)
+    return ranges is not None and not ranges.acts(one) & ~ranges.acts(other)

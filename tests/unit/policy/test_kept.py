@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from moderator.policy.folder import read_files
 from moderator.policy.kept import KeptPolicies
+from tests.unit.policy.folders import POLICY, a_set
 
 FIRST, SECOND = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 FILES = {"settings.yaml": b"format: 1\n", "calibration/tiny.json": b"{}"}
@@ -45,6 +47,31 @@ def test_two_processes_may_keep_one_snapshot_at_once(tmp_path: Path) -> None:
 
     assert contents(two.folder_of(FIRST)) == FILES
     assert len(list((tmp_path / "snapshots").iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["removed", "edited", "unreadable"])
+def test_what_was_damaged_is_not_given_out_and_kept_anew(tmp_path: Path, damage: str) -> None:
+    policies = a_set(tmp_path / "policies")
+    files = read_files(tmp_path / "policies")
+    kept = KeptPolicies(tmp_path / "state")
+    kept.keep(policies.snapshot, files)
+    policy = kept.folder_of(policies.snapshot) / POLICY
+    match damage:
+        case "removed":
+            policy.unlink()
+        case "edited":
+            policy.write_text(policy.read_text().replace("0.30", "0.20"))
+        case _:
+            policy.write_bytes(b"\xff")
+
+    damaged = kept.load(policies.snapshot)
+    kept.keep(policies.snapshot, files)
+    mended = kept.load(policies.snapshot)
+
+    assert damaged is None
+    assert mended is not None
+    assert mended.snapshot == policies.snapshot
+    assert len(list((tmp_path / "state" / "snapshots").iterdir())) == 1
 
 
 def test_nothing_is_good_last_before_anything_was_kept(tmp_path: Path) -> None:

@@ -405,6 +405,17 @@ def test_a_start_for_which_the_last_good_policies_are_refused_too_says_both(tmp_
         Stage(tmp_path, other_model, state_dir=tmp_path / "state")
 
 
+def test_a_start_does_not_take_what_is_no_longer_what_was_kept_for_the_last_good_policies(tmp_path: Path) -> None:
+    Stage(tmp_path, state_dir=tmp_path / "state").look(2)
+    (kept,) = (tmp_path / "state" / "snapshots").iterdir()
+    edited = kept / "safety.yaml"
+    edited.write_text(edited.read_text().replace("0.30", "0.31"))
+    (tmp_path / "policies" / "safety.yaml").write_text("policy: [")
+
+    with pytest.raises(PolicyError, match=r"(?s)P004.*are not what was kept there"):
+        Stage(tmp_path, state_dir=tmp_path / "state")
+
+
 def test_a_state_folder_that_cannot_be_written_is_warned_of_once_and_tried_again(tmp_path: Path) -> None:
     blocked = tmp_path / "state"
     blocked.write_text("a file where a folder should be")
