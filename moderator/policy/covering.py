@@ -6,53 +6,68 @@ from moderator.events import SEVERITIES
 from moderator.policy.inclusion import scope_within, share_within, time_within
 from moderator.policy.model import Calibration, Exemption, Rule
 from moderator.policy.problems import Report
-from moderator.policy.reach import Bounded, bound, ranges_of
+from moderator.policy.reach import Bounded, Ranges, bound, ranges_of
 
 
 def check_covering(
-    rules: Iterable[Rule], exemptions: Sequence[Exemption], calibration: Calibration | None, report: Report
+    rules: Iterable[Rule], exemptions: Sequence[Exemption], calibrations: Iterable[Calibration], report: Report
 ) -> None:
-    """Warn of each live or shadow rule that a live one covers wholly; of two that say the same, of the later."""
-    bounded = [one for rule in rules if rule.mode != "off" and (one := bound(rule, calibration)) is not None]
-    live = [one for one in bounded if one.rule.mode == "live" and not _may_spare(one.rule, exemptions)]
+    """Warn of each live or shadow rule that a live one covers wholly; of two that say the same, of the later.
+
+    Of percent phrases that holds beside each of the calibrations.
+    """
+    beside = [*calibrations] or [None]
+    active = [rule for rule in rules if rule.mode != "off"]
+    bounded = {rule.id: found for rule in active if (found := _bound_beside_each(rule, beside))}
+    live = [rule for rule in active if rule.id in bounded and rule.mode == "live" and not _may_spare(rule, exemptions)]
     covered: set[str] = set()
-    for one in reversed(bounded):
-        other = _first_to_cover(one, (each for each in live if each.rule.id not in covered))
+    for rule in reversed(active):
+        others = [(other, bounded[other.id]) for other in live if other is not rule and other.id not in covered]
+        other = _first_to_cover(rule, bounded[rule.id], others) if rule.id in bounded else None
         if other is not None:
-            covered.add(one.rule.id)
+            covered.add(rule.id)
             message = f"{other.id} already flags whatever this rule flags, at least as severely"
-            report.warning("P054", one.rule.span, message, "remove one of the two, or let this one say more")
+            report.warning("P054", rule.span, message, "remove one of the two, or let this one say more")
+
+
+def _bound_beside_each(rule: Rule, calibrations: Iterable[Calibration | None]) -> list[Bounded]:
+    """Bound the rule beside each calibration; nothing where one of them lacks what it needs."""
+    bounded = [bound(rule, calibration) for calibration in calibrations]
+    return [one for one in bounded if one is not None] if None not in bounded else []
 
 
 def _may_spare(rule: Rule, exemptions: Iterable[Exemption]) -> bool:
     return bool(rule.spares) or any(rule.id in exemption.covers for exemption in exemptions)
 
 
-def _first_to_cover(one: Bounded, others: Iterable[Bounded]) -> Rule | None:
-    wider = [each for each in others if each is not one and _may_cover(each, one)]
-    ranges = ranges_of(one) if wider else None
-    if ranges is None:
-        return None
+def _first_to_cover(
+    rule: Rule, bounded: Sequence[Bounded], others: Iterable[tuple[Rule, Sequence[Bounded]]]
+) -> Rule | None:
+    wider = [
+        (other, found) for other, found in others if found[0].signals <= bounded[0].signals and _may_cover(other, rule)
+    ]
+    ranges = [ranges_of(one) for one in bounded] if wider else []
+    for other, found in wider:
+        if all(
+            each is not None and _is_covered(each, *pair) for each, *pair in zip(ranges, bounded, found, strict=True)
+        ):
+            return other
+    return None
+
+
+def _is_covered(ranges: Ranges, one: Bounded, wider: Bounded) -> bool:
+    # where this rule matches, one that only lacks a score would give another reason
     acts, holds = ranges.acts(one), ranges.said(one).holds
-    return next(
-        (
-            each.rule
-            for each in wider
-            # where this rule matches, one that only lacks a score would give another reason
-            if not acts & ~ranges.acts(each) and not holds & ~ranges.said(each).holds
-        ),
-        None,
-    )
+    return not acts & ~ranges.acts(wider) and not holds & ~ranges.said(wider).holds
 
 
-def _may_cover(wider: Bounded, one: Bounded) -> bool:
+def _may_cover(wider: Rule, rule: Rule) -> bool:
     """Whether all but the scores allow it."""
     return (
-        wider.signals <= one.signals
-        and _says_as_much(wider.rule, one.rule)
-        and scope_within(one.rule.scope, wider.rule.scope)
-        and time_within(one.rule, wider.rule)
-        and share_within(one.rule.rollout, wider.rule.rollout)
+        _says_as_much(wider, rule)
+        and scope_within(rule.scope, wider.scope)
+        and time_within(rule, wider)
+        and share_within(rule.rollout, wider.rollout)
     )
 
 

@@ -1,7 +1,8 @@
 """What is well formed but cannot be meant: rules that always or never match, or flag the wrong end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, product
+from typing import NamedTuple
 
 from moderator.policy.calibration_lint import check_calibrated
 from moderator.policy.event_time import iso_utc
@@ -18,7 +19,7 @@ from moderator.policy.model import (
     leaves,
 )
 from moderator.policy.percent import bounds_beside
-from moderator.policy.problems import Report, quote
+from moderator.policy.problems import Report, Span, quote
 from moderator.policy.reach import bound, ranges_of
 
 _OPPOSITE = {
@@ -43,7 +44,7 @@ def check_rules(
     rules = [rule for policy in policies for rule in policy.rules]
     for rule in rules:
         _check_scope(rule, report)
-        _check_reach(rule, next(iter(calibrations.values()), None), report)
+        _check_reach(rule, [*calibrations.values()] or [None], report)
         _check_direction(rule, report)
         _check_ends(rule, report)
         _check_presence(rule, settings, report)
@@ -107,24 +108,37 @@ def _check_scope(rule: Rule, report: Report) -> None:
             report.error("P051", rule.span, message, "mend or remove one of the two")
 
 
-def _check_reach(rule: Rule, calibration: Calibration | None, report: Report) -> None:
+def _check_reach(rule: Rule, calibrations: Iterable[Calibration | None], report: Report) -> None:
+    """Report a rule that matches never, or always, whichever model's calibration it goes by."""
+    found = [_reach(rule, calibration) for calibration in calibrations]
+    first = found[0]
+    if first is not None and all(other is not None and other.code == first.code for other in found):
+        report.error(*first)
+
+
+class _Found(NamedTuple):
+    code: str
+    span: Span
+    message: str
+    hint: str = "mend or remove the rule"
+
+
+def _reach(rule: Rule, calibration: Calibration | None) -> _Found | None:
     clash = _clash(_required(rule.when), calibration)
     if clash is not None:
         first, second = clash
         message = f"this rule can never match: {_need(first)} and {_need(second)}"
-        report.error("P051", first.span, message, 'should these stand under "any:"?')
-        return
+        return _Found("P051", first.span, message, 'should these stand under "any:"?')
     bounded = bound(rule, calibration)
     ranges = ranges_of(bounded) if bounded else None
     if bounded is None or ranges is None:
-        return
+        return None
     said = ranges.said(bounded)
     if not said.holds:
-        message = "this rule can never match: no scores satisfy it"
-        report.error("P051", rule.conditions[0].span, message, "mend or remove the rule")
-    elif not said.fails:
-        message = "this rule matches whatever the scores are"
-        report.error("P050", rule.conditions[0].span, message, "mend or remove the rule")
+        return _Found("P051", rule.conditions[0].span, "this rule can never match: no scores satisfy it")
+    if not said.fails:
+        return _Found("P050", rule.conditions[0].span, "this rule matches whatever the scores are")
+    return None
 
 
 def _required(expression: Expression) -> list[Condition]:

@@ -91,7 +91,7 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Report) 
     # These only warn, and of how the parts go together: that can be told once every part can be read and meant.
     check_exemptions(exemptions, policies, now_ms, report)
     rules = [rule for policy in policies for rule in policy.rules]
-    check_covering(rules, exemptions, next(iter(calibrations.values()), None), report)
+    check_covering(rules, exemptions, calibrations.values(), report)
     sound = tuple(signal for signal in signals.signals.values() if signal is not None)
     return PolicySet(
         snapshot=snapshot_of(settings, sound, calibrations, rules, exemptions),

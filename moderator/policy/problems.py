@@ -7,12 +7,17 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
+from heapq import nlargest
+from itertools import pairwise
 from typing import Literal
 
 from moderator.policy.codes import CODES
 
 _EXCERPT_CHARACTERS = 160
 _QUOTE_CHARACTERS = 60
+_COMPARED_CLOSELY = 40
+_TOLD_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,15 @@ class Problem:
 
 
 class Report:
-    """Gathers problems while a folder is read, so that one run shows them all."""
+    """Gathers problems while a folder is read, so that one run shows them all.
+
+    Attributes:
+        error_count: how many errors there are so far.
+    """
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
+        self.error_count = 0
 
     @property
     def problems(self) -> list[Problem]:
@@ -72,11 +82,6 @@ class Report:
     def errors(self) -> list[Problem]:
         """The errors alone, in the same order."""
         return [problem for problem in self.problems if problem.level == "error"]
-
-    @property
-    def error_count(self) -> int:
-        """How many errors there are so far."""
-        return sum(problem.level == "error" for problem in self._problems)
 
     @property
     def warnings(self) -> list[Problem]:
@@ -93,12 +98,17 @@ class Report:
 
     def repeat(self, problems: Iterable[Problem]) -> None:
         """Note what was found before."""
-        self._problems += problems
+        for problem in problems:
+            self._note(problem)
 
     def _add(self, level: Literal["error", "warning"], code: str, at: Span | str, message: str, hint: str) -> None:
         assert code in CODES, code
         file, span = (at, None) if isinstance(at, str) else (at.file.name, at)
-        self._problems.append(Problem(level, code, message, hint, file, span))
+        self._note(Problem(level, code, message, hint, file, span))
+
+    def _note(self, problem: Problem) -> None:
+        self._problems.append(problem)
+        self.error_count += problem.level == "error"
 
 
 def quote(text: str) -> str:
@@ -116,7 +126,11 @@ def printable(text: str) -> str:
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Suggest the option nearest to `name`; empty when none is near."""
-    near = get_close_matches(name[:_QUOTE_CHARACTERS], list(options), n=1, cutoff=0.6)
+    name, known = name[:_QUOTE_CHARACTERS], list(options)
+    if len(known) > _COMPARED_CLOSELY:
+        pairs = _letter_pairs(name)
+        known = nlargest(_COMPARED_CLOSELY, known, key=lambda option: len(pairs & _letter_pairs(option)))
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
     if not near:
         return ""
     # Letters of other alphabets may look the same: without their names, "did you mean" would repeat what is written.
@@ -125,10 +139,17 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     return f'did you mean "{near[0]}"?{told}'
 
 
+@lru_cache(maxsize=4_096)
+def _letter_pairs(text: str) -> frozenset[str]:
+    return frozenset(map("".join, pairwise(text)))
+
+
 def error_text(summary: str, errors: Sequence[Problem]) -> str:
-    """Write a summary line and then every error as a block."""
+    """Write a summary line and then the errors, each a block: the first 100 of them, for it may become one log line."""
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-    return "\n".join([f"{summary}: {count}", *map(str, errors)])
+    more = len(errors) - _TOLD_AT_ONCE
+    rest = [f"and {more} more; `moderator policy check` tells them all"] if more > 0 else []
+    return "\n".join([f"{summary}: {count}", *map(str, errors[:_TOLD_AT_ONCE]), *rest])
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:

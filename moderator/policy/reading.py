@@ -11,6 +11,7 @@ from moderator.policy.yaml_tree import Broken, Mapping, Node, Scalar
 from moderator.policy.yaml_tree import Sequence as ListNode
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+_LISTED_CHOICES = 25
 _KIND_NAMES = {"number": "a number", "boolean": "a truth value"}
 
 Option = TypeVar("Option", bound=str)
@@ -144,8 +145,10 @@ def read_once(name: str | None, span: Span, what: str, seen: dict[str, Span], re
 
 
 def choices(what: str, names: Iterable[str]) -> str:
-    """List what may be chosen from, as part of a hint."""
-    return f"({what} has: {', '.join(names)})"
+    """List what may be chosen from, the first of them at least, as part of a hint."""
+    listed = list(names)
+    more = len(listed) - _LISTED_CHOICES
+    return f"({what} has: {', '.join(listed[:_LISTED_CHOICES])}{f' and {more:,} more' if more > 0 else ''})"
 
 
 def printable_plain(node: Scalar) -> str:
