@@ -46,7 +46,7 @@ def two_rules(dice: Dice) -> tuple[Rule, Rule]:
 def wider_of(rules: tuple[Rule, Rule]) -> str | None:
     """Give the rule that is told to cover the other."""
     report = Report()
-    check_covering(rules, (), CALIBRATION, report)
+    check_covering(rules, (), [CALIBRATION], report)
     return report.warnings[0].message.partition(" ")[0] if report.warnings else None
 
 
