@@ -63,7 +63,7 @@ def load_network(
     Args:
         folder: of the checkpoint.
         config: what its `config.json` says.
-        dtype: of the backbone; auto: the checkpoint's on an accelerator, float32 on CPU.
+        dtype: of the backbone; auto: see `choose_dtype`.
         device: where it is to run.
 
     Raises:
