@@ -18,11 +18,9 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
+from moderator.objectives import BUILTIN
 from moderator.scoring.config import ArmoRMConfig
 from moderator.scoring.weights import INDEX, SINGLE, Weights, read_json
-
-BUILTIN: Final = "builtin"
-"""What a user names to get the checkpoint in the package."""
 
 _CONFIG: Final = "config.json"
 _TOKENIZER: Final = "tokenizer.json"

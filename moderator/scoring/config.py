@@ -11,7 +11,7 @@ from transformers import LlamaConfig
 from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
-from moderator.objectives import ARMORM_OBJECTIVES
+from moderator.objectives import ARMORM_OBJECTIVES, armorm_objectives
 from moderator.scoring.rotary import check_kind
 
 SIZES: Final = (
@@ -94,17 +94,10 @@ class ArmoRMConfig:
 
 
 def _objectives(fields: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    number = whole(fields, "num_objectives", where, least=1, default=len(ARMORM_OBJECTIVES))
-    names = fields.get("objectives")
-    if names is None and number == len(ARMORM_OBJECTIVES):
-        return ARMORM_OBJECTIVES
-    if names is None:
-        raise ConfigurationError(f"{where}: `objectives` is missing: name the {number} objectives in their order")
-    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise ConfigurationError(f"{where}: `objectives` must be a list of names")
-    if len(names) != number or len(set(names)) != number:
-        raise ConfigurationError(f"{where}: `objectives` must be {number} different names, as `num_objectives` says")
-    return tuple(names)
+    try:
+        return armorm_objectives(fields)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}") from error
 
 
 def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:
