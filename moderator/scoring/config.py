@@ -14,6 +14,8 @@ from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES, armorm_objectives
 from moderator.scoring.rotary import check_kind
 
+ARCHITECTURE: Final = "LlamaForRewardModelWithGating"
+"""What a `config.json` of ArmoRM names."""
 SIZES: Final = (
     "vocab_size",
     "hidden_size",
@@ -81,7 +83,7 @@ class ArmoRMConfig:
     def to_fields(self) -> dict[str, Any]:
         """Give the JSON object that `from_fields` reads back to an equal config."""
         return {
-            "architectures": ["LlamaForRewardModelWithGating"],
+            "architectures": [ARCHITECTURE],
             "model_type": "llama",
             **{name: getattr(self.backbone, name) for name in (*SIZES, *_OPTIONS)},
             "rope_parameters": dict(self.backbone.rope_parameters or {}),
