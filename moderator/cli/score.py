@@ -13,6 +13,7 @@ import typer
 from moderator.cli import exit_codes
 from moderator.cli.streams import STDIN, standard_input, stderr_for_output
 from moderator.errors import ConfigurationError
+from moderator.objectives import BUILTIN
 
 if TYPE_CHECKING:
     from moderator.events import ModelIdentity
@@ -70,7 +71,7 @@ def _settings(flags: dict[str, object]) -> "Settings":
 
     settings = load_settings(flags)
     if settings.model.path is None:
-        flags["model.path"] = "builtin"
+        flags["model.path"] = BUILTIN
     if "policies" not in settings.model_fields_set:
         flags["policies.path"] = default_policies()
     return load_settings(flags)

@@ -1,8 +1,8 @@
 """The loop: poll, score, decide, publish; drain and shut down. Runs on the stream's thread.
 
 Two windows are in flight: while the scorer works on one, this thread publishes the one before it and gathers the
-next. Back-pressure is pausing the source, which still must be polled every 100 ms: a member that does not poll is
-put out of its group.
+next. Back-pressure is pausing the source and polling it all the same, every 100 ms: the client takes part in its group
+only while it is polled, and a member that does not poll is put out in the end.
 """
 
 import threading

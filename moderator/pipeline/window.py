@@ -14,7 +14,7 @@ from moderator.settings import WindowSettings
 
 FULL = 1 - 1e-9
 """The shares of a whole window's entries add up to one, but for rounding."""
-BYTES_PER_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4
 """A guess that bounds a window's scoring time before anything is tokenized."""
 
 
@@ -108,7 +108,7 @@ class Gathering:
         tokens = 0
         if isinstance(entry.event, ChatEvent):
             characters = sum(len(turn.content) for turn in entry.event.conversation)
-            tokens = min(characters // BYTES_PER_TOKEN, self._max_input_tokens)
+            tokens = min(characters // CHARACTERS_PER_TOKEN, self._max_input_tokens)
         return max(1 / limits.max_events, size_bytes / limits.max_bytes, tokens / limits.max_tokens)
 
 

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import moderator
 from moderator.errors import ConfigurationError
-from moderator.objectives import ARMORM_OBJECTIVES, is_classifier, label_names
-
-BUILTIN = "builtin"
+from moderator.objectives import BUILTIN, armorm_objectives, is_classifier, label_names
 
 
 def read_objectives(model: str) -> tuple[str, ...]:
@@ -29,21 +27,14 @@ def read_objectives(model: str) -> tuple[str, ...]:
 
 def _folder(model: str) -> Path:
     if model == BUILTIN:
-        return Path(moderator.__file__).parent / "scoring" / "builtin"
+        return Path(moderator.__file__).parent / "scoring" / BUILTIN
     return Path(model)
 
 
 def _objectives(config: object, path: Path) -> tuple[str, ...]:
     if not isinstance(config, dict):
         raise ConfigurationError(f"`{path}` is not a model's config")
-    if is_classifier(config):
-        try:
-            return label_names(config)
-        except ValueError as error:
-            raise ConfigurationError(f"`{path}`: {error}") from error
-    listed = config.get("objectives")
-    if listed is None and config.get("num_objectives", len(ARMORM_OBJECTIVES)) == len(ARMORM_OBJECTIVES):
-        return ARMORM_OBJECTIVES
-    if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
-        raise ConfigurationError(f"`{path}` must list its `objectives` by name")
-    return tuple(listed)
+    try:
+        return label_names(config) if is_classifier(config) else armorm_objectives(config)
+    except ValueError as error:
+        raise ConfigurationError(f"`{path}`: {error}") from error

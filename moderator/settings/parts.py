@@ -180,7 +180,9 @@ class WindowSettings(_Part):
     max_events: int = Field(4_000, gt=0, description="Events in a window.")
     max_bytes: int = Field(16 * 2**20, gt=0, description="Record bytes in a window: bounds memory.")
     max_tokens: int = Field(
-        262_144, gt=0, description="Tokens in a window, guessed at 4 bytes each: bounds how long a window is scored."
+        262_144,
+        gt=0,
+        description="Tokens in a window, guessed at 4 characters each: bounds how long a window is scored.",
     )
 
 
