@@ -182,7 +182,7 @@ class WindowSettings(_Part):
     max_tokens: int = Field(
         262_144,
         gt=0,
-        description="Tokens in a window, guessed at 4 characters each: bounds how long a window is scored.",
+        description="Tokens in a window, guessed at 4 bytes each; fewer where scoring them takes more than 5 s.",
     )
 
 
