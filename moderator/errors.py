@@ -76,3 +76,8 @@ class DeadLetterLimitError(StoppedError):
 
 class UndecodableBatchError(StoppedError):
     """The client cannot decode a batch that the broker holds."""
+
+
+def reason_of(error: OSError) -> str:
+    """Give what the system says is wrong, as part of a text of ours."""
+    return (error.strerror or "unknown reason").lower()

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import moderator
-from moderator.errors import ConfigurationError
+from moderator.errors import ConfigurationError, reason_of
 from moderator.objectives import BUILTIN, armorm_objectives, is_classifier, label_names
 
 
@@ -18,8 +18,9 @@ def read_objectives(model: str) -> tuple[str, ...]:
     try:
         config = json.loads(path.read_bytes())
     except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
-        raise ConfigurationError(f"cannot read `{path}`: {why}; name a model folder, or `{BUILTIN}`") from error
+        raise ConfigurationError(
+            f"cannot read `{path}`: {reason_of(error)}; name a model folder, or `{BUILTIN}`"
+        ) from error
     except ValueError as error:
         raise ConfigurationError(f"`{path}` is not JSON; name a sound model folder") from error
     return _objectives(config, path)

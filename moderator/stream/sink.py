@@ -107,7 +107,7 @@ class OutcomeSender:
             ("ce_subject", decision.event_id.encode()),
             ("verdict", decision.verdict.encode()),
         ]
-        if decision.severity and decision.verdict == "flag":
+        if decision.severity:
             headers.append(("severity", decision.severity.encode()))
         if record.headers and (traceparent := _traceparent(record)):
             headers.append((_TRACEPARENT, traceparent))
