@@ -83,12 +83,18 @@ def _yaml(content: Mapping[str, Any]) -> str:
 
 
 def chat_event_schema() -> dict[str, Any]:
-    one_of_three = [_given(name) for name in ("messages", "prompt", "text")]
+    one_of_three = [_given("messages"), _given("prompt", "response"), _given("text")]
     return {"$schema": DIALECT, **ChatEventRecord.model_json_schema(), "oneOf": one_of_three}
 
 
-def _given(name: str) -> dict[str, Any]:
-    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+def _given(*names: str) -> dict[str, Any]:
+    """Demand these of the names that hold content, and none of the others."""
+    nothing = {"type": "null"}
+    every = ("messages", "prompt", "response", "text")
+    return {
+        "required": list(names),
+        "properties": {name: {"not": nothing} if name in names else nothing for name in every},
+    }
 
 
 def decision_schema() -> dict[str, Any]:

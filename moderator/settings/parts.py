@@ -94,6 +94,11 @@ class KafkaSettings(_Part):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism")
         if self.sasl_mechanism and (self.sasl_username is None or self.sasl_password is None):
             raise ValueError(f"sasl_mechanism {self.sasl_mechanism} needs sasl_username and sasl_password")
+        given = [
+            name for name in ("sasl_mechanism", "sasl_username", "sasl_password") if getattr(self, name) is not None
+        ]
+        if given and not self.security_protocol.startswith("SASL"):
+            raise ValueError(f"{given[0]} needs a security_protocol of SASL_SSL or SASL_PLAINTEXT")
         return self
 
 
