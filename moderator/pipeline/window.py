@@ -60,7 +60,6 @@ class Gathering:
         self._limits = limits
         self._max_input_tokens = max_input_tokens
         self._waiting: deque[tuple[Span, list[float]]] = deque()
-        self._share = 0.0
 
     def __bool__(self) -> bool:
         """Tell whether anything is waiting."""
@@ -69,17 +68,13 @@ class Gathering:
     @property
     def is_full(self) -> bool:
         """A whole window is waiting: poll no further."""
-        return self._share >= FULL
+        return sum(sum(shares) for _, shares in self._waiting) >= FULL
 
     def add(self, span: Span) -> None:
         """Append what one poll gave of one partition; what an earlier ownership of it left here is dropped."""
         if any(old.partition == span.partition and old.epoch != span.epoch for old, _ in self._waiting):
-            kept = [(old, shares) for old, shares in self._waiting if old.partition != span.partition]
-            self._waiting = deque(kept)
-            self._share = sum(sum(shares) for _, shares in kept)
-        shares = [self._share_of(entry) for entry in span.entries]
-        self._waiting.append((span, shares))
-        self._share += sum(shares)
+            self._waiting = deque(each for each in self._waiting if each[0].partition != span.partition)
+        self._waiting.append((span, [self._share_of(entry) for entry in span.entries]))
 
     def take(self) -> Window | None:
         """Cut the next window off the front; None when nothing waits."""
@@ -87,19 +82,16 @@ class Gathering:
         room = FULL
         while self._waiting and room > 0:
             span, shares = self._waiting.popleft()
-            count = sum(1 for used in accumulate(shares, initial=0.0) if used < room) if shares else 0
-            count = min(count, len(shares))
+            count = min(len(shares), sum(used < room for used in accumulate(shares, initial=0.0)))
             if count < len(shares):
                 self._waiting.appendleft((_after(span, count), shares[count:]))
             pieces.append(_before(span, count))
             room -= sum(shares[:count])
-        self._share = sum(sum(shares) for _, shares in self._waiting)
         return Window(_joined(pieces)) if pieces else None
 
     def clear(self) -> None:
         """Forget everything; nothing of it was committed, so it will be polled again."""
         self._waiting.clear()
-        self._share = 0.0
 
     def _share_of(self, entry: Entry) -> float:
         """Give the part of a window that one entry fills, by its tightest limit."""
