@@ -161,6 +161,16 @@ def pieces(items: list[Item]) -> Iterator[list[Item]]:
         yield piece
 
 
+def check_address(settings: RedisSettings) -> None:
+    """See that the client understands the address, if there is one; connects to nothing.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    if settings.url is not None:
+        _connect(settings).close()
+
+
 def _connect(settings: RedisSettings) -> Redis:
     assert settings.url is not None
     url = settings.url.get_secret_value()

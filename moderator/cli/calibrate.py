@@ -11,7 +11,7 @@ import typer
 
 from moderator.cli.progress import progress
 from moderator.cli.recorded_events import Brokers, Events, open_events, process_count
-from moderator.errors import ConfigurationError
+from moderator.errors import ConfigurationError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,4 +108,4 @@ def _write(path: Path, text: str) -> None:
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"cannot write `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
+        raise ConfigurationError(f"cannot write `{path}`: {reason_of(error)}") from error

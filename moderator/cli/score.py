@@ -4,15 +4,15 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.streams import STDIN, standard_input, stderr_for_output
-from moderator.errors import ConfigurationError
+from moderator.cli.streams import STDIN, open_input, stderr_for_output
+from moderator.errors import ConfigurationError, reason_of
+from moderator.objectives import BUILTIN
 
 if TYPE_CHECKING:
     from moderator.events import ModelIdentity
@@ -47,7 +47,7 @@ def score(
         {"model.path": model, "policies.path": policies, "model.compile": False if no_compile else None}
     )
     _refuse_overwriting(file, output, dead_letters)
-    with _open_input(file) as lines:
+    with open_input(file) as lines:
         judges = load_judges(settings)
         # opened last: whatever is wrong before leaves an earlier result alone
         try:
@@ -70,7 +70,7 @@ def _settings(flags: dict[str, object]) -> "Settings":
 
     settings = load_settings(flags)
     if settings.model.path is None:
-        flags["model.path"] = "builtin"
+        flags["model.path"] = BUILTIN
     if "policies" not in settings.model_fields_set:
         flags["policies.path"] = default_policies()
     return load_settings(flags)
@@ -98,15 +98,6 @@ def _refuse_overwriting(file: str, *outputs: Path | None) -> None:
         )
 
 
-def _open_input(file: str) -> FileIO:
-    if file == STDIN:
-        return standard_input()
-    try:
-        return FileIO(file)
-    except OSError as error:
-        raise ConfigurationError(f"cannot read `{file}`: {(error.strerror or 'unknown reason').lower()}") from error
-
-
 @contextmanager
 def _open_output(path: Path | None, standard: BinaryIO) -> Iterator[BinaryIO]:
     if path is None:
@@ -115,6 +106,6 @@ def _open_output(path: Path | None, standard: BinaryIO) -> Iterator[BinaryIO]:
     try:
         file = path.open("wb")
     except OSError as error:
-        raise ConfigurationError(f"cannot write `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
+        raise ConfigurationError(f"cannot write `{path}`: {reason_of(error)}") from error
     with file:
         yield file

@@ -102,16 +102,14 @@ class StreamReport:
         log.info("draining")
 
     def _look(self) -> None:
-        assignment = self._status.assignment
         self._board.snapshot = HealthSnapshot(
             progressed_at_s=self._progressed_at_s,
             broker_seen_at_s=self._status.last_answer_s,
             is_warm=True,
             has_joined=self._board.snapshot.has_joined or self._status.is_joined,
             is_draining=self._is_draining,
-            assigned_partitions=len(assignment),
         )
-        self._metrics.assigned_partitions.set(len(assignment))
+        self._metrics.assigned_partitions.set(len(self._status.assignment))
         self._metrics.lag_events.clear()
         for partition, lag in self._status.lags.items():
             self._metrics.lag_events.labels(str(partition.number)).set(lag)

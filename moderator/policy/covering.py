@@ -16,7 +16,7 @@ def check_covering(
 
     Of percent phrases that holds beside each of the calibrations.
     """
-    beside = [*calibrations] or [None]
+    beside: list[Calibration | None] = [*calibrations] or [None]
     active = [rule for rule in rules if rule.mode != "off"]
     bounded = {rule.id: found for rule in active if (found := _bound_beside_each(rule, beside))}
     live = [rule for rule in active if rule.id in bounded and rule.mode == "live" and not _may_spare(rule, exemptions)]

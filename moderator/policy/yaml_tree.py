@@ -25,6 +25,7 @@ from ruamel.yaml.events import (
 
 from moderator.policy.directives import without_directives
 from moderator.policy.problems import Problem, Report, SourceFile, Span, quote
+from moderator.policy.syntax_errors import explain_escape, explain_syntax_error
 from moderator.policy.unseen import find_unseen
 
 MAX_DEPTH = 20
@@ -34,7 +35,6 @@ MAX_CHARACTERS = 200_000
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
-_ESCAPE_BEYOND = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
 _NUMBER = re.compile(
     r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
     r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -99,9 +99,9 @@ def _parse(file: SourceFile, report: Report) -> Node | None:
     except _TooMuchError as error:
         report.error("P007", error.span, error.message, error.hint)
     except MarkedYAMLError as error:
-        report.error("P004", *_explained(file, error))
+        report.error("P004", *explain_syntax_error(file, error))
     except (ValueError, OverflowError):  # of `chr`, the one thing that the parser leaves to Python
-        report.error("P004", _escape_beyond(file), "not valid YAML: this is no character", r"the last is \U0010FFFF")
+        report.error("P004", *explain_escape(file))
     return None
 
 
@@ -249,24 +249,3 @@ def _kind_of(plain: str) -> Literal["text", "number", "boolean", "nothing"]:
     if plain in _BOOLEANS:
         return "boolean"
     return "number" if _NUMBER.fullmatch(plain) else "text"
-
-
-def _escape_beyond(file: SourceFile) -> Span:
-    places = ((number, _ESCAPE_BEYOND.search(line)) for number, line in enumerate(file.lines, start=1))
-    found_places = (Span(file, number, found.start() + 1, len(found[0])) for number, found in places if found)
-    return next(found_places, Span(file, 1, 1, 1))
-
-
-def _explained(file: SourceFile, error: MarkedYAMLError) -> tuple[Span | str, str, str]:
-    """Give place, message and hint of a syntax error."""
-    problem, context = error.problem_mark, error.context_mark
-    if problem is None:
-        return file.name, f"not valid YAML: {error.problem or error.context}", ""
-    if context is not None and problem.index >= len(file.text.rstrip()):
-        message = "not valid YAML: what starts here has no end"
-        return Span(file, context.line + 1, context.column + 1, 1), message, "look for a missing quote or bracket"
-    at = Span(file, problem.line + 1, problem.column + 1, 1)
-    if "\\t" in str(error.problem):
-        return at, "not valid YAML: a tab stands where only spaces may", "indent with spaces"
-    why = " ".join(str(error.problem).split())
-    return at, f"not valid YAML: {why}", "look for a missing quote, colon or space just before"

@@ -94,6 +94,11 @@ class KafkaSettings(_Part):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism")
         if self.sasl_mechanism and (self.sasl_username is None or self.sasl_password is None):
             raise ValueError(f"sasl_mechanism {self.sasl_mechanism} needs sasl_username and sasl_password")
+        given = [
+            name for name in ("sasl_mechanism", "sasl_username", "sasl_password") if getattr(self, name) is not None
+        ]
+        if given and not self.security_protocol.startswith("SASL"):
+            raise ValueError(f"{given[0]} needs a security_protocol of SASL_SSL or SASL_PLAINTEXT")
         return self
 
 
@@ -180,7 +185,9 @@ class WindowSettings(_Part):
     max_events: int = Field(4_000, gt=0, description="Events in a window.")
     max_bytes: int = Field(16 * 2**20, gt=0, description="Record bytes in a window: bounds memory.")
     max_tokens: int = Field(
-        262_144, gt=0, description="Tokens in a window, guessed at 4 bytes each: bounds how long a window is scored."
+        262_144,
+        gt=0,
+        description="Tokens in a window, guessed at 4 bytes each; fewer where scoring them takes more than 5 s.",
     )
 
 

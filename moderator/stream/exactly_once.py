@@ -84,6 +84,8 @@ class ExactlyOnce:
             TwinError: another process uses our transactional id or instance id.
             StoppedError: it can never succeed.
         """
+        if self._patience.is_resting:
+            return Published(committed=[], left=spans)
         group = self._membership.settled()  # INVARIANT: taken before the look at what we own
         if group is None:
             return Published(committed=[], left=spans)

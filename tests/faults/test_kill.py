@@ -118,7 +118,7 @@ def test_three_replicas_killed_stopped_and_started_for_a_minute_lose_and_double_
 ) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
     chance = random.Random(20261124)
-    replicas = [Replica(settings, tmp_path, name) for name in ("a", "b", "c")]
+    replicas = [Replica(settings, tmp_path, name) for name in ("a", None, None)]  # with and without an instance id
     kills = drains = 0
 
     with running(*replicas), Load(settings) as load:

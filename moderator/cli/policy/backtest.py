@@ -41,7 +41,7 @@ def backtest(
 ) -> None:
     """Decide recorded events by two policy folders, from recorded scores.
 
-    Exit 0: the baseline reproduces its decisions, 1: it does not, or a budget is broken, 2: wrong usage.
+    Exit 0: the baseline reproduces its decisions, 1: it does not, or with --enforce a budget is broken, 2: wrong usage.
     """
     from moderator.policy import load_policies
     from moderator.recorded.backtest import Plan

@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from moderator.events import DeadLetter, Partition, Prompt, Scores, Turn, Unscored
+from moderator.events import ChatEvent, DeadLetter, Partition, Prompt, Scores, Turn, Unscored
 from moderator.pipeline.moderation import score_events, score_window
 from moderator.pipeline.window import Entry, Span, Window
 from moderator.testing import ManualClock, ScriptedScorer
@@ -47,6 +47,21 @@ def test_content_scored_before_is_taken_from_the_cache_and_says_so() -> None:
 
     assert [each.cached for each in scored] == [True, False]
     assert [len(prompts) for prompts in scorer.scored] == [1, 1]
+
+
+def test_a_window_tells_how_much_of_it_had_to_be_scored() -> None:
+    scorer, cache = ScriptedScorer(length_scores), DictCache()
+    events = [an_event(a_turn(letter * 400)) for letter in "aabä"]  # of two bytes, the last one
+    score_window(a_window(events[2:3]), scorer, cache, ManualClock())
+
+    scored = score_window(a_window(events), scorer, cache, ManualClock())
+
+    assert scored.fresh_tokens == 100 + 200
+
+
+def a_window(events: Sequence[ChatEvent]) -> Window:
+    entries = [Entry(a_record(offset=n), event, 0.0) for n, event in enumerate(events)]
+    return Window([Span(Partition("chat.events", 0), 1, len(entries), entries)])
 
 
 def test_truncation_is_told_of_each_event_though_the_scores_are_shared() -> None:

@@ -254,6 +254,28 @@ def test_the_next_window_is_scored_while_one_is_published(tmp_path: Path) -> Non
     assert seen == [True, True]
 
 
+def test_windows_shrink_to_what_a_slow_model_scores_in_some_seconds(tmp_path: Path) -> None:
+    log = InMemoryLog()
+    for number in range(100):
+        log.append(an_event_json(text=f"{number:0400}"))  # a hundred tokens, by the guess
+    stage = Stage(tmp_path, log)
+    windows: list[int] = []
+
+    def take_a_second(_: Sequence[Turn]) -> Scores:
+        stage.clock.advance(1)
+        return some_scores()
+
+    class TellsOfWindows(CountingReport):
+        def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:
+            windows.append(round(score_s))
+
+    stage.scorer, stage.report = ScriptedScorer(take_a_second), TellsOfWindows()
+
+    stage.processor(max_events=4_000).run()
+
+    assert windows == [10, *[5] * 18]
+
+
 def test_while_the_scorer_works_and_nothing_more_fits_it_still_polls_and_says_that_it_waits(tmp_path: Path) -> None:
     stage = Stage(tmp_path, a_log(events=30))
     may_score = threading.Event()

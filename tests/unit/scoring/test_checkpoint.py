@@ -17,6 +17,7 @@ from moderator.scoring import checkpoint
 from moderator.scoring.armorm import ArmoRM
 from moderator.scoring.config import ArmoRMConfig
 from moderator.scoring.opening import open_model
+from moderator.settings import ModelSettings
 from tests import tiny_armorm
 
 WEIGHTS = "model.safetensors"
@@ -507,19 +508,31 @@ def test_an_unreachable_hub_is_a_plain_error(monkeypatch: pytest.MonkeyPatch) ->
         ArmoRM.from_pretrained("owner/name")
 
 
-def test_a_model_downloaded_earlier_loads_without_the_hub(
-    folder: Path, armorm: ArmoRM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def downloaded(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     cached = tmp_path / "models--owner--Tiny-ArmoRM"
     shutil.copytree(folder, cached / "snapshots" / ("0" * 40))
     (cached / "refs").mkdir()
     (cached / "refs" / "main").write_text("0" * 40)
+    return cached
 
+
+@pytest.mark.usefixtures("downloaded")
+def test_a_model_downloaded_earlier_loads_without_the_hub(armorm: ArmoRM) -> None:
     loaded = ArmoRM.from_pretrained("owner/Tiny-ArmoRM", device="cpu")
 
     assert loaded.name == "Tiny-ArmoRM"
+    assert loaded.fingerprint == armorm.fingerprint
+
+
+def test_the_weights_are_of_the_revision_that_was_opened(downloaded: Path, armorm: ArmoRM) -> None:
+    opened = open_model("owner/Tiny-ArmoRM")
+    (downloaded / "refs" / "main").write_text("1" * 40)
+
+    loaded = opened.load(ModelSettings(), torch.device("cpu"))
+
     assert loaded.fingerprint == armorm.fingerprint
 
 

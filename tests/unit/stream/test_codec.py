@@ -344,6 +344,28 @@ def test_a_binary_cloud_event_lends_its_id_and_time() -> None:
     assert (own.id, own.time) == ("own", "T1")
 
 
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"messages": []}, "`messages`: is empty"),
+        ({"messages": "hi"}, "`messages`: should be a list of objects"),
+        ({"messages": ["hi"]}, "`messages.0`: should be an object"),
+        ({"messages": [{"content": "hi"}]}, "`messages.0.role`: is missing"),
+        ({"messages": [{"role": "user", "content": 5}]}, "`messages.0.content`: should be text or a list of parts"),
+        ({"text": "hi", "id": 1.5}, "`id`: should be text or a whole number"),
+        ({"text": "hi", "user": "x" * 257}, "`user`: more than 256 characters"),
+        ({"text": "hi", "locale": 7}, "`locale`: should be text"),
+        ({"text": "hi", "time": []}, "`time`: should be text or a number"),
+        ({"text": "hi", "metadata": [1]}, "`metadata`: should be an object"),
+        ({"specversion": "1.0", "id": "x", "data": None}, "`data` of the CloudEvent is not an object"),
+    ],
+)
+def test_what_has_another_shape_is_told_in_plain_words(fields: dict[str, Any], error: str) -> None:
+    letter = refuse(json.dumps(fields).encode())
+
+    assert (letter.reason, letter.error) == ("bad_schema", error)
+
+
 def test_errors_never_quote_what_was_sent() -> None:
     secret = "attack at dawn"
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from kafka.errors import KafkaTimeoutError
 
 from moderator.events import DecidedSpan, EncodedDecision, Partition, Record
 from moderator.settings import KafkaSettings
@@ -72,3 +73,14 @@ def test_what_cannot_be_a_trace_is_left_behind(traceparent: Any) -> None:
     headers = headers_of(a_record(headers=[("traceparent", traceparent)]), an_encoded_decision())
 
     assert "traceparent" not in headers
+
+
+def test_an_output_topic_that_is_gone_is_named_with_the_way_to_make_it() -> None:
+    class LacksAFlagTopic(RecordingProducer):
+        def partitions_for(self, topic: str) -> set[int]:
+            if topic == SETTINGS.flag_topic:
+                raise KafkaTimeoutError("no metadata")
+            return super().partitions_for(topic)
+
+    with pytest.raises(KafkaTimeoutError, match=r"`moderation\.flag`.*no metadata.*`moderator topics create`"):
+        a_sender()(LacksAFlagTopic(), [])

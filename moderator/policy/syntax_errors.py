@@ -1,0 +1,170 @@
+"""What the YAML parser objects to, in plain words, at the place to mend."""
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.tokens import (
+    FlowMappingEndToken,
+    FlowMappingStartToken,
+    FlowSequenceEndToken,
+    FlowSequenceStartToken,
+    Token,
+)
+
+from moderator.policy.problems import SourceFile, Span, quote
+
+_OPENING: Final = (FlowMappingStartToken, FlowSequenceStartToken)
+_CLOSING: Final = (FlowMappingEndToken, FlowSequenceEndToken)
+_TOLD_APART: Final = re.compile(r":(\s|$)")
+_GLUED: Final = re.compile(r"(?P<name>[A-Za-z0-9_-]+)[:\uff1a] *(?P<value>\S.*)?")
+_LONG_DASHES: Final = ("\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212")
+_QUOTE_IT: Final = "put the whole value in quotes"
+_ESCAPE_BEYOND: Final = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
+
+
+class Explained(NamedTuple):
+    """A place, or a whole file by its name; what is wrong there, and the fix."""
+
+    at: Span | str
+    message: str
+    hint: str
+
+
+def explain_syntax_error(file: SourceFile, error: MarkedYAMLError) -> Explained:
+    """Say what the parser met, and where it went wrong, which may be a line earlier."""
+    mark, context = error.problem_mark, error.context_mark
+    if mark is None:
+        return Explained(file.name, f"not valid YAML: {error.problem or error.context}", "")
+    problem, while_doing = " ".join(str(error.problem).split()), str(error.context)
+    line, column = mark.line, mark.column
+    if "\\t" in problem:
+        return _at(file, line, column, "a tab stands where only spaces may", "indent with spaces")
+    if special := _special_start(file, line, column, problem, while_doing):
+        return special
+    if mark.index >= len(file.text.rstrip()) and "simple key" not in while_doing:
+        return _endless(file, context.line if context else line, context.column if context else column)
+    if "could not find expected ':'" in problem and context is not None:
+        return _no_colon(file, context.line)
+    if "mapping values are not allowed" in problem:
+        return _unexpected_colon(file, line, column)
+    if "expected <block end>" in problem:
+        return _unexpected_block(file, line, column, problem)
+    if "expected ',' or" in problem and context is not None:
+        opened = f"the bracket that it stands in opens on line {context.line + 1}"
+        return _at(file, line, column, "a comma or a closing bracket is missing before this", opened)
+    return _at(file, line, column, problem, "look for a missing quote, colon or space just before")
+
+
+def explain_escape(file: SourceFile) -> Explained:
+    """Say where an escape stands that is no character, which the parser does not tell."""
+    places = ((number, _ESCAPE_BEYOND.search(line)) for number, line in enumerate(file.lines))
+    line, column, width = next(((n, found.start(), len(found[0])) for n, found in places if found), (0, 0, 1))
+    return _at(file, line, column, "this is no character", r"the last is \U0010FFFF", width=width)
+
+
+def _at(file: SourceFile, line: int, column: int, message: str, hint: str, *, width: int = 1) -> Explained:
+    return Explained(Span(file, line + 1, column + 1, width), f"not valid YAML: {message}", hint)
+
+
+def _endless(file: SourceFile, line: int, column: int) -> Explained:
+    """Place what the file ends in: at the bracket still open, else where the parser says that it starts."""
+    place = (line, column)
+    try:
+        opened: list[tuple[int, int]] = []
+        for token in _tokens(file):
+            if isinstance(token, _OPENING):
+                opened.append((token.start_mark.line, token.start_mark.column))
+            elif isinstance(token, _CLOSING) and opened:
+                opened.pop()
+        place = opened[-1] if opened else place
+    except MarkedYAMLError:  # a quote that is still open hides where brackets end
+        pass
+    return _at(file, *place, "what starts here has no end", "look for a missing quote or bracket")
+
+
+def _tokens(file: SourceFile) -> Iterator[Token]:
+    tokens: Iterator[Token] = YAML(typ="safe", pure=True).scan(file.text)
+    return tokens
+
+
+def _no_colon(file: SourceFile, line: int) -> Explained:
+    """Explain a line that is no `name: value`."""
+    text = file.lines[line]
+    start = len(text) - len(text.lstrip(" -"))
+    width = len(text.rstrip()) - start
+    if long_dash := _long_dash(file, line):
+        return long_dash
+    glued = _GLUED.match(text, start)
+    if glued and glued["value"]:
+        fix = f"write {quote(glued['name'] + ': ' + glued['value'].strip())}, with a plain colon and a space"
+        return _at(file, line, start, "a space is missing after the colon", fix, width=width)
+    return _at(file, line, start, "this line has no name and colon", 'write it as "name: value"', width=width)
+
+
+def _unexpected_colon(file: SourceFile, line: int, column: int) -> Explained:
+    before = _TOLD_APART.search(file.lines[line][:column])
+    if before is not None:
+        fix = "put what follows the first in quotes, or on a line of its own"
+        return _at(file, line, column, "a second colon in one line", fix)
+    above = _line_above(file, line)
+    if above is not None:
+        if long_dash := _long_dash(file, above):
+            return long_dash
+        if not _TOLD_APART.search(file.lines[above]):
+            return _no_colon(file, above)
+    return _wrong_indent(file, line)
+
+
+def _unexpected_block(file: SourceFile, line: int, column: int, problem: str) -> Explained:
+    text = file.lines[line]
+    if problem.endswith(("']'", "'}'")):
+        return _at(file, line, column, "nothing opens the bracket that ends here", "remove it")
+    if problem.endswith("'<scalar>'"):
+        return _at(file, line, column, "the value has ended before this", _QUOTE_IT)
+    if long_dash := _long_dash(file, line):
+        return long_dash
+    if re.match(r" *-[^- ]", text):
+        start = text.index("-")
+        return _at(file, line, start, "a space is missing after the dash", f"write {quote('- ' + text[start + 1 :])}")
+    return _wrong_indent(file, line)
+
+
+def _long_dash(file: SourceFile, line: int) -> Explained | None:
+    text = file.lines[line]
+    start = len(text) - len(text.lstrip())
+    if text[start : start + 1] not in _LONG_DASHES:
+        return None
+    return _at(file, line, start, "this is not the plain dash that begins an item", 'write "-" and a space')
+
+
+def _wrong_indent(file: SourceFile, line: int) -> Explained:
+    text = file.lines[line]
+    start = len(text) - len(text.lstrip(" "))
+    hint = "begin it exactly below the beginning of the line that it belongs with"
+    width = max(1, len(text.rstrip()) - start)
+    return _at(file, line, start, "this line is indented unlike the lines around it", hint, width=width)
+
+
+def _line_above(file: SourceFile, line: int) -> int | None:
+    """Find the nearest line above that says something."""
+    above = (number for number in range(line - 1, -1, -1) if file.lines[number].strip(" ")[:1] not in ("", "#"))
+    return next(above, None)
+
+
+def _special_start(file: SourceFile, line: int, column: int, problem: str, while_doing: str) -> Explained | None:
+    """Explain a character that means something to YAML at the start of a value."""
+    starts = {"scanning an alias": "*", "scanning an anchor": "&", "tag": "!", "scanning a block scalar": "| or >"}
+    for doing, signs in starts.items():
+        if doing in while_doing or f"undefined {doing}" in problem:
+            start = max(file.lines[line].rfind(sign, 0, column + 1) for sign in signs.split(" or "))
+            message = f"{signs} at the start of a value means something to YAML"
+            return _at(file, line, max(0, start), message, _QUOTE_IT)
+    if "cannot start any token" in problem:
+        return _at(file, line, column, f"no value can start with {file.lines[line][column]}", _QUOTE_IT)
+    if "escape character" in problem:
+        fix = r"write \\ for a backslash, or put the value in single quotes"
+        return _at(file, line, column, "a backslash in double quotes means something to YAML", fix)
+    return None
