@@ -251,12 +251,19 @@ def test_case_19_a_growing_share_drops_nobody(tmp_path: Path, policies: PolicySe
 
     assert at_quarter == ["flag", "allow"]
     assert at_forty == ["flag", "flag"]
-    assert all(is_inside(25, user) <= is_inside(40, user) for user in map(str, range(1_000)))
+    assert all(is_inside("25", user) <= is_inside("40", user) for user in map(str, range(1_000)))
 
 
-def is_inside(percent: int, user: str) -> bool:
-    rollout = Rollout(Fraction(percent), "users", seed="p/r", has_own_seed=False)
+def is_inside(percent: str, user: str, seed: str = "p/r") -> bool:
+    rollout = Rollout(Fraction(percent), "users", seed=seed, has_own_seed=False)
     return compile_rollout(rollout)(an_event(user=user))
+
+
+def test_a_share_takes_in_as_many_buckets_as_it_has_hundredths_of_a_percent() -> None:
+    assert bucket_of(USELESS, "user-5") == 1633  # so there are 1633 buckets before it
+
+    assert not is_inside("16.33", "user-5", seed=USELESS)
+    assert is_inside("16.34", "user-5", seed=USELESS)
 
 
 @pytest.mark.parametrize("user", [None, ""])
@@ -442,22 +449,21 @@ def test_case_32_doubled_and_unknown_keys_and_names_load_nothing(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("text", "code"),
+    ("text", "code", "place"),
     [
-        (a_policy(a_rule("safety: &limit below 0.30")), "P005"),
-        (a_policy(a_rule("<<: {safety: below 0.30}")), "P005"),
-        (a_policy(a_rule("safety: !!python/object/apply:os.system [true]")), "P005"),
-        (a_policy() + "---\npolicy: other\n", "P005"),
-        (a_policy().replace("    about: Why", "\tabout: Why"), "P004"),
+        (a_policy(a_rule("safety: &limit below 0.30")), "P005", "9:15"),
+        (a_policy(a_rule("<<: {safety: below 0.30}")), "P005", "9:7"),
+        (a_policy(a_rule("safety: !!python/object/apply:os.system [true]")), "P005", "9:15"),
+        (a_policy() + "---\npolicy: other\n", "P005", "11:1"),
+        (a_policy().replace("    about: Why", "\tabout: Why"), "P004", "6:1"),
     ],
 )
 def test_case_33_what_yaml_can_do_beyond_plain_values_is_refused_with_its_place(
-    tmp_path: Path, text: str, code: str
+    tmp_path: Path, text: str, code: str, place: str
 ) -> None:
     problem = problems_of(a_folder(tmp_path, text))[0]
 
-    assert problem.code == code
-    assert problem.span is not None
+    assert (problem.code, str(problem.span)) == (code, f"policy-0.yaml:{place}")
 
 
 @pytest.mark.parametrize("phrase", ["below .30", "below 0,30", "below nan", "Below 0.3", "below 30%", "below 1e-1"])

@@ -261,9 +261,19 @@ def test_a_whole_number_may_be_too_fine_for_a_long_scale(tmp_path: Path) -> None
     assert [problem.hint for problem in found if problem.code == "P038"] == ["write below 30"]
 
 
-@pytest.mark.parametrize(("now", "found"), [("2026-12-31T23:59:59Z", []), ("2027-01-01T00:00:00Z", ["P044"])])
-def test_a_rule_that_is_over_is_warned_of_where_the_time_is_known(tmp_path: Path, now: str, found: list[str]) -> None:
-    folder = a_folder(tmp_path, a_policy(a_rule(more="until: 2027-01-01")))
+@pytest.mark.parametrize(
+    ("mode", "now", "found"),
+    [
+        ("live", "2026-12-31T23:59:59Z", []),
+        ("live", "2027-01-01T00:00:00Z", ["P044"]),
+        ("off", "2027-01-01T00:00:00Z", []),
+    ],
+)
+def test_a_rule_that_is_over_is_warned_of_where_the_time_is_known(
+    tmp_path: Path, mode: str, now: str, found: list[str]
+) -> None:
+    ending = a_rule("safety: below 0.20", name="ending", mode=mode, more="until: 2027-01-01")
+    folder = a_folder(tmp_path, a_policy(ending, a_rule("honesty: missing")))
 
     _, problems = check_folder(folder, now_ms=parse_time_ms(now))
 

@@ -3,9 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from moderator.events import Verdict
 from moderator.policy import PolicySet
-from moderator.recorded.labels import Key, Labels
+from moderator.recorded.labels import Labels
 from moderator.recorded.report import Matrix
 from moderator.recorded.text import backtest_text
 from tests.unit.policy.folders import EXEMPTIONS, a_model, a_policy, a_rule, a_set
@@ -133,8 +132,8 @@ def test_precision_and_recall_are_told_of_each_set(tmp_path: Path, baseline: Pol
 
 
 def test_of_two_labels_of_an_event_the_one_that_names_its_tenant_counts(baseline: PolicySet) -> None:
-    verdicts: dict[Key, Verdict] = {(None, "evt-0"): "allow", ("acme", "evt-0"): "flag"}
-    labels = Labels(verdicts, dict.fromkeys(verdicts, 1))
+    of_any, of_its_tenant = (None, "evt-0"), ("acme", "evt-0")
+    labels = Labels({of_any: "allow", of_its_tenant: "flag"}, {of_any: 1, of_its_tenant: 2})
     of_acme, of_beta = (some_recorded(baseline, [0.1], tenant=tenant) for tenant in ("acme", "beta"))
 
     reports = [report_of(baseline, baseline, decisions, labels=labels).labels for decisions in (of_acme, of_beta)]

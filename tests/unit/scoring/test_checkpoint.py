@@ -453,6 +453,20 @@ def test_a_padding_token_beyond_the_embedding_is_never_read(copied: Path, armorm
     assert torch.equal(tiny_armorm.load(copied).score(CHAT).overall, armorm.score(CHAT).overall)
 
 
+def test_lengths_that_whoever_saved_a_tokenizer_left_in_it_do_not_count(copied: Path) -> None:
+    backend = Tokenizer.from_file(str(copied / "tokenizer.json"))
+    backend.enable_truncation(4)
+    backend.enable_padding(length=4)
+    backend.save(str(copied / "tokenizer.json"))
+
+    tokenizer = checkpoint.read_tokenizer(copied, vocab_size=261)
+
+    assert [len(tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)) for text in ("ab", "abcdef")] == [
+        2,
+        6,
+    ]
+
+
 def test_an_ordinary_token_beyond_the_embedding_is_named(copied: Path) -> None:
     add_token(copied, "moderator", special=False)
 

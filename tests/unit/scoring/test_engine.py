@@ -280,6 +280,15 @@ def test_a_text_that_is_not_finite_in_company_is_scored_once_more_alone(armorm: 
     assert troubled.packs == [4, 1]
 
 
+def test_a_text_that_is_not_finite_alone_is_not_scored_again(armorm: ArmoRM, scorer: Scorer) -> None:
+    troubled = TroubledArmoRM(armorm, lambda _, rows: rows * float("nan"))
+
+    results = Engine(troubled).score(scorer.render([question("a")]))
+
+    assert results == [Unscored("the model's scores are not finite")]
+    assert troubled.packs == [1]
+
+
 # --- a device in trouble ----------------------------------------------------------------------------------------------
 
 
