@@ -16,6 +16,9 @@ from moderator.cli import exit_codes
 if TYPE_CHECKING:
     from moderator.settings import Settings
 
+NoCompile = Annotated[
+    bool, typer.Option("--no-compile", help="Leave the model's layers as they are on CUDA: a quicker start.")
+]
 _GRACE_S = 15.0
 """Beyond its drain time-out no worker has reason to live; one that a lost device holds must not hold up a new start."""
 
@@ -32,9 +35,7 @@ def run(
         ),
     ] = None,
     *,
-    no_compile: Annotated[
-        bool, typer.Option("--no-compile", help="Leave the model's layers as they are on CUDA: a quicker start.")
-    ] = False,
+    no_compile: NoCompile = False,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Show the settings in effect, secrets masked, and end.")
     ] = False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from moderator.cli import exit_codes
+from moderator.cli.run import NoCompile
 from moderator.cli.streams import STDIN, open_input, stderr_for_output
 from moderator.errors import ConfigurationError, reason_of
 from moderator.objectives import BUILTIN
@@ -34,9 +35,7 @@ def score(
         Path | None, typer.Option(help="Where lines that cannot be read are named, else standard error.")
     ] = None,
     *,
-    no_compile: Annotated[
-        bool, typer.Option("--no-compile", help="Leave the model's layers as they are on CUDA: a quicker start.")
-    ] = False,
+    no_compile: NoCompile = False,
 ) -> None:
     """Decide on chat events from a file or a pipe."""
     from moderator.observability.logging import configure_logging

@@ -211,7 +211,7 @@ class Settings(BaseSettings):
     """All settings of `moderator run`; reads nothing by itself, `load_settings` gives it what was set."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, env_prefix="MODERATOR_", env_nested_delimiter="__"
+        frozen=True, extra="forbid", allow_inf_nan=False, env_prefix=PREFIX, env_nested_delimiter=NESTING
     )
 
     kafka: KafkaSettings = KafkaSettings()
