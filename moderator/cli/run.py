@@ -20,7 +20,7 @@ NoCompile = Annotated[
     bool, typer.Option("--no-compile", help="Leave the model's layers as they are on CUDA: a quicker start.")
 ]
 _GRACE_S = 15.0
-"""Beyond its drain time-out no worker has reason to live; one that a lost device holds must not hold up a new start."""
+"""How long a worker may outlive its drain time-out; one stuck on a lost device must not delay a restart."""
 
 
 def run(

@@ -45,7 +45,8 @@ class Metrics:
         )
         self.rule_matches = new.counter(
             "moderator_rule_matches_total",
-            "Decisions in which a rule matched, or flagged for want of a score: `live` is what a `budget` bounds.",
+            "Decisions in which a rule matched, or flagged because a score was missing. A rule's `budget` limits the "
+            "`live` ones.",
             rule="rule id",
             mode="`live`, `shadow` (also a live rule outside its rollout)",
         )

@@ -40,7 +40,8 @@ class ExactlyOnce:
         patience: bounds failing.
         metrics: where settled doubts are counted.
         deadline_s: for each step of an attempt.
-        confirm_s: how long to listen for the group before a new start, when another may have taken our id; 0: none can.
+        confirm_s: after being fenced, wait so long for an answered heartbeat before a new producer starts; 0: the id is
+            random, nobody else can have it.
     """
 
     def __init__(
