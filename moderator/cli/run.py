@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -58,6 +58,10 @@ def run(
     configure_logging(settings.log.level)
     if devices is not None:
         raise typer.Exit(_run_workers(devices, settings, flags))
+    _run_here(settings)
+
+
+def _run_here(settings: "Settings") -> NoReturn:
     stop, has_begun = threading.Event(), threading.Event()
     drain_on_signals(stop, has_begun)
     from moderator.wiring import run_stream
