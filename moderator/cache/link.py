@@ -107,7 +107,7 @@ class RedisLink:
             if is_over() or (refusals := self._ask(_setter(piece, ttl_s))) is None:
                 break
             written += len(piece) - len(refusals)
-            if self._is_refused(refusals):
+            if self._note_refusals(refusals):
                 break
         self._unwritten.inc(len(values) - written)
 
@@ -126,8 +126,8 @@ class RedisLink:
         self._recover()
         return reply
 
-    def _is_refused(self, refusals: list[Exception]) -> bool:
-        """Note that Redis takes no writes (it is full, or a replica) though it answers reads; logged once."""
+    def _note_refusals(self, refusals: list[Exception]) -> bool:
+        """Note whether Redis refuses writes (it is full, or a replica) though it answers reads; logged once."""
         if refusals:
             self._outages.inc()
         if refusals and not self._refuses:

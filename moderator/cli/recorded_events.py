@@ -63,11 +63,6 @@ def open_events(events: str, bootstrap_servers: str | None) -> Iterator[Recorded
             yield _pipe(raw, "standard input") if events == STDIN else _file(Path(events), raw)
 
 
-def process_count() -> int:
-    """How many processes may work at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _file(path: Path, file: FileIO) -> RecordedEvents:
     """Cut a file into ranges that any process can open; what has no size is read as it comes."""
     from moderator.recorded.batches import ranges_of

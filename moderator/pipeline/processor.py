@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from moderator.errors import StoppedError
-from moderator.events import ChatEvent, DeadLetter, DecidedSpan, EncodedDecision, PolledBatch, Record
+from moderator.events import ChatEvent, DeadLetter, DecidedSpan, EncodedDecision, PolledBatch, Record, iso_time
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
-from moderator.pipeline.decision import Decider, Timestamps, encode, iso_time
+from moderator.pipeline.decision import Decider, Timestamps, encode
 from moderator.pipeline.moderation import ScoredEvent, ScoredWindow, crashed
 from moderator.pipeline.pace import Pace
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer, Sink, Source, VerdictCache

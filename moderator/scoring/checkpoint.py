@@ -42,7 +42,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint whose words are read and whose weights are not yet.
+    """A checkpoint whose config, tokenizer and template are read and whose weights are not yet.
 
     Attributes:
         tokenizer: with its chat template.
@@ -107,7 +107,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def naming(folder: Path) -> Iterator[None]:
-    """Put the folder before what is wrong with its words, as renderers tell it, which do not know where they lie."""
+    """Put the checkpoint's folder in front of a renderer's error; renderers do not know the folder."""
     try:
         yield
     except ConfigurationError as error:
@@ -249,8 +249,8 @@ def _content(token: object) -> str | None:
 
 
 def _files_read(folder: Path, weights: Weights) -> list[Path]:
-    words = [folder / name for name in (_CONFIG, _TOKENIZER, _TOKENIZER_CONFIG, _TEMPLATE)]
-    return [file for file in words if file.is_file()] + weights.files
+    described = [folder / name for name in (_CONFIG, _TOKENIZER, _TOKENIZER_CONFIG, _TEMPLATE)]
+    return [file for file in described if file.is_file()] + weights.files
 
 
 def _sha256(file: Path) -> str:

@@ -40,7 +40,7 @@ Load = Callable[[ModelSettings, torch.device], RewardModel]
 
 @dataclass(frozen=True, slots=True)
 class OpenModel:
-    """A checkpoint whose words are read and whose weights are not yet.
+    """A checkpoint whose config, tokenizer and template are read and whose weights are not yet.
 
     Attributes:
         location: where it lies, and what people call it.
@@ -89,7 +89,8 @@ def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None
         max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
 
     Raises:
-        ConfigurationError: there is no such checkpoint, it is of another kind, or its words are damaged.
+        ConfigurationError: there is no such checkpoint, it is of another kind, or its config, tokenizer or template is
+            damaged.
     """
     # its own handler writes prose; ours writes JSON
     transformers_logging.disable_default_handler()

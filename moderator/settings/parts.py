@@ -151,8 +151,8 @@ class ModelSettings(_Part):
     )
     deterministic: bool = Field(
         False,
-        description="Pad every pack to the same number of rows and share no prefixes: an event's score then does not "
-        "depend on what is scored with it, down to the last bit, but for times of short memory; costs throughput.",
+        description="An event's score is then the same to the last bit whatever is scored beside it, except while "
+        "memory is short. Pads every pack to one size, shares no prefixes, and costs throughput.",
     )
     force_cpu: bool = Field(
         False, description="Score on a CPU even with more than a billion parameters, at seconds for each event."
@@ -168,14 +168,14 @@ class PoliciesSettings(_Part):
     )
     state_dir: Path | None = Field(
         None,
-        description="Folder where accepted policies are kept by snapshot; `run` starts on the last good ones where it "
-        "would end with 2 for wrong policies. Replicas of one group may share it. Unset: nothing is kept.",
+        description="Folder for accepted policies, by snapshot. Where the policies are wrong at start, `run` starts "
+        "with the last accepted ones instead of exit 2. Replicas of one group may share it. Unset: nothing is kept.",
     )
     max_stale_s: float | None = Field(
         None,
         gt=0,
-        description="Not ready once the policy folder has differed from the policies that decide for so long; unset: "
-        "ready all the same.",
+        description="`/readyz` fails once the folder has differed from the policies in effect for so long; unset: "
+        "never.",
     )
 
 
@@ -216,7 +216,7 @@ class Settings(BaseSettings):
     """All settings of `moderator run`; reads nothing by itself, `load_settings` gives it what was set."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, env_prefix="MODERATOR_", env_nested_delimiter="__"
+        frozen=True, extra="forbid", allow_inf_nan=False, env_prefix=PREFIX, env_nested_delimiter=NESTING
     )
 
     kafka: KafkaSettings = KafkaSettings()

@@ -32,7 +32,7 @@ class Producers:
             StoppedError: too many would not close.
         """
         if self._current is None:
-            self._left = [old for old in self._left if not closes(old)]
+            self._left = [old for old in self._left if not try_to_close(old)]
             free_broken_connections()
             if len(self._left) >= self._left_limit:
                 raise StoppedError(f"{len(self._left)} producers hang and cannot be closed: start `moderator` again")
@@ -49,11 +49,11 @@ class Producers:
         """Close what can be closed."""
         self.drop()
         for old in self._left:
-            closes(old)
+            try_to_close(old)
 
 
-def closes(producer: KafkaProducer) -> bool:
-    """Try to close; false while records are in flight, which expire by themselves."""
+def try_to_close(producer: KafkaProducer) -> bool:
+    """Close it; false while records are in flight, which expire by themselves."""
     with contextlib.suppress(KafkaError):
         producer.close(0)
         return True

@@ -1,13 +1,12 @@
 """Publishes decisions and dead letters to Kafka, together with the consumed offsets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
-from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Published, Record
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Published, Record, iso_time
 from moderator.settings import KafkaSettings
 from moderator.stream.commit import Commit
 from moderator.stream.dead_letters import Headers, dead_letter_record, size_bytes
@@ -95,8 +94,8 @@ class OutcomeSender:
 
     def _send_dead_letter(self, producer: KafkaProducer, record: Record, letter: DeadLetter) -> Any:
         topic = self._dead_letter_topic
-        at = datetime.fromtimestamp(self._now_s(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        key, value, headers = dead_letter_record(record, letter, at, self._limits_bytes[topic])
+        at, limit_bytes = iso_time(self._now_s()), self._limits_bytes[topic]
+        key, value, headers = dead_letter_record(record, letter, at, limit_bytes)
         partition = self._partitioner.partition(topic, key, record.partition)
         return producer.send(topic, value, key, headers, partition)
 

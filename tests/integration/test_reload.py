@@ -101,7 +101,7 @@ def test_an_edit_while_events_flow_changes_verdicts_and_costs_no_event_and_no_in
         assert verdicts == {(reload["before"], "allow"), (reload["snapshot"], "flag")}
 
 
-def test_cases_37_and_38_a_broken_save_changes_nothing_and_a_swapped_link_is_taken_up(
+def test_a_broken_save_changes_nothing_and_a_swapped_link_is_taken_up_cases_37_and_38(
     kafka: LocalKafka, tmp_path: Path
 ) -> None:
     settings = some_topics(kafka.bootstrap_servers)

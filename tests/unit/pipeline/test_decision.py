@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from moderator.events import ChatEvent, Decision, Scores, Unscored
+from moderator.events import ChatEvent, Decision, Scores, Unscored, iso_time
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.pipeline.decision import Decider, Timestamps, encode, explain, iso_time
+from moderator.pipeline.decision import Decider, Timestamps, encode, explain
 from moderator.pipeline.moderation import ScoredEvent
 from moderator.policy import load_policies
 from tests.builders import POLICY_FILES, a_model, a_record, a_turn, an_event, some_policies, some_scores
