@@ -221,7 +221,7 @@ class ArmoRM:
         return cls(model, renderer, checkpoint.config, location, fingerprint)
 
     def score(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> ArmoRMOutput:
-        """Score conversations as they are given, without framing; too long ones lose their oldest turns.
+        """Score conversations as they are given, without framing; too long ones are cut as `Renderer.render` does.
 
         Args:
             conversations: n >= 0 lists of {"role", "content"}; the last turn is what is judged.
