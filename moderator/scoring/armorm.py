@@ -67,6 +67,19 @@ class GatingNetwork(nn.Module):
         return gating
 
 
+class LastLayer(nn.Module):
+    """Runs a decoder layer of which few rows are read: its MLP sees no others. It holds no weights of its own."""
+
+    def forward(
+        self, layer: LlamaDecoderLayer, hidden: torch.Tensor, rows: torch.Tensor, **arguments: Any
+    ) -> torch.Tensor:
+        """(b, t, hidden) to (m, hidden), given m indices into all b x t rows."""
+        attended, _ = layer.self_attn(layer.input_layernorm(hidden), attention_mask=None, **arguments)
+        read = (hidden + attended).flatten(0, 1)[rows]  # (m, hidden)
+        read_out: torch.Tensor = read + layer.mlp(layer.post_attention_layernorm(read))
+        return read_out
+
+
 class ArmoRMModel(nn.Module):
     """The network; random weights until some are loaded. The backbone may be of any dtype, the heads are float32."""
 
@@ -76,6 +89,7 @@ class ArmoRMModel(nn.Module):
         attention.register()
         self.model = LlamaModel(config.backbone)
         self.model.config._attn_implementation = attention.IMPLEMENTATION  # noqa: SLF001 - how transformers selects it
+        self.last_layer = LastLayer()
         self.regression_layer = nn.Linear(config.backbone.hidden_size, objectives, bias=False)
         self.reward_transform_matrix = nn.Parameter(torch.eye(objectives))
         self.gating = GatingNetwork(config)
@@ -129,10 +143,8 @@ class ArmoRMModel(nn.Module):
         *layers, last = cast("list[LlamaDecoderLayer]", list(self.model.layers))
         for layer in layers:
             hidden = layer(hidden, attention_mask=None, position_embeddings=rotary, **packed)
-        normed = last.input_layernorm(hidden)
-        attended, _ = last.self_attn(normed, position_embeddings=rotary, attention_mask=None, **packed)
-        read = (hidden + attended).flatten(0, 1)[torch.cat((gate_rows, last_rows))]  # (2m, hidden)
-        read = self.model.norm(read + last.mlp(last.post_attention_layernorm(read)))
+        rows = torch.cat((gate_rows, last_rows))  # (2m,)
+        read = self.model.norm(self.last_layer(last, hidden, rows, position_embeddings=rotary, **packed))
         return self._heads(*read.chunk(2))
 
     def _heads(self, gate_hidden: torch.Tensor, last_hidden: torch.Tensor) -> ArmoRMOutput:
@@ -219,7 +231,7 @@ class ArmoRM:
         return cls(model, renderer, checkpoint.config, location, fingerprint)
 
     def score(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> ArmoRMOutput:
-        """Score conversations as they are given, without framing; too long ones lose their oldest turns.
+        """Score conversations as they are given, without framing; too long ones are cut as `Renderer.render` does.
 
         Args:
             conversations: n >= 0 lists of {"role", "content"}; the last turn is what is judged.
@@ -244,7 +256,8 @@ class ArmoRM:
 
     def compile(self) -> None:
         """Compile the decoder layers when they are first called; worth its seconds on CUDA alone."""
-        compile_layers(self.model.model.layers)
+        *layers, _ = self.model.model.layers
+        compile_layers([*layers, self.model.last_layer])
 
     def forward(self, texts: Sequence[Text]) -> torch.Tensor:
         """Score n >= 1 texts in one pass; see `RewardModel.forward`."""

@@ -5,6 +5,7 @@ function is transformers' own causal SDPA, which training uses: the packed op ha
 """
 
 import inspect
+from collections.abc import Container
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,18 +19,33 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 IMPLEMENTATION: Final = "moderator_packed"
 """The name under which `config._attn_implementation` finds us."""
 
-# torch 2.11 has neither: it needs no flag for unequal head counts, which later versions demand; one split of the keys
-# makes a text's result independent of its neighbours' lengths
-_OPTIONS: Final[dict[str, Any]] = {
-    name: value
-    for name, value in {"enable_gqa": True, "num_splits": 1}.items()
-    if name in inspect.signature(varlen_attn).parameters
-}
+_WIDEST_FLASH_HEAD: Final = 256
 
 
 def register() -> None:
     """Make `IMPLEMENTATION` known to transformers; again is harmless."""
     AttentionInterface.register(IMPLEMENTATION, attend)
+
+
+def flash_options(accepted: Container[str], release: str, *, is_rocm: bool) -> dict[str, Any]:
+    """Choose what `varlen_attn` is told beside the texts: unequal head counts are meant, keys are not to be split.
+
+    Args:
+        accepted: names of its parameters. It has no flag for unequal head counts before torch 2.12, nor a need for one.
+        release: of torch, such as `2.15.0+cu132`.
+        is_rocm: this torch is for AMD's devices.
+    """
+    gqa = {"enable_gqa": True} if "enable_gqa" in accepted else {}
+    major, minor, *_ = release.split(".")
+    # one split makes a text's result independent of its neighbours' lengths; 2.12 takes the word, and then refuses it
+    # without flash attention 3
+    takes_splits = (int(major), int(minor)) >= (2, 13) and not is_rocm
+    return {**gqa, "num_splits": 1} if takes_splits else gqa
+
+
+_OPTIONS: Final = flash_options(
+    inspect.signature(varlen_attn).parameters, torch.__version__, is_rocm=torch.version.hip is not None
+)
 
 
 def attend(
@@ -87,7 +103,9 @@ def packed_attention(  # noqa: PLR0917 - the op's schema is positional
     Returns:
         (t, heads, d), contiguous.
     """
-    if query.is_cuda and query.dtype in {torch.bfloat16, torch.float16}:
+    width = query.shape[-1]
+    is_of_flash = query.dtype in {torch.bfloat16, torch.float16} and width % 8 == 0 and width <= _WIDEST_FLASH_HEAD
+    if query.is_cuda and is_of_flash:
         return _flash(query, key, value, cu_seqlens, max_len, scaling)
     return _by_segment(query, key, value, cu_seqlens, scaling)
 

@@ -107,11 +107,20 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def naming(folder: Path) -> Iterator[None]:
-    """Put the checkpoint's folder in front of a renderer's error; renderers do not know the folder."""
+    """Put the checkpoint's folder in front of an error of its renderer or of the tokenizer's library.
+
+    Raises:
+        ConfigurationError: as it was raised, behind the folder; or the library could not work with the tokenizer.
+    """
     try:
         yield
     except ConfigurationError as error:
         raise ConfigurationError(f"{folder}: {error}") from error
+    except BaseException as error:
+        # tokenizers raises nothing narrower than Exception, and where Rust panics something that is not even that
+        if type(error) is not Exception and type(error).__name__ != "PanicException":
+            raise
+        raise ConfigurationError(f"{folder / _TOKENIZER}: not a sound tokenizer; fetch it again") from error
 
 
 def read_tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
@@ -123,10 +132,8 @@ def read_tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
     path = folder / _TOKENIZER
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such file")
-    try:
+    with naming(folder):
         backend = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise ConfigurationError(f"{path}: not a tokenizer; fetch it again") from error
     backend.no_padding()  # whoever saved it may have left their own lengths in it
     backend.no_truncation()
     fields = read_json(folder / _TOKENIZER_CONFIG)

@@ -177,10 +177,16 @@ class Engine:
     def _read(
         self, prompts: Sequence[Prompt], pack: Sequence[Text], rows: torch.Tensor | None
     ) -> Iterator[tuple[int, Scores | Unscored]]:
-        """Wait for a pack's scores; a prompt that was not finite among others is scored once more, alone."""
+        """Wait for a pack's scores; what was not finite among others is scored once more, alone."""
         reads = [read.prompt for text in pack for read in text.reads]
-        for at, result in zip(reads, _results([prompts[at] for at in reads], rows), strict=True):
-            yield at, self._alone(prompts[at]) if len(reads) > 1 and isinstance(result, Unscored) else result
+        # where a prompt ends: equal ones share a text, so they end in the same row
+        ends = [(at, read.last_row) for at, text in enumerate(pack) for read in text.reads]
+        has_others = len(set(ends)) > 1
+        again: dict[tuple[int, int], Scores | Unscored] = {}
+        for at, end, result in zip(reads, ends, _results([prompts[at] for at in reads], rows), strict=True):
+            if has_others and isinstance(result, Unscored) and end not in again:
+                again[end] = self._alone(prompts[at])
+            yield at, again.get(end, result)
 
     def _alone(self, prompt: Prompt) -> Scores | Unscored:
         return _results([prompt], self._attempt(gather([prompt], self._layout)))[0]

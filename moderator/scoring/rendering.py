@@ -71,7 +71,9 @@ class Renderer:
         refuse_no_room(max_tokens, around=1 + len(self._opener) + len(self.gate_pattern))
 
     def render(self, conversations: Sequence[Sequence[Message]]) -> list[Rendering]:
-        """Render each conversation, in the order given; what is too long loses its oldest turns first.
+        """Render each conversation, in the order given.
+
+        What is too long loses its oldest turns first, and then the middle of the last reply and all that follows it.
 
         Args:
             conversations: any number of them, framed or not; n >= 2 turns with an assistant's after the first.
@@ -79,18 +81,18 @@ class Renderer:
         Raises:
             ValueError: a conversation has no assistant header to read the gate at; the text names its index.
         """
-        for index, conversation in enumerate(conversations):
-            _check_reply(index, conversation)
-        newest = self._newest(conversations)
+        least = [_turns_from_reply(index, conversation) for index, conversation in enumerate(conversations)]
+        newest = self._newest(conversations, least)
         return [
-            self._fit(index, [role for role, _ in conversation], turns)
-            for index, (conversation, turns) in enumerate(zip(conversations, newest, strict=True))
+            self._fit([role for role, _ in conversation], turns)
+            for conversation, turns in zip(conversations, newest, strict=True)
         ]
 
-    def _newest(self, conversations: Sequence[Sequence[Message]]) -> list[list[list[int]]]:
+    def _newest(self, conversations: Sequence[Sequence[Message]], least: Sequence[int]) -> list[list[list[int]]]:
         """Tokenize each conversation's turns from the last backwards, until they are all, or more than the model reads.
 
-        Each round is one batch over all conversations that need more; few need a second.
+        Each round is one batch over all conversations that need more; few need a second. So many turns as `least` says
+        are tokenized in any case.
         """
         read: list[list[list[int]]] = [[] for _ in conversations]  # the last turn first
         short = list(range(len(conversations)))
@@ -99,7 +101,9 @@ class Renderer:
             contents = self._content.encode([content for turns in rounds for _, content in turns])
             for at, turns in zip(short, rounds, strict=True):
                 read[at] += [self._turn(role, self._bounded(next(contents))) for role, _ in turns]
-            short = [at for at in short if len(read[at]) < len(conversations[at]) and self._fits(read[at])]
+            short = [
+                at for at in short if len(read[at]) < (len(conversations[at]) if self._fits(read[at]) else least[at])
+            ]
         return [turns[::-1] for turns in read]
 
     def _next(self, conversation: Sequence[Message], skip: int) -> list[Message]:
@@ -121,22 +125,19 @@ class Renderer:
     def _fits(self, turns: list[list[int]]) -> bool:
         return 1 + sum(map(len, turns)) <= self.max_tokens
 
-    def _fit(self, index: int, roles: list[str], turns: list[list[int]]) -> Rendering:
+    def _fit(self, roles: list[str], turns: list[list[int]]) -> Rendering:
         offset = len(roles) - len(turns)
         if offset == 0 and self._fits(turns):
             return self._join(roles, turns, truncated=False)
         roles = roles[offset:]
         room = self.max_tokens - 1 - len(self._opener)
-        if roles[-1] == "assistant" and len(turns[-1]) > room:
-            content = turns[-1][len(self.gate_pattern) - 1 : -1]
-            turns[-1] = self._turn("assistant", head_and_tail(content, room - len(self.gate_pattern)))
         lengths = [len(turn) for turn in turns]
-        anchor = _last_reply(roles)
-        if anchor is None or sum(lengths[anchor:]) > room:
-            raise ValueError(
-                f"conversation {index}: what follows the last assistant header is more than the model reads"
-            )
-        return self._open(roles, turns, first_turn(lengths, offset=offset, anchor=anchor, room=room))
+        reply = _last_reply(roles)
+        if sum(lengths[reply:]) > room:
+            said = list(chain.from_iterable(turns[reply:]))[len(self.gate_pattern) - 1 : -1]  # what the header is for
+            kept = self._turn("assistant", head_and_tail(said, room - len(self.gate_pattern)))
+            return self._open(["assistant"], [kept], 0)
+        return self._open(roles, turns, first_turn(lengths, offset=offset, anchor=reply, room=room))
 
     def _open(self, roles: list[str], turns: list[list[int]], first: int) -> Rendering:
         """Begin with the turn `first`, put the opener where a reply would answer nothing."""
@@ -177,13 +178,16 @@ class Renderer:
                 raise ConfigurationError("the chat template is not Llama-3's, the only one that ArmoRM was trained on")
 
 
-def _check_reply(index: int, conversation: Sequence[Message]) -> None:
-    if "assistant" not in [role for role, _ in conversation[1:]]:
+def _turns_from_reply(index: int, conversation: Sequence[Message]) -> int:
+    """Count the last assistant turn and what follows it."""
+    roles = [role for role, _ in conversation]
+    if "assistant" not in roles[1:]:
         raise ValueError(f"conversation {index}: no assistant turn after another, so no header to read the gate at")
+    return len(roles) - _last_reply(roles)
 
 
-def _last_reply(roles: Sequence[str]) -> int | None:
-    return next((at for at in range(len(roles) - 1, -1, -1) if roles[at] == "assistant"), None)
+def _last_reply(roles: Sequence[str]) -> int:
+    return max(at for at, role in enumerate(roles) if role == "assistant")
 
 
 def _token(tokenizer: PreTrainedTokenizerFast, token: str) -> int:

@@ -323,11 +323,25 @@ def test_many_short_turns_render(renderer: Renderer) -> None:
     assert 2048 < len(rendering.token_ids) <= 4096
 
 
-def test_unframed_turns_after_the_last_reply_that_do_not_fit_are_named(small: Renderer) -> None:
-    conversation = [("user", "hi"), ("assistant", "yes"), ("user", "word " * 500)]
+@pytest.mark.parametrize(
+    ("reply", "later"),
+    [("word " * 500, 1), ("word " * 500, 0), ("word " * 100_000, 1), ("word ", 100), ("word ", 2_000), ("", 2_000)],
+)
+def test_of_a_reply_and_unframed_turns_after_it_that_do_not_fit_head_and_tail_stay(
+    small: Renderer, reply: str, later: int
+) -> None:
+    turns = [("user", f"question {at}") for at in range(later)]
 
-    with pytest.raises(ValueError, match="conversation 0: what follows the last assistant header is more"):
-        small.render([conversation])
+    rendering = render_one(
+        small, [("user", "hi"), ("assistant", f"Head {reply}"), *turns, ("user", "word " * 500 + "tail")]
+    )
+
+    text = text_of(small, rendering)
+    assert rendering.truncated
+    assert len(rendering.token_ids) == 128
+    assert rendering.gate_row == naive_gate_row(rendering.token_ids, GATE_PATTERN)
+    assert "assistant<|end_header_id|>\n\nHead" in text
+    assert text.endswith(" tail<|eot_id|>")
 
 
 # --- tokenizers and templates -----------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from moderator.scoring.armorm import ArmoRM
-from moderator.scoring.attention import packed_attention
+from moderator.scoring.attention import flash_options, packed_attention
 
 LENGTHS = [5, 1, 9]
 
@@ -44,6 +44,25 @@ def test_the_op_keeps_the_rules_of_custom_ops() -> None:
     arguments = (*tensors(4, 2), ends(), 9, 0.3)
 
     torch.library.opcheck(packed_attention, arguments, test_utils=("test_schema", "test_faketensor"))
+
+
+@pytest.mark.parametrize(
+    ("release", "is_rocm", "names", "options"),
+    [
+        ("2.11.0+cu128", False, [], {}),
+        ("2.12.0", False, ["enable_gqa", "num_splits"], {"enable_gqa": True}),
+        ("2.13.0a0+git1", False, ["enable_gqa", "num_splits"], {"enable_gqa": True, "num_splits": 1}),
+        ("2.15.0+cu132", False, ["enable_gqa", "num_splits"], {"enable_gqa": True, "num_splits": 1}),
+        ("2.15.0+rocm7", True, ["enable_gqa", "num_splits"], {"enable_gqa": True}),
+    ],
+)
+def test_flash_attention_is_told_what_its_release_of_torch_takes(
+    release: str,
+    is_rocm: bool,  # noqa: FBT001
+    names: list[str],
+    options: dict[str, int],
+) -> None:
+    assert flash_options(names, release, is_rocm=is_rocm) == options
 
 
 def packed(armorm: ArmoRM, texts: list[list[int]], **arguments: object) -> torch.Tensor:

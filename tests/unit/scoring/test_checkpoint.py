@@ -411,6 +411,21 @@ def test_a_checkpoint_whose_chat_template_fails_is_named(copied: Path) -> None:
     assert opening_error_of(copied) == f"{copied}: the chat template fails: TemplateSyntaxError"
 
 
+@pytest.mark.parametrize(
+    ("part", "broken"),
+    [
+        ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "AAAA"}),  # panics when it is read
+        ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "AAAAAAAA"}),  # panics when it is used
+        ("model", {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "b"}),
+    ],
+)
+def test_a_tokenizer_that_its_library_chokes_on_is_named(copied: Path, part: str, broken: dict[str, object]) -> None:
+    path = copied / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {part: broken}))
+
+    assert opening_error_of(copied) == f"{path}: not a sound tokenizer; fetch it again"
+
+
 def test_a_checkpoint_whose_tokenizer_is_not_llama_3s_is_named(copied: Path) -> None:
     tokenizer = (copied / "tokenizer.json").read_text().replace("<|end_header_id|>", "<|other|>")
     (copied / "tokenizer.json").write_text(tokenizer)

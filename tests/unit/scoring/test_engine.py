@@ -289,6 +289,16 @@ def test_a_text_that_is_not_finite_alone_is_not_scored_again(armorm: ArmoRM, sco
     assert troubled.packs == [1]
 
 
+def test_equal_texts_that_are_not_finite_are_scored_once_more_between_them(armorm: ArmoRM, scorer: Scorer) -> None:
+    troubled = TroubledArmoRM(armorm, lambda _, rows: rows * float("nan"))
+    prompts = scorer.render([question("a")] * 50 + [question("b")] * 50)
+
+    results = Engine(troubled).score(prompts)
+
+    assert results == [Unscored("the model's scores are not finite")] * 100
+    assert troubled.packs == [2, 1, 1]
+
+
 # --- a device in trouble ----------------------------------------------------------------------------------------------
 
 
@@ -330,6 +340,16 @@ def test_a_text_that_alone_does_not_fit_is_unscored_and_the_others_are_not(armor
 
     assert long == Unscored(f"the device has too little memory for {len(prompts[1].token_ids)} tokens")
     assert overall([first, last]) == pytest.approx(overall(scorer.score([prompts[0], prompts[2]])))
+
+
+def test_equal_texts_that_alone_do_not_fit_are_tried_once(armorm: ArmoRM, scorer: Scorer) -> None:
+    troubled = TroubledArmoRM(armorm, too_small(300))
+    prompts = scorer.render([question("b", "x" * 1000)] * 50)
+
+    results = Engine(troubled).score(prompts)
+
+    assert all(isinstance(result, Unscored) for result in results)
+    assert troubled.packs == [1]
 
 
 def test_the_budget_comes_back_once_memory_does(armorm: ArmoRM, scorer: Scorer) -> None:

@@ -124,6 +124,22 @@ def test_a_long_conversation_loses_its_oldest_turns_first() -> None:
     assert text.startswith("<|im_start|>user\n")
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("limit", [64, 65])
+@pytest.mark.parametrize("last", ["user", "assistant"])
+def test_a_conversation_of_more_turns_than_tokens_is_cut_whoever_speaks_twice(
+    family: str, limit: int, last: Role
+) -> None:
+    turns: list[Turn] = [Turn(("user", "assistant")[at % 2], f"turn {at}") for at in range(200)]
+    renderer = TemplateRenderer(tokenizer_of(family), limit)
+
+    long, short = renderer.render([[*turns, Turn(last, "more")], [Turn(last, "more")]])
+
+    assert (long.truncated, short.truncated) == (True, False)
+    assert limit // 2 < len(long.token_ids) <= limit
+    assert long.token_ids[-4:] == short.token_ids[-4:]
+
+
 def test_a_judged_message_that_alone_is_too_long_keeps_head_and_tail() -> None:
     (rendering,) = RENDERERS["qwen2"].render([[Turn("user", "old"), Turn("user", "begin " + "x" * 5_000 + " end")]])
 
