@@ -66,7 +66,7 @@ class TemplateRenderer:
         """Frame and render each conversation, in the order given; what is too long loses its oldest turns first."""
         framed = [frame(conversation) for conversation in conversations]
         # no turn is shorter than a token
-        newest = [_opened([(role, readable(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
+        newest = [opened([(role, readable(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
         return [
             Rendering(tuple(ids), 0, truncated=False) if len(ids) <= self.max_tokens >= len(whole) else self._cut(turns)
             for whole, turns, ids in zip(framed, newest, self._tokenize(newest), strict=True)
