@@ -85,17 +85,19 @@ class Metrics:
         self.windows = new.counter("moderator_windows_total", "Windows committed.")
         self.window_events = new.histogram("moderator_window_events", "Events in a window.", _EVENTS)
         self.score_seconds = new.histogram(
-            "moderator_score_seconds", "Look-ups, tokenizing and scoring of a window.", _SECONDS
+            "moderator_score_seconds", "Time to look up, tokenize and score a window.", _SECONDS
         )
         self.publish_seconds = new.histogram(
-            "moderator_publish_seconds", "From a window's decisions to its commit.", _SECONDS
+            "moderator_publish_seconds", "Time from a window's decisions to its commit.", _SECONDS
         )
-        self.event_seconds = new.histogram("moderator_event_seconds", "From an event's poll to its decision.", _SECONDS)
+        self.event_seconds = new.histogram(
+            "moderator_event_seconds", "Time from an event's poll to its decision.", _SECONDS
+        )
 
     def _add_caches(self, new: "_Catalogue") -> None:
         self.cache_lookups = new.counter(
             "moderator_cache_lookups_total",
-            "Score look-ups. damaged, late and away count as misses for the events: they are scored.",
+            "Score look-ups. After all but a `hit` the text is scored.",
             outcome="`hit`, `miss`, `damaged`, `late` (past the deadline), `away` (Redis does not answer)",
         )
         self.cache_outages = new.counter(
@@ -113,16 +115,18 @@ class Metrics:
     def _add_publishing(self, new: "_Catalogue") -> None:
         self.publish_failures = new.counter(
             "moderator_publish_failures_total",
-            "Attempts to publish that failed; each costs a producer, and the window is tried again.",
+            "Failed attempts to publish; the producer is then replaced and the window tried again.",
             failure="class of the failure",
         )
         self.doubts_settled = new.counter(
             "moderator_commit_doubts_settled_total",
-            "Partitions for which a commit without an answer was looked up.",
+            "Partitions for which the broker was asked what became of an unanswered commit.",
             outcome="`committed`, `not committed`",
         )
         self.lag_events = new.gauge(
-            "moderator_lag_events", "Events not yet committed in a partition owned.", partition="number"
+            "moderator_lag_events",
+            "Events not yet committed in a partition that this replica owns.",
+            partition="number",
         )
         self.assigned_partitions = new.gauge("moderator_assigned_partitions", "Partitions that this replica owns.")
 
@@ -132,7 +136,7 @@ class Metrics:
         )
         self.rule_budget_ratio = new.gauge(
             "moderator_rule_budget_ratio",
-            "Share of the decisions that a rule should flag at most, as its `budget` says.",
+            "Largest share of the decisions that a rule should flag, as its `budget` says.",
             rule="rule id",
         )
         self.policy_reload_ok = new.gauge(

@@ -129,7 +129,7 @@ class KafkaSource:
         except KafkaError:
             found = None
         if found is None:
-            # this consumer would now loop for ever inside its poll
+            # seeking back is no way out: this consumer would loop for ever inside its poll
             self._rejoin(error)
             return
         topic, number = found.partition
