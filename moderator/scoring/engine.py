@@ -49,7 +49,7 @@ class Engine:
         """Take a loaded model.
 
         Args:
-            model: from now on ours alone.
+            model: from now on ours alone; compiled already, if it is to be.
             budget_tokens: of a pack; None: what suits the device.
             is_deterministic: give every text the same scores whatever is scored with it.
 
@@ -73,7 +73,8 @@ class Engine:
             max_input_tokens=model.max_input_tokens,
             is_practice=model.is_builtin,
         )
-        self._key = _key(self._identity, is_deterministic=is_deterministic)
+        modes = {"deterministic": is_deterministic, "compiled": model.is_compiled}
+        self._key = _key(self._identity, [mode for mode, is_on in modes.items() if is_on])
 
     @property
     def identity(self) -> ModelIdentity:
@@ -216,10 +217,13 @@ def _results(prompts: Sequence[Prompt], rows: torch.Tensor | None) -> list[Score
     ]
 
 
-def _key(identity: ModelIdentity, *, is_deterministic: bool) -> "hashlib._Hash":
+def _key(identity: ModelIdentity, modes: Sequence[str]) -> "hashlib._Hash":
+    """Begin a score key; scores of one mode are not found in another.
+
+    One that depended on its neighbours must not be found where none may, and compiled layers round otherwise.
+    """
     parts = [identity.fingerprint, identity.dtype, str(identity.max_input_tokens), identity.framing]
-    # a score that depended on its neighbours must not be found where none may
-    return hashlib.sha256("\n".join([*parts, *["deterministic"] * is_deterministic, ""]).encode())
+    return hashlib.sha256("\n".join([*parts, *modes, ""]).encode())
 
 
 def _first_line(error: Exception) -> str:
