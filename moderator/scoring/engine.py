@@ -11,7 +11,7 @@ from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
 from moderator.observability.logging import get_logger
 from moderator.scoring.budget import TokenBudget
-from moderator.scoring.device import choose_device, pack_tokens
+from moderator.scoring.device import choose_device, on, pack_tokens
 from moderator.scoring.model import RewardModel
 from moderator.scoring.noise import measure_noise
 from moderator.scoring.opening import open_model
@@ -118,9 +118,10 @@ class Engine:
         """
         results: dict[int, Scores | Unscored] = {}
         try:
-            # every pack is launched before the first is read, so an accelerator never waits for us
-            for pack, rows in self._launch(gather(prompts, self._layout)):
-                results.update(self._read(prompts, pack, rows))
+            with on(self._model.device):
+                # every pack is launched before the first is read, so an accelerator never waits for us
+                for pack, rows in self._launch(gather(prompts, self._layout)):
+                    results.update(self._read(prompts, pack, rows))
         except RuntimeError as error:
             raise ScorerUnavailableError(f"device `{self._model.device}` failed: {_first_line(error)}") from error
         return [results[at] for at in range(len(prompts))]
