@@ -16,6 +16,7 @@ from moderator.scoring.model import RewardModel
 from moderator.scoring.noise import measure_noise
 from moderator.scoring.opening import open_model
 from moderator.scoring.packing import Text, filled, gather, next_pack
+from moderator.scoring.passes import to_device
 from moderator.scoring.throughput import refuse_slow
 from moderator.settings import ModelSettings
 
@@ -162,7 +163,7 @@ class Engine:
         """Run a pass of the one size; equal prompts share a read-out, or many of them would make it larger."""
         unique = [text._replace(reads=text.reads[:1]) for text in pack]
         once = self._model.forward(filled(unique, self._budget.tokens, self._identity.max_input_tokens))
-        return once[[at for at, text in enumerate(pack) for _ in text.reads]]
+        return once[to_device([at for at, text in enumerate(pack) for _ in text.reads], self._model.device)]
 
     def _is_worth_halving(self, pack: Sequence[Text]) -> bool:
         """Free what memory can be freed and lower the budget, unless the pass was a single text and nothing else."""
