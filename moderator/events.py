@@ -82,7 +82,8 @@ class Prompt(NamedTuple):
         token_ids: n >= 1 ids with every special token of the template.
         gate_row: index in `token_ids` where the last assistant header starts.
         truncated: turns or text were left out to fit.
-        score_key: 64 hex digits over model fingerprint, dtype, maximum input tokens, framing and `token_ids`.
+        score_key: 64 hex digits over model fingerprint, dtype, maximum input tokens, framing, whether the model is run
+            deterministically or compiled, and `token_ids`.
     """
 
     token_ids: Sequence[int]

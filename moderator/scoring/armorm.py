@@ -202,6 +202,7 @@ class ArmoRM:
         self.device = model.reward_transform_matrix.device
         self.dtype = model.model.embed_tokens.weight.dtype
         self.layout = causal_layout(self.device)
+        self.is_compiled = False
 
     @classmethod
     def from_pretrained(
@@ -258,6 +259,7 @@ class ArmoRM:
         """Compile the decoder layers when they are first called; worth its seconds on CUDA alone."""
         *layers, _ = self.model.model.layers
         compile_layers([*layers, self.model.last_layer])
+        self.is_compiled = True
 
     def forward(self, texts: Sequence[Text]) -> torch.Tensor:
         """Score n >= 1 texts in one pass; see `RewardModel.forward`."""

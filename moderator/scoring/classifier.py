@@ -53,6 +53,7 @@ class Classifier:
         self.dtype: torch.dtype = network.get_input_embeddings().weight.dtype  # type: ignore[assignment]
         is_encoder = config.is_encoder
         self.layout = Layout(shares_prefixes=False, is_padded=True) if is_encoder else causal_layout(self.device)
+        self.is_compiled = False
         self._network = network
         self._renderer = renderer
         self._scale = _SCALES[config.scale]
@@ -77,6 +78,7 @@ class Classifier:
         """Compile a decoder's layers when they are first called; encoders stay as transformers runs them."""
         if self.layout.shares_prefixes:
             compile_layers(self._network.get_submodule("model.layers").children())
+            self.is_compiled = True
 
     def _read_last(self, texts: Sequence[Text]) -> torch.Tensor:
         """(m, k): the linear layer over the last token of each read-out, wherever padding would have been."""

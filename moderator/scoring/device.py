@@ -1,6 +1,7 @@
 """Where a model runs, in what precision, and how much it takes at once."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import torch
@@ -35,10 +36,14 @@ def choose_device(wanted: str | torch.device) -> torch.device:
 def prepare_device(device: torch.device) -> None:
     """Set this process up for its one device, before anything is put there."""
     if device.type == "cuda":
-        if device.index is not None:
-            torch.cuda.set_device(device)  # else what names no device, such as pinned memory, would open the first one
         # sums in float32, so that a text's scores depend less on what shares its pack
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+        torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+
+
+def on(device: torch.device) -> AbstractContextManager[object]:
+    """Make the device this thread's own: else the first one may be opened by what names none, such as `empty_cache`."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def choose_dtype(wanted: str | torch.dtype, stored: torch.dtype, device: torch.device) -> torch.dtype:

@@ -11,11 +11,12 @@ from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
 from moderator.observability.logging import get_logger
 from moderator.scoring.budget import TokenBudget
-from moderator.scoring.device import choose_device, pack_tokens
+from moderator.scoring.device import choose_device, on, pack_tokens
 from moderator.scoring.model import RewardModel
 from moderator.scoring.noise import measure_noise
 from moderator.scoring.opening import open_model
 from moderator.scoring.packing import Text, filled, gather, next_pack
+from moderator.scoring.passes import to_device
 from moderator.scoring.throughput import refuse_slow
 from moderator.settings import ModelSettings
 
@@ -49,7 +50,7 @@ class Engine:
         """Take a loaded model.
 
         Args:
-            model: from now on ours alone.
+            model: from now on ours alone; compiled already, if it is to be.
             budget_tokens: of a pack; None: what suits the device.
             is_deterministic: give every text the same scores whatever is scored with it.
 
@@ -73,7 +74,8 @@ class Engine:
             max_input_tokens=model.max_input_tokens,
             is_practice=model.is_builtin,
         )
-        self._key = _key(self._identity, is_deterministic=is_deterministic)
+        modes = {"deterministic": is_deterministic, "compiled": model.is_compiled}
+        self._key = _key(self._identity, [mode for mode, is_on in modes.items() if is_on])
 
     @property
     def identity(self) -> ModelIdentity:
@@ -117,9 +119,10 @@ class Engine:
         """
         results: dict[int, Scores | Unscored] = {}
         try:
-            # every pack is launched before the first is read, so an accelerator never waits for us
-            for pack, rows in self._launch(gather(prompts, self._layout)):
-                results.update(self._read(prompts, pack, rows))
+            with on(self._model.device):
+                # every pack is launched before the first is read, so an accelerator never waits for us
+                for pack, rows in self._launch(gather(prompts, self._layout)):
+                    results.update(self._read(prompts, pack, rows))
         except RuntimeError as error:
             raise ScorerUnavailableError(f"device `{self._model.device}` failed: {_first_line(error)}") from error
         return [results[at] for at in range(len(prompts))]
@@ -160,7 +163,7 @@ class Engine:
         """Run a pass of the one size; equal prompts share a read-out, or many of them would make it larger."""
         unique = [text._replace(reads=text.reads[:1]) for text in pack]
         once = self._model.forward(filled(unique, self._budget.tokens, self._identity.max_input_tokens))
-        return once[[at for at, text in enumerate(pack) for _ in text.reads]]
+        return once[to_device([at for at, text in enumerate(pack) for _ in text.reads], self._model.device)]
 
     def _make_room(self, pack: Sequence[Text]) -> bool:
         """Free memory and lower the budget; false where neither helps: the pass was a single text and nothing else."""
@@ -216,10 +219,13 @@ def _results(prompts: Sequence[Prompt], rows: torch.Tensor | None) -> list[Score
     ]
 
 
-def _key(identity: ModelIdentity, *, is_deterministic: bool) -> "hashlib._Hash":
+def _key(identity: ModelIdentity, modes: Sequence[str]) -> "hashlib._Hash":
+    """Begin a score key; scores of one mode are not found in another.
+
+    One that depended on its neighbours must not be found where none may, and compiled layers round otherwise.
+    """
     parts = [identity.fingerprint, identity.dtype, str(identity.max_input_tokens), identity.framing]
-    # a score that depended on its neighbours must not be found where none may
-    return hashlib.sha256("\n".join([*parts, *["deterministic"] * is_deterministic, ""]).encode())
+    return hashlib.sha256("\n".join([*parts, *modes, ""]).encode())
 
 
 def _first_line(error: Exception) -> str:

@@ -58,6 +58,11 @@ class RewardModel(Protocol):
         """How it takes several texts in one pass."""
         ...
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether `compile` was called, and has changed anything."""
+        ...
+
     def render(self, conversations: Sequence[Sequence[Turn]]) -> Sequence[Rendering]:
         """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
         ...

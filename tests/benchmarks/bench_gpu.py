@@ -23,6 +23,7 @@ import torch
 
 from moderator.scoring.armorm import ArmoRM
 from moderator.scoring.attention import packed_attention
+from moderator.scoring.device import prepare_device
 from moderator.scoring.packing import Layout, Read, Text, gather
 from tests.benchmarks.gpu_rig import ARMORM_8B, TINY, Rig, Way, a_rig
 from tests.benchmarks.mix import Sample, backlog, chats
@@ -364,8 +365,7 @@ def main() -> int:
         return 2
     started_s = time.monotonic()
     device, dtype = (torch.device("cpu"), torch.float32) if arguments.tiny else (torch.device("cuda"), torch.bfloat16)
-    if not arguments.tiny:
-        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    prepare_device(device)
     budget = arguments.budget or (256 if arguments.tiny else 8_192)
     rig = a_rig(TINY if arguments.tiny else ARMORM_8B, device, dtype, budget)
     results = run(Bench(rig, scale=0.01 if arguments.tiny else 1.0), arguments.minutes, started_s)

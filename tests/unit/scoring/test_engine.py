@@ -232,6 +232,13 @@ def test_deterministic_scores_have_keys_of_their_own(armorm: ArmoRM, scorer: Sco
     assert deterministic.render([question("a")])[0].score_key != scorer.render([question("a")])[0].score_key
 
 
+def test_compiled_scores_have_keys_of_their_own(folder: Path, scorer: Scorer) -> None:
+    compiled = tiny_armorm.load(folder)
+    compiled.compile()
+
+    assert Engine(compiled).render([question("a")])[0].score_key != scorer.render([question("a")])[0].score_key
+
+
 def test_where_texts_are_padded_no_scores_are_deterministic(armorm: ArmoRM) -> None:
     padded = TroubledArmoRM(armorm, lambda _, rows: rows)
     padded.layout = Layout(is_padded=True)
