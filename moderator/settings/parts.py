@@ -142,7 +142,9 @@ class ModelSettings(_Part):
         "CUDA, 1,024 elsewhere.",
     )
     compile: bool = Field(
-        True, description="Compile the model's layers on CUDA: faster, but the first start on a machine takes longer."
+        True,
+        description="Compile the model's layers on CUDA: faster, but the first start on a machine takes longer, and "
+        "needs a C compiler there.",
     )
     deterministic: bool = Field(
         False,
