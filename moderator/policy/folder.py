@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from moderator.errors import PolicyError
+from moderator.errors import PolicyError, reason_of
 from moderator.policy.problems import Report, SourceFile, Span
 from moderator.policy.unseen import find_unseen
 
@@ -98,7 +98,7 @@ def _list(folder: Path, what: str, fix: str) -> list[Path]:
     try:
         return list(folder.iterdir())
     except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
+        why = reason_of(error)
         raise PolicyError(f"cannot read the {what} `{folder}`: {why}; {fix}") from error
 
 
@@ -110,7 +110,7 @@ def _read_file(name: str, path: Path) -> bytes | Unreadable:
         with path.open("rb") as stream:
             content = stream.read(limit_bytes + 1)
     except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
+        why = reason_of(error)
         return Unreadable(f"cannot be read: {why}", "mend or remove it")
     if len(content) > limit_bytes:
         return Unreadable(f"the file is over {limit_bytes // 1_000_000} MB", "split it into several files")

@@ -217,7 +217,7 @@ class ArmoRM:
 
         Args:
             path_or_hub_id: a folder, a hub id, or `builtin`.
-            dtype: of the backbone; auto: the checkpoint's where the device computes in it at full speed, else float32.
+            dtype: of the backbone; auto: the checkpoint's where the device is fast in it, else float32.
             device: auto: CUDA, else MPS, else CPU.
             max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
 

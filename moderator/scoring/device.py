@@ -12,8 +12,8 @@ from moderator.scoring.packing import Layout
 
 _CUDA_PACK_TOKENS: Final = 8192
 _OTHER_PACK_TOKENS: Final = 1024
-_FLASH_CAPABILITY: Final = (8, 0)
-"""The oldest CUDA devices for which torch has flash attention."""
+_AMPERE: Final = (8, 0)
+"""The oldest CUDA devices that compute in bfloat16, and for which torch has flash attention."""
 
 
 def choose_device(wanted: str | torch.device) -> torch.device:
@@ -47,17 +47,17 @@ def on(device: torch.device) -> AbstractContextManager[object]:
 
 
 def choose_dtype(wanted: str | torch.dtype, stored: torch.dtype, device: torch.device) -> torch.dtype:
-    """Find the backbone's dtype; auto: as stored where the device computes in it at full speed, else float32.
+    """Find the backbone's dtype; auto: as stored where the device is fast in it, else float32.
 
     Of CPUs only those with AMX are fast, and in bfloat16 alone; with AVX512-BF16 it was slower than float32. A
     checkpoint stored otherwise, as the practice model is, computes in float32 on every CPU and scores alike everywhere.
+    CUDA devices are fast in float16, and from compute capability 8.0 on in bfloat16; before, they only imitate it.
 
     Raises:
         ConfigurationError: no such floating-point type.
     """
     if wanted == "auto":
-        is_fast = device.type != "cpu" or (stored is torch.bfloat16 and _has_fast_bfloat16())
-        return stored if is_fast else torch.float32
+        return stored if stored in _fast_dtypes(device) else torch.float32
     dtype = wanted if isinstance(wanted, torch.dtype) else getattr(torch, wanted, None)
     if dtype not in {torch.float32, torch.bfloat16, torch.float16}:
         raise ConfigurationError(f"dtype `{wanted}` is none of auto, float32, bfloat16, float16")
@@ -73,7 +73,7 @@ def pack_tokens(device: torch.device) -> int:
 def causal_layout(device: torch.device) -> Layout:
     """Tell how a causal model takes texts: end to end where attention can be kept within each, else padded."""
     if device.type == "cuda":
-        return Layout(is_padded=torch.cuda.get_device_capability(device) < _FLASH_CAPABILITY)
+        return Layout(is_padded=torch.cuda.get_device_capability(device) < _AMPERE)
     return Layout(is_padded=device.type != "cpu")
 
 
@@ -83,6 +83,11 @@ def compile_layers(layers: Iterable[nn.Module]) -> None:
         layer.compile(dynamic=True, fullgraph=True)
 
 
-def _has_fast_bfloat16() -> bool:
-    """Tell whether this CPU multiplies matrices of bfloat16 in hardware."""
-    return torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - the public way is newer than the oldest torch we take
+def _fast_dtypes(device: torch.device) -> set[torch.dtype]:
+    """Name the types, float32 aside, that matrices are multiplied in by hardware."""
+    if device.type == "cpu":
+        has_amx = torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - the public way is newer than the oldest torch we take
+        return {torch.bfloat16} if has_amx else set()
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < _AMPERE:
+        return {torch.float16}
+    return {torch.bfloat16, torch.float16}

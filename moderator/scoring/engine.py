@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import torch
+from torch._dynamo.exc import TorchDynamoException
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
@@ -86,12 +87,18 @@ class Engine:
         """Run the packs that need most, so that what cannot work stops start-up: many texts, the longest, one token.
 
         Raises:
-            ConfigurationError: the device has too little memory, or the model gives no finite score.
+            ConfigurationError: the layers cannot be compiled here, the device has too little memory, or the model gives
+                no finite score.
             ScorerUnavailableError: the device failed.
         """
         many = [_PROBE_TOKENS] * (self._budget.tokens // _PROBE_TOKENS)
-        for lengths in (many, [self._identity.max_input_tokens], [1]):
-            self._rewards([_probe(length, at) for at, length in enumerate(lengths)])
+        try:
+            for lengths in (many, [self._identity.max_input_tokens], [1]):
+                self._rewards([_probe(length, at) for at, length in enumerate(lengths)])
+        except ScorerUnavailableError as error:
+            if isinstance(error.__cause__, TorchDynamoException):
+                raise ConfigurationError(_not_compiled(self._model, error.__cause__)) from error
+            raise
         log.info("warm", model=self._identity.name, device=str(self._model.device))
 
     def measure_noise(self) -> tuple[float, ...]:
@@ -198,6 +205,14 @@ class Engine:
         key = self._key.copy()
         key.update(array("I", token_ids).tobytes())
         return key.hexdigest()
+
+
+def _not_compiled(model: RewardModel, error: TorchDynamoException) -> str:
+    reason = _first_line(getattr(error, "inner_exception", error))
+    return (
+        f"model `{model.name}` cannot be compiled for `{model.device}`: {reason}; install what is missing, such as a C "
+        "compiler, or leave its layers as they are: `--no-compile`, or `MODERATOR_MODEL__COMPILE=false`"
+    )
 
 
 def _probe(length: int, number: int) -> Prompt:

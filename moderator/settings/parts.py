@@ -136,8 +136,8 @@ class ModelSettings(_Part):
     device: str = Field("auto", description="`cpu`, `cuda`, `cuda:1`, `mps`, or `auto`: CUDA, else MPS, else CPU.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
-        description="The backbone's precision; auto: the checkpoint's where the device computes in it at full speed "
-        "(accelerators; bfloat16 on CPUs with AMX), else float32.",
+        description="The backbone's precision; auto: the checkpoint's where the device is fast in it (accelerators, "
+        "but for bfloat16 on CUDA below compute capability 8.0; bfloat16 on CPUs with AMX), else float32.",
     )
     max_input_tokens: int | None = Field(
         None,
@@ -151,7 +151,9 @@ class ModelSettings(_Part):
         "CUDA, 1,024 elsewhere.",
     )
     compile: bool = Field(
-        True, description="Compile the model's layers on CUDA: faster, but the first start on a machine takes longer."
+        True,
+        description="Compile the model's layers on CUDA: faster, but the first start on a machine takes longer, and "
+        "needs a C compiler there.",
     )
     deterministic: bool = Field(
         False,

@@ -77,6 +77,12 @@ def test_the_probed_port_is_the_one_published_and_listened_on_from_outside(tmp_p
     assert f"'{http.port}') + '/healthz'" in DOCKERFILE
 
 
+def test_the_image_has_the_compiler_that_the_layers_on_a_gpu_need() -> None:
+    *_, last_stage = DOCKERFILE.split("\nFROM ")
+
+    assert " gcc libc6-dev " in last_stage
+
+
 def test_the_healthcheck_is_a_program_that_compiles() -> None:
     _, _, program = json.loads(re.findall(r"CMD (\[\"python\".+\])$", DOCKERFILE, re.MULTILINE)[0])
 

@@ -426,6 +426,24 @@ def test_a_model_without_finite_scores_does_not_warm_up(armorm: ArmoRM) -> None:
         Engine(TroubledArmoRM(armorm, spoil)).warm_up()
 
 
+def test_layers_that_cannot_be_compiled_are_a_matter_of_configuration(folder: Path) -> None:
+    def fail(*_: object) -> Callable[..., Any]:
+        raise RuntimeError("Failed to find C compiler. Please specify via CC environment variable.")
+
+    armorm = tiny_armorm.load(folder)
+    armorm.compile()
+
+    with (
+        torch.compiler.set_stance(force_backend=fail),
+        pytest.raises(
+            ConfigurationError,
+            match=r"`Tiny-ArmoRM` cannot be compiled for `cpu`: Failed to find C compiler\. Please .*; install .*"
+            r"`--no-compile`, or `MODERATOR_MODEL__COMPILE=false`$",
+        ),
+    ):
+        Engine(armorm).warm_up()
+
+
 def test_a_scorer_is_loaded_as_the_settings_say(folder: Path) -> None:
     wanted = ModelSettings(path=str(folder), device="cpu", dtype="bfloat16", max_input_tokens=256)
 
