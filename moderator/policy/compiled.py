@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from moderator.events import ChatEvent, ConditionResult, Mode, Outcome, RuleResult, Severity
+from moderator.policy.comparisons import LOW_END
 from moderator.policy.logic import Held, Verdicts, compile_rule
 from moderator.policy.model import Calibration, Condition, Exemption, Rule, Scope, leaves
 from moderator.policy.percent import limit_micro, percent_bounds
@@ -230,7 +231,7 @@ def _compile_condition(condition: Condition, part: Part, binding: Binding) -> Co
     if condition.comparison == "missing":
         return CompiledCondition(template, place, MAX_MICRO, -MAX_MICRO, None, 0, 0)
     least, greatest, edge = _limit(condition, binding.calibration)
-    sign = -1 if condition.comparison in ("below", "at most", "in the lowest") else 1
+    sign = -1 if condition.comparison in LOW_END else 1
     noise = noise_of(condition.signal, binding.calibration)
     return CompiledCondition(template, place, least, greatest, edge, sign, noise)
 

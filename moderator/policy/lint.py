@@ -5,6 +5,7 @@ from itertools import combinations, product
 from typing import NamedTuple
 
 from moderator.policy.calibration_lint import check_calibrated
+from moderator.policy.comparisons import HIGH_END, OPPOSITE
 from moderator.policy.event_time import iso_utc
 from moderator.policy.inclusion import can_both_fit, scope_within
 from moderator.policy.model import (
@@ -22,14 +23,6 @@ from moderator.policy.percent import bounds_beside
 from moderator.policy.problems import Report, Span, quote
 from moderator.policy.reach import bound, ranges_of
 
-_OPPOSITE = {
-    "below": "above",
-    "above": "below",
-    "at most": "at least",
-    "at least": "at most",
-    "in the lowest": "in the highest",
-    "in the highest": "in the lowest",
-}
 _BLOCKING = ("high", "critical")
 
 
@@ -172,12 +165,12 @@ def _check_direction(rule: Rule, report: Report) -> None:
         return
     first = compared[0]
     words = f"{first.signal.name} {first.phrase}"
-    better = first.phrase.replace(first.comparison, _OPPOSITE[first.comparison])
+    better = first.phrase.replace(first.comparison, OPPOSITE[first.comparison])
     report.warning("P033", first.span, f"{quote(words)} flags what scores best", f'did you mean "{better}"?')
 
 
 def _flags_good_end(condition: Condition) -> bool:
-    flags_high = condition.comparison in ("above", "at least", "in the highest")
+    flags_high = condition.comparison in HIGH_END
     return flags_high == (condition.signal.good == "high")
 
 

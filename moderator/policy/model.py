@@ -6,10 +6,10 @@ from fractions import Fraction
 from typing import Literal
 
 from moderator.events import Outcome, Severity, Status, Verdict
+from moderator.policy.comparisons import Comparison
 from moderator.policy.problems import Span
 from moderator.policy.scale import MAX_MICRO, Scale, whole_bounds
 
-Comparison = Literal["below", "at most", "at least", "above", "in the lowest", "in the highest", "missing"]
 Presence = Literal["always", "sometimes"]
 RuleMode = Literal["live", "shadow", "off"]
 RolloutUnit = Literal["users", "conversations", "tenants", "events"]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
 
-from moderator.policy.model import Comparison, Condition, Signal
+from moderator.policy.comparisons import Comparison
+from moderator.policy.model import Condition, Signal
 from moderator.policy.problems import Report, Span, quote
 from moderator.policy.scale import fits_six_decimals, parse_decimal, show
 from moderator.policy.yaml_tree import Broken, Node, Scalar

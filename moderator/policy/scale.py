@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from moderator.policy.comparisons import LOW_END, STRICT
+
 MILLION = 1_000_000
 MAX_REWARD = 1_000
 """A reward beyond plus or minus this is implausible."""
@@ -70,8 +72,7 @@ def whole_bounds(scale: Scale, comparison: str, limit: Fraction) -> tuple[int, i
     """Give the least and greatest whole millionths of a reward for which `score <comparison> limit` holds."""
     edge = scale.micro_of(limit)
     # A scale that multiplies by less than zero turns every comparison round.
-    if (comparison in ("below", "at most")) == (scale.multiply > 0):
-        is_strict = comparison in ("below", "above")
+    is_strict = comparison in STRICT
+    if (comparison in LOW_END) == (scale.multiply > 0):
         return -MAX_MICRO, min(MAX_MICRO, math.ceil(edge) - 1 if is_strict else math.floor(edge))
-    is_strict = comparison in ("below", "above")
     return max(-MAX_MICRO, math.floor(edge) + 1 if is_strict else math.ceil(edge)), MAX_MICRO

@@ -5,13 +5,10 @@ from fractions import Fraction
 
 from moderator.events import Part
 from moderator.policy import PolicySet
-from moderator.policy.model import Comparison, Condition, Rule, leaves
+from moderator.policy.comparisons import HIGH_END, LOW_END
+from moderator.policy.model import Condition, Rule, leaves
 from moderator.policy.percent import limit_micro
 from moderator.policy.scale import MILLION
-
-LOW_END: tuple[Comparison, ...] = ("below", "at most", "in the lowest")
-"""They hold for scores on the low side of their limit; so do `HIGH_END` for those on the high side."""
-HIGH_END: tuple[Comparison, ...] = ("above", "at least", "in the highest")
 
 
 def movable(rule: Rule) -> Iterator[tuple[int, Condition]]:

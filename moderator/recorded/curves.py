@@ -16,7 +16,8 @@ from typing import Self
 
 from moderator.events import Outcome, RuleResult, Verdict
 from moderator.policy import PolicySet
-from moderator.policy.model import Comparison, Condition, Expression, Group, Rule
+from moderator.policy.comparisons import Comparison
+from moderator.policy.model import Condition, Expression, Group, Rule
 from moderator.policy.scale import MILLION
 from moderator.recorded.comparisons import limit_before, limit_of, movable
 from moderator.recorded.nearest import ConditionKey

@@ -8,9 +8,10 @@ from itertools import accumulate
 
 from moderator.events import Part, Verdict
 from moderator.policy import PolicySet
-from moderator.policy.model import Comparison, Condition, Rule
+from moderator.policy.comparisons import LOW_END, STRICT, Comparison
+from moderator.policy.model import Condition, Rule
 from moderator.policy.scale import MILLION
-from moderator.recorded.comparisons import LOW_END, limit_before, limit_of, movable, part_of
+from moderator.recorded.comparisons import limit_before, limit_of, movable, part_of
 from moderator.recorded.curves import Curve, Curves
 from moderator.recorded.rates import Rate, rate
 
@@ -18,7 +19,6 @@ _STEPS = 40
 _NICE = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500)
 _THOUSAND = 1_000
 _TAIL = 0.005
-_HOLDS_AT_LIMIT: tuple[Comparison, ...] = ("at most", "in the lowest", "at least", "in the highest")
 
 Labelled = Counter[Verdict | None]
 """Events by what people said of them; None for those of which nobody said anything."""
@@ -183,7 +183,7 @@ def _decided(curve: Curve, limit: Fraction, comparison: Comparison) -> Iterator[
 
 def _holds(score: int, comparison: Comparison, edge: Fraction) -> bool:
     if score == edge:
-        return comparison in _HOLDS_AT_LIMIT
+        return comparison not in STRICT
     return (score < edge) == (comparison in LOW_END)
 
 

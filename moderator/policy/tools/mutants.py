@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar
 
-from moderator.policy.model import Comparison, Condition, Expression, Group, Rule
+from moderator.policy.comparisons import Comparison
+from moderator.policy.model import Condition, Expression, Group, Rule
 from moderator.policy.problems import Span
 from moderator.policy.scale import show
 from moderator.policy.tools.nudge import nudge_of

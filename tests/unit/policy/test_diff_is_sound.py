@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from moderator.events import ChatEvent
 from moderator.policy import PolicySet
-from moderator.policy.model import Comparison, Condition, Expression, FieldMatch, Group, Rollout, Rule, Scope
+from moderator.policy.comparisons import Comparison
+from moderator.policy.model import Condition, Expression, FieldMatch, Group, Rollout, Rule, Scope
 from moderator.policy.tools.diff import Claim, diff
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, MODEL, OBJECTIVES, SIGNALS, a_set, an_event
 
