@@ -59,7 +59,7 @@ format: $(STAMP) ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix
 
 .PHONY: generate
-generate: $(STAMP) ## write the generated files: README's tables, JSON Schemas, AsyncAPI
+generate: $(STAMP) ## write the generated files: README's tables, JSON Schemas, AsyncAPI, the example policies' schema
 	@$(BIN)/python -m tests.generate
 
 .PHONY: bench-stream

@@ -1,4 +1,4 @@
-"""Every error of ours, sorted by what the stream does next.
+"""The errors of the stream, sorted by what the stream does next.
 
     ModeratorError
     ├── ConfigurationError        stop at start-up, exit 2; a human fixes it
@@ -10,8 +10,10 @@
     │   └── ScorerUnavailableError  the device failed: exit 4
     └── StoppedError              exit 4: going on would do harm
         ├── TwinError               another process owns our instance id
-        ├── DeadLetterLimitError    too many events in a row cannot be read
+        ├── DeadLetterLimitError    too large a share of the events cannot be read
         └── UndecodableBatchError   the client cannot decode what the broker holds
+
+No stream meets NoDecisionError (recorded/decision.py) and DemoFailedError (cli/demo/show.py).
 
 Texts are one line, lower case, in the user's words: what, where, what to do. Never a message's content.
 Third-party errors are translated in the adapter that meets them and travel no further.
@@ -74,3 +76,8 @@ class DeadLetterLimitError(StoppedError):
 
 class UndecodableBatchError(StoppedError):
     """The client cannot decode a batch that the broker holds."""
+
+
+def reason_of(error: OSError) -> str:
+    """Give what the system says is wrong, as part of a text of ours."""
+    return (error.strerror or "unknown reason").lower()

@@ -6,6 +6,7 @@ published decision is a `TypedDict`, built once and encoded at once.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from operator import mul
 from typing import Literal, NamedTuple, NotRequired
 
@@ -21,6 +22,8 @@ Cause = Literal["absent", "not_a_number", "not_finite", "implausible"]
 DeadLetterReason = Literal["bad_json", "bad_schema", "too_large", "no_text", "crashed_scorer"]
 IncludeContent = Literal["none", "full"]
 
+Part = Literal["when", "unless"]
+"""Where in a rule a comparison stands."""
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 """Rising order."""
 
@@ -176,7 +179,7 @@ class ConditionResult(TypedDict):
     `score` and `margin` are on the signal's human scale; a positive margin means that it holds.
     """
 
-    part: Literal["when", "unless"]
+    part: Part
     signal: str
     phrase: str
     score: float | None
@@ -334,3 +337,8 @@ class Published:
 
     committed: list[DecidedSpan]
     left: list[DecidedSpan]
+
+
+def iso_time(epoch_s: float) -> str:
+    """Give a UTC time with milliseconds, such as `2026-10-05T12:00:00.412Z`."""
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+BUILTIN = "builtin"
+"""What a user names to get the practice model in the package."""
+
 ARMORM_OBJECTIVES: tuple[str, ...] = (
     "helpsteer-helpfulness",
     "helpsteer-correctness",
@@ -45,6 +48,27 @@ def is_classifier(config: Mapping[str, object]) -> bool:
     """Tell whether a `config.json` is that of a sequence classifier, whose objectives are its labels."""
     named = config.get("architectures")
     return isinstance(named, list) and bool(named) and str(named[0]).endswith(_CLASSIFIER)
+
+
+def armorm_objectives(config: Mapping[str, object]) -> tuple[str, ...]:
+    """Name an ArmoRM's objectives in the order of its heads; where its `config.json` names none, the nineteen.
+
+    Raises:
+        ValueError: `objectives` does not give as many different names as `num_objectives` says; the text says so.
+    """
+    names = config.get("objectives")
+    count = config.get("num_objectives", len(names if isinstance(names, list) else ARMORM_OBJECTIVES))
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError("`num_objectives` must be a whole number, 1 or more")
+    if names is None and count == len(ARMORM_OBJECTIVES):
+        return ARMORM_OBJECTIVES
+    if names is None:
+        raise ValueError(f"`objectives` is missing: name the {count} objectives in their order")
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise ValueError("`objectives` must be a list of names")
+    if len(names) != count or len(set(names)) != count:
+        raise ValueError(f"`objectives` must be {count} different names, as `num_objectives` says")
+    return tuple(names)
 
 
 def label_names(config: Mapping[str, object]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Doubles of the pipeline's ports, in memory: for our tests and for those of who builds on us.
+"""Doubles of the pipeline's ports, in memory: for our tests and for those of anyone who builds on us.
 
 The contract suites hold each to the same behaviour as the real part.
 """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from prometheus_client import CollectorRegistry
 
-from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCache
+from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCache, check_address
 from moderator.errors import ConfigurationError
 from moderator.events import EncodedDecision
 from moderator.http import HttpServer, create_app
@@ -65,7 +65,7 @@ def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.E
     model is loaded: before, there is nothing to put in order and the process may end anyhow.
 
     Raises:
-        ConfigurationError: policies, model, topics or the HTTP port are wrong.
+        ConfigurationError: policies, model, topics, the HTTP port or the address of Redis are wrong.
         BrokerUnavailableError: Kafka did not answer in time.
         ScorerUnavailableError, StoppedError: it stopped itself at run time; nothing uncommitted is lost.
     """
@@ -74,7 +74,9 @@ def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.E
             "no model is named: set `MODERATOR_MODEL__PATH` or give `--model` a folder, a hub id, or `builtin` "
             "(a practice model)"
         )
-    start = _choose_policies(settings, Admission())  # loading takes long: what is wrong with any model is told first
+    # loading takes long: what is wrong with any model is told first
+    check_address(settings.redis)
+    start = _choose_policies(settings, Admission())
     clock = SystemClock()
     metrics = Metrics(CollectorRegistry())
     metrics.policy_reload_ok.set(start.refusal is None)
@@ -85,6 +87,8 @@ def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.E
         scorer = _load_scorer(settings)
         _choose_policies(settings, Admission(scorer.identity))  # and so before the warm-up
         scorer.warm_up()
+        now_s = clock.monotonic_s()
+        board.snapshot = HealthSnapshot(progressed_at_s=now_s, broker_seen_at_s=now_s, is_warm=True)
         if scorer.identity.is_practice:
             log.warning("practice_model", model=scorer.identity.name, hint="its scores are for trying things out only")
         has_begun.set()

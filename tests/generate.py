@@ -1,4 +1,7 @@
-"""Write the files that are made from the code: README's tables, JSON Schemas, AsyncAPI. `--check` only compares."""
+"""Write the files that are made from the code: README's tables, JSON Schemas, AsyncAPI, the example policies' schema.
+
+`--check` only compares.
+"""
 
 import json
 import re
@@ -13,11 +16,14 @@ from ruamel.yaml import YAML
 
 from moderator.events import SEVERITIES, DeadLetterReason, Decision, Verdict
 from moderator.observability.metrics import metrics_table
+from moderator.policy.tools.schema import policy_schema
+from moderator.policy.tools.vocabulary import read_vocabulary
 from moderator.settings import KafkaSettings, settings_table
 from moderator.stream.codec import ChatEventRecord
 
 ROOT = Path(__file__).parent.parent
 SCHEMAS = Path("moderator/stream/schemas")
+POLICIES = (Path("policies"), Path("policies/armorm"))
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -41,6 +47,7 @@ def generated_files() -> dict[Path, str]:
         SCHEMAS / "chat-event.schema.json": _json(chat_event_schema()),
         SCHEMAS / "decision.schema.json": _json(decision_schema()),
         SCHEMAS / "asyncapi.yaml": _yaml(asyncapi()),
+        **{folder / ".schema" / "policy.json": _policy_schema(folder) for folder in POLICIES},
     }
 
 
@@ -58,6 +65,10 @@ def _with_tables(readme: str) -> str:
     return readme
 
 
+def _policy_schema(folder: Path) -> str:
+    return _json(policy_schema(*read_vocabulary(ROOT / folder)))
+
+
 def _json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
@@ -72,12 +83,18 @@ def _yaml(content: Mapping[str, Any]) -> str:
 
 
 def chat_event_schema() -> dict[str, Any]:
-    one_of_three = [_given(name) for name in ("messages", "prompt", "text")]
+    one_of_three = [_given("messages"), _given("prompt", "response"), _given("text")]
     return {"$schema": DIALECT, **ChatEventRecord.model_json_schema(), "oneOf": one_of_three}
 
 
-def _given(name: str) -> dict[str, Any]:
-    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+def _given(*names: str) -> dict[str, Any]:
+    """Demand these of the names that hold content, and none of the others."""
+    nothing = {"type": "null"}
+    every = ("messages", "prompt", "response", "text")
+    return {
+        "required": list(names),
+        "properties": {name: {"not": nothing} if name in names else nothing for name in every},
+    }
 
 
 def decision_schema() -> dict[str, Any]:

@@ -107,7 +107,7 @@ class RedisLink:
             if is_over() or (refusals := self._ask(_setter(piece, ttl_s))) is None:
                 break
             written += len(piece) - len(refusals)
-            if self._is_refused(refusals):
+            if self._note_refusals(refusals):
                 break
         self._unwritten.inc(len(values) - written)
 
@@ -126,8 +126,8 @@ class RedisLink:
         self._recover()
         return reply
 
-    def _is_refused(self, refusals: list[Exception]) -> bool:
-        """Note that Redis takes no writes (it is full, or a replica) though it answers reads; logged once."""
+    def _note_refusals(self, refusals: list[Exception]) -> bool:
+        """Note whether Redis refuses writes (it is full, or a replica) though it answers reads; logged once."""
         if refusals:
             self._outages.inc()
         if refusals and not self._refuses:
@@ -159,6 +159,16 @@ def pieces(items: list[Item]) -> Iterator[list[Item]]:
     rest = iter(items)
     while piece := list(islice(rest, PIECE_KEYS)):
         yield piece
+
+
+def check_address(settings: RedisSettings) -> None:
+    """See that the client understands the address, if there is one; connects to nothing.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    if settings.url is not None:
+        _connect(settings).close()
 
 
 def _connect(settings: RedisSettings) -> Redis:

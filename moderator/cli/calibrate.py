@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from moderator.cli.progress import progress
-from moderator.cli.recorded_events import Brokers, Events, open_events, process_count
-from moderator.errors import ConfigurationError
+from moderator.cli.recorded_events import Brokers, Events, open_events
+from moderator.errors import ConfigurationError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +64,7 @@ def _path(policies: Path, name: str, *, replace: bool) -> Path:
 
 
 def _gather(events: str, bootstrap_servers: str | None, derived: "tuple[Signal, ...]") -> "Spread":
+    from moderator.local.workers import core_count
     from moderator.recorded.calibration import Gathering
     from moderator.recorded.study import count_all
 
@@ -71,7 +72,7 @@ def _gather(events: str, bootstrap_servers: str | None, derived: "tuple[Signal, 
         open_events(events, bootstrap_servers) as recorded,
         progress("calibrate", recorded.total, recorded.unit) as advance,
     ):
-        return count_all(partial(Gathering, derived), recorded.batches, processes=process_count(), advance=advance)
+        return count_all(partial(Gathering, derived), recorded.batches, processes=core_count(), advance=advance)
 
 
 def _measure_noise(path: str, spread: "Spread") -> "Noise":
@@ -108,4 +109,4 @@ def _write(path: Path, text: str) -> None:
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"cannot write `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
+        raise ConfigurationError(f"cannot write `{path}`: {reason_of(error)}") from error

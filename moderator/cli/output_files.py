@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from moderator.errors import ConfigurationError
+from moderator.errors import ConfigurationError, reason_of
 
 
 def refuse_policy_file(path: Path, *folders: Path, what: str) -> None:
@@ -28,5 +28,5 @@ def write_file(path: Path, text: str, hint: str = "") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"cannot write `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
+        raise ConfigurationError(f"cannot write `{path}`: {reason_of(error)}") from error
     sys.stderr.write(f"wrote {path}{hint}\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moderator.cli.streams import STDIN, standard_input
+from moderator.cli.streams import STDIN, open_input
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -58,24 +58,9 @@ def open_events(events: str, bootstrap_servers: str | None) -> Iterator[Recorded
     if is_range(events):
         with _open_kafka(events, bootstrap_servers) as opened:
             yield opened
-    elif events == STDIN:
-        with standard_input() as raw:
-            yield _pipe(raw, "standard input")
     else:
-        with _open_file(Path(events)) as file:
-            yield _file(Path(events), file)
-
-
-def process_count() -> int:
-    """How many processes may work at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _open_file(path: Path) -> FileIO:
-    try:
-        return FileIO(path)
-    except OSError as error:
-        raise ConfigurationError(f"cannot read `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
+        with open_input(events) as raw:
+            yield _pipe(raw, "standard input") if events == STDIN else _file(Path(events), raw)
 
 
 def _file(path: Path, file: FileIO) -> RecordedEvents:

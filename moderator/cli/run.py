@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -16,8 +16,11 @@ from moderator.cli import exit_codes
 if TYPE_CHECKING:
     from moderator.settings import Settings
 
+NoCompile = Annotated[
+    bool, typer.Option("--no-compile", help="Leave the model's layers as they are on CUDA: a quicker start.")
+]
 _GRACE_S = 15.0
-"""Beyond its drain time-out no worker has reason to live; one that a lost device holds must not hold up a new start."""
+"""How long a worker may outlive its drain time-out; one stuck on a lost device must not delay a restart."""
 
 
 def run(
@@ -32,9 +35,7 @@ def run(
         ),
     ] = None,
     *,
-    no_compile: Annotated[
-        bool, typer.Option("--no-compile", help="Leave the model's layers as they are on CUDA: a quicker start.")
-    ] = False,
+    no_compile: NoCompile = False,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Show the settings in effect, secrets masked, and end.")
     ] = False,
@@ -57,6 +58,10 @@ def run(
     configure_logging(settings.log.level)
     if devices is not None:
         raise typer.Exit(_run_workers(devices, settings, flags))
+    _run_here(settings)
+
+
+def _run_here(settings: "Settings") -> NoReturn:
     stop, has_begun = threading.Event(), threading.Event()
     drain_on_signals(stop, has_begun)
     from moderator.wiring import run_stream

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.streams import STDIN, standard_input, stderr_for_output
-from moderator.errors import ConfigurationError
+from moderator.cli.run import NoCompile
+from moderator.cli.streams import STDIN, open_input, stderr_for_output
+from moderator.errors import ConfigurationError, reason_of
+from moderator.objectives import BUILTIN
 
 if TYPE_CHECKING:
     from moderator.events import ModelIdentity
     from moderator.settings import Settings
+    from moderator.wiring import Judges
 
 
 def score(
@@ -34,32 +37,21 @@ def score(
         Path | None, typer.Option(help="Where lines that cannot be read are named, else standard error.")
     ] = None,
     *,
-    no_compile: Annotated[
-        bool, typer.Option("--no-compile", help="Leave the model's layers as they are on CUDA: a quicker start.")
-    ] = False,
+    no_compile: NoCompile = False,
 ) -> None:
     """Decide on chat events from a file or a pipe."""
     from moderator.observability.logging import configure_logging
-    from moderator.wiring import load_judges, score_lines
+    from moderator.wiring import load_judges
 
     configure_logging("warning")
     settings = _settings(
         {"model.path": model, "policies.path": policies, "model.compile": False if no_compile else None}
     )
     _refuse_overwriting(file, output, dead_letters)
-    with _open_input(file) as lines:
+    with open_input(file) as lines:
         judges = load_judges(settings)
-        # opened last: whatever is wrong before leaves an earlier result alone
-        try:
-            with (
-                _open_output(output, sys.stdout.buffer) as decisions,
-                _open_output(dead_letters, stderr_for_output()) as letters,
-            ):
-                counts = score_lines(
-                    settings, judges, lines, name=_name(file), decisions=decisions, dead_letters=letters
-                )
-        except BrokenPipeError:  # an output may be a pipe too, as stdout may
-            raise typer.Exit(128 + signal.SIGPIPE) from None
+        # the outputs are opened last: whatever is wrong before leaves an earlier result alone
+        counts = _score(settings, judges, lines, _name(file), output, dead_letters)
     raise typer.Exit(_summarise(counts, judges.scorer.identity))
 
 
@@ -70,10 +62,25 @@ def _settings(flags: dict[str, object]) -> "Settings":
 
     settings = load_settings(flags)
     if settings.model.path is None:
-        flags["model.path"] = "builtin"
+        flags["model.path"] = BUILTIN
     if "policies" not in settings.model_fields_set:
         flags["policies.path"] = default_policies()
     return load_settings(flags)
+
+
+def _score(  # noqa: PLR0917 - what the command was given
+    settings: "Settings", judges: "Judges", lines: FileIO, name: str, output: Path | None, dead_letters: Path | None
+) -> Mapping[str, int]:
+    from moderator.wiring import score_lines
+
+    try:
+        with (
+            _open_output(output, sys.stdout.buffer) as decisions,
+            _open_output(dead_letters, stderr_for_output()) as letters,
+        ):
+            return score_lines(settings, judges, lines, name=name, decisions=decisions, dead_letters=letters)
+    except BrokenPipeError:  # an output may be a pipe too, as stdout may
+        raise typer.Exit(128 + signal.SIGPIPE) from None
 
 
 def _summarise(counts: Mapping[str, int], model: "ModelIdentity") -> int:
@@ -98,15 +105,6 @@ def _refuse_overwriting(file: str, *outputs: Path | None) -> None:
         )
 
 
-def _open_input(file: str) -> FileIO:
-    if file == STDIN:
-        return standard_input()
-    try:
-        return FileIO(file)
-    except OSError as error:
-        raise ConfigurationError(f"cannot read `{file}`: {(error.strerror or 'unknown reason').lower()}") from error
-
-
 @contextmanager
 def _open_output(path: Path | None, standard: BinaryIO) -> Iterator[BinaryIO]:
     if path is None:
@@ -115,6 +113,6 @@ def _open_output(path: Path | None, standard: BinaryIO) -> Iterator[BinaryIO]:
     try:
         file = path.open("wb")
     except OSError as error:
-        raise ConfigurationError(f"cannot write `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
+        raise ConfigurationError(f"cannot write `{path}`: {reason_of(error)}") from error
     with file:
         yield file

@@ -8,7 +8,7 @@ import sys
 from io import FileIO
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from moderator.errors import ConfigurationError
+from moderator.errors import ConfigurationError, reason_of
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -65,6 +65,20 @@ def stderr_for_output() -> BinaryIO:
     is_guarded = isinstance(getattr(sys.stderr.buffer, "raw", None), _Notes)
     stream: TextIO = sys.__stderr__ if is_guarded and sys.__stderr__ else sys.stderr
     return stream.buffer
+
+
+def open_input(file: str) -> FileIO:
+    """Open a file, or standard input where `-` is named.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    if file == STDIN:
+        return standard_input()
+    try:
+        return FileIO(file)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read `{file}`: {reason_of(error)}") from error
 
 
 def standard_input() -> FileIO:

@@ -15,7 +15,7 @@ def topics() -> None:
 @app.command()
 def create(
     partitions: Annotated[
-        int, typer.Option(min=1, help="Of each topic: as many replicas of `run` can share the work.")
+        int, typer.Option(min=1, help="Partitions of each topic: at most so many replicas of `run` can share the work.")
     ] = 6,
     replication: Annotated[
         int, typer.Option(min=-1, help="Copies of each partition; -1: what the brokers have as their default.")

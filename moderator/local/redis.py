@@ -1,47 +1,28 @@
-"""A real Redis on loopback: a free port, a temporary folder, nothing kept. Never the machine's own service."""
+"""A real Redis: nothing kept, and never the machine's own service."""
 
 import shutil
 import socket
-import tempfile
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from moderator.errors import CacheUnavailableError
-from moderator.local.child import Child, await_answer, free_ports, last_lines
+from moderator.local.child import free_ports, last_lines
 from moderator.local.packages import REDIS_HINT
+from moderator.local.server import LocalServer
 
 _START_TIMEOUT_S = 10.0
-_STOP_TIMEOUT_S = 5.0
 _PING_TIMEOUT_S = 0.5
 
 
-class LocalRedis:
-    """`with LocalRedis() as redis: connect(redis.url)`. Restarts keep the port; what was stored is gone."""
+class LocalRedis(LocalServer):
+    """`with LocalRedis() as redis: connect(redis.url)`. Restarted it has forgotten what was stored."""
 
     def __init__(self) -> None:
+        super().__init__("redis")
         self.port = free_ports(1)[0]
-        self._folder = Path(tempfile.mkdtemp(prefix="moderator-redis-"))
-        self._log = self._folder / "redis.log"
-        self._child: Child | None = None
 
     @property
     def url(self) -> str:
         """Address for `MODERATOR_REDIS__URL`."""
         return f"redis://127.0.0.1:{self.port}/0"
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Start, or start again on the same port, and wait until it answers.
@@ -53,36 +34,9 @@ class LocalRedis:
         if binary is None:
             raise CacheUnavailableError(REDIS_HINT)
         address = ["--bind", "127.0.0.1", "--port", str(self.port)]
-        nothing_kept = ["--save", "", "--appendonly", "no", "--dir", str(self._folder)]
-        self._child = Child([binary, *address, *nothing_kept], log=self._log)
-        if not await_answer(self._child, self._answers, _START_TIMEOUT_S):
-            self.kill()
-            raise CacheUnavailableError(f"redis-server did not start on port {self.port}: {last_lines(self._log)}")
-
-    def stop(self) -> None:
-        """Stop in order."""
-        if self._child is not None:
-            self._child.stop(_STOP_TIMEOUT_S)
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        if self._child is not None:
-            self._child.kill()
-
-    def pause(self) -> None:
-        """Freeze it: connections stay open and nothing answers."""
-        if self._child is not None:
-            self._child.pause()
-
-    def resume(self) -> None:
-        """Thaw it."""
-        if self._child is not None:
-            self._child.resume()
-
-    def close(self) -> None:
-        """Stop and remove everything."""
-        self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        nothing_kept = ["--save", "", "--appendonly", "no", "--dir", str(self.folder)]
+        if not self._run([binary, *address, *nothing_kept], self._answers, _START_TIMEOUT_S):
+            raise CacheUnavailableError(f"redis-server did not start on port {self.port}: {last_lines(self.log)}")
 
     def _answers(self) -> bool:
         try:

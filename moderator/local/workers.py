@@ -59,6 +59,11 @@ def plan_workers(
     ]
 
 
+def core_count() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _cuda_devices() -> list[str]:
     from moderator.scoring.machine import cuda_devices  # noqa: PLC0415 - torch takes seconds, and a list needs none
 
@@ -100,5 +105,4 @@ def _variables(environ: Mapping[str, str], values: Mapping[str, object]) -> dict
 
 def _shared_cores(workers: int, environ: Mapping[str, str]) -> dict[str, str]:
     """Part the cores among CPU workers, each of which would use all of them; who has set it otherwise is obeyed."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {} if "OMP_NUM_THREADS" in environ else {"OMP_NUM_THREADS": str(max(1, cores // workers))}
+    return {} if "OMP_NUM_THREADS" in environ else {"OMP_NUM_THREADS": str(max(1, core_count() // workers))}

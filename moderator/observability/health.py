@@ -23,7 +23,6 @@ class HealthSnapshot:
     is_warm: bool = False
     has_joined: bool = False
     is_draining: bool = False
-    assigned_partitions: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,26 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         new = _Catalogue(registry)
+        self._add_outcomes(new)
+        self._add_windows(new)
+        self._add_caches(new)
+        self._add_publishing(new)
+        self._add_policies_and_model(new)
+        self.definitions = tuple(new.definitions)
 
+    def count_outcomes(self, outcomes: Collection[EncodedDecision | DeadLetter]) -> None:
+        """Count what became visible to readers: decisions, dead letters, matches and shadow flips."""
+        dead_letters = [outcome for outcome in outcomes if isinstance(outcome, DeadLetter)]
+        decisions = [outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)]
+        _add(self.dead_letters, ((letter.reason,) for letter in dead_letters))
+        _add(self.decisions, ((decision.verdict, decision.status) for decision in decisions))
+        _add(self.shadow_flips, _shadow_flips(decisions))
+        _add(self.rule_matches, _matches(decisions))
+        _add(self.scores_missing, (untold for decision in decisions for untold in decision.untold))
+        for decision in decisions:
+            self.event_seconds.observe(decision.total_ms / 1_000)
+
+    def _add_outcomes(self, new: "_Catalogue") -> None:
         self.events = new.counter("moderator_events_total", "Records polled from the events topic.")
         self.decisions = new.counter(
             "moderator_decisions_total",
@@ -45,7 +64,8 @@ class Metrics:
         )
         self.rule_matches = new.counter(
             "moderator_rule_matches_total",
-            "Decisions in which a rule matched, or flagged for want of a score: `live` is what a `budget` bounds.",
+            "Decisions in which a rule matched, or flagged because a score was missing. A rule's `budget` limits the "
+            "`live` ones.",
             rule="rule id",
             mode="`live`, `shadow` (also a live rule outside its rollout)",
         )
@@ -61,19 +81,23 @@ class Metrics:
             shadow_verdict="`allow`, `flag`",
         )
 
+    def _add_windows(self, new: "_Catalogue") -> None:
         self.windows = new.counter("moderator_windows_total", "Windows committed.")
         self.window_events = new.histogram("moderator_window_events", "Events in a window.", _EVENTS)
         self.score_seconds = new.histogram(
-            "moderator_score_seconds", "Look-ups, tokenizing and scoring of a window.", _SECONDS
+            "moderator_score_seconds", "Time to look up, tokenize and score a window.", _SECONDS
         )
         self.publish_seconds = new.histogram(
-            "moderator_publish_seconds", "From a window's decisions to its commit.", _SECONDS
+            "moderator_publish_seconds", "Time from a window's decisions to its commit.", _SECONDS
         )
-        self.event_seconds = new.histogram("moderator_event_seconds", "From an event's poll to its decision.", _SECONDS)
+        self.event_seconds = new.histogram(
+            "moderator_event_seconds", "Time from an event's poll to its decision.", _SECONDS
+        )
 
+    def _add_caches(self, new: "_Catalogue") -> None:
         self.cache_lookups = new.counter(
             "moderator_cache_lookups_total",
-            "Score look-ups. damaged, late and away count as misses for the events: they are scored.",
+            "Score look-ups. After all but a `hit` the text is scored.",
             outcome="`hit`, `miss`, `damaged`, `late` (past the deadline), `away` (Redis does not answer)",
         )
         self.cache_outages = new.counter(
@@ -88,27 +112,31 @@ class Metrics:
             "moderator_cache_up", "1 while Redis answers, 0 after a call failed.", cache="`score`, `verdict`"
         )
 
+    def _add_publishing(self, new: "_Catalogue") -> None:
         self.publish_failures = new.counter(
             "moderator_publish_failures_total",
-            "Attempts to publish that failed; each costs a producer, and the window is tried again.",
+            "Failed attempts to publish; the producer is then replaced and the window tried again.",
             failure="class of the failure",
         )
         self.doubts_settled = new.counter(
             "moderator_commit_doubts_settled_total",
-            "Partitions for which a commit without an answer was looked up.",
+            "Partitions for which the broker was asked what became of an unanswered commit.",
             outcome="`committed`, `not committed`",
         )
         self.lag_events = new.gauge(
-            "moderator_lag_events", "Events not yet committed in a partition owned.", partition="number"
+            "moderator_lag_events",
+            "Events not yet committed in a partition that this replica owns.",
+            partition="number",
         )
         self.assigned_partitions = new.gauge("moderator_assigned_partitions", "Partitions that this replica owns.")
 
+    def _add_policies_and_model(self, new: "_Catalogue") -> None:
         self.policy_snapshot = new.gauge(
             "moderator_policy_snapshot_info", "1 for the policies that decide.", snapshot="their hash"
         )
         self.rule_budget_ratio = new.gauge(
             "moderator_rule_budget_ratio",
-            "Share of the decisions that a rule should flag at most, as its `budget` says.",
+            "Largest share of the decisions that a rule should flag, as its `budget` says.",
             rule="rule id",
         )
         self.policy_reload_ok = new.gauge(
@@ -126,19 +154,6 @@ class Metrics:
             fingerprint="its hash",
             dtype="precision",
         )
-        self.definitions = tuple(new.definitions)
-
-    def count_outcomes(self, outcomes: Collection[EncodedDecision | DeadLetter]) -> None:
-        """Count what became visible to readers: decisions, dead letters, matches and shadow flips."""
-        dead_letters = [outcome for outcome in outcomes if isinstance(outcome, DeadLetter)]
-        decisions = [outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)]
-        _add(self.dead_letters, ((letter.reason,) for letter in dead_letters))
-        _add(self.decisions, ((decision.verdict, decision.status) for decision in decisions))
-        _add(self.shadow_flips, _shadow_flips(decisions))
-        _add(self.rule_matches, _matches(decisions))
-        _add(self.scores_missing, (untold for decision in decisions for untold in decision.untold))
-        for decision in decisions:
-            self.event_seconds.observe(decision.total_ms / 1_000)
 
 
 def _add(counter: Counter, labels: Iterable[tuple[str, ...]]) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from operator import mul
 
@@ -193,19 +192,15 @@ def explain(scores: Scores, objectives: Sequence[str]) -> list[Contribution]:
     return [*listed, {"objective": "others", "contribution": round(others, DECIMALS)}]
 
 
-def iso_time(epoch_s: float) -> str:
-    """Give a UTC time with milliseconds, such as `2026-10-05T12:00:00.412Z`."""
-    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 @lru_cache(maxsize=64)  # events of one poll and window share it
 def _timing(polled_at_s: float, at: Timestamps) -> Timing:
     return {
-        "queued": _milliseconds(at.scoring_started_at_s - polled_at_s),
-        "scored": _milliseconds(at.scoring_ended_at_s - at.scoring_started_at_s),
-        "total": _milliseconds(at.decided_at_s - polled_at_s),
+        "queued": milliseconds(at.scoring_started_at_s - polled_at_s),
+        "scored": milliseconds(at.scoring_ended_at_s - at.scoring_started_at_s),
+        "total": milliseconds(at.decided_at_s - polled_at_s),
     }
 
 
-def _milliseconds(seconds: float) -> float:
+def milliseconds(seconds: float) -> float:
+    """Give milliseconds with one decimal."""
     return round(seconds * 1000, 1)

@@ -8,7 +8,7 @@ from moderator.errors import ModeratorError
 from moderator.events import ChatEvent, DeadLetter, Prompt, Scores, Unscored
 from moderator.observability.logging import get_logger
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer
-from moderator.pipeline.window import Window
+from moderator.pipeline.window import Window, guessed_tokens
 
 log = get_logger(__name__)
 
@@ -32,11 +32,13 @@ class ScoredWindow:
 
     Attributes:
         scored: a dead letter for an event that no scoring survives.
+        fresh_tokens: guessed, of what was scored and not looked up.
         started_at_s, ended_at_s: monotonic seconds around rendering, look-up and scoring.
     """
 
     window: Window
     scored: list[ScoredEvent | DeadLetter]
+    fresh_tokens: int
     started_at_s: float
     ended_at_s: float
 
@@ -50,7 +52,13 @@ def score_window(window: Window, scorer: Scorer, cache: ScoreCache, clock: Clock
     started_at_s = clock.monotonic_s()
     events = [entry.event for entry in window.entries if isinstance(entry.event, ChatEvent)]
     scored = _score_apart(events, scorer, cache)
-    return ScoredWindow(window, scored, started_at_s, clock.monotonic_s())
+    fresh = {
+        event.conversation
+        for event, result in zip(events, scored, strict=True)
+        if isinstance(result, ScoredEvent) and not result.cached
+    }
+    fresh_tokens = sum(guessed_tokens(conversation, scorer.identity.max_input_tokens) for conversation in fresh)
+    return ScoredWindow(window, scored, fresh_tokens, started_at_s, clock.monotonic_s())
 
 
 def _score_apart(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreCache) -> list[ScoredEvent | DeadLetter]:

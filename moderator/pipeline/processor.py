@@ -1,8 +1,8 @@
 """The loop: poll, score, decide, publish; drain and shut down. Runs on the stream's thread.
 
 Two windows are in flight: while the scorer works on one, this thread publishes the one before it and gathers the
-next. Back-pressure is pausing the source, which still must be polled every 100 ms: a member that does not poll is
-put out of its group.
+next. Back-pressure is pausing the source and polling it all the same, every 100 ms: the client takes part in its group
+only while it is polled, and a member that does not poll is put out in the end.
 """
 
 import threading
@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from moderator.errors import StoppedError
-from moderator.events import ChatEvent, DeadLetter, DecidedSpan, EncodedDecision, PolledBatch, Record
+from moderator.events import ChatEvent, DeadLetter, DecidedSpan, EncodedDecision, PolledBatch, Record, iso_time
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
-from moderator.pipeline.decision import Decider, Timestamps, encode, iso_time
+from moderator.pipeline.decision import Decider, Timestamps, encode
 from moderator.pipeline.moderation import ScoredEvent, ScoredWindow, crashed
+from moderator.pipeline.pace import Pace
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer, Sink, Source, VerdictCache
 from moderator.pipeline.report import Report
 from moderator.pipeline.scoring_thread import ScoringThread
@@ -60,6 +61,7 @@ class Processor:
         self._stop = stop
         self._dead_letter_limit = dead_letter_limit
         self._gathering = Gathering(settings.window, scorer.identity.max_input_tokens)
+        self._pace = Pace(settings.window.max_tokens)
         self._scoring = ScoringThread(scorer, score_cache, clock)
         self._deciders: deque[Decider] = deque()  # of the windows submitted and not yet decided, in their order
         self._publishing: list[DecidedSpan] = []
@@ -85,6 +87,7 @@ class Processor:
         self._poll()
         self._feed_scorer()
         if not self._publishing and (scored := self._scoring.take(self._patience_s())):
+            self._pace.observe(scored.fresh_tokens, scored.ended_at_s - scored.started_at_s)
             self._feed_scorer()
             self._decide(scored)
         if self._publishing:
@@ -149,6 +152,7 @@ class Processor:
             return crashed("reading it", f"{record.topic}/{record.partition}/{record.offset}", error)
 
     def _feed_scorer(self) -> None:
+        self._gathering.max_tokens = self._pace.tokens
         if self._scoring.has_room and (window := self._gathering.take()):
             self._scoring.submit(window)
             self._deciders.append(self._current_decider())

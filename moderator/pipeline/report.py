@@ -9,6 +9,7 @@ from moderator.events import DeadLetter, EncodedDecision, Partition
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
+from moderator.pipeline.decision import milliseconds
 from moderator.pipeline.ports import Clock
 
 log = get_logger(__name__)
@@ -84,7 +85,8 @@ class StreamReport:
         self._metrics.score_seconds.observe(score_s)
         self._metrics.publish_seconds.observe(publish_s)
         self._metrics.count_outcomes(outcomes)
-        log.info("window_published", **tally(outcomes), score_ms=_ms(score_s), publish_ms=_ms(publish_s))
+        score_ms, publish_ms = milliseconds(score_s), milliseconds(publish_s)
+        log.info("window_published", **tally(outcomes), score_ms=score_ms, publish_ms=publish_ms)
 
     def turned(self, *, is_stuck: bool) -> None:
         """Refresh what probes and scrapes see, a few times a second."""
@@ -102,16 +104,14 @@ class StreamReport:
         log.info("draining")
 
     def _look(self) -> None:
-        assignment = self._status.assignment
         self._board.snapshot = HealthSnapshot(
             progressed_at_s=self._progressed_at_s,
             broker_seen_at_s=self._status.last_answer_s,
             is_warm=True,
             has_joined=self._board.snapshot.has_joined or self._status.is_joined,
             is_draining=self._is_draining,
-            assigned_partitions=len(assignment),
         )
-        self._metrics.assigned_partitions.set(len(assignment))
+        self._metrics.assigned_partitions.set(len(self._status.assignment))
         self._metrics.lag_events.clear()
         for partition, lag in self._status.lags.items():
             self._metrics.lag_events.labels(str(partition.number)).set(lag)
@@ -129,10 +129,6 @@ def tally(outcomes: Sequence[EncodedDecision | DeadLetter]) -> dict[str, int]:
         "unscored": sum(decision.status == "unscored" for decision in decisions),
         "cached": sum(decision.cached for decision in decisions),
     }
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)
 
 
 class CountingReport:

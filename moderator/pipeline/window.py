@@ -5,17 +5,14 @@ one commits its end and no offset tracker is needed.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import NamedTuple
 
-from moderator.events import ChatEvent, DeadLetter, Partition, Record
+from moderator.events import ChatEvent, DeadLetter, Partition, Record, Turn
 from moderator.settings import WindowSettings
 
-FULL = 1 - 1e-9
-"""The shares of a whole window's entries add up to one, but for rounding."""
 BYTES_PER_TOKEN = 4
-"""A guess that bounds a window's scoring time before anything is tokenized."""
 
 
 class Entry(NamedTuple):
@@ -52,15 +49,19 @@ class Gathering:
     """What was polled and is not yet in a window, in the order it came.
 
     Args:
-        limits: what a window may hold; one entry is always taken, however large.
+        limits: what a window may hold; the entry that reaches a limit is the last one taken.
         max_input_tokens: an event never costs more tokens than the model reads.
+
+    Attributes:
+        max_tokens: guessed tokens of a window; may be changed at any time.
     """
 
     def __init__(self, limits: WindowSettings, max_input_tokens: int) -> None:
+        self.max_tokens = limits.max_tokens
         self._limits = limits
         self._max_input_tokens = max_input_tokens
-        self._waiting: deque[tuple[Span, list[float]]] = deque()
-        self._share = 0.0
+        self._waiting: deque[tuple[Span, list[Size]]] = deque()
+        self._size = Size()
 
     def __bool__(self) -> bool:
         """Tell whether anything is waiting."""
@@ -69,47 +70,72 @@ class Gathering:
     @property
     def is_full(self) -> bool:
         """A whole window is waiting: poll no further."""
-        return self._share >= FULL
+        return self._is_whole(self._size)
 
     def add(self, span: Span) -> None:
         """Append what one poll gave of one partition; what an earlier ownership of it left here is dropped."""
         if any(old.partition == span.partition and old.epoch != span.epoch for old, _ in self._waiting):
-            kept = [(old, shares) for old, shares in self._waiting if old.partition != span.partition]
-            self._waiting = deque(kept)
-            self._share = sum(sum(shares) for _, shares in kept)
-        shares = [self._share_of(entry) for entry in span.entries]
-        self._waiting.append((span, shares))
-        self._share += sum(shares)
+            self._waiting = deque(waiting for waiting in self._waiting if waiting[0].partition != span.partition)
+        self._waiting.append((span, [self._size_of(entry) for entry in span.entries]))
+        self._size = _total(self._waiting)
 
     def take(self) -> Window | None:
         """Cut the next window off the front; None when nothing waits."""
         pieces: list[Span] = []
-        room = FULL
-        while self._waiting and room > 0:
-            span, shares = self._waiting.popleft()
-            count = sum(1 for used in accumulate(shares, initial=0.0) if used < room) if shares else 0
-            count = min(count, len(shares))
-            if count < len(shares):
-                self._waiting.appendleft((_after(span, count), shares[count:]))
+        taken = Size()
+        while self._waiting and not self._is_whole(taken):
+            span, sizes = self._waiting.popleft()
+            count = 0
+            while count < len(sizes) and not self._is_whole(taken):
+                taken = taken.plus(sizes[count])
+                count += 1
+            if count < len(sizes):
+                self._waiting.appendleft((_after(span, count), sizes[count:]))
             pieces.append(_before(span, count))
-            room -= sum(shares[:count])
-        self._share = sum(sum(shares) for _, shares in self._waiting)
+        self._size = _total(self._waiting)
         return Window(_joined(pieces)) if pieces else None
 
     def clear(self) -> None:
         """Forget everything; nothing of it was committed, so it will be polled again."""
         self._waiting.clear()
-        self._share = 0.0
+        self._size = Size()
 
-    def _share_of(self, entry: Entry) -> float:
-        """Give the part of a window that one entry fills, by its tightest limit."""
+    def _is_whole(self, size: "Size") -> bool:
         limits = self._limits
-        size_bytes = len(entry.record.value or b"")
-        tokens = 0
-        if isinstance(entry.event, ChatEvent):
-            characters = sum(len(turn.content) for turn in entry.event.conversation)
-            tokens = min(characters // BYTES_PER_TOKEN, self._max_input_tokens)
-        return max(1 / limits.max_events, size_bytes / limits.max_bytes, tokens / limits.max_tokens)
+        return size.events >= limits.max_events or size.bytes >= limits.max_bytes or size.tokens >= self.max_tokens
+
+    def _size_of(self, entry: Entry) -> "Size":
+        event = entry.event
+        tokens = guessed_tokens(event.conversation, self._max_input_tokens) if isinstance(event, ChatEvent) else 0
+        return Size(1, len(entry.record.value or b""), tokens)
+
+
+class Size(NamedTuple):
+    """Events, their records' bytes, and guessed tokens."""
+
+    events: int = 0
+    bytes: int = 0
+    tokens: int = 0
+
+    def plus(self, other: "Size") -> "Size":
+        """Give both together."""
+        return Size(self.events + other.events, self.bytes + other.bytes, self.tokens + other.tokens)
+
+
+def guessed_tokens(conversation: Iterable[Turn], most: int) -> int:
+    """Guess what the model reads of a conversation before anything is tokenized."""
+    contents = (turn.content for turn in conversation)
+    size_bytes = sum(len(text) if text.isascii() else len(text.encode(errors="replace")) for text in contents)
+    return min(size_bytes // BYTES_PER_TOKEN, most)
+
+
+def _total(waiting: Iterable[tuple[Span, list[Size]]]) -> Size:
+    events, size_bytes, tokens = 0, 0, 0
+    for _, sizes in waiting:
+        events += len(sizes)
+        size_bytes += sum(size.bytes for size in sizes)
+        tokens += sum(size.tokens for size in sizes)
+    return Size(events, size_bytes, tokens)
 
 
 def _before(span: Span, count: int) -> Span:

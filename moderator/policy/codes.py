@@ -32,7 +32,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P022": "A list, a mapping or a text is wanted here and something else was found.",
         "P023": "A number, true/false or null stands where text is wanted; quotes make it text.",
         "P024": "Conditions are nested more than 3 levels deep.",
-        "P025": "A pattern can never fit: a * may only stand at the end.",
+        "P025": "A pattern can never fit, for a * may only stand at the end; or hardly ever, for blanks at its ends.",
         "P027": "A signal without a scale takes percent phrases and missing alone: its numbers mean nothing to people.",
         "P030": "A comparison is not one of: below N, at most N, at least N, above N, in the lowest P%, "
         "in the highest P%, missing.",

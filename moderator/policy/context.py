@@ -17,8 +17,8 @@ class Context:
         calibrations: by model name, in the order written; tests take the typical scores of the first.
         policies: where each policy's name stands.
         rules: policy name -> rule name -> where it stands; rules with errors too.
-        unnamed: where a name could not be read: the policies of such rules, and None for a policy itself. What else is
-            wrong has been told, so names that are not known are then taken for those.
+        unnamed: policies with a rule whose name could not be read; None: a policy's own name could not be read. That
+            error is reported, so an unknown name is taken to be one of these and not reported again.
     """
 
     settings: Settings | None

@@ -1,12 +1,13 @@
 """Whether one rule says nothing that another does not say already; sound, so what is not told may still be so."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from moderator.events import SEVERITIES
 from moderator.policy.inclusion import scope_within, share_within, time_within
 from moderator.policy.model import Calibration, Exemption, Rule
 from moderator.policy.problems import Report
-from moderator.policy.reach import Bounded, Ranges, bound, ranges_of
+from moderator.policy.reach import Bounded, Combinations, Ranges, bound, ranges_of
 
 
 def check_covering(
@@ -16,7 +17,7 @@ def check_covering(
 
     Of percent phrases that holds beside each of the calibrations.
     """
-    beside = [*calibrations] or [None]
+    beside: list[Calibration | None] = [*calibrations] or [None]
     active = [rule for rule in rules if rule.mode != "off"]
     bounded = {rule.id: found for rule in active if (found := _bound_beside_each(rule, beside))}
     live = [rule for rule in active if rule.id in bounded and rule.mode == "live" and not _may_spare(rule, exemptions)]
@@ -46,19 +47,27 @@ def _first_to_cover(
     wider = [
         (other, found) for other, found in others if found[0].signals <= bounded[0].signals and _may_cover(other, rule)
     ]
-    ranges = [ranges_of(one) for one in bounded] if wider else []
-    for other, found in wider:
-        if all(
-            each is not None and _is_covered(each, *pair) for each, *pair in zip(ranges, bounded, found, strict=True)
-        ):
-            return other
-    return None
+    reaches = [_reach_of(one) for one in bounded] if wider else [None]
+    known = [reach for reach in reaches if reach is not None]
+    if len(known) < len(reaches):
+        return None
+    return next((other for other, found in wider if all(map(_is_covered, known, found))), None)
 
 
-def _is_covered(ranges: Ranges, one: Bounded, wider: Bounded) -> bool:
-    # where this rule matches, one that only lacks a score would give another reason
-    acts, holds = ranges.acts(one), ranges.said(one).holds
-    return not acts & ~ranges.acts(wider) and not holds & ~ranges.said(wider).holds
+class _Reach(NamedTuple):
+    ranges: Ranges
+    acts: Combinations
+    holds: Combinations
+
+
+def _reach_of(one: Bounded) -> _Reach | None:
+    ranges = ranges_of(one)
+    return None if ranges is None else _Reach(ranges, ranges.acts(one), ranges.said(one).holds)
+
+
+def _is_covered(reach: _Reach, wider: Bounded) -> bool:
+    # where a rule matches, one that only lacks a score would give another reason
+    return not reach.acts & ~reach.ranges.acts(wider) and not reach.holds & ~reach.ranges.said(wider).holds
 
 
 def _may_cover(wider: Rule, rule: Rule) -> bool:

@@ -80,6 +80,7 @@ def _check_length(block: Block, added_ms: int, until_ms: int, context: Context) 
         message = f"it ends on {iso_utc(until_ms)}, not after {iso_utc(added_ms)}, when it was added"
         context.report.error("P042", until.span, message, "exchange the two, or mend one")
     elif limit_days is not None and until_ms - added_ms > limit_days * MS_PER_DAY:
-        message = f"this is more than {limit_days} days after {iso_utc(added_ms)}, when it was added"
+        days = "1 day" if limit_days == 1 else f"{limit_days} days"
+        message = f"this is more than {days} after {iso_utc(added_ms)}, when it was added"
         latest = iso_utc(added_ms + limit_days * MS_PER_DAY)
         context.report.error("P046", until.span, message, f"write {latest} or earlier, and renew it when it ends")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from moderator.errors import PolicyError
+from moderator.errors import PolicyError, reason_of
 from moderator.policy.problems import Report, SourceFile, Span
 from moderator.policy.unseen import find_unseen
 
@@ -47,14 +47,9 @@ def read_files(folder: Path) -> dict[str, bytes | Unreadable]:
     Raises:
         PolicyError: the folder itself cannot be listed.
     """
-    try:
-        paths = {path.name: path for path in folder.iterdir() if _counts(path)}
-        paths |= {f"{CALIBRATIONS}{path.name}": path for path in _calibration_paths(folder)}
-    except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
-        raise PolicyError(
-            f"cannot read the policy folder `{folder}`: {why}; name the folder that holds settings.yaml"
-        ) from error
+    files = _list(folder, "policy folder", "name the folder that holds settings.yaml")
+    paths = {path.name: path for path in files if _counts(path)}
+    paths |= {f"{CALIBRATIONS}{path.name}": path for path in _calibration_paths(folder)}
     return {name: _read_file(name, path) for name, path in sorted(paths.items())}
 
 
@@ -95,7 +90,16 @@ def _calibration_paths(folder: Path) -> list[Path]:
     subfolder = folder / CALIBRATIONS
     if not subfolder.is_dir():
         return []
-    return [path for path in subfolder.iterdir() if path.suffix == ".json" and not path.name.startswith(".")]
+    files = _list(subfolder, "folder of calibrations", "give the right to read it")
+    return [path for path in files if path.suffix == ".json" and not path.name.startswith(".")]
+
+
+def _list(folder: Path, what: str, fix: str) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        why = reason_of(error)
+        raise PolicyError(f"cannot read the {what} `{folder}`: {why}; {fix}") from error
 
 
 def _read_file(name: str, path: Path) -> bytes | Unreadable:
@@ -106,7 +110,7 @@ def _read_file(name: str, path: Path) -> bytes | Unreadable:
         with path.open("rb") as stream:
             content = stream.read(limit_bytes + 1)
     except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
+        why = reason_of(error)
         return Unreadable(f"cannot be read: {why}", "mend or remove it")
     if len(content) > limit_bytes:
         return Unreadable(f"the file is over {limit_bytes // 1_000_000} MB", "split it into several files")

@@ -4,10 +4,8 @@ import json
 from pathlib import Path
 
 import moderator
-from moderator.errors import ConfigurationError
-from moderator.objectives import ARMORM_OBJECTIVES, is_classifier, label_names
-
-BUILTIN = "builtin"
+from moderator.errors import ConfigurationError, reason_of
+from moderator.objectives import BUILTIN, armorm_objectives, is_classifier, label_names
 
 
 def read_objectives(model: str) -> tuple[str, ...]:
@@ -20,8 +18,9 @@ def read_objectives(model: str) -> tuple[str, ...]:
     try:
         config = json.loads(path.read_bytes())
     except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
-        raise ConfigurationError(f"cannot read `{path}`: {why}; name a model folder, or `{BUILTIN}`") from error
+        raise ConfigurationError(
+            f"cannot read `{path}`: {reason_of(error)}; name a model folder, or `{BUILTIN}`"
+        ) from error
     except ValueError as error:
         raise ConfigurationError(f"`{path}` is not JSON; name a sound model folder") from error
     return _objectives(config, path)
@@ -29,21 +28,14 @@ def read_objectives(model: str) -> tuple[str, ...]:
 
 def _folder(model: str) -> Path:
     if model == BUILTIN:
-        return Path(moderator.__file__).parent / "scoring" / "builtin"
+        return Path(moderator.__file__).parent / "scoring" / BUILTIN
     return Path(model)
 
 
 def _objectives(config: object, path: Path) -> tuple[str, ...]:
     if not isinstance(config, dict):
         raise ConfigurationError(f"`{path}` is not a model's config")
-    if is_classifier(config):
-        try:
-            return label_names(config)
-        except ValueError as error:
-            raise ConfigurationError(f"`{path}`: {error}") from error
-    listed = config.get("objectives")
-    if listed is None and config.get("num_objectives", len(ARMORM_OBJECTIVES)) == len(ARMORM_OBJECTIVES):
-        return ARMORM_OBJECTIVES
-    if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
-        raise ConfigurationError(f"`{path}` must list its `objectives` by name")
-    return tuple(listed)
+    try:
+        return label_names(config) if is_classifier(config) else armorm_objectives(config)
+    except ValueError as error:
+        raise ConfigurationError(f"`{path}`: {error}") from error

@@ -64,7 +64,7 @@ def _report_no_phrase(node: Scalar, report: Report) -> None:
 
 
 def _mended(text: str) -> str | None:
-    """Undo the usual slips: capitals, spaces, a comma, a bare point, a symbol, `in the` left out."""
+    """Undo the usual slips: capitals, spaces, a comma, a bare point, a symbol, `in the` left out, a unit."""
     better = " ".join(text.lower().replace(",", ".").split()).replace(" %", "%")
     better = f"in the {better}" if better.startswith(("lowest", "highest")) else better
     for symbol, words in _SYMBOLS.items():
@@ -72,6 +72,7 @@ def _mended(text: str) -> str | None:
             better = words + better.removeprefix(symbol).strip()
             break
     better = re.sub(r"(?<![0-9])\.(?=[0-9])", "0.", better)
+    better = re.sub(r"(?<=[0-9]) [a-z]+$", "", better)
     return better if parse_phrase(better) else None
 
 

@@ -3,6 +3,8 @@
 Knows nothing of policies; every other file of this package reports through `Report`.
 """
 
+import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ _EXCERPT_CHARACTERS = 160
 _QUOTE_CHARACTERS = 60
 _COMPARED_CLOSELY = 40
 _TOLD_AT_ONCE = 100
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_WORDS_WITH_A_MEANING = frozenset({"true", "false", "null"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,12 @@ def quote(text: str) -> str:
     return f'"{printable(shown)}"'
 
 
+def in_quotes(text: str) -> str:
+    """Write text so that YAML reads it as that text: in quotes where it would be something else without."""
+    is_plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS_WITH_A_MEANING
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
+
+
 def printable(text: str) -> str:
     """Escape what would not show on a terminal, or would steer it."""
     if text.isprintable():
@@ -130,7 +140,8 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     if len(known) > _COMPARED_CLOSELY:
         pairs = _letter_pairs(name)
         known = nlargest(_COMPARED_CLOSELY, known, key=lambda option: len(pairs & _letter_pairs(option)))
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    spelt = {option.lower(): option for option in known}
+    near = [spelt[low] for low in get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)]
     if not near:
         return ""
     # Letters of other alphabets may look the same: without their names, "did you mean" would repeat what is written.

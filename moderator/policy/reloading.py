@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from moderator.errors import PolicyError
+from moderator.errors import PolicyError, reason_of
 from moderator.observability.health import HealthBoard, PolicyHealth
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
@@ -191,7 +191,7 @@ class Reloading:
             self._kept.keep(self._running.policies.snapshot, self._running.files)
         except OSError as error:
             if not self._is_keeping_hindered:
-                why = (error.strerror or "unknown reason").lower()
+                why = reason_of(error)
                 log.warning("policies_not_kept", state_dir=str(self._kept.folder), cause=why)
             self._is_keeping_hindered = True
         else:

@@ -30,6 +30,7 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 _KEYS = ("format", "if_score_missing", "if_unscored", "fields", "reasons", "exemption_limit")
 _DAYS = re.compile(r"([1-9][0-9]{0,3}) days?")
+_MOST_DAYS = 9_999
 _PRESENCES: tuple[Presence, ...] = ("always", "sometimes")
 
 
@@ -67,13 +68,15 @@ def _check_format(block: Block, report: Report) -> None:
 
 def _read_days(node: Node | None, report: Report) -> int | None:
     form = "write such as 90 days"
-    text = None if node is None else read_text(node, "exemption_limit", report, form)
-    if node is None or text is None:
+    if node is None:
         return None
+    text = read_text(node, "exemption_limit", report, form)
+    if text is None:
+        return _MOST_DAYS  # what is wrong is said; no exemption need be called too long beside it
     match = _DAYS.fullmatch(text)
     if match is None:
         report.error("P014", node.span, f"exemption_limit cannot be {quote(text)}", form)
-        return None
+        return _MOST_DAYS
     return int(match[1])
 
 

@@ -182,7 +182,10 @@ def _read_plausible(node: Node | None, scale: Scale, report: Report) -> tuple[in
         return -MAX_MICRO, MAX_MICRO
     block = read_block(node, "plausible", ("low", "high"), report)
     ends = _read_ends(block, "plausible range", report) if block else None
-    if ends is None:
+    if block is None or ends is None:
+        return None
+    if scale.low is not None and scale.high is not None and not (ends[0] <= scale.high and scale.low <= ends[1]):
+        report.error("P034", block.span, "no score on the scale is plausible", "mend the plausible range")
         return None
     least, greatest = sorted(scale.micro_of(end) for end in ends)
     return max(-MAX_MICRO, math.ceil(least)), min(MAX_MICRO, math.floor(greatest))

@@ -62,10 +62,10 @@ def explain_escape(file: SourceFile) -> Explained:
     """Say where an escape stands that is no character, which the parser does not tell."""
     places = ((number, _ESCAPE_BEYOND.search(line)) for number, line in enumerate(file.lines))
     line, column, width = next(((n, found.start(), len(found[0])) for n, found in places if found), (0, 0, 1))
-    return _at(file, line, column, "this is no character", r"the last is \U0010FFFF", width)
+    return _at(file, line, column, "this is no character", r"the last is \U0010FFFF", width=width)
 
 
-def _at(file: SourceFile, line: int, column: int, message: str, hint: str, width: int = 1) -> Explained:
+def _at(file: SourceFile, line: int, column: int, message: str, hint: str, *, width: int = 1) -> Explained:
     return Explained(Span(file, line + 1, column + 1, width), f"not valid YAML: {message}", hint)
 
 
@@ -100,8 +100,8 @@ def _no_colon(file: SourceFile, line: int) -> Explained:
     glued = _GLUED.match(text, start)
     if glued and glued["value"]:
         fix = f"write {quote(glued['name'] + ': ' + glued['value'].strip())}, with a plain colon and a space"
-        return _at(file, line, start, "a space is missing after the colon", fix, width)
-    return _at(file, line, start, "this line has no name and colon", 'write it as "name: value"', width)
+        return _at(file, line, start, "a space is missing after the colon", fix, width=width)
+    return _at(file, line, start, "this line has no name and colon", 'write it as "name: value"', width=width)
 
 
 def _unexpected_colon(file: SourceFile, line: int, column: int) -> Explained:
@@ -145,7 +145,7 @@ def _wrong_indent(file: SourceFile, line: int) -> Explained:
     start = len(text) - len(text.lstrip(" "))
     hint = "begin it exactly below the beginning of the line that it belongs with"
     width = max(1, len(text.rstrip()) - start)
-    return _at(file, line, start, "this line is indented unlike the lines around it", hint, width)
+    return _at(file, line, start, "this line is indented unlike the lines around it", hint, width=width)
 
 
 def _line_above(file: SourceFile, line: int) -> int | None:

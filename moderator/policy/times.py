@@ -8,7 +8,7 @@ from moderator.policy.event_time import CALENDAR_MS, parse_time_ms
 from moderator.policy.model import Rollout, RolloutUnit
 from moderator.policy.problems import Report, quote
 from moderator.policy.reading import read_block, read_text
-from moderator.policy.scale import parse_decimal, show
+from moderator.policy.scale import parse_decimal
 from moderator.policy.yaml_tree import Node
 
 UNITS: tuple[RolloutUnit, ...] = get_args(RolloutUnit)
@@ -72,8 +72,3 @@ def read_budget(node: Node | None, report: Report) -> Fraction | None:
         report.error("P045", value.span, f"flag_share cannot be {quote(text)}", _BUDGET_FORM)
         return None
     return percent
-
-
-def show_percent(percent: Fraction) -> str:
-    """Write a percentage as people do, such as `1.5%`."""
-    return f"{show(percent)}%"

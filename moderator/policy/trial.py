@@ -7,7 +7,7 @@ from moderator.events import ChatEvent, RuleResult, Turn
 from moderator.policy.judge import Judge, Judgement
 from moderator.policy.model import PolicyTest, Rule, TestOutcome
 from moderator.policy.policy_set import PolicySet
-from moderator.policy.problems import Problem, Report, quote
+from moderator.policy.problems import Problem, Report, in_quotes, quote
 from moderator.policy.scale import MILLION
 from moderator.policy.scopes import speaker_of
 from moderator.policy.settings_file import METADATA
@@ -115,7 +115,7 @@ def _result(test: PolicyTest, judge: Judge, policies: PolicySet) -> TestResult:
 
 
 def _example(rule: Rule, outcome: TestOutcome) -> str:
-    return f"add one with rules: {{{rule.id.partition('/')[2]}: {outcome}}}"
+    return f"add one with rules: {{{in_quotes(rule.id.partition('/')[2])}: {outcome}}}"
 
 
 def _mismatches(test: PolicyTest, judgement: Judgement, policies: PolicySet) -> Iterable[Mismatch]:

@@ -21,8 +21,8 @@ by less than zero turns the quantiles round. The file is JSON, one object:
   than 1,000 usable rewards is left out.
 - `derived`: signal of `lowest_of` or `highest_of` -> which of whose rewards it is, and that reward's q[0..1000], which
   do not follow from those of its members; empty without any. One that is another reward by now is stale.
-- `noise`: objective -> how far one text's reward may lie from its reward when scored alone, as measured when the model
-  warmed up, rounded up; null where it was not measured.
+- `noise`: objective -> how far one text's reward may lie from its reward when scored alone, as `model
+  calibrate --model` measured it, rounded up; null where it was not measured.
 
 Written with sorted keys, one list a line, so that a change can be read in review.
 """

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Literal
 
+from moderator.events import Part
 from moderator.policy import PolicySet
 from moderator.policy.model import Comparison, Condition, Rule, leaves
 from moderator.policy.percent import limit_micro
 from moderator.policy.scale import MILLION
-
-Part = Literal["when", "unless"]
 
 LOW_END: tuple[Comparison, ...] = ("below", "at most", "in the lowest")
 """They hold for scores on the low side of their limit; so do `HIGH_END` for those on the high side."""

@@ -45,10 +45,10 @@ class Curve:
 
     Attributes:
         scores: of the events that the rule applied to, in whole thousandths, rounded down.
-        when_holding, when_failing: events that the limit decides, by score: flagged just when the comparison holds,
-            or just when it fails; and of these the labelled ones. In whole millionths, moved to the next thousandth or
-            limit of either set, towards the side on which these stay exact.
-        settled: events whose verdict is flag or allow whatever the limit, and of these the labelled ones.
+        when_holding, when_failing: events decided by the limit, by score and label: flagged only if the comparison
+            holds, or only if it fails. Scores in whole millionths, moved to the next thousandth or limit of either set,
+            towards the side on which these stay exact.
+        settled: events whose verdict is flag or allow whatever the limit, by verdict and label.
         is_swept: all events were looked at, not the labelled ones alone.
     """
 

@@ -11,7 +11,7 @@ from typing import cast, get_args
 
 import orjson
 
-from moderator.errors import ConfigurationError
+from moderator.errors import ConfigurationError, reason_of
 from moderator.events import EventSummary, Verdict
 from moderator.recorded.decision import BOM
 
@@ -50,7 +50,7 @@ def read_labels(path: Path) -> Labels:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"cannot read `{path}`: {(error.strerror or 'unknown reason').lower()}") from error
+        raise ConfigurationError(f"cannot read `{path}`: {reason_of(error)}") from error
     verdicts: dict[Key, Verdict] = {}
     lines: dict[Key, int] = {}
     problems = list(_read_into(verdicts, lines, content.removeprefix(BOM).split(b"\n")))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 
-from moderator.events import Verdict
+from moderator.events import Part, Verdict
 from moderator.policy import PolicySet
 from moderator.policy.model import Comparison, Condition, Rule
 from moderator.policy.scale import MILLION
-from moderator.recorded.comparisons import LOW_END, Part, limit_before, limit_of, movable, part_of
+from moderator.recorded.comparisons import LOW_END, limit_before, limit_of, movable, part_of
 from moderator.recorded.curves import Curve, Curves
 from moderator.recorded.rates import Rate, rate
 

@@ -181,13 +181,7 @@ def _count_here(make: Callable[[], Study[C]], tasks: Iterable[tuple[int, Batch]]
 def _count_apart(make: Callable[[], Study[C]], tasks: Iterator[tuple[int, Batch]], ledger: Ledger, processes: int) -> C:
     with _workers(make, processes) as workers:
         try:
-            busy = {worker.connection: worker for worker in workers if worker.take(tasks)}
-            while busy:
-                for connection in wait(list(busy)):
-                    worker = busy[cast("Connection", connection)]
-                    ledger.note(*worker.done())
-                    if not worker.take(tasks):
-                        del busy[worker.connection]
+            _share_out(tasks, workers, ledger)
             counted = [worker.counted() for worker in workers]
         except (EOFError, BrokenPipeError) as error:
             raise StoppedError("a process that shared the work has ended: is there enough memory?") from error
@@ -195,6 +189,17 @@ def _count_apart(make: Callable[[], Study[C]], tasks: Iterator[tuple[int, Batch]
     for each in counted[1:]:
         total.merge(each)
     return total
+
+
+def _share_out(tasks: Iterator[tuple[int, Batch]], workers: "list[_Worker[C]]", ledger: Ledger) -> None:
+    """Give each worker a batch, and whoever is done the next one, until all are done."""
+    busy = {worker.connection: worker for worker in workers if worker.take(tasks)}
+    while busy:
+        for connection in wait(list(busy)):
+            worker = busy[cast("Connection", connection)]
+            ledger.note(*worker.done())
+            if not worker.take(tasks):
+                del busy[worker.connection]
 
 
 class _Worker(Generic[C]):

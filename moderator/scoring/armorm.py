@@ -7,7 +7,7 @@ overall = sum(gating * (rewards @ transform)) = sum(rewards * weights), weights 
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its customary name
@@ -17,22 +17,18 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaMod
 from moderator.errors import ConfigurationError
 from moderator.events import Turn
 from moderator.scoring import attention
-from moderator.scoring.checkpoint import Checkpoint, Location, load_weights, locate, naming, open_checkpoint
+from moderator.scoring.checkpoint import Checkpoint, Location, fill, locate, naming, open_checkpoint
 from moderator.scoring.config import ArmoRMConfig
-from moderator.scoring.device import (
-    causal_layout,
-    choose_device,
-    choose_dtype,
-    compile_layers,
-    pack_tokens,
-    prepare_device,
-)
+from moderator.scoring.device import causal_layout, choose_device, compile_layers, pack_tokens
 from moderator.scoring.framing import FRAMING, frame
 from moderator.scoring.limits import input_tokens
 from moderator.scoring.packing import Text, gather, plan_packs
 from moderator.scoring.passes import lay_out
 from moderator.scoring.rendering import Renderer, Rendering
 from moderator.scoring.rotary import check_frequencies
+
+ARMORM_HEADS: Final = ("regression_layer", "reward_transform_matrix", "gating")
+"""What of `ArmoRMModel` is computed in float32."""
 
 
 class ArmoRMOutput(NamedTuple):
@@ -158,12 +154,13 @@ class ArmoRMModel(nn.Module):
         return ArmoRMOutput(rewards, gating, weights, (rewards * weights).sum(-1))
 
 
-def build_model(config: ArmoRMConfig, where: str) -> ArmoRMModel:
+def build_model(checkpoint: Checkpoint) -> ArmoRMModel:
     """Build the network without its weights, but with rotary frequencies, which are no part of a checkpoint.
 
     Raises:
-        ConfigurationError: there can be no such network; the text names `where`, the file that describes it.
+        ConfigurationError: there can be no such network; the text names the file that describes it.
     """
+    config, where = checkpoint.config, str(checkpoint.folder / "config.json")
     try:
         with torch.device("meta"):
             model = ArmoRMModel(config)
@@ -230,7 +227,8 @@ class ArmoRM:
         location = locate(path_or_hub_id)
         checkpoint = open_checkpoint(location.folder)
         renderer = build_renderer(checkpoint, max_input_tokens)
-        model, fingerprint = _load(checkpoint, dtype, choose_device(device))
+        model = build_model(checkpoint)
+        fingerprint = fill(model, location.folder, ARMORM_HEADS, dtype, choose_device(device))
         return cls(model, renderer, checkpoint.config, location, fingerprint)
 
     def score(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> ArmoRMOutput:
@@ -286,25 +284,3 @@ class ArmoRM:
     def _no_scores(self) -> ArmoRMOutput:
         none = torch.empty(0, len(self.config.objectives))
         return ArmoRMOutput(none, none, none, torch.empty(0))
-
-
-def _load(checkpoint: Checkpoint, dtype: str | torch.dtype, device: torch.device) -> tuple[ArmoRMModel, str]:
-    model = build_model(checkpoint.config, str(checkpoint.folder / "config.json"))
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-
-    def place(name: str, tensor: torch.Tensor, stored: torch.dtype) -> torch.Tensor:
-        if name.startswith("model."):
-            return tensor.to(device, choose_dtype(dtype, stored, device), copy=True)
-        head = tensor.to(device, torch.float32, copy=True)
-        if not torch.isfinite(head).all():  # float64 may hold what float32 cannot
-            raise ConfigurationError(f"{checkpoint.folder}: `{name}` holds a number that is not finite in float32")
-        return head
-
-    prepare_device(device)
-    try:
-        loaded = load_weights(checkpoint.folder, shapes, place)
-    except torch.OutOfMemoryError as error:
-        raise ConfigurationError(f"device `{device}` has too little memory for {checkpoint.folder}") from error
-    model.load_state_dict(loaded.tensors, assign=True)
-    model.model.rotary_emb.to(device)
-    return model.requires_grad_(requires_grad=False), loaded.fingerprint

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +18,10 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
-from moderator.objectives import model_name
+from moderator.objectives import BUILTIN, model_name
 from moderator.scoring.config import ArmoRMConfig
+from moderator.scoring.device import choose_dtype, prepare_device
 from moderator.scoring.weights import INDEX, SINGLE, Weights, read_json
-
-BUILTIN: Final = "builtin"
-"""What a user names to get the checkpoint in the package."""
 
 _CONFIG: Final = "config.json"
 _TOKENIZER: Final = "tokenizer.json"
@@ -44,7 +42,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint whose words are read and whose weights are not yet.
+    """A checkpoint whose config, tokenizer and template are read and whose weights are not yet.
 
     Attributes:
         tokenizer: with its chat template.
@@ -53,14 +51,6 @@ class Checkpoint:
     folder: Path
     config: ArmoRMConfig
     tokenizer: PreTrainedTokenizerFast
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedWeights:
-    """All tensors by name, and the checkpoint's fingerprint: `sha256:` and 64 hex digits."""
-
-    tensors: dict[str, torch.Tensor]
-    fingerprint: str
 
 
 def locate(path: str | os.PathLike[str]) -> Location:
@@ -117,7 +107,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def naming(folder: Path) -> Iterator[None]:
-    """Say of what is wrong with a checkpoint's words where they lie: renderers and the tokenizer's library do not know.
+    """Put the checkpoint's folder in front of an error of its renderer or of the tokenizer's library.
 
     Raises:
         ConfigurationError: as it was raised, behind the folder; or the library could not work with the tokenizer.
@@ -161,29 +151,49 @@ def read_tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
     )
 
 
-def load_weights(
-    folder: Path, shapes: dict[str, torch.Size], place: Callable[[str, torch.Tensor, torch.dtype], torch.Tensor]
-) -> LoadedWeights:
-    """Read every tensor, hashing the files meanwhile.
+def fill(
+    network: torch.nn.Module, folder: Path, heads: tuple[str, ...], dtype: str | torch.dtype, device: torch.device
+) -> str:
+    """Read a network's weights onto the device, hashing the files meanwhile; give the checkpoint's fingerprint.
 
     Args:
-        folder: a folder that `open_checkpoint` has read.
-        shapes: what the model has, by name.
-        place: takes name, mapped tensor and the dtype that most tensors have; gives the tensor to keep.
+        network: without weights.
+        folder: of the checkpoint.
+        heads: what the names of tensors begin with that are kept in float32.
+        dtype: of all others; auto: see `choose_dtype`.
+        device: where it is to run.
+
+    Returns:
+        `sha256:` and 64 hex digits.
 
     Raises:
-        ConfigurationError: as `Weights` does.
+        ConfigurationError: a file or a key is missing, unexpected, damaged or misshapen, or the device too small.
     """
-    weights = Weights(folder, shapes)
+    weights = Weights(folder, {name: each.shape for name, each in network.state_dict().items()})
+    backbone = choose_dtype(dtype, weights.dtype, device)
+
+    def place(name: str, tensor: torch.Tensor) -> torch.Tensor:
+        if not name.startswith(heads):
+            return tensor.to(device, backbone, copy=True)
+        head = tensor.to(device, torch.float32, copy=True)
+        if not torch.isfinite(head).all():  # float64 may hold what float32 cannot
+            raise ConfigurationError(f"{folder}: `{name}` holds a number that is not finite in float32")
+        return head
+
+    prepare_device(device)
     read = _files_read(folder, weights)
-    with ThreadPoolExecutor() as pool:
-        digests = pool.map(_sha256, read)
-        tensors = {name: place(name, tensor, weights.dtype) for name, tensor in weights.read()}
-        return LoadedWeights(tensors, _fingerprint(dict(zip(read, digests, strict=True))))
+    try:
+        with ThreadPoolExecutor() as pool:
+            digests = pool.map(_sha256, read)
+            network.load_state_dict({name: place(name, tensor) for name, tensor in weights.read()}, assign=True)
+    except torch.OutOfMemoryError as error:
+        raise ConfigurationError(f"device `{device}` has too little memory for {folder}") from error
+    network.to(device).requires_grad_(requires_grad=False)
+    return _fingerprint(dict(zip(read, digests, strict=True)))
 
 
 def fingerprint(folder: Path, weights: Weights) -> str:
-    """Hash a checkpoint's files without keeping its tensors: what `load_weights` would give."""
+    """Hash a checkpoint's files without keeping its tensors: what `fill` gives."""
     read = _files_read(folder, weights)
     with ThreadPoolExecutor() as pool:
         return _fingerprint(dict(zip(read, pool.map(_sha256, read), strict=True)))
@@ -246,8 +256,8 @@ def _content(token: object) -> str | None:
 
 
 def _files_read(folder: Path, weights: Weights) -> list[Path]:
-    words = [folder / name for name in (_CONFIG, _TOKENIZER, _TOKENIZER_CONFIG, _TEMPLATE)]
-    return [file for file in words if file.is_file()] + weights.files
+    described = [folder / name for name in (_CONFIG, _TOKENIZER, _TOKENIZER_CONFIG, _TEMPLATE)]
+    return [file for file in described if file.is_file()] + weights.files
 
 
 def _sha256(file: Path) -> str:

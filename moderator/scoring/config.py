@@ -11,9 +11,11 @@ from transformers import LlamaConfig
 from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
-from moderator.objectives import ARMORM_OBJECTIVES
+from moderator.objectives import ARMORM_OBJECTIVES, armorm_objectives
 from moderator.scoring.rotary import check_kind
 
+ARCHITECTURE: Final = "LlamaForRewardModelWithGating"
+"""What a `config.json` of ArmoRM names."""
 SIZES: Final = (
     "vocab_size",
     "hidden_size",
@@ -81,7 +83,7 @@ class ArmoRMConfig:
     def to_fields(self) -> dict[str, Any]:
         """Give the JSON object that `from_fields` reads back to an equal config."""
         return {
-            "architectures": ["LlamaForRewardModelWithGating"],
+            "architectures": [ARCHITECTURE],
             "model_type": "llama",
             **{name: getattr(self.backbone, name) for name in (*SIZES, *_OPTIONS)},
             "rope_parameters": dict(self.backbone.rope_parameters or {}),
@@ -94,17 +96,10 @@ class ArmoRMConfig:
 
 
 def _objectives(fields: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    number = whole(fields, "num_objectives", where, least=1, default=len(ARMORM_OBJECTIVES))
-    names = fields.get("objectives")
-    if names is None and number == len(ARMORM_OBJECTIVES):
-        return ARMORM_OBJECTIVES
-    if names is None:
-        raise ConfigurationError(f"{where}: `objectives` is missing: name the {number} objectives in their order")
-    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise ConfigurationError(f"{where}: `objectives` must be a list of names")
-    if len(names) != number or len(set(names)) != number:
-        raise ConfigurationError(f"{where}: `objectives` must be {number} different names, as `num_objectives` says")
-    return tuple(names)
+    try:
+        return armorm_objectives(fields)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}") from error
 
 
 def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:

@@ -8,7 +8,7 @@ from moderator.errors import ConfigurationError
 from moderator.scoring.classifier_config import Scale
 from moderator.scoring.machine import present_devices
 from moderator.scoring.opening import open_model
-from moderator.scoring.throughput import EVENT_TOKENS, LARGE_PARAMETERS, Throughput, estimate, parameter_count
+from moderator.scoring.throughput import EVENT_TOKENS, Throughput, estimate, is_too_slow, parameter_count, two_digits
 
 ESTIMATE: Final = (
     "an estimate, and a ceiling: tokens a second = matrix multiplication measured just now / (2 x parameters of the "
@@ -120,17 +120,12 @@ def describe(path: str, say: Callable[[str], None]) -> Description:
 
 
 def _told(expected: Throughput, parameters: int) -> str:
-    refused = "; refused unless `MODERATOR_MODEL__FORCE_CPU=true`" if _is_refused(expected, parameters) else ""
+    refused = "; refused unless `MODERATOR_MODEL__FORCE_CPU=true`" if is_too_slow(expected.device, parameters) else ""
     return (
         f"{expected.dtype}, {_size(expected.memory_bytes)} and {_size(expected.pack_bytes)} at work: at most "
-        f"{_rounded(expected.tokens_per_s)} tokens a second, {_rounded(expected.events_per_minute)} events a minute"
+        f"{two_digits(expected.tokens_per_s)} tokens a second, {two_digits(expected.events_per_minute)} events a minute"
         f"{refused}"
     )
-
-
-def _is_refused(expected: Throughput, parameters: int) -> bool:
-    """Tell whether `run` and `score` refuse the model there."""
-    return expected.device == "cpu" and parameters > LARGE_PARAMETERS
 
 
 def _size(count_bytes: float) -> str:
@@ -139,7 +134,3 @@ def _size(count_bytes: float) -> str:
             return f"{count_bytes:.3g} {unit}"
         count_bytes /= 1000
     return f"{count_bytes:.3g} GB"
-
-
-def _rounded(number: float) -> str:
-    return f"{float(f'{number:.2g}'):,.10g}"

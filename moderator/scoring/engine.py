@@ -153,7 +153,7 @@ class Engine:
             rows = self._attempt(pack)
             if rows is not None:
                 self._budget.count_fit()
-            elif self._is_worth_halving(pack):
+            elif self._make_room(pack):
                 continue
             launched.append((pack, rows))
             start = span.stop
@@ -172,17 +172,17 @@ class Engine:
         once = self._model.forward(filled(unique, self._budget.tokens, self._identity.max_input_tokens))
         return once[to_device([at for at, text in enumerate(pack) for _ in text.reads], self._model.device)]
 
-    def _is_worth_halving(self, pack: Sequence[Text]) -> bool:
-        """Free what memory can be freed and lower the budget, unless the pass was a single text and nothing else."""
+    def _make_room(self, pack: Sequence[Text]) -> bool:
+        """Free memory and lower the budget; false where neither helps: the pass was a single text and nothing else."""
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
         tokens = sum(len(text.token_ids) for text in pack)
         taken = max(tokens, self._budget.tokens) if self._is_deterministic else tokens
-        is_worth = len(pack) > 1 or taken > tokens
-        if is_worth:
+        is_halved = len(pack) > 1 or taken > tokens
+        if is_halved:
             self._budget.halve(taken)
         log.warning("pack_out_of_memory", tokens=taken, texts=len(pack), budget_tokens=self._budget.tokens)
-        return is_worth
+        return is_halved
 
     def _read(
         self, prompts: Sequence[Prompt], pack: Sequence[Text], rows: torch.Tensor | None

@@ -32,7 +32,11 @@ def frame(conversation: Sequence[Message]) -> list[Message]:
     *context, (speaker, judged) = turns
     if speaker != "assistant":
         context = [(_EXCHANGED.get(role, role), content) for role, content in context]
-    turns = [*context, ("assistant", judged)]
+    return opened([*context, ("assistant", judged)])
+
+
+def opened(turns: list[Message]) -> list[Message]:
+    """Put `OPENER` where a reply would answer nothing."""
     at = opener_at([role for role, _ in turns])
     return turns if at is None else [*turns[:at], OPENER, *turns[at:]]
 

@@ -1,7 +1,6 @@
-"""The network of a sequence classifier: built by transformers, filled from safetensors, its head in float32."""
+"""The network of a sequence classifier: built by transformers, its head in float32."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -10,18 +9,16 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from moderator.errors import ConfigurationError
 from moderator.scoring import attention
-from moderator.scoring.checkpoint import load_weights
 from moderator.scoring.classifier_config import DECODERS, ClassifierConfig
-from moderator.scoring.device import choose_dtype, prepare_device
 from moderator.scoring.rotary import check_frequencies
 
-_HEADS: Final = {
+CLASSIFIER_HEADS: Final = {
     **dict.fromkeys(DECODERS, ("score",)),
     "bert": ("bert.pooler", "classifier"),
     "roberta": ("classifier",),
     "modernbert": ("head", "classifier"),
 }
-"""What is computed in float32, in the order in which it is called."""
+"""What is computed in float32, by `model_type`; the first is called first."""
 
 
 class _WithoutWeights(TorchFunctionMode):
@@ -35,7 +32,7 @@ class _WithoutWeights(TorchFunctionMode):
 
 
 def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
-    """Build the network without its weights.
+    """Build the network without its weights; its head takes hidden states of any dtype as float32.
 
     Raises:
         ConfigurationError: there can be no such network; the text names `where`, the file that describes it.
@@ -51,44 +48,9 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{where}: no such network can be built: {reason}") from error
     check_frequencies(network, config.head_size, where)
+    network.get_submodule(CLASSIFIER_HEADS[config.network.model_type][0]).register_forward_pre_hook(_in_float32)
     network.train(mode=False)
     return network
-
-
-def load_network(
-    folder: Path, config: ClassifierConfig, dtype: str | torch.dtype, device: torch.device
-) -> tuple[PreTrainedModel, str]:
-    """Build the network and fill it; give it and the checkpoint's fingerprint.
-
-    Args:
-        folder: of the checkpoint.
-        config: what its `config.json` says.
-        dtype: of the backbone; auto: the checkpoint's on an accelerator, float32 on CPU.
-        device: where it is to run.
-
-    Raises:
-        ConfigurationError: a file or a key is missing, unexpected, damaged or misshapen, or the device too small.
-    """
-    network = build_network(config, str(folder / "config.json"))
-    heads = _HEADS[config.network.model_type]
-    in_head = tuple(f"{head}." for head in heads)
-
-    def place(name: str, tensor: torch.Tensor, stored: torch.dtype) -> torch.Tensor:
-        if not name.startswith(in_head):
-            return tensor.to(device, choose_dtype(dtype, stored, device), copy=True)
-        head = tensor.to(device, torch.float32, copy=True)
-        if not torch.isfinite(head).all():
-            raise ConfigurationError(f"{folder}: `{name}` holds a number that is not finite in float32")
-        return head
-
-    prepare_device(device)
-    try:
-        loaded = load_weights(folder, {name: each.shape for name, each in network.state_dict().items()}, place)
-    except torch.OutOfMemoryError as error:
-        raise ConfigurationError(f"device `{device}` has too little memory for {folder}") from error
-    network.load_state_dict(loaded.tensors, assign=True)
-    network.get_submodule(heads[0]).register_forward_pre_hook(_in_float32)
-    return network.to(device).requires_grad_(requires_grad=False), loaded.fingerprint  # type: ignore[arg-type]
 
 
 def _in_float32(_: torch.nn.Module, hidden: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

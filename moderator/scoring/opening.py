@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import torch
 from transformers import PretrainedConfig
@@ -11,9 +11,10 @@ from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import is_classifier
-from moderator.scoring.armorm import ArmoRM, build_model, build_renderer
+from moderator.scoring.armorm import ARMORM_HEADS, ArmoRM, build_model, build_renderer
 from moderator.scoring.checkpoint import (
     Location,
+    fill,
     fingerprint,
     locate,
     naming,
@@ -23,16 +24,15 @@ from moderator.scoring.checkpoint import (
 )
 from moderator.scoring.classifier import Classifier
 from moderator.scoring.classifier_config import ClassifierConfig, Scale
+from moderator.scoring.config import ARCHITECTURE
 from moderator.scoring.framing import FRAMING
 from moderator.scoring.limits import input_tokens
 from moderator.scoring.message_rendering import MessageRenderer
 from moderator.scoring.model import RewardModel
-from moderator.scoring.network import build_network, load_network
+from moderator.scoring.network import CLASSIFIER_HEADS, build_network
 from moderator.scoring.template_rendering import TemplateRenderer
 from moderator.scoring.weights import Weights
 from moderator.settings import ModelSettings
-
-ARMORM: Final = "LlamaForRewardModelWithGating"
 
 Load = Callable[[ModelSettings, torch.device], RewardModel]
 """Takes how to run it, and where."""
@@ -40,7 +40,7 @@ Load = Callable[[ModelSettings, torch.device], RewardModel]
 
 @dataclass(frozen=True, slots=True)
 class OpenModel:
-    """A checkpoint whose words are read and whose weights are not yet.
+    """A checkpoint whose config, tokenizer and template are read and whose weights are not yet.
 
     Attributes:
         location: where it lies, and what people call it.
@@ -53,7 +53,7 @@ class OpenModel:
         max_input_tokens: longer conversations are truncated.
         is_causal: no token sees those after it.
         shapes: of every tensor, by name.
-        load: reads the weights; raises ConfigurationError as loading does.
+        load: reads the weights into the network that was built, so once; raises ConfigurationError as `fill` does.
     """
 
     location: Location
@@ -89,7 +89,8 @@ def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None
         max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
 
     Raises:
-        ConfigurationError: there is no such checkpoint, it is of another kind, or its words are damaged.
+        ConfigurationError: there is no such checkpoint, it is of another kind, or its config, tokenizer or template is
+            damaged.
     """
     # its own handler writes prose; ours writes JSON
     transformers_logging.disable_default_handler()
@@ -98,27 +99,28 @@ def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None
     fields = read_config(location.folder)
     if is_classifier(fields):
         return _open_classifier(location, fields, max_input_tokens)
-    named = fields.get("architectures") or [ARMORM]
-    if named != [ARMORM]:
+    named = fields.get("architectures") or [ARCHITECTURE]
+    if named != [ARCHITECTURE]:
         raise ConfigurationError(
-            f"{location.folder / 'config.json'}: `architectures` is `{_first(named)}`: neither ArmoRM (`{ARMORM}`) "
-            "nor a `…ForSequenceClassification`; name a reward or moderation model"
+            f"{location.folder / 'config.json'}: `architectures` is `{_first(named)}`: neither ArmoRM "
+            f"(`{ARCHITECTURE}`) nor a `…ForSequenceClassification`; name a reward or moderation model"
         )
-    return _open_armorm(location, path, max_input_tokens)
+    return _open_armorm(location, max_input_tokens)
 
 
-def _open_armorm(location: Location, path: str | os.PathLike[str], max_input_tokens: int | None) -> OpenModel:
+def _open_armorm(location: Location, max_input_tokens: int | None) -> OpenModel:
     checkpoint = open_checkpoint(location.folder)
     backbone = checkpoint.config.backbone
     renderer = build_renderer(checkpoint, max_input_tokens)
-    network = build_model(checkpoint.config, str(location.folder / "config.json"))
+    network = build_model(checkpoint)
 
     def load(settings: ModelSettings, device: torch.device) -> ArmoRM:
-        return ArmoRM.from_pretrained(path, dtype=settings.dtype, device=device, max_input_tokens=max_input_tokens)
+        files = fill(network, location.folder, ARMORM_HEADS, settings.dtype, device)
+        return ArmoRM(network, renderer, checkpoint.config, location, files)
 
     return OpenModel(
         location=location,
-        architecture=ARMORM,
+        architecture=ARCHITECTURE,
         backbone=backbone,
         objectives=checkpoint.config.objectives,
         scale="raw",
@@ -142,8 +144,8 @@ def _open_classifier(location: Location, fields: Mapping[str, Any], max_input_to
         renderer = (TemplateRenderer if tokenizer.chat_template else MessageRenderer)(tokenizer, limit)
 
     def load(settings: ModelSettings, device: torch.device) -> Classifier:
-        filled, files = load_network(location.folder, config, settings.dtype, device)
-        return Classifier(filled, renderer, config, name=location.name, fingerprint=files)
+        files = fill(network, location.folder, CLASSIFIER_HEADS[config.network.model_type], settings.dtype, device)
+        return Classifier(network, renderer, config, name=location.name, fingerprint=files)
 
     return OpenModel(
         location=location,

@@ -103,8 +103,8 @@ def filled(pack: Sequence[Text], rows: int, longest: int) -> list[Text]:
     """Add tokens and, behind all others, read-outs that nobody asked for, up to multiples of `rows` and `MAX_TEXTS`.
 
     A device chooses by the number of rows how it multiplies; where that never changes, no text's scores depend on
-    what shares its pack. No text that is added has more than `longest` tokens, as those of the pack: beyond its
-    positions a model may turn all texts of a pass otherwise.
+    what shares its pack. No text that is added has more than `longest` tokens, as none of the pack has: a text longer
+    than the model's positions could change the rotary frequencies of every text in the pass.
     """
     *others, last = pack
     missing_reads = -sum(len(text.reads) for text in pack) % MAX_TEXTS

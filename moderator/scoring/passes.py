@@ -15,7 +15,8 @@ class Pass(NamedTuple):
     Attributes:
         input_ids: (b, t), padded on the right.
         position_ids: (b, t), from 0 in each text; those of padding mean nothing.
-        cu_seqlens: (n + 1,) int32: 0, the end of each text; what padded ones have no use for.
+        cu_seqlens: (n + 1,) int32: 0, the end of each text as if they lay end to end, so its differences are the
+            lengths.
         max_len: tokens of the longest text, or more.
         gate_rows: (m,), where each read-out's gate is, an index into all b x t rows.
         last_rows: (m,), each read-out's last token, likewise.

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from moderator.errors import ConfigurationError
 from moderator.events import Turn
 from moderator.scoring.content import ContentEncoder, readable
-from moderator.scoring.framing import FRAMING, OPENER, Message, frame, opener_at
+from moderator.scoring.framing import FRAMING, OPENER, Message, frame, opened
 from moderator.scoring.limits import refuse_no_room
 from moderator.scoring.rendering import Rendering
 from moderator.scoring.truncation import first_turn
@@ -66,7 +66,7 @@ class TemplateRenderer:
         """Frame and render each conversation, in the order given; what is too long loses its oldest turns first."""
         framed = [frame(conversation) for conversation in conversations]
         # no turn is shorter than a token
-        newest = [_opened([(role, readable(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
+        newest = [opened([(role, readable(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
         return [
             Rendering(tuple(ids), 0, truncated=False) if len(ids) <= self.max_tokens >= len(whole) else self._cut(turns)
             for whole, turns, ids in zip(framed, newest, self._tokenize(newest), strict=True)
@@ -133,7 +133,7 @@ class TemplateRenderer:
         lengths = [length + header for length in contents]
         # beyond the last turn where that alone is too long
         first = min(first_turn(lengths, offset=0, anchor=len(turns) - 1, room=self.max_tokens), len(turns) - 1)
-        while self._length(kept := _opened(turns[first:])) > self.max_tokens and first < len(turns) - 1:
+        while self._length(kept := opened(turns[first:])) > self.max_tokens and first < len(turns) - 1:
             first += 1
         room = contents[-1]
         while (excess := self._length(kept) - self.max_tokens) > 0:
@@ -164,12 +164,6 @@ class TemplateRenderer:
             if next(self._tokenize([probe])) != wanted:
                 raise ConfigurationError("the chat template cannot be followed token by token with this tokenizer")
         refuse_no_room(self.max_tokens, around=self._length([OPENER, ("assistant", "")]))
-
-
-def _opened(turns: list[Message]) -> list[Message]:
-    """Put the opener where a reply would answer nothing."""
-    at = opener_at([role for role, _ in turns])
-    return turns if at is None else [*turns[:at], OPENER, *turns[at:]]
 
 
 def _alternating(turns: list[Message]) -> list[Message]:

@@ -92,6 +92,11 @@ def _numbers_per_token(model: OpenModel) -> int:
     return int(3 * model.backbone.intermediate_size + 4 * model.backbone.hidden_size)
 
 
+def is_too_slow(device: str, parameters: int) -> bool:
+    """Tell whether a device is a CPU, and the model too large for one."""
+    return device == "cpu" and parameters > LARGE_PARAMETERS
+
+
 def refuse_slow(model: OpenModel, device: torch.device, wanted: str, stored: torch.dtype) -> None:
     """Refuse to score on a CPU with more than a billion parameters.
 
@@ -99,15 +104,16 @@ def refuse_slow(model: OpenModel, device: torch.device, wanted: str, stored: tor
         ConfigurationError: it would take seconds for each event; the text says how many a minute, and what to do.
     """
     parameters = parameter_count(model)
-    if device.type != "cpu" or parameters <= LARGE_PARAMETERS:
+    if not is_too_slow(device.type, parameters):
         return
     expected = estimate(model, device, wanted, stored)
     raise ConfigurationError(
         f"model `{model.location.name}` has {parameters / 1e9:.1f} billion parameters: on this CPU at most about "
-        f"{_two_digits(expected.events_per_minute)} events a minute (estimated, {EVENT_TOKENS} tokens each); use a GPU "
+        f"{two_digits(expected.events_per_minute)} events a minute (estimated, {EVENT_TOKENS} tokens each); use a GPU "
         "or a smaller model, or set `MODERATOR_MODEL__FORCE_CPU=true`"
     )
 
 
-def _two_digits(number: float) -> str:
-    return f"{float(f'{number:.2g}'):g}" if math.isfinite(number) else "?"
+def two_digits(number: float) -> str:
+    """Write an estimate, such as `1,200`."""
+    return f"{float(f'{number:.2g}'):,.10g}" if math.isfinite(number) else "?"

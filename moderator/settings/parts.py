@@ -27,9 +27,11 @@ class KafkaSettings(_Part):
     """Brokers, topics, delivery and credentials."""
 
     bootstrap_servers: str = Field(
-        "localhost:9092", min_length=1, description="Brokers to start from, comma-separated."
+        "localhost:9092", min_length=1, description="Brokers to connect to first, comma-separated."
     )
-    group_id: str = Field("moderator", min_length=1, description="Consumer group; replicas that share work share it.")
+    group_id: str = Field(
+        "moderator", min_length=1, description="Consumer group; replicas with the same one share the work."
+    )
     events_topic: str = Field("chat.events", min_length=1, description="Chat events to judge.")
     flag_topic: str = Field("moderation.flag", min_length=1, description="Decisions whose verdict is flag.")
     allow_topic: str = Field("moderation.allow", min_length=1, description="Decisions whose verdict is allow.")
@@ -38,24 +40,26 @@ class KafkaSettings(_Part):
     )
     delivery: Literal["exactly_once", "at_least_once"] = Field(
         "exactly_once",
-        description="One transaction per window, or flush then commit (duplicates possible, losses never).",
+        description="`exactly_once`: one transaction per window. `at_least_once`: flush, then commit; duplicates are "
+        "possible, losses are not.",
     )
     start_at: Literal["earliest", "latest"] = Field(
         "earliest",
-        description="Where a group begins that has committed nothing yet: at the oldest event, or at the end.",
+        description="Where a group begins that has committed nothing yet: `earliest`, the oldest event, or `latest`, "
+        "the end.",
     )
     instance_id: str | None = Field(
         None,
         min_length=1,
-        description="Stable name of this replica (StatefulSet, systemd): a restart takes over as soon as it is up. "
-        "Unset: random, the group notices a crash after 10 s.",
+        description="Stable name of this replica, as a StatefulSet or systemd can give: after a crash it takes over "
+        "again as soon as it is up. Unset: a random name, and the group notices the crash after 10 s.",
     )
     start_timeout_s: float = Field(60.0, gt=0, description="How long to wait for Kafka at start before exit 3.")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How to talk to the brokers."
+        "PLAINTEXT", description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        None, description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`, with a SASL protocol, user and password."
+        None, description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`; needs a SASL protocol, a user and a password."
     )
     sasl_username: str | None = Field(None, description="SASL user.")
     sasl_password: SecretStr | None = Field(None, description="SASL password.")
@@ -94,6 +98,11 @@ class KafkaSettings(_Part):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism")
         if self.sasl_mechanism and (self.sasl_username is None or self.sasl_password is None):
             raise ValueError(f"sasl_mechanism {self.sasl_mechanism} needs sasl_username and sasl_password")
+        given = [
+            name for name in ("sasl_mechanism", "sasl_username", "sasl_password") if getattr(self, name) is not None
+        ]
+        if given and not self.security_protocol.startswith("SASL"):
+            raise ValueError(f"{given[0]} needs a security_protocol of SASL_SSL or SASL_PLAINTEXT")
         return self
 
 
@@ -104,7 +113,7 @@ class RedisSettings(_Part):
         None, description="redis:// or rediss:// address; unset: scores are cached in memory, verdicts nowhere."
     )
     # five deadlines, a write's, hold up polling, and a member that does not poll for 120 s is put out of its group
-    deadline_ms: int = Field(100, gt=0, le=10_000, description="A look-up that takes longer is a miss.")
+    deadline_ms: int = Field(100, gt=0, le=10_000, description="A look-up that takes longer counts as a miss.")
     score_ttl_s: int = Field(7 * 86_400, gt=0, le=_TEN_YEARS_S, description="How long a score is kept.")
     verdict_ttl_s: int = Field(
         86_400, gt=0, le=_TEN_YEARS_S, description="How long a verdict can be asked for by event id."
@@ -122,9 +131,9 @@ class ModelSettings(_Part):
     """The reward model."""
 
     path: str | None = Field(
-        None, min_length=1, description="A folder, a hub id, or `builtin` (a practice model); `run` wants one named."
+        None, min_length=1, description="A folder, a hub id, or `builtin` (a practice model); `run` needs one."
     )
-    device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
+    device: str = Field("auto", description="`cpu`, `cuda`, `cuda:1`, `mps`, or `auto`: CUDA, else MPS, else CPU.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="The backbone's precision; auto: the checkpoint's where the device is fast in it (accelerators, "
@@ -148,8 +157,8 @@ class ModelSettings(_Part):
     )
     deterministic: bool = Field(
         False,
-        description="Pad every pack to the same number of rows and share no prefixes: an event's score then does not "
-        "depend on what is scored with it, down to the last bit, but for times of short memory; costs throughput.",
+        description="An event's score is then the same to the last bit whatever is scored beside it, except while "
+        "memory is short. Pads every pack to one size, shares no prefixes, and costs throughput.",
     )
     force_cpu: bool = Field(
         False, description="Score on a CPU even with more than a billion parameters, at seconds for each event."
@@ -161,28 +170,30 @@ class PoliciesSettings(_Part):
 
     path: Path = Field(
         Path("policies"),
-        description="Folder with settings.yaml, signals.yaml and the policies; edits are taken up live.",
+        description="Folder with settings.yaml, signals.yaml and the policies; edits take effect without a restart.",
     )
     state_dir: Path | None = Field(
         None,
-        description="Folder where accepted policies are kept by snapshot; `run` starts on the last good ones where it "
-        "would end with 2 for wrong policies. Replicas of one group may share it. Unset: nothing is kept.",
+        description="Folder for accepted policies, by snapshot. Where the policies are wrong at start, `run` starts "
+        "with the last accepted ones instead of exit 2. Replicas of one group may share it. Unset: nothing is kept.",
     )
     max_stale_s: float | None = Field(
         None,
         gt=0,
-        description="Not ready once the policy folder has differed from the policies that decide for so long; unset: "
-        "ready all the same.",
+        description="`/readyz` fails once the folder has differed from the policies in effect for so long; unset: "
+        "never.",
     )
 
 
 class WindowSettings(_Part):
     """How much is scored and published together; two windows are in flight."""
 
-    max_events: int = Field(4_000, gt=0, description="Events in a window.")
-    max_bytes: int = Field(16 * 2**20, gt=0, description="Record bytes in a window: bounds memory.")
+    max_events: int = Field(4_000, gt=0, description="Most events in a window.")
+    max_bytes: int = Field(16 * 2**20, gt=0, description="Most record bytes in a window: bounds memory.")
     max_tokens: int = Field(
-        262_144, gt=0, description="Tokens in a window, guessed at 4 bytes each: bounds how long a window is scored."
+        262_144,
+        gt=0,
+        description="Tokens in a window, guessed at 4 bytes each; fewer where scoring them takes more than 5 s.",
     )
 
 
@@ -204,14 +215,14 @@ class HttpSettings(_Part):
 class LogSettings(_Part):
     """Logs: JSON lines on stderr."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is written.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is written.")
 
 
 class Settings(BaseSettings):
     """All settings of `moderator run`; reads nothing by itself, `load_settings` gives it what was set."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, env_prefix="MODERATOR_", env_nested_delimiter="__"
+        frozen=True, extra="forbid", allow_inf_nan=False, env_prefix=PREFIX, env_nested_delimiter=NESTING
     )
 
     kafka: KafkaSettings = KafkaSettings()
@@ -230,7 +241,8 @@ class Settings(BaseSettings):
         30.0,
         gt=0,
         le=_DAY_S,
-        description="How long to finish the windows in flight after SIGTERM; the rest is left to the next owner.",
+        description="How long a replica may take after SIGTERM to publish the windows in flight; the rest is left to "
+        "the next owner.",
     )
 
     @classmethod

@@ -37,7 +37,7 @@ class AtLeastOnce:
             TwinError: another process uses our instance id.
             StoppedError: it can never succeed.
         """
-        if self._membership.settled() is None:
+        if self._patience.is_resting or self._membership.settled() is None:
             return Published(committed=[], left=spans)
         spans = self._membership.owned(spans)
         if not spans:

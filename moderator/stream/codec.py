@@ -199,9 +199,9 @@ def _has_content(body: dict[str, Any]) -> bool:
 
 def _envelope_content(body: dict[str, Any]) -> dict[str, Any]:
     data = body.get("data")
-    if data is None:
+    if data is None and "data_base64" in body:
         try:
-            data = _loads_exactly(base64.b64decode(body.get("data_base64") or "", validate=True))
+            data = _loads_exactly(base64.b64decode(body["data_base64"] or "", validate=True))
         except (binascii.Error, TypeError, ValueError) as error:
             raise InvalidEventError("bad_schema", "`data_base64` of the CloudEvent is not base64") from error
     if not isinstance(data, dict):
@@ -218,13 +218,32 @@ def _binary_attributes(record: Record) -> dict[str, str]:
 _FIELDS = frozenset(
     name for model in (ChatEventRecord, ChatMessage, ContentPart) for name in model.model_fields
 )  # only our own names may stand in an error
+_A_NAME = "text or a whole number"
+_WANTED = {
+    **dict.fromkeys(("id", "conversation_id", "tenant", "channel", "user"), _A_NAME),
+    **dict.fromkeys(("prompt", "response", "text", "locale", "role", "type"), "text"),
+    "time": "text or a number",
+    "messages": "a list of objects",
+    "content": "text or a list of parts",
+    "metadata": "an object",
+}
+_TOLD = {
+    "missing": "is missing",
+    "too_short": "is empty",
+    "string_too_long": f"more than {MAX_NAME_CHARACTERS} characters",
+}
 
 
 def _describe(error: ValidationError) -> str:
     """Say where and what in one line, quoting nothing that was sent."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in _FIELDS)
-    return f"`{place}`: {first['msg'].lower()}"
+    steps = [part for part in first["loc"] if isinstance(part, int) or part in _FIELDS]
+    field = next((part for part in reversed(steps) if isinstance(part, str)), "")
+    if first["type"] == "model_type":
+        return f"`{'.'.join(map(str, steps))}`: should be an object"
+    wanted = _WANTED.get(field) if first["type"].endswith("_type") else None
+    told = f"should be {wanted}" if wanted else _TOLD.get(first["type"], first["msg"].lower())
+    return f"`{'.'.join(map(str, steps))}`: {told}"
 
 
 def _to_chat_event(event: ChatEventRecord, record: Record) -> ChatEvent:

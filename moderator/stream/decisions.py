@@ -11,14 +11,13 @@ from kafka.errors import KafkaError
 from moderator.errors import BrokerUnavailableError, ConfigurationError, StoppedError, UndecodableBatchError
 from moderator.events import Record
 from moderator.settings import KafkaSettings
-from moderator.stream.connection import client_settings, require_reachable
+from moderator.stream.connection import client_settings, record_of, require_reachable
 from moderator.stream.decision_range import DecisionRange, OffsetSpans
 from moderator.stream.undecodable import UNDECODABLE
 
 _ANSWER_MS = 10_000
 _POLL_MS = 500
 _PATIENCE_S = 60.0
-_NO_TIMESTAMP = -1
 
 Ends = dict[TopicPartition, tuple[int, int]]
 
@@ -100,7 +99,7 @@ class KafkaDecisions:
         except KafkaError as error:
             raise StoppedError(f"Kafka at `{self._servers}` refuses: `{error}`") from error
         return [
-            _record(partition, each)
+            record_of(each)
             for partition, records in polled.items()
             for each in records
             if each.offset < left.get(partition, 0)
@@ -160,10 +159,3 @@ def _at(reader: KafkaConsumer, time_ms: int, lasts: Mapping[TopicPartition, int]
 
 def _given(offset: int | None, otherwise: int) -> int:
     return otherwise if offset is None else offset
-
-
-def _record(partition: TopicPartition, polled: Any) -> Record:
-    timestamp_ms = polled.timestamp if polled.timestamp != _NO_TIMESTAMP else None
-    return Record(
-        partition.topic, partition.partition, polled.offset, timestamp_ms, polled.key, polled.value, polled.headers
-    )

@@ -24,7 +24,7 @@ from moderator.observability.metrics import Metrics
 from moderator.stream.commit import DEADLINE_S, Send, deliver, next_offsets, stop_if_hopeless, twin
 from moderator.stream.membership import Membership
 from moderator.stream.patience import Patience
-from moderator.stream.producers import Producers, closes
+from moderator.stream.producers import Producers, try_to_close
 
 log = get_logger(__name__)
 
@@ -40,7 +40,8 @@ class ExactlyOnce:
         patience: bounds failing.
         metrics: where settled doubts are counted.
         deadline_s: for each step of an attempt.
-        confirm_s: how long to listen for the group before a new start, when another may have taken our id; 0: none can.
+        confirm_s: after being fenced, wait so long for an answered heartbeat before a new producer starts; 0: the id is
+            random, nobody else can have it.
     """
 
     def __init__(
@@ -84,13 +85,15 @@ class ExactlyOnce:
             TwinError: another process uses our transactional id or instance id.
             StoppedError: it can never succeed.
         """
+        if self._patience.is_resting:
+            return Published(committed=[], left=spans)
         group = self._membership.settled()  # INVARIANT: taken before the look at what we own
         if group is None:
             return Published(committed=[], left=spans)
         spans = self._membership.owned(spans)
         if not spans:
             return Published(committed=[], left=[])
-        if not self._is_confirmed(spans):
+        if not self._await_confirmation(spans):
             return Published(committed=[], left=spans)
         try:
             producer = self._producers.get()
@@ -112,7 +115,7 @@ class ExactlyOnce:
         try:
             producer.init_transactions()  # ends the transaction of whoever had the id before
         except BaseException:
-            closes(producer)
+            try_to_close(producer)
             raise
         return producer
 
@@ -169,7 +172,12 @@ class ExactlyOnce:
                 self._confirm_until_s = time.monotonic() + self._confirm_s
         self._patience.strain(error)
 
-    def _is_confirmed(self, spans: list[DecidedSpan]) -> bool:
+    def _await_confirmation(self, spans: list[DecidedSpan]) -> bool:
+        """Hear that the group still has us, after a fencing that may have been a replacement's; false: not yet.
+
+        Raises:
+            TwinError: the broker answers, and yet the group does not hear us.
+        """
         if not self._confirm_until_s:
             return True
         if time.monotonic() < self._confirm_until_s:

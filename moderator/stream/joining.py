@@ -80,7 +80,7 @@ def _commit(
     producer = {**client, **producer_settings(max(limits_bytes.values()), min(limits_bytes.values()))}
     patience = Patience(membership, metrics)
     if settings.delivery == "at_least_once":
-        return AtLeastOnce(membership, lambda: KafkaProducer(**producer), send, patience=patience)
+        return AtLeastOnce(membership, lambda: _producer(client, producer), send, patience=patience)
     transactional = {
         **producer,
         "transactional_id": transactional_id(settings),
@@ -88,7 +88,7 @@ def _commit(
     }
     commit = ExactlyOnce(
         membership,
-        lambda: KafkaProducer(**transactional),
+        lambda: _producer(client, transactional),
         send,
         transaction_timeout_s=TRANSACTION_TIMEOUT_MS / 1_000,
         patience=patience,
@@ -115,6 +115,11 @@ def _member(settings: KafkaSettings, client: Mapping[str, Any]) -> KafkaConsumer
     assignors = [CooperativeStickyAssignor]
     require_reachable(client)
     return KafkaConsumer(**client, **consumer_settings(settings), partition_assignment_strategy=assignors)
+
+
+def _producer(client: Mapping[str, Any], settings: Mapping[str, Any]) -> KafkaProducer:
+    require_reachable(client)
+    return KafkaProducer(**settings)
 
 
 def _reader(client: Mapping[str, Any], group_id: str | None = None) -> KafkaConsumer:

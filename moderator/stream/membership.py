@@ -16,6 +16,7 @@ from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from moderator.events import DecidedSpan, Partition
 from moderator.observability.logging import get_logger
+from moderator.stream.connection import free_broken_connections
 from moderator.stream.lag import InFlight
 
 log = get_logger(__name__)
@@ -135,6 +136,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self._looked_at_s = now_s
         if self.answers:
             self.last_answer_s = now_s
+        else:
+            free_broken_connections()
         self._lags = self._count_lags()
 
     @property

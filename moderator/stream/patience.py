@@ -3,12 +3,16 @@
 import time
 from collections.abc import Callable
 
+from kafka.errors import KafkaConnectionError
+
 from moderator.errors import StoppedError
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.stream.membership import Membership
 
 log = get_logger(__name__)
+
+_REST_S = 1.0
 
 
 class Patience:
@@ -26,6 +30,12 @@ class Patience:
         self._limit_s = limit_s
         self._monotonic_s = monotonic_s
         self._failing_since_s: float | None = None
+        self._rests_until_s = -float("inf")
+
+    @property
+    def is_resting(self) -> bool:
+        """No broker took a connection a moment ago: trying again at once would only fill the log."""
+        return self._monotonic_s() < self._rests_until_s
 
     def reward(self) -> None:
         """Something was published."""
@@ -42,6 +52,8 @@ class Patience:
         is_away = not self._membership.answers
         if is_away or self._failing_since_s is None:
             self._failing_since_s = now_s
+        if is_away or isinstance(error, KafkaConnectionError):
+            self._rests_until_s = now_s + _REST_S
         log.warning("publish_failed", error=type(error).__name__, cause=str(error), broker_is_away=is_away)
         if now_s - self._failing_since_s > self._limit_s:
             raise StoppedError(

@@ -7,6 +7,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from moderator.errors import StoppedError
+from moderator.stream.connection import free_broken_connections
 
 
 class Producers:
@@ -31,7 +32,8 @@ class Producers:
             StoppedError: too many would not close.
         """
         if self._current is None:
-            self._left = [old for old in self._left if not closes(old)]
+            self._left = [old for old in self._left if not try_to_close(old)]
+            free_broken_connections()
             if len(self._left) >= self._left_limit:
                 raise StoppedError(f"{len(self._left)} producers hang and cannot be closed: start `moderator` again")
             self._current = self._build()
@@ -47,11 +49,11 @@ class Producers:
         """Close what can be closed."""
         self.drop()
         for old in self._left:
-            closes(old)
+            try_to_close(old)
 
 
-def closes(producer: KafkaProducer) -> bool:
-    """Try to close; false while records are in flight, which expire by themselves."""
+def try_to_close(producer: KafkaProducer) -> bool:
+    """Close it; false while records are in flight, which expire by themselves."""
     with contextlib.suppress(KafkaError):
         producer.close(0)
         return True

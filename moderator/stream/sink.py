@@ -1,12 +1,12 @@
 """Publishes decisions and dead letters to Kafka, together with the consumed offsets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from kafka import KafkaProducer
+from kafka.errors import KafkaTimeoutError
 
-from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Published, Record
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Published, Record, iso_time
 from moderator.settings import KafkaSettings
 from moderator.stream.commit import Commit
 from moderator.stream.dead_letters import Headers, dead_letter_record, size_bytes
@@ -70,7 +70,7 @@ class OutcomeSender:
             KafkaError: a topic is not to be had, or the client refuses a record.
         """
         topics = {*self._topics.values(), self._dead_letter_topic}
-        self._partitioner.counts = {topic: len(producer.partitions_for(topic)) for topic in topics}
+        self._partitioner.counts = {topic: _partition_count(producer, topic) for topic in topics}
         return [self._send(producer, record, outcome) for span in spans for record, outcome in span.outcomes]
 
     def refuse(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
@@ -94,8 +94,8 @@ class OutcomeSender:
 
     def _send_dead_letter(self, producer: KafkaProducer, record: Record, letter: DeadLetter) -> Any:
         topic = self._dead_letter_topic
-        at = datetime.fromtimestamp(self._now_s(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        key, value, headers = dead_letter_record(record, letter, at, self._limits_bytes[topic])
+        at, limit_bytes = iso_time(self._now_s()), self._limits_bytes[topic]
+        key, value, headers = dead_letter_record(record, letter, at, limit_bytes)
         partition = self._partitioner.partition(topic, key, record.partition)
         return producer.send(topic, value, key, headers, partition)
 
@@ -107,11 +107,20 @@ class OutcomeSender:
             ("ce_subject", decision.event_id.encode()),
             ("verdict", decision.verdict.encode()),
         ]
-        if decision.severity and decision.verdict == "flag":
+        if decision.severity:
             headers.append(("severity", decision.severity.encode()))
         if record.headers and (traceparent := _traceparent(record)):
             headers.append((_TRACEPARENT, traceparent))
         return headers
+
+
+def _partition_count(producer: KafkaProducer, topic: str) -> int:
+    try:
+        return len(producer.partitions_for(topic))
+    except KafkaTimeoutError as error:  # which names no topic, and is what a topic that is gone looks like
+        raise KafkaTimeoutError(
+            f"no partitions of topic `{topic}`: {error}; where it was deleted, `moderator topics create` makes it anew"
+        ) from error
 
 
 def _traceparent(record: Record) -> bytes | None:

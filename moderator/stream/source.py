@@ -7,16 +7,16 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import FencedInstanceIdError, KafkaError
 
-from moderator.errors import StoppedError, TwinError, UndecodableBatchError
-from moderator.events import Partition, PolledBatch, Record
+from moderator.errors import StoppedError, UndecodableBatchError
+from moderator.events import Partition, PolledBatch
 from moderator.observability.logging import get_logger
-from moderator.stream.connection import POLL_LEAST_MS, UNSETTLED_POLL_LEAST_MS
+from moderator.stream.commit import twin
+from moderator.stream.connection import POLL_LEAST_MS, UNSETTLED_POLL_LEAST_MS, record_of
 from moderator.stream.membership import Membership
 from moderator.stream.undecodable import UNDECODABLE, find_undecodable, skip_command
 
 log = get_logger(__name__)
 
-_NO_TIMESTAMP = -1
 _REFUSALS_FORGOTTEN_S = 60.0
 _RETRY_S = 1.0
 
@@ -115,22 +115,10 @@ class KafkaSource:
         return POLL_LEAST_MS if self.is_joined else UNSETTLED_POLL_LEAST_MS
 
     def _batch(self, partition: TopicPartition, polled: list[Any]) -> PolledBatch:
-        topic, number = partition
-        records = [
-            Record(
-                topic,
-                number,
-                each.offset,
-                each.timestamp if each.timestamp != _NO_TIMESTAMP else None,
-                each.key,
-                each.value,
-                each.headers,
-            )
-            for each in polled
-        ]
+        records = [record_of(each) for each in polled]
         # The client hands out no partition anew while it hands out records, so this is the epoch of the poll.
         epoch = self._membership.epoch(partition)
-        batch = PolledBatch(Partition(topic, number), epoch, records, records[-1].offset + 1)
+        batch = PolledBatch(Partition(*partition), epoch, records, records[-1].offset + 1)
         self._membership.in_flight.polled(batch)
         return batch
 
@@ -141,7 +129,7 @@ class KafkaSource:
         except KafkaError:
             found = None
         if found is None:
-            # this consumer would now loop for ever inside its poll
+            # seeking back is no way out: this consumer would loop for ever inside its poll
             self._rejoin(error)
             return
         topic, number = found.partition
@@ -153,7 +141,7 @@ class KafkaSource:
     def _rejoin(self, error: Exception) -> None:
         log.warning("consumer_replaced", error=type(error).__name__, cause=str(error))
         if isinstance(error, FencedInstanceIdError):
-            raise TwinError("another process uses our instance id `MODERATOR_KAFKA__INSTANCE_ID`") from error
+            raise twin() from error
         if self._refusals >= self._refusals_limit:
             raise StoppedError(f"the consumer group refuses us: `{error}`") from error
         try:

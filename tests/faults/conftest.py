@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from moderator.local.kafka import LocalKafka
 from moderator.settings import KafkaSettings
 from tests.faults.kafka_proxy import KafkaProxy
 from tests.kafka_stream import some_topics
+from tests.two_door_kafka import TwoDoorKafka
 
 
 class Behind(NamedTuple):
     """A broker that clients reach through the proxy, and tests directly."""
 
-    broker: LocalKafka
+    broker: TwoDoorKafka
     proxy: KafkaProxy
 
     def some_topics(self, **fields: Any) -> tuple[KafkaSettings, KafkaSettings]:
@@ -26,7 +26,7 @@ class Behind(NamedTuple):
 
 @contextmanager
 def behind_a_proxy() -> Iterator[Behind]:
-    with KafkaProxy() as proxy, LocalKafka(second_protocol="PLAINTEXT", second_advertised=proxy.address) as broker:
+    with KafkaProxy() as proxy, TwoDoorKafka("PLAINTEXT", advertised=proxy.address) as broker:
         proxy.upstream_port = int(broker.second_bootstrap_servers.rpartition(":")[2])
         yield Behind(broker, proxy)
 

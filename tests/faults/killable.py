@@ -11,6 +11,9 @@ from moderator.local.child import Child
 from moderator.local.examples import example_policies
 from moderator.settings import KafkaSettings
 
+SCORING_BEGAN = "scoring_began"
+"""What a replica logs when it begins to score a window."""
+
 
 class Replica:
     """A `moderator` process that can be killed and started again under the same name."""

@@ -13,11 +13,14 @@ from prometheus_client import CollectorRegistry
 from moderator.cli.run import drain_on_signals
 from moderator.events import Prompt, Scores, Turn, Unscored
 from moderator.observability.health import HealthBoard, HealthSnapshot
-from moderator.observability.logging import configure_logging
+from moderator.observability.logging import configure_logging, get_logger
 from moderator.observability.metrics import Metrics
 from moderator.settings import load_settings
 from moderator.testing import ScriptedScorer
 from moderator.wiring import moderate
+from tests.faults.killable import SCORING_BEGAN
+
+log = get_logger(__name__)
 
 SCORING_S = float(os.environ.get("SCORING_S", "0.03"))
 
@@ -26,6 +29,7 @@ class SlowScorer(ScriptedScorer):
     """Takes a moment for each window, so that a kill often falls into scoring."""
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
+        log.info(SCORING_BEGAN)
         time.sleep(SCORING_S)
         self.scored.clear()
         return super().score(prompts)

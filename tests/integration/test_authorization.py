@@ -17,7 +17,6 @@ from kafka.admin import (
 from prometheus_client import CollectorRegistry
 
 from moderator.errors import ConfigurationError, StoppedError
-from moderator.local.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.admin import await_topics
@@ -25,6 +24,7 @@ from moderator.stream.joining import join
 from tests.faults.loop import Loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, output_topics, produce, read_committed, some_topics
+from tests.two_door_kafka import TwoDoorKafka
 
 Delivery = Literal["exactly_once", "at_least_once"]
 EACH = 20
@@ -65,26 +65,26 @@ def _pattern(kind: ResourceType, name: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def broker(kafka_tools: None) -> Iterator[LocalKafka]:
+def broker(kafka_tools: None) -> Iterator[TwoDoorKafka]:
     settings = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
         "sasl.enabled.mechanisms": "PLAIN",
         "listener.name.second.plain.sasl.jaas.config": USERS,
     }
-    with LocalKafka(second_protocol="SASL_PLAINTEXT", settings=settings) as broker:
+    with TwoDoorKafka("SASL_PLAINTEXT", settings=settings) as broker:
         yield broker
 
 
 @pytest.fixture(params=["exactly_once", "at_least_once"])
-def limited(broker: LocalKafka, request: pytest.FixtureRequest) -> Limited:
+def limited(broker: TwoDoorKafka, request: pytest.FixtureRequest) -> Limited:
     """The rights that are enough, and events to begin with."""
     limited = some_limited(broker, request.param)
     limited.produce()
     return limited
 
 
-def some_limited(broker: LocalKafka, delivery: Delivery) -> Limited:
+def some_limited(broker: TwoDoorKafka, delivery: Delivery) -> Limited:
     direct = some_topics(broker.bootstrap_servers, partitions=1, delivery=delivery)
     user = {
         "bootstrap_servers": broker.second_bootstrap_servers,
@@ -164,7 +164,7 @@ def test_offsets_that_may_not_be_committed_any_more_end_the_process(limited: Lim
     assert committed_offsets(limited.direct, 1) == [EACH]
 
 
-def test_a_transactional_id_that_may_not_be_used_ends_the_process_at_once(broker: LocalKafka) -> None:
+def test_a_transactional_id_that_may_not_be_used_ends_the_process_at_once(broker: TwoDoorKafka) -> None:
     limited = some_limited(broker, "exactly_once")
     limited.deny((ResourceType.TRANSACTIONAL_ID, limited.direct.group_id, ACLOperation.WRITE))
     limited.produce()

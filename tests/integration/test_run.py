@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 from redis import Redis
@@ -20,6 +21,7 @@ from moderator.local.redis import LocalRedis
 from moderator.local.replica import LocalReplica
 from moderator.settings import KafkaSettings
 from tests.faults.oracle import assert_each_event_came_out_once
+from tests.generate import decision_schema
 from tests.kafka_stream import committed_offsets, produce, some_names, some_topics
 from tests.waiting import await_condition
 
@@ -76,6 +78,10 @@ def test_two_replicas_on_one_machine_share_the_events_and_drain(kafka: LocalKafk
 
     records = assert_each_event_came_out_once(settings, [100, 100, 100])
     assert codes == [0, 0]
+    public_shape = jsonschema.Draft202012Validator(decision_schema())
+    for record in records:
+        if record.topic != settings.dead_letter_topic:
+            public_shape.validate(orjson.loads(record.value))
     assert Counter(record.topic for record in records)[settings.dead_letter_topic] == 30
     assert counted["moderator_decisions_total"] == 270
     assert counted["moderator_dead_letters_total"] == 30

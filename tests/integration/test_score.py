@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from moderator.cli.app import main
 from moderator.scoring import builtin
+from tests.generate import decision_schema
 
 ROOT = Path(__file__).parents[2]
+PUBLIC_SHAPE = jsonschema.Draft202012Validator(decision_schema())
 BUILTIN = Path(builtin.__file__).parent
 
 
@@ -27,7 +30,10 @@ class Called:
 
     @property
     def decisions(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
+        decisions = [json.loads(line) for line in self.out.splitlines()]
+        for decision in decisions:
+            PUBLIC_SHAPE.validate(decision)
+        return decisions
 
     @property
     def dead_letters(self) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from moderator.errors import BrokerUnavailableError
-from moderator.local.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.admin import await_topics
@@ -17,6 +16,7 @@ from moderator.stream.joining import join
 from tests.faults.loop import Loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import produce, some_topics
+from tests.two_door_kafka import TwoDoorKafka
 
 PASSWORD = "changeit"
 USERS = (
@@ -54,7 +54,7 @@ def run(*command: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def broker(kafka_tools: None, certificate: Path) -> Iterator[LocalKafka]:
+def broker(kafka_tools: None, certificate: Path) -> Iterator[TwoDoorKafka]:
     settings = {
         "ssl.keystore.location": str(certificate.with_name("store.p12")),
         "ssl.keystore.type": "PKCS12",
@@ -63,17 +63,17 @@ def broker(kafka_tools: None, certificate: Path) -> Iterator[LocalKafka]:
         "sasl.enabled.mechanisms": "PLAIN",
         "listener.name.second.plain.sasl.jaas.config": USERS,
     }
-    with LocalKafka(second_protocol="SASL_SSL", settings=settings) as broker:
+    with TwoDoorKafka("SASL_SSL", settings=settings) as broker:
         yield broker
 
 
 @pytest.fixture
-def direct(broker: LocalKafka) -> KafkaSettings:
+def direct(broker: TwoDoorKafka) -> KafkaSettings:
     return some_topics(broker.bootstrap_servers)
 
 
 @pytest.fixture
-def secure(broker: LocalKafka, certificate: Path, direct: KafkaSettings) -> KafkaSettings:
+def secure(broker: TwoDoorKafka, certificate: Path, direct: KafkaSettings) -> KafkaSettings:
     fields = {
         "bootstrap_servers": broker.second_bootstrap_servers,
         "security_protocol": "SASL_SSL",

@@ -40,7 +40,7 @@ def produce_batches(settings: KafkaSettings, *bad_offsets: int, batches: Sequenc
 
 def damage(kafka: LocalKafka, settings: KafkaSettings, value: bytes) -> None:
     """Change one byte of a record where the broker keeps it; it does not look again before it serves it."""
-    segment = kafka.partition_folder(settings.events_topic, 0) / "00000000000000000000.log"
+    segment = kafka.folder / "logs" / f"{settings.events_topic}-0" / "00000000000000000000.log"
     content = segment.read_bytes()
     with segment.open("r+b") as file:
         file.seek(content.index(value))

@@ -70,11 +70,7 @@ def _scores(decision: Decision) -> tuple[Score, ...]:
 
 
 def _flagging(decision: Decision) -> list[RuleResult]:
-    return [
-        rule
-        for rule in decision["rules"]
-        if rule["outcome"] == "matched" and rule["counted"] and rule["mode"] == "live"
-    ]
+    return [rule for rule in decision["rules"] if rule["outcome"] == "matched" and rule["counted"]]
 
 
 def _remark(decision: Decision) -> str:

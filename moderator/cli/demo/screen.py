@@ -51,7 +51,7 @@ class Screen:
             return
         grid = Table.grid(padding=(0, 2, 0, 0))
         for title, text in lines.items():
-            grid.add_row(Text(title, "bold", no_wrap=True), Text(text))
+            grid.add_row(Text(title, "bold", no_wrap=True), Text(text, overflow="fold"))
         self._console.print(grid)
 
     @contextmanager

@@ -12,6 +12,7 @@ from moderator.local.kafka import LocalKafka
 from moderator.local.packages import ensure_kafka_tools, ensure_redis
 from moderator.local.redis import LocalRedis
 from moderator.local.replica import LocalReplica
+from moderator.objectives import BUILTIN
 from moderator.settings import KafkaSettings
 from moderator.stream.admin import create_topics
 
@@ -43,7 +44,7 @@ def set_up(screen: Screen, stack: ExitStack) -> Stage:
     policies = default_policies().absolute()
     settings = {
         "MODERATOR_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "MODERATOR_MODEL__PATH": "builtin",
+        "MODERATOR_MODEL__PATH": BUILTIN,
         "MODERATOR_POLICIES__PATH": str(policies),
     }
     if redis_url is not None:

@@ -11,7 +11,7 @@ from moderator.cli import exit_codes
 from moderator.cli.output_files import refuse_policy_file, write_file
 from moderator.cli.policy.output import write_json
 from moderator.cli.progress import progress
-from moderator.cli.recorded_events import Brokers, Events, open_events, process_count
+from moderator.cli.recorded_events import Brokers, Events, open_events
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def backtest(
 ) -> None:
     """Decide recorded events by two policy folders, from recorded scores.
 
-    Exit 0: the baseline reproduces its decisions, 1: it does not, or a budget is broken, 2: wrong usage.
+    Exit 0: the baseline reproduces its decisions, 1: it does not, or with --enforce a budget is broken, 2: wrong usage.
     """
     from moderator.policy import load_policies
     from moderator.recorded.backtest import Plan
@@ -58,6 +58,7 @@ def backtest(
 
 
 def _backtest(plan: "Plan", events: str, folders: tuple[str, str], bootstrap_servers: str | None) -> "BacktestReport":
+    from moderator.local.workers import core_count
     from moderator.recorded.backtest import Backtest
     from moderator.recorded.study import count_all
     from moderator.recorded.summary import backtest_report
@@ -66,7 +67,7 @@ def _backtest(plan: "Plan", events: str, folders: tuple[str, str], bootstrap_ser
         open_events(events, bootstrap_servers) as recorded,
         progress("backtest", recorded.total, recorded.unit) as advance,
     ):
-        counts = count_all(partial(Backtest, plan), recorded.batches, processes=process_count(), advance=advance)
+        counts = count_all(partial(Backtest, plan), recorded.batches, processes=core_count(), advance=advance)
     return backtest_report(plan, counts, recorded.source, folders)
 
 

@@ -12,8 +12,8 @@ import typer
 
 from moderator.cli import exit_codes
 from moderator.cli.policy.output import DEFAULT_FOLDER, WIDTH
-from moderator.cli.streams import STDIN, standard_input
-from moderator.errors import ConfigurationError, PolicyError
+from moderator.cli.streams import open_input
+from moderator.errors import ConfigurationError, PolicyError, reason_of
 
 if TYPE_CHECKING:
     from moderator.cli.policy.snapshots import Snapshots
@@ -127,11 +127,10 @@ def read_objects(file: str) -> Iterator[tuple[str, bytes]]:
 @contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
     try:
-        with BufferedReader(standard_input()) if file == STDIN else Path(file).open("rb") as stream:
+        with BufferedReader(open_input(file)) as stream:
             yield stream
     except OSError as error:
-        why = (error.strerror or "unknown reason").lower()
-        raise ConfigurationError(f"cannot read `{file}`: {why}") from error
+        raise ConfigurationError(f"cannot read `{file}`: {reason_of(error)}") from error
 
 
 def _is_json(text: bytes) -> bool:

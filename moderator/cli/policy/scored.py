@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from moderator.cli.streams import STDIN
 from moderator.errors import ConfigurationError
+from moderator.objectives import BUILTIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def score_events(file: str, model: str | None, folder: Path) -> "Iterator[Decisi
     configure_logging("warning")
     settings = load_settings({"model.path": model, "policies.path": folder})
     if settings.model.path is None:
-        settings = load_settings({"model.path": "builtin", "policies.path": folder})
+        settings = load_settings({"model.path": BUILTIN, "policies.path": folder})
     decisions, dead_letters = BytesIO(), BytesIO()
     judges = load_judges(settings)
     with tempfile.TemporaryFile() as events:

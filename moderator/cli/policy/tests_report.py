@@ -7,7 +7,7 @@ from itertools import groupby
 
 from moderator.cli.policy.output import count, paint, problem_record, write_json, write_problems
 from moderator.policy.model import Condition
-from moderator.policy.problems import Problem, Span, printable
+from moderator.policy.problems import Problem, Span, in_quotes, printable
 from moderator.policy.tools.coverage import ConditionCoverage, RuleCoverage
 from moderator.policy.tools.mutants import Mutant
 from moderator.policy.tools.mutate import Mutation
@@ -115,7 +115,7 @@ def _suggestions(suggestions: Suggestions | None) -> Iterator[str]:
         return
     for (file, policy, is_new), tests in groupby(suggestions.tests, key=lambda one: (one.file, one.policy, one.is_new)):
         yield f"\n# {file}: read each one, it expects what is decided today"
-        yield from (f"tests_for: {policy}", "tests:") if is_new else ("# add these under tests:",)
+        yield from (f"tests_for: {in_quotes(policy)}", "tests:") if is_new else ("# add these under tests:",)
         yield "\n".join(one.text for one in tests).rstrip("\n")
     if suggestions.bare:
         yield "\nno test could be made for these limits, for no event and scores were found where each alone decides:"

@@ -15,6 +15,7 @@ from moderator.policy.tools.rule_lines import (
     rule_summary,
     scope_key,
     signal_lines,
+    signal_summary,
 )
 
 Claim = Literal["flags the same", "can only flag more", "can only flag less"]
@@ -59,7 +60,7 @@ def diff(old: PolicySet, new: PolicySet) -> Difference:
     """Compare what two folders mean; comments, order, `about` texts and tests make no difference."""
     changes = (
         *_setting_changes(old, new),
-        *_part_changes("signal", old.signals, new.signals, lambda signal: signal.objective, signal_lines),
+        *_part_changes("signal", old.signals, new.signals, signal_summary, signal_lines),
         *_calibration_changes(old, new),
         *_rule_changes(old, new),
         *_part_changes("exemption", old.exemptions, new.exemptions, exemption_summary, exemption_lines),

@@ -36,6 +36,11 @@ def rule_summary(rule: Rule) -> str:
     return f"{rule.mode}, {rule.flag.severity}: {expression_in_words(rule.when)}{unless}"
 
 
+def signal_summary(signal: Signal) -> str:
+    """Give in a few words what a signal is read from."""
+    return _signal_parts(signal)["from"]
+
+
 def exemption_summary(exemption: Exemption) -> str:
     """Give in one line whom an exemption spares, from which rules, and until when."""
     return printable(

@@ -1,7 +1,5 @@
 """Tests at, just under and just over each limit, ready to be pasted; what they expect is what is decided today."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +11,7 @@ from moderator.policy.folder import stem_of
 from moderator.policy.judge import Judge
 from moderator.policy.model import Condition, Policy, Rule
 from moderator.policy.policy_set import PolicySet
+from moderator.policy.problems import in_quotes
 from moderator.policy.scale import MILLION, fits_six_decimals, show
 from moderator.policy.tools.nudge import limit_and_step
 from moderator.policy.tools.scenes import Micros, Scene, rewards_for, scenes
@@ -20,9 +19,6 @@ from moderator.policy.trial import event_of, objectives_of
 
 MAX_TRIES = 4_096
 """So many combinations of events and other scores are tried to let one comparison decide."""
-
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_WORDS_WITH_A_MEANING = frozenset({"true", "false", "null"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +98,17 @@ def _file(policy: Policy, policies: PolicySet) -> tuple[str, bool]:
 
 
 def _steps(condition: Condition, policies: PolicySet) -> list[tuple[str, Fraction]]:
-    """Give the scores under, at and over a limit, with their words; on the human scale."""
+    """Give the scores under, at and over a limit, with their words; on the human scale, and none beyond its ends."""
     found = limit_and_step(condition, policies.calibration_of(None))
     if found is None:
         return []
     limit, step = found
     shown = condition.phrase.removeprefix(condition.comparison).strip()
-    steps = [(f"just under {shown}", limit - step), (f"at {shown}", limit), (f"just over {shown}", limit + step)]
     low, high = condition.signal.scale.low, condition.signal.scale.high
-    return [one for one in steps if low is None or high is None or low <= one[1] <= high]
+    under = limit - step if low is None else max(low, limit - step)
+    over = limit + step if high is None else min(high, limit + step)
+    steps = [(f"just under {shown}", under), (f"at {shown}", limit), (f"just over {shown}", over)]
+    return [one for one in steps if one[1] != limit or one[0].startswith("at")]
 
 
 def _telling_scene(
@@ -148,16 +146,11 @@ def _written_scores(micros: Micros, policies: PolicySet) -> dict[str, str] | Non
 
 
 def _yaml(name: str, scene: Scene, scores: Mapping[str, str], verdict: Verdict, result: RuleResult) -> str:
-    event = ", ".join(f"{field}: {_quoted(value)}" for field, value in scene.fields.items())
-    shown = ", ".join(f"{signal}: {score}" for signal, score in scores.items())
+    event = ", ".join(f"{in_quotes(field)}: {in_quotes(value)}" for field, value in scene.fields.items())
+    shown = ", ".join(f"{in_quotes(signal)}: {score}" for signal, score in scores.items())
     time = "" if scene.at_ms is None else f"      time: {iso_utc(scene.at_ms)}\n"
-    rule = result["rule"].partition("/")[2]
+    rule = in_quotes(result["rule"].partition("/")[2])
     return (
         f"  - test: {name}\n    given:\n      event: {{{event}}}\n      scores: {{{shown}}}\n{time}"
         f"    expect: {{verdict: {verdict}, rules: {{{rule}: {result['outcome']}}}}}\n"
     )
-
-
-def _quoted(value: str) -> str:
-    is_plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS_WITH_A_MEANING
-    return value if is_plain else json.dumps(value, ensure_ascii=False)

@@ -22,8 +22,8 @@ BATCH_TOKENS = 4_096
 _RATE = 7e-4
 _SAVED_STEPS = 500
 _DROPPED_SHARE = 0.02
-_PAIRED_BATCHES = 3
-_PAIR_LOSS_WEIGHT = 0.5
+_PAIRED_BATCHES = 2
+_PAIR_LOSS_WEIGHT = 1.0
 _HARMLESS_FROM = 0.9
 # long rows cost most and teach least; each epoch takes some of them
 _LONG_CHARACTERS = 400

@@ -66,6 +66,16 @@ def test_a_row_names_the_live_rules_that_flagged_and_the_scores_behind_them() ->
     assert row.scores == (Score("safety", 0.071, is_cause=True), Score("helpfulness", 1.2, is_cause=False))
 
 
+def test_what_a_matched_rule_looks_for_under_unless_is_no_cause_of_its_flag() -> None:
+    unless = {"part": "unless", "signal": "helpfulness", "holds": True}
+    [matched, *_] = a_decision()["rules"]
+    rule = {**matched, "conditions": [*matched["conditions"], unless]}
+
+    row = row_of(an_outcome(a_decision(rules=[rule])), a_sample())
+
+    assert [score.is_cause for score in row.scores] == [True, False]
+
+
 def test_a_plain_line_holds_everything_a_row_has() -> None:
     shown = plain(a_flagged_row())
 
@@ -112,10 +122,12 @@ def test_a_row_fits_the_terminal_and_its_columns_stand_below_their_names(width: 
 
 
 def test_a_wide_terminal_shows_a_row_in_one_line_and_a_small_one_in_two() -> None:
-    wide, small = (table_row(a_flagged_row(), SIGNALS, width).plain for width in (160, 80))
+    wide, least_wide, largest_small, small = (
+        table_row(a_flagged_row(), SIGNALS, width).plain for width in (160, 120, 119, 80)
+    )
 
-    assert "\n" not in wide
-    assert small.count("\n") == 1
+    assert (wide.count("\n"), least_wide.count("\n")) == (0, 0)
+    assert (largest_small.count("\n"), small.count("\n")) == (1, 1)
     assert INSULT in wide
 
 
@@ -142,6 +154,20 @@ def test_a_missing_and_a_repeated_event_are_told_apart_even_when_the_sum_is_righ
 
     assert not tally.is_exact
     assert tally.sum_line() == "2 events in, but 2 flag + 0 allow + 0 dead letters out: 1 missing, 1 repeated"
+
+
+def test_an_event_that_came_back_twice_is_told_though_none_is_missing() -> None:
+    tally = a_tally(back=[Place(0, 0), Place(0, 1), Place(0, 1)])
+
+    assert tally.is_complete
+    assert not tally.is_exact
+    assert tally.sum_line() == "2 events in, but 3 flag + 0 allow + 0 dead letters out: 0 missing, 1 repeated"
+
+
+def test_what_nobody_here_sent_spoils_the_sum() -> None:
+    tally = a_tally(back=[Place(0, 0), Place(0, 1), Place(2, 9)])
+
+    assert (tally.is_complete, tally.is_exact) == (True, False)
 
 
 def a_tally(back: list[Place]) -> Tally:

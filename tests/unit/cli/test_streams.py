@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from moderator.cli.app import main
+from moderator.cli.streams import guard_streams
 from tests.unit.policy.folders import CHAT_SAFETY, a_folder
 
 EndsWith = Callable[..., object]
@@ -82,6 +83,18 @@ def test_what_cannot_be_told_on_stderr_changes_no_exit_code(
     command: str, code: int, stderr: Callable[[], int | None], ends_with: EndsWith
 ) -> None:
     assert ends_with(command, stderr=stderr()) == code
+
+
+def test_what_was_written_before_the_reader_went_does_not_fail_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with os.fdopen(nobody(), "w") as stdout, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", stdout)
+        guard_streams()
+        guarded = sys.stdout
+        guarded.write("an answer\n")
+        with pytest.raises(SystemExit):
+            guarded.flush()
+
+        guarded.flush()
 
 
 def test_a_closed_stdout_changes_no_exit_code(ends_with: EndsWith) -> None:

@@ -1,14 +1,28 @@
 """What probes are told."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from moderator.observability.health import HealthSnapshot, PolicyHealth, sickness, staleness, unreadiness
+from moderator.events import Partition
+from moderator.observability.health import HealthBoard, HealthSnapshot, PolicyHealth, sickness, staleness, unreadiness
+from moderator.observability.metrics import Metrics
+from moderator.pipeline.report import StreamReport
+from moderator.testing import ManualClock
 
-RUNNING = HealthSnapshot(
-    progressed_at_s=100.0, broker_seen_at_s=100.0, is_warm=True, has_joined=True, assigned_partitions=4
-)
+RUNNING = HealthSnapshot(progressed_at_s=100.0, broker_seen_at_s=100.0, is_warm=True, has_joined=True)
+
+
+class WithoutPartitions:
+    """What a source knows whose group has more members than partitions."""
+
+    assignment: frozenset[Partition] = frozenset()
+    lags: Mapping[Partition, int] = MappingProxyType({})
+    is_joined = True
+    last_answer_s = 100.0
 
 
 def test_a_stream_that_moves_is_healthy_and_ready() -> None:
@@ -17,10 +31,12 @@ def test_a_stream_that_moves_is_healthy_and_ready() -> None:
 
 
 def test_a_replica_without_partitions_is_healthy_and_ready() -> None:
-    idle = replace(RUNNING, assigned_partitions=0)
+    board = HealthBoard(HealthSnapshot(100.0, 100.0))
 
-    assert sickness(idle, 101.0) == []
-    assert unreadiness(idle, 101.0) == []
+    StreamReport(WithoutPartitions(), Metrics(CollectorRegistry()), board, ManualClock(100.0)).turned(is_stuck=False)
+
+    assert sickness(board.snapshot, 101.0) == []
+    assert unreadiness(board.snapshot, 101.0) == []
 
 
 def test_no_progress_for_a_minute_is_unhealthy_and_unready() -> None:

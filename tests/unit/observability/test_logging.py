@@ -18,12 +18,14 @@ def _logging_as_before() -> Iterator[None]:
     root = logging.getLogger()
     names = [root, *map(logging.getLogger, WORDY_LOGGERS)]
     levels, handlers = [logger.level for logger in names], root.handlers[:]
+    propagates = [logger.propagate for logger in names]
     yield
     structlog.reset_defaults()
     logging.captureWarnings(False)
     root.handlers[:] = handlers
-    for logger, level in zip(names, levels, strict=True):
+    for logger, level, does_propagate in zip(names, levels, propagates, strict=True):
         logger.setLevel(level)
+        logger.propagate = does_propagate
 
 
 def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -59,6 +61,16 @@ def test_a_library_s_log_looks_like_ours() -> None:
 
     [line] = _lines(stream)
     assert (line["event"], line["level"], line["logger"]) == ("went wrong", "warning", "somebody")
+
+
+def test_a_library_that_keeps_its_logs_to_itself_is_heard_all_the_same() -> None:
+    stream = io.StringIO()
+    logging.getLogger("transformers").propagate = False
+
+    configure_logging("info", stream)
+    logging.getLogger("transformers.modeling").warning("went wrong")
+
+    assert [line["event"] for line in _lines(stream)] == ["went wrong"]
 
 
 def test_what_is_below_the_level_is_not_written() -> None:
@@ -99,11 +111,10 @@ def test_a_traceback_shows_no_values_of_variables() -> None:
 
 def test_warnings_become_log_lines() -> None:
     stream = io.StringIO()
-    configure_logging("info", stream)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        logging.captureWarnings(True)
+        configure_logging("info", stream)
         warnings.warn("old", DeprecationWarning, stacklevel=1)
 
     assert [line["logger"] for line in _lines(stream)] == ["py.warnings"]

@@ -57,9 +57,16 @@ def test_scores_that_rules_lacked_are_counted_by_signal_and_cause() -> None:
 def test_a_verdict_that_shadow_rules_would_change_is_a_flip() -> None:
     metrics = Metrics(CollectorRegistry())
 
-    metrics.count_outcomes([an_encoded_decision(shadow_verdict="flag"), an_encoded_decision()])
+    metrics.count_outcomes(
+        [
+            an_encoded_decision(shadow_verdict="flag"),
+            an_encoded_decision(),
+            an_encoded_decision(verdict="flag", shadow_verdict="flag"),
+        ]
+    )
 
     assert _value(metrics, "moderator_shadow_flips_total", shadow_verdict="flag") == 1
+    assert _value(metrics, "moderator_shadow_flips_total", shadow_verdict="allow") is None
 
 
 def test_two_processes_parts_can_live_side_by_side() -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from moderator.events import ChatEvent, Decision, Scores, Unscored
+from moderator.events import ChatEvent, Decision, Scores, Unscored, iso_time
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.pipeline.decision import Decider, Timestamps, encode, explain, iso_time
+from moderator.pipeline.decision import Decider, Timestamps, encode, explain
 from moderator.pipeline.moderation import ScoredEvent
 from moderator.policy import load_policies
 from tests.builders import POLICY_FILES, a_model, a_record, a_turn, an_event, some_policies, some_scores
@@ -62,6 +62,23 @@ def test_an_unscored_event_says_so_and_follows_if_unscored(decider: Decider) -> 
     assert decision["explanation"] == []
     assert decision["scores"]["overall"] is None
     assert set(decision["scores"]["objectives"].values()) == {None}
+
+
+def test_scores_are_recorded_to_six_decimals(decider: Decider) -> None:
+    decision = decide(decider, some_scores(0.123456789, 0.5, weights=(1.0, 0.0)))
+
+    assert decision["scores"]["signals"] == {"safety": 0.123457}
+    assert decision["scores"]["objectives"] == {"beavertails-is_safe": 0.123457, "helpsteer-helpfulness": 0.5}
+    assert decision["scores"]["overall"] == 0.123457
+
+
+@pytest.mark.parametrize(("cached", "truncated"), [(True, False), (False, True)])
+def test_what_was_remembered_or_cut_says_so(decider: Decider, *, cached: bool, truncated: bool) -> None:
+    scored = ScoredEvent(some_scores(), cached, truncated)
+
+    decision = decider.decide(a_record(), an_event(), scored, 10.0, AT)
+
+    assert (decision["cached"], decision["truncated"]) == (cached, truncated)
 
 
 def test_the_event_is_summed_up_without_its_text(decider: Decider) -> None:
@@ -162,6 +179,16 @@ def test_the_explanation_sums_to_the_recorded_overall(rewards: list[float], weig
     listed = [abs(each["contribution"]) for each in explanation[:-1]]
     assert listed == sorted(listed, reverse=True)
     assert len(listed) == 5
+
+
+@given(rewards=st.permutations([-64.0, 32.0, -16.0, 8.0, -4.0, 2.0, -1.0, 0.5, 0.25, 0.0]))
+def test_the_five_largest_contributions_are_listed_whatever_their_sign(rewards: list[float]) -> None:
+    objectives = [f"objective {reward}" for reward in rewards]
+
+    explanation = explain(Scores(tuple(rewards), (1.0,) * len(rewards), truncated=False), objectives)
+
+    assert [each["contribution"] for each in explanation] == [-64.0, 32.0, -16.0, 8.0, -4.0, 1.75]
+    assert [each["objective"] for each in explanation[:2]] == ["objective -64.0", "objective 32.0"]
 
 
 def test_labels_that_nothing_weighs_have_no_overall_score_to_explain() -> None:

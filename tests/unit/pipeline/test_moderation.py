@@ -1,20 +1,11 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from moderator.events import Prompt, Scores, Turn, Unscored
-from moderator.pipeline.moderation import score_events
-from moderator.testing import ScriptedScorer
-from tests.builders import a_turn, an_event, some_scores
-
-
-class DictCache:
-    def __init__(self) -> None:
-        self.scores: dict[str, Scores] = {}
-
-    def get_many(self, keys: Sequence[str]) -> list[Scores | None]:
-        return [self.scores.get(key) for key in keys]
-
-    def put_many(self, scores: Mapping[str, Scores]) -> None:
-        self.scores.update(scores)
+from moderator.events import ChatEvent, DeadLetter, Partition, Prompt, Scores, Turn, Unscored
+from moderator.pipeline.moderation import score_events, score_window
+from moderator.pipeline.window import Entry, Span, Window
+from moderator.testing import ManualClock, ScriptedScorer
+from tests.builders import a_record, a_turn, an_event, some_scores
+from tests.unit.pipeline.dict_cache import DictCache
 
 
 def length_scores(conversation: Sequence[Turn]) -> Scores | Unscored:
@@ -58,6 +49,21 @@ def test_content_scored_before_is_taken_from_the_cache_and_says_so() -> None:
     assert [len(prompts) for prompts in scorer.scored] == [1, 1]
 
 
+def test_a_window_tells_how_much_of_it_had_to_be_scored() -> None:
+    scorer, cache = ScriptedScorer(length_scores), DictCache()
+    events = [an_event(a_turn(letter * 400)) for letter in "aabä"]  # of two bytes, the last one
+    score_window(a_window(events[2:3]), scorer, cache, ManualClock())
+
+    scored = score_window(a_window(events), scorer, cache, ManualClock())
+
+    assert scored.fresh_tokens == 100 + 200
+
+
+def a_window(events: Sequence[ChatEvent]) -> Window:
+    entries = [Entry(a_record(offset=n), event, 0.0) for n, event in enumerate(events)]
+    return Window([Span(Partition("chat.events", 0), 1, len(entries), entries)])
+
+
 def test_truncation_is_told_of_each_event_though_the_scores_are_shared() -> None:
     cache = DictCache()
     whole = [an_event(a_turn("reads alike"))]
@@ -80,3 +86,17 @@ def test_what_could_not_be_scored_is_not_cached() -> None:
 
     assert scored.scores == Unscored("not finite")
     assert cache.scores == {}
+
+
+def test_of_two_events_the_one_that_no_scoring_survives_is_set_aside_alone() -> None:
+    def stumble(conversation: Sequence[Turn]) -> Scores:
+        if conversation[-1].content == "bad":
+            raise ValueError
+        return some_scores()
+
+    entries = [Entry(a_record(), an_event(a_turn(content)), polled_at_s=0.0) for content in ("bad", "good")]
+    window = Window([Span(Partition("chat.events", 0), 1, 2, entries)])
+
+    scored = score_window(window, ScriptedScorer(stumble), DictCache(), ManualClock()).scored
+
+    assert [isinstance(each, DeadLetter) for each in scored] == [True, False]

@@ -1,17 +1,17 @@
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
 
 from moderator.errors import DeadLetterLimitError, ScorerUnavailableError, StoppedError
-from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, Published, Scores, Turn
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, PolledBatch, Published, Scores, Turn
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider
 from moderator.pipeline.ports import Scorer, Sink
-from moderator.pipeline.processor import Processor
+from moderator.pipeline.processor import MAX_POLL_GAP_S, Processor
 from moderator.pipeline.report import CountingReport
 from moderator.policy import load_policies
 from moderator.settings import Settings, WindowSettings
@@ -24,7 +24,10 @@ from moderator.testing import (
     ScriptedScorer,
 )
 from tests.builders import POLICY_FILES, an_event_json, some_policies, some_scores
-from tests.unit.pipeline.test_moderation import DictCache
+from tests.unit.pipeline.dict_cache import DictCache
+
+GIVEN_UP_S = 5.0
+"""How long a double waits for what comes at once, unless the loop is wrong."""
 
 
 class Stage:
@@ -184,21 +187,27 @@ def test_too_many_dead_letters_stop_the_loop_before_they_are_published(tmp_path:
     assert len(log.outcomes) == log.committed[Partition("chat.events", 0)] < 1_000
 
 
-def test_asked_to_stop_it_publishes_what_is_in_flight_and_leaves_the_rest(tmp_path: Path) -> None:
+def test_asked_to_stop_it_publishes_what_is_in_flight_and_leaves_what_was_only_gathered(tmp_path: Path) -> None:
     log = a_log(events=100)
     stage = Stage(tmp_path, log)
+    is_draining = threading.Event()
 
-    def stop_at_first(_: Sequence[Turn]) -> Scores:
+    def score_while_draining(_: Sequence[Turn]) -> Scores:
         stage.stop.set()
+        is_draining.wait(GIVEN_UP_S)
         return some_scores()
 
-    stage.scorer = ScriptedScorer(stop_at_first)
+    class TellsOfDraining(CountingReport):
+        def draining(self) -> None:
+            is_draining.set()
+
+    stage.scorer = ScriptedScorer(score_while_draining)
+    stage.report = TellsOfDraining()
 
     stage.processor(max_events=5).run()
 
-    committed = log.committed[Partition("chat.events", 0)]
-    assert 5 <= committed < 100
-    assert places(log) == [(0, n) for n in range(committed)]
+    assert log.committed == {Partition("chat.events", 0): 5}
+    assert places(log) == [(0, n) for n in range(5)]
 
 
 def test_what_cannot_be_published_while_draining_stops_it_after_the_timeout(tmp_path: Path) -> None:
@@ -211,12 +220,134 @@ def test_what_cannot_be_published_while_draining_stops_it_after_the_timeout(tmp_
             stage.clock.advance(10)
             return super().publish(spans)
 
-    stage.sink = NeverPublishes(log, stage.source, failures=1_000)
+    sink = NeverPublishes(log, stage.source, failures=1_000)
+    stage.sink = sink
 
-    with pytest.raises(StoppedError, match="drain_timeout_s"):
+    with pytest.raises(StoppedError, match="`drain_timeout_s`, 30 s"):
         stage.processor().run()
 
     assert log.outcomes == []
+    assert sink.attempts == 5  # the one before it was told to stop, and four within the 30 s
+
+
+def test_the_next_window_is_scored_while_one_is_published(tmp_path: Path) -> None:
+    log = a_log(events=10)
+    stage = Stage(tmp_path, log)
+    is_next_scored = threading.Event()
+    seen: list[bool] = []
+
+    def tell_of_the_next(conversation: Sequence[Turn]) -> Scores:
+        if conversation[-1].content == "text 5":
+            is_next_scored.set()
+        return some_scores()
+
+    class AwaitsTheNext(InMemorySink):
+        def publish(self, spans: list[DecidedSpan]) -> Published:
+            seen.append(is_next_scored.wait(GIVEN_UP_S))
+            return super().publish(spans)
+
+    stage.scorer = ScriptedScorer(tell_of_the_next)
+    stage.sink = AwaitsTheNext(log, stage.source)
+
+    stage.processor(max_events=5).run()
+
+    assert seen == [True, True]
+
+
+def test_windows_shrink_to_what_a_slow_model_scores_in_some_seconds(tmp_path: Path) -> None:
+    log = InMemoryLog()
+    for number in range(100):
+        log.append(an_event_json(text=f"{number:0400}"))  # a hundred tokens, by the guess
+    stage = Stage(tmp_path, log)
+    windows: list[int] = []
+
+    def take_a_second(_: Sequence[Turn]) -> Scores:
+        stage.clock.advance(1)
+        return some_scores()
+
+    class TellsOfWindows(CountingReport):
+        def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:
+            windows.append(round(score_s))
+
+    stage.scorer, stage.report = ScriptedScorer(take_a_second), TellsOfWindows()
+
+    stage.processor(max_events=4_000).run()
+
+    assert windows == [10, *[5] * 18]
+
+
+def test_while_the_scorer_works_and_nothing_more_fits_it_still_polls_and_says_that_it_waits(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, a_log(events=30))
+    may_score = threading.Event()
+    polls: list[int] = []
+    waits: list[bool] = []
+
+    def hold(_: Sequence[Turn]) -> Scores:
+        may_score.wait(GIVEN_UP_S)
+        return some_scores()
+
+    class TellsOfPolls(InMemorySource):
+        def poll(self, timeout_ms: int) -> list[PolledBatch]:
+            polls.append(len(waits))
+            return super().poll(timeout_ms)
+
+    class LetsTimePass(CountingReport):
+        def turned(self, *, is_stuck: bool) -> None:
+            waits.append(is_stuck)
+            stage.clock.advance(1.5 * MAX_POLL_GAP_S)
+            if len(waits) == 3:
+                may_score.set()
+
+    stage.scorer = ScriptedScorer(hold)
+    stage.source = TellsOfPolls(stage.log, records_per_poll=10)
+    stage.sink = InMemorySink(stage.log, stage.source)
+    stage.report = LetsTimePass()
+
+    stage.processor(max_events=5).run()
+
+    assert polls[:3] == [0, 1, 2]
+    assert waits[:3] == [True, True, True]
+
+
+def test_after_a_failed_publication_it_polls_before_the_next_though_nothing_more_fits(tmp_path: Path) -> None:
+    log = a_log(events=100)
+    stage = Stage(tmp_path, log)
+    steps: list[str] = []
+
+    class TellsOfPolls(InMemorySource):
+        def poll(self, timeout_ms: int) -> list[PolledBatch]:
+            steps.append("polled")
+            return super().poll(timeout_ms)
+
+    class TellsOfAttempts(InMemorySink):
+        def publish(self, spans: list[DecidedSpan]) -> Published:
+            published = super().publish(spans)
+            steps.append("failed" if published.left else "published")
+            return published
+
+    stage.source = TellsOfPolls(log, records_per_poll=10)
+    stage.sink = TellsOfAttempts(log, stage.source, failures=5)
+
+    stage.processor(max_events=5).run()
+
+    assert [after for before, after in pairwise(steps) if before == "failed"] == ["polled"] * 5
+
+
+def test_a_window_that_is_not_published_yet_is_reported_as_waiting(tmp_path: Path) -> None:
+    log = a_log(events=5)
+    stage = Stage(tmp_path, log)
+    sink = InMemorySink(log, stage.source, failures=2)
+    told: list[tuple[int, bool]] = []
+
+    class TellsOfTurns(CountingReport):
+        def turned(self, *, is_stuck: bool) -> None:
+            told.append((sink.attempts, is_stuck))
+
+    stage.sink, stage.report = sink, TellsOfTurns()
+
+    stage.processor().run()
+
+    assert told[-3:] == [(1, True), (2, True), (3, False)]
 
 
 def test_an_idle_processor_asked_to_stop_ends_at_once(tmp_path: Path) -> None:

@@ -119,6 +119,15 @@ def test_a_partition_that_comes_back_drops_what_its_earlier_ownership_left() -> 
     assert [(s.partition.number, s.epoch, offsets_of(s)) for s in window.spans] == [(1, 1, [8]), (0, 2, [1, 2])]
 
 
+def test_what_was_dropped_fills_no_window_any_more() -> None:
+    gathering = Gathering(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
+    gathering.add(a_span(0, 1, 2, epoch=1))
+
+    gathering.add(a_span(1, 2, epoch=2))
+
+    assert not gathering.is_full
+
+
 def test_what_was_cleared_is_gone() -> None:
     gathering = Gathering(WindowSettings(max_events=1), MAX_INPUT_TOKENS)
     gathering.add(a_span(0))

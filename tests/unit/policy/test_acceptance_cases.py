@@ -1,7 +1,8 @@
-"""The acceptance cases of the policy language, under their numbers.
+"""The acceptance list of the policy language: forty cases in their order, and how each must come out.
 
-Those of reloading (37, 38) are in test_reloading.py, that of a renamed rule (23) with the tests of `policy diff`, and
-what 40 says of a backtest with the tests of `policy backtest`.
+A test is named by what must hold; the number at its end is that of the case in the list, and a case may take several
+tests. Elsewhere stand those of reloading (37, 38) in test_reloading.py, that of a renamed rule (23) with the tests of
+`policy diff`, and what 40 says of a backtest with the tests of `policy backtest`.
 """
 
 import math
@@ -48,7 +49,7 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> PolicySet:
     return a_set(tmp_path_factory.mktemp("policies"), CHAT_SAFETY, exemptions=EXEMPTIONS)
 
 
-def test_case_01_the_limit_itself_is_not_below_it(policies: PolicySet) -> None:
+def test_the_limit_itself_is_not_below_it_case_01(policies: PolicySet) -> None:
     just_below = judge_raw(policies, safety=0.299999)
     at_the_limit = judge_raw(policies, safety=0.300000)
 
@@ -56,7 +57,7 @@ def test_case_01_the_limit_itself_is_not_below_it(policies: PolicySet) -> None:
     assert at_the_limit.verdict == "allow"
 
 
-def test_case_02_a_float32_three_tenths_equals_the_limit(policies: PolicySet) -> None:
+def test_a_float32_three_tenths_equals_the_limit_case_02(policies: PolicySet) -> None:
     judgement = judge_raw(policies, safety=0.30000001192092896)
 
     assert judgement.verdict == "allow"
@@ -64,12 +65,12 @@ def test_case_02_a_float32_three_tenths_equals_the_limit(policies: PolicySet) ->
     assert result_of(judgement, UNSAFE)["conditions"][0]["score"] == 0.3
 
 
-def test_case_03_scores_are_rounded_to_six_decimals_before_they_are_compared(policies: PolicySet) -> None:
+def test_scores_are_rounded_to_six_decimals_before_they_are_compared_case_03(policies: PolicySet) -> None:
     assert judge_raw(policies, safety=0.2999996).verdict == "allow"
     assert judge_raw(policies, safety=0.2999994).verdict == "flag"
 
 
-def test_case_04_a_limit_in_points_is_met_exactly(tmp_path: Path) -> None:
+def test_a_limit_in_points_is_met_exactly_case_04(tmp_path: Path) -> None:
     policies = a_set(tmp_path, a_policy(a_rule("helpfulness: at least 1.3")))
 
     assert 0.36 * 5 - 0.5 < 1.3
@@ -77,7 +78,7 @@ def test_case_04_a_limit_in_points_is_met_exactly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("safety", [-0.0, -0.2])
-def test_case_05_zero_and_negative_scores_are_numbers(policies: PolicySet, safety: float) -> None:
+def test_zero_and_negative_scores_are_numbers_case_05(policies: PolicySet, safety: float) -> None:
     judgement = judge_raw(policies, safety=safety)
 
     assert (judgement.status, judgement.reasons) == ("scored", ["unsafe_content"])
@@ -94,7 +95,7 @@ def test_case_05_zero_and_negative_scores_are_numbers(policies: PolicySet, safet
         ("0.1", "not_a_number"),
     ],
 )
-def test_case_06_an_unusable_score_flags_as_missing(policies: PolicySet, safety: object, cause: str) -> None:
+def test_an_unusable_score_flags_as_missing_case_06(policies: PolicySet, safety: object, cause: str) -> None:
     judgement = judge_raw(policies, safety=safety)
 
     condition = result_of(judgement, UNSAFE)["conditions"][0]
@@ -106,27 +107,27 @@ def test_case_06_an_unusable_score_flags_as_missing(policies: PolicySet, safety:
 
 
 @pytest.mark.parametrize("safety", [1e308, -1e308, 1000.000001, 10**400], ids=["most", "least", "just", "whole"])
-def test_case_07_a_giant_score_is_implausible(policies: PolicySet, safety: float) -> None:
+def test_a_giant_score_is_implausible_case_07(policies: PolicySet, safety: float) -> None:
     judgement = judge_raw(policies, safety=safety)
 
     assert result_of(judgement, UNSAFE)["conditions"][0]["cause"] == "implausible"
     assert judgement.reasons == ["score_missing"]
 
 
-def test_case_08_false_and_unknown_is_false(policies: PolicySet) -> None:
+def test_false_and_unknown_is_false_case_08(policies: PolicySet) -> None:
     judgement = judge_raw(policies, safety=0.9, honesty=math.nan)
 
     assert outcomes_of(judgement)["useless-and-doubtful"] == "not matched"
     assert judgement.verdict == "allow"
 
 
-def test_case_09_true_or_unknown_is_true(policies: PolicySet) -> None:
+def test_true_or_unknown_is_true_case_09(policies: PolicySet) -> None:
     judgement = judge_raw(policies, safety=0.5, helpfulness=ZERO_POINTS, honesty=math.nan)
 
     assert outcomes_of(judgement)["useless-and-doubtful"] == "matched"
 
 
-def test_case_10_false_or_unknown_is_unknown_and_this_rule_fails_open(policies: PolicySet) -> None:
+def test_false_or_unknown_is_unknown_and_this_rule_fails_open_case_10(policies: PolicySet) -> None:
     judgement = judge_raw(policies, safety=0.5, helpfulness=FOUR_POINTS, honesty=math.nan)
 
     assert outcomes_of(judgement)["useless-and-doubtful"] == "unknown"
@@ -134,20 +135,20 @@ def test_case_10_false_or_unknown_is_unknown_and_this_rule_fails_open(policies: 
     assert judgement.verdict == "allow"
 
 
-def test_case_11_an_unknown_unless_makes_the_rule_unknown(policies: PolicySet) -> None:
+def test_an_unknown_unless_makes_the_rule_unknown_case_11(policies: PolicySet) -> None:
     judgement = judge_raw(policies, safety=0.5, helpfulness=ZERO_POINTS, correctness=None)
 
     assert outcomes_of(judgement)["useless-and-doubtful"] == "unknown"
     assert judgement.verdict == "allow"
 
 
-def test_case_12_exactly_one_point_is_not_below_one_point(policies: PolicySet) -> None:
+def test_exactly_one_point_is_not_below_one_point_case_12(policies: PolicySet) -> None:
     judgement = judge_raw(policies, safety=0.5, helpfulness=0.3)
 
     assert outcomes_of(judgement)["useless-and-doubtful"] == "not matched"
 
 
-def test_case_13_unless_holds_at_its_limit_and_not_just_under_it(policies: PolicySet) -> None:
+def test_unless_holds_at_its_limit_and_not_just_under_it_case_13(policies: PolicySet) -> None:
     at_three_points = judge_raw(policies, safety=0.5, helpfulness=ZERO_POINTS, correctness=0.7)
     just_under = judge_raw(policies, safety=0.5, helpfulness=ZERO_POINTS, correctness=0.6999)
 
@@ -155,7 +156,7 @@ def test_case_13_unless_holds_at_its_limit_and_not_just_under_it(policies: Polic
     assert outcomes_of(just_under)["useless-and-doubtful"] == "matched"
 
 
-def test_case_14_the_lowest_two_percent_end_exactly_at_their_quantile(policies: PolicySet) -> None:
+def test_the_lowest_two_percent_end_exactly_at_their_quantile_case_14(policies: PolicySet) -> None:
     at_the_quantile = judge_raw(policies, safety=0.5, honesty=0.02)
     just_over = judge_raw(policies, safety=0.5, honesty=0.020001)
 
@@ -163,7 +164,7 @@ def test_case_14_the_lowest_two_percent_end_exactly_at_their_quantile(policies: 
     assert outcomes_of(just_over)["useless-and-doubtful"] == "not matched"
 
 
-def test_case_15_the_highest_severity_wins_and_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
+def test_the_highest_severity_wins_and_the_order_of_files_does_not_matter_case_15(tmp_path: Path) -> None:
     high = a_policy(a_rule("safety: below 0.50"), name="one")
     medium = a_policy(a_rule("helpfulness: below 1.0", flag="{severity: medium, reason: low_quality}"), name="two")
     forwards = a_set(tmp_path / "forwards", high, medium)
@@ -176,7 +177,7 @@ def test_case_15_the_highest_severity_wins_and_the_order_of_files_does_not_matte
     assert backwards.snapshot == forwards.snapshot
 
 
-def test_case_15_the_order_of_exemptions_does_not_matter(tmp_path: Path) -> None:
+def test_the_order_of_exemptions_does_not_matter_case_15(tmp_path: Path) -> None:
     head, first = EXEMPTIONS.split("\n", 1)
     second = first.replace("red-team-room", "another")
     forwards = a_set(tmp_path / "forwards", CHAT_SAFETY, exemptions=f"{head}\n{first}{second}")
@@ -190,7 +191,7 @@ def test_case_15_the_order_of_exemptions_does_not_matter(tmp_path: Path) -> None
     assert backwards.snapshot == forwards.snapshot
 
 
-def test_case_15_the_order_of_a_signals_members_does_not_matter(tmp_path: Path) -> None:
+def test_the_order_of_a_signals_members_does_not_matter_case_15(tmp_path: Path) -> None:
     policy = a_policy(a_rule("usefulness: below 1"))
     turned = SIGNALS.replace("[helpfulness, correctness]", "[correctness, helpfulness]")
     forwards = a_set(tmp_path / "forwards", policy)
@@ -203,7 +204,7 @@ def test_case_15_the_order_of_a_signals_members_does_not_matter(tmp_path: Path) 
     assert backwards.snapshot == forwards.snapshot
 
 
-def test_case_16_a_shadow_rule_changes_only_the_shadow_verdict(policies: PolicySet) -> None:
+def test_a_shadow_rule_changes_only_the_shadow_verdict_case_16(policies: PolicySet) -> None:
     judgement = judge_raw(policies, safety=0.35)
 
     assert (judgement.verdict, judgement.shadow_verdict) == ("allow", "flag")
@@ -213,7 +214,7 @@ def test_case_16_a_shadow_rule_changes_only_the_shadow_verdict(policies: PolicyS
 
 @pytest.mark.parametrize("if_unscored", ["flag", "allow"])
 @pytest.mark.parametrize("rewards", [None, [None, None, None, None]])
-def test_case_17_an_event_without_scores_gets_the_verdict_of_if_unscored(
+def test_an_event_without_scores_gets_the_verdict_of_if_unscored_case_17(
     tmp_path: Path, if_unscored: str, rewards: list[float | None] | None
 ) -> None:
     policies = a_set(tmp_path, settings=SETTINGS.replace("if_unscored: flag", f"if_unscored: {if_unscored}"))
@@ -231,7 +232,7 @@ def useless(policies: PolicySet, event: ChatEvent | None = None, at_ms: int = NO
     return judge_raw(policies, event, safety=0.5, helpfulness=0.29, at_ms=at_ms)
 
 
-def test_case_18_a_quarter_of_users_is_the_same_quarter_every_time(policies: PolicySet) -> None:
+def test_a_quarter_of_users_is_the_same_quarter_every_time_case_18(policies: PolicySet) -> None:
     inside, outside = useless(policies), useless(policies, an_event(user="user-1"))
 
     assert (bucket_of(USELESS, "user-5"), bucket_of(USELESS, "user-1")) == (1633, 3995)
@@ -242,7 +243,7 @@ def test_case_18_a_quarter_of_users_is_the_same_quarter_every_time(policies: Pol
     assert (result_of(outside, USELESS)["outcome"], result_of(outside, USELESS)["counted"]) == ("matched", False)
 
 
-def test_case_19_a_growing_share_drops_nobody(tmp_path: Path, policies: PolicySet) -> None:
+def test_a_growing_share_drops_nobody_case_19(tmp_path: Path, policies: PolicySet) -> None:
     grown = a_set(tmp_path, CHAT_SAFETY.replace("25% of users", "40% of users"))
     users = ("user-5", "user-1")
 
@@ -251,16 +252,23 @@ def test_case_19_a_growing_share_drops_nobody(tmp_path: Path, policies: PolicySe
 
     assert at_quarter == ["flag", "allow"]
     assert at_forty == ["flag", "flag"]
-    assert all(is_inside(25, user) <= is_inside(40, user) for user in map(str, range(1_000)))
+    assert all(is_inside("25", user) <= is_inside("40", user) for user in map(str, range(1_000)))
 
 
-def is_inside(percent: int, user: str) -> bool:
-    rollout = Rollout(Fraction(percent), "users", seed="p/r", has_own_seed=False)
+def is_inside(percent: str, user: str, seed: str = "p/r") -> bool:
+    rollout = Rollout(Fraction(percent), "users", seed=seed, has_own_seed=False)
     return compile_rollout(rollout)(an_event(user=user))
 
 
+def test_a_share_takes_in_as_many_buckets_as_it_has_hundredths_of_a_percent() -> None:
+    assert bucket_of(USELESS, "user-5") == 1633  # so there are 1633 buckets before it
+
+    assert not is_inside("16.33", "user-5", seed=USELESS)
+    assert is_inside("16.34", "user-5", seed=USELESS)
+
+
 @pytest.mark.parametrize("user", [None, ""])
-def test_case_20_who_has_no_id_is_outside_of_every_rollout(tmp_path: Path, user: str | None) -> None:
+def test_who_has_no_id_is_outside_of_every_rollout_case_20(tmp_path: Path, user: str | None) -> None:
     policies = a_set(tmp_path, CHAT_SAFETY.replace("25% of users", "100% of users"))
 
     judgement = useless(policies, an_event(user=user))
@@ -269,12 +277,12 @@ def test_case_20_who_has_no_id_is_outside_of_every_rollout(tmp_path: Path, user:
     assert result_of(judgement, USELESS)["rollout"] == "outside"
 
 
-def test_case_21_ids_are_taken_as_the_bytes_that_they_are() -> None:
+def test_ids_are_taken_as_the_bytes_that_they_are_case_21() -> None:
     assert bucket_of(USELESS, "Zo\u00eb") == 2376
     assert bucket_of(USELESS, "Zoe\u0308") == 9443
 
 
-def test_case_22_two_rules_draw_their_users_independently() -> None:
+def test_two_rules_draw_their_users_independently_case_22() -> None:
     users = [f"user-{number}" for number in range(100_000)]
 
     in_both = sum(bucket_of("p/a", user) < 2_500 and bucket_of("p/b", user) < 2_500 for user in users)
@@ -292,7 +300,7 @@ def test_case_22_two_rules_draw_their_users_independently() -> None:
         ("2027-01-01T01:00:00+02:00", "matched"),
     ],
 )
-def test_case_24_a_rule_is_in_force_from_its_start_until_before_its_end(
+def test_a_rule_is_in_force_from_its_start_until_before_its_end_case_24(
     policies: PolicySet, time: str, outcome: str
 ) -> None:
     judgement = useless(policies, at_ms=ms_of(time))
@@ -310,7 +318,7 @@ def ms_of(time: str) -> int:
     return parsed
 
 
-def test_case_25_the_brokers_time_decides_and_not_the_clients(policies: PolicySet) -> None:
+def test_the_brokers_time_decides_and_not_the_clients_case_25(policies: PolicySet) -> None:
     event = an_event(time="2030-01-01T00:00:00Z")
     decided_at = "2031-01-01T00:00:00.000Z"
 
@@ -333,7 +341,7 @@ def test_case_25_the_brokers_time_decides_and_not_the_clients(policies: PolicySe
         ("until: 12:30", "P041"),
     ],
 )
-def test_case_26_a_start_after_the_end_and_a_time_without_zone_are_refused(
+def test_a_start_after_the_end_and_a_time_without_zone_are_refused_case_26(
     tmp_path: Path, schedule: str, code: str
 ) -> None:
     folder = a_folder(tmp_path, a_policy(a_rule(more=schedule)))
@@ -347,7 +355,7 @@ def test_case_26_a_start_after_the_end_and_a_time_without_zone_are_refused(
     ("locale", "applies"),
     [("en_GB", True), ("EN", True), ("EN-us", True), ("eng", False), (None, False), ("", False)],
 )
-def test_case_27_a_locale_is_compared_in_lower_case_with_dashes(
+def test_a_locale_is_compared_in_lower_case_with_dashes_case_27(
     policies: PolicySet,
     locale: str | None,
     applies: bool,  # noqa: FBT001 - a column of the table
@@ -358,14 +366,14 @@ def test_case_27_a_locale_is_compared_in_lower_case_with_dashes(
 
 
 @pytest.mark.parametrize(("role", "outcome"), [("moderator", "spared"), ("Moderator", "matched"), (None, "matched")])
-def test_case_28_a_role_spares_only_when_it_fits_exactly(policies: PolicySet, role: str | None, outcome: str) -> None:
+def test_a_role_spares_only_when_it_fits_exactly_case_28(policies: PolicySet, role: str | None, outcome: str) -> None:
     judgement = judge_raw(policies, an_event(role=role), safety=0.5, helpfulness=ZERO_POINTS)
 
     assert outcomes_of(judgement)["useless-and-doubtful"] == outcome
     assert judgement.verdict == ("allow" if outcome == "spared" else "flag")
 
 
-def test_case_29_every_line_of_an_exception_must_fit(policies: PolicySet) -> None:
+def test_every_line_of_an_exception_must_fit_case_29(policies: PolicySet) -> None:
     spared = judge_raw(policies, an_event(channel="help"), safety=0.5, helpfulness=ZERO_POINTS)
     flagged = judge_raw(policies, an_event(tenant="beta", channel="help"), safety=0.5, helpfulness=ZERO_POINTS)
 
@@ -384,7 +392,7 @@ def test_case_29_every_line_of_an_exception_must_fit(policies: PolicySet) -> Non
         ("2026-12-14T23:59:59.999Z", "beta", "matched"),
     ],
 )
-def test_case_30_an_exemption_spares_whom_it_names_until_it_ends(
+def test_an_exemption_spares_whom_it_names_until_it_ends_case_30(
     policies: PolicySet, time: str, tenant: str, outcome: str
 ) -> None:
     event = an_event(channel="red-team", tenant=tenant)
@@ -405,7 +413,7 @@ def test_case_30_an_exemption_spares_whom_it_names_until_it_ends(
         ("chat-safety/unsafe-reply", '"*"', "P047"),
     ],
 )
-def test_case_31_an_exemption_must_end_in_time_and_cover_a_rule(tmp_path: Path, old: str, new: str, code: str) -> None:
+def test_an_exemption_must_end_in_time_and_cover_a_rule_case_31(tmp_path: Path, old: str, new: str, code: str) -> None:
     assert old in EXEMPTIONS
 
     codes = codes_of(a_folder(tmp_path, CHAT_SAFETY, exemptions=EXEMPTIONS.replace(old, new)))
@@ -413,7 +421,7 @@ def test_case_31_an_exemption_must_end_in_time_and_cover_a_rule(tmp_path: Path, 
     assert codes == [code]
 
 
-def test_case_31_an_exemption_that_has_ended_is_warned_of_and_spares_nothing(tmp_path: Path) -> None:
+def test_an_exemption_that_has_ended_is_warned_of_and_spares_nothing_case_31(tmp_path: Path) -> None:
     folder = a_folder(tmp_path, CHAT_SAFETY, exemptions=EXEMPTIONS)
 
     policies, problems = check_folder(folder, now_ms=ms_of("2026-12-15T00:00:00Z"))
@@ -424,7 +432,7 @@ def test_case_31_an_exemption_that_has_ended_is_warned_of_and_spares_nothing(tmp
     assert judge_raw(policies, event, safety=0.1, at_ms=ms_of("2026-12-15T00:00:00Z")).verdict == "flag"
 
 
-def test_case_32_doubled_and_unknown_keys_and_names_load_nothing(tmp_path: Path) -> None:
+def test_doubled_and_unknown_keys_and_names_load_nothing_case_32(tmp_path: Path) -> None:
     twice = a_rule(more="mode: shadow")
     folder = a_folder(tmp_path, a_policy(twice, a_rule(), a_rule(name="other", more="excpet: [{role: member}]")))
 
@@ -442,26 +450,25 @@ def test_case_32_doubled_and_unknown_keys_and_names_load_nothing(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("text", "code"),
+    ("text", "code", "place"),
     [
-        (a_policy(a_rule("safety: &limit below 0.30")), "P005"),
-        (a_policy(a_rule("<<: {safety: below 0.30}")), "P005"),
-        (a_policy(a_rule("safety: !!python/object/apply:os.system [true]")), "P005"),
-        (a_policy() + "---\npolicy: other\n", "P005"),
-        (a_policy().replace("    about: Why", "\tabout: Why"), "P004"),
+        (a_policy(a_rule("safety: &limit below 0.30")), "P005", "9:15"),
+        (a_policy(a_rule("<<: {safety: below 0.30}")), "P005", "9:7"),
+        (a_policy(a_rule("safety: !!python/object/apply:os.system [true]")), "P005", "9:15"),
+        (a_policy() + "---\npolicy: other\n", "P005", "11:1"),
+        (a_policy().replace("    about: Why", "\tabout: Why"), "P004", "6:1"),
     ],
 )
-def test_case_33_what_yaml_can_do_beyond_plain_values_is_refused_with_its_place(
-    tmp_path: Path, text: str, code: str
+def test_what_yaml_can_do_beyond_plain_values_is_refused_with_its_place_case_33(
+    tmp_path: Path, text: str, code: str, place: str
 ) -> None:
     problem = problems_of(a_folder(tmp_path, text))[0]
 
-    assert problem.code == code
-    assert problem.span is not None
+    assert (problem.code, str(problem.span)) == (code, f"policy-0.yaml:{place}")
 
 
 @pytest.mark.parametrize("phrase", ["below .30", "below 0,30", "below nan", "Below 0.3", "below 30%", "below 1e-1"])
-def test_case_34_other_ways_to_write_a_comparison_name_the_accepted_ones(tmp_path: Path, phrase: str) -> None:
+def test_other_ways_to_write_a_comparison_name_the_accepted_ones_case_34(tmp_path: Path, phrase: str) -> None:
     problem = problems_of(a_folder(tmp_path, a_policy(a_rule(f"safety: {phrase}"))))[0]
 
     assert problem.code == "P030"
@@ -469,7 +476,7 @@ def test_case_34_other_ways_to_write_a_comparison_name_the_accepted_ones(tmp_pat
     assert f"write {accepted}" in problem.hint
 
 
-def test_case_35_no_is_norwegian_and_numbers_want_quotes(tmp_path: Path) -> None:
+def test_no_is_norwegian_and_numbers_want_quotes_case_35(tmp_path: Path) -> None:
     norwegian = a_set(tmp_path / "a", a_policy(head="applies_to: {locale: [no]}"))
     number = problems_of(a_folder(tmp_path / "b", a_policy(head="applies_to: {tenant: 0123}")))
 
@@ -477,7 +484,7 @@ def test_case_35_no_is_norwegian_and_numbers_want_quotes(tmp_path: Path) -> None
     assert [(problem.code, problem.hint) for problem in number] == [("P023", 'put it in quotes: "0123"')]
 
 
-def test_case_36_only_what_can_change_a_decision_changes_the_snapshot(tmp_path: Path, policies: PolicySet) -> None:
+def test_only_what_can_change_a_decision_changes_the_snapshot_case_36(tmp_path: Path, policies: PolicySet) -> None:
     reordered = CHAT_SAFETY.replace(
         "flag: {severity: high, reason: unsafe_content}", "flag: {reason: unsafe_content, severity: high}"
     )
@@ -493,7 +500,7 @@ def test_case_36_only_what_can_change_a_decision_changes_the_snapshot(tmp_path: 
     assert len(moved.snapshot) == len("sha256:") + 64
 
 
-def test_case_39_a_model_other_than_the_calibrated_one_is_refused(policies: PolicySet) -> None:
+def test_a_model_other_than_the_calibrated_one_is_refused_case_39(policies: PolicySet) -> None:
     assert policies.check_model(a_model()) == []
 
     with pytest.raises(PolicyError) as caught:
@@ -511,7 +518,7 @@ A_TEST = """
 """
 
 
-def test_case_40_a_test_that_names_an_unknown_rule_is_an_error(tmp_path: Path) -> None:
+def test_a_test_that_names_an_unknown_rule_is_an_error_case_40(tmp_path: Path) -> None:
     test = A_TEST.replace("unsafe-reply: matched", "unsafe-replies: matched")
 
     codes = codes_of(a_folder(tmp_path, CHAT_SAFETY, tests=[f"tests_for: chat-safety\ntests:{test}"]))

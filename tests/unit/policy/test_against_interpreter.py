@@ -90,7 +90,9 @@ FIELDS: dict[str, list[str | None]] = {
     "id": ["evt-1", "evt-2", "evt-3"],
 }
 PATTERNS = {
-    **dict.fromkeys(["tenant", "channel", "role"], ["acme", "beta", "a*", "*", "help", "staff", "me*"]),
+    "tenant": ["acme", "beta", "a*", "*"],
+    "channel": ["help", "general", "h*"],
+    "role": ["staff", "member", "me*"],
     "locale": ["en", "en-*", "EN_gb", "de"],
     "speaker": ["user", "assistant"],
     "metadata.surface": ["web", "w*", "app"],

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from moderator.errors import PolicyError
-from moderator.policy import PolicySet
+from moderator.policy import PolicySet, load_policies
 from moderator.policy.percent import true_percent, typical_micro
 from tests.unit.policy.folders import (
     CALIBRATION,
@@ -118,6 +118,15 @@ def test_ties_catch_more_than_the_share_says_and_check_says_so(tmp_path: Path) -
     assert codes_of(folder) == ["P039"]
 
 
+def test_a_tenth_of_a_percent_more_than_the_share_says_is_as_exact_as_shares_are(tmp_path: Path) -> None:
+    tied = [rank / 1000 for rank in range(1001)]
+    tied[21] = tied[20]
+    folder = a_folder(tmp_path, a_policy(a_rule("honesty: in the lowest 2%")), calibration=with_honesty(tied))
+
+    assert load_policies(folder).true_shares()[0].startswith("honesty in the lowest 2%: 2.1% of ")
+    assert codes_of(folder) == []
+
+
 def test_the_true_share_without_ties_is_the_share(tmp_path: Path) -> None:
     policies = a_set(tmp_path, a_policy(a_rule("any: [honesty: in the lowest 2%, safety: in the highest 0.3%]")))
     calibration = policies.calibrations[MODEL]
@@ -155,6 +164,21 @@ def test_noise_is_put_on_the_scale_of_the_signal(tmp_path: Path) -> None:
     )
 
     assert (near, far) == (True, False)
+
+
+@pytest.mark.parametrize(("safety", "borderline"), [(0.299998, False), (0.299999, True), (0.300001, True)])
+def test_noise_is_put_on_the_scale_without_making_it_larger(
+    tmp_path: Path,
+    safety: float,
+    borderline: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    half = SIGNALS.replace("scale: {low: 0, high: 1}", "scale: {multiply: 0.5, low: 0, high: 1}")
+    calibration = json.dumps(a_calibration(noise={"beavertails-is_safe": 0.000003}))
+    policies = a_set(tmp_path, signals=half, calibration=calibration)
+
+    condition = result_of(judge_raw(policies, safety=2 * safety), RULE)["conditions"][0]
+
+    assert condition["borderline"] is borderline
 
 
 def test_a_folder_may_hold_calibrations_of_several_models(tmp_path: Path) -> None:

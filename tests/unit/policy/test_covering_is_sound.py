@@ -16,7 +16,7 @@ from moderator.policy.reach import bound, ranges_of
 from tests.unit.policy.folders import MODEL, OBJECTIVES
 from tests.unit.policy.test_diff_is_sound import Dice, the_example
 
-CALIBRATION = the_example().calibration_of(MODEL)
+CALIBRATION = the_example().calibrations[MODEL]
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
 

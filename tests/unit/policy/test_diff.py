@@ -234,3 +234,18 @@ def test_rules_with_too_many_ranges_of_scores_are_not_compared(tmp_path: Path) -
     found = between(tmp_path, old, old.replace("0.40}", "0.41}"))
 
     assert (only(found).claim, found.claim) == (None, None)
+
+
+def test_a_derived_signal_that_comes_is_told_with_what_it_chooses_from(tmp_path: Path) -> None:
+    before = a_set(
+        tmp_path / "a",
+        signals=SIGNALS.replace(
+            "  usefulness:  {about: The worse of the two, lowest_of: [helpfulness, correctness]}\n", ""
+        ),
+    )
+    after = a_set(tmp_path / "b")
+
+    (change,) = diff(before, after).changes
+
+    assert (change.kind, change.what) == ("added", "signal usefulness")
+    assert change.lines == ("lowest of correctness, helpfulness",)

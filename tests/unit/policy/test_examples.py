@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from moderator.objectives import ARMORM_OBJECTIVES
+from moderator.objectives import ARMORM_OBJECTIVES, BUILTIN
 from moderator.policy import load_policies
 from moderator.policy.loader import check_folder
-from moderator.policy.model_objectives import BUILTIN, read_objectives
+from moderator.policy.model_objectives import read_objectives
 from moderator.policy.tools.coverage import cover
 from moderator.policy.tools.mutate import mutate
 from moderator.policy.trial import coverage_problems, run_tests, untimed_tests

@@ -59,6 +59,12 @@ def test_whatever_an_exemption_lacks_is_told(tmp_path: Path, old: str, new: str,
     assert code in codes_of(a_folder(tmp_path, CHAT_SAFETY, exemptions=EXEMPTIONS.replace(old, new)))
 
 
+def test_a_limit_that_is_wrong_is_not_told_to_be_absent(tmp_path: Path) -> None:
+    settings = SETTINGS.replace("90 days", "90")
+
+    assert codes_of(a_folder(tmp_path, CHAT_SAFETY, settings=settings, exemptions=EXEMPTIONS)) == ["P023"]
+
+
 def test_two_exemptions_have_two_names(tmp_path: Path) -> None:
     twice = EXEMPTIONS + EXEMPTIONS.removeprefix("exemptions:\n")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from moderator.errors import ConfigurationError, PolicyError
 from moderator.policy import load_policies
 from moderator.policy.folder import MAX_FILE_BYTES
-from moderator.policy.problems import Report
+from moderator.policy.problems import Problem, Report
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
     EXEMPTIONS,
@@ -214,6 +214,22 @@ def test_a_name_with_a_line_end_does_not_pass_for_another_problem(tmp_path: Path
     problems = problems_of(a_folder(tmp_path, settings=settings))
 
     assert {str(problem).count("\n") for problem in problems} == {2}
+
+
+def test_what_a_hint_repeats_cannot_steer_the_terminal() -> None:
+    problem = Problem("error", "P010", "unknown", 'did you mean "a\x1b[2J\nerror P001"?', "policy.yaml", None)
+
+    assert str(problem).splitlines()[1:] == ['     | did you mean "a\\x1b[2J\\nerror P001"?']
+
+
+@pytest.mark.parametrize(("depth", "codes"), [(20, {"P011"}), (21, {"P007"})])
+def test_twenty_levels_inside_one_another_are_read_and_one_more_is_not(
+    tmp_path: Path, depth: int, codes: set[str]
+) -> None:
+    brackets = depth - 1  # the file itself is the first level
+    folder = a_folder(tmp_path, f"{a_policy()}notes: {'[' * brackets}{']' * brackets}\n")
+
+    assert set(codes_of(folder)) == codes
 
 
 def test_the_version_of_yaml_that_is_read_may_be_named(tmp_path: Path) -> None:

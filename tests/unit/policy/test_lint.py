@@ -5,7 +5,7 @@ import pytest
 
 from moderator.policy.event_time import parse_time_ms
 from moderator.policy.loader import check_folder
-from tests.unit.policy.folders import SIGNALS, a_calibration, a_folder, a_policy, a_rule, codes_of, problems_of
+from tests.unit.policy.folders import POLICY, SIGNALS, a_calibration, a_folder, a_policy, a_rule, codes_of, problems_of
 
 
 def codes(folder: Path, when: str, more: str = "") -> list[str]:
@@ -261,11 +261,66 @@ def test_a_whole_number_may_be_too_fine_for_a_long_scale(tmp_path: Path) -> None
     assert [problem.hint for problem in found if problem.code == "P038"] == ["write below 30"]
 
 
-@pytest.mark.parametrize(("now", "found"), [("2026-12-31T23:59:59Z", []), ("2027-01-01T00:00:00Z", ["P044"])])
-def test_a_rule_that_is_over_is_warned_of_where_the_time_is_known(tmp_path: Path, now: str, found: list[str]) -> None:
-    folder = a_folder(tmp_path, a_policy(a_rule(more="until: 2027-01-01")))
+@pytest.mark.parametrize(
+    ("mode", "now", "found"),
+    [
+        ("live", "2026-12-31T23:59:59Z", []),
+        ("live", "2027-01-01T00:00:00Z", ["P044"]),
+        ("off", "2027-01-01T00:00:00Z", []),
+    ],
+)
+def test_a_rule_that_is_over_is_warned_of_where_the_time_is_known(
+    tmp_path: Path, mode: str, now: str, found: list[str]
+) -> None:
+    ending = a_rule("safety: below 0.20", name="ending", mode=mode, more="until: 2027-01-01")
+    folder = a_folder(tmp_path, a_policy(ending, a_rule("honesty: missing")))
 
     _, problems = check_folder(folder, now_ms=parse_time_ms(now))
 
     assert [problem.code for problem in problems] == found
     assert codes_of(folder) == []
+
+
+def a_calibrated_pair(folder: Path, when: str, *, is_turned: bool) -> Path:
+    """A folder for two models, of which one gives much higher scores than the other."""
+    high = [0.6 + rank / 10_000 for rank in range(1001)]
+    objectives = a_calibration()["quantiles"]
+    other = {"name": "other", "fingerprint": "sha256:bbbb", "dtype": "float32"}
+    calibration = json.dumps(a_calibration(model=other, quantiles=dict.fromkeys(objectives, high)))
+    lines = ["  ArmoRM-Llama3-8B-v0.1: calibration/armorm.json\n", "  other: calibration/other.json\n"]
+    signals = SIGNALS.replace(lines[0], "".join(reversed(lines) if is_turned else lines))
+    path = a_folder(folder, a_policy(a_rule(when)), signals=signals)
+    (path / "calibration" / "other.json").write_text(calibration)
+    return path
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+@pytest.mark.parametrize(
+    ("when", "found"),
+    [
+        ("all: [{safety: in the lowest 2%}, {safety: above 0.5}]", []),
+        ("all: [{safety: in the lowest 2%}, {safety: above 0.7}]", ["P051"]),
+    ],
+)
+def test_a_rule_is_impossible_only_where_it_is_for_every_calibrated_model(
+    tmp_path: Path,
+    when: str,
+    found: list[str],
+    is_turned: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert codes_of(a_calibrated_pair(tmp_path, when, is_turned=is_turned)) == found
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+@pytest.mark.parametrize(("limit", "found"), [("0.1", []), ("0.65", ["P054"])])
+def test_a_rule_is_covered_only_where_it_is_for_every_calibrated_model(
+    tmp_path: Path,
+    limit: str,
+    found: list[str],
+    is_turned: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    path = a_calibrated_pair(tmp_path, f"safety: below {limit}", is_turned=is_turned)
+    narrow = a_rule("safety: in the lowest 2%", name="narrow")
+    (path / POLICY).write_text(a_policy(a_rule(f"safety: below {limit}"), narrow))
+
+    assert codes_of(path) == found

@@ -42,3 +42,20 @@ def test_a_classifiers_objectives_are_its_labels(
 def test_labels_that_are_no_names_are_told_with_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"config\.json`: `id2label` must give 2 different names, numbered"):
         read_objectives(written(tmp_path, **CLASSIFIER, id2label={"0": "toxic", "2": "insult"}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"objectives": ["a", "a"], "num_objectives": 7}, "must be 7 different names"),
+        ({"objectives": ["a", "a"], "num_objectives": 2}, "must be 2 different names"),
+        ({"objectives": ["a", "b"], "num_objectives": 19}, "must be 19 different names"),
+        ({"objectives": [""], "num_objectives": 1}, "must be a list of names"),
+        ({"num_objectives": "19"}, "`num_objectives` must be a whole number, 1 or more"),
+        ({"objectives": ["a"], "num_objectives": True}, "`num_objectives` must be a whole number, 1 or more"),
+        ({"objectives": [], "num_objectives": 0}, "`num_objectives` must be a whole number, 1 or more"),
+    ],
+)
+def test_what_the_loader_would_refuse_is_refused_here_too(tmp_path: Path, fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        read_objectives(written(tmp_path, **fields))

@@ -94,19 +94,23 @@ class Terminal(StringIO):
         return True
 
 
-def test_colour_is_for_terminals_alone(
+def test_colour_is_for_terminals_that_want_it_alone(
     tmp_path: Path, moderator: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = a_folder(tmp_path, a_policy(a_rule("safty: below 0.3")))
     piped = moderator("check", folder).out
-    terminal = Terminal()
+    terminal, plain_terminal = Terminal(), Terminal()
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(sys, "stdout", terminal)
+    moderator("check", folder)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", plain_terminal)
 
     moderator("check", folder)
 
-    assert "\033[" not in piped
     assert terminal.getvalue().startswith("\033[31merror\033[0m P010 ")
+    assert plain_terminal.getvalue() == piped
+    assert "\033[" not in piped
 
 
 def test_a_config_without_a_list_means_the_nineteen(tmp_path: Path) -> None:

@@ -246,6 +246,10 @@ def test_the_source_hash_tells_every_edit_of_a_file(tmp_path: Path) -> None:
     assert source_hash(dict(reversed(files.items()))) == source_hash(files)
 
 
+def test_the_source_hash_tells_where_a_name_ends() -> None:
+    assert source_hash({"a.yaml": b"b: 1"}) != source_hash({"a.yamlb": b": 1"})
+
+
 def test_errors_of_stored_files_say_where_they_were(tmp_path: Path) -> None:
     files = {**read_files(a_folder(tmp_path)), "policy-0.yaml": b"{"}
 

@@ -202,6 +202,16 @@ def test_a_decision_that_comes_out_otherwise_says_so_and_ends_with_1() -> None:
     assert "severity: recorded low, replayed high" in " ".join(ran.out.split())
 
 
+def test_one_decision_of_many_that_comes_out_otherwise_ends_with_1() -> None:
+    policies = some_policies()
+    tampered = json.dumps(a_decision(policies, safety=0.1) | {"severity": "low"})
+    sound = json.dumps(a_decision(policies, safety=0.1))
+
+    codes = [explain("\n".join(lines)).code for lines in ((tampered, sound), (sound, tampered), (sound, sound))]
+
+    assert codes == [1, 1, 0]
+
+
 def test_a_decision_whose_model_lacks_what_its_snapshot_needs_says_so() -> None:
     decision = a_decision(some_policies(), safety=0.1)
     del decision["scores"]["objectives"]["ultrafeedback-honesty"]

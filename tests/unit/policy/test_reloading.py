@@ -442,6 +442,20 @@ def test_replicas_that_share_a_state_folder_do_not_fight_over_what_was_good_last
     assert KeptPolicies(tmp_path / "state").last_good() == new.running.snapshot
 
 
+def test_one_that_started_on_the_last_good_policies_does_not_fight_over_what_is_good_last(tmp_path: Path) -> None:
+    Stage(tmp_path, state_dir=tmp_path / "state").look(2)
+    (tmp_path / "policies" / "safety.yaml").write_text("policy: [")
+    fallen_back = Stage(tmp_path, state_dir=tmp_path / "state")
+    edit(fallen_back)
+    new = Stage(tmp_path, state_dir=tmp_path / "state")
+    new.look(2)
+
+    fallen_back.look()  # has not seen the edit twice yet
+
+    assert fallen_back.limit() == "below 0.30"
+    assert KeptPolicies(tmp_path / "state").last_good() == new.running.snapshot
+
+
 def test_a_folder_that_hangs_shows_as_stale_and_following_it_ends_when_asked(stage: Stage) -> None:
     is_hanging, goes_on, stop = threading.Event(), threading.Event(), threading.Event()
 

@@ -93,3 +93,10 @@ def test_an_impossible_scale_is_an_error(tmp_path: Path, scale: str) -> None:
 @pytest.mark.parametrize(("number", "text"), [("0.30", "0.3"), ("-0", "0"), ("4", "4"), ("0.000001", "0.000001")])
 def test_a_number_is_shown_as_people_write_it(number: str, text: str) -> None:
     assert show(Fraction(number)) == text
+
+
+@pytest.mark.parametrize(("plausible", "found"), [("{low: 4.5, high: 9}", ["P034"]), ("{low: 4, high: 9}", [])])
+def test_a_plausible_range_beside_the_scale_is_an_error(tmp_path: Path, plausible: str, found: list[str]) -> None:
+    signals = SIGNALS.replace("low: 0, high: 4}", f"low: 0, high: 4}}, plausible: {plausible}")
+
+    assert sorted(set(codes_of(a_folder(tmp_path, signals=signals)))) == found

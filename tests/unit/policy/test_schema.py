@@ -96,7 +96,7 @@ def test_missing_names_are_told(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("folder", [EXAMPLES, EXAMPLES / "armorm"], ids=["any model", "armorm"])
 def test_the_examples_carry_their_schema_and_keep_to_it(folder: Path) -> None:
-    """After a change to settings or signals: `moderator policy schema --policies FOLDER`."""
+    """After a change to settings or signals: `make generate`."""
     stored = json.loads((folder / ".schema" / "policy.json").read_text())
 
     assert stored == policy_schema(*read_vocabulary(folder))

@@ -84,3 +84,10 @@ def test_a_speaker_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
 
     assert [problem.code for problem in problems] == ["P014", "P014"]
     assert problems[0].hint == 'did you mean "assistant"?'
+
+
+@pytest.mark.parametrize("tenant", ["acme ", " acme", "acme\\t"])
+def test_blanks_at_the_ends_of_a_pattern_are_warned_of(tmp_path: Path, tenant: str) -> None:
+    folder = a_folder(tmp_path, a_policy(a_rule(more=f'applies_to: {{tenant: "{tenant}"}}')))
+
+    assert [(problem.level, problem.code) for problem in problems_of(folder)] == [("warning", "P025")]

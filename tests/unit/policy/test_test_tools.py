@@ -10,7 +10,7 @@ from moderator.policy.tools.mutants import mutants_of
 from moderator.policy.tools.mutate import mutate
 from moderator.policy.tools.suggest import Suggestions, suggest
 from moderator.policy.trial import closed_gaps, coverage_problems, run_tests, untimed_tests
-from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, a_folder, a_policy, a_rule, a_set
+from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SIGNALS, a_folder, a_policy, a_rule, a_set
 
 EVENT = "{speaker: assistant, tenant: acme, channel: general}"
 MATCHED = "{verdict: flag, rules: {unsafe-reply: matched}}"
@@ -212,3 +212,43 @@ def test_a_value_that_yaml_would_read_otherwise_is_suggested_in_quotes(tmp_path:
     (first, *_) = suggest(policies).tests
 
     assert 'tenant: "0123", channel: "true", role: "a: b", locale: "ünï"' in first.text
+
+
+@pytest.mark.parametrize(
+    ("when", "places"),
+    [
+        ("safety: below 0.005", ["just under", "at", "just over"]),
+        ("safety: at most 0.995", ["just under", "at", "just over"]),
+        ("helpfulness: below 0.03", ["just under", "at", "just over"]),
+        ("safety: at least 1", ["just under", "at"]),
+    ],
+)
+def test_a_limit_near_an_end_of_its_scale_has_its_tests_within_it(tmp_path: Path, when: str, places: list[str]) -> None:
+    folder = a_folder(tmp_path, a_policy(a_rule(when)))
+
+    suggested = suggest(load_policies(folder))
+
+    assert suggested.bare == ()
+    assert [one.name.partition(" with ")[2].rsplit(" ", 1)[0].split(" ", 1)[1] for one in suggested.tests] == places
+    text = "".join(one.text for one in suggested.tests)
+    tested = a_folder(tmp_path, a_policy(a_rule(when)), tests=[f"tests_for: chat-safety\ntests:\n{text}"])
+    assert not any(result.mismatches for result in run_tests(load_policies(tested)))
+
+
+def test_names_that_yaml_would_read_otherwise_are_suggested_in_quotes(tmp_path: Path) -> None:
+    signals = SIGNALS.replace("safety:  ", '"null":')
+    policy = a_policy(a_rule('"null": below 0.30', name='"1"'), name='"2026"')
+    folder = a_folder(tmp_path, policy, signals=signals)
+
+    (suggested, *_) = suggest(load_policies(folder)).tests
+
+    tested = a_folder(tmp_path, policy, signals=signals, tests=[f'tests_for: "2026"\ntests:\n{suggested.text}'])
+    assert [result.mismatches for result in run_tests(load_policies(tested))] == [()]
+
+
+def test_the_example_of_a_test_to_add_puts_such_a_name_in_quotes(tmp_path: Path) -> None:
+    policies = a_set(tmp_path, a_policy(a_rule(name='"1"')))
+
+    hints = [problem.hint for problem in coverage_problems(policies)]
+
+    assert 'add one with rules: {"1": matched}' in hints

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from moderator.policy import PolicySet
+from moderator.recorded.labels import Labels
 from moderator.recorded.report import Matrix
 from moderator.recorded.text import backtest_text
 from tests.unit.policy.folders import EXEMPTIONS, a_model, a_policy, a_rule, a_set
@@ -36,6 +37,20 @@ def test_flips_are_counted_overall_and_by_rule(tmp_path: Path, baseline: PolicyS
     assert rules["unsafe-reply"].flips == Matrix(70, 0, 10, 20)
     assert rules["too-safe"].flips == Matrix(95, 5, 0, 0)
     assert (rules["wider"].baseline, rules["wider"].candidate, rules["wider"].watched) == (None, "shadow", 50)
+
+
+def test_an_event_that_another_rule_flags_now_is_lost_by_the_one_and_gained_by_the_other(
+    tmp_path: Path, baseline: PolicySet
+) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.10"), a_rule("safety: below 0.30", name="wider"))
+
+    report = report_of(baseline, candidate, some_recorded(baseline, SAFETIES))
+
+    assert report.flips == Matrix(allow_allow=70, allow_flag=0, flag_allow=0, flag_flag=30)
+    assert {rule.rule.partition("/")[2]: rule.flips for rule in report.rules} == {
+        "unsafe-reply": Matrix(allow_allow=70, allow_flag=0, flag_allow=20, flag_flag=10),
+        "wider": Matrix(allow_allow=70, allow_flag=30, flag_allow=0, flag_flag=0),
+    }
 
 
 def test_groups_are_counted_and_the_most_changed_come_first(tmp_path: Path, baseline: PolicySet) -> None:
@@ -103,6 +118,28 @@ def test_labels_give_rates_only_from_thirty_on(tmp_path: Path, baseline: PolicyS
     assert (allowed.events, allowed.labelled, allowed.deserve_flag.share) == (70, 20, None)
     assert [rate.share for rate in report.labels.precision] == [29 / 30, None]
     assert [rate.of for rate in report.labels.recall] == [29, 29]
+
+
+def test_precision_and_recall_are_told_of_each_set(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.50"))
+    labels = some_labels(flag=range(40), allow=range(40, 100))
+
+    report = report_of(baseline, candidate, some_recorded(baseline, SAFETIES), labels=labels)
+
+    assert report.labels is not None
+    assert [rate.share for rate in report.labels.precision] == [1.0, 0.8]
+    assert [rate.share for rate in report.labels.recall] == [0.75, 1.0]
+
+
+def test_of_two_labels_of_an_event_the_one_that_names_its_tenant_counts(baseline: PolicySet) -> None:
+    of_any, of_its_tenant = (None, "evt-0"), ("acme", "evt-0")
+    labels = Labels({of_any: "allow", of_its_tenant: "flag"}, {of_any: 1, of_its_tenant: 2})
+    of_acme, of_beta = (some_recorded(baseline, [0.1], tenant=tenant) for tenant in ("acme", "beta"))
+
+    reports = [report_of(baseline, baseline, decisions, labels=labels).labels for decisions in (of_acme, of_beta)]
+
+    flagged = [report.cells[0] for report in reports if report]
+    assert [(cell.labelled, cell.deserve_flag.count) for cell in flagged] == [(1, 1), (1, 0)]
 
 
 def test_a_label_with_a_tenant_is_for_that_tenants_event(tmp_path: Path, baseline: PolicySet) -> None:

@@ -80,6 +80,24 @@ def test_fidelity_is_told_before_anything_that_follows_from_it(stage: Stage) -> 
     assert re.search(r"0\.35 +candidate +35 +35\.00% +not enough labels \(0\)", ran.out)
 
 
+def test_a_sweep_leaves_out_the_limits_that_change_nothing(stage: Stage) -> None:
+    write_lines(stage.events, some_recorded(load_policies(stage.folder / "baseline"), [0.15, 0.8]))
+
+    ran = stage.backtest("--sweep", "safety")
+
+    rows = re.findall(r"^ +([0-9.]+) +(baseline|candidate)? +(\d+) +[0-9.]+%", ran.out, re.MULTILINE)
+    assert rows == [
+        ("0", "", "0"),
+        ("0.15", "", "0"),
+        ("0.175", "", "1"),
+        ("0.3", "baseline", "1"),
+        ("0.35", "candidate", "1"),
+        ("0.8", "", "1"),
+        ("0.825", "", "2"),
+        ("1", "", "2"),
+    ]
+
+
 def test_a_baseline_that_misses_a_decision_fails_and_shows_no_other_number(stage: Stage) -> None:
     wrong = changed(recorded(load_policies(stage.folder / "baseline"), *USUAL, id="evt-x"), verdict="flag")
     with stage.events.open("ab") as file:

@@ -103,6 +103,22 @@ def test_unscored_and_implausible_rewards_are_left_out(tmp_path: Path, decisions
     assert [len(spread.rewards[name]) for name in OBJECTIVES[:2]] == [1_200, 1_201]
 
 
+def test_a_thousand_usable_rewards_of_an_objective_are_enough_and_one_less_is_not(
+    tmp_path: Path, decisions: list[bytes]
+) -> None:
+    without_safety = recorded(a_set(tmp_path), 4_000.0, *USUAL[1:])
+
+    enough, too_few = (
+        calibration_record(gather([*decisions[:999], last]), (), {})["quantiles"]
+        for last in (decisions[999], without_safety)
+    )
+
+    assert isinstance(enough, dict)
+    assert isinstance(too_few, dict)
+    assert set(enough) == set(OBJECTIVES)
+    assert set(too_few) == set(OBJECTIVES[1:])
+
+
 def test_too_few_events_or_several_models_are_refused(tmp_path: Path, decisions: list[bytes]) -> None:
     other = recorded(a_set(tmp_path), *USUAL, model=a_model(dtype="float32"))
 
@@ -117,6 +133,13 @@ def test_too_few_events_or_several_models_are_refused(tmp_path: Path, decisions:
 def test_signals_are_read_while_rules_still_wait_for_their_calibration(tmp_path: Path) -> None:
     folder = a_folder(tmp_path, a_policy(a_rule("honesty: in the lowest 2%")))
     (folder / CALIBRATION_FILE).unlink()
+
+    assert [signal.name for signal in read_derived_signals(folder)] == ["usefulness"]
+
+
+def test_signals_are_read_whatever_is_wrong_with_other_files(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path)
+    (folder / "policy-1.yaml").write_bytes(b"policy: \xff")
 
     assert [signal.name for signal in read_derived_signals(folder)] == ["usefulness"]
 

@@ -75,6 +75,18 @@ def test_a_decision_that_comes_out_otherwise_is_named_with_what_differs(
     assert [(each.event_id, each.what) for each in fidelity.differences] == [("evt-2", what)]
 
 
+def test_a_signal_that_no_rule_asks_for_comes_out_as_recorded_too(policies: PolicySet) -> None:
+    whole = recorded(policies, *USUAL)
+    scores = json.loads(whole)["scores"]
+    scores["signals"]["helpfulness"] += 0.000001
+
+    fidelity = report_of(policies, policies, [changed(whole, scores=scores)]).fidelity
+
+    (difference,) = fidelity.differences
+    assert (fidelity.compared, fidelity.reproduced) == (1, 0)
+    assert difference.what.startswith("signals: recorded {")
+
+
 def test_rules_in_another_order_or_listed_twice_are_told(policies: PolicySet) -> None:
     rules = json.loads(recorded(policies, *USUAL))["rules"]
 

@@ -56,6 +56,17 @@ def test_each_limit_flags_what_a_folder_with_that_limit_flags(
         assert row.flagged == report_of(baseline, slow, decisions).flips.flagged_after
 
 
+def test_no_limit_flags_what_is_outside_a_rules_rollout(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = a_set(tmp_path / "candidate", a_policy(a_rule("safety: below 0.4", more="rollout: 25% of users")))
+    decisions = [recorded(baseline, 0.2, *USUAL[1:], id=f"evt-{nth}", user=f"user-{nth}") for nth in range(40)]
+
+    report = report_of(baseline, candidate, decisions, sweep="safety")
+
+    flagged = {row.limit: row.flagged for row in limit_of(report.limits).rows}
+    assert 0 < report.flips.flagged_after < 40
+    assert (flagged[0.4], flagged[1.0], flagged[0.1]) == (report.flips.flagged_after, report.flips.flagged_after, 0)
+
+
 def test_a_comparison_under_unless_is_swept_the_other_way_round(tmp_path: Path, baseline: PolicySet) -> None:
     candidate = a_set(tmp_path / "candidate", a_policy(a_rule_with("below", 0.8)))
     decisions = some_events(baseline)

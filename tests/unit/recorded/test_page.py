@@ -1,9 +1,11 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from moderator.recorded.charts import histogram
 from moderator.recorded.page import backtest_page
 from tests.unit.policy.folders import EXEMPTIONS, a_policy, a_rule, a_set
 from tests.unit.recorded.decisions import report_of, some_labels, some_recorded
@@ -60,6 +62,16 @@ def test_nothing_is_fetched_and_nothing_runs(page: str) -> None:
 
 def test_what_events_brought_is_shown_as_text(page: str) -> None:
     assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;" in page
+
+
+def test_what_charts_are_named_after_is_shown_as_text(tmp_path: Path) -> None:
+    policies = a_set(tmp_path, a_policy())
+    (limit,) = report_of(policies, policies, some_recorded(policies, [0.1, 0.9])).limits
+
+    chart = histogram(replace(limit, rule='<b title="x">'))
+
+    assert "<b" not in chart
+    assert chart.count("&lt;b title=&quot;x&quot;&gt;") == 2
 
 
 def test_tables_and_charts_can_be_read_aloud(page: str) -> None:

@@ -17,6 +17,7 @@ from moderator.scoring import checkpoint
 from moderator.scoring.armorm import ArmoRM
 from moderator.scoring.config import ArmoRMConfig
 from moderator.scoring.opening import open_model
+from moderator.settings import ModelSettings
 from tests import tiny_armorm
 
 WEIGHTS = "model.safetensors"
@@ -467,6 +468,20 @@ def test_a_padding_token_beyond_the_embedding_is_never_read(copied: Path, armorm
     assert torch.equal(tiny_armorm.load(copied).score(CHAT).overall, armorm.score(CHAT).overall)
 
 
+def test_lengths_that_whoever_saved_a_tokenizer_left_in_it_do_not_count(copied: Path) -> None:
+    backend = Tokenizer.from_file(str(copied / "tokenizer.json"))
+    backend.enable_truncation(4)
+    backend.enable_padding(length=4)
+    backend.save(str(copied / "tokenizer.json"))
+
+    tokenizer = checkpoint.read_tokenizer(copied, vocab_size=261)
+
+    assert [len(tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)) for text in ("ab", "abcdef")] == [
+        2,
+        6,
+    ]
+
+
 def test_an_ordinary_token_beyond_the_embedding_is_named(copied: Path) -> None:
     add_token(copied, "moderator", special=False)
 
@@ -508,19 +523,31 @@ def test_an_unreachable_hub_is_a_plain_error(monkeypatch: pytest.MonkeyPatch) ->
         ArmoRM.from_pretrained("owner/name")
 
 
-def test_a_model_downloaded_earlier_loads_without_the_hub(
-    folder: Path, armorm: ArmoRM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def downloaded(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     cached = tmp_path / "models--owner--Tiny-ArmoRM"
     shutil.copytree(folder, cached / "snapshots" / ("0" * 40))
     (cached / "refs").mkdir()
     (cached / "refs" / "main").write_text("0" * 40)
+    return cached
 
+
+@pytest.mark.usefixtures("downloaded")
+def test_a_model_downloaded_earlier_loads_without_the_hub(armorm: ArmoRM) -> None:
     loaded = ArmoRM.from_pretrained("owner/Tiny-ArmoRM", device="cpu")
 
     assert loaded.name == "Tiny-ArmoRM"
+    assert loaded.fingerprint == armorm.fingerprint
+
+
+def test_the_weights_are_of_the_revision_that_was_opened(downloaded: Path, armorm: ArmoRM) -> None:
+    opened = open_model("owner/Tiny-ArmoRM")
+    (downloaded / "refs" / "main").write_text("1" * 40)
+
+    loaded = opened.load(ModelSettings(), torch.device("cpu"))
+
     assert loaded.fingerprint == armorm.fingerprint
 
 

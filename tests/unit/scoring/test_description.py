@@ -1,6 +1,7 @@
 """What `moderator model info` tells of a checkpoint, and when a model is refused as too slow."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,32 @@ def test_the_arithmetic_is_that_of_the_published_model(tmp_path: Path) -> None:
     assert parameter_count(model) == pytest.approx(7.51e9, rel=1e-3)
     assert flops_per_token(model, 0) == pytest.approx(13.96e9 + 0.01e9, rel=2e-3)
     assert flops_per_token(model, 1000) - flops_per_token(model, 0) == pytest.approx(0.262e9, rel=1e-2)
+
+
+def test_attention_costs_twice_as_much_where_tokens_see_both_ways(tmp_path: Path) -> None:
+    families = ("llama", "bert")
+    folders = [tiny_classifiers.write_classifier(tmp_path / each, each, ("toxic", "insult")) for each in families]
+
+    one_way, both_ways = (
+        flops_per_token(model, 1000) - flops_per_token(model, 0) for model in map(open_model, map(str, folders))
+    )
+
+    assert both_ways == 2 * one_way > 0
+
+
+def test_more_than_a_billion_parameters_are_told_to_be_refused_on_the_cpu_alone(folder: Path) -> None:
+    measured = told(folder)
+    (cpu,) = [device for device in measured.devices if device.device == "cpu"]
+    devices = (cpu, replace(cpu, device="cuda:0"))
+
+    large, small = (
+        replace(measured, devices=devices, parameters=parameters).lines()
+        for parameters in (1_000_000_001, 1_000_000_000)
+    )
+
+    refused = "refused unless `MODERATOR_MODEL__FORCE_CPU=true`"
+    assert [line.split()[1] for line in large if refused in line] == ["cpu"]
+    assert not any(refused in line for line in small)
 
 
 def test_a_wrong_checkpoint_is_told_as_loading_tells_it(folder: Path, tmp_path: Path) -> None:

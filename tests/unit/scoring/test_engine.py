@@ -287,6 +287,15 @@ def test_a_text_that_is_not_finite_in_company_is_scored_once_more_alone(armorm: 
     assert troubled.packs == [4, 1]
 
 
+def test_a_text_that_is_not_finite_alone_is_not_scored_again(armorm: ArmoRM, scorer: Scorer) -> None:
+    troubled = TroubledArmoRM(armorm, lambda _, rows: rows * float("nan"))
+
+    results = Engine(troubled).score(scorer.render([question("a")]))
+
+    assert results == [Unscored("the model's scores are not finite")]
+    assert troubled.packs == [1]
+
+
 def test_equal_texts_that_are_not_finite_are_scored_once_more_between_them(armorm: ArmoRM, scorer: Scorer) -> None:
     troubled = TroubledArmoRM(armorm, lambda _, rows: rows * float("nan"))
     prompts = scorer.render([question("a")] * 50 + [question("b")] * 50)

@@ -1,8 +1,10 @@
+import math
 from collections.abc import Sequence
 
 from moderator.events import Prompt, Turn
 from moderator.scoring.noise import measure_noise
 
+PROBES = 48
 PROBE_TOKENS = 30
 
 
@@ -35,6 +37,21 @@ def test_conversations_are_tried_with_their_own_beginnings() -> None:
     measure_noise(keep, rewards, 1024)
 
     assert shared > 50
+
+
+def test_noise_is_what_all_but_one_in_a_thousand_differences_keep_within() -> None:
+    differences: list[float] = []
+
+    def rewards(prompts: Sequence[Prompt]) -> list[tuple[float]]:
+        off = (len(prompts) - 1) / 1024
+        differences.extend([off] * len(prompts))
+        return [(off,)] * len(prompts)
+
+    [noise] = measure_noise(render, rewards, 1024)
+
+    in_packs = sorted(differences[PROBES:])
+    assert noise == in_packs[math.ceil(0.999 * len(in_packs)) - 1]
+    assert noise > in_packs[len(in_packs) // 2]
 
 
 def test_packs_of_many_sizes_are_tried_the_same_each_time() -> None:

@@ -208,6 +208,14 @@ def test_every_wrong_value_has_its_line_with_key_and_place(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize(("given", "shown"), [("x" * 60, "x" * 60), ("x" * 61, "x" * 60 + "…"), ("a\nb", "a b")])
+def test_a_wrong_value_is_shown_in_one_line_and_not_without_end(tmp_path: Path, given: str, shown: str) -> None:
+    error = _error({"MODERATOR_HTTP__PORT": given}, tmp_path)
+
+    assert error.startswith(f"`MODERATOR_HTTP__PORT` in the environment is `{shown}`: should be a valid integer")
+    assert "\n" not in error
+
+
 def test_a_wrong_flag_is_blamed_on_the_command_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"^`kafka\.bootstrap_servers` in the command line is ``: should have"):
         load_settings({"kafka.bootstrap_servers": ""}, environ={}, folder=tmp_path)

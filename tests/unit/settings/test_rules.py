@@ -42,6 +42,15 @@ def test_a_mechanism_by_password_needs_user_and_password(given: dict[str, Any]) 
         KafkaSettings(security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", **given)
 
 
+@pytest.mark.parametrize("given", ["sasl_mechanism", "sasl_username", "sasl_password"])
+def test_credentials_without_a_protocol_that_sends_them_are_refused(given: str) -> None:
+    credentials = {"sasl_mechanism": "PLAIN", "sasl_username": "u", "sasl_password": "p"}
+    only = credentials if given == "sasl_mechanism" else {given: credentials[given]}
+
+    with pytest.raises(ValidationError, match=f"{given} needs a security_protocol of SASL_SSL or SASL_PLAINTEXT"):
+        KafkaSettings(security_protocol="SSL", **only)
+
+
 @pytest.mark.parametrize("mechanism", ["GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM"])
 def test_a_mechanism_that_needs_more_than_user_and_password_is_refused(mechanism: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"^`MODERATOR_KAFKA__SASL_MECHANISM` .* `{mechanism}`: should be"):

@@ -10,6 +10,7 @@ from kafka.structs import ConsumerGroupMetadata, MemberState
 from moderator.stream.membership import Membership
 
 Polled = dict[TopicPartition, list[Any]]
+SETTLED = ConsumerGroupMetadata("group", 1, "member", None, MemberState.STABLE)
 
 
 class MetricName(NamedTuple):
@@ -21,13 +22,32 @@ class Gauge(NamedTuple):
     value: Callable[[], float]
 
 
+class Coordinator:
+    """The part of the client that joins the group."""
+
+    def __init__(self) -> None:
+        self.rejoins = 0
+
+    def request_rejoin(self) -> None:
+        self.rejoins += 1
+
+
 class ScriptedConsumer:
-    """A settled member that owns nothing; `poll` gives what the script gives, or raises what it raises."""
+    """A settled member that owns nothing and knows no offsets; `poll` gives, or raises, what the script does."""
 
     def __init__(self, script: Callable[[], Polled] = dict) -> None:
         self._script = script
         self.answers = True
         self.is_closed = False
+        self.group = SETTLED
+        self.assigned: set[TopicPartition] = set()
+        self.committed_offset: int | None = None
+        self._paused: set[TopicPartition] = set()
+        self._coordinator = Coordinator()
+
+    @property
+    def rejoins(self) -> int:
+        return self._coordinator.rejoins
 
     def poll(self, timeout_ms: float) -> Polled:
         if self.is_closed:
@@ -44,13 +64,31 @@ class ScriptedConsumer:
         return {MetricName(*name): gauge for name in names}
 
     def group_metadata(self) -> ConsumerGroupMetadata:
-        return ConsumerGroupMetadata("group", 1, "member", None, MemberState.STABLE)
+        return self.group
 
     def assignment(self) -> set[TopicPartition]:
-        return set()
+        return self.assigned
+
+    def committed(self, partition: TopicPartition, timeout_ms: float) -> int | None:
+        return self.committed_offset
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self._paused |= set(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        self._paused -= set(partitions)
 
     def paused(self) -> set[TopicPartition]:
-        return set()
+        return self._paused & self.assigned
+
+    def position(self, partition: TopicPartition, timeout_ms: float) -> int | None:
+        return None
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        return None
+
+    def end_offsets(self, partitions: list[TopicPartition], timeout_ms: float) -> dict[TopicPartition, int]:
+        return {}
 
     def close(self, **_: object) -> None:
         self.is_closed = True

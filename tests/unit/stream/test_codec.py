@@ -10,6 +10,8 @@ from moderator.stream.codec import decode
 from tests.builders import a_record, an_event_json
 
 MAX_EVENT_BYTES = 2**20
+SHAPES: list[dict[str, Any]] = [{"text": "hi"}, {"messages": [{"role": "user", "content": "hi"}]}]
+"""The first is read by its schema; the second the quick way, where its fields are as plain."""
 
 
 def read(value: bytes | None, **fields: Any) -> ChatEvent:
@@ -144,10 +146,21 @@ def test_whole_numbers_of_any_size_are_taken_as_their_text(field: str, number: i
     assert getattr(event, field) == str(number)
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=["text", "messages"])
+@pytest.mark.parametrize("field", ["id", "user", "conversation_id", "tenant", "channel"])
+def test_a_name_may_have_256_characters_or_digits(shape: dict[str, Any], field: str) -> None:
+    longest, largest = "é" * 256, 10**255
+
+    names = [getattr(read(an_event_json(**shape, **{field: value})), field) for value in (longest, largest)]
+
+    assert names == [longest, str(largest)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=["text", "messages"])
 @pytest.mark.parametrize("field", ["id", "user", "conversation_id", "tenant", "channel"])
 @pytest.mark.parametrize("value", [1.5, True, [], {}, "x" * 257, 10**256])
-def test_names_of_another_type_or_too_long_are_bad_schema(field: str, value: object) -> None:
-    dead_letter = refuse(an_event_json(**{field: value}))
+def test_names_of_another_type_or_too_long_are_bad_schema(shape: dict[str, Any], field: str, value: object) -> None:
+    dead_letter = refuse(an_event_json(**shape, **{field: value}))
 
     assert dead_letter.reason == "bad_schema"
     assert f"`{field}`" in dead_letter.error
@@ -221,6 +234,7 @@ def test_what_is_not_json_is_told_in_one_sentence(value: bytes, error: str) -> N
         (b'{"prompt": "a", "response": ""}', "no_text"),
         (b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": null}]}', "no_text"),
         (b'{"messages": [{"role": "user", "content": []}]}', "no_text"),
+        (b'{"messages": [{"role": "user", "content": " "}]}', "no_text"),
         (b'{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}', "no_text"),
         (b'{"text": "' + b"a" * MAX_EVENT_BYTES + b'"}', "too_large"),
         (b"x" * (30 * 2**20), "too_large"),
@@ -263,6 +277,14 @@ def test_a_text_of_200_kilobytes_and_one_of_400_turns_are_ordinary() -> None:
     assert len(many_turns.conversation) == 400
 
 
+def test_an_event_of_exactly_the_limit_is_judged_and_one_byte_more_is_too_large() -> None:
+    largest = an_event_json(text="x" * (MAX_EVENT_BYTES - len(an_event_json(text=""))))
+
+    assert len(largest) == MAX_EVENT_BYTES
+    assert read(largest).id == "chat.events/0/0"
+    assert refuse(largest + b" ").reason == "too_large"
+
+
 def test_metadata_keeps_the_first_32_texts_and_ignores_the_rest() -> None:
     metadata = {"number": 1, **{f"key-{n}": "x" for n in range(40)}}
 
@@ -276,11 +298,18 @@ def test_time_is_passed_through_as_given(time: object) -> None:
     assert read(an_event_json(time=time)).time == time
 
 
-def test_a_time_beyond_64_bits_becomes_the_nearest_float_on_either_way() -> None:
-    quick = read(b'{"text": "hi", "time": 18446744073709551616}')
-    exact = read(b'{"text": "hi \\ud83d", "time": 18446744073709551616}')
+@pytest.mark.parametrize("time", [2**63 - 1, -(2**63)])
+def test_a_time_of_64_bits_stays_a_whole_number(time: int) -> None:
+    assert type(read(b'{"text": "hi", "time": %d}' % time).time) is int
 
-    assert quick.time == exact.time == 18446744073709551616.0
+
+@pytest.mark.parametrize("time", [2**63, 2**64, -(2**63) - 1])
+def test_a_time_beyond_64_bits_becomes_the_nearest_float_on_either_way(time: int) -> None:
+    quick = read(b'{"text": "hi", "time": %d}' % time)
+    exact = read(b'{"text": "hi \\ud83d", "time": %d}' % time)
+
+    assert (quick.time, exact.time) == (float(time), float(time))
+    assert (type(quick.time), type(exact.time)) == (float, float)
 
 
 def test_the_event_inside_a_structured_cloud_event_wins_over_its_envelope() -> None:
@@ -313,6 +342,28 @@ def test_a_binary_cloud_event_lends_its_id_and_time() -> None:
 
     assert (lent.id, lent.time) == ("from-header", "T1")
     assert (own.id, own.time) == ("own", "T1")
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"messages": []}, "`messages`: is empty"),
+        ({"messages": "hi"}, "`messages`: should be a list of objects"),
+        ({"messages": ["hi"]}, "`messages.0`: should be an object"),
+        ({"messages": [{"content": "hi"}]}, "`messages.0.role`: is missing"),
+        ({"messages": [{"role": "user", "content": 5}]}, "`messages.0.content`: should be text or a list of parts"),
+        ({"text": "hi", "id": 1.5}, "`id`: should be text or a whole number"),
+        ({"text": "hi", "user": "x" * 257}, "`user`: more than 256 characters"),
+        ({"text": "hi", "locale": 7}, "`locale`: should be text"),
+        ({"text": "hi", "time": []}, "`time`: should be text or a number"),
+        ({"text": "hi", "metadata": [1]}, "`metadata`: should be an object"),
+        ({"specversion": "1.0", "id": "x", "data": None}, "`data` of the CloudEvent is not an object"),
+    ],
+)
+def test_what_has_another_shape_is_told_in_plain_words(fields: dict[str, Any], error: str) -> None:
+    letter = refuse(json.dumps(fields).encode())
+
+    assert (letter.reason, letter.error) == ("bad_schema", error)
 
 
 def test_errors_never_quote_what_was_sent() -> None:
@@ -354,8 +405,14 @@ def test_no_json_crashes_the_decoder(fields: dict[str, object]) -> None:
 
 
 BOM = b"\xef\xbb\xbf"
-odd_values = st.none() | st.booleans() | st.integers() | st.sampled_from(["", " ", "x", "é" * 257, "é" * 256])
-messages = st.lists(
+odd_texts = st.sampled_from(["", " ", "x", "é" * 256, "é" * 257])
+odd_values = st.none() | st.booleans() | st.integers() | odd_texts
+plain_messages = st.lists(
+    st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "tool"]), "content": odd_texts}),
+    min_size=1,
+    max_size=3,
+)
+odd_messages = st.lists(
     st.dictionaries(
         st.sampled_from(["role", "content", "name"]), odd_values | st.sampled_from(["user", "assistant", "tool"])
     )
@@ -364,15 +421,18 @@ messages = st.lists(
 )
 
 
-@given(
-    st.fixed_dictionaries(
-        {"messages": messages | odd_values},
-        optional={
-            **dict.fromkeys(("id", "tenant", "user", "locale", "role", "time", "text", "specversion"), odd_values),
-            "metadata": odd_values | st.dictionaries(st.text(max_size=3), odd_values, max_size=40),
-        },
-    )
+NAMES = ("id", "tenant", "user", "locale", "role", "time")
+metadata = st.dictionaries(st.text(max_size=3), odd_values, max_size=40)
+plain_events = st.fixed_dictionaries(
+    {"messages": plain_messages}, optional={**dict.fromkeys(NAMES, odd_texts), "metadata": metadata}
 )
+odd_events = st.fixed_dictionaries(
+    {"messages": odd_messages | odd_values},
+    optional={**dict.fromkeys((*NAMES, "text", "specversion"), odd_values), "metadata": odd_values | metadata},
+)
+
+
+@given(plain_events | odd_events)
 def test_the_quick_way_to_read_an_event_agrees_with_its_schema(fields: dict[str, object]) -> None:
     value = json.dumps(fields).encode()
 

@@ -1,4 +1,4 @@
-"""Which failures of a publication another attempt may mend, and which it never will."""
+"""What counts as delivered, which failures of a publication another attempt may mend, and which it never will."""
 
 import pytest
 from kafka.errors import (
@@ -14,9 +14,33 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailedError,
 )
+from kafka.future import Future
 
 from moderator.errors import StoppedError, TwinError
-from moderator.stream.commit import stop_if_hopeless
+from moderator.stream.commit import deliver, stop_if_hopeless
+
+
+class FlushedProducer:
+    """A flush that returns; what became of the records is for their futures to tell."""
+
+    def flush(self, timeout: float) -> None:
+        assert timeout == 3.0
+
+
+def test_records_that_have_arrived_are_delivered() -> None:
+    deliver(FlushedProducer(), [Future().success("arrived"), Future().success("arrived")], 3.0)
+
+
+def test_a_record_that_was_refused_is_raised() -> None:
+    futures = [Future().success("arrived"), Future().failure(NotEnoughReplicasError())]
+
+    with pytest.raises(NotEnoughReplicasError):
+        deliver(FlushedProducer(), futures, 3.0)
+
+
+def test_a_record_of_which_nothing_was_heard_is_not_delivered() -> None:
+    with pytest.raises(KafkaTimeoutError, match="not delivered within 3 s"):
+        deliver(FlushedProducer(), [Future().success("arrived"), Future()], 3.0)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,14 @@ def test_what_does_not_fit_is_cut_and_named(value: bytes, header: bytes, key: by
     assert key.startswith(sent.key or b"")
 
 
+def test_a_record_of_exactly_the_limit_is_sent_whole_and_one_byte_more_is_cut() -> None:
+    record = a_record(b"v" * 100, key=b"k", headers=[("x", b"1")])
+    whole = dead_letter_record(record, LETTER, AT, ROOMY)
+
+    assert dead_letter_record(record, LETTER, AT, size_bytes(*whole)) == whole
+    assert "dlq.truncated" in dict(dead_letter_record(record, LETTER, AT, size_bytes(*whole) - 1).headers)
+
+
 @given(
     value=st.none() | st.binary(max_size=3_000),
     key=st.none() | st.binary(max_size=3_000),

@@ -14,6 +14,7 @@ from moderator.stream.decision_range import OffsetSpans, TimeSpan, is_range, par
         ("kafka:2026-10-01..2026-10-08", TimeSpan(1_790_812_800_000, 1_791_417_600_000)),
         ("kafka:2026-10-01T02:00:00.5+02:00..", TimeSpan(1_790_812_800_500, None)),
         ("kafka:..2026-10-01T00:00:00Z", TimeSpan(None, 1_790_812_800_000)),
+        ("kafka:1969-12-31..", TimeSpan(0, None)),
         ("kafka:flag/0@100..200", OffsetSpans({Partition("flag", 0): (100, 200)})),
         (
             "kafka:a.b-c_d/3@..,e/0@7..",
@@ -35,6 +36,7 @@ def test_a_range_is_read_as_written(events: str, span: object) -> None:
         ("kafka:flag/0@1", "is no range of decisions: write"),
         ("kafka:2026-10-01T12:00..", "the time `2026-10-01T12:00` has no zone"),
         ("kafka:2026-10-02..2026-10-01", "holds nothing"),
+        ("kafka:2026-10-01..2026-10-01", "holds nothing"),
         ("kafka:flag/0@1..2,flag/0@5..6", "names a partition twice"),
     ],
 )

@@ -1,11 +1,12 @@
 import io
 import os
+import tracemalloc
 from pathlib import Path
 
 import orjson
 
 from moderator.events import DeadLetter, DecidedSpan, Partition, PolledBatch
-from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
+from moderator.stream.jsonl import CHUNK_BYTES, JsonLinesSink, JsonLinesSource
 from tests.builders import a_record
 
 LIMIT_BYTES = 100
@@ -57,8 +58,20 @@ def test_a_line_of_30_megabytes_is_cut_just_above_the_limit_and_the_next_one_is_
     assert [(offset, len(value or b"")) for offset, value in lines] == [(0, LIMIT_BYTES + 1), (1, 4)]
 
 
+def test_a_line_that_does_not_end_takes_no_more_memory_than_a_few_chunks(tmp_path: Path) -> None:
+    source = a_source(tmp_path, b"x" * (16 * CHUNK_BYTES))
+
+    tracemalloc.start()
+    lines = lines_of(source)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(lines) == 1
+    assert most_bytes < 8 * CHUNK_BYTES
+
+
 def test_a_line_too_long_to_be_kept_whole_is_never_passed_over_as_white_space(tmp_path: Path) -> None:
-    blank = b" " * (3 * LIMIT_BYTES)
+    blank = b" " * CHUNK_BYTES
 
     lines = lines_of(a_source(tmp_path, blank + b'{"text": "hi"}' + blank + b"\nnext\n"))
 

@@ -36,3 +36,12 @@ def test_a_topic_that_has_grown_is_used_whole() -> None:
     partitioner.counts = {TOPIC: 7}
 
     assert (before, partitioner.partition(TOPIC, b"21", 0)) == (0, (-973932308 & 0x7FFF_FFFF) % 7)
+
+
+def test_keys_without_end_do_not_fill_the_memory() -> None:
+    partitioner = Partitioner({TOPIC: 7})
+    partitioner._hashes = {b"key-%d" % number: 0 for number in range(100_000)}
+
+    partitioner.partition(TOPIC, b"one more", 0)
+
+    assert len(partitioner._hashes) <= 100_000

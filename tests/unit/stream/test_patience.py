@@ -1,7 +1,7 @@
 """Publishing that goes on failing ends the process after a minute, unless it is Kafka that does not answer."""
 
 import pytest
-from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
+from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaError, KafkaTimeoutError
 from prometheus_client import CollectorRegistry
 
 from moderator.errors import StoppedError
@@ -61,6 +61,18 @@ def test_while_kafka_does_not_answer_it_is_borne_for_ever() -> None:
     publishing.fail_for(59, KafkaTimeoutError())
     with pytest.raises(StoppedError):
         publishing.fail_for(2, KafkaTimeoutError())
+
+
+def test_it_rests_for_a_moment_where_no_broker_takes_a_connection() -> None:
+    publishing = Publishing()
+    publishing.patience.strain(KafkaTimeoutError())
+    after_another_failure = publishing.patience.is_resting
+
+    publishing.patience.strain(KafkaConnectionError())
+    at_once = publishing.patience.is_resting
+    publishing.clock.advance(1)
+
+    assert (after_another_failure, at_once, publishing.patience.is_resting) == (False, True, False)
 
 
 def test_failures_are_counted_by_their_kind() -> None:

@@ -1,0 +1,170 @@
+"""What the loop's report makes of what it hears: health for probes, metrics for scrapes."""
+
+from prometheus_client import CollectorRegistry
+
+from moderator.events import DeadLetter, Partition
+from moderator.observability.health import HealthBoard, HealthSnapshot, sickness, unreadiness
+from moderator.observability.metrics import Metrics
+from moderator.pipeline.report import LOOK_EVERY_S, StreamReport, tally
+from moderator.testing import ManualClock
+from tests.builders import an_encoded_decision
+
+
+class Standing:
+    """What a source would know of its group and brokers."""
+
+    def __init__(self) -> None:
+        self.assignment: set[Partition] = set()
+        self.lags: dict[Partition, int] = {}
+        self.is_joined = True
+        self.last_answer_s = 0.0
+
+
+class Stage:
+    """A report on doubles, with everything that it writes to."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.standing = Standing()
+        self.board = HealthBoard(HealthSnapshot(0.0, 0.0))
+        self.metrics = Metrics(CollectorRegistry())
+        self.report = StreamReport(self.standing, self.metrics, self.board, self.clock)
+
+    def turn(self, *, seconds: float = LOOK_EVERY_S, is_stuck: bool = False) -> None:
+        """Let time pass, in which the broker answers and the loop goes round."""
+        self.clock.advance(seconds)
+        self.standing.last_answer_s = self.clock.monotonic_s()
+        self.report.turned(is_stuck=is_stuck)
+
+    def sickness(self) -> list[str]:
+        return sickness(self.board.snapshot, self.clock.monotonic_s())
+
+    def unreadiness(self) -> list[str]:
+        return unreadiness(self.board.snapshot, self.clock.monotonic_s())
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+def test_a_loop_that_turns_is_healthy_however_long_nothing_comes() -> None:
+    stage = Stage()
+
+    for _ in range(5):
+        stage.turn(seconds=50)
+
+    assert stage.sickness() == []
+    assert stage.unreadiness() == []
+
+
+def test_a_loop_that_turns_round_a_stuck_window_fails_health_after_a_minute() -> None:
+    stage = Stage()
+    stage.turn()
+
+    stage.turn(seconds=60, is_stuck=True)
+    in_time = stage.sickness()
+    stage.turn(seconds=1, is_stuck=True)
+
+    assert in_time == []
+    assert stage.sickness() == ["no progress for 61 s"]
+
+
+def test_each_published_window_is_progress_though_the_next_is_in_flight() -> None:
+    stage = Stage()
+
+    for _ in range(5):
+        stage.turn(seconds=50, is_stuck=True)
+        stage.report.published([an_encoded_decision()], score_s=1.0, publish_s=0.1)
+    stage.turn(is_stuck=True)
+
+    assert stage.sickness() == []
+
+
+def test_a_broker_that_answers_no_more_fails_health() -> None:
+    stage = Stage()
+    stage.turn()
+    stage.clock.advance(61)
+
+    stage.report.turned(is_stuck=False)
+
+    assert stage.sickness() == ["no answer from Kafka for 61 s"]
+
+
+def test_a_group_that_was_joined_once_is_ready_while_it_shares_out_anew() -> None:
+    stage = Stage()
+    stage.standing.is_joined = False
+    stage.turn()
+    before = stage.unreadiness()
+    stage.standing.is_joined = True
+    stage.turn()
+
+    stage.standing.is_joined = False
+    stage.turn()
+
+    assert before == ["the consumer group was not joined yet"]
+    assert stage.unreadiness() == []
+
+
+def test_asked_to_drain_it_is_unready_at_once() -> None:
+    stage = Stage()
+    stage.turn()
+
+    stage.report.draining()
+
+    assert stage.unreadiness() == ["draining"]
+
+
+def test_the_lag_of_a_partition_taken_away_is_exposed_no_longer() -> None:
+    stage = Stage()
+    kept, lost = Partition("chat.events", 0), Partition("chat.events", 1)
+    stage.standing.assignment, stage.standing.lags = {kept, lost}, {kept: 7, lost: 9}
+    stage.turn()
+    owned = stage.value("moderator_lag_events", partition="1")
+
+    stage.standing.assignment, stage.standing.lags = {kept}, {kept: 5}
+    stage.turn()
+
+    assert owned == 9
+    assert stage.value("moderator_lag_events", partition="1") is None
+    assert stage.value("moderator_lag_events", partition="0") == 5
+    assert stage.value("moderator_assigned_partitions") == 1
+
+
+def test_it_looks_round_four_times_a_second_and_no_more_often() -> None:
+    stage = Stage()
+    stage.turn()
+    first = stage.board.snapshot
+
+    stage.turn(seconds=LOOK_EVERY_S / 2)
+    soon = stage.board.snapshot
+    stage.turn(seconds=LOOK_EVERY_S / 2)
+
+    assert soon is first
+    assert stage.board.snapshot is not first
+
+
+def test_what_was_polled_and_published_is_counted() -> None:
+    stage = Stage()
+
+    stage.report.polled(3)
+    stage.report.published([an_encoded_decision(), DeadLetter("bad_json", "x")], score_s=1.5, publish_s=0.25)
+
+    assert stage.value("moderator_events_total") == 3
+    assert stage.value("moderator_windows_total") == 1
+    assert stage.value("moderator_window_events_sum") == 2
+    assert stage.value("moderator_score_seconds_sum") == 1.5
+    assert stage.value("moderator_publish_seconds_sum") == 0.25
+    assert stage.value("moderator_decisions_total", verdict="allow", status="scored") == 1
+    assert stage.value("moderator_dead_letters_total", reason="bad_json") == 1
+
+
+def test_a_window_is_summed_up_by_what_became_of_its_events() -> None:
+    flagged, cached = an_encoded_decision(verdict="flag", status="unscored"), an_encoded_decision(cached=True)
+
+    assert tally([flagged, cached, an_encoded_decision(), DeadLetter("bad_json", "x")]) == {
+        "events": 4,
+        "flagged": 1,
+        "allowed": 2,
+        "dead_letters": 1,
+        "unscored": 1,
+        "cached": 1,
+    }

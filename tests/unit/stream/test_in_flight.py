@@ -1,0 +1,41 @@
+"""How many offsets were polled and are not yet committed."""
+
+from moderator.events import DecidedSpan, Partition, PolledBatch
+from moderator.stream.lag import InFlight
+from tests.builders import a_record
+
+FIRST, OTHER = Partition("chat.events", 0), Partition("chat.events", 1)
+
+
+def a_batch(start: int, end: int, partition: Partition = FIRST) -> PolledBatch:
+    return PolledBatch(partition, 1, [a_record(offset=offset) for offset in range(start, end)], end)
+
+
+def a_span(next_offset: int, partition: Partition = FIRST) -> DecidedSpan:
+    return DecidedSpan(partition, 1, next_offset, [])
+
+
+def test_what_was_polled_is_in_flight_until_it_is_committed() -> None:
+    in_flight = InFlight()
+
+    in_flight.polled(a_batch(990, 1_000))
+    in_flight.polled(a_batch(1_000, 1_005))
+    in_flight.polled(a_batch(7, 8, OTHER))
+    before = in_flight.count(FIRST)
+    in_flight.committed([a_span(1_000)])
+
+    assert before == 15
+    assert in_flight.count(FIRST) == 5
+    assert in_flight.count(OTHER) == 1
+
+
+def test_a_partition_that_was_let_go_begins_anew() -> None:
+    in_flight = InFlight()
+    in_flight.polled(a_batch(0, 10))
+
+    in_flight.forget(FIRST)
+    forgotten = in_flight.count(FIRST)
+    in_flight.polled(a_batch(40, 41))
+
+    assert forgotten == 0
+    assert in_flight.count(FIRST) == 1
