@@ -1,6 +1,7 @@
-"""What a model's scores are called: ArmoRM's nineteen objectives, or the labels of a sequence classifier."""
+"""What a model and its scores are called: ArmoRM's nineteen objectives, or the labels of a sequence classifier."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 BUILTIN = "builtin"
 """What a user names to get the practice model in the package."""
@@ -29,6 +30,18 @@ ARMORM_OBJECTIVES: tuple[str, ...] = (
 """Of ArmoRM-Llama3-8B-v0.1, in the order of the checkpoint's heads. Source: the model card of RLHFlow's checkpoint."""
 
 _CLASSIFIER = "ForSequenceClassification"
+
+
+def model_name(folder: Path) -> str:
+    """Name the model in a folder as the folder, or a link to it, is called; in the hub's cache as its repository.
+
+    The hub keeps the model `owner/name` in `models--owner--name/snapshots/…`, in folders called by hashes.
+    """
+    whole = folder.resolve() if folder.name == ".." else folder.absolute()
+    match whole.parts[-3:]:
+        case (repository, "snapshots", _) if repository.startswith("models--"):
+            return repository.rpartition("--")[2]
+    return whole.name
 
 
 def is_classifier(config: Mapping[str, object]) -> bool:

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
-from moderator.objectives import BUILTIN
+from moderator.objectives import BUILTIN, model_name
 from moderator.scoring.config import ArmoRMConfig
 from moderator.scoring.device import choose_dtype, prepare_device
 from moderator.scoring.weights import INDEX, SINGLE, Weights, read_json
@@ -68,7 +68,7 @@ def locate(path: str | os.PathLike[str]) -> Location:
     except OSError as error:
         raise ConfigurationError(f"model `{wanted}`: cannot be read: {error.strerror}") from error
     if is_folder:
-        return Location(folder, folder.resolve().name)
+        return Location(folder, model_name(folder))
     if is_there or not _HUB_ID.fullmatch(wanted):
         raise ConfigurationError(f"model `{wanted}`: no such folder, and not a hub id such as `owner/name`")
     try:

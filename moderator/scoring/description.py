@@ -15,6 +15,7 @@ ESTIMATE: Final = (
     f"linear layers + attention) of a token in a text of {EVENT_TOKENS}; expect 70 to 90 % of it, "
     "less of a model with fewer than a billion"
 )
+_PRACTICE: Final = ", a practice model: its scores are for trying things out only"
 _LONG_BYTES: Final = 1_000_000_000
 _SCALES: Final[Mapping[Scale, str]] = {
     "raw": "as the model gives them, unbounded",
@@ -32,6 +33,7 @@ class Description:
     """A checkpoint, as `moderator model info` shows it.
 
     Attributes:
+        is_practice: the built-in model; its scores are for trying things out only.
         scale: what the scores are; see `classifier_config.Scale`.
         framing: the rule that turns an event into what the model reads.
         parameters: numbers in the checkpoint.
@@ -42,6 +44,7 @@ class Description:
     """
 
     name: str
+    is_practice: bool
     folder: str
     architecture: str
     objectives: tuple[str, ...]
@@ -64,7 +67,7 @@ class Description:
     def lines(self) -> list[str]:
         """Give the lines to print."""
         rows = {
-            "model": self.name,
+            "model": f"{self.name}{_PRACTICE if self.is_practice else ''}",
             "folder": self.folder,
             "architecture": self.architecture,
             "objectives": f"{len(self.objectives)}: {', '.join(self.objectives)}",
@@ -103,6 +106,7 @@ def describe(path: str, say: Callable[[str], None]) -> Description:
         raise ConfigurationError(f"a device could not be measured: {str(error).splitlines()[0]}") from error
     return Description(
         name=model.location.name,
+        is_practice=model.location.is_builtin,
         folder=str(model.location.folder),
         architecture=model.architecture,
         objectives=model.objectives,

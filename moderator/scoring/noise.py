@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final
 
-from moderator.events import Prompt, Turn
+from moderator.events import Prompt, Role, Turn
 
-_PROBES: Final = 48
+_CONVERSATIONS: Final = 24
+_EXCHANGES: Final = 2
 _PACKINGS: Final = 20
 _LEAST_PACK_TOKENS: Final = 64
 _PERCENTILE: Final = 0.999
@@ -30,6 +31,8 @@ def measure_noise(
 ) -> tuple[float, ...]:
     """Score probes alone and in random packs, from a few to `budget_tokens` tokens; always the same ones.
 
+    Each conversation is probed after every exchange: of two in one pack the earlier may be read in the later.
+
     Args:
         render: conversations to prompts.
         rewards: scores prompts as they are scored when it matters; k rewards for each.
@@ -39,7 +42,8 @@ def measure_noise(
         For each objective the 99.9th percentile of the absolute differences of a probe's reward from its reward alone.
     """
     chance = random.Random(1)
-    probes = render([_conversation(chance) for _ in range(_PROBES)])
+    conversations = [_conversation(chance) for _ in range(_CONVERSATIONS)]
+    probes = render([turns[:end] for turns in conversations for end in range(2, len(turns) + 1, 2)])
     alone = [rewards([probe])[0] for probe in probes]
     differences: list[list[float]] = []
     for _ in range(_PACKINGS):
@@ -50,16 +54,23 @@ def measure_noise(
 
 
 def _pick(probes: Sequence[Prompt], chance: random.Random, budget_tokens: int) -> list[int]:
-    """Choose probes for a pack of random size, small and large ones alike."""
-    order = chance.sample(range(len(probes)), len(probes))
+    """Choose probes for a pack of random size, small and large ones alike; of each conversation one or more."""
+    order = [
+        conversation * _EXCHANGES + exchange
+        for conversation in chance.sample(range(_CONVERSATIONS), _CONVERSATIONS)
+        for exchange in chance.sample(range(_EXCHANGES), chance.randint(1, _EXCHANGES))
+    ]
     room = math.exp(chance.uniform(math.log(_LEAST_PACK_TOKENS), math.log(budget_tokens)))
     ends = accumulate(len(probes[at].token_ids) for at in order)
     return [at for at, end in zip(order, ends, strict=True) if end <= room] or order[:1]
 
 
 def _conversation(chance: random.Random) -> list[Turn]:
-    words = [chance.choices(_WORDS, k=round(chance.lognormvariate(3, 1)) + 1) for _ in range(2)]
-    return [Turn("user", " ".join(words[0])), Turn("assistant", " ".join(words[1]))]
+    speakers: tuple[Role, ...] = ("user", "assistant") * _EXCHANGES
+    return [
+        Turn(speaker, " ".join(chance.choices(_WORDS, k=round(chance.lognormvariate(2, 1)) + 1)))
+        for speaker in speakers
+    ]
 
 
 def _high(differences: Sequence[float]) -> float:

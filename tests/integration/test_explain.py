@@ -63,6 +63,7 @@ def test_what_score_decided_is_explained_later(call: Callable[..., Called]) -> N
     assert ran.code == 0
     assert re.findall(r"event (\S+)", ran.out) == ["evt-7", "evt-8"]
     assert "differs" not in ran.out
+    assert ran.err == "scored by the practice model `builtin`\n"
 
 
 def test_an_event_that_cannot_be_read_is_told_without_its_text(call: Callable[..., Called]) -> None:

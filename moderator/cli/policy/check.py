@@ -45,12 +45,13 @@ def check(
     """Find everything wrong in a policy folder. Exit 0: nothing, 1: errors, 2: wrong usage."""
     if about is not None:
         raise typer.Exit(_explain(about))
+    from moderator.objectives import model_name
     from moderator.policy.model_objectives import read_objectives
 
     objectives = None if model is None else read_objectives(model)
     policies, problems = check_now(folder)
     if policies is not None and model is not None and objectives is not None:
-        problems = [*problems, *policies.problems_with(objectives, Path(model).resolve().name)]
+        problems = [*problems, *policies.problems_with(objectives, model_name(Path(model)))]
     _report(report_format, folder, policies, problems)
     fails = any(problem.level == "error" or strict for problem in problems)
     raise typer.Exit(exit_codes.CHECK_FAILED if fails else exit_codes.OK)

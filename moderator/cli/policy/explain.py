@@ -14,6 +14,7 @@ from moderator.cli import exit_codes
 from moderator.cli.policy.output import DEFAULT_FOLDER, WIDTH
 from moderator.cli.streams import open_input
 from moderator.errors import ConfigurationError, PolicyError, reason_of
+from moderator.objectives import BUILTIN
 
 if TYPE_CHECKING:
     from moderator.cli.policy.snapshots import Snapshots
@@ -150,7 +151,9 @@ def _explain_all(decisions: "Iterator[Decision]", folder: Path, *, as_json: bool
 
     snapshots = Snapshots(load_settings().policies.state_dir, folder)
     code = exit_codes.OK
+    is_practice = False
     for index, decision in enumerate(decisions):
+        is_practice |= decision["model"]["name"] == BUILTIN
         policies = snapshots.find(decision["policy"]["snapshot"])
         differs = None if policies is None else _differs(decision, policies)
         code = exit_codes.CHECK_FAILED if differs else code
@@ -159,6 +162,8 @@ def _explain_all(decisions: "Iterator[Decision]", folder: Path, *, as_json: bool
         else:
             note = _note(decision, snapshots, differs, is_found=policies is not None)
             sys.stdout.write(f"{'' if index == 0 else chr(10)}{explain(decision, policies)}{note}")
+    if is_practice:
+        sys.stderr.write(f"scored by the practice model `{BUILTIN}`\n")
     return code
 
 

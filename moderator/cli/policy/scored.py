@@ -1,7 +1,6 @@
 """Chat events scored and decided on the spot, for `policy explain --event`: the pipeline of `moderator score`."""
 
 import json
-import sys
 import tempfile
 from io import BytesIO, FileIO
 from os import dup
@@ -45,6 +44,4 @@ def score_events(file: str, model: str | None, folder: Path) -> "Iterator[Decisi
             score_lines(settings, judges, raw, name=name, decisions=decisions, dead_letters=dead_letters)
     for letter in map(json.loads, dead_letters.getvalue().splitlines()):
         raise ConfigurationError(f"cannot judge `{file}`, event {letter['line']}: {letter['error']}")
-    if judges.scorer.identity.is_practice:
-        sys.stderr.write(f"scored by the practice model `{judges.scorer.identity.name}`\n")
     return map(read_decision, decisions.getvalue().splitlines())

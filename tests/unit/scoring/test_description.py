@@ -49,6 +49,15 @@ def test_a_model_is_told_line_by_line(folder: Path) -> None:
     assert "(an estimate, and a ceiling: tokens a second = " in text
 
 
+def test_the_practice_model_is_told_as_such() -> None:
+    description = describe("builtin", say=lambda _: None)
+
+    assert (
+        description.lines()[0] == "model         builtin, a practice model: its scores are for trying things out only"
+    )
+    assert description.to_fields()["is_practice"]
+
+
 def test_a_program_is_told_the_same(tmp_path: Path) -> None:
     labels = ("toxic", "insult")
     folder = tiny_classifiers.write_classifier(
@@ -58,6 +67,7 @@ def test_a_program_is_told_the_same(tmp_path: Path) -> None:
     fields: dict[str, Any] = json.loads(json.dumps(told(folder).to_fields()))
 
     assert fields["name"] == "tiny-bert"
+    assert not fields["is_practice"]
     assert fields["objectives"] == list(labels)
     assert fields["scale"] == "sigmoid"
     assert fields["framing"] == "message/1"

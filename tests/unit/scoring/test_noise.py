@@ -20,6 +20,25 @@ def test_noise_is_how_far_rewards_in_company_lie_from_those_alone() -> None:
     assert measure_noise(render, rewards, 1024) == (0.25, 0.0)
 
 
+def test_conversations_are_tried_with_their_own_beginnings() -> None:
+    conversations: list[Sequence[Turn]] = []
+    shared = 0
+
+    def keep(given: Sequence[Sequence[Turn]]) -> list[Prompt]:
+        conversations.extend(given)
+        return render(given)
+
+    def rewards(prompts: Sequence[Prompt]) -> list[tuple[float]]:
+        nonlocal shared
+        turns = [conversations[prompt.token_ids[0]] for prompt in prompts]
+        shared += sum(each != longer and longer[: len(each)] == each for each in turns for longer in turns)
+        return [(0.0,)] * len(prompts)
+
+    measure_noise(keep, rewards, 1024)
+
+    assert shared > 50
+
+
 def test_noise_is_what_all_but_one_in_a_thousand_differences_keep_within() -> None:
     differences: list[float] = []
 
