@@ -1,7 +1,7 @@
 """Valid values by default; a test names only what it is about."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,12 @@ rules:
 }
 
 
-def some_policies(folder: Path) -> PolicySet:
-    for name, text in POLICY_FILES.items():
+def write_files(folder: Path, files: Mapping[str, str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
         (folder / name).write_text(text)
-    return load_policies(folder)
+    return folder
+
+
+def some_policies(folder: Path) -> PolicySet:
+    return load_policies(write_files(folder, POLICY_FILES))

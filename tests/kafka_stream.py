@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from pydantic import SecretStr
 
 from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledBatch, Record
 from moderator.settings import KafkaSettings
@@ -26,6 +27,15 @@ def some_names(**fields: Any) -> KafkaSettings:
     run = uuid.uuid4().hex[:8]
     topics = {name: f"{name}-{run}" for name in ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic")}
     return KafkaSettings(**{"group_id": f"group-{run}", "start_timeout_s": 20, **topics, **fields})
+
+
+def kafka_variables(settings: KafkaSettings) -> dict[str, str]:
+    """Say in environment variables what was set, secrets in plain."""
+    given = settings.model_dump(exclude_unset=True, exclude_none=True)
+    return {
+        f"MODERATOR_KAFKA__{field.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for field, value in given.items()
+    }
 
 
 def output_topics(settings: KafkaSettings) -> list[str]:

@@ -52,9 +52,15 @@ def join(settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metr
     source = KafkaSource(membership, lambda: _reader(client))
     send = OutcomeSender(settings, limits_bytes, time.time)
     commit = _commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
+    sink = KafkaSink(commit, send)
     if settings.start_at == "latest":
-        _begin_at_the_end(settings, client)  # what a crash left open, and would hide offsets, has been ended by now
-    return source, KafkaSink(commit, send)
+        try:
+            _begin_at_the_end(settings, client)  # what a crash left open, and would hide offsets, has been ended by now
+        except BaseException:
+            sink.close()
+            source.close()
+            raise
+    return source, sink
 
 
 def _begin_at_the_end(settings: KafkaSettings, client: Mapping[str, Any]) -> None:

@@ -18,19 +18,12 @@ from tempfile import TemporaryDirectory
 
 from moderator.events import ChatEvent, Turn
 from moderator.policy import Judge, load_policies
+from tests.unit.policy.folders import OBJECTIVES, SETTINGS
 
 BOUND_US = 20.0
 RULES = 20
 _LIMITS = tuple(number / 100 for number in range(10, 10 + RULES))
 ROUNDS = 40
-OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness", "helpsteer-correctness", "ultrafeedback-honesty")
-SETTINGS = """\
-format: 1
-if_score_missing: flag
-if_unscored: flag
-fields: {speaker: always, tenant: always, channel: always, locale: sometimes, role: sometimes}
-reasons: [unsafe_content, low_quality]
-"""
 SIGNALS = """\
 signals:
   safety:      {about: How safe, from: beavertails-is_safe, scale: {low: 0, high: 1}, good: high}

@@ -10,6 +10,7 @@ from typing import Self
 from moderator.local.child import Child
 from moderator.local.examples import example_policies
 from moderator.settings import KafkaSettings
+from tests.kafka_stream import kafka_variables
 
 SCORING_BEGAN = "scoring_began"
 """What a replica logs when it begins to score a window."""
@@ -34,16 +35,8 @@ class Replica:
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "MODERATOR_POLICIES__PATH": str(example_policies()),
             "SCORING_S": str(self._scoring_s),
+            **kafka_variables(self._settings),
         }
-        for field in (
-            "bootstrap_servers",
-            "group_id",
-            "events_topic",
-            "flag_topic",
-            "allow_topic",
-            "dead_letter_topic",
-        ):
-            environment[f"MODERATOR_KAFKA__{field.upper()}"] = getattr(self._settings, field)
         if self._name:
             environment["MODERATOR_KAFKA__INSTANCE_ID"] = self._name
         environment |= self._variables

@@ -10,7 +10,7 @@ import orjson
 from moderator.local.kafka import LocalKafka
 from moderator.policy import load_policies
 from moderator.policy.kept import KeptPolicies
-from tests.builders import POLICY_FILES
+from tests.builders import POLICY_FILES, write_files
 from tests.faults.killable import Replica
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, produce, some_topics
@@ -33,19 +33,13 @@ def policies_of(number: int) -> dict[str, str]:
     return {**POLICY_FILES, **names}
 
 
-def write(folder: Path, files: dict[str, str]) -> None:
-    folder.mkdir(exist_ok=True)
-    for name, text in files.items():
-        (folder / name).write_text(text)
-
-
 def test_killed_while_an_edit_is_taken_up_it_starts_on_the_last_good_policies(
     kafka: LocalKafka, tmp_path: Path
 ) -> None:
     settings = some_topics(kafka.bootstrap_servers)
     chance = random.Random(20261125)
     folder, state_dir = tmp_path / "policies", tmp_path / "state"
-    write(folder, policies_of(0))
+    write_files(folder, policies_of(0))
     replica = Replica(
         settings,
         tmp_path,
@@ -65,7 +59,7 @@ def test_killed_while_an_edit_is_taken_up_it_starts_on_the_last_good_policies(
     with replica:
         await_condition((state_dir / "last_good").exists)
         for number in range(1, KILLS + 1):
-            write(folder, policies_of(number))
+            write_files(folder, policies_of(number))
             good.add(load_policies(folder).snapshot)
             some_events()
             time.sleep(chance.uniform(*TAKEN_UP_WITHIN_S))
@@ -74,7 +68,7 @@ def test_killed_while_an_edit_is_taken_up_it_starts_on_the_last_good_policies(
             replica.start()
             some_events()
             await_condition(lambda number=number: len(fell_back()) == number)  # type: ignore[misc]
-            write(folder, policies_of(number))
+            write_files(folder, policies_of(number))
         await_condition(lambda: committed_offsets(settings) == [EVENTS] * 3)
         replica.drain()
 

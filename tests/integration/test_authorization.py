@@ -1,5 +1,6 @@
 """A broker with access lists: which rights are enough, and that a missing one ends the process at once, uncommitted."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Literal, NamedTuple
@@ -147,9 +148,12 @@ def test_a_group_that_may_not_be_joined_ends_the_process(limited: Limited) -> No
 def test_a_group_that_may_not_be_read_cannot_be_told_to_begin_at_the_end(limited: Limited) -> None:
     limited.deny((ResourceType.GROUP, limited.direct.group_id, ACLOperation.READ))
     late = limited._replace(settings=limited.settings.model_copy(update={"start_at": "latest"}))
+    threads_before = set(threading.enumerate())
 
     with pytest.raises(ConfigurationError, match=rf"no right to read as group `{limited.direct.group_id}`"):
         late.join()
+
+    assert set(threading.enumerate()) <= threads_before  # no client is left behind, knocking on
 
 
 def test_offsets_that_may_not_be_committed_any_more_end_the_process(limited: Limited) -> None:

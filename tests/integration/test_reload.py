@@ -17,7 +17,7 @@ from moderator.local.redis import LocalRedis
 from moderator.local.replica import LocalReplica
 from moderator.settings import KafkaSettings
 from moderator.stream.admin import create_topics
-from tests.builders import POLICY_FILES
+from tests.builders import POLICY_FILES, write_files
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.test_run import READY_S, called, logged, metric, stopped_by, variables
 from tests.kafka_stream import committed_offsets, produce, some_names, some_topics
@@ -30,13 +30,6 @@ THREE_LOOKS_S = 6.0
 def files(limit: str = "0.02") -> dict[str, str]:
     """Policies under which nearly everything is allowed, or with a limit of 0.98 flagged."""
     return {**POLICY_FILES, "safety.yaml": POLICY_FILES["safety.yaml"].replace("0.30", limit)}
-
-
-def write(folder: Path, content: dict[str, str]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in content.items():
-        (folder / name).write_text(text)
-    return folder
 
 
 def some_events(first: int, count: int = 60) -> list[bytes | None]:
@@ -65,7 +58,7 @@ def test_an_edit_while_events_flow_changes_verdicts_and_costs_no_event_and_no_in
 ) -> None:
     Redis.from_url(redis_server.url).flushdb()  # other tests score some of these texts, too
     settings = some_topics(kafka.bootstrap_servers)
-    folder = write(tmp_path / "policies", files())
+    folder = write_files(tmp_path / "policies", files())
     environment = variables(settings, MODERATOR_REDIS__URL=redis_server.url, MODERATOR_POLICIES__PATH=str(folder))
     sent = 0
 
@@ -81,7 +74,7 @@ def test_an_edit_while_events_flow_changes_verdicts_and_costs_no_event_and_no_in
         await_condition(lambda: committed_offsets(settings) == [20, 20, 20])
         scored = metric(replica, 'moderator_cache_lookups_total{outcome="miss"}')
         has_reloaded = reloads(replica)
-        write(folder, files("0.98"))
+        write_files(folder, files("0.98"))
         while not has_reloaded():
             goes_on()
         goes_on()
@@ -108,7 +101,7 @@ def test_a_broken_save_changes_nothing_and_a_swapped_link_is_taken_up_cases_37_a
 
     def swap_in(content: dict[str, str]) -> None:
         release = f"..release-{next(releases)}"
-        write(folder / release, content)
+        write_files(folder / release, content)
         (folder / "..data_tmp").symlink_to(release)
         (folder / "..data_tmp").replace(folder / "..data")
 
@@ -143,7 +136,7 @@ def test_a_broken_save_changes_nothing_and_a_swapped_link_is_taken_up_cases_37_a
 
 def test_a_start_on_broken_policies_ends_with_2_unless_good_ones_were_kept(kafka: LocalKafka, tmp_path: Path) -> None:
     settings = some_topics(kafka.bootstrap_servers)
-    folder, state_dir = write(tmp_path / "policies", files()), tmp_path / "state"
+    folder, state_dir = write_files(tmp_path / "policies", files()), tmp_path / "state"
     environment = variables(
         settings, MODERATOR_POLICIES__PATH=str(folder), MODERATOR_POLICIES__STATE_DIR=str(state_dir)
     )
@@ -167,7 +160,7 @@ def test_a_start_on_broken_policies_ends_with_2_unless_good_ones_were_kept(kafka
 
 
 def test_a_failing_policy_test_ends_a_start_with_2(tmp_path: Path) -> None:
-    folder = write(tmp_path / "policies", files())
+    folder = write_files(tmp_path / "policies", files())
     (folder / "safety.test.yaml").write_text(
         "tests_for: safety\ntests:\n  - test: everything is flagged\n"
         "    given: {event: {speaker: user}, scores: {safety: 0.5}}\n    expect: {verdict: flag}\n"
@@ -192,7 +185,7 @@ def by_producers_time(kafka: LocalKafka) -> KafkaSettings:
 def test_schedules_by_the_producers_clocks_end_a_start_with_2(by_producers_time: KafkaSettings, tmp_path: Path) -> None:
     scheduled = files()
     scheduled["safety.yaml"] = scheduled["safety.yaml"].replace("mode: live", "mode: live\n    until: 2099-01-01")
-    folder = write(tmp_path / "policies", scheduled)
+    folder = write_files(tmp_path / "policies", scheduled)
 
     ended = called(
         "run", **variables(by_producers_time, MODERATOR_POLICIES__PATH=str(folder), MODERATOR_HTTP__PORT="0")

@@ -22,7 +22,7 @@ from moderator.local.replica import LocalReplica
 from moderator.settings import KafkaSettings
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.generate import decision_schema
-from tests.kafka_stream import committed_offsets, produce, some_names, some_topics
+from tests.kafka_stream import committed_offsets, kafka_variables, produce, some_names, some_topics
 from tests.waiting import await_condition
 
 ROOT = Path(__file__).parents[2]
@@ -30,17 +30,8 @@ READY_S = 90
 
 
 def variables(settings: KafkaSettings, **more: str) -> dict[str, str]:
-    fields = (
-        "bootstrap_servers",
-        "group_id",
-        "events_topic",
-        "flag_topic",
-        "allow_topic",
-        "dead_letter_topic",
-        "delivery",
-    )
-    kafka = {f"MODERATOR_KAFKA__{field.upper()}": str(getattr(settings, field)) for field in fields}
-    return {**kafka, "MODERATOR_MODEL__PATH": "builtin", "MODERATOR_POLICIES__PATH": str(example_policies()), **more}
+    usual = {"MODERATOR_MODEL__PATH": "builtin", "MODERATOR_POLICIES__PATH": str(example_policies())}
+    return {**kafka_variables(settings), **usual, **more}
 
 
 def some_events(count: int) -> list[bytes | None]:

@@ -15,6 +15,7 @@ import pytest
 
 from moderator.cli.app import main
 from moderator.scoring import builtin
+from tests.builders import POLICY_FILES, write_files
 from tests.generate import decision_schema
 
 ROOT = Path(__file__).parents[2]
@@ -208,22 +209,12 @@ def test_an_output_pipe_that_nobody_reads_any_more_ends_it_as_stdout_would(tmp_p
 
 
 def test_an_own_policy_folder_decides(call: Call, tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "settings.yaml").write_text(
-        "format: 1\nif_score_missing: flag\nif_unscored: flag\nfields: {speaker: always}\nreasons: [any]\n"
-    )
-    (own / "signals.yaml").write_text(
-        "signals:\n  safety: {about: safe, from: beavertails-is_safe, scale: {low: 0, high: 1}, good: high}\n"
-    )
-    (own / "all.yaml").write_text(
-        "policy: all\nabout: Flags all but the safest.\nowner: me\nrules:\n"
-        "  - {rule: all, about: all, mode: live, when: {safety: below 0.999}, flag: {severity: low, reason: any}}\n"
-    )
+    all_but_the_safest = POLICY_FILES["safety.yaml"].replace("0.30", "0.999").replace("high", "low")
+    write_files(tmp_path / "own", {**POLICY_FILES, "safety.yaml": all_but_the_safest})
 
     called = call("score", write_lines(tmp_path, {"text": "hello"}), "--policies", "own")
 
-    assert [decision["reasons"] for decision in called.decisions] == [["any"]]
+    assert [(decision["verdict"], decision["severity"]) for decision in called.decisions] == [("flag", "low")]
 
 
 @pytest.mark.parametrize(
@@ -266,24 +257,14 @@ def test_a_cut_checkpoint_is_named(call: Call, tmp_path: Path) -> None:
 
 
 def test_a_rule_that_needs_an_objective_the_model_lacks_stops_it_plainly(call: Call, tmp_path: Path) -> None:
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "settings.yaml").write_text(
-        "format: 1\nif_score_missing: flag\nif_unscored: flag\nfields: {speaker: always}\nreasons: [any]\n"
-    )
-    (own / "signals.yaml").write_text(
-        "signals:\n  coherence: {about: coherent, from: helpsteer-coherence, scale: {low: 0, high: 1}, good: high}\n"
-    )
-    (own / "one.yaml").write_text(
-        "policy: one\nabout: one\nowner: me\nrules:\n"
-        "  - {rule: one, about: one, mode: live, when: {coherence: below 0.5}, flag: {severity: low, reason: any}}\n"
-    )
+    incoherent = POLICY_FILES["signals.yaml"].replace("beavertails-is_safe", "helpsteer-coherence")
+    write_files(tmp_path / "own", {**POLICY_FILES, "signals.yaml": incoherent})
 
     called = call("score", write_lines(tmp_path, {"text": "hello"}), "--policies", "own")
 
     assert called.code == 2
     assert "helpsteer-coherence" in called.err
-    assert "one.yaml:5" in called.err
+    assert "safety.yaml:9" in called.err
 
 
 def test_a_decision_comes_through_a_pipe_before_the_pipe_ends() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from moderator.policy.kept import KeptPolicies
 from moderator.policy.reloading import Reloading, choose
 from moderator.policy.watching import LOOK_EVERY_S, FolderWatch, look_into
 from moderator.testing import ManualClock
-from tests.builders import POLICY_FILES, a_model
+from tests.builders import POLICY_FILES, a_model, write_files
 from tests.unit.policy import folders
 
 SAFETY = POLICY_FILES["safety.yaml"]
@@ -35,19 +34,13 @@ tests:
 """
 
 
-def write(folder: Path, files: Mapping[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (folder / name).write_text(text)
-
-
 class Stage:
     """A policy folder that is followed, and everything a test may want to look at."""
 
     def __init__(self, tmp_path: Path, admission: Admission | None = None, *, state_dir: Path | None = None) -> None:
         self.folder = tmp_path / "policies"
         if not self.folder.exists():
-            write(self.folder, {**POLICY_FILES, "safety.test.yaml": TESTS})
+            write_files(self.folder, {**POLICY_FILES, "safety.test.yaml": TESTS})
         self.clock = ManualClock()
         self.metrics = Metrics(CollectorRegistry())
         self.board = HealthBoard(HealthSnapshot(0.0, 0.0))
@@ -259,8 +252,8 @@ def test_case_38_two_files_changed_a_second_apart_are_never_a_mixed_snapshot(sta
 
 def test_case_38_a_link_swapped_as_in_a_config_map_is_followed_within_three_looks(tmp_path: Path) -> None:
     folder = tmp_path / "policies"
-    write(folder / "..2026_11_23", POLICY_FILES)
-    write(folder / "..2026_11_24", {**POLICY_FILES, "safety.yaml": SAFETY.replace("0.30", "0.35")})
+    write_files(folder / "..2026_11_23", POLICY_FILES)
+    write_files(folder / "..2026_11_24", {**POLICY_FILES, "safety.yaml": SAFETY.replace("0.30", "0.35")})
     (folder / "..data").symlink_to("..2026_11_23")
     for name in POLICY_FILES:
         (folder / name).symlink_to(Path("..data") / name)
@@ -277,8 +270,8 @@ def test_case_38_a_link_swapped_as_in_a_config_map_is_followed_within_three_look
 
 
 def test_case_38_a_folder_that_is_itself_a_link_is_followed(tmp_path: Path) -> None:
-    write(tmp_path / "release-1", POLICY_FILES)
-    write(tmp_path / "release-2", {**POLICY_FILES, "safety.yaml": SAFETY.replace("0.30", "0.35")})
+    write_files(tmp_path / "release-1", POLICY_FILES)
+    write_files(tmp_path / "release-2", {**POLICY_FILES, "safety.yaml": SAFETY.replace("0.30", "0.35")})
     (tmp_path / "policies").symlink_to("release-1")
     stage = Stage(tmp_path)
 
@@ -388,7 +381,7 @@ def test_started_on_the_last_good_policies_it_takes_up_the_folder_once_it_is_men
 
 
 def test_without_policies_kept_a_start_on_broken_ones_is_refused(tmp_path: Path) -> None:
-    write(tmp_path / "policies", {**POLICY_FILES, "safety.yaml": "policy: ["})
+    write_files(tmp_path / "policies", {**POLICY_FILES, "safety.yaml": "policy: ["})
 
     with pytest.raises(PolicyError, match="P004"):
         Stage(tmp_path)
