@@ -44,6 +44,17 @@ def test_the_differentiable_pass_gives_the_packed_scores(armorm: ArmoRM) -> None
     assert_scores_equal(armorm.score(CHATS[:5]), [[part[at] for part in output] for at in range(5)])
 
 
+def test_the_trimmed_last_layer_gives_what_the_whole_one_would(armorm: ArmoRM) -> None:
+    ids = torch.randint(0, 261, (3, 40))
+    rows = torch.tensor([12, 39, 40, 79, 100, 119])
+
+    with torch.inference_mode():
+        trimmed = armorm.model(ids, rows, rows).rewards
+        whole = armorm.model.model(ids, use_cache=False).last_hidden_state.flatten(0, 1)[rows]
+
+    torch.testing.assert_close(trimmed, armorm.model.regression_layer(whole), atol=1e-6, rtol=0)
+
+
 def test_every_layer_is_compiled_the_trimmed_last_one_too(tmp_path: Path) -> None:
     folder = tiny_armorm.write_checkpoint(tmp_path, tiny_armorm.tokenizer(), num_hidden_layers=4)
     graphs: list[list[str]] = []
