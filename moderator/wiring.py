@@ -87,8 +87,6 @@ def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.E
         scorer = _load_scorer(settings)
         _choose_policies(settings, Admission(scorer.identity))  # and so before the warm-up
         scorer.warm_up()
-        now_s = clock.monotonic_s()
-        board.snapshot = HealthSnapshot(progressed_at_s=now_s, broker_seen_at_s=now_s, is_warm=True)
         if scorer.identity.is_practice:
             log.warning("practice_model", model=scorer.identity.name, hint="its scores are for trying things out only")
         has_begun.set()

@@ -13,14 +13,14 @@ class HealthSnapshot:
     Attributes:
         progressed_at_s: when the loop last got round with nothing stuck: it polled, and no window waits for ever.
         broker_seen_at_s: when a broker last answered.
-        is_warm: the model is loaded and has scored once.
+        has_begun: the model is warm, Kafka has answered, and the loop turns.
         has_joined: the group has let this replica in, with partitions or without.
         is_draining: no new events are taken.
     """
 
     progressed_at_s: float
     broker_seen_at_s: float
-    is_warm: bool = False
+    has_begun: bool = False
     has_joined: bool = False
     is_draining: bool = False
 
@@ -47,8 +47,8 @@ class HealthBoard:
 
 
 def sickness(snapshot: HealthSnapshot, now_s: float) -> list[str]:
-    """Give the reasons to restart this process; none while it starts, for a large model takes minutes to load."""
-    if not snapshot.is_warm:
+    """Give the reasons to restart this process; none while it starts, which has limits of its own."""
+    if not snapshot.has_begun:
         return []
     return [
         f"{what} for {now_s - since_s:.0f} s"
@@ -63,7 +63,7 @@ def sickness(snapshot: HealthSnapshot, now_s: float) -> list[str]:
 def unreadiness(snapshot: HealthSnapshot, now_s: float) -> list[str]:
     """Give the reasons why this replica moderates nothing now; owning no partition is none."""
     claims = (
-        ("the model is loading", not snapshot.is_warm),
+        ("the model is loading, or Kafka is awaited", not snapshot.has_begun),
         ("the consumer group was not joined yet", not snapshot.has_joined),
         ("draining", snapshot.is_draining),
     )

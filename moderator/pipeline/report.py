@@ -107,7 +107,7 @@ class StreamReport:
         self._board.snapshot = HealthSnapshot(
             progressed_at_s=self._progressed_at_s,
             broker_seen_at_s=self._status.last_answer_s,
-            is_warm=True,
+            has_begun=True,
             has_joined=self._board.snapshot.has_joined or self._status.is_joined,
             is_draining=self._is_draining,
         )

@@ -13,6 +13,8 @@ from moderator.events import ChatEvent, DeadLetter, Partition, Record, Turn
 from moderator.settings import WindowSettings
 
 BYTES_PER_TOKEN = 4
+TEMPLATE_TOKENS = 8
+"""What a chat template adds to each turn, and to the whole."""
 
 
 class Entry(NamedTuple):
@@ -76,8 +78,10 @@ class Gathering:
         """Append what one poll gave of one partition; what an earlier ownership of it left here is dropped."""
         if any(old.partition == span.partition and old.epoch != span.epoch for old, _ in self._waiting):
             self._waiting = deque(waiting for waiting in self._waiting if waiting[0].partition != span.partition)
-        self._waiting.append((span, [self._size_of(entry) for entry in span.entries]))
-        self._size = _total(self._waiting)
+            self._size = _total(size for _, sizes in self._waiting for size in sizes)
+        sizes = [self._size_of(entry) for entry in span.entries]
+        self._waiting.append((span, sizes))
+        self._size = self._size.plus(_total(sizes))
 
     def take(self) -> Window | None:
         """Cut the next window off the front; None when nothing waits."""
@@ -92,7 +96,7 @@ class Gathering:
             if count < len(sizes):
                 self._waiting.appendleft((_after(span, count), sizes[count:]))
             pieces.append(_before(span, count))
-        self._size = _total(self._waiting)
+        self._size = self._size.minus(taken)
         return Window(_joined(pieces)) if pieces else None
 
     def clear(self) -> None:
@@ -121,21 +125,20 @@ class Size(NamedTuple):
         """Give both together."""
         return Size(self.events + other.events, self.bytes + other.bytes, self.tokens + other.tokens)
 
+    def minus(self, other: "Size") -> "Size":
+        """Give what is left without the other."""
+        return Size(self.events - other.events, self.bytes - other.bytes, self.tokens - other.tokens)
+
 
 def guessed_tokens(conversation: Iterable[Turn], most: int) -> int:
     """Guess what the model reads of a conversation before anything is tokenized."""
-    contents = (turn.content for turn in conversation)
+    contents = [turn.content for turn in conversation]
     size_bytes = sum(len(text) if text.isascii() else len(text.encode(errors="replace")) for text in contents)
-    return min(size_bytes // BYTES_PER_TOKEN, most)
+    return min(size_bytes // BYTES_PER_TOKEN + TEMPLATE_TOKENS * (len(contents) + 1), most)
 
 
-def _total(waiting: Iterable[tuple[Span, list[Size]]]) -> Size:
-    events, size_bytes, tokens = 0, 0, 0
-    for _, sizes in waiting:
-        events += len(sizes)
-        size_bytes += sum(size.bytes for size in sizes)
-        tokens += sum(size.tokens for size in sizes)
-    return Size(events, size_bytes, tokens)
+def _total(sizes: Iterable[Size]) -> Size:
+    return Size(*map(sum, zip(*sizes, strict=True)))
 
 
 def _before(span: Span, count: int) -> Span:

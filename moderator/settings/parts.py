@@ -193,7 +193,7 @@ class WindowSettings(_Part):
     max_tokens: int = Field(
         262_144,
         gt=0,
-        description="Tokens in a window, guessed at 4 bytes each; fewer where scoring them takes more than 5 s.",
+        description="Tokens in a window, guessed at 4 bytes each, 8 a turn; fewer where scoring them takes over 5 s.",
     )
 
 

@@ -236,7 +236,9 @@ _TOLD = {
 
 def _describe(error: ValidationError) -> str:
     """Say where and what in one line, quoting nothing that was sent."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    # where several shapes are taken each has its errors: the one that got furthest is of the shape that was meant
+    first = max(errors, key=lambda each: len(each["loc"]))
     steps = [part for part in first["loc"] if isinstance(part, int) or part in _FIELDS]
     field = next((part for part in reversed(steps) if isinstance(part, str)), "")
     if first["type"] == "model_type":

@@ -23,7 +23,8 @@ UNSETTLED_POLL_LEAST_MS = 500
 """The client throws away a join that is completed between two polls, and joins again: give it little chance to."""
 _DEFAULT_PORT = 9092
 _NO_TIMESTAMP = -1
-_KNOCK_TIMEOUT_S = 5.0
+_KNOCKS_TIMEOUT_S = 5.0
+"""For all addresses together: whoever waits must poll, or be done, soon after."""
 SESSION_TIMEOUT_MS = 10_000
 TRANSACTION_TIMEOUT_MS = 4_000
 ANSWER_WINDOW_S = 3.0
@@ -55,9 +56,14 @@ def require_reachable(client: Mapping[str, Any]) -> None:
     Raises:
         KafkaConnectionError: none of them takes a connection.
     """
-    errors = [error for server in client["bootstrap_servers"] if (error := _knock(server))]
-    if len(errors) == len(client["bootstrap_servers"]):
-        raise KafkaConnectionError(errors[0])
+    servers = client["bootstrap_servers"]
+    errors = []
+    for server in servers:
+        error = _knock(server, _KNOCKS_TIMEOUT_S / len(servers))
+        if error is None:
+            return
+        errors.append(error)
+    raise KafkaConnectionError(errors[0])
 
 
 def free_broken_connections() -> None:
@@ -125,11 +131,11 @@ def record_of(polled: Any) -> Record:
     )
 
 
-def _knock(server: str) -> str | None:
+def _knock(server: str, timeout_s: float) -> str | None:
     host, _, port = server.rpartition(":")
     host, port = (host, port) if host else (server, str(_DEFAULT_PORT))
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_TIMEOUT_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s).close()
     except (OSError, ValueError) as error:
         return f"{server}: {error}"
     return None

@@ -7,7 +7,6 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from moderator.errors import StoppedError
-from moderator.stream.connection import free_broken_connections
 
 
 class Producers:
@@ -33,7 +32,6 @@ class Producers:
         """
         if self._current is None:
             self._left = [old for old in self._left if not try_to_close(old)]
-            free_broken_connections()
             if len(self._left) >= self._left_limit:
                 raise StoppedError(f"{len(self._left)} producers hang and cannot be closed: start `moderator` again")
             self._current = self._build()

@@ -18,7 +18,7 @@ class Probed:
         self.clock = ManualClock()
         now_s = self.clock.monotonic_s()
         self.metrics = Metrics(CollectorRegistry())
-        self.board = HealthBoard(HealthSnapshot(now_s, now_s, is_warm=True, has_joined=True))
+        self.board = HealthBoard(HealthSnapshot(now_s, now_s, has_begun=True, has_joined=True))
         self.client = TestClient(create_app(self.board, self.metrics.registry, self.clock.monotonic_s))
 
 

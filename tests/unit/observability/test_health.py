@@ -13,7 +13,7 @@ from moderator.observability.metrics import Metrics
 from moderator.pipeline.report import StreamReport
 from moderator.testing import ManualClock
 
-RUNNING = HealthSnapshot(progressed_at_s=100.0, broker_seen_at_s=100.0, is_warm=True, has_joined=True)
+RUNNING = HealthSnapshot(progressed_at_s=100.0, broker_seen_at_s=100.0, has_begun=True, has_joined=True)
 
 
 class WithoutPartitions:
@@ -57,11 +57,14 @@ def test_a_start_of_any_length_is_healthy_but_not_ready() -> None:
     starting = HealthSnapshot(progressed_at_s=0.0, broker_seen_at_s=0.0)
 
     assert sickness(starting, 600.0) == []
-    assert unreadiness(starting, 600.0) == ["the model is loading", "the consumer group was not joined yet"]
+    assert unreadiness(starting, 600.0) == [
+        "the model is loading, or Kafka is awaited",
+        "the consumer group was not joined yet",
+    ]
 
 
-@pytest.mark.parametrize("change", [{"is_warm": False}, {"has_joined": False}, {"is_draining": True}])
-def test_not_warm_not_joined_and_draining_are_each_unready(change: dict[str, bool]) -> None:
+@pytest.mark.parametrize("change", [{"has_begun": False}, {"has_joined": False}, {"is_draining": True}])
+def test_not_begun_not_joined_and_draining_are_each_unready(change: dict[str, bool]) -> None:
     assert len(unreadiness(replace(RUNNING, **change), 101.0)) == 1
 
 

@@ -56,7 +56,7 @@ def test_a_window_tells_how_much_of_it_had_to_be_scored() -> None:
 
     scored = score_window(a_window(events), scorer, cache, ManualClock())
 
-    assert scored.fresh_tokens == 100 + 200
+    assert scored.fresh_tokens == (100 + 16) + (200 + 16)  # 8 for the turn, 8 for the whole
 
 
 def a_window(events: Sequence[ChatEvent]) -> Window:

@@ -257,7 +257,7 @@ def test_the_next_window_is_scored_while_one_is_published(tmp_path: Path) -> Non
 def test_windows_shrink_to_what_a_slow_model_scores_in_some_seconds(tmp_path: Path) -> None:
     log = InMemoryLog()
     for number in range(100):
-        log.append(an_event_json(text=f"{number:0400}"))  # a hundred tokens, by the guess
+        log.append(an_event_json(text=f"{number:0336}"))  # a hundred tokens, by the guess
     stage = Stage(tmp_path, log)
     windows: list[int] = []
 

@@ -66,6 +66,16 @@ def test_long_texts_fill_a_window_by_their_tokens_but_never_by_more_than_the_mod
     assert len(first.entries) == 2
 
 
+def test_the_shortest_texts_fill_a_window_too_for_the_template_adds_to_them() -> None:
+    gathering = Gathering(WindowSettings(max_tokens=32), MAX_INPUT_TOKENS)
+    gathering.add(a_span(0, 1, 2, text="hi"))
+
+    first = gathering.take()
+
+    assert first
+    assert len(first.entries) == 2
+
+
 def test_large_records_fill_a_window_by_their_bytes() -> None:
     gathering = Gathering(WindowSettings(max_bytes=25), MAX_INPUT_TOKENS)
     entries = [an_entry(offset, size_bytes=10) for offset in range(5)]

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 from kafka import TopicPartition
-from kafka.errors import InvalidProducerEpochError, KafkaError, KafkaTimeoutError, ProducerFencedError
+from kafka.errors import (
+    InvalidProducerEpochError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    ProducerFencedError,
+)
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from prometheus_client import CollectorRegistry
 
@@ -62,6 +68,7 @@ class Stage:
         self.consumer = ScriptedConsumer()
         self.consumer.assigned = {PARTITION}
         self.metrics = Metrics(CollectorRegistry())
+        self.clock = ManualClock()
         membership = a_membership(lambda: self.consumer)
         membership.on_partitions_assigned([PARTITION])
         self.commit = ExactlyOnce(
@@ -69,7 +76,7 @@ class Stage:
             lambda: Producer(self),
             lambda _producer, _spans: [],
             transaction_timeout_s=transaction_timeout_s,
-            patience=Patience(membership, self.metrics, monotonic_s=ManualClock().monotonic_s),
+            patience=Patience(membership, self.metrics, monotonic_s=self.clock.monotonic_s),
             metrics=self.metrics,
             confirm_s=0.0,
         )
@@ -136,3 +143,25 @@ def test_fenced_by_the_broker_for_taking_too_long_it_begins_anew(fence: KafkaErr
 
     assert (first, second) == (([], [SPAN]), ([SPAN], []))
     assert stage.committed == COMMITTED
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError("refused"), KafkaTimeoutError("no answer")])
+def test_while_kafka_is_away_it_tries_once_a_second_however_often_it_is_asked(error: KafkaError) -> None:
+    stage = Stage(error)
+    stage.consumer.answers = False
+
+    first, at_once = stage.publish(), stage.publish()
+    stage.clock.advance(1.0)
+    a_second_later = stage.publish()
+
+    assert (first, at_once, a_second_later) == (([], [SPAN]), ([], [SPAN]), ([SPAN], []))
+    assert stage.producers == 2
+
+
+def test_a_broker_that_takes_no_connection_is_not_asked_again_at_once_though_another_answers() -> None:
+    stage = Stage(KafkaConnectionError("refused"))
+
+    stage.publish()
+
+    assert stage.publish() == ([], [SPAN])
+    assert stage.producers == 1
