@@ -216,6 +216,16 @@ def test_a_deterministic_pass_of_one_text_is_filled_up_less_where_memory_is_shor
     assert overall(results) == pytest.approx(overall(scorer.score(prompts)), abs=1e-5)
 
 
+def test_nothing_fills_up_a_deterministic_pass_of_a_text_beyond_the_budget(armorm: ArmoRM, scorer: Scorer) -> None:
+    engine = Engine(TroubledArmoRM(armorm, too_small(200)), 120, is_deterministic=True)
+    prompts = scorer.render([question("a", "w" * 105)])
+
+    results = engine.score(prompts)
+
+    assert 120 < len(prompts[0].token_ids) < 200
+    assert overall(results) == pytest.approx(overall(scorer.score(prompts)), abs=1e-5)
+
+
 def test_what_fills_a_deterministic_pass_is_no_longer_than_the_model_has_positions(tmp_path: Path) -> None:
     scaled = {"max_position_embeddings": 128, "rope_scaling": {"type": "dynamic", "factor": 2.0}}
     armorm = tiny_armorm.load(tiny_armorm.write_checkpoint(tmp_path, tiny_armorm.tokenizer(), **scaled))
