@@ -196,7 +196,8 @@ class Engine:
         for at, end, result in zip(reads, ends, _results([prompts[at] for at in reads], rows), strict=True):
             if has_others and isinstance(result, Unscored) and end not in again:
                 again[end] = self._alone(prompts[at])
-            yield at, again.get(end, result)
+            one = again.get(end, result)
+            yield at, one._replace(truncated=prompts[at].truncated) if isinstance(one, Scores) else one
 
     def _alone(self, prompt: Prompt) -> Scores | Unscored:
         return _results([prompt], self._attempt(gather([prompt], self._layout)))[0]

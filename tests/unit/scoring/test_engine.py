@@ -316,6 +316,16 @@ def test_equal_texts_that_are_not_finite_are_scored_once_more_between_them(armor
     assert troubled.packs == [2, 1, 1]
 
 
+def test_of_equal_texts_that_are_scored_once_more_each_says_itself_whether_it_was_truncated(armorm: ArmoRM) -> None:
+    troubled = TroubledArmoRM(armorm, lambda texts, rows: rows * float("nan") if len(texts) > 1 else rows)
+    engine = Engine(troubled)
+    whole, other = engine.render([question("a"), question("b")])
+
+    results = engine.score([whole, whole._replace(truncated=True), other])
+
+    assert [result.truncated for result in results if isinstance(result, Scores)] == [False, True, False]
+
+
 # --- a device in trouble ----------------------------------------------------------------------------------------------
 
 
