@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from torch._dynamo.exc import FailOnRecompileLimitHit
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import Prompt, Scores, Turn, Unscored
@@ -409,6 +410,18 @@ def test_any_other_failure_of_the_device_scores_nothing(armorm: ArmoRM, scorer: 
 
     with pytest.raises(ScorerUnavailableError, match=r"device `cpu` failed: CUDA error: unspecified launch failure$"):
         engine.score(scorer.render(CONVERSATIONS[:2]))
+
+
+def test_layers_that_would_be_compiled_once_too_often_score_nothing(armorm: ArmoRM, scorer: Scorer) -> None:
+    def fail(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
+        raise FailOnRecompileLimitHit("Hard failure due to fullgraph=True")
+
+    engine = Engine(TroubledArmoRM(armorm, fail))
+
+    with pytest.raises(ScorerUnavailableError, match="Hard failure"):
+        engine.score(scorer.render(CONVERSATIONS[:2]))
+    with pytest.raises(ConfigurationError, match="`--no-compile`"):
+        engine.warm_up()
 
 
 # --- start-up ---------------------------------------------------------------------------------------------------------
