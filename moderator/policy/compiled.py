@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from moderator.events import ChatEvent, ConditionResult, Mode, Outcome, RuleResult, Severity
+from moderator.events import ChatEvent, ConditionResult, Mode, Outcome, Part, RuleResult, Severity
 from moderator.policy.comparisons import LOW_END
 from moderator.policy.logic import Held, Verdicts, compile_rule
 from moderator.policy.model import Calibration, Condition, Exemption, Rule, Scope, leaves
@@ -19,7 +19,6 @@ from moderator.policy.settings_file import METADATA
 Field = Callable[[ChatEvent], str | None]
 Fields = Sequence[str | None]
 Lines = tuple[tuple[int, frozenset[str], tuple[str, ...]], ...]
-Part = Literal["when", "unless"]
 Limit = tuple[int, int, int]
 """Of a comparison: least and greatest reward for which it holds, and the score at its edge; all in whole millionths."""
 

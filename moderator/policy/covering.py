@@ -1,13 +1,15 @@
 """Whether one rule says nothing that another does not say already; sound, so what is not told may still be so."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from moderator.events import SEVERITIES
 from moderator.policy.inclusion import scope_within, share_within, time_within
 from moderator.policy.model import Calibration, Exemption, Rule
 from moderator.policy.problems import Report
 from moderator.policy.reach import Bounded, Combinations, Ranges, bound, ranges_of
+
+Found = TypeVar("Found")
 
 
 def check_covering(
@@ -33,8 +35,7 @@ def check_covering(
 
 def _bound_beside_each(rule: Rule, calibrations: Iterable[Calibration | None]) -> list[Bounded]:
     """Bound the rule beside each calibration; nothing where one of them lacks what it needs."""
-    bounded = [bound(rule, calibration) for calibration in calibrations]
-    return [one for one in bounded if one is not None] if None not in bounded else []
+    return _all_or_none(bound(rule, calibration) for calibration in calibrations)
 
 
 def _may_spare(rule: Rule, exemptions: Iterable[Exemption]) -> bool:
@@ -47,11 +48,15 @@ def _first_to_cover(
     wider = [
         (other, found) for other, found in others if found[0].signals <= bounded[0].signals and _may_cover(other, rule)
     ]
-    reaches = [_reach_of(one) for one in bounded] if wider else [None]
-    known = [reach for reach in reaches if reach is not None]
-    if len(known) < len(reaches):
+    reaches = _all_or_none(map(_reach_of, bounded)) if wider else []
+    if not reaches:
         return None
-    return next((other for other, found in wider if all(map(_is_covered, known, found))), None)
+    return next((other for other, found in wider if all(map(_is_covered, reaches, found))), None)
+
+
+def _all_or_none(found: Iterable[Found | None]) -> list[Found]:
+    each = list(found)
+    return [] if None in each else [one for one in each if one is not None]
 
 
 class _Reach(NamedTuple):

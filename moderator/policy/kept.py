@@ -58,10 +58,9 @@ class KeptPolicies:
             OSError: the disk is full or cannot be written; what was kept before still is.
         """
         folder = self.folder_of(snapshot)
-        if folder.is_dir() and self.load(snapshot) is None:
-            _remove(folder)
-        if not folder.is_dir():
-            self._store(folder, files)
+        is_damaged = folder.is_dir() and self.load(snapshot) is None
+        if is_damaged or not folder.is_dir():
+            self._store(folder, files, is_damaged=is_damaged)
         if self.last_good() != snapshot:
             self._point_at(snapshot)
 
@@ -73,7 +72,7 @@ class KeptPolicies:
             return None
         return text if _SNAPSHOT.fullmatch(text) else None
 
-    def _store(self, target: Path, files: Files) -> None:
+    def _store(self, target: Path, files: Files, *, is_damaged: bool = False) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
         _sweep(self.folder)
@@ -82,6 +81,8 @@ class KeptPolicies:
             for name, content in files.items():
                 if isinstance(content, bytes):
                     _write(unfinished / name, content)
+            if is_damaged:
+                _remove(target)
             with contextlib.suppress(FileExistsError):  # another process was quicker
                 _move_folder(unfinished, target)
         finally:

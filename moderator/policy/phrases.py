@@ -51,21 +51,21 @@ def read_condition(signal: Signal, node: Node, report: Report) -> Condition | No
         return None
     phrase = parse_phrase(node.text)
     if phrase is None:
-        _report_no_phrase(node, report)
+        _report_no_phrase(node, signal.scale.unit, report)
         return None
     if not _limit_is_sound(signal, phrase, node.span, report) or not _percent_is_sound(phrase, node.span, report):
         return None
     return Condition(signal, phrase.comparison, phrase.limit, node.text, node.span, phrase.percent)
 
 
-def _report_no_phrase(node: Scalar, report: Report) -> None:
-    better = _mended(node.text)
+def _report_no_phrase(node: Scalar, unit: str | None, report: Report) -> None:
+    better = _mended(node.text, unit)
     hint = f'did you mean "{better}"? {FORMS}' if better else FORMS
     report.error("P030", node.span, f"{quote(node.text)} is not a comparison", hint)
 
 
-def _mended(text: str) -> str | None:
-    """Undo the usual slips: capitals, spaces, a comma, a bare point, a symbol, `in the` left out, a unit."""
+def _mended(text: str, unit: str | None) -> str | None:
+    """Undo the usual slips: capitals, spaces, a comma, a bare point, a symbol, `in the` left out, the signal's unit."""
     better = " ".join(text.lower().replace(",", ".").split()).replace(" %", "%")
     better = f"in the {better}" if better.startswith(("lowest", "highest")) else better
     for symbol, words in _SYMBOLS.items():
@@ -73,7 +73,7 @@ def _mended(text: str) -> str | None:
             better = words + better.removeprefix(symbol).strip()
             break
     better = re.sub(r"(?<![0-9])\.(?=[0-9])", "0.", better)
-    better = re.sub(r"(?<=[0-9]) [a-z]+$", "", better)
+    better = better.removesuffix(f" {unit.lower()}") if unit else better
     return better if parse_phrase(better) else None
 
 

@@ -138,8 +138,8 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Suggest the option nearest to `name`; empty when none is near."""
     name, known = name[:_QUOTE_CHARACTERS], list(options)
     if len(known) > _COMPARED_CLOSELY:
-        pairs = _letter_pairs(name)
-        known = nlargest(_COMPARED_CLOSELY, known, key=lambda option: len(pairs & _letter_pairs(option)))
+        pairs = _letter_pairs(name.lower())
+        known = nlargest(_COMPARED_CLOSELY, known, key=lambda option: len(pairs & _letter_pairs(option.lower())))
     spelt = {option.lower(): option for option in known}
     near = [spelt[low] for low in get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)]
     if not near:

@@ -7,8 +7,9 @@ from functools import reduce
 from itertools import pairwise
 from math import prod
 from operator import and_, or_
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from moderator.events import Part
 from moderator.policy.model import Calibration, Condition, Expression, Rule, Signal
 from moderator.policy.percent import bounds_beside
 from moderator.policy.scale import MAX_MICRO
@@ -77,9 +78,7 @@ class Ranges:
         said = self.said(rule)
         return self._all & ~said.fails if rule.rule.flags_when_missing else said.holds
 
-    def _expression(
-        self, expression: Expression, comparisons: Iterator[tuple[Condition, Bounds]], part: Literal["when", "unless"]
-    ) -> Said:
+    def _expression(self, expression: Expression, comparisons: Iterator[tuple[Condition, Bounds]], part: Part) -> Said:
         if isinstance(expression, Condition):
             return self._comparison(*next(comparisons), part)
         holds, fails = zip(*(self._expression(each, comparisons, part) for each in expression.parts), strict=True)
@@ -87,7 +86,7 @@ class Ranges:
             return Said(reduce(and_, holds), reduce(or_, fails))
         return Said(reduce(or_, holds), reduce(and_, fails))
 
-    def _comparison(self, condition: Condition, bounds: Bounds, part: Literal["when", "unless"]) -> Said:
+    def _comparison(self, condition: Condition, bounds: Bounds, part: Part) -> Said:
         signal, (low, high) = condition.signal, bounds
         known = self._known(signal)
         if condition.comparison == "missing":

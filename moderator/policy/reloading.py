@@ -58,7 +58,10 @@ def _last_good(folder: Path, snapshot: str, admission: Admission, error: PolicyE
     except PolicyError as second:
         raise PolicyError(f"{error}\nand so are the last good policies: {second}") from second
     if accepted.policies.snapshot != snapshot:
-        raise PolicyError(f"{error}\nand the last good policies in `{folder}` are not what was kept there: damaged")
+        raise PolicyError(
+            f"{error}\nand the last good policies in `{folder}` are not what was kept there: damaged; "
+            "mend the policy folder, and its policies are kept instead"
+        )
     return accepted
 
 

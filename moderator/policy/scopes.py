@@ -58,13 +58,13 @@ def _read_pattern(field: str, node: Node, report: Report) -> str | None:
     if "*" in text[:-1]:
         report.error("P025", node.span, f"{quote(text)} can never fit", "a * may only stand at the end")
         return None
-    if text != text.strip():
-        message = f"{quote(text)} fits only what has the same blanks at its ends"
-        report.warning("P025", node.span, message, "remove them")
     if field == "speaker" and not any(_fits(text, speaker) for speaker in SPEAKERS):
         hint = did_you_mean(text, SPEAKERS) or f"write one of: {', '.join(SPEAKERS)}"
         report.error("P014", node.span, f"nobody speaks as {quote(text)}", hint)
         return None
+    if text != text.strip():
+        message = f"{quote(text)} fits only what has the same blanks at its ends"
+        report.warning("P025", node.span, message, "remove them")
     return normal_locale(text) if field == "locale" else text
 
 

@@ -19,7 +19,7 @@ from moderator.policy.reading import (
     read_number,
     read_text,
 )
-from moderator.policy.scale import MAX_MICRO, Scale, show
+from moderator.policy.scale import MAX_MICRO, MAX_REWARD, Scale, show
 from moderator.policy.yaml_tree import Node, Scalar
 
 _KEYS = ("about", "from", "scale", "good", "plausible", "lowest_of", "highest_of")
@@ -187,5 +187,10 @@ def _read_plausible(node: Node | None, scale: Scale, report: Report) -> tuple[in
     if scale.low is not None and scale.high is not None and not (ends[0] <= scale.high and scale.low <= ends[1]):
         report.error("P034", block.span, "no score on the scale is plausible", "mend the plausible range")
         return None
-    least, greatest = sorted(scale.micro_of(end) for end in ends)
-    return max(-MAX_MICRO, math.ceil(least)), min(MAX_MICRO, math.floor(greatest))
+    low, high = sorted(scale.micro_of(end) for end in ends)
+    least, greatest = max(-MAX_MICRO, math.ceil(low)), min(MAX_MICRO, math.floor(high))
+    if least > greatest:
+        message = f"no reward from -{MAX_REWARD} to {MAX_REWARD} with 6 decimals has a plausible score"
+        report.error("P034", block.span, message, "mend the plausible range or the scale")
+        return None
+    return least, greatest

@@ -1,7 +1,7 @@
 """What the YAML parser objects to, in plain words, at the place to mend."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from ruamel.yaml import YAML
@@ -20,8 +20,11 @@ _OPENING: Final = (FlowMappingStartToken, FlowSequenceStartToken)
 _CLOSING: Final = (FlowMappingEndToken, FlowSequenceEndToken)
 _TOLD_APART: Final = re.compile(r":(\s|$)")
 _GLUED: Final = re.compile(r"(?P<name>[A-Za-z0-9_-]+)[:\uff1a] *(?P<value>\S.*)?")
+_NAME_AND_BRACKET: Final = re.compile(r"[ -]*(?P<name>[A-Za-z0-9_-]+) +[{\[]")
 _LONG_DASHES: Final = ("\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212")
+_NO_VALUE: Final = re.compile(r"expected the node content, but found '(?P<sign>.)'")
 _QUOTE_IT: Final = "put the whole value in quotes"
+_LOOK_BEFORE: Final = "look for a missing quote, colon or space just before"
 _ESCAPE_BEYOND: Final = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
 
 
@@ -55,7 +58,14 @@ def explain_syntax_error(file: SourceFile, error: MarkedYAMLError) -> Explained:
     if "expected ',' or" in problem and context is not None:
         opened = f"the bracket that it stands in opens on line {context.line + 1}"
         return _at(file, line, column, "a comma or a closing bracket is missing before this", opened)
-    return _at(file, line, column, problem, "look for a missing quote, colon or space just before")
+    if "sequence entries are not allowed" in problem:
+        return _unexpected_item(file, line, column)
+    if "expected '<document start>'" in problem:
+        return _unexpected_rest(file, line, column)
+    if found := _NO_VALUE.search(problem):
+        message = f"a value is wanted here, and {found['sign']} begins none"
+        return _at(file, line, column, message, f"remove it, or {_QUOTE_IT}")
+    return _at(file, line, column, problem, _LOOK_BEFORE)
 
 
 def explain_escape(file: SourceFile) -> Explained:
@@ -101,15 +111,22 @@ def _no_colon(file: SourceFile, line: int) -> Explained:
     if glued and glued["value"]:
         fix = f"write {quote(glued['name'] + ': ' + glued['value'].strip())}, with a plain colon and a space"
         return _at(file, line, start, "a space is missing after the colon", fix, width=width)
+    if text[start] in "[{\"'" and _TOLD_APART.search(text):
+        fix = "remove it, or write a name and a colon before it"
+        return _at(file, line, start, f"no name begins with {text[start]}", fix)
     return _at(file, line, start, "this line has no name and colon", 'write it as "name: value"', width=width)
 
 
 def _unexpected_colon(file: SourceFile, line: int, column: int) -> Explained:
     before = _TOLD_APART.search(file.lines[line][:column])
     if before is not None:
+        if bare := _NAME_AND_BRACKET.match(file.lines[line], 0, before.start()):
+            start, width = bare.start("name"), len(bare["name"])
+            fix = f"write {quote(bare['name'] + ':')} before the bracket"
+            return _at(file, line, start, "this name has no colon", fix, width=width)
         fix = "put what follows the first in quotes, or on a line of its own"
         return _at(file, line, column, "a second colon in one line", fix)
-    above = _line_above(file, line)
+    above = _says_something(file, range(line - 1, -1, -1))
     if above is not None:
         if long_dash := _long_dash(file, above):
             return long_dash
@@ -132,6 +149,21 @@ def _unexpected_block(file: SourceFile, line: int, column: int, problem: str) ->
     return _wrong_indent(file, line)
 
 
+def _unexpected_item(file: SourceFile, line: int, column: int) -> Explained:
+    if file.lines[line][:column].rstrip(" ").endswith(":"):
+        return _at(file, line, column, "a list cannot begin beside its name", "begin the list on its own line")
+    return _at(file, line, column, "the value has ended before this", _QUOTE_IT)
+
+
+def _unexpected_rest(file: SourceFile, line: int, column: int) -> Explained:
+    """Explain what does not belong to the file's one mapping, most often because the first line is indented."""
+    first = _says_something(file, range(line))
+    if first is not None and file.lines[first].startswith(" "):
+        hint = "begin it exactly above the beginning of the lines that it belongs with"
+        return _wrong_indent(file, first)._replace(hint=hint)
+    return _at(file, line, column, "the value has ended before this", _LOOK_BEFORE)
+
+
 def _long_dash(file: SourceFile, line: int) -> Explained | None:
     text = file.lines[line]
     start = len(text) - len(text.lstrip())
@@ -148,10 +180,9 @@ def _wrong_indent(file: SourceFile, line: int) -> Explained:
     return _at(file, line, start, "this line is indented unlike the lines around it", hint, width=width)
 
 
-def _line_above(file: SourceFile, line: int) -> int | None:
-    """Find the nearest line above that says something."""
-    above = (number for number in range(line - 1, -1, -1) if file.lines[number].strip(" ")[:1] not in ("", "#"))
-    return next(above, None)
+def _says_something(file: SourceFile, lines: Iterable[int]) -> int | None:
+    """Find the first of these lines that is more than blanks and a comment."""
+    return next((number for number in lines if file.lines[number].strip(" ")[:1] not in ("", "#")), None)
 
 
 def _special_start(file: SourceFile, line: int, column: int, problem: str, while_doing: str) -> Explained | None:

@@ -19,7 +19,7 @@ from moderator.events import Turn
 from moderator.scoring import attention
 from moderator.scoring.checkpoint import Checkpoint, Location, fill, locate, naming, open_checkpoint
 from moderator.scoring.config import ArmoRMConfig
-from moderator.scoring.device import causal_layout, choose_device, compile_layers, pack_tokens
+from moderator.scoring.device import causal_layout, choose_device, compile_layers, on, pack_tokens
 from moderator.scoring.framing import FRAMING, frame
 from moderator.scoring.limits import input_tokens
 from moderator.scoring.packing import Text, gather, plan_packs
@@ -247,7 +247,8 @@ class ArmoRM:
         texts = gather(self.renderer.render(given), self.layout)
         lengths = [len(text.token_ids) for text in texts]
         packs = plan_packs(lengths, pack_tokens(self.device), is_padded=self.layout.is_padded)
-        outputs = [self._no_scores(), *(self._outputs(texts[pack.start : pack.stop]) for pack in packs)]
+        with on(self.device):
+            outputs = [self._no_scores(), *(self._outputs(texts[pack.start : pack.stop]) for pack in packs)]
         order = torch.tensor([read.prompt for text in texts for read in text.reads], dtype=torch.int64).argsort()
         return ArmoRMOutput(*(torch.cat([part.cpu() for part in parts])[order] for parts in zip(*outputs, strict=True)))
 

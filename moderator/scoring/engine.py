@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import torch
-from torch._dynamo.exc import TorchDynamoException
+from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
@@ -22,6 +22,7 @@ from moderator.scoring.throughput import refuse_slow
 from moderator.settings import ModelSettings
 
 _PROBE_TOKENS: Final = 16
+_NOT_COMPILED: Final = (TorchDynamoException, FailOnRecompileLimitHit)
 
 log = get_logger(__name__)
 
@@ -96,7 +97,7 @@ class Engine:
             for lengths in (many, [self._identity.max_input_tokens], [1]):
                 self._rewards([_probe(length, at) for at, length in enumerate(lengths)])
         except ScorerUnavailableError as error:
-            if isinstance(error.__cause__, TorchDynamoException):
+            if isinstance(error.__cause__, _NOT_COMPILED):
                 raise ConfigurationError(_not_compiled(self._model, error.__cause__)) from error
             raise
         log.info("warm", model=self._identity.name, device=str(self._model.device))
@@ -130,7 +131,7 @@ class Engine:
                 # every pack is launched before the first is read, so an accelerator never waits for us
                 for pack, rows in self._launch(gather(prompts, self._layout)):
                     results.update(self._read(prompts, pack, rows))
-        except RuntimeError as error:
+        except (RuntimeError, FailOnRecompileLimitHit) as error:
             raise ScorerUnavailableError(f"device `{self._model.device}` failed: {_first_line(error)}") from error
         return [results[at] for at in range(len(prompts))]
 
@@ -196,7 +197,8 @@ class Engine:
         for at, end, result in zip(reads, ends, _results([prompts[at] for at in reads], rows), strict=True):
             if has_others and isinstance(result, Unscored) and end not in again:
                 again[end] = self._alone(prompts[at])
-            yield at, again.get(end, result)
+            one = again.get(end, result)
+            yield at, one._replace(truncated=prompts[at].truncated) if isinstance(one, Scores) else one
 
     def _alone(self, prompt: Prompt) -> Scores | Unscored:
         return _results([prompt], self._attempt(gather([prompt], self._layout)))[0]
@@ -207,7 +209,7 @@ class Engine:
         return key.hexdigest()
 
 
-def _not_compiled(model: RewardModel, error: TorchDynamoException) -> str:
+def _not_compiled(model: RewardModel, error: Exception) -> str:
     reason = _first_line(getattr(error, "inner_exception", error))
     return (
         f"model `{model.name}` cannot be compiled for `{model.device}`: {reason}; install what is missing, such as a C "

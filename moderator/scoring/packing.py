@@ -100,15 +100,16 @@ def plan_packs(lengths: Sequence[int], budget_tokens: int, *, is_padded: bool = 
 
 
 def filled(pack: Sequence[Text], rows: int, longest: int) -> list[Text]:
-    """Add tokens and, behind all others, read-outs that nobody asked for, up to multiples of `rows` and `MAX_TEXTS`.
+    """Add tokens up to `rows` and, behind all others, read-outs that nobody asked for, up to multiples of `MAX_TEXTS`.
 
     A device chooses by the number of rows how it multiplies; where that never changes, no text's scores depend on
-    what shares its pack. No text that is added has more than `longest` tokens, as none of the pack has: a text longer
-    than the model's positions could change the rotary frequencies of every text in the pass.
+    what shares its pack. A text of more than `rows` tokens shares none, so it gets no more. No text that is added
+    has more than `longest` tokens, as none of the pack has: a text longer than the model's positions could change the
+    rotary frequencies of every text in the pass.
     """
     *others, last = pack
     missing_reads = -sum(len(text.reads) for text in pack) % MAX_TEXTS
-    missing_tokens = -sum(len(text.token_ids) for text in pack) % rows
+    missing_tokens = max(0, rows - sum(len(text.token_ids) for text in pack))
     read_more = last._replace(reads=last.reads + (Read(-1, 0, 0),) * missing_reads)
     added = [Text((0,) * min(longest, missing_tokens - at), ()) for at in range(0, missing_tokens, longest)]
     return [*others, read_more, *added]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from moderator.errors import ConfigurationError, PolicyError
 from moderator.policy import load_policies
 from moderator.policy.folder import MAX_FILE_BYTES
-from moderator.policy.problems import Problem, Report
+from moderator.policy.problems import Problem, Report, did_you_mean
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
     EXEMPTIONS,
@@ -220,6 +220,12 @@ def test_what_a_hint_repeats_cannot_steer_the_terminal() -> None:
     problem = Problem("error", "P010", "unknown", 'did you mean "a\x1b[2J\nerror P001"?', "policy.yaml", None)
 
     assert str(problem).splitlines()[1:] == ['     | did you mean "a\\x1b[2J\\nerror P001"?']
+
+
+def test_a_name_in_capitals_is_recognised_among_many() -> None:
+    names = [*(f"rule-{number}" for number in range(100)), "toxic-answer"]
+
+    assert did_you_mean("TOXIC-ANSWR", names) == 'did you mean "toxic-answer"?'
 
 
 @pytest.mark.parametrize(("depth", "codes"), [(20, {"P011"}), (21, {"P007"})])

@@ -97,6 +97,17 @@ def test_a_write_that_fails_half_way_leaves_what_was_kept_before(tmp_path: Path)
     assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["1" * 64]
 
 
+def test_a_damaged_snapshot_goes_only_once_another_is_there(tmp_path: Path) -> None:
+    kept = KeptPolicies(tmp_path)
+    kept.keep(FIRST, FILES)
+    damaged = contents(kept.folder_of(FIRST))
+
+    with pytest.raises(FileExistsError):
+        kept.keep(FIRST, {**FILES, "settings.yaml/nested.yaml": b"cannot be"})
+
+    assert contents(kept.folder_of(FIRST)) == damaged
+
+
 def test_what_a_killed_process_left_half_written_is_removed_once_it_is_old(tmp_path: Path) -> None:
     kept = KeptPolicies(tmp_path)
     kept.keep(FIRST, FILES)

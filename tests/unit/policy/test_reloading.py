@@ -405,7 +405,7 @@ def test_a_start_does_not_take_what_is_no_longer_what_was_kept_for_the_last_good
     edited.write_text(edited.read_text().replace("0.30", "0.31"))
     (tmp_path / "policies" / "safety.yaml").write_text("policy: [")
 
-    with pytest.raises(PolicyError, match=r"(?s)P004.*are not what was kept there"):
+    with pytest.raises(PolicyError, match=r"(?s)P004.*are not what was kept there: damaged; mend the policy folder"):
         Stage(tmp_path, state_dir=tmp_path / "state")
 
 

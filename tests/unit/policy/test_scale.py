@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderator.policy.scale import Scale, micro_from, show, whole_bounds
-from tests.unit.policy.folders import SIGNALS, a_folder, a_policy, a_rule, a_set, codes_of, judge_raw, result_of
+from tests.unit.policy.folders import (
+    SIGNALS,
+    a_folder,
+    a_policy,
+    a_rule,
+    a_set,
+    codes_of,
+    judge_raw,
+    problems_of,
+    result_of,
+)
 
 
 @given(st.floats(-1000, 1000) | st.integers(-128_000, 128_000).map(lambda n: n / 128))
@@ -100,3 +110,14 @@ def test_a_plausible_range_beside_the_scale_is_an_error(tmp_path: Path, plausibl
     signals = SIGNALS.replace("low: 0, high: 4}", f"low: 0, high: 4}}, plausible: {plausible}")
 
     assert sorted(set(codes_of(a_folder(tmp_path, signals=signals)))) == found
+
+
+@pytest.mark.parametrize("multiply", ["5", "0.0001"])
+def test_a_plausible_range_that_no_reward_can_reach_is_an_error(tmp_path: Path, multiply: str) -> None:
+    scale = f"{{multiply: {multiply}, low: 0, high: 4}}"
+    ranges = {"5": "{low: 0.000001, high: 0.000004}", "0.0001": "{low: 1, high: 4}"}
+    signals = SIGNALS.replace("{low: 0, high: 1}, good: high", f"{scale}, good: high, plausible: {ranges[multiply]}", 1)
+
+    (problem,) = problems_of(a_folder(tmp_path, signals=signals))
+
+    assert (problem.code, problem.hint) == ("P034", "mend the plausible range or the scale")

@@ -86,6 +86,12 @@ def test_a_speaker_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     assert problems[0].hint == 'did you mean "assistant"?'
 
 
+def test_a_speaker_with_blanks_at_its_ends_is_reported_once(tmp_path: Path) -> None:
+    (problem,) = problems_of(a_folder(tmp_path, a_policy(head='applies_to: {speaker: " assistant"}')))
+
+    assert (problem.code, problem.hint) == ("P014", 'did you mean "assistant"?')
+
+
 @pytest.mark.parametrize("tenant", ["acme ", " acme", "acme\\t"])
 def test_blanks_at_the_ends_of_a_pattern_are_warned_of(tmp_path: Path, tenant: str) -> None:
     folder = a_folder(tmp_path, a_policy(a_rule(more=f'applies_to: {{tenant: "{tenant}"}}')))

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from torch._dynamo.exc import FailOnRecompileLimitHit
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import Prompt, Scores, Turn, Unscored
@@ -216,6 +217,16 @@ def test_a_deterministic_pass_of_one_text_is_filled_up_less_where_memory_is_shor
     assert overall(results) == pytest.approx(overall(scorer.score(prompts)), abs=1e-5)
 
 
+def test_nothing_fills_up_a_deterministic_pass_of_a_text_beyond_the_budget(armorm: ArmoRM, scorer: Scorer) -> None:
+    engine = Engine(TroubledArmoRM(armorm, too_small(200)), 120, is_deterministic=True)
+    prompts = scorer.render([question("a", "w" * 105)])
+
+    results = engine.score(prompts)
+
+    assert 120 < len(prompts[0].token_ids) < 200
+    assert overall(results) == pytest.approx(overall(scorer.score(prompts)), abs=1e-5)
+
+
 def test_what_fills_a_deterministic_pass_is_no_longer_than_the_model_has_positions(tmp_path: Path) -> None:
     scaled = {"max_position_embeddings": 128, "rope_scaling": {"type": "dynamic", "factor": 2.0}}
     armorm = tiny_armorm.load(tiny_armorm.write_checkpoint(tmp_path, tiny_armorm.tokenizer(), **scaled))
@@ -306,6 +317,16 @@ def test_equal_texts_that_are_not_finite_are_scored_once_more_between_them(armor
     assert troubled.packs == [2, 1, 1]
 
 
+def test_of_equal_texts_that_are_scored_once_more_each_says_itself_whether_it_was_truncated(armorm: ArmoRM) -> None:
+    troubled = TroubledArmoRM(armorm, lambda texts, rows: rows * float("nan") if len(texts) > 1 else rows)
+    engine = Engine(troubled)
+    whole, other = engine.render([question("a"), question("b")])
+
+    results = engine.score([whole, whole._replace(truncated=True), other])
+
+    assert [result.truncated for result in results if isinstance(result, Scores)] == [False, True, False]
+
+
 # --- a device in trouble ----------------------------------------------------------------------------------------------
 
 
@@ -389,6 +410,18 @@ def test_any_other_failure_of_the_device_scores_nothing(armorm: ArmoRM, scorer: 
 
     with pytest.raises(ScorerUnavailableError, match=r"device `cpu` failed: CUDA error: unspecified launch failure$"):
         engine.score(scorer.render(CONVERSATIONS[:2]))
+
+
+def test_layers_that_would_be_compiled_once_too_often_score_nothing(armorm: ArmoRM, scorer: Scorer) -> None:
+    def fail(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
+        raise FailOnRecompileLimitHit("Hard failure due to fullgraph=True")
+
+    engine = Engine(TroubledArmoRM(armorm, fail))
+
+    with pytest.raises(ScorerUnavailableError, match="Hard failure"):
+        engine.score(scorer.render(CONVERSATIONS[:2]))
+    with pytest.raises(ConfigurationError, match="`--no-compile`"):
+        engine.warm_up()
 
 
 # --- start-up ---------------------------------------------------------------------------------------------------------
