@@ -158,7 +158,7 @@ class ModelSettings(_Part):
     deterministic: bool = Field(
         False,
         description="An event's score is then the same to the last bit whatever is scored beside it, except while "
-        "memory is short. Pads every pack to one size, shares no prefixes, and costs throughput.",
+        "memory is short. Pads packs to one size, shares no prefixes, and costs throughput.",
     )
     force_cpu: bool = Field(
         False, description="Score on a CPU even with more than a billion parameters, at seconds for each event."
