@@ -104,14 +104,14 @@ def _no_colon(file: SourceFile, line: int) -> Explained:
     """Explain a line that is no `name: value`."""
     text = file.lines[line]
     start = len(text) - len(text.lstrip(" -"))
-    width = len(text.rstrip()) - start
+    width = max(1, len(text.rstrip()) - start)
     if long_dash := _long_dash(file, line):
         return long_dash
     glued = _GLUED.match(text, start)
     if glued and glued["value"]:
         fix = f"write {quote(glued['name'] + ': ' + glued['value'].strip())}, with a plain colon and a space"
         return _at(file, line, start, "a space is missing after the colon", fix, width=width)
-    if text[start] in "[{\"'" and _TOLD_APART.search(text):
+    if _TOLD_APART.search(text) and text[start] in "[{\"'":
         fix = "remove it, or write a name and a colon before it"
         return _at(file, line, start, f"no name begins with {text[start]}", fix)
     return _at(file, line, start, "this line has no name and colon", 'write it as "name: value"', width=width)

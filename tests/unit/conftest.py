@@ -2,7 +2,9 @@
 
 import gc
 
+gc.disable()
+
 
 def pytest_collection_finish() -> None:
-    gc.collect()
     gc.freeze()
+    gc.enable()

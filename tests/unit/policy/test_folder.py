@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from moderator.errors import ConfigurationError, PolicyError
@@ -265,6 +265,7 @@ PIECES = ["&a ", "*a", "!x ", "? ", ": ", "- ", "[", "]", "{", "}", '"', "'", "|
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example([(0, "&a "), (178, "---\n")])
 @given(st.lists(st.tuples(st.integers(0, 2_000), st.sampled_from(PIECES) | st.text(max_size=3)), max_size=5))
 def test_a_damaged_folder_is_reported_and_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[int, str]]

@@ -1,6 +1,5 @@
 """One thread, and tiny checkpoints once per session."""
 
-import gc
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from tests import tiny_armorm
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _imported_for_good() -> None:
-    """What torch and transformers leave behind need not be walked by each collection: a tenth of the run."""
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
