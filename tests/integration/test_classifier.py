@@ -87,8 +87,9 @@ def test_a_large_model_is_refused_on_a_cpu_unless_forced(tmp_path: Path) -> None
     policies = written_policies(tmp_path / "policies")
     (policies / "signals.yaml").write_text(FILES["signals.yaml"].replace("from: toxic", "from: reward"))
 
-    refused = scored(model, policies, MODERATOR_MODEL__DEVICE="cpu")
-    forced = scored(model, policies, MODERATOR_MODEL__DEVICE="cpu", MODERATOR_MODEL__FORCE_CPU="true")
+    on_cpu = {"MODERATOR_MODEL__DEVICE": "cpu", "MODERATOR_MODEL__MAX_INPUT_TOKENS": "64"}  # a short warm-up
+    refused = scored(model, policies, **on_cpu)
+    forced = scored(model, policies, **on_cpu, MODERATOR_MODEL__FORCE_CPU="true")
 
     assert refused.returncode == 2
     assert "`MODERATOR_MODEL__FORCE_CPU=true`" in refused.stderr
