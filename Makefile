@@ -27,14 +27,14 @@ demo: $(STAMP) ## moderate sample events through a real Kafka and Redis on this 
 test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks (ARGS go to pytest)
 	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks -n 2 --dist loadfile $(ARGS)
 
-SECOND := scoring pipeline stream cache
+WITH_TORCH := scoring pipeline stream cache
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
 	@# two processes of like length, of which one alone spends its first seconds on importing torch
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; failed=0; \
-	$(BIN)/pytest $(addprefix tests/unit/,$(SECOND)) $(ARGS) >"$$log" 2>&1 & other=$$!; \
-	$(BIN)/pytest tests/unit $(addprefix --ignore tests/unit/,$(SECOND)) $(ARGS) || failed=$$?; \
+	$(BIN)/pytest $(addprefix tests/unit/,$(WITH_TORCH)) $(ARGS) >"$$log" 2>&1 & other=$$!; \
+	$(BIN)/pytest tests/unit $(addprefix --ignore tests/unit/,$(WITH_TORCH)) $(ARGS) || failed=$$?; \
 	wait "$$other" || failed=$$?; \
 	cat "$$log"; exit "$$failed"
 

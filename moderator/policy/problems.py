@@ -136,12 +136,13 @@ def printable(text: str) -> str:
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Suggest the option nearest to `name`; empty when none is near."""
-    name, known = name[:_QUOTE_CHARACTERS], list(options)
+    name = name[:_QUOTE_CHARACTERS]
+    spelt = {option.lower(): option for option in options}
+    known = list(spelt)
     if len(known) > _COMPARED_CLOSELY:
         pairs = _letter_pairs(name.lower())
-        known = nlargest(_COMPARED_CLOSELY, known, key=lambda option: len(pairs & _letter_pairs(option.lower())))
-    spelt = {option.lower(): option for option in known}
-    near = [spelt[low] for low in get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)]
+        known = nlargest(_COMPARED_CLOSELY, known, key=lambda option: len(pairs & _letter_pairs(option)))
+    near = [spelt[option] for option in get_close_matches(name.lower(), known, n=1, cutoff=0.6)]
     if not near:
         return ""
     # Letters of other alphabets may look the same: without their names, "did you mean" would repeat what is written.

@@ -228,6 +228,7 @@ _WANTED = {
     "metadata": "an object",
 }
 _TOLD = {
+    "model_type": "should be an object",
     "missing": "is missing",
     "too_short": "is empty",
     "string_too_long": f"more than {MAX_NAME_CHARACTERS} characters",
@@ -241,10 +242,13 @@ def _describe(error: ValidationError) -> str:
     first = max(errors, key=lambda each: len(each["loc"]))
     steps = [part for part in first["loc"] if isinstance(part, int) or part in _FIELDS]
     field = next((part for part in reversed(steps) if isinstance(part, str)), "")
-    if first["type"] == "model_type":
-        return f"`{'.'.join(map(str, steps))}`: should be an object"
-    wanted = _WANTED.get(field) if first["type"].endswith("_type") else None
-    told = f"should be {wanted}" if wanted else _TOLD.get(first["type"], first["msg"].lower())
+    kind = first["type"]
+    if kind in _TOLD:
+        told = _TOLD[kind]
+    elif kind.endswith("_type") and field in _WANTED:
+        told = f"should be {_WANTED[field]}"
+    else:
+        told = first["msg"].lower()
     return f"`{'.'.join(map(str, steps))}`: {told}"
 
 

@@ -107,8 +107,9 @@ def _steps(condition: Condition, policies: PolicySet) -> list[tuple[str, Fractio
     low, high = condition.signal.scale.low, condition.signal.scale.high
     under = limit - step if low is None else max(low, limit - step)
     over = limit + step if high is None else min(high, limit + step)
-    steps = [(f"just under {shown}", under), (f"at {shown}", limit), (f"just over {shown}", over)]
-    return [one for one in steps if one[1] != limit or one[0].startswith("at")]
+    at = (f"at {shown}", limit)
+    steps = [(f"just under {shown}", under), at, (f"just over {shown}", over)]
+    return [step for step in steps if step is at or step[1] != limit]
 
 
 def _telling_scene(
