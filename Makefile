@@ -27,7 +27,7 @@ demo: $(STAMP) ## moderate sample events through a real Kafka and Redis on this 
 test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks (ARGS go to pytest)
 	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks -n 2 --dist loadfile $(ARGS)
 
-WITH_TORCH := scoring pipeline stream cache
+WITH_TORCH := scoring training pipeline stream cache
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds

@@ -9,11 +9,11 @@
     │   ├── CacheUnavailableError   decided without the cache instead
     │   └── ScorerUnavailableError  the device failed: exit 4
     └── StoppedError              exit 4: going on would do harm
-        ├── TwinError               another process owns our instance id
+        ├── FencedError               another process owns our instance id
         ├── DeadLetterLimitError    too large a share of the events cannot be read
         └── UndecodableBatchError   the client cannot decode what the broker holds
 
-No stream meets NoDecisionError (recorded/decision.py) and DemoFailedError (cli/demo/show.py).
+No stream raises NoDecisionError (backtest/decision.py) and DemoFailedError (demo/session.py).
 
 Texts are one line, lower case, in the user's words: what, where, what to do. Never a message's content.
 Third-party errors are translated in the adapter that meets them and travel no further.
@@ -66,7 +66,7 @@ class StoppedError(ModeratorError):
     """Going on would do harm; nothing uncommitted is lost by stopping."""
 
 
-class TwinError(StoppedError):
+class FencedError(StoppedError):
     """Another process uses our instance id or transactional id."""
 
 

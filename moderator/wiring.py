@@ -24,14 +24,14 @@ from moderator.pipeline.ports import ScoreCache, Scorer, VerdictCache
 from moderator.pipeline.processor import Processor
 from moderator.pipeline.report import CountingReport, StreamReport
 from moderator.policy import PolicySet
-from moderator.policy.admission import Admission
-from moderator.policy.kept import KeptPolicies
-from moderator.policy.reloading import Reloading, Start, choose
-from moderator.policy.watching import FolderWatch, look_into
+from moderator.policy.live.admission import Admission
+from moderator.policy.live.reloading import Reloading, Start, choose
+from moderator.policy.live.snapshot_store import SnapshotStore
+from moderator.policy.live.watching import FolderWatch, look_into
 from moderator.settings import Settings
-from moderator.stream.admin import await_topics
-from moderator.stream.joining import join
 from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
+from moderator.stream.kafka.admin import await_topics
+from moderator.stream.kafka.joining import join
 
 if TYPE_CHECKING:
     from moderator.scoring.engine import Engine
@@ -186,11 +186,11 @@ def score_lines(
 
 
 def _choose_policies(settings: Settings, admission: Admission) -> Start:
-    return choose(look_into(settings.policies.path), admission, _kept_policies(settings))
+    return choose(look_into(settings.policies.path), admission, _snapshot_store(settings))
 
 
-def _kept_policies(settings: Settings) -> KeptPolicies | None:
-    return None if settings.policies.state_dir is None else KeptPolicies(settings.policies.state_dir)
+def _snapshot_store(settings: Settings) -> SnapshotStore | None:
+    return None if settings.policies.state_dir is None else SnapshotStore(settings.policies.state_dir)
 
 
 def _follow_policies(
@@ -209,7 +209,7 @@ def _follow_policies(
         start,
         admission,
         swap=decider.swap,
-        kept=_kept_policies(settings),
+        kept=_snapshot_store(settings),
         metrics=metrics,
         board=board,
         monotonic_s=time.monotonic,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from moderator.local import packages
+from moderator.demo.servers import packages
 
 Scheme = Literal["light", "dark"]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from moderator.local.kafka import LocalKafka
-from moderator.local.packages import ensure_kafka_tools, ensure_redis
-from moderator.local.redis import LocalRedis
+from moderator.demo.servers.kafka import LocalKafka
+from moderator.demo.servers.packages import ensure_kafka_tools, ensure_redis
+from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.kafka_stream import some_topics
 

@@ -16,8 +16,8 @@ from ruamel.yaml import YAML
 
 from moderator.events import SEVERITIES, DeadLetterReason, Decision, Verdict
 from moderator.observability.metrics import metrics_table
-from moderator.policy.tools.schema import policy_schema
-from moderator.policy.tools.vocabulary import read_vocabulary
+from moderator.policy.authoring.schema import policy_schema
+from moderator.policy.authoring.vocabulary import read_vocabulary
 from moderator.settings import KafkaSettings, settings_table
 from moderator.stream.codec import ChatEventRecord
 

@@ -5,7 +5,7 @@ from typing import cast
 import torch
 from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
 
-from moderator.scoring.armorm import ArmoRMOutput
+from moderator.scoring.armorm.network import ArmoRMOutput
 from tests import tiny_armorm
 
 Chat = list[dict[str, str]]

@@ -9,9 +9,9 @@ import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from moderator.scoring.armorm import ArmoRM, ArmoRMModel
-from moderator.scoring.checkpoint import save_checkpoint
-from moderator.scoring.config import ArmoRMConfig
+from moderator.scoring.armorm.network import ArmoRM, ArmoRMModel
+from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.checkpoint import save_checkpoint
 from tests.llama3 import TEMPLATE
 
 SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from moderator.local.child import free_ports
-from moderator.local.kafka import LocalKafka
+from moderator.demo.servers.kafka import LocalKafka
+from moderator.supervisor.child import free_ports
 
 
 class TwoDoorKafka(LocalKafka):

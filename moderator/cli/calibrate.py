@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from moderator.cli.decision_files import Brokers, Events, open_events
 from moderator.cli.progress import progress
-from moderator.cli.recorded_events import Brokers, Events, open_events
 from moderator.errors import ConfigurationError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from moderator.policy.model import Signal
-    from moderator.recorded.calibration import Noise, Spread
+    from moderator.calibration.calibrate import Noise, Spread
+    from moderator.policy.language.ast import Signal
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -34,8 +34,8 @@ def calibrate(
     replace: Annotated[bool, typer.Option("--replace", help="Write over a calibration of that name.")] = False,
 ) -> None:
     """Write `calibration/NAME.json` from 1,000 or more recorded decisions of one model."""
-    from moderator.recorded.calibration import calibration_record, calibration_text, model_of
-    from moderator.recorded.derived import read_derived_signals
+    from moderator.calibration.calibrate import calibration_record, calibration_text, model_of
+    from moderator.calibration.derived_signals import read_derived_signals
 
     path = _path(policies, name, replace=replace)
     derived = read_derived_signals(policies)
@@ -64,21 +64,21 @@ def _path(policies: Path, name: str, *, replace: bool) -> Path:
 
 
 def _gather(events: str, bootstrap_servers: str | None, derived: "tuple[Signal, ...]") -> "Spread":
-    from moderator.local.workers import core_count
-    from moderator.recorded.calibration import Gathering
-    from moderator.recorded.study import count_all
+    from moderator.backtest.study import count_all
+    from moderator.calibration.calibrate import RewardCollector
+    from moderator.supervisor.workers import core_count
 
     with (
         open_events(events, bootstrap_servers) as recorded,
         progress("calibrate", recorded.total, recorded.unit) as advance,
     ):
-        return count_all(partial(Gathering, derived), recorded.batches, processes=core_count(), advance=advance)
+        return count_all(partial(RewardCollector, derived), recorded.batches, processes=core_count(), advance=advance)
 
 
 def _measure_noise(path: str, spread: "Spread") -> "Noise":
     """Load the model that scored, and measure; refuse any other."""
+    from moderator.calibration.calibrate import model_of
     from moderator.observability.logging import configure_logging
-    from moderator.recorded.calibration import model_of
     from moderator.scoring.engine import load_scorer
     from moderator.settings import load_settings
 

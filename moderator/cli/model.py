@@ -49,7 +49,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="The same seed on the same machine gives the same model.")] = 1,
 ) -> None:
     """Train a small ArmoRM checkpoint on labelled chats, on the CPU; prints how well it does on held-out rows."""
-    from moderator.scoring.training import recipe
+    from moderator.training import recipe
 
     report = recipe.train(data, output, recipe.Plan(epochs=epochs, minutes=minutes, seed=seed))
     typer.echo("\n".join(report.lines()))

@@ -74,11 +74,11 @@ def _run_here(settings: "Settings") -> NoReturn:
 
 
 def _run_workers(devices: str, settings: "Settings", flags: Mapping[str, object]) -> int:
-    from moderator.local.parent import Parent
-    from moderator.local.workers import named_devices, plan_workers
+    from moderator.supervisor.supervisor import Supervisor
+    from moderator.supervisor.workers import named_devices, plan_workers
 
     workers = plan_workers(named_devices(devices), settings, flags, os.environ)
-    return Parent(workers, patience_s=settings.drain_timeout_s + _GRACE_S).run()
+    return Supervisor(workers, patience_s=settings.drain_timeout_s + _GRACE_S).run()
 
 
 def drain_on_signals(stop: threading.Event, has_begun: threading.Event) -> None:

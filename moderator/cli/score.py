@@ -57,7 +57,7 @@ def score(
 
 def _settings(flags: dict[str, object]) -> "Settings":
     """Read the settings; what neither flags nor they name are the practice model and the example policies."""
-    from moderator.local.examples import default_policies
+    from moderator.demo.examples import default_policies
     from moderator.settings import load_settings
 
     settings = load_settings(flags)

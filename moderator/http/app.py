@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from moderator.observability.health import HealthBoard, sickness, staleness, unreadiness
+from moderator.observability.health import HealthBoard, liveness_failures, readiness_failures, staleness
 
 OK = 200
 UNAVAILABLE = 503
@@ -19,12 +19,12 @@ def create_app(board: HealthBoard, registry: CollectorRegistry, monotonic_s: Cal
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
-        return _answer("healthy", sickness(board.snapshot, monotonic_s()))
+        return _answer("healthy", liveness_failures(board.snapshot, monotonic_s()))
 
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
         now_s = monotonic_s()
-        return _answer("ready", unreadiness(board.snapshot, now_s) + staleness(board.policies, now_s))
+        return _answer("ready", readiness_failures(board.snapshot, now_s) + staleness(board.policies, now_s))
 
     @app.get("/metrics")
     async def metrics(request: Request) -> Response:

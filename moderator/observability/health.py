@@ -46,7 +46,7 @@ class HealthBoard:
         self.policies: PolicyHealth | None = None
 
 
-def sickness(snapshot: HealthSnapshot, now_s: float) -> list[str]:
+def liveness_failures(snapshot: HealthSnapshot, now_s: float) -> list[str]:
     """Give the reasons to restart this process; none while it starts, which has limits of its own."""
     if not snapshot.has_begun:
         return []
@@ -60,14 +60,14 @@ def sickness(snapshot: HealthSnapshot, now_s: float) -> list[str]:
     ]
 
 
-def unreadiness(snapshot: HealthSnapshot, now_s: float) -> list[str]:
+def readiness_failures(snapshot: HealthSnapshot, now_s: float) -> list[str]:
     """Give the reasons why this replica moderates nothing now; owning no partition is none."""
     claims = (
         ("the model is loading, or Kafka is awaited", not snapshot.has_begun),
         ("the consumer group was not joined yet", not snapshot.has_joined),
         ("draining", snapshot.is_draining),
     )
-    return [reason for reason, holds in claims if holds] + sickness(snapshot, now_s)
+    return [reason for reason, holds in claims if holds] + liveness_failures(snapshot, now_s)
 
 
 def staleness(policies: PolicyHealth | None, now_s: float) -> list[str]:

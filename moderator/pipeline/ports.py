@@ -64,7 +64,7 @@ class Sink(Protocol):
         """Make one bounded attempt to publish all outcomes and commit all offsets, in one transaction.
 
         Raises:
-            TwinError: another process uses our identity.
+            FencedError: another process uses our identity.
             StoppedError: publishing can never succeed.
         """
         ...

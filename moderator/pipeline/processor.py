@@ -14,11 +14,11 @@ from moderator.events import ChatEvent, DeadLetter, DecidedSpan, EncodedDecision
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider, Timestamps, encode
 from moderator.pipeline.moderation import ScoredEvent, ScoredWindow, crashed
-from moderator.pipeline.pace import Pace
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer, Sink, Source, VerdictCache
 from moderator.pipeline.report import Report
 from moderator.pipeline.scoring_thread import ScoringThread
-from moderator.pipeline.window import Entry, Gathering, Span
+from moderator.pipeline.window import Entry, Span, WindowBuffer
+from moderator.pipeline.window_limit import AdaptiveWindowLimit
 from moderator.settings import Settings
 from moderator.stream.codec import decode
 
@@ -60,8 +60,8 @@ class Processor:
         self._clock = clock
         self._stop = stop
         self._dead_letter_limit = dead_letter_limit
-        self._gathering = Gathering(settings.window, scorer.identity.max_input_tokens)
-        self._pace = Pace(settings.window.max_tokens)
+        self._gathering = WindowBuffer(settings.window, scorer.identity.max_input_tokens)
+        self._pace = AdaptiveWindowLimit(settings.window.max_tokens)
         self._scoring = ScoringThread(scorer, score_cache, clock)
         self._deciders: deque[Decider] = deque()  # of the windows submitted and not yet decided, in their order
         self._publishing: list[DecidedSpan] = []

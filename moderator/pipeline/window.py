@@ -47,7 +47,7 @@ class Window:
         return [entry for span in self.spans for entry in span.entries]
 
 
-class Gathering:
+class WindowBuffer:
     """What was polled and is not yet in a window, in the order it came.
 
     Args:

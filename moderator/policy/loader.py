@@ -5,22 +5,23 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from moderator.errors import PolicyError
-from moderator.policy.calibration_file import read_calibration
-from moderator.policy.context import Context
-from moderator.policy.covering import check_covering
-from moderator.policy.exemptions_file import read_exemptions
-from moderator.policy.folder import CALIBRATIONS, Files, Folder, Unreadable, decode_folder, read_files, stem_of
-from moderator.policy.lint import check_exemptions, check_rules
-from moderator.policy.model import Calibration
-from moderator.policy.policy_file import read_policy
+from moderator.policy.analysis.covering import check_covering
+from moderator.policy.analysis.lint import check_exemptions, check_rules
+from moderator.policy.files.calibrations import read_calibration
+from moderator.policy.files.context import Context
+from moderator.policy.files.exemptions import read_exemptions
+from moderator.policy.files.folder import CALIBRATIONS, Files, Folder, Unreadable, decode_folder, read_files, stem_of
+from moderator.policy.files.nodes import choices
+from moderator.policy.files.policies import read_policy
+from moderator.policy.files.settings import read_settings
+from moderator.policy.files.signals import SignalsFile, read_signals
+from moderator.policy.files.tests import read_tests
+from moderator.policy.language.ast import Calibration
+from moderator.policy.language.fields import FORMAT
+from moderator.policy.language.snapshot import snapshot_of
 from moderator.policy.policy_set import PolicySet
-from moderator.policy.problems import Problem, Report, SourceFile, error_text, quote
-from moderator.policy.reading import choices
-from moderator.policy.settings_file import FORMAT, read_settings
-from moderator.policy.signals_file import SignalsFile, read_signals
-from moderator.policy.snapshot import snapshot_of
-from moderator.policy.tests_file import read_tests
-from moderator.policy.yaml_tree import Node, Scalar, read_tree
+from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, SourceFile, error_text, quote
+from moderator.policy.syntax.yaml_tree import Node, Scalar, read_tree
 
 Kind = Literal["settings", "signals", "exemptions", "policy", "test"]
 
@@ -47,7 +48,7 @@ def load_policies(source: Path | Files, folder: Path | None = None) -> PolicySet
 
 def check_folder(
     source: Path | Files, folder: Path | None = None, now_ms: int | None = None
-) -> tuple[PolicySet | None, list[Problem]]:
+) -> tuple[PolicySet | None, list[Diagnostic]]:
     """Read a policy folder; give the set, None when there are errors, and every error and warning.
 
     What has ended is warned of only where `now_ms` says what time it is: no replica's clock may decide what it accepts.
@@ -55,7 +56,7 @@ def check_folder(
     Raises:
         PolicyError: there is no such folder.
     """
-    report = Report()
+    report = Diagnostics()
     files = read_files(source) if isinstance(source, Path) else source
     policies = _read_set(files, decode_folder(files, _name(source, folder), report), now_ms, report)
     return policies, report.problems
@@ -67,7 +68,7 @@ def _name(source: Path | Files, folder: Path | None) -> str:
     return str(source) if isinstance(source, Path) else "the stored files"
 
 
-def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Report) -> PolicySet | None:
+def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Diagnostics) -> PolicySet | None:
     _require_files(folder.names, report)
     trees = _trees(folder.files, report)
     by_kind = {kind: [(name, tree) for name, tree in trees.items() if _kind_of(name) == kind] for kind in _KINDS}
@@ -106,7 +107,7 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Report) 
     )
 
 
-def _read_calibrations(signals: SignalsFile, files: Files, report: Report) -> dict[str, Calibration]:
+def _read_calibrations(signals: SignalsFile, files: Files, report: Diagnostics) -> dict[str, Calibration]:
     found: dict[str, Calibration] = {}
     for model, node in signals.calibrations.items():
         calibration = _read_calibration(node, files, report)
@@ -120,7 +121,7 @@ def _read_calibrations(signals: SignalsFile, files: Files, report: Report) -> di
     return found
 
 
-def _read_calibration(node: Scalar, files: Files, report: Report) -> Calibration | None:
+def _read_calibration(node: Scalar, files: Files, report: Diagnostics) -> Calibration | None:
     content = files.get(node.text)
     if content is None or not node.text.startswith(CALIBRATIONS):
         there = [name for name in files if name.startswith(CALIBRATIONS)]
@@ -133,14 +134,14 @@ def _read_calibration(node: Scalar, files: Files, report: Report) -> Calibration
     return read_calibration(node.text, content, report)
 
 
-def _require_files(names: Sequence[str], report: Report) -> None:
+def _require_files(names: Sequence[str], report: Diagnostics) -> None:
     kinds = {_kind_of(name) for name in names}
     for kind, hint in _REQUIRED.items():
         if names and kind not in kinds:
             report.error("P001", f"{kind}.yaml", "this file is missing", hint)
 
 
-def _trees(files: Iterable[SourceFile], report: Report) -> dict[str, Node]:
+def _trees(files: Iterable[SourceFile], report: Diagnostics) -> dict[str, Node]:
     trees = {file.name: read_tree(file, report) for file in files}
     return {name: tree for name, tree in trees.items() if tree is not None}
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from moderator.events import ModelIdentity
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.policy.model import Calibration, Condition, Rule, Signal
-from moderator.policy.problems import Problem, Report, did_you_mean, quote
-from moderator.policy.reading import choices
+from moderator.policy.files.nodes import choices
+from moderator.policy.language.ast import Calibration, Condition, Rule, Signal
+from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, did_you_mean, quote
 
 
 def model_problems(
@@ -17,7 +17,7 @@ def model_problems(
     *,
     calibration: Calibration | None = None,
     identity: ModelIdentity | None = None,
-) -> list[Problem]:
+) -> list[Diagnostic]:
     """Give an error for each condition that the model cannot serve, and a warning for each other signal it cannot.
 
     Args:
@@ -28,7 +28,7 @@ def model_problems(
         calibration: the one that signals.yaml names for the model.
         identity: the running model; None when only its objectives are known, and no fingerprint is held against it.
     """
-    report = Report()
+    report = Diagnostics()
     conditions = [condition for rule in rules for condition in rule.conditions]
     lacking = [condition for condition in conditions if _missing_objective(condition.signal, objectives)]
     for condition in lacking:
@@ -57,7 +57,7 @@ def _lack(signal: Signal, objectives: Sequence[str], model_name: str) -> tuple[s
 
 
 def _check_calibration(
-    conditions: Iterable[Condition], calibration: Calibration | None, identity: ModelIdentity, report: Report
+    conditions: Iterable[Condition], calibration: Calibration | None, identity: ModelIdentity, report: Diagnostics
 ) -> None:
     percent = [condition for condition in conditions if condition.percent is not None]
     if not percent:

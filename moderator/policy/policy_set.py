@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from moderator.errors import PolicyError
 from moderator.events import ModelIdentity
-from moderator.policy.judge import Judge
-from moderator.policy.model import Calibration, Exemption, Policy, PolicyTest, Rule, Settings, Signal
+from moderator.policy.engine.judge import Judge
+from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Policy, PolicyTest, Rule, Signal
+from moderator.policy.language.percent import true_percent
+from moderator.policy.language.scale import show
 from moderator.policy.model_check import model_problems
-from moderator.policy.percent import true_percent
-from moderator.policy.problems import Problem, error_text, quote
-from moderator.policy.scale import show
+from moderator.policy.syntax.diagnostics import Diagnostic, error_text, quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class PolicySet:
 
     snapshot: str
     format: int
-    settings: Settings
+    settings: FolderSettings
     signals: tuple[Signal, ...]
     calibrations: Mapping[str, Calibration]
     policies: tuple[Policy, ...]
     exemptions: tuple[Exemption, ...]
     tests: tuple[PolicyTest, ...]
-    warnings: tuple[Problem, ...]
+    warnings: tuple[Diagnostic, ...]
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -72,11 +72,11 @@ class PolicySet:
         )
         return list(dict.fromkeys(lines))
 
-    def problems_with(self, objectives: Sequence[str], model_name: str) -> list[Problem]:
+    def problems_with(self, objectives: Sequence[str], model_name: str) -> list[Diagnostic]:
         """Hold the signals against a model of which only the objectives are known; give errors and warnings."""
         return model_problems(self.active_rules, self.signals, objectives, model_name)
 
-    def check_model(self, model: ModelIdentity) -> list[Problem]:
+    def check_model(self, model: ModelIdentity) -> list[Diagnostic]:
         """Hold signals and calibrations against the running model; give warnings of what is merely odd.
 
         Raises:

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from moderator.errors import ConfigurationError
-from moderator.scoring.classifier_config import Scale
-from moderator.scoring.machine import present_devices
+from moderator.scoring.checkpoint.classifier_config import Activation
 from moderator.scoring.opening import open_model
+from moderator.scoring.runtime.machine import present_devices
 from moderator.scoring.throughput import EVENT_TOKENS, Throughput, estimate, is_too_slow, parameter_count, two_digits
 
 ESTIMATE: Final = (
@@ -17,7 +17,7 @@ ESTIMATE: Final = (
 )
 _PRACTICE: Final = ", a practice model: its scores are for trying things out only"
 _LONG_BYTES: Final = 1_000_000_000
-_SCALES: Final[Mapping[Scale, str]] = {
+_SCALES: Final[Mapping[Activation, str]] = {
     "raw": "as the model gives them, unbounded",
     "sigmoid": "a probability from 0 to 1 for each (sigmoid)",
     "softmax": "probabilities from 0 to 1 that sum to 1 (softmax)",
@@ -34,7 +34,7 @@ class Description:
 
     Attributes:
         is_practice: the built-in model; its scores are for trying things out only.
-        scale: what the scores are; see `classifier_config.Scale`.
+        scale: what the scores are; see `classifier_config.Activation`.
         framing: the rule that turns an event into what the model reads.
         parameters: numbers in the checkpoint.
         stored_bytes: of its weight files.
@@ -48,7 +48,7 @@ class Description:
     folder: str
     architecture: str
     objectives: tuple[str, ...]
-    scale: Scale
+    scale: Activation
     framing: str
     fingerprint: str
     parameters: int

@@ -11,13 +11,13 @@ from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
 from moderator.observability.logging import get_logger
-from moderator.scoring.budget import TokenBudget
-from moderator.scoring.device import choose_device, on, pack_tokens
 from moderator.scoring.model import RewardModel
-from moderator.scoring.noise import measure_noise
 from moderator.scoring.opening import open_model
 from moderator.scoring.packing import Text, filled, gather, next_pack
-from moderator.scoring.passes import to_device
+from moderator.scoring.runtime.budget import TokenBudget
+from moderator.scoring.runtime.device import choose_device, on, pack_tokens
+from moderator.scoring.runtime.noise import measure_noise
+from moderator.scoring.runtime.passes import to_device
 from moderator.scoring.throughput import refuse_slow
 from moderator.settings import ModelSettings
 

@@ -7,7 +7,7 @@ import torch
 
 from moderator.events import Turn
 from moderator.scoring.packing import Layout, Text
-from moderator.scoring.rendering import Rendering
+from moderator.scoring.rendering.renderer import Rendering
 
 
 class RewardModel(Protocol):

@@ -11,8 +11,9 @@ from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import is_classifier
-from moderator.scoring.armorm import ARMORM_HEADS, ArmoRM, build_model, build_renderer
-from moderator.scoring.checkpoint import (
+from moderator.scoring.armorm.network import ARMORM_HEADS, ArmoRM, build_model, build_renderer
+from moderator.scoring.checkpoint.armorm_config import ARCHITECTURE
+from moderator.scoring.checkpoint.checkpoint import (
     Location,
     fill,
     fingerprint,
@@ -22,16 +23,15 @@ from moderator.scoring.checkpoint import (
     read_config,
     read_tokenizer,
 )
-from moderator.scoring.classifier import Classifier
-from moderator.scoring.classifier_config import ClassifierConfig, Scale
-from moderator.scoring.config import ARCHITECTURE
-from moderator.scoring.framing import FRAMING
-from moderator.scoring.limits import input_tokens
-from moderator.scoring.message_rendering import MessageRenderer
+from moderator.scoring.checkpoint.classifier_config import Activation, ClassifierConfig
+from moderator.scoring.checkpoint.weights import Weights
+from moderator.scoring.classifier.classifier import Classifier
+from moderator.scoring.classifier.network import CLASSIFIER_HEADS, build_network
 from moderator.scoring.model import RewardModel
-from moderator.scoring.network import CLASSIFIER_HEADS, build_network
-from moderator.scoring.template_rendering import TemplateRenderer
-from moderator.scoring.weights import Weights
+from moderator.scoring.rendering.framing import FRAMING
+from moderator.scoring.rendering.limits import input_tokens
+from moderator.scoring.rendering.messages import MessageRenderer
+from moderator.scoring.rendering.templates import TemplateRenderer
 from moderator.settings import ModelSettings
 
 Load = Callable[[ModelSettings, torch.device], RewardModel]
@@ -60,7 +60,7 @@ class OpenModel:
     architecture: str
     backbone: PretrainedConfig
     objectives: tuple[str, ...]
-    scale: Scale
+    scale: Activation
     framing: str
     positions: int
     max_input_tokens: int

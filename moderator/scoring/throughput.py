@@ -12,9 +12,9 @@ from typing import Final
 import torch
 
 from moderator.errors import ConfigurationError
-from moderator.scoring.device import choose_dtype, pack_tokens
-from moderator.scoring.machine import measured_flops_per_s
 from moderator.scoring.opening import OpenModel
+from moderator.scoring.runtime.device import choose_dtype, pack_tokens
+from moderator.scoring.runtime.machine import measured_flops_per_s
 
 EVENT_TOKENS: Final = 150
 """Of a chat event, taken for the estimate."""

@@ -19,8 +19,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from moderator.demo.examples import example_policies
 from moderator.events import ChatEvent, ModelIdentity, Record, Scores, Turn
-from moderator.local.examples import example_policies
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.pipeline.decision import Decider, Timestamps, encode
 from moderator.pipeline.moderation import ScoredEvent

@@ -22,10 +22,10 @@ from typing import Any
 
 import torch
 
-from moderator.scoring.armorm import ArmoRM
-from moderator.scoring.attention import packed_attention
-from moderator.scoring.device import prepare_device
+from moderator.scoring.armorm.network import ArmoRM
 from moderator.scoring.packing import Layout, Read, Text, gather
+from moderator.scoring.runtime.attention import packed_attention
+from moderator.scoring.runtime.device import prepare_device
 from tests.benchmarks.gpu_rig import ARMORM_8B, TINY, Rig, Way, a_rig
 from tests.benchmarks.mix import Sample, backlog, chats
 

@@ -24,11 +24,11 @@ from pathlib import Path
 import torch
 from transformers import LlamaModel
 
-from moderator.scoring.armorm import ArmoRM, ArmoRMModel
-from moderator.scoring.checkpoint import Location
-from moderator.scoring.config import ArmoRMConfig
+from moderator.scoring.armorm.network import ArmoRM, ArmoRMModel
+from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.checkpoint import Location
 from moderator.scoring.packing import Layout, Text, gather, plan_packs
-from moderator.scoring.rendering import Renderer
+from moderator.scoring.rendering.renderer import Renderer
 from tests import tiny_armorm
 from tests.benchmarks.mix import Sample, backlog, chats, padding_ratio
 

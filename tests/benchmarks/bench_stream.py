@@ -20,14 +20,14 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.structs import OffsetAndMetadata
 from prometheus_client import CollectorRegistry
 
+from moderator.demo.examples import example_policies
+from moderator.demo.servers.kafka import LocalKafka
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
-from moderator.local.examples import example_policies
-from moderator.local.kafka import LocalKafka
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import configure_logging
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings, PoliciesSettings, Settings
-from moderator.stream.admin import create_topics
+from moderator.stream.kafka.admin import create_topics
 from moderator.wiring import moderate
 
 BARE_EVENTS_PER_TRANSACTION = (500, 2_000)

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import pytest
 from prometheus_client import CollectorRegistry
 
+from moderator.demo.servers.kafka import LocalKafka
 from moderator.events import DecidedSpan, PolledBatch, Published
-from moderator.local.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink, Source
-from moderator.stream.joining import join
+from moderator.stream.kafka.joining import join
 from moderator.testing import InMemoryLog, InMemorySink, InMemorySource
 from tests.kafka_stream import decided, every_tenth_is_dead, produce, read_committed, some_topics, usual_limits
 from tests.waiting import PATIENCE_S

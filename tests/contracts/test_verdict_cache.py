@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from moderator.cache import RedisVerdictCache, verdict_key
+from moderator.demo.servers.redis import LocalRedis
 from moderator.events import EncodedDecision
-from moderator.local.redis import LocalRedis
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import VerdictCache
 from moderator.settings import RedisSettings

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from moderator.local.child import Child
-from moderator.local.examples import example_policies
+from moderator.demo.examples import example_policies
 from moderator.settings import KafkaSettings
+from moderator.supervisor.child import Child
 from tests.kafka_stream import kafka_variables
 
 SCORING_BEGAN = "scoring_began"

@@ -11,12 +11,12 @@ from moderator.events import DeadLetter, EncodedDecision, Published, Record
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink, Source
 from moderator.settings import KafkaSettings
-from moderator.stream import joining
-from moderator.stream.connection import client_settings
-from moderator.stream.joining import join
-from moderator.stream.membership import Membership
-from moderator.stream.sink import KafkaSink, OutcomeSender
-from moderator.stream.source import KafkaSource
+from moderator.stream.kafka import joining
+from moderator.stream.kafka.connection import client_settings
+from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.consuming.source import KafkaSource
+from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.producing.sink import KafkaSink, OutcomeSender
 from tests.kafka_stream import decided, every_tenth_is_dead, usual_limits
 from tests.waiting import PATIENCE_S
 

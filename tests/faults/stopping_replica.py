@@ -14,11 +14,11 @@ from moderator.events import DecidedSpan
 from moderator.observability.logging import configure_logging
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream import joining
-from moderator.stream.connection import client_settings
-from moderator.stream.membership import Membership
-from moderator.stream.sink import KafkaSink, OutcomeSender
-from moderator.stream.source import KafkaSource
+from moderator.stream.kafka import joining
+from moderator.stream.kafka.connection import client_settings
+from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.consuming.source import KafkaSource
+from moderator.stream.kafka.producing.sink import KafkaSink, OutcomeSender
 from tests.faults.loop import Loop
 from tests.kafka_stream import usual_limits
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from moderator.local.kafka import LocalKafka
+from moderator.demo.servers.kafka import LocalKafka
 from tests.faults.killable import Replica
 from tests.faults.loop import a_loop, running
 from tests.faults.oracle import assert_each_event_came_out_once

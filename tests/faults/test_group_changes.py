@@ -9,16 +9,16 @@ from kafka.admin import KafkaAdminClient, MemberToRemove
 from kafka.structs import ConsumerGroupMetadata
 from prometheus_client import CollectorRegistry
 
-from moderator.errors import TwinError
+from moderator.demo.servers.kafka import LocalKafka
+from moderator.errors import FencedError
 from moderator.events import DecidedSpan, Partition, Published
-from moderator.local.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream import joining
-from moderator.stream.connection import client_settings
-from moderator.stream.membership import Membership
-from moderator.stream.sink import KafkaSink, OutcomeSender
-from moderator.stream.source import KafkaSource
+from moderator.stream.kafka import joining
+from moderator.stream.kafka.connection import client_settings
+from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.consuming.source import KafkaSource
+from moderator.stream.kafka.producing.sink import KafkaSink, OutcomeSender
 from tests.faults.conftest import Behind
 from tests.faults.kafka_proxy import Api, Fault
 from tests.faults.loop import Loop, a_loop, a_loop_that_looks_often, running
@@ -144,7 +144,7 @@ def test_of_two_processes_with_one_instance_id_the_older_stops_and_the_newer_goe
         with closing(a_loop(named)) as newer:
             newer.run_until(lambda: newer.committed > 0)
 
-            with pytest.raises(TwinError, match="INSTANCE_ID"):
+            with pytest.raises(FencedError, match="INSTANCE_ID"):
                 older.sink.publish(spans)
 
             newer.run_until(all_committed(settings, 2))

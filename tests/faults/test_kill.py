@@ -12,7 +12,7 @@ from typing import Self
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from moderator.local.kafka import LocalKafka
+from moderator.demo.servers.kafka import LocalKafka
 from moderator.settings import KafkaSettings
 from tests.faults.killable import SCORING_BEGAN, Replica, running
 from tests.faults.oracle import assert_each_event_came_out_once, place_of

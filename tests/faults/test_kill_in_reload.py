@@ -7,9 +7,9 @@ from pathlib import Path
 
 import orjson
 
-from moderator.local.kafka import LocalKafka
+from moderator.demo.servers.kafka import LocalKafka
 from moderator.policy import load_policies
-from moderator.policy.kept import KeptPolicies
+from moderator.policy.live.snapshot_store import SnapshotStore
 from tests.builders import POLICY_FILES, write_files
 from tests.faults.killable import Replica
 from tests.faults.oracle import assert_each_event_came_out_once
@@ -75,5 +75,5 @@ def test_killed_while_an_edit_is_taken_up_it_starts_on_the_last_good_policies(
     records = assert_each_event_came_out_once(settings, [EVENTS] * 3)
     decided_by = {orjson.loads(record.value)["policy"]["snapshot"] for record in records}
     assert set(fell_back()) | decided_by <= good
-    kept = KeptPolicies(state_dir)
+    kept = SnapshotStore(state_dir)
     assert {load_policies(kept.folder_of(snapshot)).snapshot for snapshot in fell_back()} == set(fell_back())

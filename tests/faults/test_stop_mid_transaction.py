@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from moderator.local.kafka import LocalKafka
+from moderator.demo.servers.kafka import LocalKafka
 from moderator.settings import KafkaSettings
-from moderator.stream.connection import TRANSACTION_TIMEOUT_MS
+from moderator.stream.kafka.connection import TRANSACTION_TIMEOUT_MS
 from tests.faults.loop import a_loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, produce, some_topics

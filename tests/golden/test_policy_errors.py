@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from moderator.cli.policy import app
 from moderator.errors import PolicyError
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.policy.admission import Admission
-from moderator.policy.codes import CODES
-from moderator.policy.watching import look_into
+from moderator.policy.live.admission import Admission
+from moderator.policy.live.watching import look_into
+from moderator.policy.syntax.codes import CODES
 from tests.unit.policy.folders import CALIBRATION_FILE, a_calibration, a_model
 
 CASES = sorted(Path(__file__).with_name("policy").glob("*.txt"))

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from moderator.events import Scores, Turn
-from moderator.scoring.armorm import ArmoRM
-from moderator.scoring.attention import packed_attention
+from moderator.scoring.armorm.network import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Layout
+from moderator.scoring.runtime.attention import packed_attention
 from tests import tiny_armorm
 
 pytestmark = pytest.mark.gpu

@@ -20,8 +20,8 @@ from prometheus_client import CollectorRegistry
 from moderator.errors import ConfigurationError, StoppedError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.admin import await_topics
-from moderator.stream.joining import join
+from moderator.stream.kafka.admin import await_topics
+from moderator.stream.kafka.joining import join
 from tests.faults.loop import Loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, output_topics, produce, read_committed, some_topics

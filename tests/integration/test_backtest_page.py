@@ -2,10 +2,10 @@
 
 import pytest
 
-from moderator.recorded.page import backtest_page
+from moderator.backtest.report.page import backtest_page
 from tests.browser import Browser, Scheme, ensure_chromium
+from tests.unit.backtest.decisions import report_of, some_labels, some_recorded
 from tests.unit.policy.folders import a_policy, a_rule, a_set
-from tests.unit.recorded.decisions import report_of, some_labels, some_recorded
 
 CONTRASTS = """(() => {
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});

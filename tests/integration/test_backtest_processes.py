@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from moderator.backtest.batches import Lines, ranges_of
+from moderator.backtest.labels import NO_LABELS
+from moderator.backtest.run import Backtest, Plan
+from moderator.backtest.study import count_all
 from moderator.errors import ConfigurationError, StoppedError
 from moderator.events import Decision
 from moderator.policy import PolicySet
-from moderator.recorded.backtest import Backtest, Plan
-from moderator.recorded.batches import Lines, ranges_of
-from moderator.recorded.labels import NO_LABELS
-from moderator.recorded.study import count_all
+from tests.unit.backtest.decisions import USUAL, changed, recorded, some_recorded, write_lines
 from tests.unit.policy.folders import a_policy, a_rule, a_set
-from tests.unit.recorded.decisions import USUAL, changed, recorded, some_recorded, write_lines
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewPartitions
 from prometheus_client import CollectorRegistry
 
-from moderator.local.kafka import LocalKafka
+from moderator.demo.servers.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.joining import join
+from moderator.stream.kafka.joining import join
 from tests.kafka_stream import committed_offsets, produce, some_topics, usual_limits
 from tests.waiting import await_condition
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from moderator.local.samples import MALFORMED_COUNT, sample_events
+from moderator.demo.samples import MALFORMED_COUNT, sample_events
 
 ROOT = Path(__file__).parents[2]
 SUM = re.compile(r"(\d+) events in = (\d+) flag \+ (\d+) allow \+ (\d+) dead letters: each one exactly once")

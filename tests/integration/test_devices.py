@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from moderator.local.kafka import LocalKafka
-from moderator.local.replica import LocalReplica
+from moderator.demo.replica import LocalReplica
+from moderator.demo.servers.kafka import LocalKafka
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.test_run import READY_S, called, some_events, variables
 from tests.kafka_stream import committed_offsets, produce, some_topics

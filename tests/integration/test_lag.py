@@ -8,13 +8,13 @@ import pytest
 from kafka import KafkaProducer
 from prometheus_client import CollectorRegistry
 
+from moderator.demo.servers.kafka import LocalKafka
 from moderator.events import Partition, PolledBatch
-from moderator.local.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink
 from moderator.settings import KafkaSettings
-from moderator.stream.joining import join
-from moderator.stream.source import KafkaSource
+from moderator.stream.kafka.consuming.source import KafkaSource
+from moderator.stream.kafka.joining import join
 from tests.kafka_stream import decided, produce, some_topics, usual_limits
 from tests.waiting import PATIENCE_S
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from moderator.demo.servers import jars
+from moderator.demo.servers.redis import LocalRedis
 from moderator.errors import BrokerUnavailableError
-from moderator.local import jars
-from moderator.local.child import is_open
-from moderator.local.redis import LocalRedis
+from moderator.supervisor.child import is_open
 
 ROOT = Path(__file__).parents[2]
 OWNER = """
 import signal, time
-from moderator.local.redis import LocalRedis
+from moderator.demo.servers.redis import LocalRedis
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
 with LocalRedis() as redis:
     print(redis._child.pid, flush=True)
@@ -99,7 +99,11 @@ def test_a_download_that_breaks_off_leaves_nothing_behind_and_says_why(bin_folde
 
 def test_two_processes_that_fetch_at_once_get_the_same_whole_folder(bin_folder: Path) -> None:
     fake_maven(bin_folder, f"{FETCH}; sleep 0.3")
-    command = [sys.executable, "-c", "from moderator.local.jars import kafka_jars; print(list(kafka_jars().iterdir()))"]
+    command = [
+        sys.executable,
+        "-c",
+        "from moderator.demo.servers.jars import kafka_jars; print(list(kafka_jars().iterdir()))",
+    ]
     both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
 
     found = {process.communicate(timeout=30)[0] for process in both}

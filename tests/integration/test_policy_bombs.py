@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from moderator.policy import load_policies
-from moderator.policy.problems import error_text
-from moderator.policy.tools.diff import Difference, diff
+from moderator.policy.analysis.diff import Difference, diff
+from moderator.policy.syntax.diagnostics import error_text
 from tests.unit.policy.folders import POLICY, a_folder, a_policy, a_rule, codes_of, problems_of
 
 

@@ -13,14 +13,14 @@ from kafka import KafkaProducer
 from moderator.cli.app import main
 from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.events import Partition
-from moderator.local.child import free_ports
 from moderator.policy import load_policies
 from moderator.settings import KafkaSettings
-from moderator.stream.decision_range import DecisionRange, OffsetSpans, TimeSpan
-from moderator.stream.decisions import KafkaDecisions
+from moderator.stream.kafka.consuming.decision_range import DecisionRange, OffsetSpans, TimeSpan
+from moderator.stream.kafka.consuming.decisions import KafkaDecisions
+from moderator.supervisor.child import free_ports
 from tests.kafka_stream import some_names
+from tests.unit.backtest.decisions import some_recorded
 from tests.unit.policy.folders import a_folder, a_policy, a_rule
-from tests.unit.recorded.decisions import some_recorded
 
 START_MS = 1_790_812_800_000
 """2026-10-01T00:00:00Z; each record is a second later than the one before it."""

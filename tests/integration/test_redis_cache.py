@@ -15,9 +15,9 @@ from redis import Redis
 
 from moderator.cache import RedisScoreCache, RedisVerdictCache, verdict_key
 from moderator.cache.link import LONGEST_REST_S, PIECE_KEYS
+from moderator.demo.servers.redis import LocalRedis
 from moderator.errors import ConfigurationError
 from moderator.events import EncodedDecision, Scores
-from moderator.local.redis import LocalRedis
 from moderator.observability.metrics import Metrics
 from moderator.settings import RedisSettings
 from moderator.testing import ManualClock

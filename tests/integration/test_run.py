@@ -15,10 +15,10 @@ import orjson
 import pytest
 from redis import Redis
 
-from moderator.local.examples import example_policies
-from moderator.local.kafka import LocalKafka
-from moderator.local.redis import LocalRedis
-from moderator.local.replica import LocalReplica
+from moderator.demo.examples import example_policies
+from moderator.demo.replica import LocalReplica
+from moderator.demo.servers.kafka import LocalKafka
+from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.generate import decision_schema

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.admin import await_topics
-from moderator.stream.joining import join
+from moderator.stream.kafka.admin import await_topics
+from moderator.stream.kafka.joining import join
 from tests.faults.loop import Loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.test_run import called

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from moderator.events import DeadLetter, EncodedDecision, Record
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.admin import await_topics
-from moderator.stream.joining import join
+from moderator.stream.kafka.admin import await_topics
+from moderator.stream.kafka.joining import join
 from tests.builders import a_record
 from tests.faults.loop import Loop
 from tests.kafka_stream import a_decision, read_committed

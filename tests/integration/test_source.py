@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.joining import join
+from moderator.stream.kafka.joining import join
 from tests.kafka_stream import usual_limits
 from tests.waiting import await_condition
 

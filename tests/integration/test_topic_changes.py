@@ -9,12 +9,12 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from prometheus_client import CollectorRegistry
 
+from moderator.demo.servers.kafka import LocalKafka
 from moderator.errors import StoppedError
 from moderator.events import EncodedDecision, Record
-from moderator.local.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.joining import join
+from moderator.stream.kafka.joining import join
 from tests.faults.loop import Loop, a_loop, a_loop_that_looks_often
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
 from tests.kafka_stream import a_decision, committed_offsets, produce, read_committed, some_topics, usual_limits

@@ -10,11 +10,11 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 from prometheus_client import CollectorRegistry
 
+from moderator.demo.servers.kafka import LocalKafka
 from moderator.errors import UndecodableBatchError
-from moderator.local.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.joining import join
+from moderator.stream.kafka.joining import join
 from tests.kafka_stream import some_topics, usual_limits
 from tests.waiting import PATIENCE_S
 

@@ -9,7 +9,7 @@ import pytest
 
 from moderator.events import DeadLetter
 from moderator.stream.codec import decode
-from moderator.stream.dead_letters import dead_letter_record
+from moderator.stream.kafka.producing.dead_letters import dead_letter_record
 from tests.builders import a_record
 from tests.generate import ROOT, SCHEMAS, asyncapi, chat_event_schema, decision_schema, stale_files
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import exit_codes
+from moderator.cli.decision_files import Brokers, Events, open_events
 from moderator.cli.output_files import refuse_policy_file, write_file
 from moderator.cli.policy.output import write_json
 from moderator.cli.progress import progress
-from moderator.cli.recorded_events import Brokers, Events, open_events
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from moderator.backtest.report.tables import BacktestReport
+    from moderator.backtest.run import Plan
     from moderator.policy import PolicySet
-    from moderator.recorded.backtest import Plan
-    from moderator.recorded.report import BacktestReport
 
 
 def backtest(
@@ -43,9 +43,9 @@ def backtest(
 
     Exit 0: the baseline reproduces its decisions, 1: it does not, or with --enforce a budget is broken, 2: wrong usage.
     """
+    from moderator.backtest.labels import NO_LABELS, read_labels
+    from moderator.backtest.run import Plan
     from moderator.policy import load_policies
-    from moderator.recorded.backtest import Plan
-    from moderator.recorded.labels import NO_LABELS, read_labels
 
     plan = Plan(load_policies(baseline), load_policies(candidate), read_labels(labels) if labels else NO_LABELS, sweep)
     _require_signal(plan.candidate, sweep)
@@ -58,10 +58,10 @@ def backtest(
 
 
 def _backtest(plan: "Plan", events: str, folders: tuple[str, str], bootstrap_servers: str | None) -> "BacktestReport":
-    from moderator.local.workers import core_count
-    from moderator.recorded.backtest import Backtest
-    from moderator.recorded.study import count_all
-    from moderator.recorded.summary import backtest_report
+    from moderator.backtest.report.summary import backtest_report
+    from moderator.backtest.run import Backtest
+    from moderator.backtest.study import count_all
+    from moderator.supervisor.workers import core_count
 
     with (
         open_events(events, bootstrap_servers) as recorded,
@@ -72,8 +72,8 @@ def _backtest(plan: "Plan", events: str, folders: tuple[str, str], bootstrap_ser
 
 
 def _write(report: "BacktestReport", html: Path | None, *, as_json: bool) -> None:
-    from moderator.recorded.page import backtest_page
-    from moderator.recorded.text import backtest_text
+    from moderator.backtest.report.page import backtest_page
+    from moderator.backtest.report.text import backtest_text
 
     try:  # the page first: whoever reads the text may leave before its end
         if html is not None and report.fidelity.is_whole:
@@ -88,7 +88,7 @@ def _write(report: "BacktestReport", html: Path | None, *, as_json: bool) -> Non
 def _require_signal(candidate: "PolicySet", sweep: str | None) -> None:
     if sweep is None:
         return
-    from moderator.recorded.comparisons import movable
+    from moderator.backtest.counting.comparisons import movable
 
     used = {condition.signal.name for rule in candidate.active_rules for _, condition in movable(rule)}
     if sweep not in used:

@@ -21,7 +21,7 @@ from moderator.cli.policy.output import (
 )
 
 if TYPE_CHECKING:
-    from moderator.policy import PolicySet, Problem
+    from moderator.policy import Diagnostic, PolicySet
 
 
 class Format(StrEnum):
@@ -46,7 +46,7 @@ def check(
     if about is not None:
         raise typer.Exit(_explain(about))
     from moderator.objectives import model_name
-    from moderator.policy.model_objectives import read_objectives
+    from moderator.policy.authoring.model_objectives import read_objectives
 
     objectives = None if model is None else read_objectives(model)
     policies, problems = check_now(folder)
@@ -57,12 +57,12 @@ def check(
     raise typer.Exit(exit_codes.CHECK_FAILED if fails else exit_codes.OK)
 
 
-def _report(report_format: Format, folder: Path, policies: "PolicySet | None", problems: "list[Problem]") -> None:
+def _report(report_format: Format, folder: Path, policies: "PolicySet | None", problems: "list[Diagnostic]") -> None:
     match report_format:
         case Format.JSON:
             write_json(_record(policies, problems))
         case Format.SARIF:
-            from moderator.policy.tools.sarif import sarif_log
+            from moderator.policy.authoring.sarif import sarif_log
 
             write_json(sarif_log(problems, folder))
         case Format.TEXT:
@@ -70,7 +70,7 @@ def _report(report_format: Format, folder: Path, policies: "PolicySet | None", p
 
 
 def _explain(code: str) -> int:
-    from moderator.policy.codes import CODES
+    from moderator.policy.syntax.codes import CODES
 
     if code.upper() not in CODES:
         sys.stderr.write(f"error: there is no code `{code}`; codes are P001 to {max(CODES)}\n")
@@ -79,7 +79,7 @@ def _explain(code: str) -> int:
     return exit_codes.OK
 
 
-def _write(folder: Path, policies: "PolicySet | None", problems: "list[Problem]") -> None:
+def _write(folder: Path, policies: "PolicySet | None", problems: "list[Diagnostic]") -> None:
     write_problems(problems)
     if policies is not None:
         modes = [rule.mode for rule in policies.rules]
@@ -91,7 +91,7 @@ def _write(folder: Path, policies: "PolicySet | None", problems: "list[Problem]"
     sys.stdout.write(f"{count(errors, 'error')}, {count(len(problems) - errors, 'warning')}\n")
 
 
-def _record(policies: "PolicySet | None", problems: "list[Problem]") -> dict[str, object]:
+def _record(policies: "PolicySet | None", problems: "list[Diagnostic]") -> dict[str, object]:
     return {
         "snapshot": policies.snapshot if policies else None,
         "rules": policies.rule_count if policies else None,

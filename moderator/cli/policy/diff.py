@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moderator.policy import PolicySet
-    from moderator.policy.tools.diff import Change, Difference
+    from moderator.policy.analysis.diff import Change, Difference
 
 
 def diff(
@@ -24,7 +24,7 @@ def diff(
 ) -> None:
     """Compare two policy folders by what they mean, not by how they are written."""
     from moderator.policy import load_policies
-    from moderator.policy.tools.diff import diff as compare
+    from moderator.policy.analysis.diff import diff as compare
 
     before, after = load_policies(old), load_policies(new)
     found = compare(before, after)

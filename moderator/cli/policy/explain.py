@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from moderator.cli.policy.snapshots import Snapshots
     from moderator.events import Decision
     from moderator.policy import PolicySet
-    from moderator.policy.model import Rule
+    from moderator.policy.language.ast import Rule
 
 
 def explain(
@@ -60,11 +60,11 @@ def explain(
 
 def _read_aloud(name: str, folder: Path, *, as_json: bool) -> None:
     from moderator.policy import load_policies
-    from moderator.policy.tools.words import rule_in_words
+    from moderator.policy.analysis.words import describe_rule
 
     policies = load_policies(folder)
     for index, rule in enumerate(_named(name, policies)):
-        words = rule_in_words(rule, policies.exemptions)
+        words = describe_rule(rule, policies.exemptions)
         if as_json:
             _write_line({"rule": rule.id, "words": words})
         else:
@@ -78,7 +78,7 @@ def _named(name: str, policies: "PolicySet") -> "list[Rule]":
     Raises:
         ConfigurationError: nothing is called so.
     """
-    from moderator.policy.problems import did_you_mean, quote
+    from moderator.policy.syntax.diagnostics import did_you_mean, quote
 
     ids = {rule.id: rule for rule in policies.rules}
     found = (
@@ -94,7 +94,7 @@ def _named(name: str, policies: "PolicySet") -> "list[Rule]":
 
 
 def _read_decisions(file: str) -> "Iterator[Decision]":
-    from moderator.recorded.decision import NoDecisionError, explain, read_decision
+    from moderator.backtest.decision import NoDecisionError, explain, read_decision
 
     for place, value in read_objects(file):
         try:
@@ -146,7 +146,7 @@ def _is_json(text: bytes) -> bool:
 
 def _explain_all(decisions: "Iterator[Decision]", folder: Path, *, as_json: bool) -> int:
     from moderator.cli.policy.snapshots import Snapshots
-    from moderator.policy.tools.explain import explain
+    from moderator.policy.authoring.explain import explain
     from moderator.settings import load_settings
 
     snapshots = Snapshots(load_settings().policies.state_dir, folder)
@@ -173,13 +173,13 @@ def difference(decision: "Decision", policies: "PolicySet") -> str | None:
     Raises:
         PolicyError: the policies do not suit the model that scored.
     """
-    from moderator.recorded.fidelity import Fidelity
-    from moderator.recorded.replay import Case, Replayer, question_of
+    from moderator.backtest.counting.fidelity import Fidelity
+    from moderator.backtest.replay import ReplayedDecision, Replayer, replay_input_of
 
-    question = question_of(decision)
+    question = replay_input_of(decision)
     judgement = Replayer(policies).judge(question)
     fidelity = Fidelity(decision["policy"]["snapshot"])
-    fidelity.add(Case((0, 0), decision, question, judgement, judgement, label=None))
+    fidelity.add(ReplayedDecision((0, 0), decision, question, judgement, judgement, label=None))
     return fidelity.differences[0].what if fidelity.differences else None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from moderator.policy import PolicySet, Problem
+    from moderator.policy import Diagnostic, PolicySet
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The policy folder.")]
 DEFAULT_FOLDER = Path("policies")
@@ -19,7 +19,7 @@ WIDTH = 80
 _COLOURS = {"error": 31, "failed": 31, "warning": 33, "unnoticed": 33}
 
 
-def check_now(folder: Path) -> "tuple[PolicySet | None, list[Problem]]":
+def check_now(folder: Path) -> "tuple[PolicySet | None, list[Diagnostic]]":
     """Check a policy folder as of today, so that what has ended is told too.
 
     Raises:
@@ -37,7 +37,7 @@ def write_json(record: object) -> None:
     sys.stdout.write(json.dumps(record, indent=2) + "\n")
 
 
-def problem_record(problem: "Problem") -> dict[str, object]:
+def problem_record(problem: "Diagnostic") -> dict[str, object]:
     """Give a problem as programs read it."""
     return {
         "level": problem.level,
@@ -50,7 +50,7 @@ def problem_record(problem: "Problem") -> dict[str, object]:
     }
 
 
-def write_problems(problems: "list[Problem]") -> None:
+def write_problems(problems: "list[Diagnostic]") -> None:
     """Write each problem's block to stdout."""
     for problem in problems:
         sys.stdout.write(f"{str(problem).replace(problem.level, paint(problem.level), 1)}\n")

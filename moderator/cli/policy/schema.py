@@ -22,8 +22,8 @@ def schema(
     ] = None,
 ) -> None:
     """Write a JSON Schema of policy files, filled with the folder's own signals, fields and reasons."""
-    from moderator.policy.tools.schema import policy_schema
-    from moderator.policy.tools.vocabulary import read_vocabulary
+    from moderator.policy.authoring.schema import policy_schema
+    from moderator.policy.authoring.vocabulary import read_vocabulary
 
     settings, signals = read_vocabulary(policies)
     text = json.dumps(policy_schema(settings, signals), indent=2, ensure_ascii=False) + "\n"

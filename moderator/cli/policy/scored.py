@@ -23,9 +23,9 @@ def score_events(file: str, model: str | None, folder: Path) -> "Iterator[Decisi
     Raises:
         ConfigurationError: the file, an event, the model or the policies are wrong.
     """
+    from moderator.backtest.decision import read_decision
     from moderator.cli.policy.explain import read_objects
     from moderator.observability.logging import configure_logging
-    from moderator.recorded.decision import read_decision
     from moderator.settings import load_settings
     from moderator.wiring import load_judges, score_lines
 

@@ -47,9 +47,9 @@ class Snapshots:
         return self._today
 
     def _kept(self, snapshot: str) -> "PolicySet | None":
-        from moderator.policy.kept import KeptPolicies
+        from moderator.policy.live.snapshot_store import SnapshotStore
 
-        return KeptPolicies(self._state_dir).load(snapshot) if self._state_dir else None
+        return SnapshotStore(self._state_dir).load(snapshot) if self._state_dir else None
 
     def _if_today(self, snapshot: str) -> "PolicySet | None":
         today = self.today()

@@ -25,10 +25,10 @@ def run_tests(
     With --mutate, exit 1 also when a change goes unnoticed.
     """
     from moderator.cli.policy import tests_report as report
-    from moderator.policy import trial
-    from moderator.policy.tools.coverage import cover
-    from moderator.policy.tools.mutate import mutate as try_mutants
-    from moderator.policy.tools.suggest import suggest as suggest_tests
+    from moderator.policy import test_runner as trial
+    from moderator.policy.authoring.coverage import cover
+    from moderator.policy.authoring.mutate import mutate as try_mutants
+    from moderator.policy.authoring.suggest import suggest as suggest_tests
 
     policies, problems = check_now(folder)
     outcome = report.Outcome([problem for problem in problems if problem.level == "error"], is_mutation_wanted=mutate)

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from moderator.cli.policy.output import count, paint, problem_record, write_json, write_problems
-from moderator.policy.model import Condition
-from moderator.policy.problems import Problem, Span, in_quotes, printable
-from moderator.policy.tools.coverage import ConditionCoverage, RuleCoverage
-from moderator.policy.tools.mutants import Mutant
-from moderator.policy.tools.mutate import Mutation
-from moderator.policy.tools.suggest import Suggestions
-from moderator.policy.trial import TestResult
+from moderator.policy.authoring.coverage import ConditionCoverage, RuleCoverage
+from moderator.policy.authoring.mutants import Mutant
+from moderator.policy.authoring.mutate import Mutation
+from moderator.policy.authoring.suggest import Suggestions
+from moderator.policy.language.ast import Condition
+from moderator.policy.syntax.diagnostics import Diagnostic, Span, in_quotes, printable
+from moderator.policy.test_runner import TestResult
 
 Record = dict[str, object]
 
@@ -21,7 +21,7 @@ Record = dict[str, object]
 class Outcome:
     """What came of a folder's tests; None for what was not asked for, or could not be had."""
 
-    errors: list[Problem]
+    errors: list[Diagnostic]
     results: list[TestResult] = field(default_factory=list)
     coverage: list[RuleCoverage] | None = None
     mutation: Mutation | None = None

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from moderator.scoring.rendering import Renderer
+from moderator.scoring.rendering.renderer import Renderer
 from tests import llama3
 
 

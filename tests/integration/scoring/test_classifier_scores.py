@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from moderator.errors import ConfigurationError
 from moderator.events import Scores, Turn
-from moderator.scoring.classifier import Classifier
+from moderator.scoring.classifier.classifier import Classifier
 from moderator.scoring.engine import Engine, load_scorer
 from moderator.scoring.opening import open_model
 from moderator.scoring.packing import Layout

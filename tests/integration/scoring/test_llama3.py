@@ -4,10 +4,10 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
-from moderator.scoring.armorm import ArmoRM
-from moderator.scoring.checkpoint import Location
-from moderator.scoring.config import ArmoRMConfig
-from moderator.scoring.rendering import Renderer
+from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.checkpoint import Location
+from moderator.scoring.rendering.renderer import Renderer
 from tests import tiny_armorm
 from tests.llama3 import GATE_PATTERN
 from tests.published_armorm import CHATS, assert_scores_equal, reference, templated

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
-from moderator.scoring.checkpoint import locate, open_checkpoint
-from moderator.scoring.framing import OPENER, Message, frame
-from moderator.scoring.rendering import Renderer, Rendering
+from moderator.scoring.checkpoint.checkpoint import locate, open_checkpoint
+from moderator.scoring.rendering.framing import OPENER, Message, frame
+from moderator.scoring.rendering.renderer import Renderer, Rendering
 from tests import tiny_armorm
 from tests.llama3 import GATE_PATTERN, TEMPLATE
 from tests.tiny_classifiers import plainly_added
@@ -215,13 +215,13 @@ def test_a_growing_conversation_keeps_its_first_turn_for_several_turns(small: Re
 
 def test_the_turn_before_the_judged_one_is_kept_where_it_fits(small: Renderer) -> None:
     for turns in range(4, 40, 2):
-        conversation = [*alternating(turns - 2, "filler text"), ("user", "Question"), ("assistant", "word " * 70)]
+        conversation = [*alternating(turns - 2, "filler text"), ("user", "ReplayInput"), ("assistant", "word " * 70)]
 
         rendering = render_one(small, conversation)
 
         assert rendering.truncated == (turns_in(small, rendering) < turns)
         assert turns_in(small, rendering) >= 2
-        assert "Question" in text_of(small, rendering)
+        assert "ReplayInput" in text_of(small, rendering)
 
 
 def test_a_conversation_cut_to_a_reply_is_opened(small: Renderer) -> None:

@@ -9,19 +9,19 @@ from typer.testing import CliRunner
 
 from moderator.cli.app import app, exit_code_of
 from moderator.errors import ConfigurationError
-from moderator.scoring.armorm import ArmoRM
-from moderator.scoring.framing import frame
-from moderator.scoring.training.batches import pad
-from moderator.scoring.training.corpus import read_corpus
-from moderator.scoring.training.encoding import Encoder, Vocabulary
-from moderator.scoring.training.joint import JointStage
-from moderator.scoring.training.losses import label_loss, raw_rewards, targets_of
-from moderator.scoring.training.network import Network, small_backbone
-from moderator.scoring.training.recipe import Plan, train
-from moderator.scoring.training.relevance import Exchange, RelevancePairs, learn_relevance
-from moderator.scoring.training.schedule import Progress
-from moderator.scoring.training.tokenizer import train_tokenizer
-from tests.unit.scoring.training.corpus_files import write_corpus
+from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.rendering.framing import frame
+from moderator.training.data.corpus import read_corpus
+from moderator.training.fitting.joint import JointStage
+from moderator.training.fitting.losses import label_loss, raw_rewards, targets_of
+from moderator.training.fitting.network import Network, small_backbone
+from moderator.training.fitting.relevance import Exchange, RelevancePairs, learn_relevance
+from moderator.training.fitting.schedule import Progress
+from moderator.training.recipe import Plan, train
+from moderator.training.text.batches import pad
+from moderator.training.text.encoding import Encoder, Vocabulary
+from moderator.training.text.tokenizer import train_tokenizer
+from tests.unit.training.corpus_files import write_corpus
 
 
 def _tiny_plan(folder: Path, epochs: float = 1) -> Plan:

@@ -96,7 +96,7 @@ def test_compose_waits_for_the_drain() -> None:
 
 
 def test_the_broker_is_the_version_that_the_tests_run_on() -> None:
-    pom = ET.parse(ROOT / "moderator" / "local" / "pom.xml")
+    pom = ET.parse(ROOT / "moderator" / "demo" / "servers" / "pom.xml")
 
     version = pom.findtext("{*}properties/{*}kafka.version")
 

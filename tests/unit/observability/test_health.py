@@ -8,7 +8,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from moderator.events import Partition
-from moderator.observability.health import HealthBoard, HealthSnapshot, PolicyHealth, sickness, staleness, unreadiness
+from moderator.observability.health import (
+    HealthBoard,
+    HealthSnapshot,
+    PolicyHealth,
+    liveness_failures,
+    readiness_failures,
+    staleness,
+)
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.report import StreamReport
 from moderator.testing import ManualClock
@@ -26,8 +33,8 @@ class WithoutPartitions:
 
 
 def test_a_stream_that_moves_is_healthy_and_ready() -> None:
-    assert sickness(RUNNING, 101.0) == []
-    assert unreadiness(RUNNING, 101.0) == []
+    assert liveness_failures(RUNNING, 101.0) == []
+    assert readiness_failures(RUNNING, 101.0) == []
 
 
 def test_a_replica_without_partitions_is_healthy_and_ready() -> None:
@@ -35,29 +42,29 @@ def test_a_replica_without_partitions_is_healthy_and_ready() -> None:
 
     StreamReport(WithoutPartitions(), Metrics(CollectorRegistry()), board, ManualClock(100.0)).turned(is_stuck=False)
 
-    assert sickness(board.snapshot, 101.0) == []
-    assert unreadiness(board.snapshot, 101.0) == []
+    assert liveness_failures(board.snapshot, 101.0) == []
+    assert readiness_failures(board.snapshot, 101.0) == []
 
 
 def test_no_progress_for_a_minute_is_unhealthy_and_unready() -> None:
     stuck = replace(RUNNING, broker_seen_at_s=160.0)
 
-    assert sickness(stuck, 160.0) == []
-    assert sickness(stuck, 161.0) == ["no progress for 61 s"]
-    assert unreadiness(stuck, 161.0) == ["no progress for 61 s"]
+    assert liveness_failures(stuck, 160.0) == []
+    assert liveness_failures(stuck, 161.0) == ["no progress for 61 s"]
+    assert readiness_failures(stuck, 161.0) == ["no progress for 61 s"]
 
 
 def test_no_broker_for_a_minute_is_unhealthy() -> None:
     cut_off = replace(RUNNING, progressed_at_s=170.0)
 
-    assert sickness(cut_off, 170.0) == ["no answer from Kafka for 70 s"]
+    assert liveness_failures(cut_off, 170.0) == ["no answer from Kafka for 70 s"]
 
 
 def test_a_start_of_any_length_is_healthy_but_not_ready() -> None:
     starting = HealthSnapshot(progressed_at_s=0.0, broker_seen_at_s=0.0)
 
-    assert sickness(starting, 600.0) == []
-    assert unreadiness(starting, 600.0) == [
+    assert liveness_failures(starting, 600.0) == []
+    assert readiness_failures(starting, 600.0) == [
         "the model is loading, or Kafka is awaited",
         "the consumer group was not joined yet",
     ]
@@ -65,7 +72,7 @@ def test_a_start_of_any_length_is_healthy_but_not_ready() -> None:
 
 @pytest.mark.parametrize("change", [{"has_begun": False}, {"has_joined": False}, {"is_draining": True}])
 def test_not_begun_not_joined_and_draining_are_each_unready(change: dict[str, bool]) -> None:
-    assert len(unreadiness(replace(RUNNING, **change), 101.0)) == 1
+    assert len(readiness_failures(replace(RUNNING, **change), 101.0)) == 1
 
 
 def test_stale_policies_are_unready_only_past_the_limit_that_was_set() -> None:

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from moderator.events import DeadLetter, Partition
-from moderator.observability.health import HealthBoard, HealthSnapshot, sickness, unreadiness
+from moderator.observability.health import HealthBoard, HealthSnapshot, liveness_failures, readiness_failures
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.report import LOOK_EVERY_S, StreamReport, tally
 from moderator.testing import ManualClock
@@ -36,11 +36,11 @@ class Stage:
         self.standing.last_answer_s = self.clock.monotonic_s()
         self.report.turned(is_stuck=is_stuck)
 
-    def sickness(self) -> list[str]:
-        return sickness(self.board.snapshot, self.clock.monotonic_s())
+    def liveness_failures(self) -> list[str]:
+        return liveness_failures(self.board.snapshot, self.clock.monotonic_s())
 
-    def unreadiness(self) -> list[str]:
-        return unreadiness(self.board.snapshot, self.clock.monotonic_s())
+    def readiness_failures(self) -> list[str]:
+        return readiness_failures(self.board.snapshot, self.clock.monotonic_s())
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(name, labels)
@@ -52,8 +52,8 @@ def test_a_loop_that_turns_is_healthy_however_long_nothing_comes() -> None:
     for _ in range(5):
         stage.turn(seconds=50)
 
-    assert stage.sickness() == []
-    assert stage.unreadiness() == []
+    assert stage.liveness_failures() == []
+    assert stage.readiness_failures() == []
 
 
 def test_a_loop_that_turns_round_a_stuck_window_fails_health_after_a_minute() -> None:
@@ -61,11 +61,11 @@ def test_a_loop_that_turns_round_a_stuck_window_fails_health_after_a_minute() ->
     stage.turn()
 
     stage.turn(seconds=60, is_stuck=True)
-    in_time = stage.sickness()
+    in_time = stage.liveness_failures()
     stage.turn(seconds=1, is_stuck=True)
 
     assert in_time == []
-    assert stage.sickness() == ["no progress for 61 s"]
+    assert stage.liveness_failures() == ["no progress for 61 s"]
 
 
 def test_each_published_window_is_progress_though_the_next_is_in_flight() -> None:
@@ -76,7 +76,7 @@ def test_each_published_window_is_progress_though_the_next_is_in_flight() -> Non
         stage.report.published([an_encoded_decision()], score_s=1.0, publish_s=0.1)
     stage.turn(is_stuck=True)
 
-    assert stage.sickness() == []
+    assert stage.liveness_failures() == []
 
 
 def test_a_broker_that_answers_no_more_fails_health() -> None:
@@ -86,14 +86,14 @@ def test_a_broker_that_answers_no_more_fails_health() -> None:
 
     stage.report.turned(is_stuck=False)
 
-    assert stage.sickness() == ["no answer from Kafka for 61 s"]
+    assert stage.liveness_failures() == ["no answer from Kafka for 61 s"]
 
 
 def test_a_group_that_was_joined_once_is_ready_while_it_shares_out_anew() -> None:
     stage = Stage()
     stage.standing.is_joined = False
     stage.turn()
-    before = stage.unreadiness()
+    before = stage.readiness_failures()
     stage.standing.is_joined = True
     stage.turn()
 
@@ -101,7 +101,7 @@ def test_a_group_that_was_joined_once_is_ready_while_it_shares_out_anew() -> Non
     stage.turn()
 
     assert before == ["the consumer group was not joined yet"]
-    assert stage.unreadiness() == []
+    assert stage.readiness_failures() == []
 
 
 def test_asked_to_drain_it_is_unready_at_once() -> None:
@@ -110,7 +110,7 @@ def test_asked_to_drain_it_is_unready_at_once() -> None:
 
     stage.report.draining()
 
-    assert stage.unreadiness() == ["draining"]
+    assert stage.readiness_failures() == ["draining"]
 
 
 def test_the_lag_of_a_partition_taken_away_is_exposed_no_longer() -> None:

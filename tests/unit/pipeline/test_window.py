@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderator.events import DeadLetter, Partition
-from moderator.pipeline.window import Entry, Gathering, Span
+from moderator.pipeline.window import Entry, Span, WindowBuffer
 from moderator.settings import WindowSettings
 from tests.builders import a_record, a_turn, an_event
 
@@ -25,11 +25,11 @@ def offsets_of(span: Span) -> list[int]:
 
 
 def test_nothing_gathered_is_no_window() -> None:
-    assert Gathering(ROOMY, MAX_INPUT_TOKENS).take() is None
+    assert WindowBuffer(ROOMY, MAX_INPUT_TOKENS).take() is None
 
 
 def test_what_several_polls_gave_of_a_partition_leaves_as_one_range() -> None:
-    gathering = Gathering(ROOMY, MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(ROOMY, MAX_INPUT_TOKENS)
     gathering.add(a_span(0, 1))
     gathering.add(a_span(5, partition=1))
     gathering.add(a_span(2, 3))
@@ -45,7 +45,7 @@ def test_what_several_polls_gave_of_a_partition_leaves_as_one_range() -> None:
 
 
 def test_a_window_holds_no_more_events_than_its_limit_and_leaves_the_rest_in_order() -> None:
-    gathering = Gathering(WindowSettings(max_events=3), MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(WindowSettings(max_events=3), MAX_INPUT_TOKENS)
     gathering.add(a_span(0, 1, 2, 7, 9, next_offset=12))
 
     first, second = gathering.take(), gathering.take()
@@ -57,7 +57,7 @@ def test_a_window_holds_no_more_events_than_its_limit_and_leaves_the_rest_in_ord
 
 
 def test_long_texts_fill_a_window_by_their_tokens_but_never_by_more_than_the_model_reads() -> None:
-    gathering = Gathering(WindowSettings(max_tokens=200), MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(WindowSettings(max_tokens=200), MAX_INPUT_TOKENS)
     gathering.add(a_span(0, 1, 2, text="x" * 100_000))
 
     first = gathering.take()
@@ -67,7 +67,7 @@ def test_long_texts_fill_a_window_by_their_tokens_but_never_by_more_than_the_mod
 
 
 def test_the_shortest_texts_fill_a_window_too_for_the_template_adds_to_them() -> None:
-    gathering = Gathering(WindowSettings(max_tokens=32), MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(WindowSettings(max_tokens=32), MAX_INPUT_TOKENS)
     gathering.add(a_span(0, 1, 2, text="hi"))
 
     first = gathering.take()
@@ -77,7 +77,7 @@ def test_the_shortest_texts_fill_a_window_too_for_the_template_adds_to_them() ->
 
 
 def test_large_records_fill_a_window_by_their_bytes() -> None:
-    gathering = Gathering(WindowSettings(max_bytes=25), MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(WindowSettings(max_bytes=25), MAX_INPUT_TOKENS)
     entries = [an_entry(offset, size_bytes=10) for offset in range(5)]
     gathering.add(Span(Partition("chat.events", 0), 1, 5, entries))
 
@@ -88,7 +88,7 @@ def test_large_records_fill_a_window_by_their_bytes() -> None:
 
 
 def test_an_entry_larger_than_any_limit_is_still_taken() -> None:
-    gathering = Gathering(WindowSettings(max_bytes=1), MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(WindowSettings(max_bytes=1), MAX_INPUT_TOKENS)
     gathering.add(a_span(0, 1))
 
     first = gathering.take()
@@ -98,7 +98,7 @@ def test_an_entry_larger_than_any_limit_is_still_taken() -> None:
 
 
 def test_dead_letters_cost_no_tokens() -> None:
-    gathering = Gathering(WindowSettings(max_tokens=1), MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(WindowSettings(max_tokens=1), MAX_INPUT_TOKENS)
     entries = [Entry(a_record(offset=n), DeadLetter("bad_json", "no"), 0.0) for n in range(10)]
     gathering.add(Span(Partition("chat.events", 0), 1, 10, entries))
 
@@ -109,7 +109,7 @@ def test_dead_letters_cost_no_tokens() -> None:
 
 
 def test_it_is_full_when_a_whole_window_waits() -> None:
-    gathering = Gathering(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
     gathering.add(a_span(0, 1, 2))
     before = gathering.is_full
     gathering.add(a_span(3))
@@ -118,7 +118,7 @@ def test_it_is_full_when_a_whole_window_waits() -> None:
 
 
 def test_a_partition_that_comes_back_drops_what_its_earlier_ownership_left() -> None:
-    gathering = Gathering(ROOMY, MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(ROOMY, MAX_INPUT_TOKENS)
     gathering.add(a_span(0, 1, 2, epoch=1))
     gathering.add(a_span(8, partition=1))
     gathering.add(a_span(1, 2, epoch=2))
@@ -130,7 +130,7 @@ def test_a_partition_that_comes_back_drops_what_its_earlier_ownership_left() -> 
 
 
 def test_what_was_dropped_fills_no_window_any_more() -> None:
-    gathering = Gathering(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
     gathering.add(a_span(0, 1, 2, epoch=1))
 
     gathering.add(a_span(1, 2, epoch=2))
@@ -139,7 +139,7 @@ def test_what_was_dropped_fills_no_window_any_more() -> None:
 
 
 def test_what_was_cleared_is_gone() -> None:
-    gathering = Gathering(WindowSettings(max_events=1), MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(WindowSettings(max_events=1), MAX_INPUT_TOKENS)
     gathering.add(a_span(0))
 
     gathering.clear()
@@ -156,7 +156,7 @@ def test_what_was_cleared_is_gone() -> None:
 def test_every_entry_leaves_once_in_order_and_within_bounds(
     polls: list[tuple[int, int]], max_events: int, max_tokens: int
 ) -> None:
-    gathering = Gathering(WindowSettings(max_events=max_events, max_tokens=max_tokens), MAX_INPUT_TOKENS)
+    gathering = WindowBuffer(WindowSettings(max_events=max_events, max_tokens=max_tokens), MAX_INPUT_TOKENS)
     position = {0: 0, 1: 0, 2: 0}
     for partition, count in polls:
         start = position[partition]

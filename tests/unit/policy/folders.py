@@ -8,9 +8,9 @@ from textwrap import dedent, indent
 from typing import Any, cast
 
 from moderator.events import ChatEvent, ModelIdentity, RuleResult, Turn
-from moderator.policy import Judgement, PolicySet, Problem, load_policies
+from moderator.policy import Diagnostic, Judgement, PolicySet, load_policies
+from moderator.policy.language.fields import speaker_of
 from moderator.policy.loader import check_folder
-from moderator.policy.scopes import speaker_of
 
 SETTINGS = """\
 format: 1
@@ -169,7 +169,7 @@ def a_model(objectives: Sequence[str] = OBJECTIVES, **changes: Any) -> ModelIden
     return replace(identity, **changes)
 
 
-def problems_of(folder: Path) -> list[Problem]:
+def problems_of(folder: Path) -> list[Diagnostic]:
     return check_folder(folder)[1]
 
 

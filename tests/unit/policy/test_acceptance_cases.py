@@ -14,10 +14,10 @@ import pytest
 from moderator.errors import PolicyError
 from moderator.events import ChatEvent
 from moderator.policy import Judgement, PolicySet, event_time_ms, load_policies
-from moderator.policy.event_time import parse_time_ms
+from moderator.policy.engine.rollout import bucket_of, compile_rollout
+from moderator.policy.language.ast import Rollout
+from moderator.policy.language.event_time import parse_time_ms
 from moderator.policy.loader import check_folder
-from moderator.policy.model import Rollout
-from moderator.policy.rollout import bucket_of, compile_rollout
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
     EXEMPTIONS,

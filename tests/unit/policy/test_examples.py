@@ -6,11 +6,11 @@ import pytest
 
 from moderator.objectives import ARMORM_OBJECTIVES, BUILTIN
 from moderator.policy import load_policies
+from moderator.policy.authoring.coverage import cover
+from moderator.policy.authoring.model_objectives import read_objectives
+from moderator.policy.authoring.mutate import mutate
 from moderator.policy.loader import check_folder
-from moderator.policy.model_objectives import read_objectives
-from moderator.policy.tools.coverage import cover
-from moderator.policy.tools.mutate import mutate
-from moderator.policy.trial import coverage_problems, run_tests, untimed_tests
+from moderator.policy.test_runner import coverage_problems, run_tests, untimed_tests
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
 FOLDERS = pytest.mark.parametrize("folder", [EXAMPLES, EXAMPLES / "armorm"], ids=["any model", "armorm"])

@@ -10,7 +10,7 @@ import pytest
 from moderator.cli.app import main
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.policy.model_objectives import read_objectives
+from moderator.policy.authoring.model_objectives import read_objectives
 from tests.unit.policy.folders import a_folder, a_policy, a_rule
 
 EXAMPLES = Path(__file__).parents[3] / "policies"

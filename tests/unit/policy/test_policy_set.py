@@ -6,7 +6,7 @@ import pytest
 from moderator.errors import PolicyError
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.policy import load_policies
-from moderator.policy.folder import Unreadable, read_files, source_hash
+from moderator.policy.files.folder import Unreadable, read_files, source_hash
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
     EXEMPTIONS,

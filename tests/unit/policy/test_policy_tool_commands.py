@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from moderator.cli.policy import app
 from moderator.policy import PolicySet, load_policies
-from moderator.policy.kept import KeptPolicies
+from moderator.policy.live.snapshot_store import SnapshotStore
 from tests.unit.policy.decisions import a_decision
 from tests.unit.policy.folders import CHAT_SAFETY, a_folder, a_policy, a_rule
 
@@ -225,7 +225,7 @@ def test_a_decision_whose_model_lacks_what_its_snapshot_needs_says_so() -> None:
 def test_the_snapshot_is_looked_for_where_accepted_policies_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     old = some_policies(name="old")
     files = {str(path.relative_to("old")): path.read_bytes() for path in Path("old").rglob("*.*")}
-    KeptPolicies(Path("state")).keep(old.snapshot, files)
+    SnapshotStore(Path("state")).keep(old.snapshot, files)
     some_policies(CHAT_SAFETY.replace("below 0.30", "below 0.20"))
     Path("decision.json").write_text(json.dumps(a_decision(old, safety=0.25)))
     lost = moderator("explain", "--decision", "decision.json")

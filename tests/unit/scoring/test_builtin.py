@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from moderator.scoring import builtin
-from moderator.scoring.armorm import ArmoRM
-from moderator.scoring.framing import Message, frame
+from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.rendering.framing import Message, frame
 
 _FOLDER = Path(builtin.__file__).parent
 _LIMIT = 0.3

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from moderator.errors import ConfigurationError
 from moderator.scoring.description import Description, describe
 from moderator.scoring.engine import load_scorer
-from moderator.scoring.machine import present_devices
 from moderator.scoring.opening import open_model
+from moderator.scoring.runtime.machine import present_devices
 from moderator.scoring.throughput import flops_per_token, parameter_count
 from moderator.settings import ModelSettings
 from tests import tiny_armorm, tiny_classifiers

@@ -1,0 +1,46 @@
+"""The comparisons of a rule that have a limit to move, and where that limit lies in each of two policy sets."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from moderator.events import Part
+from moderator.policy import PolicySet
+from moderator.policy.language.ast import Condition, Rule, leaves
+from moderator.policy.language.comparisons import HIGH_END, LOW_END
+from moderator.policy.language.percent import limit_micro
+from moderator.policy.language.scale import MILLION
+
+
+def movable(rule: Rule) -> Iterator[tuple[int, Condition]]:
+    """Yield each comparison of a rule that has a limit to move, with its number."""
+    for index, condition in enumerate(rule.conditions):
+        if condition.comparison in LOW_END or condition.comparison in HIGH_END:
+            yield index, condition
+
+
+def part_of(rule: Rule, index: int) -> Part:
+    """Say where a comparison stands."""
+    return "when" if index < len(tuple(leaves(rule.when))) else "unless"
+
+
+def limit_of(condition: Condition, policies: PolicySet, model: str | None) -> Fraction | None:
+    """Give a comparison's limit on the signal's scale; percent limits are the model's, None for want of quantiles."""
+    if condition.limit is not None:
+        return condition.limit
+    calibration = policies.calibration_of(model)
+    micro = None if calibration is None else limit_micro(condition, calibration)
+    return None if micro is None else Fraction(micro, MILLION)
+
+
+def limit_before(baseline: PolicySet, rule: Rule, index: int, model: str | None) -> Fraction | None:
+    """Give the limit of the baseline's comparison that stands in the same place: part, signal, and which of these."""
+    before = next((each for each in baseline.active_rules if each.id == rule.id), None)
+    if before is None:
+        return None
+    same = [number for number, _ in movable(rule) if _place(rule, number) == _place(rule, index)].index(index)
+    matching = [each for number, each in movable(before) if _place(before, number) == _place(rule, index)]
+    return limit_of(matching[same], baseline, model) if same < len(matching) else None
+
+
+def _place(rule: Rule, index: int) -> tuple[Part, str]:
+    return part_of(rule, index), rule.conditions[index].signal.name

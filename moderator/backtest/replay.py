@@ -1,0 +1,87 @@
+"""Decide a recorded event again, by the judge of live traffic, from the scores that were recorded; never by scoring."""
+
+from typing import NamedTuple
+
+from moderator.events import ChatEvent, Decision, EventSummary, ModelIdentity, Turn, Verdict
+from moderator.policy import Judge, Judgement, PolicySet, event_time_ms
+
+
+class ReplayInput(NamedTuple):
+    """What a recorded decision was decided from.
+
+    Attributes:
+        model: objectives in the model's order, its name, fingerprint and dtype, and the framing.
+        rewards: k raw rewards in the order of the objectives.
+        at_ms: the event's time.
+    """
+
+    model: tuple[tuple[str, ...], str, str, str, str]
+    event: ChatEvent
+    rewards: list[float | None]
+    at_ms: int
+
+
+class ReplayedDecision(NamedTuple):
+    """One recorded decision, and what two policy sets say of its event today.
+
+    Attributes:
+        position: where it stands among all; only their order counts.
+        label: what people said of the event; None where nobody looked.
+    """
+
+    position: tuple[int, int]
+    decision: Decision
+    question: ReplayInput
+    baseline: Judgement
+    candidate: Judgement
+    label: Verdict | None
+
+
+def replay_input_of(decision: Decision) -> ReplayInput:
+    """Take from a recorded decision what decides: rewards, event fields and the broker's time."""
+    rewards, model, event = decision["scores"]["objectives"], decision["model"], decision["event"]
+    return ReplayInput(
+        (tuple(rewards), model["name"], model["fingerprint"], model["dtype"], decision["framing"]),
+        _event(event),
+        list(rewards.values()),
+        event_time_ms(event["timestamp"], event["time"], decision["decided_at"]),
+    )
+
+
+class Replayer:
+    """Decides recorded events by one policy set, whichever models scored them."""
+
+    def __init__(self, policies: PolicySet) -> None:
+        self._policies = policies
+        self._judges: dict[object, Judge] = {}
+
+    def judge(self, question: ReplayInput) -> Judgement:
+        """Decide one event.
+
+        Raises:
+            PolicyError: the policies do not suit the model that scored.
+        """
+        judge = self._judges.get(question.model)
+        if judge is None:
+            judge = self._judges[question.model] = self._bind(question.model)
+        return judge.decide(question.event, question.rewards, question.at_ms)
+
+    def _bind(self, model: tuple[tuple[str, ...], str, str, str, str]) -> Judge:
+        objectives, name, fingerprint, dtype, framing = model
+        self._policies.check_model(ModelIdentity(name, fingerprint, dtype, objectives, framing, max_input_tokens=0))
+        return self._policies.bind(objectives, name)
+
+
+def _event(recorded: EventSummary) -> ChatEvent:
+    return ChatEvent(
+        recorded["id"],
+        (Turn(recorded["speaker"], ""),),
+        recorded["conversation_id"],
+        recorded["tenant"],
+        recorded["channel"],
+        recorded["locale"],
+        recorded["user"],
+        recorded["role"],
+        recorded["time"],
+        recorded["metadata"],
+    )

@@ -1,0 +1,67 @@
+"""How numbers are put, in the text and on the page alike."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from moderator.backtest.counting.rates import Rate
+from moderator.backtest.report.tables import BacktestReport, BudgetReport, CellReport
+
+SHOWN_GROUPS = 15
+SHOWN_UNUSED = 20
+NOT_ENOUGH = "not enough labels"
+
+
+def rate_text(rate: Rate) -> str:
+    """Write a share with its interval, or that there are too few labels."""
+    if rate.share is None or rate.low is None or rate.high is None:
+        return f"{NOT_ENOUGH} ({rate.of})"
+    return f"{rate.share:.1%} ({rate.low:.1%} to {rate.high:.1%}, {rate.count:,} of {rate.of:,})"
+
+
+def share_text(count: int, of: int) -> str:
+    """Write a share of events; `-` of none."""
+    return f"{count / of:.2%}" if of else "-"
+
+
+def number_text(number: float | None) -> str:
+    """Write a score or limit; `-` for none."""
+    return "-" if number is None else f"{number:.6f}".rstrip("0").rstrip(".")
+
+
+def cell_text(cell: CellReport) -> str:
+    """Name a cell by the verdicts that make it."""
+    if cell.candidate is None:
+        return f"baseline {cell.baseline}"
+    if cell.baseline is None:
+        return f"candidate {cell.candidate}"
+    return f"{cell.baseline} -> {cell.candidate}"
+
+
+def margin_text(margin: float) -> str:
+    """Write by how much a comparison holds or misses."""
+    if margin == 0:
+        return "at the limit"
+    return f"{'holds' if margin > 0 else 'misses'} by {number_text(abs(margin))}"
+
+
+def budget_text(budget: BudgetReport) -> str:
+    """Write what a rule flags, and may flag."""
+    return f"{budget.percent:.3g}%, at most {budget.at_most_percent:g}%"
+
+
+def fidelity_texts(report: BacktestReport) -> Iterator[str]:
+    """Write what the replay of the baseline came to, in one or more sentences."""
+    fidelity = report.fidelity
+    share = share_text(fidelity.reproduced, fidelity.compared)
+    if fidelity.compared == 0:
+        yield "none of the decisions was made by the baseline's snapshot: name the folder that made them"
+    elif fidelity.is_whole:
+        yield f"100%: all {fidelity.compared:,} decisions of the baseline's snapshot come out just as recorded"
+    else:
+        missed = fidelity.compared - fidelity.reproduced
+        floored = "below 100%" if share == "100.00%" else share
+        yield f"{floored}: {missed:,} of {fidelity.compared:,} decisions of the baseline's snapshot come out otherwise"
+    for snapshot, count in islice(fidelity.others.items(), SHOWN_GROUPS):
+        yield f"{count:,} were made by another snapshot, {snapshot}"
+    if not fidelity.is_whole:
+        yield "what differs from what ran says nothing of what would: no other number is shown"

@@ -1,0 +1,107 @@
+"""A backtest: every recorded event decided anew by two policy sets, and counted from every side in one pass."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Self
+
+from moderator.backtest.counting.confusion import Confusion
+from moderator.backtest.counting.curves import CurveReader, Curves, empty_curves
+from moderator.backtest.counting.exemption_matches import Spares
+from moderator.backtest.counting.fidelity import Fidelity
+from moderator.backtest.counting.flips import Flips, RuleFlips
+from moderator.backtest.counting.nearest import Nearest
+from moderator.backtest.labels import Labels
+from moderator.backtest.replay import ReplayedDecision, Replayer, replay_input_of
+from moderator.backtest.study import Position
+from moderator.events import Decision
+from moderator.policy import PolicySet
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is compared.
+
+    Attributes:
+        sweep: the signal whose limits are looked at over all events; None for none.
+    """
+
+    baseline: PolicySet
+    candidate: PolicySet
+    labels: Labels
+    sweep: str | None = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """Everything that a backtest counts.
+
+    Attributes:
+        models: events by name, fingerprint and dtype of the model that scored them.
+        first, last: when the earliest and the latest were decided, ISO 8601 in UTC.
+        unscored: events to which the model gave no score.
+    """
+
+    fidelity: Fidelity
+    curves: Curves
+    flips: Flips = field(default_factory=Flips)
+    rules: RuleFlips = field(default_factory=RuleFlips)
+    confusion: Confusion = field(default_factory=Confusion)
+    nearest: Nearest = field(default_factory=Nearest)
+    spares: Spares = field(default_factory=Spares)
+    models: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    first: str = ""
+    last: str = ""
+    unscored: int = 0
+
+    def merge(self, other: Self) -> None:
+        """Take in what another process counted."""
+        self.fidelity.merge(other.fidelity)
+        for key, curve in other.curves.items():
+            self.curves[key].merge(curve)
+        self.flips.merge(other.flips)
+        self.rules.merge(other.rules)
+        self.confusion.merge(other.confusion)
+        self.nearest.merge(other.nearest)
+        self.spares.merge(other.spares)
+        self.models += other.models
+        self.first = min(filter(None, (self.first, other.first)), default="")
+        self.last = max(self.last, other.last)
+        self.unscored += other.unscored
+
+
+class Backtest:
+    """`study.Study` that decides by both policy sets."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._baseline, self._candidate = Replayer(plan.baseline), Replayer(plan.candidate)
+        self._labels = plan.labels
+        self._curves = CurveReader(plan.baseline, plan.candidate, plan.sweep)
+        self.counted = Counts(Fidelity(plan.baseline.snapshot), empty_curves(plan.candidate, plan.sweep))
+
+    def add(self, position: Position, decision: Decision) -> None:
+        """Decide one event twice and count it."""
+        key = self._labels.key_of(decision["event"]) if self._labels.verdicts else None
+        question = replay_input_of(decision)
+        case = ReplayedDecision(
+            position,
+            decision,
+            question,
+            self._baseline.judge(question),
+            self._candidate.judge(question),
+            None if key is None else self._labels.verdicts[key],
+        )
+        counts = self.counted
+        counts.fidelity.add(case)
+        counts.flips.add(case)
+        counts.rules.add(case)
+        counts.nearest.add(case)
+        counts.spares.add(case)
+        if key is not None:
+            counts.confusion.add(case, key)
+        self._curves.read(case, counts.curves)
+        model = decision["model"]
+        counts.models[model["name"], model["fingerprint"], model["dtype"]] += 1
+        decided_at = decision["decided_at"]
+        counts.first = min(counts.first or decided_at, decided_at)
+        counts.last = max(counts.last, decided_at)
+        counts.unscored += case.candidate.status == "unscored"

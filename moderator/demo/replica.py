@@ -1,0 +1,92 @@
+"""`moderator run` as a user starts it: a process of its own, set up by its environment alone."""
+
+import http.client
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from moderator.demo.examples import source_folder
+from moderator.supervisor.child import Child, await_answer, free_ports
+
+_STOP_TIMEOUT_S = 15.0
+_HTTP_TIMEOUT_S = 1.0
+_LAST_LINES = 12
+
+
+class LocalReplica:
+    """`with LocalReplica({"MODERATOR_MODEL__PATH": "builtin", …}) as replica: replica.await_ready(60)`.
+
+    It works in an empty folder and sees no `MODERATOR_…` variable but the given ones: what is set up on this machine
+    for other purposes must not reach it.
+    """
+
+    def __init__(self, settings: Mapping[str, str], flags: Sequence[str] = ()) -> None:
+        """Choose an HTTP port; nothing runs yet."""
+        self._flags = flags
+        self.http_port = free_ports(1)[0]
+        self._folder = Path(tempfile.mkdtemp(prefix="moderator-run-"))
+        self._environment = _foreign_environment() | {"MODERATOR_HTTP__PORT": str(self.http_port)} | dict(settings)
+        self._child: Child | None = None
+
+    @property
+    def log(self) -> Path:
+        """What it printed."""
+        return self._folder / "moderator.log"
+
+    @property
+    def exit_code(self) -> int | None:
+        """Give the exit code; None while it runs."""
+        return self._child.exit_code if self._child else None
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "moderator", "run", *self._flags]
+        self._child = Child(command, log=self.log, env=self._environment, folder=self._folder)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child is not None:
+            self._child.stop(_STOP_TIMEOUT_S)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._child is not None
+        self._child.signal(number)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for the end and give the exit code; None when it still runs after `timeout_s`."""
+        assert self._child is not None
+        return self._child.wait(timeout_s)
+
+    def await_ready(self, timeout_s: float) -> bool:
+        """Wait until it says that it is ready; false when it has ended or `timeout_s` is over."""
+        assert self._child is not None
+        return await_answer(self._child, self._is_ready, timeout_s)
+
+    def last_words(self) -> str:
+        """Give the last lines that it printed."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-_LAST_LINES:]) or "(nothing)"
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=_HTTP_TIMEOUT_S)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def _foreign_environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("MODERATOR_")}
+    if (source := source_folder()) is None:
+        return kept
+    # it works in another folder, where a checkout that is not installed would not be found
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, [str(source), kept.get("PYTHONPATH")]))}

@@ -1,0 +1,77 @@
+"""What the demo shows of one outcome, as plain values; pure."""
+
+from dataclasses import dataclass
+
+from moderator.demo.samples import Sample
+from moderator.demo.traffic import Outcome, Place
+from moderator.events import DeadLetter, Decision, RuleResult
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One signal on its human scale; None where the model gave none; `is_cause` when a matched rule compared it."""
+
+    signal: str
+    value: float | None
+    is_cause: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        verdict: `flag`, `allow` or `dead letter`.
+        severity: empty unless flagged.
+        scores: one per signal, always in the same order; empty for a dead letter.
+        rules: the rules that flagged; for a dead letter what is wrong with the record.
+        reasons: their reason codes; for a dead letter its own.
+        speaker: role of the judged message; empty for a dead letter.
+        text: the judged message in one line; where the event lies when it is not one of the samples.
+    """
+
+    verdict: str
+    severity: str
+    scores: tuple[Score, ...]
+    rules: str
+    reasons: str
+    speaker: str
+    text: str
+
+
+def row_of(outcome: Outcome, sample: Sample | None) -> Row:
+    """Give the row of an outcome; `sample` is what was sent, None when somebody else sent it."""
+    result, text = outcome.result, _text(outcome.place, sample)
+    if isinstance(result, DeadLetter):
+        return Row("dead letter", "", (), result.error, result.reason, "", text)
+    return Row(
+        verdict=result["verdict"],
+        severity=result["severity"] or "",
+        scores=_scores(result),
+        rules=", ".join(rule["rule"] for rule in _flagging(result)) or _remark(result),
+        reasons=", ".join(result["reasons"]),
+        speaker=result["event"]["speaker"],
+        text=text,
+    )
+
+
+def _text(place: Place, sample: Sample | None) -> str:
+    return " ".join(sample.text.split()) if sample else f"(partition {place.partition}, offset {place.offset})"
+
+
+def _scores(decision: Decision) -> tuple[Score, ...]:
+    causes = {
+        condition["signal"]
+        for rule in _flagging(decision)
+        for condition in rule["conditions"]
+        if condition["part"] == "when" and condition["holds"]
+    }
+    return tuple(Score(signal, value, signal in causes) for signal, value in decision["scores"]["signals"].items())
+
+
+def _flagging(decision: Decision) -> list[RuleResult]:
+    return [rule for rule in decision["rules"] if rule["outcome"] == "matched" and rule["counted"]]
+
+
+def _remark(decision: Decision) -> str:
+    return "" if decision["status"] == "scored" else decision["error"] or decision["status"]

@@ -1,0 +1,129 @@
+"""The demo from beginning to end; however it ends, everything is stopped."""
+
+import io
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from rich.console import Console
+
+from moderator.demo.samples import sample_events
+from moderator.demo.screen import Screen
+from moderator.demo.session import DemoFailedError, Session
+from moderator.demo.setup import Setup, set_up
+from moderator.demo.traffic import EventSender, OutcomeReader
+
+_PRACTICE_NOTE = "Scores come from the built-in practice model: good for trying things out, not for real decisions."
+_READY_TIMEOUT_S = 120.0
+_KEEP_WATCH_S = 1.0
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_demo(*, is_kept: bool) -> bool:
+    """Start everything, show what becomes of the sample events, stop everything.
+
+    Args:
+        is_kept: leave everything running after the summary until a signal comes.
+
+    Returns:
+        Whether each event gave exactly one decision or dead letter.
+
+    Raises:
+        BrokerUnavailableError: Java or Maven are missing and cannot be installed, or Kafka does not start.
+        DemoFailedError: the replica ended or nothing came back.
+    """
+    logging.getLogger("kafka").setLevel(logging.ERROR)  # its warnings would run through the table
+    screen = Screen(_console())
+    with ExitStack() as stack, _ended_by_signals(screen):
+        setup = set_up(screen, stack)
+        _await_ready(screen, setup)
+        session = _open(screen, setup, stack)
+        session.play(sample_events())
+        is_exact = _summarise(screen, session)
+        if is_kept:
+            _keep(screen, setup, session)
+    return is_exact
+
+
+def _console() -> Console:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the samples' scripts are more than some terminals can write
+    return Console()
+
+
+@contextmanager
+def _ended_by_signals(screen: Screen) -> Iterator[None]:
+    """Turn the first signal into an orderly end; while things are being stopped, more of them change nothing."""
+
+    def end(number: int, _frame: object) -> None:
+        _ignore_signals()
+        sys.exit(128 + number)
+
+    for number in _ENDING_SIGNALS:
+        signal.signal(number, end)
+    try:
+        yield
+    except SystemExit:
+        screen.say("stopping")
+        raise
+    finally:
+        _ignore_signals()
+
+
+def _ignore_signals() -> None:
+    for number in _ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _await_ready(screen: Screen, setup: Setup) -> None:
+    with screen.step("starting `moderator run`"):
+        is_ready = setup.replica.await_ready(_READY_TIMEOUT_S)
+    if not is_ready and setup.replica.exit_code is None:
+        raise DemoFailedError(f"`moderator run` was not ready after {_READY_TIMEOUT_S:.0f} s", setup.replica)
+    if not is_ready:
+        raise DemoFailedError(f"`moderator run` ended with exit code {setup.replica.exit_code}", setup.replica)
+    screen.done(f"`moderator run` with the built-in model and the policies in {setup.policies}")
+
+
+def _open(screen: Screen, setup: Setup, stack: ExitStack) -> Session:
+    sender = stack.enter_context(EventSender(setup.kafka))
+    reader = stack.enter_context(OutcomeReader(setup.kafka))
+    screen.note(_PRACTICE_NOTE)
+    return Session(screen, setup.replica, sender, reader)
+
+
+def _summarise(screen: Screen, session: Session) -> bool:
+    """Print the sum, and tell whether it is right."""
+    is_exact = session.tally.is_exact
+    screen.say()
+    screen.say(session.tally.sum_line(), "bold green" if is_exact else "bold red")
+    screen.table(session.tally.details())
+    screen.note(_PRACTICE_NOTE)
+    return is_exact
+
+
+def _keep(screen: Screen, setup: Setup, session: Session) -> None:
+    """Show what else is decided until a signal comes; that is the end asked for."""
+    kafka, http = setup.kafka, f"http://127.0.0.1:{setup.replica.http_port}"
+    producer = f"{sys.executable} -m kafka.producer -b {kafka.bootstrap_servers} -t {kafka.events_topic}"
+    screen.say()
+    screen.table(
+        {
+            "Kafka": kafka.bootstrap_servers,
+            "topics": f"{kafka.events_topic} -> {kafka.flag_topic}, {kafka.allow_topic}, {kafka.dead_letter_topic}",
+            "Redis": setup.redis_url or "none",
+            "health": f"{http}/readyz",
+            "metrics": f"{http}/metrics",
+            "log": str(setup.replica.log),
+        }
+    )
+    screen.say("To send an event of your own (its decision shows here):")
+    screen.command(f"""echo '{{"text": "hello"}}' | {producer}""")
+    screen.say("Ctrl-C stops everything.")
+    try:
+        while True:
+            session.watch(_KEEP_WATCH_S)
+    except SystemExit:
+        screen.say("stopping")

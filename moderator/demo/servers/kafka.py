@@ -1,0 +1,121 @@
+"""A real Apache Kafka: one KRaft node."""
+
+import base64
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from moderator.demo.servers.jars import kafka_jars
+from moderator.demo.servers.packages import KAFKA_TOOLS_HINT
+from moderator.demo.servers.server import LocalServer
+from moderator.errors import BrokerUnavailableError
+from moderator.supervisor.child import free_ports, is_open, last_lines
+
+_START_TIMEOUT_S = 60.0
+_ASK_TIMEOUT_MS = 1_000
+_LOGGING = Path(__file__).with_name("log4j2.yaml")
+
+
+class LocalKafka(LocalServer):
+    """`with LocalKafka() as kafka: connect(kafka.bootstrap_servers)`. Restarted it has what was written."""
+
+    def __init__(self) -> None:
+        super().__init__("kafka")
+        self._port, self._controller_port = free_ports(2)
+        self._properties = self.folder / "server.properties"
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Address for `MODERATOR_KAFKA__BOOTSTRAP_SERVERS`, plain text."""
+        return f"127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start, or start again on the same ports and data, and wait until it answers.
+
+        Raises:
+            BrokerUnavailableError: Java or the jars are missing, or the broker does not come up.
+        """
+        jars = kafka_jars()
+        if not self._properties.exists():
+            self._format(jars)
+        memory = ["-Xmx512m", "-XX:+UseG1GC"]
+        command = [*_java(jars, *memory), "kafka.Kafka", str(self._properties)]
+        if not self._run(command, self._answers, _START_TIMEOUT_S):
+            raise BrokerUnavailableError(f"the local Kafka broker did not start: {last_lines(self.log)}")
+
+    def _format(self, jars: Path) -> None:
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings().items()))
+        storage = [*_java(jars), "kafka.tools.StorageTool", "format", "--standalone"]
+        command = [*storage, "-t", _cluster_id(), "-c", str(self._properties)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S, check=False)
+        if done.returncode != 0:
+            self._properties.unlink()
+            said = " | ".join((done.stdout + done.stderr).splitlines()[:5])
+            raise BrokerUnavailableError(f"the local Kafka broker's storage could not be formatted: {said}")
+
+    def _answers(self) -> bool:
+        if not is_open(self._port):  # a client that fails to start leaves its thread behind
+            return False
+        try:
+            admin = KafkaAdminClient(
+                bootstrap_servers=self.bootstrap_servers,
+                bootstrap_timeout_ms=_ASK_TIMEOUT_MS,
+                request_timeout_ms=_ASK_TIMEOUT_MS,
+            )
+        except (KafkaError, OSError):
+            return False
+        try:
+            return bool(admin.describe_cluster()["brokers"])
+        except KafkaError:
+            return False
+        finally:
+            admin.close()
+
+    def _settings(self) -> dict[str, str]:
+        """Give the lines of server.properties."""
+        clients = f"PLAINTEXT://{self.bootstrap_servers}"
+        controller = f"127.0.0.1:{self._controller_port}"
+        return {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"{clients},CONTROLLER://{controller}",
+            "advertised.listeners": clients,
+            "controller.quorum.bootstrap.servers": controller,
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": str(self.folder / "logs"),
+            **_ONE_NODE,
+        }
+
+
+_ONE_NODE = {
+    "auto.create.topics.enable": "false",
+    "group.initial.rebalance.delay.ms": "0",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    # A killed broker may come back when its old registration has expired: after 1 s instead of 9.
+    "broker.heartbeat.interval.ms": "200",
+    "broker.session.timeout.ms": "1000",
+}
+
+
+def _java(jars: Path, *options: str) -> list[str]:
+    java = shutil.which("java")
+    if java is None:
+        raise BrokerUnavailableError(KAFKA_TOOLS_HINT)
+    return [java, *options, f"-Dlog4j2.configurationFile={_LOGGING}", "-cp", f"{jars}/*"]
+
+
+def _cluster_id() -> str:
+    # Kafka takes 16 bytes in url-safe base64; one that starts with a dash would be taken for an option.
+    encoded = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return encoded if not encoded.startswith("-") else f"A{encoded[1:]}"

@@ -1,0 +1,47 @@
+"""A real Redis: nothing kept, and never the machine's own service."""
+
+import shutil
+import socket
+
+from moderator.demo.servers.packages import REDIS_HINT
+from moderator.demo.servers.server import LocalServer
+from moderator.errors import CacheUnavailableError
+from moderator.supervisor.child import free_ports, last_lines
+
+_START_TIMEOUT_S = 10.0
+_PING_TIMEOUT_S = 0.5
+
+
+class LocalRedis(LocalServer):
+    """`with LocalRedis() as redis: connect(redis.url)`. Restarted it has forgotten what was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("redis")
+        self.port = free_ports(1)[0]
+
+    @property
+    def url(self) -> str:
+        """Address for `MODERATOR_REDIS__URL`."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start, or start again on the same port, and wait until it answers.
+
+        Raises:
+            CacheUnavailableError: `redis-server` is missing or does not come up.
+        """
+        binary = shutil.which("redis-server")
+        if binary is None:
+            raise CacheUnavailableError(REDIS_HINT)
+        address = ["--bind", "127.0.0.1", "--port", str(self.port)]
+        nothing_kept = ["--save", "", "--appendonly", "no", "--dir", str(self.folder)]
+        if not self._run([binary, *address, *nothing_kept], self._answers, _START_TIMEOUT_S):
+            raise CacheUnavailableError(f"redis-server did not start on port {self.port}: {last_lines(self.log)}")
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=_PING_TIMEOUT_S) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(7) == b"+PONG\r\n"
+        except OSError:
+            return False

@@ -1,0 +1,78 @@
+"""What the demo plays on: Kafka, Redis and one replica of `moderator run`, started one after the other."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from moderator.demo.examples import default_policies
+from moderator.demo.replica import LocalReplica
+from moderator.demo.screen import Screen
+from moderator.demo.servers.jars import kafka_jars, kafka_version
+from moderator.demo.servers.kafka import LocalKafka
+from moderator.demo.servers.packages import ensure_kafka_tools, ensure_redis
+from moderator.demo.servers.redis import LocalRedis
+from moderator.errors import CacheUnavailableError
+from moderator.objectives import BUILTIN
+from moderator.settings import KafkaSettings
+from moderator.stream.kafka.admin import create_topics
+
+_PARTITIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything that runs, and where.
+
+    Attributes:
+        redis_url: None where scores are cached in memory.
+    """
+
+    kafka: KafkaSettings
+    redis_url: str | None
+    policies: Path
+    replica: LocalReplica
+
+
+def set_up(screen: Screen, stack: ExitStack) -> Setup:
+    """Start everything, the replica last (it is not ready yet); `stack` stops it.
+
+    Raises:
+        BrokerUnavailableError: Java or Maven are missing and cannot be installed, or Kafka does not start.
+    """
+    kafka = _kafka(screen, stack)
+    redis_url = _redis(screen, stack)
+    policies = default_policies().absolute()
+    settings = {
+        "MODERATOR_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "MODERATOR_MODEL__PATH": BUILTIN,
+        "MODERATOR_POLICIES__PATH": str(policies),
+    }
+    if redis_url is not None:
+        settings["MODERATOR_REDIS__URL"] = redis_url
+    return Setup(kafka, redis_url, policies, stack.enter_context(LocalReplica(settings)))
+
+
+def _kafka(screen: Screen, stack: ExitStack) -> KafkaSettings:
+    with screen.step("looking for Java and Maven"):
+        ensure_kafka_tools(screen.say)
+    with screen.step(f"fetching Kafka {kafka_version()} with Maven"):
+        kafka_jars()
+    with screen.step(f"starting Kafka {kafka_version()}"):
+        broker = stack.enter_context(LocalKafka())
+    screen.done(f"Kafka {kafka_version()} at {broker.bootstrap_servers}")
+    settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    with screen.step("creating topics"):
+        create_topics(settings, partitions=_PARTITIONS, replication=1)
+    return settings
+
+
+def _redis(screen: Screen, stack: ExitStack) -> str | None:
+    try:
+        with screen.step("starting Redis"):
+            ensure_redis(screen.say)
+            server = stack.enter_context(LocalRedis())
+    except CacheUnavailableError as error:
+        screen.warn(f"no Redis, scores are cached in memory: {error}")
+        return None
+    screen.done(f"Redis at {server.url}")
+    return server.url

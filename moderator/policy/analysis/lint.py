@@ -1,0 +1,195 @@
+"""What is well formed but cannot be meant: rules that always or never match, or flag the wrong end."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations, product
+from typing import NamedTuple
+
+from moderator.policy.analysis.calibration_lint import check_calibrated
+from moderator.policy.analysis.inclusion import can_both_fit, scope_within
+from moderator.policy.analysis.score_regions import bound, ranges_of
+from moderator.policy.language.ast import (
+    Calibration,
+    Condition,
+    Exemption,
+    Expression,
+    FolderSettings,
+    Policy,
+    Rule,
+    Scope,
+    leaves,
+)
+from moderator.policy.language.comparisons import HIGH_END, OPPOSITE
+from moderator.policy.language.event_time import iso_utc
+from moderator.policy.language.percent import bounds_beside
+from moderator.policy.syntax.diagnostics import Diagnostics, Span, quote
+
+_BLOCKING = ("high", "critical")
+
+
+def check_rules(
+    policies: Sequence[Policy],
+    settings: FolderSettings,
+    calibrations: Mapping[str, Calibration],
+    now_ms: int | None,
+    report: Diagnostics,
+) -> None:
+    """Diagnostics rules that cannot be meant, of those without an error; `now_ms` is None where no clock may count."""
+    rules = [rule for policy in policies for rule in policy.rules]
+    for rule in rules:
+        _check_scope(rule, report)
+        _check_reach(rule, [*calibrations.values()] or [None], report)
+        _check_direction(rule, report)
+        _check_ends(rule, report)
+        _check_presence(rule, settings, report)
+        _check_exceptions(rule, report)
+        if now_ms is not None and rule.mode != "off" and rule.until_ms is not None and rule.until_ms <= now_ms:
+            message = f"this rule ended on {iso_utc(rule.until_ms)}"
+            report.warning("P044", rule.span, message, "remove it, or move its end")
+    check_calibrated(rules, calibrations, report)
+    # Of a rule with an error nothing is known, and it may be meant to be live.
+    if not report.error_count and not any(rule.mode == "live" for rule in rules):
+        report.warning("P053", policies[0].file, "no rule is live", "nothing is flagged for its score")
+
+
+def check_exemptions(
+    exemptions: Sequence[Exemption], policies: Sequence[Policy], now_ms: int | None, report: Diagnostics
+) -> None:
+    """Diagnostics exemptions that are over, or that spare nothing."""
+    rules = {rule.id: rule for policy in policies for rule in policy.rules}
+    for exemption in exemptions:
+        if now_ms is not None and exemption.until_ms <= now_ms:
+            message = f"this exemption ended on {iso_utc(exemption.until_ms)} and spares nothing any more"
+            report.warning("P044", exemption.span, message, "remove it, or renew it from today")
+        for rule in map(rules.__getitem__, exemption.covers):
+            why = "is off" if rule.mode == "off" else _why_never_together(rule, exemption)
+            if why is not None:
+                message = f"this exemption spares nothing of {rule.id}, which {why}"
+                report.warning("P048", exemption.span, message, "mend it, or remove the rule from covers")
+
+
+def _why_never_together(rule: Rule, exemption: Exemption) -> str | None:
+    if rule.starts_ms is not None and exemption.until_ms <= rule.starts_ms:
+        return f"starts only on {iso_utc(rule.starts_ms)}"
+    if rule.until_ms is not None and rule.until_ms <= exemption.added_ms:
+        return f"ends on {iso_utc(rule.until_ms)} already"
+    return _why_apart(rule.scope, exemption.scope)
+
+
+def _why_apart(scope: Scope, other: Scope) -> str | None:
+    """Why no event fits both scopes; None when one may."""
+    pairs = product(scope, other)
+    apart = next((a.field for a, b in pairs if a.field == b.field and not can_both_fit(a, b)), None)
+    return None if apart is None else f"never applies to that {apart}"
+
+
+def _check_exceptions(rule: Rule, report: Diagnostics) -> None:
+    for number, scope in enumerate(rule.spares, start=1):
+        why = _why_apart(rule.scope, scope)
+        if why is not None:
+            message = f"item {number} of except spares nothing of this rule, which {why}"
+            report.warning("P048", rule.span, message, "mend or remove the item")
+        elif scope_within(rule.scope, scope):
+            message = f"this rule can never flag: item {number} of except spares everybody that it is for"
+            report.error("P051", rule.span, message, "mend or remove the item")
+
+
+def _check_scope(rule: Rule, report: Diagnostics) -> None:
+    """Diagnostics a rule whose own `applies_to` and its policy's cannot both fit."""
+    for first, second in combinations(rule.scope, 2):
+        if first.field == second.field and not can_both_fit(first, second):
+            message = f"this rule can never match: no {first.field} fits both its own applies_to and the policy's"
+            report.error("P051", rule.span, message, "mend or remove one of the two")
+
+
+def _check_reach(rule: Rule, calibrations: Iterable[Calibration | None], report: Diagnostics) -> None:
+    """Diagnostics a rule that matches never, or always, whichever model's calibration it goes by."""
+    found = [_reach(rule, calibration) for calibration in calibrations]
+    first = found[0]
+    if first is not None and all(other is not None and other.code == first.code for other in found):
+        report.error(*first)
+
+
+class _Found(NamedTuple):
+    code: str
+    span: Span
+    message: str
+    hint: str = "mend or remove the rule"
+
+
+def _reach(rule: Rule, calibration: Calibration | None) -> _Found | None:
+    clash = _clash(_required(rule.when), calibration)
+    if clash is not None:
+        first, second = clash
+        message = f"this rule can never match: {_need(first)} and {_need(second)}"
+        return _Found("P051", first.span, message, 'should these stand under "any:"?')
+    bounded = bound(rule, calibration)
+    ranges = ranges_of(bounded) if bounded else None
+    if bounded is None or ranges is None:
+        return None
+    said = ranges.said(bounded)
+    if not said.holds:
+        return _Found("P051", rule.conditions[0].span, "this rule can never match: no scores satisfy it")
+    if not said.fails:
+        return _Found("P050", rule.conditions[0].span, "this rule matches whatever the scores are")
+    return None
+
+
+def _required(expression: Expression) -> list[Condition]:
+    """Every comparison that must hold for the expression to hold."""
+    if isinstance(expression, Condition):
+        return [expression]
+    if expression.kind == "any" and len(expression.parts) > 1:
+        return []
+    return [condition for part in expression.parts for condition in _required(part)]
+
+
+def _clash(conditions: list[Condition], calibration: Calibration | None) -> tuple[Condition, Condition] | None:
+    pairs = combinations(conditions, 2)
+    return next((pair for pair in pairs if pair[0].signal is pair[1].signal and _exclude(*pair, calibration)), None)
+
+
+def _exclude(first: Condition, second: Condition, calibration: Calibration | None) -> bool:
+    if "missing" in (first.comparison, second.comparison):
+        return first.comparison != second.comparison
+    bounds, other = bounds_beside(first, calibration), bounds_beside(second, calibration)
+    return bounds is not None and other is not None and max(bounds[0], other[0]) > min(bounds[1], other[1])
+
+
+def _need(condition: Condition) -> str:
+    return f"line {condition.span.line} needs {condition.signal.name} {condition.phrase}"
+
+
+def _check_direction(rule: Rule, report: Diagnostics) -> None:
+    compared = [condition for condition in leaves(rule.when) if condition.comparison != "missing"]
+    if not compared or not all(_flags_good_end(condition) for condition in compared):
+        return
+    first = compared[0]
+    words = f"{first.signal.name} {first.phrase}"
+    better = first.phrase.replace(first.comparison, OPPOSITE[first.comparison])
+    report.warning("P033", first.span, f"{quote(words)} flags what scores best", f'did you mean "{better}"?')
+
+
+def _flags_good_end(condition: Condition) -> bool:
+    flags_high = condition.comparison in HIGH_END
+    return flags_high == (condition.signal.good == "high")
+
+
+def _check_ends(rule: Rule, report: Diagnostics) -> None:
+    for condition in rule.conditions:
+        scale = condition.signal.scale
+        idle = {"below": scale.low, "above": scale.high}.get(condition.comparison)
+        whole = {"at least": scale.low, "at most": scale.high}.get(condition.comparison)
+        if condition.limit is not None and condition.limit in (idle, whole):
+            words = quote(f"{condition.signal.name} {condition.phrase}")
+            share = "no" if condition.limit == idle else "every"
+            message = f"{words} holds for {share} score on the scale"
+            report.warning("P055", condition.span, message, "choose a number between its ends")
+
+
+def _check_presence(rule: Rule, settings: FolderSettings, report: Diagnostics) -> None:
+    if rule.flag.severity not in _BLOCKING:
+        return
+    for line in rule.scope:
+        if settings.fields[line.field] == "sometimes":
+            message = f"this {rule.flag.severity} rule never flags events without {line.field}"
+            report.warning("P052", rule.span, message, f"settings.yaml says that events carry {line.field} sometimes")

@@ -1,0 +1,182 @@
+"""A rule read aloud, made from what was compiled, so that staff can confirm what they wrote."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from moderator.policy.language.ast import Condition, Exemption, Expression, FieldMatch, Group, Rule, Scope
+from moderator.policy.language.fields import METADATA
+from moderator.policy.language.scale import show
+from moderator.policy.syntax.diagnostics import printable
+
+_LANGUAGES = {
+    "ar": "Arabic",
+    "bn": "Bengali",
+    "cs": "Czech",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en": "English",
+    "es": "Spanish",
+    "fi": "Finnish",
+    "fr": "French",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "hu": "Hungarian",
+    "id": "Indonesian",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "no": "Norwegian",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sv": "Swedish",
+    "th": "Thai",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
+_PLACES = {"channel": "in channel", "tenant": "of tenant", "locale": "in locale", "role": "by role"}
+_MODES = {"live": "live", "shadow": "watched only", "off": "off"}
+
+
+def describe_rule(rule: Rule, exemptions: Iterable[Exemption] = ()) -> str:
+    """Give two sentences: what the rule does, and what else is to be known of it; no line ends."""
+    head = [f"{rule.id.partition('/')[2]}, {_MODES[rule.mode]}{_rollout(rule)}", *_times(rule)]
+    head += [_line(line) for line in rule.scope if line.field != "speaker"]
+    unless = f", unless {expression_in_words(rule.unless)}" if rule.unless else ""
+    spared = ", and".join(f" except {_spared(scope)}" for scope in rule.spares)
+    body = f"when {expression_in_words(rule.when)}{unless}{';' if spared else ''}{spared}"
+    flag = f"flag it, {rule.flag.severity}, {_plain(rule.flag.reason)}"
+    return printable(f"{', '.join(head)}: {body}; {flag}. {_besides(rule, exemptions)}")
+
+
+def expression_in_words(expression: Expression) -> str:
+    """Read conditions aloud: `safety is below 0.55 and either … or …`."""
+    if isinstance(expression, Condition):
+        return _comparison(expression)
+    return _joined(expression, is_inner=False)
+
+
+def date_in_words(time_ms: int) -> str:
+    """Write a time in UTC: `1 October 2026`, with hours only where it is not midnight."""
+    time = datetime.fromtimestamp(time_ms / 1000, UTC)
+    date = f"{time.day} {time:%B %Y}"
+    if time.hour == time.minute == time.second == time.microsecond == 0:
+        return date
+    timespec = "milliseconds" if time.microsecond else "seconds" if time.second else "minutes"
+    clock = time.time().isoformat(timespec)
+    return f"{date}, {clock} UTC"
+
+
+def _rollout(rule: Rule) -> str:
+    return f" for {show(rule.rollout.percent)}% of {rule.rollout.unit}" if rule.rollout else ""
+
+
+def _times(rule: Rule) -> list[str]:
+    starts = [] if rule.starts_ms is None else [f"from {date_in_words(rule.starts_ms)}"]
+    until = [] if rule.until_ms is None else [f"until {date_in_words(rule.until_ms)}"]
+    return [" ".join(starts + until)] if starts or until else []
+
+
+def _joined(group: Group, *, is_inner: bool) -> str:
+    """Join a group's parts; a comma after an inner group keeps what follows out of it."""
+    word = "and" if group.kind == "all" else "or"
+    parts = _flattened(group)
+    text = ""
+    for index, part in enumerate(parts):
+        if index:
+            text += f", {word} " if isinstance(parts[index - 1], Group) else f" {word} "
+        text += _joined(part, is_inner=True) if isinstance(part, Group) else _comparison(part)
+    if len(parts) == 1 or (group.kind == "all" and not is_inner):
+        return text
+    few = 2
+    opening = "either" if group.kind == "any" else "both" if len(parts) == few else "all of"
+    return f"{opening} {text}"
+
+
+def _flattened(group: Group) -> list[Expression]:
+    """Take in the parts of inner groups that say the same: of one kind, or with one part alone."""
+    parts: list[Expression] = []
+    for part in group.parts:
+        if isinstance(part, Group) and (part.kind == group.kind or len(part.parts) == 1):
+            parts += _flattened(part)
+        else:
+            parts.append(part)
+    return parts
+
+
+def _comparison(condition: Condition) -> str:
+    unit = condition.signal.scale.unit if condition.limit is not None else None
+    return f"{condition.signal.name} is {condition.phrase}{f' {unit}' if unit else ''}"
+
+
+def _line(line: FieldMatch) -> str:
+    """Read one line of a scope aloud: `in channels general or help`."""
+    values = _values(line)
+    if line.field == "locale" and (language := _language(line)):
+        return f"in {language}"
+    if line.field.startswith(METADATA):
+        return f"with {line.field.removeprefix(METADATA)} {_listed(values, 'or')}"
+    return f"{_PLACES.get(line.field, f'with {line.field}')}{'s' if len(values) > 1 else ''} {_listed(values, 'or')}"
+
+
+def _values(line: FieldMatch) -> list[str]:
+    return sorted([*line.exact, *(f"{prefix}*" for prefix in line.prefixes)])
+
+
+def _language(line: FieldMatch) -> str | None:
+    """Name the language of `[en, en-*]`."""
+    if len(line.exact) == len(line.prefixes) == 1:
+        (code,) = line.exact
+        return _LANGUAGES.get(code) if line.prefixes == (f"{code}-",) else None
+    return None
+
+
+def _spared(scope: Scope) -> str:
+    """Name whom an item of `except` spares: `moderators and staff`, `tenant acme in channel help`."""
+    if len(scope) == 1 and scope[0].field == "role" and not scope[0].prefixes:
+        return _listed([_plural(role) for role in sorted(scope[0].exact)], "and")
+    words = " ".join(_line(line) for line in sorted(scope, key=lambda line: line.field != "tenant"))
+    return words.removeprefix("of ")
+
+
+def _plural(role: str) -> str:
+    return role if role.endswith(("s", "staff")) else f"{role}s"
+
+
+def _besides(rule: Rule, exemptions: Iterable[Exemption]) -> str:
+    """Tell what a reader would not guess: whose messages, what a missing score does, labels, budget, exemptions."""
+    parts = [f"judges {_speakers(line)}" for line in rule.scope if line.field == "speaker"]
+    parts.append(
+        "where a score is missing it flags" if rule.flags_when_missing else "where a score is missing it does not flag"
+    )
+    if rule.flag.labels:
+        parts.append(f"labelled {_listed(rule.flag.labels, 'and')}")
+    if rule.flag_share is not None:
+        parts.append(f"meant to flag at most {show(rule.flag_share)}% of events")
+    parts += [
+        f"{exemption.name} spares {_spared(exemption.scope)} until {date_in_words(exemption.until_ms)}"
+        for exemption in exemptions
+        if rule.id in exemption.covers
+    ]
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _speakers(line: FieldMatch) -> str:
+    names = {"assistant": "assistant replies", "user": "user messages"}
+    return _listed([names.get(value, f"{value} messages") for value in _values(line)], "and")
+
+
+def _plain(code: str) -> str:
+    return code.replace("_", " ").replace("-", " ")
+
+
+def _listed(words: Sequence[str], last: str) -> str:
+    if len(words) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"

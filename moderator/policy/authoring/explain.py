@@ -1,0 +1,199 @@
+"""A recorded decision as people read it: each rule, what it found, and by how much each comparison held or missed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
+
+from moderator.events import ConditionResult, Decision, EventSummary, RuleResult
+from moderator.policy.language.ast import Rule
+from moderator.policy.language.event_time import event_time_ms, iso_utc
+from moderator.policy.language.scale import show
+from moderator.policy.policy_set import PolicySet
+from moderator.policy.syntax.diagnostics import printable
+
+WIDTH = 80
+_HASH_DIGITS = 8
+_NEAR, _FEW_DECIMALS, _ALL_DECIMALS = 0.01, 3, 6
+_HELD = {True: "yes", False: "no", None: "?"}
+_UNIT_FIELDS = {"users": "user", "conversations": "conversation_id", "tenants": "tenant", "events": "id"}
+_CAUSES = {
+    "absent": "no score",
+    "not_a_number": "the score is not a number",
+    "not_finite": "the score is not finite",
+    "implausible": "the score is implausible",
+}
+
+
+def explain(decision: Decision, policies: PolicySet | None) -> str:
+    """Write a decision out, a line for each comparison; rules that counted come first, then live ones, then shadow.
+
+    Args:
+        decision: as it was recorded.
+        policies: the snapshot that decided, for units, rollouts and the rules that do not apply; None: not at hand.
+    """
+    rules = {rule.id: rule for rule in policies.rules} if policies else {}
+    results = sorted(decision["rules"], key=_order)
+    width = max((len(result["rule"]) for result in results), default=0)
+    lines = [_head(decision), *_status(decision)]
+    for result in results:
+        lines += _rule_lines(result, decision["event"], rules.get(result["rule"]), width)
+    lines += [*_not_applying(results, rules), *_outcome(decision)]
+    # What was recorded may have come from anywhere, and must not steer the terminal.
+    return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def _order(result: RuleResult) -> tuple[bool, bool, str]:
+    return not result["counted"], result["mode"] != "live", result["rule"]
+
+
+def _head(decision: Decision) -> str:
+    verdict = " ".join(filter(None, [decision["verdict"].upper(), decision["severity"]]))
+    snapshot = decision["policy"]["snapshot"].removeprefix("sha256:")[:_HASH_DIGITS]
+    return f"{verdict}   snapshot {snapshot}   event {decision['event']['id']}   {_time(decision)}"
+
+
+def _time(decision: Decision) -> str:
+    """Give the time by which policies judged."""
+    event = decision["event"]
+    return iso_utc(event_time_ms(event["timestamp"], event["time"], decision["decided_at"]))
+
+
+def _status(decision: Decision) -> Iterator[str]:
+    if decision["status"] == "degraded":
+        yield " degraded: a score that a rule needs is missing"
+    elif decision["status"] == "unscored":
+        yield f" unscored, so no rule was asked: {decision['error'] or 'the model gave no score'}"
+
+
+def _rule_lines(result: RuleResult, event: EventSummary, rule: Rule | None, width: int) -> Iterator[str]:
+    conditions = result["conditions"]
+    units = _units(rule)
+    remark = _remark(result, event, rule)
+    is_brief = result["outcome"] == "not matched" and len(conditions) == 1
+    if is_brief:
+        remark = (
+            f"{remark}, {_in_brief(conditions[0], units)}" if "rollout" in result else _in_brief(conditions[0], units)
+        )
+    line = f" {_mark(result):<7} {result['rule']:<{width}}  {remark}"
+    if len(line) > WIDTH:
+        yield f" {_mark(result):<7} {result['rule']}"
+        line = f"{'':9}{remark}"
+    yield line
+    if not is_brief:
+        yield from _table(conditions, units)
+
+
+def _mark(result: RuleResult) -> str:
+    outcome = result["outcome"]
+    if outcome in ("spared", "not yet", "ended"):
+        return outcome
+    if result["counted"]:
+        return "flag"
+    if result["mode"] == "shadow" or (outcome == "matched" and result.get("rollout") == "outside"):
+        return "shadow"
+    return "no" if outcome == "not matched" else outcome
+
+
+def _remark(result: RuleResult, event: EventSummary, rule: Rule | None) -> str:
+    parts: list[str] = ["live" if result["mode"] == "live" else "watched only"]
+    if "rollout" in result:
+        parts.append(_inside(result["rollout"], event, rule))
+    match result["outcome"]:
+        case "matched" if not result["counted"]:
+            parts.append("would flag")
+        case "unknown":
+            parts.append("cannot be told" if result["counted"] or result["mode"] == "shadow" else "lets it pass")
+        case "spared":
+            parts.append(f"spared by {result.get('spared_by', 'an exception')}")
+        case "not yet" if rule and rule.starts_ms is not None:
+            parts.append(f"starts {iso_utc(rule.starts_ms)}")
+        case "ended" if rule and rule.until_ms is not None:
+            parts.append(f"ended {iso_utc(rule.until_ms)}")
+        case _:
+            pass
+    return ", ".join(parts)
+
+
+def _inside(side: str, event: EventSummary, rule: Rule | None) -> str:
+    rollout = rule.rollout if rule else None
+    if rollout is None:
+        return f"{side} its rollout"
+    fields: Mapping[str, object] = {**event}
+    unit = fields.get(_UNIT_FIELDS[rollout.unit])
+    who = str(unit) if unit else f"without a {_UNIT_FIELDS[rollout.unit]} it"
+    return f"{who} is {side} {show(rollout.percent)}%"
+
+
+def _units(rule: Rule | None) -> dict[str, str]:
+    """Give the unit of each signal that has one."""
+    signals = (condition.signal for condition in rule.conditions) if rule else ()
+    return {signal.name: signal.scale.unit for signal in signals if signal.scale.unit}
+
+
+def _table(conditions: Sequence[ConditionResult], units: Mapping[str, str]) -> Iterator[str]:
+    rows = [_row(condition, units) for condition in conditions]
+    widths = [max(map(len, column)) for column in zip(*(row[:3] for row in rows), strict=True)]
+    for condition, (name, score, phrase, margin) in zip(conditions, rows, strict=True):
+        columns = f"{name:<{widths[0]}}  {score:>{widths[1]}}  {phrase:<{widths[2]}}  {margin}"
+        yield f"    {_HELD[condition['holds']]:<4} {columns}".rstrip()
+
+
+def _row(condition: ConditionResult, units: Mapping[str, str]) -> tuple[str, str, str, str]:
+    name = f"unless {condition['signal']}" if condition["part"] == "unless" else condition["signal"]
+    return name, _score(condition), _phrase(condition, units), _margin(condition)
+
+
+def _in_brief(condition: ConditionResult, units: Mapping[str, str]) -> str:
+    return f"{condition['signal']} {_score(condition)}, {_phrase(condition, units)} {_margin(condition)}".rstrip()
+
+
+def _score(condition: ConditionResult) -> str:
+    return "-" if condition["score"] is None else _decimal(condition["score"], condition)
+
+
+def _phrase(condition: ConditionResult, units: Mapping[str, str]) -> str:
+    unit = units.get(condition["signal"])
+    has_unit = unit and condition["phrase"][-1].isdigit()
+    return f"{condition['phrase']} {unit}" if has_unit else condition["phrase"]
+
+
+def _margin(condition: ConditionResult) -> str:
+    if condition["holds"] is None:
+        return _CAUSES[condition.get("cause", "absent")]
+    if condition["margin"] is None:
+        return ""
+    words = "by" if condition["holds"] else "misses by"
+    return (
+        f"{words} {_decimal(abs(condition['margin']), condition)}{'   borderline' if condition['borderline'] else ''}"
+    )
+
+
+def _decimal(number: float, condition: ConditionResult) -> str:
+    """Write a number with two or three decimals, with up to six where the limit is near."""
+    margin = condition["margin"]
+    is_near = margin is not None and abs(margin) < _NEAR
+    whole, _, decimals = f"{number:.{_ALL_DECIMALS if is_near else _FEW_DECIMALS}f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0'):0<2}"
+
+
+def _not_applying(results: Sequence[RuleResult], rules: Mapping[str, Rule]) -> Iterator[str]:
+    listed = {result["rule"] for result in results}
+    others = sorted(rule.id for rule in rules.values() if rule.id not in listed and rule.mode != "off")
+    if others and listed:
+        text = f"for other events: {', '.join(others)}"
+        yield from _wrapped(text)
+
+
+def _outcome(decision: Decision) -> Iterator[str]:
+    parts = []
+    if decision["reasons"]:
+        parts.append(f"reasons: {', '.join(decision['reasons'])}")
+    if decision["labels"]:
+        parts.append(f"labels: {', '.join(decision['labels'])}")
+    if decision["shadow_verdict"] != decision["verdict"]:
+        parts.append(f"with every shadow rule live: {decision['shadow_verdict']}")
+    if parts:
+        yield from _wrapped("; ".join(parts))
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent=" ", subsequent_indent="   ", break_on_hyphens=False)

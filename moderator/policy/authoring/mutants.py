@@ -1,0 +1,102 @@
+"""Small wrong changes to a rule, as a slip of the hand would make them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeVar
+
+from moderator.policy.authoring.nudge import nudge_of
+from moderator.policy.language.ast import Condition, Expression, Group, Rule
+from moderator.policy.language.comparisons import Comparison
+from moderator.policy.language.scale import show
+from moderator.policy.syntax.diagnostics import Span
+
+Item = TypeVar("Item")
+
+_LEAST_PERCENT, _MOST_PERCENT = Fraction(1, 10), Fraction(50)
+_STRICTER: dict[Comparison, Comparison] = {
+    "below": "at most",
+    "at most": "below",
+    "at least": "above",
+    "above": "at least",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change to one rule; `change` says it in words, `span` is where; `is_at_limit`: tests beside one notice it."""
+
+    rule: Rule
+    change: str
+    span: Span
+    is_at_limit: bool = False
+
+
+def mutants_of(rule: Rule) -> Iterator[Mutant]:
+    """Give each small change: limits nudged, below and at most swapped, all and any swapped, exceptions dropped."""
+    for when, change, span, is_at_limit in _changed(rule.when):
+        yield Mutant(replace(rule, when=when), change, span, is_at_limit)
+    if rule.unless is not None:
+        for unless, change, span, is_at_limit in _changed(rule.unless):
+            yield Mutant(replace(rule, unless=unless), f"unless {change}", span, is_at_limit)
+        yield Mutant(replace(rule, unless=None), "without unless", rule.span)
+    for number, spares in enumerate(_with_one_less(rule.spares), start=1):
+        yield Mutant(replace(rule, spares=spares), f"without item {number} of except", rule.span)
+    for line, scope in zip(rule.scope, _with_one_less(rule.scope), strict=True):
+        yield Mutant(replace(rule, scope=scope), f"without applies_to {line.field}", rule.span)
+    if rule.starts_ms is not None:
+        yield Mutant(replace(rule, starts_ms=None), "without starts", rule.span)
+    if rule.until_ms is not None:
+        yield Mutant(replace(rule, until_ms=None), "without until", rule.span)
+
+
+def _changed(expression: Expression) -> Iterator[tuple[Expression, str, Span, bool]]:
+    """Give the expression with one thing changed, what that is, where, and whether it is at a limit."""
+    if isinstance(expression, Condition):
+        for changed in _changed_comparisons(expression):
+            words = f"{expression.signal.name} {expression.phrase} -> {changed.phrase}"
+            yield changed, words, expression.span, True
+        return
+    for index, part in enumerate(expression.parts):
+        for changed_part, words, span, is_at_limit in _changed(part):
+            parts = (*expression.parts[:index], changed_part, *expression.parts[index + 1 :])
+            yield Group(expression.kind, parts), words, span, is_at_limit
+    if len(expression.parts) > 1:
+        other: Group = Group("any" if expression.kind == "all" else "all", expression.parts)
+        yield other, f"{expression.kind} -> {other.kind}", _span_of(expression), False
+
+
+def _changed_comparisons(condition: Condition) -> Iterator[Condition]:
+    if condition.percent is not None:
+        yield from _nudged_percents(condition, condition.percent)
+    if condition.limit is None:
+        return
+    yield _with_limit(condition, _STRICTER[condition.comparison], condition.limit)
+    step, scale = nudge_of(condition.signal), condition.signal.scale
+    for limit in (condition.limit - step, condition.limit + step):
+        if scale.low is None or scale.high is None or scale.low <= limit <= scale.high:
+            yield _with_limit(condition, condition.comparison, limit)
+
+
+def _with_limit(condition: Condition, comparison: Comparison, limit: Fraction) -> Condition:
+    # A nudged limit is written with the decimals of the limit it came from, if they suffice.
+    phrase = condition.phrase.replace(condition.comparison, comparison)
+    if limit != condition.limit:
+        phrase = f"{comparison} {show(limit)}"
+    return replace(condition, comparison=comparison, limit=limit, phrase=phrase)
+
+
+def _nudged_percents(condition: Condition, percent: Fraction) -> Iterator[Condition]:
+    step = Fraction(1) if percent > 1 else Fraction(1, 10)
+    for nudged in (percent - step, percent + step):
+        if _LEAST_PERCENT <= nudged <= _MOST_PERCENT:
+            yield replace(condition, percent=nudged, phrase=f"{condition.comparison} {show(nudged)}%")
+
+
+def _span_of(expression: Expression) -> Span:
+    return expression.span if isinstance(expression, Condition) else _span_of(expression.parts[0])
+
+
+def _with_one_less(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:
+    for index in range(len(items)):
+        yield (*items[:index], *items[index + 1 :])

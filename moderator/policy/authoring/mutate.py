@@ -1,0 +1,65 @@
+"""Mutation testing of policies: where no test notices a small change, the tests would let the same slip pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from moderator.events import Outcome
+from moderator.policy.analysis.proofs import Placed, covers
+from moderator.policy.authoring.mutants import Mutant, mutants_of
+from moderator.policy.language.ast import Policy, Rule
+from moderator.policy.policy_set import PolicySet
+from moderator.policy.test_runner import run_tests
+
+_Came = list[tuple[Outcome, bool]]
+"""Outcome of a rule and whether it counted; empty where it does not apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """What came of all changes: how many were tried, and which no test noticed.
+
+    A change that is proven to flag the same as before is no slip and does not count.
+    """
+
+    tried: int
+    unnoticed: tuple[Mutant, ...]
+
+
+def mutate(policies: PolicySet) -> Mutation:
+    """Try every small change to a live or shadow rule against the folder's tests, which must all pass as they are."""
+    tried = 0
+    unnoticed: list[Mutant] = []
+    for rule in policies.active_rules:
+        usual = _alone(rule, policies)
+        for mutant in mutants_of(rule):
+            is_noticed = _is_noticed(mutant, usual, policies)
+            if is_noticed or not _flags_the_same(rule, mutant.rule, policies):
+                tried += 1
+                unnoticed += [] if is_noticed else [mutant]
+    return Mutation(tried, tuple(unnoticed))
+
+
+def _is_noticed(mutant: Mutant, usual: Sequence[_Came], policies: PolicySet) -> bool:
+    came = _alone(mutant.rule, policies)
+    # A test can only notice what comes out otherwise of the rule itself.
+    touched = tuple(test for test, before, after in zip(policies.tests, usual, came, strict=True) if before != after)
+    if not touched:
+        return False
+    changed = tuple(_with_rule(policy, mutant.rule) for policy in policies.policies)
+    return any(result.fails for result in run_tests(replace(policies, policies=changed, tests=touched)))
+
+
+def _alone(rule: Rule, policies: PolicySet) -> list[_Came]:
+    """Give what comes of a rule in each test, as if it were the only one."""
+    policy = replace(policies.policies[0], rules=(rule,))
+    results = run_tests(replace(policies, policies=(policy,)))
+    return [[(found["outcome"], found["counted"]) for found in result.judgement.rules] for result in results]
+
+
+def _flags_the_same(rule: Rule, changed: Rule, policies: PolicySet) -> bool:
+    one, other = (Placed(policies, replace(version, mode="live")) for version in (rule, changed))
+    return covers(one, other) and covers(other, one)
+
+
+def _with_rule(policy: Policy, changed: Rule) -> Policy:
+    return replace(policy, rules=tuple(changed if rule.id == changed.id else rule for rule in policy.rules))

@@ -1,0 +1,32 @@
+"""By how much a limit is nudged, and how far beside it tests stand."""
+
+import math
+from fractions import Fraction
+
+from moderator.policy.language.ast import Calibration, Condition, Signal
+from moderator.policy.language.percent import limit_micro
+from moderator.policy.language.scale import MILLION, fits_six_decimals
+
+STEPS_A_SCALE = 100
+
+
+def nudge_of(signal: Signal) -> Fraction:
+    """Give a hundredth of the signal's scale; 0.01 where there is none, or where it would have too many decimals."""
+    scale = signal.scale
+    if scale.low is None or scale.high is None:
+        return Fraction(1, STEPS_A_SCALE)
+    step = (scale.high - scale.low) / STEPS_A_SCALE
+    return step if fits_six_decimals(step) else Fraction(1, STEPS_A_SCALE)
+
+
+def limit_and_step(condition: Condition, calibration: Calibration | None) -> tuple[Fraction, Fraction] | None:
+    """Give a comparison's limit, and how far beside it tests stand, as scores; None where it has no limit.
+
+    A percent phrase has the score at which it begins to hold, beside a calibration, and steps to the next reward.
+    """
+    if condition.limit is not None:
+        return condition.limit, nudge_of(condition.signal)
+    edge = None if calibration is None else limit_micro(condition, calibration)
+    if edge is None:
+        return None
+    return Fraction(edge, MILLION), Fraction(max(1, math.ceil(abs(condition.signal.scale.multiply))), MILLION)

@@ -1,0 +1,153 @@
+"""The decision: one event and its rewards against one snapshot's rules; pure, and the same wherever it runs."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from moderator.events import SEVERITIES, ChatEvent, Outcome, RuleResult, Severity, Status, Verdict
+from moderator.policy.engine.compiled import (
+    Binding,
+    CompiledRule,
+    compile_field,
+    compile_scope,
+    compile_whole_rule,
+    evaluate,
+    fits,
+)
+from moderator.policy.engine.readings import Reading, compile_chooser, compile_signal, readings_of
+from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Rule, Signal
+
+_RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+
+
+class Judgement(NamedTuple):
+    """What the policies say of one event.
+
+    Attributes:
+        severity: the highest of the rules that count; None when the verdict is allow.
+        reasons: sorted, no doubles; `score_missing` where a rule counted for want of a score.
+        labels: sorted, no doubles.
+        rules: every rule but those that are off or do not apply, by id.
+        shadow_verdict: the verdict had all shadow rules been live.
+        signals: score on the human scale by signal, 6 decimals; None where it is unusable.
+    """
+
+    verdict: Verdict
+    status: Status
+    severity: Severity | None
+    reasons: list[str]
+    labels: list[str]
+    rules: list[RuleResult]
+    shadow_verdict: Verdict
+    signals: dict[str, float | None]
+
+
+class Judge:
+    """Decides by one snapshot for one model's list of objectives.
+
+    Args:
+        rules: the live and shadow ones.
+        calibration: of the model that gives the rewards; None where there is none, and no rule says `in the lowest P%`.
+    """
+
+    def __init__(
+        self,
+        settings: FolderSettings,
+        signals: Sequence[Signal],
+        rules: Iterable[Rule],
+        objectives: Sequence[str],
+        *,
+        exemptions: Sequence[Exemption] = (),
+        calibration: Calibration | None = None,
+    ) -> None:
+        # INVARIANT: the snapshot keeps no order of exemptions nor of a signal's members, so theirs may not count here:
+        # a decision names the first exemption that spares, and why the first member has no score.
+        active = sorted(rules, key=lambda rule: rule.id)
+        exemptions = sorted(exemptions, key=lambda exemption: exemption.name)
+        scopes = [scope for rule in active for scope in (rule.scope, *rule.spares)]
+        scopes += [exemption.scope for exemption in exemptions]
+        fields = sorted({line.field for scope in scopes for line in scope})
+        plain = [signal for signal in signals if not signal.members]
+        derived = [signal for signal in signals if signal.members]
+        positions = {signal.name: index for index, signal in enumerate((*plain, *derived))}
+        self._names = tuple(positions)
+        self._signals = tuple(compile_signal(signal, objectives) for signal in plain)
+        self._choosers = tuple(
+            compile_chooser(signal, [positions[name] for name in sorted(member.name for member in signal.members)])
+            for signal in derived
+        )
+        self._fields = tuple(compile_field(field) for field in fields)
+        self._scopes = tuple(dict.fromkeys(compile_scope(rule.scope, fields) for rule in active))
+        binding = Binding(positions, fields, self._scopes, calibration, exemptions)
+        compiled = (compile_whole_rule(rule, binding) for rule in active)
+        # What every event needs of a rule lies side by side: unpacking is quicker than looking it up.
+        self._plan = tuple(
+            (rule, rule.scope, rule.conditions, rule.holds, rule.template, rule.is_limited) for rule in compiled
+        )
+        self._unscored_verdict: Verdict = settings.unscored_verdict
+
+    def decide(self, event: ChatEvent, rewards: Sequence[float | None] | None, at_ms: int) -> Judgement:
+        """Decide on one event; never fails on content.
+
+        Args:
+            event: the judged event; only its id and the fields that policies may name are read.
+            rewards: k raw rewards in the model's order, None for one that is absent; None, or nothing but None, when
+                the model gave no score. What is not a finite, plausible number counts as missing, with its cause.
+            at_ms: the event's time, ms since 1970; see `event_time_ms`.
+        """
+        if rewards is None:
+            return self._unscored()
+        readings = readings_of(self._signals, rewards)
+        for choose in self._choosers:
+            readings.append(choose(readings))
+        scores = [reading[2] for reading in readings]
+        if None in scores and all(reward is None for reward in rewards):
+            return self._unscored()
+        results, counting, would_flag = self._judge(event, readings, at_ms)
+        signals = dict(zip(self._names, scores, strict=True))
+        status: Status = "degraded" if None in scores and _lacks_score(results) else "scored"
+        shadow: Verdict = "flag" if would_flag else "allow"
+        if not counting:
+            return Judgement("allow", status, None, [], [], results, shadow, signals)
+        reasons = {rule.reason if outcome == "matched" else "score_missing" for rule, outcome in counting}
+        labels = {label for rule, _ in counting for label in rule.labels}
+        severity = max((rule.severity for rule, _ in counting), key=_RANK.__getitem__)
+        return Judgement("flag", status, severity, sorted(reasons), sorted(labels), results, shadow, signals)
+
+    def _judge(
+        self, event: ChatEvent, readings: Sequence[Reading], at_ms: int
+    ) -> tuple[list[RuleResult], list[tuple[CompiledRule, Outcome]], bool]:
+        """Evaluate every condition of every rule that applies; also give the rules that count, and whether any acts."""
+        fields = [get(event) for get in self._fields]
+        applies = [fits(lines, fields) for lines in self._scopes]
+        results: list[RuleResult] = []
+        counting: list[tuple[CompiledRule, Outcome]] = []
+        would_flag = False
+        for rule, scope, compiled, holds, template, is_limited in self._plan:
+            if not applies[scope]:
+                continue
+            conditions = evaluate(compiled, readings)
+            held = conditions[0]["holds"] if holds is None else holds([each["holds"] for each in conditions])
+            result = template.copy()
+            result["conditions"] = conditions
+            results.append(result)
+            if held is not False:
+                result["outcome"] = "matched" if held else "unknown"
+            elif not is_limited:
+                continue
+            acts = rule.flags_when_missing if held is None else held
+            if rule.finish(result, event, fields, at_ms, acts=acts):
+                would_flag = True
+                if rule.mode == "live" and result.get("rollout") != "outside":
+                    result["counted"] = True
+                    counting.append((rule, result["outcome"]))
+        return results, counting, would_flag
+
+    def _unscored(self) -> Judgement:
+        verdict = self._unscored_verdict
+        severity: Severity | None = "high" if verdict == "flag" else None
+        signals: dict[str, float | None] = dict.fromkeys(self._names)
+        return Judgement(verdict, "unscored", severity, ["unscored"], [], [], verdict, signals)
+
+
+def _lacks_score(results: Iterable[RuleResult]) -> bool:
+    return any(condition["score"] is None for result in results for condition in result["conditions"])

@@ -1,0 +1,66 @@
+"""Three-valued logic over conditions: true, false, and None for what cannot be told."""
+
+from collections.abc import Callable, Sequence
+
+from moderator.policy.language.ast import Condition, Expression, Rule
+
+Held = bool | None
+Verdicts = Sequence[Held]
+"""What each condition of a rule said, in the order of `Rule.conditions`."""
+
+
+def compile_rule(rule: Rule) -> Callable[[Verdicts], Held]:
+    """Compile `when` and not `unless` into one function."""
+    when, used = compile_expression(rule.when, 0)
+    if rule.unless is None:
+        return when
+    unless, _ = compile_expression(rule.unless, used)
+
+    def evaluate(held: Verdicts) -> Held:
+        matches, spares = when(held), unless(held)
+        if matches is False or spares is True:
+            return False
+        return None if matches is None or spares is None else True
+
+    return evaluate
+
+
+def compile_expression(expression: Expression, first: int) -> tuple[Callable[[Verdicts], Held], int]:
+    """Compile an expression whose first condition stands at `first`; also give the position after its last."""
+    if isinstance(expression, Condition):
+        return (lambda held: held[first]), first + 1
+    decisive = expression.kind == "any"
+    if all(isinstance(part, Condition) for part in expression.parts):
+        end = first + len(expression.parts)
+        return _flat_group(first, end, decisive=decisive), end
+    parts: list[Callable[[Verdicts], Held]] = []
+    position = first
+    for part in expression.parts:
+        compiled, position = compile_expression(part, position)
+        parts.append(compiled)
+    return _group(tuple(parts), decisive=decisive), position
+
+
+# `all` is decided by any false, `any` by any true; unknown wins over the rest.
+def _flat_group(first: int, end: int, *, decisive: bool) -> Callable[[Verdicts], Held]:
+    def evaluate(held: Verdicts) -> Held:
+        parts = held[first:end]
+        if decisive in parts:
+            return decisive
+        return None if None in parts else not decisive
+
+    return evaluate
+
+
+def _group(parts: tuple[Callable[[Verdicts], Held], ...], *, decisive: bool) -> Callable[[Verdicts], Held]:
+    def evaluate(held: Verdicts) -> Held:
+        result: Held = not decisive
+        for part in parts:
+            value = part(held)
+            if value is decisive:
+                return decisive
+            if value is None:
+                result = None
+        return result
+
+    return evaluate

@@ -1,0 +1,40 @@
+"""What names in a policy or test may refer to, gathered while a folder is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from moderator.policy.language.ast import Calibration, FolderSettings, Signal
+from moderator.policy.syntax.diagnostics import Diagnostics, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The folder's names so far.
+
+    Attributes:
+        settings: None when settings.yaml could not be read; its names are then not checked.
+        signals: by name, at least one; None for one that has an error of its own; None as a whole likewise.
+        calibrations: by model name, in the order written; tests take the typical scores of the first.
+        policies: where each policy's name stands.
+        rules: policy name -> rule name -> where it stands; rules with errors too.
+        unnamed: policies with a rule whose name could not be read; None: a policy's own name could not be read. That
+            error is reported, so an unknown name is taken to be one of these and not reported again.
+    """
+
+    settings: FolderSettings | None
+    signals: Mapping[str, Signal | None] | None
+    calibrations: Mapping[str, Calibration]
+    report: Diagnostics
+    policies: dict[str, Span] = field(default_factory=dict)
+    rules: dict[str, dict[str, Span]] = field(default_factory=dict)
+    unnamed: set[str | None] = field(default_factory=set)
+
+    def may_be_policy(self, name: str) -> bool:
+        """Whether there is a policy of that name, or one without a readable name."""
+        return name in self.policies or None in self.unnamed
+
+    def may_be_rule(self, policy: str, rule: str) -> bool:
+        """Whether there is a rule of that name in a policy, or one without a readable name."""
+        if policy not in self.rules:
+            return None in self.unnamed
+        return rule in self.rules[policy] or policy in self.unnamed

@@ -1,0 +1,209 @@
+"""One policy file -> `Policy`, with every name resolved."""
+
+from typing import get_args
+
+from moderator.events import SEVERITIES
+from moderator.policy.files.context import Context
+from moderator.policy.files.nodes import (
+    Block,
+    choices,
+    read_block,
+    read_choice,
+    read_entries,
+    read_items,
+    read_name,
+    read_once,
+    read_text,
+)
+from moderator.policy.files.phrases import FORMS, read_condition
+from moderator.policy.files.schedules import read_budget, read_rollout, read_time
+from moderator.policy.files.scopes import read_scope
+from moderator.policy.language.ast import Condition, Expression, Flag, Group, GroupKind, Policy, Rule, RuleMode, Scope
+from moderator.policy.language.event_time import iso_utc
+from moderator.policy.language.fields import VERDICTS
+from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
+from moderator.policy.syntax.yaml_tree import Node, Scalar
+
+MAX_LEVELS = 3
+
+_POLICY_KEYS = ("policy", "about", "owner", "applies_to", "rules")
+_RULE_KEYS = (
+    *("rule", "about", "mode", "rollout", "rollout_seed", "starts", "until", "applies_to"),
+    *("when", "unless", "except", "if_score_missing", "flag", "budget"),
+)
+_FLAG_KEYS = ("severity", "reason", "labels")
+_ONE_OR_NO_KEY = "give at least one, or remove the key"
+_GROUPS: tuple[GroupKind, ...] = get_args(GroupKind)
+_MODES: tuple[RuleMode, ...] = get_args(RuleMode)
+
+
+def read_policy(tree: Node, file: str, context: Context) -> Policy | None:
+    """Read the tree of one policy file and note its names in the context; None when it cannot be used."""
+    report = context.report
+    block = read_block(tree, "a policy", _POLICY_KEYS, report)
+    if block is None:
+        context.unnamed.add(None)
+        return None
+    node = block.need("policy", "policy: a-short-name")
+    name = read_name(node, "the policy's name", report)
+    is_new = read_once(name, node.span if node else block.span, "the policy", context.policies, report)
+    about = read_text(block.need("about", "one line on what it is for"), "about", report)
+    owner = read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", report)
+    scope = _optional_scope(block, context)
+    items = read_items(block.need("rules", "rules: and a list of them"), "rules", report)
+    seen: dict[str, Span] = {}
+    if is_new and name is not None:
+        context.rules[name] = seen
+    rules = [_read_rule(item, name or "", scope, seen, context) for item in items]
+    if not is_new or not items or len(seen) < len(items):
+        context.unnamed.add(name)
+    sound = tuple(rule for rule in rules if rule is not None)
+    return Policy(name or "", file, sound, about or "", owner or "")
+
+
+def _optional_scope(block: Block, context: Context) -> Scope:
+    node = block.get("applies_to")
+    form = "write such as {tenant: acme}, or remove the key"
+    return () if node is None else read_scope(node, "applies_to", context, form)
+
+
+def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], context: Context) -> Rule | None:
+    report, errors_before = context.report, context.report.error_count
+    block = read_block(node, "a rule", _RULE_KEYS, report)
+    if block is None:
+        return None
+    span, name = _read_rule_name(block, seen, report)
+    rule_id = f"{policy}/{name}"
+    about = read_text(block.need("about", "one line on what it catches"), "about", report)
+    mode = read_choice(block.need("mode", "mode: live, shadow or off"), "mode", _MODES, report)
+    rollout = read_rollout(block.get("rollout"), block.get("rollout_seed"), rule_id, report)
+    starts_ms, until_ms = _read_schedule(block, report)
+    whole_scope = (*scope, *_optional_scope(block, context))
+    when = _read_expression(block.need("when", "when: and a condition"), "when", context)
+    unless = _read_expression(block.get("unless"), "unless", context)
+    spares = _read_spares(block.get("except"), context)
+    flags_when_missing = _read_if_missing(block.get("if_score_missing"), context)
+    flag = _read_flag(block.need("flag", "flag: {severity: high, reason: …}"), context)
+    flag_share = read_budget(block.get("budget"), report)
+    if name is None or mode is None or when is None or flag is None or report.error_count > errors_before:
+        return None
+    return Rule(
+        id=rule_id,
+        mode=mode,
+        scope=whole_scope,
+        when=when,
+        unless=unless,
+        spares=spares,
+        flags_when_missing=flags_when_missing,
+        flag=flag,
+        span=span,
+        about=about or "",
+        starts_ms=starts_ms,
+        until_ms=until_ms,
+        rollout=rollout,
+        flag_share=flag_share,
+    )
+
+
+def _read_schedule(block: Block, report: Diagnostics) -> tuple[int | None, int | None]:
+    starts, until = block.get("starts"), block.get("until")
+    starts_ms = read_time(starts, "starts", report)
+    until_ms = read_time(until, "until", report)
+    if starts is not None and starts_ms is not None and until_ms is not None and starts_ms >= until_ms:
+        message = f"the rule starts on {iso_utc(starts_ms)}, which is not before its end on {iso_utc(until_ms)}"
+        report.error("P042", starts.span, message, "exchange the two, or mend one")
+    return starts_ms, until_ms
+
+
+def _read_rule_name(block: Block, seen: dict[str, Span], report: Diagnostics) -> tuple[Span, str | None]:
+    node = block.need("rule", "rule: a-short-name")
+    span = node.span if node else block.span
+    name = read_name(node, "the rule's name", report)
+    read_once(name, span, "the rule", seen, report)
+    return span, name
+
+
+def _read_spares(node: Node | None, context: Context) -> tuple[Scope, ...]:
+    items = () if node is None else read_items(node, "except", context.report, _ONE_OR_NO_KEY)
+    return tuple(read_scope(item, "an item of except", context) for item in items)
+
+
+def _read_if_missing(node: Node | None, context: Context) -> bool:
+    if node is None:
+        return context.settings is None or context.settings.flags_when_missing
+    return read_choice(node, "if_score_missing", VERDICTS, context.report) != "allow"
+
+
+def _read_flag(node: Node | None, context: Context) -> Flag | None:
+    report = context.report
+    block = read_block(node, "flag", _FLAG_KEYS, report)
+    if block is None:
+        return None
+    severity = read_choice(block.need("severity", "low, medium, high or critical"), "severity", SEVERITIES, report)
+    reason = _read_reason(block.need("reason", "one of the reasons in settings.yaml"), context)
+    labels = _read_labels(block.get("labels"), report)
+    if severity is None or reason is None:
+        return None
+    return Flag(severity, reason, labels)
+
+
+def _read_labels(node: Node | None, report: Diagnostics) -> tuple[str, ...]:
+    items = () if node is None else read_items(node, "labels", report, _ONE_OR_NO_KEY)
+    names = [read_name(item, "a label", report) for item in items]
+    return tuple(sorted({name for name in names if name is not None}))
+
+
+def _read_reason(node: Node | None, context: Context) -> str | None:
+    reason = read_text(node, "reason", context.report)
+    reasons = context.settings.reasons if context.settings else None
+    # Without any, settings.yaml is what has to be mended, and that is said there.
+    if node is None or reason is None or not reasons or reason in reasons:
+        return reason
+    hint = f"{did_you_mean(reason, reasons)} {choices('settings.yaml', reasons)}".strip()
+    context.report.error("P013", node.span, f"there is no reason called {quote(reason)}", hint)
+    return None
+
+
+def _read_expression(node: Node | None, what: str, context: Context, level: int = 1) -> Expression | None:
+    entries = read_entries(node, what, context.report, "write such as {safety: below 0.30}")
+    if entries is None:
+        return None
+    (key, value), *others = entries.entries
+    if others:
+        _report_side_by_side(key, others[0][0], context.report)
+        for name, part in entries.entries:
+            _read_part(name, part, context, level)
+        return None
+    return _read_part(key, value, context, level)
+
+
+def _report_side_by_side(first: Scalar, second: Scalar, report: Diagnostics) -> None:
+    message = f"two conditions stand side by side (the other is on line {first.span.line})"
+    report.error("P021", second.span, message, 'put both under "all:" or "any:"')
+
+
+def _read_part(key: Scalar, value: Node, context: Context, level: int) -> Expression | None:
+    kind = next((group for group in _GROUPS if group == key.text), None)
+    if kind is None:
+        return _read_comparison(key, value, context)
+    if level > MAX_LEVELS:
+        message = f"conditions are nested more than {MAX_LEVELS} levels deep"
+        context.report.error("P024", key.span, message, "split the rule in two")
+        return None
+    items = read_items(value, kind, context.report)
+    parts = [_read_expression(item, "a condition", context, level + 1) for item in items]
+    sound = tuple(part for part in parts if part is not None)
+    return Group(kind, sound) if parts and len(sound) == len(parts) else None
+
+
+def _read_comparison(key: Scalar, value: Node, context: Context) -> Condition | None:
+    signals, report = context.signals, context.report
+    if signals is None:
+        return None
+    if key.text in signals:
+        signal = signals[key.text]
+        return None if signal is None else read_condition(signal, value, report)
+    hint = did_you_mean(key.text, (*signals, *_GROUPS)) or FORMS
+    message = f"there is no signal called {quote(key.text)}"
+    report.error("P010", key.span, message, f"{hint} {choices('signals.yaml', signals)}")
+    return None

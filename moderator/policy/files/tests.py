@@ -1,0 +1,170 @@
+"""One `*.test.yaml` file -> its tests, with every name resolved and every score exact."""
+
+from typing import Literal, get_args
+
+from moderator.events import SEVERITIES, Severity, Status
+from moderator.policy.files.context import Context
+from moderator.policy.files.given_scores import read_scores
+from moderator.policy.files.nodes import (
+    Block,
+    choices,
+    read_block,
+    read_choice,
+    read_entries,
+    read_items,
+    read_name,
+    read_once,
+    read_text,
+)
+from moderator.policy.files.schedules import read_time
+from moderator.policy.language.ast import Expectation, OtherScores, PolicyTest, TestOutcome
+from moderator.policy.language.fields import SPEAKERS, VERDICTS
+from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
+from moderator.policy.syntax.yaml_tree import Node, Scalar
+from moderator.policy.syntax.yaml_tree import Sequence as ListNode
+
+_UNMATCHED_FIELDS = ("user", "conversation_id", "id")
+"""Fields of an event that no rule matches on and a rollout may go by; a test may give them."""
+_OUTCOMES: tuple[TestOutcome, ...] = (
+    *("matched", "not matched", "unknown", "spared", "not yet", "ended"),
+    *("does not apply", "off"),
+)
+_SEVERITIES: tuple[Severity | Literal["none"], ...] = (*SEVERITIES, "none")
+_STATUSES: tuple[Status, ...] = get_args(Status)
+_OTHER_SCORES: tuple[OtherScores, ...] = get_args(OtherScores)
+_GIVEN_KEYS = ("event", "scores", "other_scores", "time")
+_EXPECT_KEYS = ("verdict", "severity", "reasons", "shadow_verdict", "status", "rules")
+
+
+def read_tests(tree: Node, context: Context) -> list[PolicyTest]:
+    """Read the tree of one test file; a test with an error is reported and left out."""
+    report = context.report
+    block = read_block(tree, "a test file", ("tests_for", "tests"), report)
+    if block is None:
+        return []
+    policy = _read_policy_name(block.need("tests_for", "tests_for: the policy's name"), context)
+    seen: dict[str, Span] = {}
+    items = read_items(block.need("tests", "tests: and a list of them"), "tests", report)
+    tests = [_read_test(item, policy, seen, context) for item in items]
+    return [test for test in tests if test is not None]
+
+
+def _read_policy_name(node: Node | None, context: Context) -> str | None:
+    name = read_text(node, "tests_for", context.report)
+    if node is None or name is None or context.may_be_policy(name):
+        return name
+    hint = f"{did_you_mean(name, context.policies)} {choices('the folder', context.policies)}".strip()
+    context.report.error("P070", node.span, f"there is no policy called {quote(name)}", hint)
+    return None
+
+
+def _read_test(node: Node, policy: str | None, seen: dict[str, Span], context: Context) -> PolicyTest | None:
+    report = context.report
+    block = read_block(node, "a test", ("test", "known_gap", "given", "expect"), report)
+    if block is None:
+        return None
+    name_node = block.need("test", "test: one sentence")
+    name = read_text(name_node, "the test's name", report)
+    span = name_node.span if name_node else block.span
+    read_once(name, span, "the test", seen, report)
+    known_gap = _read_known_gap(block.get("known_gap"), report)
+    given = read_block(block.need("given", "given: {event: …, scores: …}"), "given", _GIVEN_KEYS, report)
+    expect = read_block(block.need("expect", "expect: {verdict: …, rules: …}"), "expect", _EXPECT_KEYS, report)
+    if given is None or expect is None:
+        return None
+    event = _read_event(given, context)
+    at_ms = read_time(given.get("time"), "time", report)
+    other_scores = read_choice(given.get("other_scores"), "other_scores", _OTHER_SCORES, report)
+    micro_by_signal = read_scores(given, other_scores, context)
+    expected = _read_expectation(expect, policy, context)
+    if name is None or policy is None or expected is None:
+        return None
+    return PolicyTest(name, policy, event, micro_by_signal, expected, span, other_scores, at_ms, known_gap)
+
+
+def _read_known_gap(node: Node | None, report: Diagnostics) -> bool:
+    if node is None:
+        return False
+    if isinstance(node, Scalar) and node.kind == "boolean":
+        return node.text.lower() == "true"
+    report.error("P014", node.span, "known_gap is true, or not there", "write known_gap: true")
+    return False
+
+
+def _read_event(given: Block, context: Context) -> dict[str, str]:
+    report = context.report
+    node = given.need("event", "event: {speaker: assistant, …}")
+    entries = read_entries(node, "event", report, "write such as {speaker: assistant}")
+    event: dict[str, str] = {}
+    for key, value in entries.entries if entries else ():
+        if _is_event_field(key, context) and (text := read_text(value, key.text, report)) is not None:
+            event[key.text] = _checked_speaker(text, value, report) if key.text == "speaker" else text
+    if entries is not None:
+        _require_fields({key.text for key, _ in entries.entries}, entries.span, context)
+    return event
+
+
+def _is_event_field(key: Scalar, context: Context) -> bool:
+    fields = context.settings.fields if context.settings else None
+    if not fields or key.text in fields or key.text in _UNMATCHED_FIELDS:
+        return True
+    known = (*fields, *_UNMATCHED_FIELDS)
+    hint = f"{did_you_mean(key.text, known)} {choices('settings.yaml', fields)}".strip()
+    context.report.error("P012", key.span, f"rules cannot match on {quote(key.text)}", hint)
+    return False
+
+
+def _checked_speaker(text: str, node: Node, report: Diagnostics) -> str:
+    if text not in SPEAKERS:
+        hint = did_you_mean(text, SPEAKERS) or f"write one of: {', '.join(SPEAKERS)}"
+        report.error("P014", node.span, f"nobody speaks as {quote(text)}", hint)
+    return text
+
+
+def _require_fields(given: set[str], span: Span, context: Context) -> None:
+    fields = context.settings.fields if context.settings else {}
+    for field, presence in {"speaker": "always", **fields}.items():
+        if presence == "always" and field not in given:
+            hint = "production events always have it"
+            context.report.error("P071", span, f"the test gives no {field}", hint)
+
+
+def _read_expectation(block: Block, policy: str | None, context: Context) -> Expectation | None:
+    report = context.report
+    verdict = read_choice(block.need("verdict", "verdict: allow or flag"), "verdict", VERDICTS, report)
+    severity = read_choice(block.get("severity"), "severity", _SEVERITIES, report)
+    shadow = read_choice(block.get("shadow_verdict"), "shadow_verdict", VERDICTS, report)
+    status = read_choice(block.get("status"), "status", _STATUSES, report)
+    reasons = _read_reasons(block.get("reasons"), report)
+    rules = _read_rules(block.get("rules"), policy, context)
+    return None if verdict is None else Expectation(verdict, severity, reasons, shadow, status, rules)
+
+
+def _read_reasons(node: Node | None, report: Diagnostics) -> tuple[str, ...] | None:
+    if node is None:
+        return None
+    if isinstance(node, ListNode) and not node.items:
+        return ()
+    reasons = [read_name(item, "a reason", report) for item in read_items(node, "reasons", report)]
+    return tuple(sorted({reason for reason in reasons if reason is not None}))
+
+
+def _read_rules(node: Node | None, policy: str | None, context: Context) -> dict[str, TestOutcome]:
+    """Read the outcome demanded of each rule, by full id."""
+    form = "write such as {unsafe-reply: matched}"
+    entries = None if node is None else read_entries(node, "rules", context.report, form)
+    rules: dict[str, TestOutcome] = {}
+    for key, value in entries.entries if entries else ():
+        outcome = read_choice(value, f"the outcome of {key.text}", _OUTCOMES, context.report)
+        if policy is not None and _is_rule(key, policy, context) and outcome is not None:
+            rules[f"{policy}/{key.text}"] = outcome
+    return rules
+
+
+def _is_rule(key: Scalar, policy: str, context: Context) -> bool:
+    if context.may_be_rule(policy, key.text):
+        return True
+    known = context.rules.get(policy, {})
+    hint = f"{did_you_mean(key.text, known)} {choices(policy, known)}".strip()
+    context.report.error("P070", key.span, f"{policy} has no rule called {quote(key.text)}", hint)
+    return False

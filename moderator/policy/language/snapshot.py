@@ -1,0 +1,99 @@
+"""The snapshot: one hash of everything in a policy folder that can change a decision."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from moderator.policy.language.ast import (
+    Calibration,
+    Condition,
+    Exemption,
+    Expression,
+    FolderSettings,
+    Rule,
+    Scope,
+    Signal,
+)
+from moderator.policy.language.fields import FORMAT
+
+Canonical = str | int | bool | None | list["Canonical"] | dict[str, "Canonical"]
+
+
+def snapshot_of(
+    settings: FolderSettings,
+    signals: Iterable[Signal],
+    calibrations: Mapping[str, Calibration],
+    rules: Iterable[Rule],
+    exemptions: Sequence[Exemption],
+) -> str:
+    """Give `sha256:` and 64 hex digits over canonical JSON.
+
+    Comments, the order of keys and files, `about` texts, budgets, tests and rules that are off do not change it.
+    """
+    content: dict[str, Canonical] = {
+        "format": FORMAT,
+        "if_unscored": settings.unscored_verdict,
+        "signals": {signal.name: _signal(signal) for signal in signals},
+        "rules": [_rule(rule) for rule in sorted(rules, key=lambda rule: rule.id) if rule.mode != "off"],
+    }
+    # What a folder does not use is left out, so that a new part of the language changes no snapshot without it.
+    if calibrations:
+        content["calibrations"] = {model: calibration.hash for model, calibration in calibrations.items()}
+    if exemptions:
+        content["exemptions"] = [_exemption(each) for each in sorted(exemptions, key=lambda each: each.name)]
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def _signal(signal: Signal) -> Canonical:
+    if signal.pick is not None:
+        return {f"{signal.pick}_of": [*sorted(member.name for member in signal.members)]}
+    return {
+        "from": signal.objective,
+        "multiply": str(signal.scale.multiply),
+        "add": str(signal.scale.add),
+        "plausible": list(signal.plausible),
+    }
+
+
+def _rule(rule: Rule) -> Canonical:
+    rollout = rule.rollout
+    optional: dict[str, Canonical] = {
+        "rollout": [str(rollout.percent), rollout.unit, rollout.seed] if rollout else None,
+        "starts": rule.starts_ms,
+        "until": rule.until_ms,
+    }
+    return {
+        **{key: value for key, value in optional.items() if value is not None},
+        "rule": rule.id,
+        "mode": rule.mode,
+        "applies_to": _scope(rule.scope),
+        "when": _expression(rule.when),
+        "unless": _expression(rule.unless) if rule.unless else None,
+        "except": [_scope(scope) for scope in rule.spares],
+        "if_score_missing": "flag" if rule.flags_when_missing else "allow",
+        "severity": rule.flag.severity,
+        "reason": rule.flag.reason,
+        "labels": list(rule.flag.labels),
+    }
+
+
+def _exemption(exemption: Exemption) -> Canonical:
+    return {
+        "exemption": exemption.name,
+        "covers": [*sorted(exemption.covers)],
+        "applies_to": _scope(exemption.scope),
+        "added": exemption.added_ms,
+        "until": exemption.until_ms,
+    }
+
+
+def _scope(scope: Scope) -> Canonical:
+    lines = sorted((line.field, sorted(line.exact), sorted(line.prefixes)) for line in scope)
+    return [[field, list(exact), list(prefixes)] for field, exact, prefixes in lines]
+
+
+def _expression(expression: Expression) -> Canonical:
+    if isinstance(expression, Condition):
+        return [expression.signal.name, expression.phrase]
+    return {expression.kind: [_expression(part) for part in expression.parts]}

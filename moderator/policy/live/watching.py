@@ -1,0 +1,51 @@
+"""What a policy folder holds, and whether it has stopped changing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from moderator.errors import PolicyError
+from moderator.policy.files.folder import Files, read_files, source_hash
+
+LOOK_EVERY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """What a folder held at one look.
+
+    Attributes:
+        folder: what messages call it.
+        source: a hash; equal for equal names and bytes, or for one reason why the folder cannot be read.
+        files: an error where the folder cannot be read.
+    """
+
+    folder: Path
+    source: str
+    files: Files | PolicyError
+
+
+def look_into(folder: Path) -> FolderState:
+    """Read a folder as it is now; never fails."""
+    try:
+        files = read_files(folder)
+    except PolicyError as error:
+        return FolderState(folder, f"unreadable: {error}", error)
+    return FolderState(folder, source_hash(files), files)
+
+
+class FolderWatch:
+    """Looks into one folder again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._source: str | None = None
+
+    def look(self) -> FolderState | None:
+        """Give what the folder holds if it held the same at the look before; None while it changes.
+
+        Files are written one after the other: what was found half-way must not be taken for the whole.
+        """
+        state = look_into(self._folder)
+        is_settled = state.source == self._source
+        self._source = state.source
+        return state if is_settled else None

@@ -1,0 +1,156 @@
+"""`*.test.yaml` run against the policies, by the same judge that decides in production."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from moderator.events import ChatEvent, RuleResult, Turn
+from moderator.policy.engine.judge import Judge, Judgement
+from moderator.policy.language.ast import PolicyTest, Rule, TestOutcome
+from moderator.policy.language.fields import METADATA, speaker_of
+from moderator.policy.language.scale import MILLION
+from moderator.policy.policy_set import PolicySet
+from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, in_quotes, quote
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One thing that a test expected otherwise; `why` shows the rule's comparisons."""
+
+    what: str
+    expected: str
+    got: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """What came of one test: what was decided, and all that was expected otherwise."""
+
+    test: PolicyTest
+    judgement: Judgement
+    mismatches: tuple[Mismatch, ...]
+
+    @property
+    def fails(self) -> bool:
+        """Something mismatched that should not; a test marked `known_gap` never fails."""
+        return bool(self.mismatches) and not self.test.known_gap
+
+
+def run_tests(policies: PolicySet) -> list[TestResult]:
+    """Run every test of the folder, in the order of files and lines."""
+    judge = policies.bind(objectives_of(policies))
+    return [_result(test, judge, policies) for test in policies.tests]
+
+
+def coverage_problems(policies: PolicySet) -> list[Diagnostic]:
+    """Give an error for each live rule without a test in which it matches, or one in which it does not."""
+    report = Diagnostics()
+    if not policies.tests:
+        report.error("P073", policies.policies[0].file, "there are no tests", "add a *.test.yaml file beside it")
+    tests = [test for test in policies.tests if not test.known_gap]
+    shown = {(rule, outcome) for test in tests for rule, outcome in test.expected.rules.items()}
+    for rule in policies.rules:
+        wanted: tuple[TestOutcome, ...] = ("matched", "not matched")
+        lacking = [outcome for outcome in wanted if (rule.id, outcome) not in shown]
+        if rule.mode == "live" and lacking:
+            message = f"the live rule {rule.id} has no test that expects it to be {' or '.join(map(repr, lacking))}"
+            report.error("P074", rule.span, message.replace("'", '"'), _example(rule, lacking[0]))
+    return report.problems
+
+
+def untimed_tests(policies: PolicySet) -> list[Diagnostic]:
+    """Give an error for each test that says no time where a decision can depend on it."""
+    report = Diagnostics()
+    for test in policies.tests if policies.uses_event_time else ():
+        if test.at_ms is None:
+            message = f"the test {quote(test.name)} gives no time, and some rules or exemptions go by it"
+            report.error("P071", test.span, message, "add under given: time: 2026-10-05T12:00:00Z")
+    return report.problems
+
+
+def closed_gaps(results: Sequence[TestResult]) -> list[Diagnostic]:
+    """Give an error for each test that is marked `known_gap` and passes."""
+    report = Diagnostics()
+    for result in results:
+        if result.test.known_gap and not result.mismatches:
+            message = f"{quote(result.test.name)} is marked known_gap and passes"
+            report.error("P076", result.test.span, message, "remove known_gap: what it shows must stay so")
+    return report.problems
+
+
+def objectives_of(policies: PolicySet) -> list[str]:
+    """Give every objective that the folder's signals are read from, no doubles."""
+    return list(dict.fromkeys(name for signal in policies.signals for name in signal.objectives))
+
+
+def rewards_of(test: PolicyTest, policies: PolicySet) -> list[float | None] | None:
+    """Give the test's rewards in the order of `objectives_of`; None when the model gave no score."""
+    if test.micro_by_signal is None:
+        return None
+    plain = [signal for signal in policies.signals if not signal.members]
+    micro = {signal.objective: test.micro_by_signal[signal.name] for signal in plain}
+    return [None if value is None else value / MILLION for value in map(micro.__getitem__, objectives_of(policies))]
+
+
+def event_of(fields: Mapping[str, str]) -> ChatEvent:
+    """Give the event that a test's fields describe; metadata stands under `metadata.<key>`."""
+    metadata = {key.removeprefix(METADATA): value for key, value in fields.items() if key.startswith(METADATA)}
+    return ChatEvent(
+        id=fields.get("id", ""),
+        conversation=(Turn(speaker_of(fields["speaker"]), ""),),
+        conversation_id=fields.get("conversation_id"),
+        tenant=fields.get("tenant"),
+        channel=fields.get("channel"),
+        locale=fields.get("locale"),
+        user=fields.get("user"),
+        role=fields.get("role"),
+        metadata=metadata,
+    )
+
+
+def _result(test: PolicyTest, judge: Judge, policies: PolicySet) -> TestResult:
+    judgement = judge.decide(event_of(test.event), rewards_of(test, policies), test.at_ms or 0)
+    return TestResult(test, judgement, tuple(_mismatches(test, judgement, policies)))
+
+
+def _example(rule: Rule, outcome: TestOutcome) -> str:
+    return f"add one with rules: {{{in_quotes(rule.id.partition('/')[2])}: {outcome}}}"
+
+
+def _mismatches(test: PolicyTest, judgement: Judgement, policies: PolicySet) -> Iterable[Mismatch]:
+    expected = test.expected
+    yield from _differ("verdict", expected.verdict, judgement.verdict)
+    yield from _differ("severity", expected.severity, judgement.severity or "none")
+    yield from _differ("shadow_verdict", expected.shadow_verdict, judgement.shadow_verdict)
+    yield from _differ("status", expected.status, judgement.status)
+    if expected.reasons is not None:
+        yield from _differ("reasons", _listed(expected.reasons), _listed(judgement.reasons))
+    yield from _rule_mismatches(test, judgement, policies.rules)
+
+
+def _rule_mismatches(test: PolicyTest, judgement: Judgement, rules: Sequence[Rule]) -> Iterable[Mismatch]:
+    results = {result["rule"]: result for result in judgement.rules}
+    off = {rule.id for rule in rules if rule.mode == "off"}
+    for rule, expected in test.expected.rules.items():
+        result = results.get(rule)
+        if result is None:
+            yield from _differ(rule, expected, "off" if rule in off else "does not apply")
+        else:
+            yield from _differ(rule, expected, result["outcome"], _why(result))
+
+
+def _differ(what: str, expected: str | None, got: str, why: str = "") -> Iterable[Mismatch]:
+    if expected is not None and expected != got:
+        yield Mismatch(what, expected, got, why)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _why(result: RuleResult) -> str:
+    return "; ".join(
+        f"{'unless ' if condition['part'] == 'unless' else ''}{condition['signal']} "
+        f"{'is missing' if condition['score'] is None else condition['score']}, {condition['phrase']}"
+        for condition in result["conditions"]
+    )

@@ -1,0 +1,58 @@
+"""The network of a sequence classifier: built by transformers, its head in float32."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+from torch.overrides import TorchFunctionMode
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from moderator.errors import ConfigurationError
+from moderator.scoring.checkpoint.classifier_config import DECODERS, ClassifierConfig
+from moderator.scoring.runtime import attention
+from moderator.scoring.runtime.rotary import check_frequencies
+
+CLASSIFIER_HEADS: Final = {
+    **dict.fromkeys(DECODERS, ("score",)),
+    "bert": ("bert.pooler", "classifier"),
+    "roberta": ("classifier",),
+    "modernbert": ("head", "classifier"),
+}
+"""What is computed in float32, by `model_type`; the first is called first."""
+
+
+class _WithoutWeights(TorchFunctionMode):
+    """Leaves weights, which are made by `torch.empty`, on the meta device; what is computed, such as positions, is."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        return func(*args, **(given | {"device": "meta"} if func is torch.empty else given))
+
+
+def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
+    """Build the network without its weights; its head takes hidden states of any dtype as float32.
+
+    Raises:
+        ConfigurationError: there can be no such network; the text names `where`, the file that describes it.
+    """
+    attention.register()
+    implementation = "sdpa" if config.is_encoder else attention.IMPLEMENTATION
+    try:
+        with _WithoutWeights():
+            network: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
+                config.network, attn_implementation=implementation
+            )
+    except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{where}: no such network can be built: {reason}") from error
+    check_frequencies(network, config.head_size, where)
+    network.get_submodule(CLASSIFIER_HEADS[config.network.model_type][0]).register_forward_pre_hook(_in_float32)
+    network.train(mode=False)
+    return network
+
+
+def _in_float32(_: torch.nn.Module, hidden: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    first, *rest = hidden
+    return (first.float(), *rest)

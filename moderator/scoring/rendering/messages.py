@@ -1,0 +1,58 @@
+"""The judged message alone, as models read it that were trained on single texts: without the conversation."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from transformers import PreTrainedTokenizerFast
+
+from moderator.errors import ConfigurationError
+from moderator.events import Turn
+from moderator.scoring.rendering.content import ContentEncoder, readable
+from moderator.scoring.rendering.limits import refuse_no_room
+from moderator.scoring.rendering.renderer import Rendering
+from moderator.scoring.rendering.truncation import head_and_tail
+
+MESSAGE_FRAMING: Final = "message/1"
+"""The judged message's text, stripped; what is too long keeps its head and its tail."""
+
+_PROBE: Final = "hello"
+
+
+class MessageRenderer:
+    """Renders judged messages for one tokenizer and one limit, between the tokens that it puts around a text."""
+
+    framing = MESSAGE_FRAMING
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
+        """Learn what the tokenizer puts around a text.
+
+        Raises:
+            ConfigurationError: typed text can come to special tokens, or `max_tokens` leaves no room for text.
+        """
+        self.max_tokens = max_tokens
+        self._content = ContentEncoder(tokenizer.backend_tokenizer)
+        self._before, self._after = _around(tokenizer, self._content)
+        around = len(self._before) + len(self._after)
+        refuse_no_room(max_tokens, around)
+        self._room = max_tokens - around
+
+    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
+        """Render the last turn of each conversation, in the order given; n >= 0 of them."""
+        contents = self._content.encode([readable(conversation[-1].content) for conversation in conversations])
+        return [self._rendering(content) for content in contents]
+
+    def _rendering(self, content: list[int]) -> Rendering:
+        is_long = len(content) > self._room
+        kept = head_and_tail(content, self._room) if is_long else content
+        # a lone blank would leave nothing to read where a tokenizer puts nothing around it
+        token_ids = (*self._before, *kept, *self._after) or tuple(next(self._content.encode([" ."])))
+        return Rendering(token_ids, 0, is_long)
+
+
+def _around(tokenizer: PreTrainedTokenizerFast, content: ContentEncoder) -> tuple[list[int], list[int]]:
+    inner = next(content.encode([_PROBE]))
+    whole: list[int] = tokenizer.backend_tokenizer.encode(_PROBE).ids
+    at = next((at for at in range(len(whole)) if whole[at : at + len(inner)] == inner), None)
+    if at is None or not inner:
+        raise ConfigurationError("what tokenizer.json puts around a text cannot be told from the text")
+    return whole[:at], whole[at + len(inner) :]

@@ -1,0 +1,178 @@
+"""Chat turns to token ids, as any chat template renders them, cut to what the model reads.
+
+The template is run on marks in place of the contents; these are put in afterwards, and only what the template wrote
+may be a special token. So no content can forge a turn, or say to the template what it would act upon.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
+from typing import Any, Final
+
+from transformers import PreTrainedTokenizerFast
+
+from moderator.errors import ConfigurationError
+from moderator.events import Turn
+from moderator.scoring.rendering.content import ContentEncoder, readable
+from moderator.scoring.rendering.framing import FRAMING, OPENER, Message, frame, opened
+from moderator.scoring.rendering.limits import refuse_no_room
+from moderator.scoring.rendering.renderer import Rendering
+from moderator.scoring.rendering.truncation import first_turn
+
+_MARK: Final = "\ue000{}\ue001"
+_MARKED: Final = re.compile("\ue000(\\d+)\ue001")
+_PINNED: Final[dict[str, Any]] = {"date_string": "26 Jul 2024"}
+"""Some templates of Llama would write today's date, and the same text would have another score tomorrow."""
+_KNOWN_LAYOUTS: Final = 1024
+"""Of turns by their roles: most chats have one of a few, and the template need not run for each of them."""
+_PROBES: Final[Sequence[list[Message]]] = (
+    [("user", "Hi there"), ("assistant", "Hello.")],
+    [("user", "1 + 1?"), ("assistant", "\u00e9 (2)\n\n- x"), ("user", "Why?"), ("assistant", "So it is\u2026")],
+)
+_SYSTEM_PROBE: Final[list[Message]] = [("system", "Be kind."), *_PROBES[0]]
+"""Not every template takes it."""
+
+Piece = str | int
+"""What the template wrote, or the index of the turn whose content stands there."""
+
+
+class TemplateRenderer:
+    """Renders conversations for one tokenizer, its chat template and one limit. One thread owns it."""
+
+    framing = FRAMING
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
+        """Hold our rendering against the tokenizer's own.
+
+        Args:
+            tokenizer: the checkpoint's, with its chat template; not changed.
+            max_tokens: no rendering is longer.
+
+        Raises:
+            ConfigurationError: the template fails, leaves turns out, or cannot be followed token by token; or
+                `max_tokens` leaves no room for text.
+        """
+        self.max_tokens = max_tokens
+        self._tokenizer = tokenizer
+        special = {token.content: at for at, token in tokenizer.added_tokens_decoder.items()}
+        self._special = special
+        longest_first = sorted(special, key=len, reverse=True)
+        self._splits = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")") if special else None
+        self._layout = lru_cache(_KNOWN_LAYOUTS)(self._run_template)
+        self._content = ContentEncoder(tokenizer.backend_tokenizer, is_inner=True, control=self._control())
+        self._check_template()
+
+    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
+        """Frame and render each conversation, in the order given; what is too long loses its oldest turns first."""
+        framed = [frame(conversation) for conversation in conversations]
+        # no turn is shorter than a token
+        newest = [opened([(role, readable(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
+        return [
+            Rendering(tuple(ids), 0, truncated=False) if len(ids) <= self.max_tokens >= len(whole) else self._cut(turns)
+            for whole, turns, ids in zip(framed, newest, self._tokenize(newest), strict=True)
+        ]
+
+    def _tokenize(self, conversations: Sequence[list[Message]]) -> Iterator[list[int]]:
+        runs = [self._runs(turns) for turns in conversations]
+        contents = self._content.encode([run for each in runs for run in each if isinstance(run, str)])
+        for each in runs:
+            yield [token for run in each for token in (next(contents) if isinstance(run, str) else (run,))]
+
+    def _runs(self, turns: list[Message]) -> list[Piece]:
+        """Give special tokens as ids, and as one text all that stands between two of them."""
+        turns, pieces = self._pieces(turns)
+        runs: list[Piece] = []
+        for piece in pieces:
+            parts = self._split(piece) if isinstance(piece, str) else [turns[piece][1]]
+            for part in filter(lambda part: part != "", parts):
+                if isinstance(part, str) and runs and isinstance(runs[-1], str):
+                    runs[-1] += part
+                else:
+                    runs.append(part)
+        return runs
+
+    def _split(self, written: str) -> list[Piece]:
+        return [self._special.get(part, part) for part in self._parts(written)]
+
+    def _parts(self, written: str) -> list[str]:
+        return self._splits.split(written) if self._splits else [written]
+
+    def _pieces(self, turns: list[Message]) -> tuple[list[Message], list[Piece]]:
+        """Lay out the turns, or where the template does not take them in this order, the turns merged."""
+        for layout in (turns, _alternating(turns)):
+            roles = tuple(role for role, _ in layout)
+            pieces = self._layout(roles)
+            if pieces is not None:
+                return layout, pieces
+        raise ValueError("the chat template does not take a user's and an assistant's turns in alternation")
+
+    def _control(self) -> set[str]:
+        """Find the tokens that the template writes around the contents, white space aside."""
+        layouts = [self._layout(tuple(role for role, _ in probe)) or [] for probe in (*_PROBES, _SYSTEM_PROBE)]
+        parts = [
+            part for pieces in layouts for piece in pieces if isinstance(piece, str) for part in self._parts(piece)
+        ]
+        return {part for part in parts if part in self._special and part.strip()}
+
+    def _run_template(self, roles: tuple[str, ...]) -> list[Piece] | None:
+        """Run the template; None where it raises, or leaves a turn out."""
+        marked = [{"role": role, "content": _MARK.format(at)} for at, role in enumerate(roles)]
+        try:
+            written = str(self._tokenizer.apply_chat_template(marked, tokenize=False, **_PINNED))
+        except Exception:  # noqa: BLE001 - a template is a program of others and raises what it likes
+            return None
+        pieces: list[Piece] = list(_MARKED.split(written))
+        pieces[1::2] = [int(at) for at in pieces[1::2]]
+        return pieces if sorted(pieces[1::2], key=int) == list(range(len(roles))) else None
+
+    def _cut(self, turns: list[Message]) -> Rendering:
+        *_, judged = turns
+        contents = [len(ids) for ids in self._content.encode([text for _, text in turns])]
+        # a turn costs its header too: the same for all of them, as far as this guess needs it
+        header = max(0, self._length(turns) - sum(contents)) // len(turns) + 1
+        lengths = [length + header for length in contents]
+        # beyond the last turn where that alone is too long
+        first = min(first_turn(lengths, offset=0, anchor=len(turns) - 1, room=self.max_tokens), len(turns) - 1)
+        while self._length(kept := opened(turns[first:])) > self.max_tokens and first < len(turns) - 1:
+            first += 1
+        room = contents[-1]
+        while (excess := self._length(kept) - self.max_tokens) > 0:
+            room -= excess
+            kept = [*kept[:-1], (judged[0], self._head_and_tail(judged[1], room))]
+        return Rendering(tuple(next(self._tokenize([kept]))), 0, truncated=True)
+
+    def _length(self, turns: list[Message]) -> int:
+        return len(next(self._tokenize([turns])))
+
+    def _head_and_tail(self, text: str, room: int) -> str:
+        """Leave out the middle of the text, so that about `room` tokens stay."""
+        spans = self._content.spans(text)
+        tail = max(room, 0) // 2
+        head = max(room, 0) - tail
+        return text[: spans[head - 1][1] if head else 0] + (text[spans[-tail][0] :] if tail else "")
+
+    def _check_template(self) -> None:
+        for probe in _PROBES:
+            messages = [{"role": role, "content": text} for role, text in probe]
+            ask = partial(self._tokenizer.apply_chat_template, messages, **_PINNED)
+            try:
+                wanted = ask(return_dict=False)
+            except Exception as error:  # a template is a program of others and raises what it likes
+                raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
+            if self._layout(tuple(role for role, _ in probe)) is None:
+                raise ConfigurationError("the chat template leaves out a turn, or changes its text")
+            if next(self._tokenize([probe])) != wanted:
+                raise ConfigurationError("the chat template cannot be followed token by token with this tokenizer")
+        refuse_no_room(self.max_tokens, around=self._length([OPENER, ("assistant", "")]))
+
+
+def _alternating(turns: list[Message]) -> list[Message]:
+    """Count system turns as the user's, and join neighbours of one role by a newline."""
+    merged: list[Message] = []
+    for role, text in turns:
+        speaker = "user" if role == "system" else role
+        if merged and merged[-1][0] == speaker:
+            merged[-1] = (speaker, f"{merged[-1][1]}\n{text}")
+        else:
+            merged.append((speaker, text))
+    return merged

@@ -1,0 +1,177 @@
+"""Topics: wait for the brokers, see that the topics are there and fit, create them."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlreadyExistsError, for_code
+
+from moderator.errors import BrokerUnavailableError, ConfigurationError
+from moderator.observability.logging import get_logger
+from moderator.settings import KafkaSettings
+from moderator.stream.kafka.connection import OUTPUT_BATCH_BYTES, client_settings, require_broker
+
+log = get_logger(__name__)
+
+RECORD_LIMIT_BYTES = 1_048_588
+"""What Kafka's topics take unless told otherwise."""
+DEAD_LETTER_EXTRA_BYTES = 64 * 1024
+"""Room for the reasons that a dead letter carries beside the original record."""
+_RETRY_S = 1.0
+_MAX_MESSAGE_BYTES = "max.message.bytes"
+_TIMESTAMP_TYPE = "message.timestamp.type"
+_BROKERS_TIME = "LogAppendTime"
+
+
+class Topics(NamedTuple):
+    """What the start has to know of the topics.
+
+    Attributes:
+        limits_bytes: the largest record that each output topic takes, by name.
+        has_brokers_time: events carry the time at which a broker took them, not one that their producer chose.
+    """
+
+    limits_bytes: dict[str, int]
+    has_brokers_time: bool
+
+
+def await_topics(settings: KafkaSettings, *, sleep: Callable[[float], object] = time.sleep) -> Topics:
+    """Wait until the brokers answer, then look at the topics.
+
+    Raises:
+        BrokerUnavailableError: no answer within `start_timeout_s`.
+        ConfigurationError: a topic is missing.
+    """
+    with _connected(settings, sleep) as admin:
+        _require_topics(admin, settings)
+        configs = _topic_configs(admin, [settings.events_topic, *_output_topics(settings)])
+    has_brokers_time = configs[settings.events_topic].get(_TIMESTAMP_TYPE, _BROKERS_TIME) == _BROKERS_TIME
+    if not has_brokers_time:
+        _warn_of_producers_time(settings.events_topic)
+    return Topics({topic: _record_limit_bytes(configs[topic]) for topic in _output_topics(settings)}, has_brokers_time)
+
+
+def create_topics(settings: KafkaSettings, *, partitions: int, replication: int) -> dict[str, bool]:
+    """Create the topics that are missing; give each name with whether it is new. Existing ones stay as they are.
+
+    Args:
+        settings: brokers and names.
+        partitions: of each topic; no more replicas than the events topic's partitions ever share the work.
+        replication: copies of each partition; -1 lets the brokers choose.
+
+    Raises:
+        BrokerUnavailableError: no answer within `start_timeout_s`.
+        ConfigurationError: the brokers refuse.
+    """
+    shape = {"num_partitions": partitions, "replication_factor": replication}
+    with _connected(settings, time.sleep) as admin:
+        # policy time and queueing time are read from it: the brokers' clock is one, the producers' are many
+        events = {settings.events_topic: {**shape, "configs": {_TIMESTAMP_TYPE: _BROKERS_TIME}}}
+        # first, and awaited: a topic made a moment ago may not show its settings yet, and the rest depends on them
+        created = _create(admin, events)
+        events_config = _topic_configs(admin, [settings.events_topic])[settings.events_topic]
+        limits_bytes = {
+            settings.flag_topic: OUTPUT_BATCH_BYTES,
+            settings.allow_topic: OUTPUT_BATCH_BYTES,
+            settings.dead_letter_topic: max(
+                OUTPUT_BATCH_BYTES, _record_limit_bytes(events_config) + DEAD_LETTER_EXTRA_BYTES
+            ),
+        }
+        outputs = {
+            topic: {**shape, "configs": {_MAX_MESSAGE_BYTES: str(limit)}} for topic, limit in limits_bytes.items()
+        }
+        return created | _create(admin, outputs)
+
+
+@contextlib.contextmanager
+def _connected(settings: KafkaSettings, sleep: Callable[[float], object]) -> Iterator[KafkaAdminClient]:
+    """Connect for a while; the client's errors become ours."""
+    admin = _connect(settings, sleep)
+    try:
+        yield admin
+    except KafkaError as error:
+        raise BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` refuses: `{error}`") from error
+    finally:
+        admin.close()
+
+
+def _connect(settings: KafkaSettings, sleep: Callable[[float], object]) -> KafkaAdminClient:
+    began_s = time.monotonic()
+    while True:
+        left_s = settings.start_timeout_s - (time.monotonic() - began_s)
+        try:
+            return _admin(settings, left_s)
+        except (KafkaError, OSError) as error:
+            left_s = settings.start_timeout_s - (time.monotonic() - began_s) - _RETRY_S
+            if left_s <= 0:
+                raise BrokerUnavailableError(
+                    f"Kafka at `{settings.bootstrap_servers}` did not answer within {settings.start_timeout_s:g} s "
+                    f"(`MODERATOR_KAFKA__START_TIMEOUT_S`): `{error}`{_hint(error)}"
+                ) from error
+            servers, cause = settings.bootstrap_servers, str(error)
+            log.warning("kafka_unreachable", bootstrap_servers=servers, cause=cause, give_up_in_s=round(left_s, 1))
+            sleep(_RETRY_S)
+
+
+def _admin(settings: KafkaSettings, timeout_s: float) -> KafkaAdminClient:
+    client = client_settings(settings)
+    require_broker(client)
+    timeout_ms = min(client.pop("bootstrap_timeout_ms"), timeout_s * 1_000)
+    return KafkaAdminClient(**client, bootstrap_timeout_ms=timeout_ms)
+
+
+def _hint(error: Exception) -> str:
+    # the client does not say why it could not start; it was not the network, for that is tried first
+    return (
+        ""
+        if isinstance(error, KafkaConnectionError)
+        else ("; it takes connections: see to `MODERATOR_KAFKA__SECURITY_PROTOCOL`, certificates, user and password")
+    )
+
+
+def _output_topics(settings: KafkaSettings) -> list[str]:
+    return [settings.flag_topic, settings.allow_topic, settings.dead_letter_topic]
+
+
+def _require_topics(admin: KafkaAdminClient, settings: KafkaSettings) -> None:
+    wanted = [settings.events_topic, *_output_topics(settings)]
+    codes = {topic["name"]: topic["error_code"] for topic in admin.describe_topics(wanted)}
+    wrong = [
+        f"`{topic}` ({for_code(codes[topic]).__name__})" for topic in wanted if for_code(codes[topic]) is not NoError
+    ]
+    if wrong:
+        raise ConfigurationError(
+            f"Kafka at `{settings.bootstrap_servers}` does not give us {', '.join(wrong)}: "
+            "create the topics with `moderator topics create`, or name others"
+        )
+
+
+def _topic_configs(admin: KafkaAdminClient, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Read each topic's settings; empty for a topic that is missing, or whose settings we may not see."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+    described: Mapping[str, Mapping[str, Any]] = admin.describe_configs(resources, config_filter="all")["topic"]
+    return {topic: {name: each["value"] for name, each in described[topic].items()} for topic in topics}
+
+
+def _record_limit_bytes(config: Mapping[str, str]) -> int:
+    return int(config.get(_MAX_MESSAGE_BYTES, RECORD_LIMIT_BYTES))
+
+
+def _warn_of_producers_time(topic: str) -> None:
+    log.warning(
+        "events_carry_producers_time",
+        topic=topic,
+        hint=f"set `{_TIMESTAMP_TYPE}={_BROKERS_TIME}`: policy time and queueing time are read from it",
+    )
+
+
+def _create(admin: KafkaAdminClient, topics: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
+    created = admin.create_topics(topics, raise_errors=False)["topics"]
+    for topic in created:
+        if for_code(topic["error_code"]) not in {NoError, TopicAlreadyExistsError}:
+            raise ConfigurationError(f"topic `{topic['name']}` cannot be created: {topic['error_message']}")
+    admin.wait_for_topics(list(topics))
+    return {topic["name"]: for_code(topic["error_code"]) is NoError for topic in created}

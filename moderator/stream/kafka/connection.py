@@ -1,0 +1,152 @@
+"""How every client of ours reaches Kafka: addresses, TLS, SASL, and waits that the guarded commit was proven with.
+
+Also what its records become.
+"""
+
+import gc
+import logging
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from kafka.errors import KafkaConnectionError
+
+from moderator.events import Record
+from moderator.settings import KafkaSettings
+
+CLIENT_ID = "moderator"
+OUTPUT_BATCH_BYTES = 4 * 2**20
+"""What the output topics should take at once: a window's decisions of one partition."""
+POLL_LEAST_MS = 20
+"""A member that polls for less does not get through joining its group."""
+UNSETTLED_POLL_LEAST_MS = 500
+"""The client throws away a join that is completed between two polls, and joins again: give it little chance to."""
+_DEFAULT_PORT = 9092
+_NO_TIMESTAMP = -1
+_KNOCKS_TIMEOUT_S = 5.0
+"""For all addresses together: whoever waits must poll, or be done, soon after."""
+SESSION_TIMEOUT_MS = 10_000
+TRANSACTION_TIMEOUT_MS = 4_000
+ANSWER_WINDOW_S = 3.0
+"""The client's response rate looks back this far: above zero, the broker has answered within it."""
+
+
+def client_settings(settings: KafkaSettings) -> dict[str, Any]:
+    """Give what every client needs: brokers, TLS, SASL, quick reconnects."""
+    _keep_values_out_of_the_log()
+    password = settings.sasl_password
+    return {
+        "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
+        "client_id": CLIENT_ID,
+        "security_protocol": settings.security_protocol,
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": password.get_secret_value() if password else None,
+        "ssl_cafile": _path(settings.ssl_cafile),
+        "ssl_certfile": _path(settings.ssl_certfile),
+        "ssl_keyfile": _path(settings.ssl_keyfile),
+        "bootstrap_timeout_ms": 5_000,
+        "reconnect_backoff_max_ms": 1_000,
+    }
+
+
+def require_broker(client: Mapping[str, Any]) -> None:
+    """Knock at the brokers before a client is made: one that fails to start leaves its thread behind, knocking on.
+
+    Raises:
+        KafkaConnectionError: none of them takes a connection.
+    """
+    servers = client["bootstrap_servers"]
+    errors = []
+    for server in servers:
+        error = _probe(server, _KNOCKS_TIMEOUT_S / len(servers))
+        if error is None:
+            return
+        errors.append(error)
+    raise KafkaConnectionError(errors[0])
+
+
+def free_broken_connections() -> None:
+    """Close what the client has given up: its broken connections are cycles, and each holds a socket.
+
+    The collector would free them in the end, but `wiring` lets it look seldom, and an outage allocates next to nothing.
+    """
+    gc.collect()
+
+
+def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
+    """Give what a member of the group needs beside `client_settings`: nothing is ever committed by itself."""
+    return {
+        "group_id": settings.group_id,
+        "group_instance_id": settings.instance_id,
+        # never `latest`: it loses what comes before a partition's first commit, see `beginning`
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "max_poll_records": 2_000,
+        # so that a poll mixes partitions: one partition's decisions then fit into one batch, see `batch_size`
+        "max_partition_fetch_bytes": 2**20,
+        "fetch_max_bytes": 16 * 2**20,
+        "fetch_max_wait_ms": 100,
+        "session_timeout_ms": SESSION_TIMEOUT_MS,
+        "heartbeat_interval_ms": 1_000,
+        "max_poll_interval_ms": 120_000,
+        "metrics_num_samples": 2,
+        "metrics_sample_window_ms": int(ANSWER_WINDOW_S * 500),
+    }
+
+
+def producer_settings(largest_record_bytes: int, smallest_batch_limit_bytes: int) -> dict[str, Any]:
+    """Give what an idempotent producer needs beside `client_settings`; transactions add their id.
+
+    linger + request < delivery < transaction timeout: the client refuses the first, the commit needs the second.
+    """
+    return {
+        "acks": "all",
+        "enable_idempotence": True,
+        # every publication ends in a flush, so waiting costs nothing and makes a batch of what would be ten requests
+        "linger_ms": 50,
+        # one batch of a partition is in flight at a time, and while a second one waits the client wakes its sender for
+        # every single record: a window's part of a partition must fit into one
+        "batch_size": min(OUTPUT_BATCH_BYTES, smallest_batch_limit_bytes),
+        "max_request_size": max(2**20, largest_record_bytes),
+        "compression_type": "lz4",
+        "request_timeout_ms": 1_500,
+        "delivery_timeout_ms": 3_000,
+        "max_block_ms": 10_000,
+        "retry_backoff_ms": 20,
+    }
+
+
+def record_of(polled: Any) -> Record:
+    """Take the client's record over."""
+    return Record(
+        polled.topic,
+        polled.partition,
+        polled.offset,
+        polled.timestamp if polled.timestamp != _NO_TIMESTAMP else None,
+        polled.key,
+        polled.value,
+        polled.headers,
+    )
+
+
+def _probe(server: str, timeout_s: float) -> str | None:
+    host, _, port = server.rpartition(":")
+    host, port = (host, port) if host else (server, str(_DEFAULT_PORT))
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s).close()
+    except (OSError, ValueError) as error:
+        return f"{server}: {error}"
+    return None
+
+
+def _path(path: object) -> str | None:
+    return None if path is None else str(path)
+
+
+def _keep_values_out_of_the_log() -> None:
+    # below INFO the client logs every record that it sends
+    client = logging.getLogger("kafka")
+    if client.level < logging.INFO:
+        client.setLevel(logging.INFO)

@@ -1,0 +1,200 @@
+"""Our place in the consumer group: what we own, since when, and whether the group is settled.
+
+Source and sink share it; one thread owns both. Kafka's client calls the listener on a thread of its own, so the
+listener only flips state.
+"""
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import ConsumerGroupMetadata, MemberState
+
+from moderator.events import DecidedSpan, Partition
+from moderator.observability.logging import get_logger
+from moderator.stream.kafka.connection import free_broken_connections
+from moderator.stream.kafka.consuming.lag import InFlight
+
+log = get_logger(__name__)
+
+_LOOK_EVERY_S = 1.0
+_ASK_MS = 100
+
+
+class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ships no types
+    """One member of the group, under the name that the broker gave it.
+
+    Args:
+        connect: makes the consumer, not yet subscribed; called again by `rejoin`.
+        topic: what to subscribe to; the group is joined by the first poll.
+    """
+
+    def __init__(self, connect: Callable[[], KafkaConsumer], topic: str) -> None:
+        self._connect = connect
+        self._topic = topic
+        self._epochs: Counter[TopicPartition] = Counter()
+        self.in_flight = InFlight()
+        self._lags: dict[Partition, int] = {}
+        self._looked_at_s = 0.0
+        self.last_answer_s = time.monotonic()
+        self.is_paused = False
+        self.consumer = self._subscribed()
+
+    def _subscribed(self) -> KafkaConsumer:
+        self.consumer = self._connect()
+        self.consumer.subscribe([self._topic], listener=self)
+        self._response_rate = _metric(self.consumer, "consumer-metrics", "response-rate")
+        self._heartbeat_rate = _metric(self.consumer, "consumer-coordinator-metrics", "heartbeat-rate")
+        return self.consumer
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Begin a new ownership of each partition; pausing dies with the old one."""
+        self._epochs.update(assigned)
+        for partition in assigned:
+            self.in_flight.forget(Partition(*partition))
+        if self.is_paused:
+            self.consumer.pause(*assigned)
+        log.info("partitions_assigned", partitions=sorted(tp.partition for tp in assigned))
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Note it; ownership is asked of the client, which has let them go by now."""
+        log.info("partitions_revoked", partitions=sorted(tp.partition for tp in revoked))
+
+    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        """Note it; without this the client would call it a revocation."""
+        log.warning("partitions_lost", partitions=sorted(tp.partition for tp in lost))
+
+    def rejoin(self) -> None:
+        """Start anew with another consumer: the old one is of no use any more. Ownership begins again.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        self.close()
+        self.consumer = self._subscribed()
+
+    def settled(self) -> ConsumerGroupMetadata | None:
+        """Name us as the broker knows us, in full; None while the group is being rearranged.
+
+        INVARIANT: nothing is committed under less than this. The broker takes offsets from an unnamed member while the
+        group lives, for any partition, and moves them.
+        """
+        group = self.consumer.group_metadata()
+        if group.state != MemberState.STABLE or group.generation_id < 0 or not group.member_id:
+            return None
+        return group
+
+    def owned(self, spans: Iterable[DecidedSpan]) -> list[DecidedSpan]:
+        """Keep the spans whose partition has been ours without a break since it was polled."""
+        assignment = self.consumer.assignment()
+        return [span for span in spans if span.partition in assignment and self._epochs[span.partition] == span.epoch]
+
+    def epoch(self, partition: TopicPartition) -> int:
+        """Tell how often we have been given the partition."""
+        return self._epochs[partition]
+
+    def committed(self, partition: Partition, timeout_s: float) -> int:
+        """Ask the broker for the committed offset; 0 without one.
+
+        Raises:
+            KafkaError: no answer, or a transaction that is still open hides it.
+        """
+        return self.consumer.committed(TopicPartition(*partition), timeout_ms=timeout_s * 1_000) or 0
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Give the offset to be read next, by partition, as far as it is known."""
+        known = {partition: self._position(partition) for partition in self.consumer.assignment()}
+        return {partition: position for partition, position in known.items() if position is not None}
+
+    def keep_paused(self) -> None:
+        """Bring the client's flags in line with `is_paused`; partitions come unpaused."""
+        assignment, paused = self.consumer.assignment(), self.consumer.paused()
+        wrong = assignment - paused if self.is_paused else assignment & paused
+        if wrong:
+            with contextlib.suppress(KeyError):  # one of them was taken from us just now: next time
+                (self.consumer.pause if self.is_paused else self.consumer.resume)(*wrong)
+
+    def keep_joining(self) -> None:
+        """Make the next poll go on with a join that a poll has begun; without it the client may forget it for ever.
+
+        A leader joins anew when it hears of new partitions. The reason is gone as soon as it has assigned them, and if
+        that poll ends before the broker's last answer comes, the client (3.0) sees no reason to wait for it: it stays
+        between two generations, sends no heartbeats, and loses its place without noticing.
+        """
+        if self.consumer.group_metadata().state == MemberState.REBALANCING:
+            self.consumer._coordinator.request_rejoin()  # noqa: SLF001 - the client has no public way to ask
+
+    def look(self) -> None:
+        """Once a second, note whether the broker answers and how far behind we are."""
+        now_s = time.monotonic()
+        if now_s - self._looked_at_s < _LOOK_EVERY_S:
+            return
+        self._looked_at_s = now_s
+        if self.answers:
+            self.last_answer_s = now_s
+        else:
+            free_broken_connections()
+        self._lags = self._count_lags()
+
+    @property
+    def group_id(self) -> str:
+        """The group's name."""
+        return str(self.consumer.group_metadata().group_id)
+
+    @property
+    def answers(self) -> bool:
+        """The broker has answered something within the last three seconds."""
+        return bool(self._response_rate.value() > 0)
+
+    @property
+    def lags(self) -> dict[Partition, int]:
+        """Events not yet committed, by partition that we own and have heard of, as of a second ago."""
+        return self._lags
+
+    @property
+    def is_heard(self) -> bool:
+        """The broker has answered a heartbeat of ours within the last three seconds."""
+        return bool(self._heartbeat_rate.value() > 0)
+
+    def close(self) -> None:
+        """Leave the group; commits nothing."""
+        with contextlib.suppress(KafkaError):  # it will notice our silence instead
+            self.consumer.close(autocommit=False, timeout_ms=1_000)
+
+    def _count_lags(self) -> dict[Partition, int]:
+        """Count from the client's position, which passes a transaction's marker; a committed offset does not."""
+        positions, ends = self.positions(), self._ends()
+        counted = {Partition(*tp): ends[tp] - position for tp, position in positions.items() if tp in ends}
+        return {partition: max(0, ahead) + self.in_flight.count(partition) for partition, ahead in counted.items()}
+
+    def _ends(self) -> dict[TopicPartition, int]:
+        """Give the end of each partition as of the last fetch; ask where we are paused and do not fetch."""
+        assignment, paused = self.consumer.assignment(), self.consumer.paused()
+        ends = {tp: self._known_end(tp) for tp in assignment}
+        if paused and self.answers:
+            with contextlib.suppress(KafkaError):
+                ends |= self.consumer.end_offsets(list(paused & assignment), timeout_ms=_ASK_MS)
+        return {tp: end for tp, end in ends.items() if end is not None}
+
+    def _known_end(self, partition: TopicPartition) -> int | None:
+        try:
+            end: int | None = self.consumer.highwater(partition)
+        except KafkaError:  # taken from us just now
+            return None
+        return end
+
+    def _position(self, partition: TopicPartition) -> int | None:
+        try:
+            position: int | None = self.consumer.position(partition, timeout_ms=0)
+        except KafkaError:  # taken from us just now, or not known yet
+            return None
+        return position
+
+
+def _metric(consumer: KafkaConsumer, group: str, name: str) -> Any:
+    """Find one gauge of the client by name; reading it costs next to nothing."""
+    return next(metric for key, metric in consumer.metrics(raw=True).items() if key.group == group and key.name == name)

@@ -1,0 +1,154 @@
+"""Polls chat events from Kafka as a member of a consumer group."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import FencedInstanceIdError, KafkaError
+
+from moderator.errors import StoppedError, UndecodableBatchError
+from moderator.events import Partition, PolledBatch
+from moderator.observability.logging import get_logger
+from moderator.stream.kafka.commit import twin
+from moderator.stream.kafka.connection import POLL_LEAST_MS, UNSETTLED_POLL_LEAST_MS, record_of
+from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.consuming.undecodable import UNDECODABLE, find_undecodable, skip_command
+
+log = get_logger(__name__)
+
+_REFUSALS_FORGOTTEN_S = 60.0
+_RETRY_S = 1.0
+
+
+class KafkaSource:
+    """`pipeline.ports.Source` over one topic. One thread owns it.
+
+    Args:
+        membership: our place in the group, shared with the sink; the group is joined by the first poll.
+        connect_reader: makes a consumer outside of any group, to look closer at what cannot be decoded.
+        refusals_limit: how many consumers may fail within a minute of one another.
+    """
+
+    def __init__(
+        self,
+        membership: Membership,
+        connect_reader: Callable[[], KafkaConsumer],
+        *,
+        refusals_limit: int = 5,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._membership = membership
+        self._connect_reader = connect_reader
+        self._refusals_limit = refusals_limit
+        self._monotonic_s = monotonic_s
+        self._sleep = sleep
+        self._refusals = 0
+        self._refused_at_s = 0.0
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Never: a topic has no end."""
+        return False
+
+    @property
+    def assignment(self) -> frozenset[Partition]:
+        """The partitions that are ours now."""
+        return frozenset(Partition(*partition) for partition in self._membership.consumer.assignment())
+
+    @property
+    def lags(self) -> dict[Partition, int]:
+        """Events not yet committed, by partition, as of a second ago."""
+        return self._membership.lags
+
+    @property
+    def is_joined(self) -> bool:
+        """The group is settled and we are in it, perhaps without a partition."""
+        return self._membership.settled() is not None
+
+    @property
+    def last_answer_s(self) -> float:
+        """When the broker answered last, in monotonic seconds, give or take three."""
+        return self._membership.last_answer_s
+
+    def poll(self, timeout_ms: int) -> list[PolledBatch]:
+        """Give what has arrived; see `pipeline.ports.Source`.
+
+        Raises:
+            UndecodableBatchError: the client cannot decode a batch that the broker holds.
+            FencedError: another process uses our instance id.
+            StoppedError: the group refuses us again and again.
+        """
+        self._membership.keep_paused()
+        self._membership.keep_joining()
+        try:
+            polled = self._membership.consumer.poll(max(timeout_ms, self._least_ms()))
+        except UNDECODABLE as error:
+            self._look_closer(error)
+            return []
+        except KafkaError as error:
+            self._rejoin(error)
+            return []
+        batches = [self._batch(partition, records) for partition, records in polled.items()]
+        self._membership.look()
+        if self._refusals and self._monotonic_s() - self._refused_at_s > _REFUSALS_FORGOTTEN_S:
+            self._refusals = 0
+        return batches
+
+    def pause(self) -> None:
+        """Give nothing until `resume`."""
+        self._membership.is_paused = True
+        self._membership.keep_paused()
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self._membership.is_paused = False
+        self._membership.keep_paused()
+
+    def close(self) -> None:
+        """Leave the group; commits nothing."""
+        self._membership.close()
+
+    def _least_ms(self) -> int:
+        """Wait longer while the group is being rearranged: nothing can be published meanwhile anyway."""
+        return POLL_LEAST_MS if self.is_joined else UNSETTLED_POLL_LEAST_MS
+
+    def _batch(self, partition: TopicPartition, polled: list[Any]) -> PolledBatch:
+        records = [record_of(each) for each in polled]
+        # The client hands out no partition anew while it hands out records, so this is the epoch of the poll.
+        epoch = self._membership.epoch(partition)
+        batch = PolledBatch(Partition(*partition), epoch, records, records[-1].offset + 1)
+        self._membership.in_flight.polled(batch)
+        return batch
+
+    def _look_closer(self, error: Exception) -> None:
+        """Stop at what nobody can decode; what a fresh consumer can decode was damaged on its way to us."""
+        try:
+            found = find_undecodable(self._connect_reader, self._membership.positions())
+        except KafkaError:
+            found = None
+        if found is None:
+            # seeking back is no way out: this consumer would loop for ever inside its poll
+            self._rejoin(error)
+            return
+        topic, number = found.partition
+        raise UndecodableBatchError(
+            f"topic `{topic}` partition {number} offset {found.offset} cannot be decoded ({type(error).__name__}): "
+            f"stop every replica, then skip it with `{skip_command(found, self._membership.group_id)}`"
+        ) from error
+
+    def _rejoin(self, error: Exception) -> None:
+        log.warning("consumer_replaced", error=type(error).__name__, cause=str(error))
+        if isinstance(error, FencedInstanceIdError):
+            raise twin() from error
+        if self._refusals >= self._refusals_limit:
+            raise StoppedError(f"the consumer group refuses us: `{error}`") from error
+        try:
+            self._membership.rejoin()
+        except KafkaError as unreachable:  # no exit while the broker is away: the next poll comes here again
+            log.warning("kafka_unreachable", error=type(unreachable).__name__)
+            self._sleep(_RETRY_S)  # that poll, of a consumer that is closed by now, will not wait
+        else:
+            self._refusals += 1
+            self._refused_at_s = self._monotonic_s()

@@ -1,0 +1,131 @@
+"""A server process of ours: started, signalled, and gone when we are gone."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PARENT_DEATH = Path(__file__).with_name("parent_death.py")
+_KILL_WAIT_S = 10.0
+_LOOK_EVERY_S = 0.02
+_SERVER_PORTS = range(15_000, 32_000)
+
+
+class Child:
+    """One command in a process group of its own, so that Ctrl-C reaches us alone and we stop it in order.
+
+    It dies with the thread that started it, however that ends (see `parent_death.py`).
+    """
+
+    def __init__(
+        self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> None:
+        """Start `command` in `folder` (ours by default); what it prints is appended to `log`."""
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                dying_with_parent(command),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=folder,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The command's process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Give the exit code (minus the signal's number when killed by one); None while it runs."""
+        return self._process.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; a process that has ended takes none."""
+        self._process.send_signal(number)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for the end and give the exit code; None when it still runs after `timeout_s`."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self, timeout_s: float) -> None:
+        """Ask it to end; kill it when it has not after `timeout_s`."""
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)  # a paused process would not hear the first one
+        if self.wait(timeout_s) is None:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.signal(signal.SIGKILL)
+        self._process.wait(_KILL_WAIT_S)
+
+    def pause(self) -> None:
+        """Freeze it: its connections stay open and nothing answers."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Thaw it."""
+        self.signal(signal.SIGCONT)
+
+
+def dying_with_parent(command: Sequence[str]) -> list[str]:
+    """Give the command that runs `command` and dies with the thread that starts it (see `parent_death.py`)."""
+    return [sys.executable, "-I", str(_PARENT_DEATH), str(os.getpid()), *command]
+
+
+def await_answer(child: Child, answers: Callable[[], bool], timeout_s: float) -> bool:
+    """Ask until `answers` is true; false when the child has ended or `timeout_s` is over."""
+    deadline_s = time.monotonic() + timeout_s
+    while time.monotonic() < deadline_s and child.exit_code is None:
+        if answers():
+            return True
+        time.sleep(_LOOK_EVERY_S)
+    return False
+
+
+def free_ports(count: int) -> list[int]:
+    """Give `count` different ports of the loopback interface that nobody listens on now.
+
+    Below the ports that the kernel gives to outgoing connections: a client that knocks at a stopped server's port from
+    that same port would connect to itself, and keep the server from coming back.
+    """
+    ports: set[int] = set()
+    while len(ports) < count:
+        port = random.choice(_SERVER_PORTS)
+        if _is_free(port):
+            ports.add(port)
+    return list(ports)
+
+
+def is_open(port: int) -> bool:
+    """Tell whether somebody takes connections at a port of the loopback interface."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def last_lines(log: Path, count: int = 5) -> str:
+    """Give the end of a log as one line, for an error's text."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return " | ".join(lines[-count:]) or "no output"
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""The model card: what the checkpoint is, what it was made from, how well it did."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from moderator.training.evaluation.report import TrainingReport, source_kind
+
+_CARD = """# A practice model for `moderator`
+
+A tiny ArmoRM (3 Llama layers, 1.6 million parameters) that lets `moderator demo` and `moderator score` show scores
+that mean something on any machine. **It is for practice: do not moderate people with it.**
+
+- Objectives: `beavertails-is_safe` (about 0 harmful .. 1 harmless) and `helpsteer-helpfulness`
+  (raw; points 0..4 = raw x 5 - 0.5).
+- Reads the last turn in the context of those before it, framed by `reply/1`. English; of some twenty other languages
+  only everyday phrases, insults and threats.
+- Weak at: irony, quotation, counter-speech, rare words, tricky spelling, facts. Helpfulness is judged by the answer's
+  form more than by its fit to the question (see relevance below), never by its truth. One bad sentence in a long text
+  may pass.
+- Trained with `moderator model train` in {minutes:.0f} minutes on 2 CPU cores, {date}.
+
+## Figures
+
+{figures}
+
+## Sources
+
+Weights are results of these texts and hold none of them. `gpteacher` rows were written by a vendor's language model
+(released under MIT); all other answers by people or by templates of this project (`template-...`).
+
+| source | licence |
+|---|---|
+{sources}
+"""
+
+
+def model_card(report: TrainingReport, licences: Mapping[str, str], minutes: float) -> str:
+    """Write the card in Markdown; `licences` by source."""
+    kinds = {source_kind(source).partition("+")[0]: licence for source, licence in licences.items()}
+    return _CARD.format(
+        minutes=minutes,
+        date=dt.datetime.now(dt.UTC).date().isoformat(),
+        figures="\n".join(report.lines()),
+        sources="\n".join(f"| {kind} | {licence} |" for kind, licence in sorted(kinds.items())),
+    )

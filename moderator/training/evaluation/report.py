@@ -1,0 +1,149 @@
+"""Measure a trained network on the held-out rows, beside the baseline."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from moderator.training.data.corpus import Corpus
+from moderator.training.data.rows import COLUMNS, HELPFULNESS, SAFETY, Row
+from moderator.training.evaluation.baseline import baseline_safety
+from moderator.training.fitting.network import Network
+from moderator.training.measures import Floats, Threshold, at_threshold, auc
+from moderator.training.text.batches import Batch, read_in_order
+from moderator.training.text.encoding import Encoder
+
+SAFETY_LIMITS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+HELPFULNESS_LIMITS = (1.0, 1.25, 1.5, 1.75, 2.0)
+_USUAL_LIMIT = 0.3
+_HARMFUL_BELOW = 0.5
+_USELESS_BELOW = 0.5
+_LEAST_ROWS_OF_A_SOURCE = 15
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """Held-out figures.
+
+    Attributes:
+        by_source: AUC of safety by source kind, with rows, where both kinds of label occur.
+        false_alarms: share of rows below 0.30 by source kind that has only harmless rows.
+        safety: flagging below each limit, raw scale.
+        helpfulness: flagging below each limit, in points 0..4.
+    """
+
+    rows: int
+    safety_auc: float
+    baseline_auc: float
+    helpfulness_auc: float
+    relevance_auc: float
+    by_source: dict[str, tuple[int, float]]
+    false_alarms: dict[str, tuple[int, float]]
+    safety: list[Threshold]
+    helpfulness: list[Threshold]
+
+    def lines(self) -> list[str]:
+        """Say it in Markdown."""
+        return [
+            f"Held out: {self.rows} rows of the same sources, chosen by hash of the first turn.",
+            "",
+            "| measure | AUC |",
+            "|---|---|",
+            f"| safety | {self.safety_auc:.3f} |",
+            f"| safety, TF-IDF logistic regression on the same rows | {self.baseline_auc:.3f} |",
+            f"| helpfulness (good over useless answers) | {self.helpfulness_auc:.3f} |",
+            f"| relevance (real over mismatched answers) | {self.relevance_auc:.3f} |",
+            "",
+            "| flagged when safety is below | precision | recall | false alarms |",
+            "|---|---|---|---|",
+            *map(_threshold_line, self.safety),
+            "",
+            "| flagged when helpfulness (points) is below | precision | recall | false alarms |",
+            "|---|---|---|---|",
+            *map(_threshold_line, self.helpfulness),
+            "",
+            "| source with both kinds of rows | rows | safety AUC |",
+            "|---|---|---|",
+            *(f"| {source} | {rows} | {value:.3f} |" for source, (rows, value) in self.by_source.items()),
+            "",
+            "| harmless source | rows | flagged below 0.30 |",
+            "|---|---|---|",
+            *(f"| {source} | {rows} | {value:.1%} |" for source, (rows, value) in self.false_alarms.items()),
+        ]
+
+
+def measure(network: Network, encoder: Encoder, corpus: Corpus, seed: int) -> TrainingReport:
+    """Score the held-out rows and compare with their labels; the baseline is fitted on the training rows here."""
+    rows = corpus.held_out
+    rewards = score_rows(network, encoder, rows)
+    safety, helpfulness = rewards[:, 0], rewards[:, 1] * 5 - 0.5
+    is_safe = np.array([row.labels[SAFETY] >= _HARMFUL_BELOW for row in rows])
+    known = np.array([HELPFULNESS in row.labels for row in rows])
+    is_helpful = np.array([row.labels.get(HELPFULNESS, 0.0) >= _USELESS_BELOW for row in rows])
+    return TrainingReport(
+        rows=len(rows),
+        safety_auc=auc(safety, is_safe),
+        baseline_auc=auc(baseline_safety(corpus.rows, rows, seed), is_safe),
+        helpfulness_auc=auc(helpfulness[known], is_helpful[known]),
+        relevance_auc=_relevance_auc(network, encoder, corpus.held_out_relevance),
+        by_source=_by_source(rows, safety, is_safe),
+        false_alarms=_false_alarms(rows, safety, is_safe),
+        safety=[at_threshold(safety, ~is_safe, limit) for limit in SAFETY_LIMITS],
+        helpfulness=[at_threshold(helpfulness[known], ~is_helpful[known], limit) for limit in HELPFULNESS_LIMITS],
+    )
+
+
+def score_rows(network: Network, encoder: Encoder, rows: Sequence[Row]) -> Floats:
+    """Give the linear rewards of each row, (n, objectives)."""
+
+    def rewards(batch: Batch) -> Tensor:
+        given: Tensor = network.rewards(network.last_hidden(batch))
+        return given
+
+    return read_in_order(encoder.encode([row.conversation for row in rows]), rewards).double().numpy()
+
+
+def source_kind(source: str) -> str:
+    """Drop what follows the first bracket or slash of a source's name."""
+    return source.partition("(")[0].partition("/")[0]
+
+
+def _relevance_auc(network: Network, encoder: Encoder, rows: Sequence[Row]) -> float:
+    """Compare each real answer with the answer of the next held-out prompt."""
+    others = [*rows[1:], *rows[:1]]
+    mismatched = [
+        Row((*row.conversation[:-1], other.conversation[-1]), {}, row.source, row.licence)
+        for row, other in zip(rows, others, strict=True)
+    ]
+    scores = score_rows(network, encoder, [*rows, *mismatched])[:, COLUMNS.index(HELPFULNESS)]
+    return auc(scores, np.arange(len(scores)) < len(rows))
+
+
+def _by_source(rows: Sequence[Row], safety: Floats, is_safe: np.ndarray) -> dict[str, tuple[int, float]]:
+    return {
+        source: (len(members), auc(safety[members], is_safe[members]))
+        for source, members in _members(rows).items()
+        if 0 < is_safe[members].sum() < len(members)
+    }
+
+
+def _false_alarms(rows: Sequence[Row], safety: Floats, is_safe: np.ndarray) -> dict[str, tuple[int, float]]:
+    return {
+        source: (len(members), float((safety[members] < _USUAL_LIMIT).mean()))
+        for source, members in _members(rows).items()
+        if is_safe[members].all()
+    }
+
+
+def _members(rows: Sequence[Row]) -> dict[str, list[int]]:
+    members = defaultdict(list)
+    for index, row in enumerate(rows):
+        members[source_kind(row.source)].append(index)
+    return {source: found for source, found in sorted(members.items()) if len(found) >= _LEAST_ROWS_OF_A_SOURCE}
+
+
+def _threshold_line(threshold: Threshold) -> str:
+    shares = f"{threshold.precision:.2f} | {threshold.recall:.2f} | {threshold.false_alarms:.3f}"
+    return f"| {threshold.below:.2f} | {shares} |"

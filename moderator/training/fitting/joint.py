@@ -1,0 +1,102 @@
+"""Second stage: learn safety, helpfulness and harm categories together, and keep what was learnt of relevance."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from moderator.training.data.disturb import disturbed
+from moderator.training.data.rows import COLUMNS, SAFETY, Pair, Row
+from moderator.training.fitting.losses import Targets, label_loss, preference_loss, targets_of
+from moderator.training.fitting.network import Network
+from moderator.training.fitting.relevance import RelevancePairs, helpfulness_logits
+from moderator.training.fitting.schedule import Learner, Progress
+from moderator.training.text.batches import pad, shuffled_groups
+from moderator.training.text.encoding import Encoder, Ids, Vocabulary
+
+BATCH_TOKENS = 4_096
+_RATE = 7e-4
+_SAVED_STEPS = 500
+_DROPPED_SHARE = 0.02
+_PAIRED_BATCHES = 2
+_PAIR_LOSS_WEIGHT = 1.0
+_HARMLESS_FROM = 0.9
+# long rows cost most and teach least; each epoch takes some of them
+_LONG_CHARACTERS = 400
+_LONG_SHARE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class JointStage:
+    """Everything the joint stage draws from."""
+
+    encoder: Encoder
+    vocabulary: Vocabulary
+    rows: Sequence[Row]
+    pairs: Sequence[Pair]
+    relevance: RelevancePairs
+    seed: int
+
+    def learn(self, network: Network, epochs: float, progress: Progress, save: Callable[[], None]) -> None:
+        """Train for `epochs` or until `progress` is over; every epoch has its own disturbances.
+
+        `save` is called now and then, so that a run cut short leaves something.
+        """
+        learner = Learner("joint", network, progress, rate=_RATE, last_rate=_RATE / 20)
+        for epoch in range(math.ceil(epochs)):
+            for done, loss in self._losses(network, epoch):
+                progress.reached = (epoch + done) / epochs
+                learner.learn(loss)
+                if progress.steps % _SAVED_STEPS == 0:
+                    save()
+                if progress.is_over:
+                    return
+
+    def _losses(self, network: Network, epoch: int) -> Iterator[tuple[float, Tensor]]:
+        """Give each batch's loss with the share of the epoch that it ends."""
+        random = np.random.default_rng((self.seed, epoch))
+        sequences, targets = self.draw(epoch)
+        groups = shuffled_groups([len(ids) for ids in sequences], BATCH_TOKENS, random)
+        preferences = self._preferences(network, random)
+        for number, group in enumerate(groups, start=1):
+            kept = [self.vocabulary.drop_some(sequences[member], _DROPPED_SHARE, random) for member in group]
+            loss = label_loss(network, pad(kept, group), targets)
+            if number % _PAIRED_BATCHES == 0:
+                loss = loss + _PAIR_LOSS_WEIGHT * next(preferences)
+            yield number / len(groups), loss
+
+    def draw(self, epoch: int) -> tuple[list[Ids], Targets]:
+        """Draw an epoch's rows, disturbed, as ids and targets; the same for the same epoch."""
+        random = Random(f"{self.seed}/{epoch}")
+        harmless = [row for row in self.rows if len(row.conversation) == 1 and row.labels[SAFETY] >= _HARMLESS_FROM]
+        drawn = [row for row in self.rows if _length(row) <= _LONG_CHARACTERS or random.random() < _LONG_SHARE]
+        rows = [disturbed(row, harmless, random) for row in drawn] if harmless else drawn
+        return self.encoder.encode([row.conversation for row in rows]), targets_of(rows)
+
+    def _preferences(self, network: Network, random: np.random.Generator) -> Iterator[Tensor]:
+        """Take turns: two batches of relevance, one of the labelled pairs; for ever."""
+        labelled = self._labelled_preferences(network, random)
+        while True:
+            for _ in range(2):
+                better, worse = self.relevance.mixed(synthetic_share=0.15)
+                yield preference_loss(helpfulness_logits(network, [*better, *worse]))
+            yield next(labelled)
+
+    def _labelled_preferences(self, network: Network, random: np.random.Generator) -> Iterator[Tensor]:
+        better = self.encoder.encode([pair.chosen for pair in self.pairs])
+        worse = self.encoder.encode([pair.rejected for pair in self.pairs])
+        columns = torch.tensor([COLUMNS.index(pair.column) for pair in self.pairs])
+        lengths = [2 * max(len(one), len(other)) for one, other in zip(better, worse, strict=True)]
+        while True:
+            for group in shuffled_groups(lengths, BATCH_TOKENS, random):
+                both = [better[member] for member in group] + [worse[member] for member in group]
+                logits = network.logits(network.last_hidden(pad(both, range(len(both)))))
+                yield preference_loss(logits.gather(1, columns[group].repeat(2)[:, None])[:, 0])
+
+
+def _length(row: Row) -> int:
+    return sum(len(turn.content) for turn in row.conversation)

@@ -1,0 +1,70 @@
+"""What is learnt from labels: cross-entropy for every column, squared error for the rewards, preference for pairs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from moderator.training.data.rows import CATEGORIES, COLUMNS, HELPFULNESS, OBJECTIVES, SAFETY, Row
+from moderator.training.fitting.network import Network
+from moderator.training.text.batches import Batch
+
+_COLUMN_WEIGHTS = torch.tensor([1.0, 1.0, *(0.3 for _ in CATEGORIES)])
+_REWARD_LOSS_WEIGHT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What rows say, in order: labels (n, columns) with NaN for unknown, weights (n,)."""
+
+    labels: Tensor
+    weights: Tensor
+
+    def of(self, members: Tensor) -> "Targets":
+        """Pick some rows'."""
+        return Targets(self.labels[members], self.weights[members])
+
+
+def targets_of(rows: Sequence[Row]) -> Targets:
+    """Lay the rows' labels and weights out as tensors."""
+    labels = [[row.labels.get(column, math.nan) for column in COLUMNS] for row in rows]
+    return Targets(torch.tensor(labels), torch.tensor([row.weight for row in rows]))
+
+
+def raw_rewards(labels: Tensor) -> Tensor:
+    """Put the objectives' labels (n, columns) on the rewards' scale (n, objectives).
+
+    Safety stays 0..1. Helpfulness becomes 0.1..0.9, so that `raw x 5 - 0.5` is 0..4 points as in HelpSteer.
+    """
+    return torch.stack([labels[:, COLUMNS.index(SAFETY)], (4 * labels[:, COLUMNS.index(HELPFULNESS)] + 0.5) / 5], dim=1)
+
+
+def label_loss(network: Network, batch: Batch, targets: Targets) -> Tensor:
+    """Cross-entropy of the logits with the soft labels, and squared error of the linear rewards; unknown counts not."""
+    hidden = network.last_hidden(batch)
+    picked = targets.of(batch.members)
+    raw = raw_rewards(picked.labels)
+    error = (network.rewards(hidden) - raw.nan_to_num()) ** 2
+    reward_loss = len(OBJECTIVES) * _mean(error, raw.isfinite() * picked.weights[:, None])
+    return entropy_loss(network.logits(hidden), picked) + _REWARD_LOSS_WEIGHT * reward_loss
+
+
+def entropy_loss(logits: Tensor, targets: Targets) -> Tensor:
+    """Cross-entropy of logits (n, columns) with soft labels, weighed by column and row; a number."""
+    labels = targets.labels
+    entropy = functional.binary_cross_entropy_with_logits(logits, labels.nan_to_num(), reduction="none")
+    known = labels.isfinite() * _COLUMN_WEIGHTS * targets.weights[:, None]
+    return _mean(entropy, known) * known.sum(1).mean()
+
+
+def preference_loss(logits: Tensor) -> Tensor:
+    """Bradley-Terry: the first half should beat the second, in order; (2n,) to a number."""
+    better, worse = logits.chunk(2)
+    return -functional.logsigmoid(better - worse).mean()
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)

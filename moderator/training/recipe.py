@@ -1,0 +1,172 @@
+"""The whole training run: tokenizer, relevance, joint stage, heads, checkpoint, report and card."""
+
+import copy
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from moderator.errors import ConfigurationError
+from moderator.scoring.armorm.network import ArmoRMModel, GatingNetwork
+from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.checkpoint import save_checkpoint
+from moderator.training.data.corpus import Corpus, read_corpus
+from moderator.training.data.phrases import OWN_PHRASES, read_phrases
+from moderator.training.data.rows import OBJECTIVES
+from moderator.training.evaluation.card import model_card
+from moderator.training.evaluation.report import TrainingReport, measure
+from moderator.training.fitting.heads import fit_gate, fit_regression, pair_features
+from moderator.training.fitting.joint import JointStage
+from moderator.training.fitting.losses import targets_of
+from moderator.training.fitting.network import Network, small_backbone
+from moderator.training.fitting.relevance import Exchange, RelevancePairs, learn_relevance
+from moderator.training.fitting.schedule import Progress
+from moderator.training.fitting.words import learn_words
+from moderator.training.text.batches import read_in_order
+from moderator.training.text.encoding import HEADER_TOKENS, Encoder, Vocabulary
+from moderator.training.text.tokenizer import train_tokenizer
+
+_RELEVANCE_SHARE = 0.3
+_JOINT_SHARE = 0.7
+_RIDGE_ROWS = 30_000
+_EXCHANGES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much to train.
+
+    Attributes:
+        epochs: passes over the rows in the joint stage, above 0.
+        minutes: both stages end early when they have taken this long; None: as long as they need.
+        relevance_steps: batches of the first stage.
+        gate_steps: batches of the last stage.
+        vocabulary: tokens of the tokenizer, special ones included.
+        hidden: width of the backbone.
+        phrases: the project's own rows, added to the data's.
+    """
+
+    epochs: float = 3.0
+    minutes: float | None = None
+    seed: int = 1
+    relevance_steps: int = 1_500
+    gate_steps: int = 800
+    vocabulary: int = 8_192
+    hidden: int = 128
+    layers: int = 3
+    phrases: Path = OWN_PHRASES
+
+
+def train(data: Path, output: Path, plan: Plan) -> TrainingReport:
+    """Train on the files in `data` and write a checkpoint folder with its model card to `output`.
+
+    Raises:
+        ConfigurationError: a file of `data` is absent or wrong, or `output` cannot be written.
+    """
+    started_s = time.monotonic()
+    _make_folder(output)
+    run = _Run.prepare(read_corpus(data, read_phrases(plan.phrases)), output, plan)
+    run.learn()
+    run.fit_heads()
+    report = measure(run.network, run.encoder, run.corpus, plan.seed)
+    card = model_card(report, run.corpus.licences, minutes=(time.monotonic() - started_s) / 60)
+    (output / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    return report
+
+
+def _make_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to `{output}`: {error.strerror}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One training run: what it learns from, what it makes, where that goes."""
+
+    corpus: Corpus
+    plan: Plan
+    output: Path
+    tokenizer: PreTrainedTokenizerFast
+    encoder: Encoder
+    config: ArmoRMConfig
+    network: Network
+
+    @classmethod
+    def prepare(cls, corpus: Corpus, output: Path, plan: Plan) -> "_Run":
+        """Train the tokenizer and make a network of random weights."""
+        print(f"read {len(corpus.rows)} rows, {len(corpus.held_out)} held out, {len(corpus.pairs)} pairs", flush=True)
+        torch.manual_seed(plan.seed)
+        # values too small to matter make a CPU crawl
+        torch.set_flush_denormal(True)
+        tokenizer = train_tokenizer(_texts(corpus), vocabulary_size=plan.vocabulary)
+        config = _config(len(tokenizer), plan)
+        # a copy: the served model switches its own to an attention that cannot learn
+        network = Network(copy.deepcopy(config.backbone))
+        return cls(corpus, plan, output, tokenizer, Encoder(tokenizer), config, network)
+
+    def learn(self) -> None:
+        """Train embedding, backbone and rewards, stage after stage."""
+        plan, vocabulary = self.plan, Vocabulary.of(self.tokenizer)
+        relevance = RelevancePairs(self._exchanges(), vocabulary, self._random())
+        joint = JointStage(self.encoder, vocabulary, self.corpus.rows, self.corpus.pairs, relevance, plan.seed)
+        learn_words(self.network, *joint.draw(epoch=0), self._random())
+        learn_relevance(self.network, relevance, plan.relevance_steps, Progress(_limit_s(plan, _RELEVANCE_SHARE)))
+        limit = Progress(_limit_s(plan, _JOINT_SHARE))
+        joint.learn(self.network, plan.epochs, limit, save=lambda: self._save(GatingNetwork(self.config)))
+        self.network.eval()
+
+    def fit_heads(self) -> None:
+        """Fit rewards and gate on the frozen backbone, as ArmoRM's two stages do, and save the whole."""
+        drawn = self._random().permutation(len(self.corpus.rows))[:_RIDGE_ROWS]
+        rows = [self.corpus.rows[at] for at in drawn]
+        hidden = read_in_order(self.encoder.encode([row.conversation for row in rows]), self.network.last_hidden)
+        with torch.no_grad():
+            self.network.rewards.weight.copy_(fit_regression(hidden, targets_of(rows)))
+        features = pair_features(self.network, self.encoder, self.corpus.pairs)
+        self._save(fit_gate(self.config, features, self.plan.gate_steps, self._random()))
+
+    def _exchanges(self) -> list[Exchange]:
+        """Take prompt and answer, without template, from some of the real exchanges."""
+        every = max(1, len(self.corpus.relevance) // _EXCHANGES)
+        exchanges = []
+        for rendering in self.encoder.render([row.conversation for row in self.corpus.relevance[::every]]):
+            ids = np.array(rendering.token_ids, dtype=np.int32)
+            prompt = ids[1 + HEADER_TOKENS : rendering.gate_row]
+            exchanges.append(Exchange(prompt, ids[rendering.gate_row + 1 + HEADER_TOKENS : -1]))
+        return exchanges
+
+    def _save(self, gate: GatingNetwork) -> None:
+        """Put the parts under ArmoRM's names: backbone in float16, heads in float32, transform the identity."""
+        model = ArmoRMModel(self.config)
+        model.model.load_state_dict(self.network.backbone.state_dict())
+        for parameter in model.model.parameters():
+            parameter.data = parameter.data.half()
+        model.regression_layer.load_state_dict(self.network.rewards.state_dict())
+        model.gating.load_state_dict(gate.state_dict())
+        save_checkpoint(self.output, model, self.tokenizer, self.config)
+
+    def _random(self) -> np.random.Generator:
+        return np.random.default_rng(self.plan.seed)
+
+
+def _limit_s(plan: Plan, share: float) -> float | None:
+    return None if plan.minutes is None else plan.minutes * 60 * share
+
+
+def _texts(corpus: Corpus) -> list[str]:
+    return [turn.content for row in (*corpus.rows, *corpus.relevance) for turn in row.conversation]
+
+
+def _config(vocabulary_size: int, plan: Plan) -> ArmoRMConfig:
+    return ArmoRMConfig(
+        backbone=small_backbone(vocabulary_size, hidden=plan.hidden, layers=plan.layers),
+        objectives=OBJECTIVES,
+        gating_temperature=10.0,
+        gating_hidden_dim=64,
+        gating_n_hidden=3,
+    )

@@ -1,0 +1,172 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from moderator.backtest.labels import Labels
+from moderator.backtest.report.tables import Matrix
+from moderator.backtest.report.text import backtest_text
+from moderator.policy import PolicySet
+from tests.unit.backtest.decisions import USUAL, changed, recorded, report_of, some_labels, some_recorded
+from tests.unit.policy.folders import EXEMPTIONS, a_model, a_policy, a_rule, a_set
+
+SAFETIES = [nth / 100 for nth in range(100)]
+
+
+@pytest.fixture
+def baseline(tmp_path: Path) -> PolicySet:
+    return a_set(tmp_path / "baseline", a_policy(a_rule("safety: below 0.30")))
+
+
+def a_candidate(tmp_path: Path, *rules: str, **files: str) -> PolicySet:
+    return a_set(tmp_path / "candidate", a_policy(*rules), **files)
+
+
+def test_flips_are_counted_overall_and_by_rule(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = a_candidate(
+        tmp_path,
+        a_rule("safety: below 0.20"),
+        a_rule("safety: at least 0.95", name="too-safe"),
+        a_rule("safety: below 0.50", name="wider", mode="shadow"),
+    )
+
+    report = report_of(baseline, candidate, some_recorded(baseline, SAFETIES))
+
+    assert report.flips == Matrix(allow_allow=65, allow_flag=5, flag_allow=10, flag_flag=20)
+    rules = {rule.rule.partition("/")[2]: rule for rule in report.rules}
+    assert rules["unsafe-reply"].flips == Matrix(70, 0, 10, 20)
+    assert rules["too-safe"].flips == Matrix(95, 5, 0, 0)
+    assert (rules["wider"].baseline, rules["wider"].candidate, rules["wider"].watched) == (None, "shadow", 50)
+
+
+def test_an_event_that_another_rule_flags_now_is_lost_by_the_one_and_gained_by_the_other(
+    tmp_path: Path, baseline: PolicySet
+) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.10"), a_rule("safety: below 0.30", name="wider"))
+
+    report = report_of(baseline, candidate, some_recorded(baseline, SAFETIES))
+
+    assert report.flips == Matrix(allow_allow=70, allow_flag=0, flag_allow=0, flag_flag=30)
+    assert {rule.rule.partition("/")[2]: rule.flips for rule in report.rules} == {
+        "unsafe-reply": Matrix(allow_allow=70, allow_flag=0, flag_allow=20, flag_flag=10),
+        "wider": Matrix(allow_allow=70, allow_flag=30, flag_allow=0, flag_flag=0),
+    }
+
+
+def test_groups_are_counted_and_the_most_changed_come_first(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.40"))
+    decisions = [
+        *some_recorded(baseline, [0.1, 0.35, 0.9], tenant="acme", locale=None),
+        *some_recorded(baseline, [0.35, 0.36], tenant="beta", locale="de"),
+    ]
+
+    report = report_of(baseline, candidate, decisions)
+
+    tenants = [(group.value, group.flips) for group in report.groups["tenant"]]
+    assert tenants == [("beta", Matrix(0, 2, 0, 0)), ("acme", Matrix(1, 1, 0, 1))]
+    assert [group.value for group in report.groups["locale"]] == ["de", None]
+
+
+def test_the_events_nearest_to_each_limit_are_named_without_text(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.50"))
+
+    report = report_of(baseline, candidate, some_recorded(baseline, SAFETIES))
+
+    (nearest,) = report.nearest
+    assert [(near.event_id, near.margin) for near in nearest.events] == [
+        ("evt-50", 0.0),
+        ("evt-49", 0.01),
+        ("evt-51", -0.01),
+        ("evt-48", 0.02),
+        ("evt-52", -0.02),
+    ]
+    assert "Hello." not in json.dumps(report.record)
+
+
+def test_exceptions_that_spared_nobody_are_told(tmp_path: Path, baseline: PolicySet) -> None:
+    rule = a_rule(more="except:\n  - {tenant: acme}\n  - {tenant: beta}")
+    candidate = a_candidate(tmp_path, rule, exemptions=EXEMPTIONS)
+
+    report = report_of(baseline, candidate, some_recorded(baseline, [0.1, 0.9], tenant="acme"))
+
+    assert [unused.exception for unused in report.unused_exceptions] == ["except 2", "red-team-room"]
+
+
+def test_a_budget_is_broken_by_more_than_its_share_and_not_by_its_share(tmp_path: Path, baseline: PolicySet) -> None:
+    decisions = some_recorded(baseline, SAFETIES)
+    kept = a_candidate(tmp_path / "kept", a_rule("safety: below 0.10", more="budget: {flag_share: at most 10%}"))
+    broken = a_candidate(tmp_path / "broken", a_rule("safety: below 0.11", more="budget: {flag_share: at most 10%}"))
+
+    budgets = [report_of(baseline, candidate, decisions).budgets[0] for candidate in (kept, broken)]
+
+    assert [(budget.percent, budget.at_most_percent, budget.is_broken) for budget in budgets] == [
+        (10.0, 10.0, False),
+        (11.0, 10.0, True),
+    ]
+
+
+def test_labels_give_rates_only_from_thirty_on(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.29"))
+    labels = some_labels(flag=range(29), allow=[29, *range(40, 60), 1_000])
+
+    report = report_of(baseline, candidate, some_recorded(baseline, SAFETIES), labels=labels)
+
+    assert report.labels is not None
+    assert (report.labels.given, report.labels.unused) == (51, 1)
+    flagged, allowed, *_ = report.labels.cells
+    assert (flagged.events, flagged.labelled, flagged.deserve_flag.share) == (30, 30, 29 / 30)
+    assert (allowed.events, allowed.labelled, allowed.deserve_flag.share) == (70, 20, None)
+    assert [rate.share for rate in report.labels.precision] == [29 / 30, None]
+    assert [rate.of for rate in report.labels.recall] == [29, 29]
+
+
+def test_precision_and_recall_are_told_of_each_set(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.50"))
+    labels = some_labels(flag=range(40), allow=range(40, 100))
+
+    report = report_of(baseline, candidate, some_recorded(baseline, SAFETIES), labels=labels)
+
+    assert report.labels is not None
+    assert [rate.share for rate in report.labels.precision] == [1.0, 0.8]
+    assert [rate.share for rate in report.labels.recall] == [0.75, 1.0]
+
+
+def test_of_two_labels_of_an_event_the_one_that_names_its_tenant_counts(baseline: PolicySet) -> None:
+    of_any, of_its_tenant = (None, "evt-0"), ("acme", "evt-0")
+    labels = Labels({of_any: "allow", of_its_tenant: "flag"}, {of_any: 1, of_its_tenant: 2})
+    of_acme, of_beta = (some_recorded(baseline, [0.1], tenant=tenant) for tenant in ("acme", "beta"))
+
+    reports = [report_of(baseline, baseline, decisions, labels=labels).labels for decisions in (of_acme, of_beta)]
+
+    flagged = [report.cells[0] for report in reports if report]
+    assert [(cell.labelled, cell.deserve_flag.count) for cell in flagged] == [(1, 1), (1, 0)]
+
+
+def test_a_label_with_a_tenant_is_for_that_tenants_event(tmp_path: Path, baseline: PolicySet) -> None:
+    labels = some_labels(flag=[0])
+    of_acme = type(labels)({("acme", "evt-0"): "flag"}, {("acme", "evt-0"): 1})
+    decisions = some_recorded(baseline, [0.1], tenant="beta")
+
+    reports = [report_of(baseline, baseline, decisions, labels=each).labels for each in (labels, of_acme)]
+
+    assert [report.unused for report in reports if report] == [0, 1]
+
+
+def test_ids_of_any_kind_survive_into_the_report(baseline: PolicySet) -> None:
+    decision = recorded(baseline, *USUAL, id="<b>\x1b[31m", tenant=None)
+
+    report = report_of(baseline, baseline, [decision])
+
+    assert report.nearest[0].events[0].event_id == "<b>\x1b[31m"
+
+
+def test_what_steers_a_terminal_is_shown_escaped(baseline: PolicySet) -> None:
+    red = "\x1b[31m"
+    odd = recorded(baseline, *USUAL, id=red, tenant=red, decided_at=red, model=a_model(name=red))
+    other = changed(odd, policy={"snapshot": red, "format": 1, "calibration": None})
+
+    whole = backtest_text(report_of(baseline, baseline, [odd, other]))
+    differing = backtest_text(report_of(baseline, baseline, [changed(odd, verdict=f"{red}\nFLIPS")]))
+
+    assert (whole + differing).replace("\n", "").isprintable()
+    assert "\nFLIPS" not in differing

@@ -1,0 +1,259 @@
+"""`policy backtest` and `model calibrate` as their users run them."""
+
+import gzip
+import io
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from moderator.cli.app import main
+from moderator.policy import load_policies
+from tests.unit.backtest.decisions import USUAL, changed, recorded, some_recorded, write_lines
+from tests.unit.policy.folders import a_folder, a_policy, a_rule
+
+SAFETIES = [nth / 100 for nth in range(100)]
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Two policy folders, a file of the baseline's decisions, and a way to run the command on them."""
+
+    folder: Path
+    command: Callable[..., Ran]
+
+    def backtest(self, *options: str | Path, events: str | Path | None = None) -> Ran:
+        folders = ("--baseline", self.folder / "baseline", "--candidate", self.folder / "candidate")
+        return self.command("policy", "backtest", *folders, "--events", events or self.events, *options)
+
+    @property
+    def events(self) -> Path:
+        return self.folder / "decisions.jsonl"
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    def run(*arguments: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["moderator", *map(str, arguments)])
+        try:
+            main()
+            code: object = 0
+        except SystemExit as ended:
+            code = ended.code
+        assert isinstance(code, int)
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def stage(tmp_path: Path, command: Callable[..., Ran]) -> Stage:
+    baseline = a_folder(tmp_path / "baseline", a_policy(a_rule("safety: below 0.30")))
+    budget = "budget: {flag_share: at most 30%}"
+    rules = (a_rule("safety: below 0.35", more=budget), a_rule("honesty: missing", name="unknown", mode="shadow"))
+    a_folder(tmp_path / "candidate", a_policy(*rules))
+    write_lines(tmp_path / "decisions.jsonl", some_recorded(load_policies(baseline), SAFETIES))
+    return Stage(tmp_path, command)
+
+
+def test_fidelity_is_told_before_anything_that_follows_from_it(stage: Stage) -> None:
+    ran = stage.backtest("--sweep", "safety")
+
+    assert (ran.code, ran.err) == (0, "")
+    sections = re.findall(r"^[A-Z]{3}[A-Z '()]*", ran.out, re.MULTILINE)
+    assert sections[0] == "REPLAY FIDELITY"
+    assert "100%: all 100 decisions of the baseline's snapshot come out just as recorded" in ran.out
+    assert "flagged 30.00% -> 35.00%; 5 verdicts change (5.00%)" in ran.out
+    assert re.search(r"0\.35 +candidate +35 +35\.00% +not enough labels \(0\)", ran.out)
+
+
+def test_a_sweep_leaves_out_the_limits_that_change_nothing(stage: Stage) -> None:
+    write_lines(stage.events, some_recorded(load_policies(stage.folder / "baseline"), [0.15, 0.8]))
+
+    ran = stage.backtest("--sweep", "safety")
+
+    rows = re.findall(r"^ +([0-9.]+) +(baseline|candidate)? +(\d+) +[0-9.]+%", ran.out, re.MULTILINE)
+    assert rows == [
+        ("0", "", "0"),
+        ("0.15", "", "0"),
+        ("0.175", "", "1"),
+        ("0.3", "baseline", "1"),
+        ("0.35", "candidate", "1"),
+        ("0.8", "", "1"),
+        ("0.825", "", "2"),
+        ("1", "", "2"),
+    ]
+
+
+def test_a_baseline_that_misses_a_decision_fails_and_shows_no_other_number(stage: Stage) -> None:
+    wrong = changed(recorded(load_policies(stage.folder / "baseline"), *USUAL, id="evt-x"), verdict="flag")
+    with stage.events.open("ab") as file:
+        file.write(wrong)
+
+    ran, as_json = stage.backtest("--html", stage.folder / "page.html"), stage.backtest("--json")
+
+    assert (ran.code, as_json.code) == (1, 1)
+    assert "99.01%: 1 of 101 decisions of the baseline's snapshot come out otherwise" in ran.out
+    assert "of event evt-x: verdict: recorded flag, replayed allow" in ran.out
+    assert "FLIPS" not in ran.out
+    assert list(json.loads(as_json.out)) == ["events", "baseline", "candidate", "fidelity"]
+    assert not (stage.folder / "page.html").exists()
+
+
+def test_a_baseline_that_made_none_of_the_decisions_fails(stage: Stage) -> None:
+    a_folder(stage.folder / "baseline", a_policy(a_rule("safety: below 0.31")))
+
+    ran = stage.backtest()
+
+    assert ran.code == 1
+    assert "none of the decisions was made by the baseline's snapshot" in ran.out
+
+
+def test_a_broken_budget_fails_only_where_it_is_enforced(stage: Stage) -> None:
+    watched, enforced = stage.backtest(), stage.backtest("--enforce")
+
+    assert (watched.code, enforced.code) == (0, 1)
+    assert "broken  chat-safety/unsafe-reply: 35%, at most 30%" in enforced.out
+
+
+def test_json_holds_everything(stage: Stage) -> None:
+    labels = stage.folder / "labels.jsonl"
+    labels.write_text('{"id": "evt-3", "label": "flag"}\n')
+
+    report = json.loads(stage.backtest("--json", "--labels", labels).out)
+
+    assert report["flips"] == {"allow_allow": 65, "allow_flag": 5, "flag_allow": 0, "flag_flag": 30}
+    assert report["labels"]["cells"][0]["deserve_flag"] == {
+        "count": 1,
+        "of": 1,
+        "share": None,
+        "low": None,
+        "high": None,
+    }
+    assert {"rules", "groups", "nearest", "unused_exceptions", "budgets", "limits"} <= set(report)
+
+
+def test_decisions_come_by_a_pipe_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    with stage.events.open("rb") as file:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
+
+        ran = stage.backtest("--json", events="-")
+
+    assert json.loads(ran.out)["events"]["count"] == 100
+    assert json.loads(ran.out)["events"]["source"] == "standard input"
+
+
+def test_wrong_usage_is_told_in_one_line(stage: Stage) -> None:
+    folder = stage.folder
+    (folder / "empty").write_text("\n\n")
+    (folder / "events.jsonl.gz").write_bytes(gzip.compress(stage.events.read_bytes()))
+    (folder / "twin.html").hardlink_to(stage.events)
+    (folder / "other.yaml").touch()
+    (folder / "events.jsonl").write_text('{"id": "evt-1", "text": "private words"}\n')
+    runs = {
+        stage.backtest(events=folder / "nowhere"): "cannot read",
+        stage.backtest(events=folder): "cannot read",
+        stage.backtest(events=folder / "empty"): "there is no decision to read: the input is empty",
+        stage.backtest(events=folder / "events.jsonl"): "line 1: JSON, but no decision: it names no `schema`",
+        stage.backtest(events="kafka:someday"): "is no range of decisions",
+        stage.backtest(events=folder / "events.jsonl.gz"): "is compressed: pipe what",
+        stage.backtest("--sweep", "saftey"): "has a limit of `saftey`; they have limits of: safety",
+        stage.backtest("--sweep", "honesty"): "has a limit of `honesty`",
+        stage.backtest("--html", stage.events): "is an input",
+        stage.backtest("--html", folder / "twin.html"): "is an input",
+        stage.backtest("--html", folder / "candidate" / "settings.yaml"): "lies in a policy folder",
+        stage.backtest("--html", folder / "other.yaml"): "is there already, and is YAML",
+        stage.backtest("--html", folder / "no" / "page.html"): "its folder is missing",
+        stage.backtest("--labels", folder / "nowhere"): "cannot read",
+    }
+
+    for ran, told in runs.items():
+        assert (ran.code, ran.out) == (2, "")
+        assert told in ran.err
+        assert (ran.err.count("\n"), "private" in ran.err) == (1, False)
+
+
+def test_the_page_is_written_beside_the_text(stage: Stage) -> None:
+    ran = stage.backtest("--html", stage.folder / "page.html")
+
+    assert (ran.code, ran.err) == (0, f"wrote {stage.folder / 'page.html'}\n")
+    assert (stage.folder / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_reader_who_leaves_the_text_leaves_the_page(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as stdout, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", stdout)
+
+        ran = stage.backtest("--html", stage.folder / "page.html")
+
+    assert ran.code == 128 + signal.SIGPIPE
+    assert (stage.folder / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_page_that_cannot_be_written_does_not_take_the_text_with_it(stage: Stage) -> None:
+    ran = stage.backtest("--html", "/dev/full")
+
+    assert (ran.code, ran.err) == (2, "error: cannot write `/dev/full`: no space left on device\n")
+    assert "flagged 30.00% -> 35.00%" in ran.out
+
+
+def test_a_calibration_is_written_once_and_never_over_another_unasked(
+    tmp_path: Path, command: Callable[..., Ran]
+) -> None:
+    folder = a_folder(tmp_path / "policies")
+    events = write_lines(tmp_path / "decisions.jsonl", some_recorded(load_policies(folder), SAFETIES * 10))
+    arguments = ("model", "calibrate", "--events", events, "--policies", folder, "--name", "october")
+
+    first, second, third = command(*arguments), command(*arguments), command(*arguments, "--replace")
+
+    assert (first.code, second.code, third.code) == (0, 2, 0)
+    assert "1,000 events, 4 objectives" in first.out
+    assert "calibrations: {ArmoRM-Llama3-8B-v0.1: calibration/october.json}" in first.out
+    assert "is there already" in second.err
+    assert [path.name for path in (folder / "calibration").iterdir() if "armorm" not in path.name] == ["october.json"]
+
+
+def test_objectives_that_a_calibration_leaves_out_are_named(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    policies = load_policies(a_folder(tmp_path / "policies"))
+    decisions = [*some_recorded(policies, SAFETIES * 10)[1:], recorded(policies, 2_000.0, *USUAL[1:])]
+    events = write_lines(tmp_path / "decisions.jsonl", decisions)
+
+    ran = command("model", "calibrate", "--events", events, "--policies", tmp_path / "policies", "--name", "october")
+
+    assert "1,000 events, 3 objectives" in ran.out
+    assert "fewer than 1,000 usable rewards: beavertails-is_safe" in ran.out
+
+
+def test_a_calibration_that_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, command: Callable[..., Ran]
+) -> None:
+    folder = a_folder(tmp_path / "policies")
+    events = write_lines(tmp_path / "decisions.jsonl", some_recorded(load_policies(folder), SAFETIES * 10))
+    (folder / "calibration" / "october.json").mkdir()
+
+    ran = command("model", "calibrate", "--events", events, "--policies", folder, "--name", "october", "--replace")
+
+    assert (ran.code, "cannot write" in ran.err) == (2, True)
+    assert not list(folder.glob("calibration/.*"))
+
+
+def test_a_calibrations_name_stays_in_its_folder(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    ran = command("model", "calibrate", "--events", "-", "--policies", tmp_path, "--name", "../october")
+
+    assert ran.code == 2
+    assert "is no name for a file" in ran.err

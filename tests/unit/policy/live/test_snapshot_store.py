@@ -1,0 +1,122 @@
+"""Accepted policies on disk: whole, whoever was killed and whatever the disk says."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from moderator.policy.files.folder import read_files
+from moderator.policy.live.snapshot_store import SnapshotStore
+from tests.unit.policy.folders import POLICY, a_set
+
+FIRST, SECOND = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+FILES = {"settings.yaml": b"format: 1\n", "calibration/tiny.json": b"{}"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_kept_is_there_under_its_snapshot_and_good_last(tmp_path: Path) -> None:
+    kept = SnapshotStore(tmp_path / "state")
+
+    kept.keep(FIRST, FILES)
+
+    assert kept.last_good() == FIRST
+    assert kept.folder_of(FIRST) == tmp_path / "state" / "snapshots" / ("1" * 64)
+    assert contents(kept.folder_of(FIRST)) == FILES
+
+
+def test_every_snapshot_stays_and_the_last_one_is_good_last(tmp_path: Path) -> None:
+    kept = SnapshotStore(tmp_path)
+
+    for snapshot in (FIRST, SECOND, FIRST):
+        kept.keep(snapshot, FILES)
+
+    assert kept.last_good() == FIRST
+    assert contents(kept.folder_of(FIRST)) == contents(kept.folder_of(SECOND)) == FILES
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.name.startswith(".")) == []
+
+
+def test_two_processes_may_keep_one_snapshot_at_once(tmp_path: Path) -> None:
+    one, two = SnapshotStore(tmp_path), SnapshotStore(tmp_path)
+
+    one._store(one.folder_of(FIRST), FILES)
+    two._store(two.folder_of(FIRST), FILES)
+
+    assert contents(two.folder_of(FIRST)) == FILES
+    assert len(list((tmp_path / "snapshots").iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["removed", "edited", "unreadable"])
+def test_what_was_damaged_is_not_given_out_and_kept_anew(tmp_path: Path, damage: str) -> None:
+    policies = a_set(tmp_path / "policies")
+    files = read_files(tmp_path / "policies")
+    kept = SnapshotStore(tmp_path / "state")
+    kept.keep(policies.snapshot, files)
+    policy = kept.folder_of(policies.snapshot) / POLICY
+    match damage:
+        case "removed":
+            policy.unlink()
+        case "edited":
+            policy.write_text(policy.read_text().replace("0.30", "0.20"))
+        case _:
+            policy.write_bytes(b"\xff")
+
+    damaged = kept.load(policies.snapshot)
+    kept.keep(policies.snapshot, files)
+    mended = kept.load(policies.snapshot)
+
+    assert damaged is None
+    assert mended is not None
+    assert mended.snapshot == policies.snapshot
+    assert len(list((tmp_path / "state" / "snapshots").iterdir())) == 1
+
+
+def test_nothing_is_good_last_before_anything_was_kept(tmp_path: Path) -> None:
+    assert SnapshotStore(tmp_path / "none").last_good() is None
+
+
+@pytest.mark.parametrize("damaged", [b"", b"sha256:12", b"\xff\xfe", b"sha256:" + b"../" * 21 + b"x\n"])
+def test_a_damaged_note_names_nothing_as_good_last(damaged: bytes, tmp_path: Path) -> None:
+    (tmp_path / "last_good").write_bytes(damaged)
+
+    assert SnapshotStore(tmp_path).last_good() is None
+
+
+def test_a_write_that_fails_half_way_leaves_what_was_kept_before(tmp_path: Path) -> None:
+    kept = SnapshotStore(tmp_path)
+    kept.keep(FIRST, FILES)
+    blocked = {**FILES, "settings.yaml/nested.yaml": b"cannot be"}
+
+    with pytest.raises(FileExistsError):
+        kept.keep(SECOND, blocked)
+
+    assert kept.last_good() == FIRST
+    assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["1" * 64]
+
+
+def test_a_damaged_snapshot_goes_only_once_another_is_there(tmp_path: Path) -> None:
+    kept = SnapshotStore(tmp_path)
+    kept.keep(FIRST, FILES)
+    damaged = contents(kept.folder_of(FIRST))
+
+    with pytest.raises(FileExistsError):
+        kept.keep(FIRST, {**FILES, "settings.yaml/nested.yaml": b"cannot be"})
+
+    assert contents(kept.folder_of(FIRST)) == damaged
+
+
+def test_what_a_killed_process_left_half_written_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    kept = SnapshotStore(tmp_path)
+    kept.keep(FIRST, FILES)
+    old, young = (tmp_path / "snapshots" / f".unfinished-{name}" for name in ("old", "young"))
+    for folder in (old, young):
+        folder.mkdir()
+        (folder / "settings.yaml").write_bytes(b"form")
+    os.utime(old, (0, time.time() - 7_200))
+
+    kept.keep(SECOND, FILES)
+
+    assert (old.exists(), young.exists()) == (False, True)

@@ -1,0 +1,25 @@
+import pytest
+import torch
+
+from moderator.scoring.runtime.device import choose_dtype
+
+
+@pytest.mark.parametrize(
+    ("device", "stored", "chosen"),
+    [
+        ("mps", torch.bfloat16, torch.bfloat16),
+        ("mps", torch.float16, torch.float16),
+        ("mps", torch.float32, torch.float32),
+        ("mps", torch.float64, torch.float32),
+        ("cpu", torch.float16, torch.float32),
+        ("cpu", torch.float64, torch.float32),
+    ],
+)
+def test_auto_is_what_is_stored_where_the_device_is_fast_in_it(
+    device: str, stored: torch.dtype, chosen: torch.dtype
+) -> None:
+    assert choose_dtype("auto", stored, torch.device(device)) is chosen
+
+
+def test_a_type_that_is_named_is_taken_whatever_is_stored() -> None:
+    assert choose_dtype("float16", torch.float32, torch.device("cpu")) is torch.float16

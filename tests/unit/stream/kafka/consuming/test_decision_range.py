@@ -1,0 +1,50 @@
+import pytest
+
+from moderator.errors import ConfigurationError
+from moderator.events import Partition
+from moderator.stream.kafka.consuming.decision_range import OffsetSpans, TimeSpan, is_range, parse_range
+
+
+@pytest.mark.parametrize(
+    ("events", "span"),
+    [
+        ("kafka", TimeSpan()),
+        ("kafka:", TimeSpan()),
+        ("kafka:..", TimeSpan()),
+        ("kafka:2026-10-01..2026-10-08", TimeSpan(1_790_812_800_000, 1_791_417_600_000)),
+        ("kafka:2026-10-01T02:00:00.5+02:00..", TimeSpan(1_790_812_800_500, None)),
+        ("kafka:..2026-10-01T00:00:00Z", TimeSpan(None, 1_790_812_800_000)),
+        ("kafka:1969-12-31..", TimeSpan(0, None)),
+        ("kafka:flag/0@100..200", OffsetSpans({Partition("flag", 0): (100, 200)})),
+        (
+            "kafka:a.b-c_d/3@..,e/0@7..",
+            OffsetSpans({Partition("a.b-c_d", 3): (None, None), Partition("e", 0): (7, None)}),
+        ),
+    ],
+)
+def test_a_range_is_read_as_written(events: str, span: object) -> None:
+    assert is_range(events)
+    assert parse_range(events) == span
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ("kafka:yesterday..", "is no range of decisions: write"),
+        ("kafka:2026-10-01", "is no range of decisions: write"),
+        ("kafka:flag@1..2", "is no range of decisions: write"),
+        ("kafka:flag/0@1", "is no range of decisions: write"),
+        ("kafka:2026-10-01T12:00..", "the time `2026-10-01T12:00` has no zone"),
+        ("kafka:2026-10-02..2026-10-01", "holds nothing"),
+        ("kafka:2026-10-01..2026-10-01", "holds nothing"),
+        ("kafka:flag/0@1..2,flag/0@5..6", "names a partition twice"),
+    ],
+)
+def test_what_is_no_range_is_refused(events: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        parse_range(events)
+
+
+def test_files_are_no_ranges() -> None:
+    assert not is_range("kafka.jsonl")
+    assert not is_range("./kafka")

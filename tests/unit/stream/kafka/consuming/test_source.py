@@ -1,0 +1,110 @@
+"""A consumer that fails is replaced; one after another ends the process, and an absent broker never does."""
+
+import pytest
+from kafka.errors import (
+    FencedInstanceIdError,
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    UnknownTopicOrPartitionError,
+)
+
+from moderator.errors import FencedError, StoppedError
+from moderator.stream.kafka.consuming.source import KafkaSource
+from moderator.testing import ManualClock
+from tests.unit.stream.kafka.scripted_consumer import Polled, ScriptedConsumer, a_membership
+
+
+class Group:
+    """What `poll` and connecting meet, from now on."""
+
+    def __init__(self, refusal: KafkaError | None = None) -> None:
+        self.refusal = refusal
+        self.is_away = False
+        self.consumers: list[ScriptedConsumer] = []
+        self.clock = ManualClock()
+        self.source = KafkaSource(
+            a_membership(self.connect),
+            self.connect,
+            refusals_limit=5,
+            monotonic_s=self.clock.monotonic_s,
+            sleep=self.clock.advance,
+        )
+
+    def connect(self) -> ScriptedConsumer:
+        if self.is_away:
+            raise KafkaConnectionError("refused")
+        self.consumers.append(ScriptedConsumer(self.poll))
+        return self.consumers[-1]
+
+    def poll(self) -> Polled:
+        if self.refusal is not None:
+            raise self.refusal
+        return {}
+
+    def refuse_once(self, *, then_s: float) -> None:
+        self.refusal = UnknownTopicOrPartitionError()
+        self.poll_times(1)
+        self.refusal = None
+        self.clock.advance(then_s)
+        self.poll_times(1)
+
+    def poll_times(self, times: int) -> None:
+        for _ in range(times):
+            assert self.source.poll(100) == []
+
+
+def test_a_consumer_that_fails_is_replaced_and_closed() -> None:
+    group = Group(UnknownTopicOrPartitionError())
+
+    group.poll_times(1)
+
+    assert [consumer.is_closed for consumer in group.consumers] == [True, False]
+
+
+def test_a_group_that_refuses_one_consumer_after_another_ends_the_process() -> None:
+    group = Group(GroupAuthorizationFailedError())
+    group.poll_times(5)
+
+    with pytest.raises(StoppedError, match=r"consumer group refuses us.*GroupAuthorizationFailed"):
+        group.source.poll(100)
+
+    assert len(group.consumers) == 6
+
+
+def test_refusals_that_lie_far_apart_do_not_add_up() -> None:
+    group = Group()
+
+    for _ in range(20):
+        group.refuse_once(then_s=61)
+
+    assert len(group.consumers) == 21
+
+
+def test_refusals_within_a_minute_of_one_another_add_up() -> None:
+    group = Group()
+    for _ in range(5):
+        group.refuse_once(then_s=59)
+
+    with pytest.raises(StoppedError):
+        group.refuse_once(then_s=59)
+
+
+def test_a_broker_that_is_away_never_ends_the_process_and_is_not_asked_without_a_rest() -> None:
+    group = Group(KafkaConnectionError("gone"))
+    group.is_away = True
+    began_s = group.clock.monotonic_s()
+
+    group.poll_times(50)
+    assert group.clock.monotonic_s() - began_s >= 50
+
+    group.is_away, group.refusal = False, None
+    group.poll_times(2)
+    assert [consumer.is_closed for consumer in group.consumers] == [True, False]
+
+
+def test_a_twin_ends_the_process_at_once() -> None:
+    group = Group(FencedInstanceIdError())
+
+    with pytest.raises(FencedError, match="INSTANCE_ID"):
+        group.source.poll(100)

@@ -1,0 +1,112 @@
+"""Dead letters carry the original record and why it is there, whatever the client cannot write."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderator.events import DeadLetter
+from moderator.stream.kafka.producing.dead_letters import dead_letter_record, size_bytes
+from tests.builders import a_record
+
+LETTER = DeadLetter("bad_json", "not JSON: expecting value at character 0")
+AT = "2026-10-05T12:00:00.412Z"
+ROOMY = 1_000_000
+
+
+def test_the_original_is_untouched_and_the_reasons_follow() -> None:
+    record = a_record(
+        b"\xff{", key=b"c-9", partition=3, offset=991, headers=[("traceparent", b"00-ab"), ("x", b"\xfe")]
+    )
+
+    sent = dead_letter_record(record, LETTER, AT, ROOMY)
+
+    assert (sent.key, sent.value) == (b"c-9", b"\xff{")
+    assert sent.headers == [
+        ("traceparent", b"00-ab"),
+        ("x", b"\xfe"),
+        ("dlq.reason", b"bad_json"),
+        ("dlq.error", b"not JSON: expecting value at character 0"),
+        ("dlq.topic", b"chat.events"),
+        ("dlq.partition", b"3"),
+        ("dlq.offset", b"991"),
+        ("dlq.timestamp", b"1790000000000"),
+        ("dlq.at", AT.encode()),
+    ]
+
+
+def test_a_null_value_with_a_key_stays_null() -> None:
+    sent = dead_letter_record(a_record(None, key=b"k"), LETTER, AT, ROOMY)
+
+    assert sent.value is None
+    assert "dlq.null" not in dict(sent.headers)
+
+
+def test_what_the_client_cannot_write_is_written_empty_and_named() -> None:
+    record = a_record(None, key=None, headers=[("a", None), ("b", b"1"), ("c", None)])
+
+    sent = dead_letter_record(record, LETTER, AT, ROOMY)
+
+    assert (sent.key, sent.value) == (None, b"")
+    assert sent.headers[:3] == [("a", b""), ("b", b"1"), ("c", b"")]
+    assert dict(sent.headers)["dlq.null"] == b"value,header:a,header:c"
+
+
+def test_a_dead_letter_that_dies_again_carries_the_new_reasons_alone() -> None:
+    stale = [("dlq.reason", b"too_large"), ("dlq.null", b"value"), ("dlq.truncated", b"value"), ("dlq.error", None)]
+    record = a_record(headers=[("x", b"1"), *stale])
+
+    sent = dead_letter_record(record, LETTER, AT, ROOMY)
+
+    names = [name for name, _ in sent.headers]
+    assert len(names) == len(set(names))
+    assert not {"dlq.null", "dlq.truncated"} & set(names)
+    assert dict(sent.headers)["dlq.reason"] == b"bad_json"
+    assert sent.headers[0] == ("x", b"1")
+
+
+def test_an_unknown_time_is_written_empty() -> None:
+    sent = dead_letter_record(a_record(timestamp_ms=None), LETTER, AT, ROOMY)
+
+    assert dict(sent.headers)["dlq.timestamp"] == b""
+
+
+@pytest.mark.parametrize(
+    ("value", "header", "key", "cut"),
+    [
+        (b"v" * 5_000, b"h" * 10, b"k", b"value"),
+        (b"v" * 5_000, b"h" * 5_000, b"k", b"value,headers"),
+        (b"v" * 10, b"h" * 5_000, b"k" * 5_000, b"value,headers,key"),
+    ],
+)
+def test_what_does_not_fit_is_cut_and_named(value: bytes, header: bytes, key: bytes, cut: bytes) -> None:
+    sent = dead_letter_record(a_record(value, key=key, headers=[("x", header)]), LETTER, AT, 2_000)
+
+    assert dict(sent.headers)["dlq.truncated"] == cut
+    assert size_bytes(*sent) <= 2_000
+    assert value.startswith(sent.value or b"")
+    assert key.startswith(sent.key or b"")
+
+
+def test_a_record_of_exactly_the_limit_is_sent_whole_and_one_byte_more_is_cut() -> None:
+    record = a_record(b"v" * 100, key=b"k", headers=[("x", b"1")])
+    whole = dead_letter_record(record, LETTER, AT, ROOMY)
+
+    assert dead_letter_record(record, LETTER, AT, size_bytes(*whole)) == whole
+    assert "dlq.truncated" in dict(dead_letter_record(record, LETTER, AT, size_bytes(*whole) - 1).headers)
+
+
+@given(
+    value=st.none() | st.binary(max_size=3_000),
+    key=st.none() | st.binary(max_size=3_000),
+    headers=st.lists(st.tuples(st.text(max_size=50), st.none() | st.binary(max_size=500)), max_size=8),
+    limit_bytes=st.integers(1_000, 5_000),
+)
+def test_every_dead_letter_fits_and_can_be_written(
+    value: bytes | None, key: bytes | None, headers: list[tuple[str, bytes | None]], limit_bytes: int
+) -> None:
+    sent = dead_letter_record(a_record(value, key=key, headers=headers), LETTER, AT, limit_bytes)
+
+    assert size_bytes(*sent) <= limit_bytes
+    assert sent.key is not None or sent.value is not None
+    assert all(isinstance(content, bytes) for _, content in sent.headers)
+    assert dict(sent.headers)["dlq.reason"] == b"bad_json"

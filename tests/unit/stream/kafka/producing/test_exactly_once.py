@@ -1,0 +1,167 @@
+"""Both or neither: what follows when a step of the transaction fails, and what is asked of the broker then."""
+
+from collections.abc import Sequence
+
+import pytest
+from kafka import TopicPartition
+from kafka.errors import (
+    InvalidProducerEpochError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    ProducerFencedError,
+)
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
+from prometheus_client import CollectorRegistry
+
+from moderator.errors import FencedError
+from moderator.events import DecidedSpan, Partition
+from moderator.observability.metrics import Metrics
+from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
+from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.testing import ManualClock
+from tests.unit.stream.kafka.scripted_consumer import SETTLED, ScriptedConsumer, a_membership
+
+PARTITION = TopicPartition("chat.events", 0)
+SPAN = DecidedSpan(Partition(*PARTITION), 1, 7, [])
+COMMITTED = [{PARTITION: OffsetAndMetadata(7, "", -1)}]
+
+
+class Producer:
+    """A transactional producer on a broker that holds what was committed; its commit may fail."""
+
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+        self._offsets: dict[TopicPartition, OffsetAndMetadata] = {}
+
+    def init_transactions(self) -> None:
+        self._stage.producers += 1
+
+    def begin_transaction(self) -> None:
+        pass
+
+    def flush(self, timeout: float) -> None:
+        pass
+
+    def send_offsets_to_transaction(
+        self, offsets: dict[TopicPartition, OffsetAndMetadata], group: ConsumerGroupMetadata
+    ) -> None:
+        assert group == SETTLED
+        self._offsets = offsets
+
+    def commit_transaction(self) -> None:
+        if self._stage.failures:
+            raise self._stage.failures.pop()
+        self._stage.committed.append(self._offsets)
+
+    def close(self, timeout: float) -> None:
+        pass
+
+
+class Stage:
+    """One way to publish, on doubles; an owned partition of which seven records are decided."""
+
+    def __init__(self, *failures: KafkaError, transaction_timeout_s: float = 60.0) -> None:
+        self.failures = list(failures)
+        self.committed: list[dict[TopicPartition, OffsetAndMetadata]] = []
+        self.producers = 0
+        self.consumer = ScriptedConsumer()
+        self.consumer.assigned = {PARTITION}
+        self.metrics = Metrics(CollectorRegistry())
+        self.clock = ManualClock()
+        membership = a_membership(lambda: self.consumer)
+        membership.on_partitions_assigned([PARTITION])
+        self.commit = ExactlyOnce(
+            membership,
+            lambda: Producer(self),
+            lambda _producer, _spans: [],
+            transaction_timeout_s=transaction_timeout_s,
+            patience=FailureBudget(membership, self.metrics, monotonic_s=self.clock.monotonic_s),
+            metrics=self.metrics,
+            confirm_s=0.0,
+        )
+
+    def publish(self) -> tuple[Sequence[DecidedSpan], Sequence[DecidedSpan]]:
+        published = self.commit.publish([SPAN])
+        return published.committed, published.left
+
+    def settled(self, outcome: str) -> float | None:
+        return self.metrics.registry.get_sample_value("moderator_commit_doubts_settled_total", {"outcome": outcome})
+
+
+def test_what_is_published_is_committed_in_its_transaction() -> None:
+    stage = Stage()
+
+    assert stage.publish() == ([SPAN], [])
+    assert stage.committed == COMMITTED
+
+
+def test_a_commit_without_an_answer_is_made_again_by_another_producer() -> None:
+    stage = Stage(KafkaTimeoutError("no answer"))
+
+    first, second = stage.publish(), stage.publish()
+
+    assert (first, second) == (([], [SPAN]), ([SPAN], []))
+    assert stage.committed == COMMITTED
+    assert stage.producers == 2
+    assert (stage.settled("not committed"), stage.settled("committed")) == (1, 0)
+
+
+@pytest.mark.parametrize("committed_offset", [7, 9])
+def test_a_commit_without_an_answer_that_took_place_is_not_made_twice(committed_offset: int) -> None:
+    stage = Stage(KafkaTimeoutError("no answer"))
+    first = stage.publish()
+
+    stage.consumer.committed_offset = committed_offset
+    second = stage.publish()
+
+    assert (first, second) == (([], [SPAN]), ([SPAN], []))
+    assert stage.committed == []
+    assert (stage.settled("not committed"), stage.settled("committed")) == (0, 1)
+
+
+FENCES = [
+    ProducerFencedError(),
+    InvalidProducerEpochError(),
+    KafkaError("Cannot execute transactional method because of: [Error 90] ProducerFencedError"),
+]
+
+
+@pytest.mark.parametrize("fence", FENCES, ids=lambda error: type(error).__name__)
+def test_fenced_within_a_transaction_s_time_it_has_a_twin(fence: KafkaError) -> None:
+    stage = Stage(fence)
+
+    with pytest.raises(FencedError, match="MODERATOR_KAFKA__INSTANCE_ID"):
+        stage.publish()
+
+
+@pytest.mark.parametrize("fence", FENCES, ids=lambda error: type(error).__name__)
+def test_fenced_by_the_broker_for_taking_too_long_it_begins_anew(fence: KafkaError) -> None:
+    stage = Stage(fence, transaction_timeout_s=0.0)
+
+    first, second = stage.publish(), stage.publish()
+
+    assert (first, second) == (([], [SPAN]), ([SPAN], []))
+    assert stage.committed == COMMITTED
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError("refused"), KafkaTimeoutError("no answer")])
+def test_while_kafka_is_away_it_tries_once_a_second_however_often_it_is_asked(error: KafkaError) -> None:
+    stage = Stage(error)
+    stage.consumer.answers = False
+
+    first, at_once = stage.publish(), stage.publish()
+    stage.clock.advance(1.0)
+    a_second_later = stage.publish()
+
+    assert (first, at_once, a_second_later) == (([], [SPAN]), ([], [SPAN]), ([SPAN], []))
+    assert stage.producers == 2
+
+
+def test_a_broker_that_takes_no_connection_is_not_asked_again_at_once_though_another_answers() -> None:
+    stage = Stage(KafkaConnectionError("refused"))
+
+    stage.publish()
+
+    assert stage.publish() == ([], [SPAN])
+    assert stage.producers == 1

@@ -1,0 +1,86 @@
+"""Publishing that goes on failing ends the process after a minute, unless it is Kafka that does not answer."""
+
+import pytest
+from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaError, KafkaTimeoutError
+from prometheus_client import CollectorRegistry
+
+from moderator.errors import StoppedError
+from moderator.observability.metrics import Metrics
+from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.testing import ManualClock
+from tests.unit.stream.kafka.scripted_consumer import ScriptedConsumer, a_membership
+
+
+class Publishing:
+    """Attempts to publish that fail, as time passes."""
+
+    def __init__(self) -> None:
+        self.consumer = ScriptedConsumer()
+        self.clock = ManualClock()
+        self.metrics = Metrics(CollectorRegistry())
+        membership = a_membership(lambda: self.consumer)
+        self.patience = FailureBudget(membership, self.metrics, 60.0, self.clock.monotonic_s)
+
+    def fail_for(self, seconds: int, error: KafkaError) -> None:
+        for _ in range(seconds):
+            self.patience.strain(error)
+            self.clock.advance(1)
+        self.patience.strain(error)
+
+
+def test_a_minute_of_failing_is_borne_and_more_is_not() -> None:
+    publishing = Publishing()
+    publishing.fail_for(60, KafkaTimeoutError("no answer"))
+
+    with pytest.raises(
+        StoppedError, match=r"failed for 60 s although Kafka answers, .*no answer.*nothing was committed"
+    ):
+        publishing.fail_for(1, KafkaTimeoutError("no answer"))
+
+
+def test_one_success_begins_a_new_minute() -> None:
+    publishing = Publishing()
+    publishing.fail_for(59, KafkaTimeoutError())
+    publishing.patience.reward()
+    publishing.clock.advance(60)
+
+    publishing.fail_for(60, KafkaTimeoutError())
+
+    with pytest.raises(StoppedError):
+        publishing.fail_for(1, KafkaTimeoutError())
+
+
+def test_while_kafka_does_not_answer_it_is_borne_for_ever() -> None:
+    publishing = Publishing()
+    publishing.fail_for(30, KafkaTimeoutError())
+
+    publishing.consumer.answers = False
+    publishing.fail_for(1_800, KafkaTimeoutError())
+    publishing.consumer.answers = True
+
+    publishing.fail_for(59, KafkaTimeoutError())
+    with pytest.raises(StoppedError):
+        publishing.fail_for(2, KafkaTimeoutError())
+
+
+def test_it_rests_for_a_moment_where_no_broker_takes_a_connection() -> None:
+    publishing = Publishing()
+    publishing.patience.strain(KafkaTimeoutError())
+    after_another_failure = publishing.patience.is_resting
+
+    publishing.patience.strain(KafkaConnectionError())
+    at_once = publishing.patience.is_resting
+    publishing.clock.advance(1)
+
+    assert (after_another_failure, at_once, publishing.patience.is_resting) == (False, True, False)
+
+
+def test_failures_are_counted_by_their_kind() -> None:
+    publishing = Publishing()
+
+    publishing.fail_for(1, KafkaTimeoutError())
+    publishing.fail_for(2, CommitFailedError())
+
+    counted = publishing.metrics.publish_failures
+    assert counted.labels("KafkaTimeoutError")._value.get() == 2
+    assert counted.labels("CommitFailedError")._value.get() == 3

@@ -1,0 +1,86 @@
+"""What is handed to the producer, and which decisions no topic takes."""
+
+from typing import Any
+
+import pytest
+from kafka.errors import KafkaTimeoutError
+
+from moderator.events import DecidedSpan, EncodedDecision, Partition, Record
+from moderator.settings import KafkaSettings
+from moderator.stream.kafka.producing.sink import OutcomeSender
+from tests.builders import a_record, an_encoded_decision
+
+SETTINGS = KafkaSettings()
+OUTPUTS = (SETTINGS.flag_topic, SETTINGS.allow_topic, SETTINGS.dead_letter_topic)
+ROOMY = 1_000_000
+
+
+class RecordingProducer:
+    """Topics of three partitions that take everything."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes, bytes | None, list[tuple[str, bytes]]]] = []
+
+    def partitions_for(self, topic: str) -> set[int]:
+        return {0, 1, 2}
+
+    def send(self, topic: str, value: bytes, key: bytes | None, headers: list[tuple[str, bytes]], _: int) -> None:
+        self.sent.append((topic, value, key, headers))
+
+
+def a_sender(limit_bytes: int = ROOMY) -> OutcomeSender:
+    return OutcomeSender(SETTINGS, dict.fromkeys(OUTPUTS, limit_bytes), lambda: 1_790_000_000.0)
+
+
+def headers_of(record: Record, decision: EncodedDecision) -> dict[str, bytes]:
+    producer = RecordingProducer()
+    a_sender()(producer, [DecidedSpan(Partition("chat.events", 0), 1, 1, [(record, decision)])])
+    [(_, _, _, headers)] = producer.sent
+    return dict(headers)
+
+
+def needed_bytes(record: Record, decision: EncodedDecision) -> int:
+    """Ask a topic that is too small."""
+    refused = a_sender(1).refuse(record, decision)
+    assert refused
+    return int(refused.error.split()[3])
+
+
+@pytest.mark.parametrize(("value_bytes", "key_bytes"), [(10_000, 3), (10, 9_993)])
+def test_a_decision_that_just_fits_its_topic_is_taken_and_one_byte_more_is_not(
+    value_bytes: int, key_bytes: int
+) -> None:
+    record, decision = a_record(key=b"k" * key_bytes), an_encoded_decision(value=b"x" * value_bytes)
+    exact = needed_bytes(record, decision)
+
+    taken, refused = (a_sender(limit_bytes).refuse(record, decision) for limit_bytes in (exact, exact - 1))
+
+    assert exact > 10_003  # headers count too
+    assert taken is None
+    assert refused
+    assert refused.reason == "too_large"
+    assert refused.error == f"its decision has {exact} bytes, topic `{SETTINGS.allow_topic}` takes {exact - 1}"
+
+
+def test_a_trace_goes_on_from_event_to_decision() -> None:
+    longest = b"x" * 512
+
+    assert headers_of(a_record(headers=[("traceparent", longest)]), an_encoded_decision())["traceparent"] == longest
+
+
+@pytest.mark.parametrize("traceparent", [b"x" * 513, b"", None])
+def test_what_cannot_be_a_trace_is_left_behind(traceparent: Any) -> None:
+    headers = headers_of(a_record(headers=[("traceparent", traceparent)]), an_encoded_decision())
+
+    assert "traceparent" not in headers
+
+
+def test_an_output_topic_that_is_gone_is_named_with_the_way_to_make_it() -> None:
+    class LacksAFlagTopic(RecordingProducer):
+        def partitions_for(self, topic: str) -> set[int]:
+            if topic == SETTINGS.flag_topic:
+                raise KafkaTimeoutError("no metadata")
+            return super().partitions_for(topic)
+
+    with pytest.raises(KafkaTimeoutError, match=r"`moderation\.flag`.*no metadata.*`moderator topics create`"):
+        a_sender()(LacksAFlagTopic(), [])

@@ -1,0 +1,65 @@
+"""The network in training gives the hidden states that the served model gives."""
+
+from itertools import accumulate
+
+import numpy as np
+import torch
+
+from moderator.scoring.armorm.network import ArmoRMModel
+from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.training.fitting.network import Network, small_backbone
+from moderator.training.text.batches import pad, read_in_order, shuffled_groups
+
+_LENGTHS = [9, 1, 30, 14, 30, 3]
+
+
+def _sequences() -> list[np.ndarray]:
+    random = np.random.default_rng(1)
+    return [random.integers(100, size=length).astype(np.int32) for length in _LENGTHS]
+
+
+def test_padded_training_and_packed_serving_read_the_same_rewards() -> None:
+    torch.manual_seed(1)
+    network = Network(small_backbone(100, hidden=32))
+    served = ArmoRMModel(ArmoRMConfig(small_backbone(100, hidden=32), ("a", "b"), gating_hidden_dim=8))
+    served.model.load_state_dict(network.backbone.state_dict())
+    served.regression_layer.load_state_dict(network.rewards.state_dict())
+    sequences = _sequences()
+
+    padded = read_in_order(sequences, lambda batch: network.rewards(network.last_hidden(batch)), budget=64)
+    packed = _packed_rewards(served, sequences)
+
+    torch.testing.assert_close(packed, padded, atol=1e-5, rtol=0)
+    assert packed.std() > 0.05  # far beyond the tolerance, so equality says something
+
+
+def _packed_rewards(served: ArmoRMModel, sequences: list[np.ndarray]) -> torch.Tensor:
+    ends = torch.tensor([0, *accumulate(_LENGTHS)], dtype=torch.int32)
+    with torch.inference_mode():
+        return served.forward_packed(
+            torch.from_numpy(np.concatenate(sequences)).long(),
+            torch.cat([torch.arange(length) for length in _LENGTHS]),
+            ends,
+            ends[1:] - 1,
+            ends[1:] - 1,
+            max_len=max(_LENGTHS),
+        ).rewards
+
+
+def test_padding_changes_nothing() -> None:
+    network = Network(small_backbone(100, hidden=32))
+    sequences = _sequences()
+
+    together = network.last_hidden(pad(sequences, range(len(sequences))))
+
+    for ids, hidden in zip(sequences, together, strict=True):
+        torch.testing.assert_close(network.last_hidden(pad([ids], [0]))[0], hidden, atol=1e-5, rtol=0)
+
+
+def test_every_sequence_is_in_one_group_within_the_budget() -> None:
+    lengths = [int(length) for length in np.random.default_rng(1).integers(1, 60, size=500)]
+
+    groups = shuffled_groups(lengths, 256, np.random.default_rng(2))
+
+    assert sorted(member for group in groups for member in group) == list(range(500))
+    assert all(max(lengths[member] for member in group) * len(group) <= 256 for group in groups)
