@@ -20,14 +20,16 @@ from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.current_decider import CurrentDecider
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
+from moderator.pipeline.policy_report import PolicyReport, log_warnings
 from moderator.pipeline.ports import ScoreCache, Scorer, VerdictCache
 from moderator.pipeline.processor import Processor
 from moderator.pipeline.report import CountingReport, StreamReport
 from moderator.policy import PolicySet
 from moderator.policy.live.admission import Admission
-from moderator.policy.live.reloading import Reloading, Start, choose
+from moderator.policy.live.folder_watch import FolderWatch, read_folder
+from moderator.policy.live.reloading import Reloading
 from moderator.policy.live.snapshot_store import SnapshotStore
-from moderator.policy.live.watching import FolderWatch, look_into
+from moderator.policy.live.start import Start, check_again, choose
 from moderator.settings import Settings
 from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
 from moderator.stream.kafka.admin import await_topics
@@ -52,17 +54,17 @@ class SystemClock:
 
 
 class NoVerdictCache:
-    """Keeps nothing: without Redis nobody can ask for a verdict."""
+    """Stores nothing: without Redis nobody can ask for a verdict."""
 
     def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
-        """Forget them."""
+        """Drop them."""
 
 
 def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.Event) -> None:
     """Consume, decide and publish until `stop` is set and the windows in flight are published.
 
     The group is joined only when the model is warm. Health answers from the first moment. `has_begun` is set when the
-    model is loaded: before, there is nothing to put in order and the process may end anyhow.
+    model is loaded: before that there is nothing to finish, and the process may end at once.
 
     Raises:
         ConfigurationError: policies, model, topics, the HTTP port or the address of Redis are wrong.
@@ -74,9 +76,9 @@ def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.E
             "no model is named: set `MODERATOR_MODEL__PATH` or give `--model` a folder, a hub id, or `builtin` "
             "(a practice model)"
         )
-    # loading takes long: what is wrong with any model is told first
+    # loading takes long: what is wrong with any model is reported first
     check_address(settings.redis)
-    start = _choose_policies(settings, Admission())
+    start = choose_policies(settings)
     clock = SystemClock()
     metrics = Metrics(CollectorRegistry())
     metrics.policy_reload_ok.set(start.refusal is None)
@@ -85,33 +87,45 @@ def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.E
     server.start()
     try:
         scorer = _load_scorer(settings)
-        _choose_policies(settings, Admission(scorer.identity))  # and so before the warm-up
+        start = check_again(start, Admission(scorer.identity), _snapshot_store(settings))  # before the warm-up
         scorer.warm_up()
         if scorer.identity.is_practice:
             log.warning("practice_model", model=scorer.identity.name, hint="its scores are for trying things out only")
         has_begun.set()
-        moderate(settings, scorer, stop, metrics=metrics, board=board)
+        moderate(settings, start, scorer, stop, metrics=metrics, board=board)
     finally:
         server.stop()
 
 
+def choose_policies(settings: Settings) -> Start:
+    """Read and test the policies once; before the model is loaded, for that takes long.
+
+    Raises:
+        PolicyError: they may not decide, and no last good ones are stored that may.
+    """
+    return choose(read_folder(settings.policies.path), Admission(), _snapshot_store(settings))
+
+
 def moderate(
-    settings: Settings, scorer: Scorer, stop: threading.Event, *, metrics: Metrics, board: HealthBoard
+    settings: Settings, start: Start, scorer: Scorer, stop: threading.Event, *, metrics: Metrics, board: HealthBoard
 ) -> None:
-    """Run the stream with a warm scorer; see `run_stream`."""
+    """Run the stream with policies that were read and tested and a warm scorer; see `run_stream`."""
     clock = SystemClock()
-    topics = await_topics(settings.kafka, sleep=lambda seconds: _sleep(seconds, stop))
+    try:
+        topics = await_topics(settings.kafka, sleep=lambda seconds: _sleep(seconds, stop))
+    except _StopRequestedError:
+        return
     identity = scorer.identity
     metrics.model.labels(identity.name, identity.fingerprint, identity.dtype).set(1)
     admission = Admission(identity, has_brokers_time=topics.has_brokers_time)
-    start = _choose_policies(settings, admission)
+    start = check_again(start, admission, _snapshot_store(settings))
     decider = CurrentDecider(start.accepted.policies, identity, settings.include_content)
     with ExitStack() as stack:
         score_cache, verdict_cache = _caches(settings, scorer, metrics, stack)
         source, sink = join(settings.kafka, topics.limits_bytes, metrics)
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))
-        _spare_the_collector()
+        _freeze_start_up_objects()
         snapshot = start.accepted.policies.snapshot
         log.info("started", model=identity.name, snapshot=snapshot, group=settings.kafka.group_id)
         _follow_policies(settings, start, admission, decider, metrics=metrics, board=board, stop=stop)
@@ -145,11 +159,11 @@ def load_judges(settings: Settings) -> Judges:
     Raises:
         ConfigurationError: one of them is wrong, or they do not suit each other.
     """
-    state = look_into(settings.policies.path)
-    Admission().admit(state)  # loading takes long: what is wrong with any model is told first
+    # loading takes long: what is wrong with any model is reported first
+    accepted = Admission().admit(read_folder(settings.policies.path))
     scorer = _load_scorer(settings)
-    accepted = Admission(scorer.identity).admit(state)
-    accepted.log_warnings()
+    accepted = Admission(scorer.identity).check(accepted)
+    log_warnings(accepted.warnings)
     scorer.warm_up()
     return Judges(accepted.policies, scorer)
 
@@ -185,10 +199,6 @@ def score_lines(
     return report.counts
 
 
-def _choose_policies(settings: Settings, admission: Admission) -> Start:
-    return choose(look_into(settings.policies.path), admission, _snapshot_store(settings))
-
-
 def _snapshot_store(settings: Settings) -> SnapshotStore | None:
     return None if settings.policies.state_dir is None else SnapshotStore(settings.policies.state_dir)
 
@@ -204,16 +214,15 @@ def _follow_policies(
     stop: threading.Event,
 ) -> None:
     """Take up edits of the policies on a thread of its own: a disk that hangs must not hold up the stream."""
+    report = PolicyReport(metrics, board, time.monotonic, settings.policies.max_stale_s)
+    report.started(start)
     reloading = Reloading(
         FolderWatch(settings.policies.path),
         start,
         admission,
         swap=decider.swap,
-        kept=_snapshot_store(settings),
-        metrics=metrics,
-        board=board,
-        monotonic_s=time.monotonic,
-        max_stale_s=settings.policies.max_stale_s,
+        store=_snapshot_store(settings),
+        listener=report,
     )
     threading.Thread(target=reloading.follow, args=(stop,), name="policies", daemon=True).start()
 
@@ -236,13 +245,17 @@ def _caches(settings: Settings, scorer: Scorer, metrics: Metrics, stack: ExitSta
     return scores, verdicts
 
 
-def _spare_the_collector() -> None:
-    """Let the garbage collector pass over what start-up made, and look seldom: a window's objects hold no cycles."""
+def _freeze_start_up_objects() -> None:
+    """Exempt them from garbage collection, and collect seldom: a window's objects hold no cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
 
 
+class _StopRequestedError(Exception):
+    """The process was asked to stop before anything was in flight."""
+
+
 def _sleep(seconds: float, stop: threading.Event) -> None:
     if stop.wait(seconds):
-        raise SystemExit(0)  # asked to stop while nothing is in flight yet
+        raise _StopRequestedError

@@ -28,7 +28,7 @@ from moderator.observability.logging import configure_logging
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings, PoliciesSettings, Settings
 from moderator.stream.kafka.admin import create_topics
-from moderator.wiring import moderate
+from moderator.wiring import choose_policies, moderate
 
 BARE_EVENTS_PER_TRANSACTION = (500, 2_000)
 PARTITIONS = 4
@@ -135,7 +135,7 @@ def run_ours(servers: str, topic: str, events: int, round_number: int) -> float:
     board = HealthBoard(HealthSnapshot(progressed_at_s=0, broker_seen_at_s=0))
     stop = threading.Event()
     with watching(metrics, events, stop) as elapsed_s:
-        moderate(settings, NoScorer(), stop, metrics=metrics, board=board)
+        moderate(settings, choose_policies(settings), NoScorer(), stop, metrics=metrics, board=board)
     return elapsed_s[0]
 
 

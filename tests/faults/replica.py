@@ -17,7 +17,7 @@ from moderator.observability.logging import configure_logging, get_logger
 from moderator.observability.metrics import Metrics
 from moderator.settings import load_settings
 from moderator.testing import ScriptedScorer
-from moderator.wiring import moderate
+from moderator.wiring import choose_policies, moderate
 from tests.faults.killable import SCORING_BEGAN
 
 log = get_logger(__name__)
@@ -48,6 +48,7 @@ def main() -> None:
     drain_on_signals(stop, has_begun)
     moderate(
         settings,
+        choose_policies(settings),
         SlowScorer(safety_by_last_digit),
         stop,
         metrics=Metrics(CollectorRegistry()),

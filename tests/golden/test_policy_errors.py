@@ -19,7 +19,7 @@ from moderator.cli.policy import app
 from moderator.errors import PolicyError
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.policy.live.admission import Admission
-from moderator.policy.live.watching import look_into
+from moderator.policy.live.folder_watch import read_folder
 from moderator.policy.syntax.codes import CODES
 from tests.unit.policy.folders import CALIBRATION_FILE, a_calibration, a_model
 
@@ -56,7 +56,7 @@ def tell(command: str, files: dict[str, str]) -> tuple[str, int]:
     try:
         if command == "$ moderator run":
             model = a_model(ARMORM_OBJECTIVES, **json.loads(files["model.json"]))
-            accepted = Admission(model).admit(look_into(Path("policies")))
+            accepted = Admission(model).admit(read_folder(Path("policies")))
             return "".join(f"{warning}\n" for warning in accepted.warnings) + "0 errors\n", 0
         arguments = shlex.split(command.removeprefix("$ moderator policy "))
         result = CliRunner().invoke(app, arguments, catch_exceptions=False)

@@ -1,3 +1,7 @@
+"""What `run` puts together, and what it loads for that."""
+
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -6,9 +10,10 @@ import pytest
 from moderator.errors import ConfigurationError
 from moderator.settings import load_settings
 from moderator.wiring import run_stream
+from tests.builders import POLICY_FILES, write_files
 
 
-def test_an_address_that_is_none_of_redis_is_told_before_model_and_policies_are_read(tmp_path: Path) -> None:
+def test_an_address_that_is_none_of_redis_is_reported_before_model_and_policies_are_read(tmp_path: Path) -> None:
     settings = load_settings(
         environ={
             "MODERATOR_REDIS__URL": "redis://user:hunter2@cache:notaport/0",
@@ -22,3 +27,44 @@ def test_an_address_that_is_none_of_redis_is_told_before_model_and_policies_are_
         run_stream(settings, threading.Event(), threading.Event())
 
     assert "hunter2" not in str(caught.value)
+
+
+MODULES_OF_TOOLS = (
+    "moderator.policy.authoring",
+    "moderator.policy.analysis.diff",
+    "moderator.policy.analysis.proofs",
+    "moderator.policy.analysis.rule_lines",
+    "moderator.policy.analysis.words",
+    "moderator.training",
+    "moderator.backtest",
+    "moderator.calibration",
+    "moderator.demo",
+)
+
+
+def test_nothing_that_only_tools_need_is_loaded_before_the_first_reload(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "policies", POLICY_FILES)
+    steps = (
+        "import sys",
+        "from pathlib import Path",
+        "import moderator.__main__",
+        "import moderator.wiring as wiring",
+        f"folder = Path({str(folder)!r})",
+        "start = wiring.choose(wiring.read_folder(folder), wiring.Admission(), None)",
+        "reloading = wiring.Reloading(",
+        "    wiring.FolderWatch(folder), start, wiring.Admission(),",
+        "    swap=id, store=None, listener=wiring.PolicyReport(",
+        "        wiring.Metrics(wiring.CollectorRegistry()),",
+        "        wiring.HealthBoard(wiring.HealthSnapshot(0, 0)), wiring.time.monotonic))",
+        "reloading.poll(); reloading.poll()",
+        "before = set(sys.modules)",
+        "Path(folder, 'safety.yaml').write_text(Path(folder, 'safety.yaml').read_text().replace('0.30', '0.35'))",
+        "reloading.poll(); reloading.poll()",
+        f"tools = {MODULES_OF_TOOLS}",
+        "print(sorted(name for name in before if name.startswith(tools)))",
+        "print('moderator.policy.analysis.diff' in sys.modules)",
+    )
+
+    ran = subprocess.run([sys.executable, "-c", "\n".join(steps)], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.splitlines()[-2:] == ["[]", "True"], ran.stderr

@@ -1,4 +1,4 @@
-"""Whether policies may decide: one answer at start, at every reload and in every replica.
+"""Whether policies may decide: the same answer at start, at every reload and in every replica.
 
 It depends on the folder's content, the model and the topic alone, never on a replica's own traffic or time.
 """
@@ -8,15 +8,12 @@ from dataclasses import dataclass, replace
 
 from moderator.errors import PolicyError
 from moderator.events import ModelIdentity
-from moderator.observability.logging import get_logger
 from moderator.policy.files.folder import Files
-from moderator.policy.live.watching import FolderState
+from moderator.policy.live.folder_watch import FolderState
 from moderator.policy.loader import load_policies
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, error_text, quote
 from moderator.policy.test_runner import TestResult, closed_gaps, coverage_problems, run_tests
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,35 +21,38 @@ class Accepted:
     """Policies that may decide.
 
     Attributes:
-        source: the hash of the files they were read from.
-        warnings: what is merely odd about them.
+        state: the folder they were read from.
+        files: its files.
+        folder_warnings: about the policies themselves and their tests.
+        model_warnings: about the policies with the running model; empty while it is not loaded.
     """
 
     policies: PolicySet
-    source: str
+    state: FolderState
     files: Files
-    warnings: tuple[Diagnostic, ...]
+    folder_warnings: tuple[Diagnostic, ...]
+    model_warnings: tuple[Diagnostic, ...] = ()
 
-    def log_warnings(self) -> None:
-        """Say what is odd."""
-        for warning in self.warnings:
-            log.warning("policy_warning", warning=str(warning))
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What is odd about them, but does not stop them from deciding."""
+        return self.folder_warnings + self.model_warnings
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What policies are held against.
+    """What policies must suit.
 
     Attributes:
         model: None while it is not loaded yet.
-        has_brokers_time: events carry the broker's time; no schedule can be kept by a time that producers choose.
+        has_brokers_time: events carry the broker's time; no schedule can go by a time that producers choose.
     """
 
     model: ModelIdentity | None = None
     has_brokers_time: bool = True
 
     def admit(self, state: FolderState) -> Accepted:
-        """Read, check and test what a folder holds.
+        """Read, check and test what a folder holds, then `check` it.
 
         Raises:
             PolicyError: it may not decide; the text says all that is wrong.
@@ -61,28 +61,37 @@ class Admission:
             raise state.files
         policies = load_policies(state.files, state.folder)
         results = run_tests(policies)
-        _demand_passing_tests(results, state)
-        odd = [*policies.warnings, *_as_warnings([*coverage_problems(policies), *closed_gaps(results)])]
+        _require_passing_tests(results, state)
+        odd_tests = _as_warnings([*coverage_problems(policies), *closed_gaps(results)])
+        return self.check(Accepted(policies, state, state.files, (*policies.warnings, *odd_tests)))
+
+    def check(self, accepted: Accepted) -> Accepted:
+        """Check policies that were read and tested before against the model and the events' time.
+
+        Raises:
+            PolicyError: they do not suit the model, or they go by a time that producers choose.
+        """
         if self.model is not None:
-            odd += policies.check_model(self.model)
-        if policies.uses_event_time and not self.has_brokers_time:
+            accepted = replace(accepted, model_warnings=tuple(accepted.policies.check_model(self.model)))
+        if accepted.policies.uses_event_time and not self.has_brokers_time:
             raise PolicyError(
-                f"the policies in `{state.folder}` go by event time (`starts`, `until`), and the events carry their "
-                "producers' clocks: set `message.timestamp.type=LogAppendTime` on the events topic, or leave these out"
+                f"the policies in `{accepted.state.folder}` go by event time (`starts`, `until`), and the events carry "
+                "their producers' clocks: set `message.timestamp.type=LogAppendTime` on the events topic, or leave "
+                "these out"
             )
-        return Accepted(policies, state.source, state.files, tuple(odd))
+        return accepted
 
 
-def _demand_passing_tests(results: Iterable[TestResult], state: FolderState) -> None:
-    report = Diagnostics()
+def _require_passing_tests(results: Iterable[TestResult], state: FolderState) -> None:
+    diagnostics = Diagnostics()
     for result in results:
         if result.fails:
             got = "; ".join(f"{each.what}: expected {each.expected}, got {each.got}" for each in result.mismatches)
-            report.error("P075", result.test.span, f"the test {quote(result.test.name)} fails", got)
-    if report.errors:
-        raise PolicyError(error_text(f"the policies in `{state.folder}` fail their own tests", report.problems))
+            diagnostics.error("P075", result.test.span, f"the test {quote(result.test.name)} fails", got)
+    if diagnostics.errors:
+        raise PolicyError(error_text(f"the policies in `{state.folder}` fail their own tests", diagnostics.problems))
 
 
 def _as_warnings(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """What `policy test` fails for in a pipeline must not keep an urgent rule from its work."""
+    """What `policy test` fails for in a build must not stop an urgent rule from deciding."""
     return [replace(problem, level="warning") for problem in problems]

@@ -1,75 +1,54 @@
-"""Policies taken up while the stream runs: judged aside, then swapped in one step, or refused.
+"""Edits of the policy folder taken up while the stream runs: checked first, then swapped in one step, or refused.
 
 Acceptance depends on the folder's content, the model and the topic alone, so replicas never disagree.
 """
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from moderator.errors import PolicyError, reason_of
-from moderator.observability.health import HealthBoard, PolicyHealth
-from moderator.observability.logging import get_logger
-from moderator.observability.metrics import Metrics
-from moderator.policy.analysis.diff import Change, Difference, diff
 from moderator.policy.live.admission import Accepted, Admission
+from moderator.policy.live.folder_watch import POLL_EVERY_S, FolderState, FolderWatch
 from moderator.policy.live.snapshot_store import SnapshotStore
-from moderator.policy.live.watching import LOOK_EVERY_S, FolderState, FolderWatch, look_into
+from moderator.policy.live.start import Refusal, Start
 from moderator.policy.policy_set import PolicySet
 
-log = get_logger(__name__)
+if TYPE_CHECKING:
+    from moderator.policy.analysis.diff import Difference
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a folder held that may not decide, and why."""
+class ReloadListener(Protocol):
+    """Is called with what becomes of each edit; must not raise."""
 
-    state: FolderState
-    error: str
+    def reloaded(self, before: PolicySet, accepted: Accepted, difference: "Difference") -> None:
+        """Other policies decide from now on."""
+        ...
 
+    def refused(self, refusal: Refusal, running: PolicySet) -> None:
+        """The folder's policies may not decide; those that run go on."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a process starts with: the folder's policies, or the last good ones where the folder's were refused."""
+    def in_effect(self, running: PolicySet, withdrawn: Refusal | None) -> None:
+        """The folder holds what decides; `withdrawn` was refused and is no longer there."""
+        ...
 
-    accepted: Accepted
-    refusal: Refusal | None
-
-
-def choose(state: FolderState, admission: Admission, kept: SnapshotStore | None) -> Start:
-    """Accept what the folder holds, or else the last good policies that were kept.
-
-    Raises:
-        PolicyError: the folder's are refused, and no others are kept, or those are refused too.
-    """
-    try:
-        return Start(admission.admit(state), None)
-    except PolicyError as error:
-        snapshot = kept.last_good() if kept else None
-        if kept is None or snapshot is None:
-            raise
-        return Start(_last_good(kept.folder_of(snapshot), snapshot, admission, error), Refusal(state, str(error)))
-
-
-def _last_good(folder: Path, snapshot: str, admission: Admission, error: PolicyError) -> Accepted:
-    try:
-        accepted = admission.admit(look_into(folder))
-    except PolicyError as second:
-        raise PolicyError(f"{error}\nand so are the last good policies: {second}") from second
-    if accepted.policies.snapshot != snapshot:
-        raise PolicyError(
-            f"{error}\nand the last good policies in `{folder}` are not what was kept there: damaged; "
-            "mend the policy folder, and its policies are kept instead"
-        )
-    return accepted
+    def not_stored(self, state_dir: Path, cause: str) -> None:
+        """The policies that decide could not be stored; this is tried again at every poll."""
+        ...
 
 
 class Reloading:
     """Follows a policy folder; one thread owns it.
 
     Args:
+        watch: the folder.
+        start: what decides now.
+        admission: what every edit must suit.
         swap: compiles a policy set and lets it decide from the next window on; raises before it changes anything.
+        store: where accepted policies are stored; None: nowhere.
+        listener: is called on the thread that polls.
     """
 
     def __init__(
@@ -79,56 +58,49 @@ class Reloading:
         admission: Admission,
         *,
         swap: Callable[[PolicySet], None],
-        kept: SnapshotStore | None,
-        metrics: Metrics,
-        board: HealthBoard,
-        monotonic_s: Callable[[], float],
-        max_stale_s: float | None = None,
+        store: SnapshotStore | None,
+        listener: ReloadListener,
     ) -> None:
         self._watch = watch
         self._running = start.accepted
         self._refusal = start.refusal
         self._admission = admission
         self._swap = swap
-        self._kept = kept
-        self._is_kept = start.refusal is not None
-        self._is_keeping_hindered = False
-        self._metrics = metrics
-        self._board = board
-        self._monotonic_s = monotonic_s
-        self._max_stale_s = max_stale_s
-        metrics.policy_stale_seconds.set_function(self._stale_s)
-        self._show_policies()
-        self._show()
-        self._say_start()
+        self._store = store
+        self._is_stored = start.refusal is not None
+        self._has_reported_store = False
+        self._listener = listener
 
     def follow(self, stop: threading.Event) -> None:
-        """Look every 2 s until `stop` is set."""
-        self.turn()
-        while not stop.wait(LOOK_EVERY_S):
-            self.turn()
+        """Poll every 2 s until `stop` is set."""
+        self.poll()
+        while not stop.wait(POLL_EVERY_S):
+            self.poll()
 
-    def turn(self) -> None:
-        """Look once, and act where the folder has settled on something new."""
-        state = self._watch.look()
+    def poll(self) -> None:
+        """Read the folder once, and act where it holds something new and has stopped changing."""
+        state = self._watch.poll()
         if state is not None:
             self._consider(state)
-        self._keep()
+        self._store_running()
 
     def _consider(self, state: FolderState) -> None:
-        if state.source == self._running.source:
-            self._agree()
+        if state.source == self._running.state.source:
+            self._listener.in_effect(self._running.policies, self._refusal)
+            self._refusal = None
         elif self._refusal is None or state.source != self._refusal.state.source:
             self._judge(state)
 
     def _judge(self, state: FolderState) -> None:
+        from moderator.policy.analysis.diff import diff  # noqa: PLC0415 - only a reload needs it
+
         try:
             accepted = self._admission.admit(state)
             difference = diff(self._running.policies, accepted.policies)
             self._swap(accepted.policies)
         except PolicyError as error:
             self._refuse(Refusal(state, str(error)))
-        except Exception as error:  # noqa: BLE001 - whatever a fault of ours trips over, the last good policies go on
+        except Exception as error:  # noqa: BLE001 - whatever fault of ours this is, the running policies go on
             why = f"judging them raised `{type(error).__name__}`, a fault in moderator: please report it"
             self._refuse(Refusal(state, why))
         else:
@@ -136,72 +108,25 @@ class Reloading:
 
     def _refuse(self, refusal: Refusal) -> None:
         self._refusal = refusal
-        self._show()
-        self._say_refused(refusal)
+        self._listener.refused(refusal, self._running.policies)
 
-    def _take_up(self, accepted: Accepted, difference: Difference) -> None:
-        before, after = self._running.policies.snapshot, accepted.policies.snapshot
+    def _take_up(self, accepted: Accepted, difference: "Difference") -> None:
+        before = self._running.policies
         self._running = accepted
         self._refusal = None
-        self._is_kept = False
-        self._show_policies()
-        self._show()
-        if before != after:
-            self._metrics.policy_snapshot.remove(before)
-        changes = [_in_one_line(change) for change in difference.changes]
-        log.info("policies_reloaded", snapshot=after, before=before, changes=changes, claim=difference.claim)
-        accepted.log_warnings()
+        self._is_stored = False
+        self._listener.reloaded(before, accepted, difference)
 
-    def _agree(self) -> None:
-        """Hear that the folder holds what decides: nothing was changed, or what was refused was taken back."""
-        if self._refusal is not None:
-            log.info("policies_taken_back", decided_by=self._running.policies.snapshot)
-        self._refusal = None
-        self._show()
-
-    def _show_policies(self) -> None:
-        policies = self._running.policies
-        self._metrics.policy_snapshot.labels(policies.snapshot).set(1)
-        self._metrics.rule_budget_ratio.clear()
-        for rule in policies.active_rules:
-            if rule.flag_share is not None:
-                self._metrics.rule_budget_ratio.labels(rule.id).set(float(rule.flag_share / 100))
-
-    def _show(self) -> None:
-        self._metrics.policy_reload_ok.set(self._refusal is None)
-        if self._refusal is None or self._board.policies is None:
-            self._board.policies = PolicyHealth(self._monotonic_s(), self._max_stale_s)
-
-    def _stale_s(self) -> float:
-        policies = self._board.policies
-        return self._monotonic_s() - policies.agreed_at_s if policies else 0.0
-
-    def _say_start(self) -> None:
-        self._running.log_warnings()
-        if self._refusal is not None:
-            self._say_refused(self._refusal)
-            log.warning("started_on_last_good_policies", snapshot=self._running.policies.snapshot)
-
-    def _say_refused(self, refusal: Refusal) -> None:
-        decided_by = self._running.policies.snapshot
-        log.error("policies_refused", folder=str(refusal.state.folder), error=refusal.error, decided_by=decided_by)
-
-    def _keep(self) -> None:
-        """Keep what decides; where that fails, say so once and try again at every look."""
-        if self._kept is None or self._is_kept:
+    def _store_running(self) -> None:
+        """Store what decides; where that fails, report it once and try again at every poll."""
+        if self._store is None or self._is_stored:
             return
         try:
-            self._kept.keep(self._running.policies.snapshot, self._running.files)
+            self._store.keep(self._running.policies.snapshot, self._running.files)
         except OSError as error:
-            if not self._is_keeping_hindered:
-                why = reason_of(error)
-                log.warning("policies_not_kept", state_dir=str(self._kept.folder), cause=why)
-            self._is_keeping_hindered = True
+            if not self._has_reported_store:
+                self._listener.not_stored(self._store.folder, reason_of(error))
+            self._has_reported_store = True
         else:
-            self._is_kept = True
-            self._is_keeping_hindered = False
-
-
-def _in_one_line(change: Change) -> str:
-    text = f"{change.kind} {change.what}: {'; '.join(change.lines)}"
-    return ", ".join(filter(None, (text, change.claim, change.warning)))
+            self._is_stored = True
+            self._has_reported_store = False

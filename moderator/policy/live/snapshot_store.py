@@ -1,10 +1,10 @@
-"""Accepted policies kept on disk: one folder per snapshot, and which of them were good last.
+"""Accepted policies kept on disk: one folder per snapshot, and which of them were accepted last.
 
     STATE_DIR/
     ├── last_good               the snapshot accepted last, such as `sha256:4c91…`
     └── snapshots/<64 hex>/     the folder's files as they were accepted
 
-Several processes may share the folder: what is there is whole, whenever one of them was killed.
+Several processes may share the folder: what is there is complete, whenever one of them was killed.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from moderator.policy.policy_set import PolicySet
 
 _SNAPSHOT = re.compile(r"sha256:[0-9a-f]{64}")
 _UNFINISHED = ".unfinished-"
-_FORGOTTEN_S = 3_600.0
-"""Nobody writes for so long: whoever began it was killed."""
+_ABANDONED_S = 3_600.0
+"""No write takes so long: the process that began it was killed."""
 
 
 class SnapshotStore:
@@ -37,7 +37,7 @@ class SnapshotStore:
         return self.folder / "snapshots" / snapshot.removeprefix("sha256:")
 
     def load(self, snapshot: str) -> PolicySet | None:
-        """Give the policies of a snapshot; None when they were not kept, were damaged, or cannot be used any more."""
+        """Give the policies of a snapshot; None when they are not there, are damaged, or cannot be used any more."""
         folder = self.folder_of(snapshot)
         if not folder.is_dir():
             return None
@@ -48,11 +48,11 @@ class SnapshotStore:
         return policies if policies.snapshot == snapshot else None
 
     def keep(self, snapshot: str, files: Files) -> None:
-        """Keep the files under their snapshot, unless they are, whole, and note that they were good last.
+        """Keep the files under their snapshot, unless they are there undamaged, and note that they were accepted last.
 
         Args:
             snapshot: `sha256:` and 64 hex digits.
-            files: the policy folder's files by name; what could not be read, and so had no effect, is left out.
+            files: the policy folder's files by name; those that could not be read had no effect and are left out.
 
         Raises:
             OSError: the disk is full or cannot be written; what was kept before still is.
@@ -65,7 +65,7 @@ class SnapshotStore:
             self._point_at(snapshot)
 
     def last_good(self) -> str | None:
-        """Give the snapshot that was accepted last; None when none was, or it cannot be told."""
+        """Give the snapshot that was accepted last; None when none was, or the note cannot be read."""
         try:
             text = (self.folder / "last_good").read_text("ascii").strip()
         except (OSError, UnicodeDecodeError):
@@ -76,31 +76,31 @@ class SnapshotStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
         _sweep(self.folder)
-        unfinished = _beside(target)
+        unfinished = _unfinished_name(target)
         try:
             for name, content in files.items():
                 if isinstance(content, bytes):
                     _write(unfinished / name, content)
             if is_damaged:
                 _remove(target)
-            with contextlib.suppress(FileExistsError):  # another process was quicker
+            with contextlib.suppress(FileExistsError):  # another process was faster
                 _move_folder(unfinished, target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _point_at(self, snapshot: str) -> None:
         target = self.folder / "last_good"
-        unfinished = _beside(target)
+        unfinished = _unfinished_name(target)
         try:
             _write(unfinished, f"{snapshot}\n".encode())
             unfinished.replace(target)
-            _settle(target.parent)
+            _sync_folder(target.parent)
         finally:
             unfinished.unlink(missing_ok=True)
 
 
-def _beside(target: Path) -> Path:
-    """Give a new name in the same folder, so that moving from it to `target` is one step."""
+def _unfinished_name(target: Path) -> Path:
+    """Give a new name in the same folder, so that moving it to `target` is one step."""
     return target.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
 
 
@@ -113,24 +113,24 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _move_folder(source: Path, target: Path) -> None:
-    """Move a folder to where none is.
+    """Move a folder to a place where there is none.
 
     Raises:
-        FileExistsError: one is there.
+        FileExistsError: there is one.
     """
     for folder in (source, *(path for path in source.rglob("*") if path.is_dir())):
-        _settle(folder)
+        _sync_folder(folder)
     try:
         source.rename(target)
     except OSError as error:  # Linux says that it is not empty
         if target.is_dir():
             raise FileExistsError(error.errno, error.strerror) from error
         raise
-    _settle(target.parent)
+    _sync_folder(target.parent)
 
 
-def _settle(folder: Path) -> None:
-    """Let the names in a folder survive a power cut, where the file system knows how to."""
+def _sync_folder(folder: Path) -> None:
+    """Let the names in a folder survive a power cut, where the file system can."""
     with contextlib.suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:
@@ -141,7 +141,7 @@ def _settle(folder: Path) -> None:
 
 def _remove(folder: Path) -> None:
     """Remove a folder in one step, as others see it."""
-    aside = _beside(folder)
+    aside = _unfinished_name(folder)
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
 
@@ -150,5 +150,5 @@ def _sweep(folder: Path) -> None:
     """Remove what a killed process left half-written."""
     for path in folder.glob(f"{_UNFINISHED}*"):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _FORGOTTEN_S:
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,4 +1,4 @@
-"""Policies taken up, refused and taken back while a stream runs, look by look."""
+"""Policies taken up, refused and taken back while a stream runs, poll by poll."""
 
 import json
 import threading
@@ -12,11 +12,13 @@ from structlog.testing import capture_logs
 from moderator.errors import PolicyError
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.metrics import Metrics
+from moderator.pipeline.policy_report import PolicyReport
 from moderator.policy import PolicySet
 from moderator.policy.live.admission import Admission
-from moderator.policy.live.reloading import Reloading, choose
+from moderator.policy.live.folder_watch import POLL_EVERY_S, FolderWatch, read_folder
+from moderator.policy.live.reloading import Reloading
 from moderator.policy.live.snapshot_store import SnapshotStore
-from moderator.policy.live.watching import LOOK_EVERY_S, FolderWatch, look_into
+from moderator.policy.live.start import choose
 from moderator.testing import ManualClock
 from tests.builders import POLICY_FILES, a_model, write_files
 from tests.unit.policy import folders
@@ -35,7 +37,7 @@ tests:
 
 
 class Stage:
-    """A policy folder that is followed, and everything a test may want to look at."""
+    """A policy folder that is followed, and everything a test may want to read."""
 
     def __init__(self, tmp_path: Path, admission: Admission | None = None, *, state_dir: Path | None = None) -> None:
         self.folder = tmp_path / "policies"
@@ -44,32 +46,27 @@ class Stage:
         self.clock = ManualClock()
         self.metrics = Metrics(CollectorRegistry())
         self.board = HealthBoard(HealthSnapshot(0.0, 0.0))
-        self.kept = SnapshotStore(state_dir) if state_dir else None
+        store = SnapshotStore(state_dir) if state_dir else None
         admission = admission or Admission(a_model())
-        start = choose(look_into(self.folder), admission, self.kept)
+        start = choose(read_folder(self.folder), admission, store)
         self.running = start.accepted.policies
         self.logs: list[Any] = []
+        report = PolicyReport(self.metrics, self.board, self.clock.monotonic_s)
         with capture_logs() as logs:
-            self.reloading = Reloading(
-                FolderWatch(self.folder),
-                start,
-                admission,
-                swap=self.swap,
-                kept=self.kept,
-                metrics=self.metrics,
-                board=self.board,
-                monotonic_s=self.clock.monotonic_s,
-            )
+            report.started(start)
         self.logs += logs
+        self.reloading = Reloading(
+            FolderWatch(self.folder), start, admission, swap=self.swap, store=store, listener=report
+        )
 
     def swap(self, policies: PolicySet) -> None:
         self.running = policies
 
-    def look(self, times: int = 1) -> None:
+    def poll(self, times: int = 1) -> None:
         for _ in range(times):
-            self.clock.advance(LOOK_EVERY_S)
+            self.clock.advance(POLL_EVERY_S)
             with capture_logs() as logs:
-                self.reloading.turn()
+                self.reloading.poll()
             self.logs += logs
 
     def metric(self, name: str, **labels: str) -> float | None:
@@ -92,14 +89,14 @@ def edit(stage: Stage, text: str = SAFETY.replace("0.30", "0.35")) -> None:
     (stage.folder / "safety.yaml").write_text(text)
 
 
-def test_an_edit_decides_from_the_second_look_that_finds_it(stage: Stage) -> None:
-    stage.look(3)
+def test_an_edit_decides_from_the_second_poll_that_finds_it(stage: Stage) -> None:
+    stage.poll(3)
     before = stage.running.snapshot
     edit(stage)
 
-    stage.look()
+    stage.poll()
     found_once = stage.limit()
-    stage.look()
+    stage.poll()
 
     assert (found_once, stage.limit()) == ("below 0.30", "below 0.35")
     assert stage.metric("snapshot_info", snapshot=stage.running.snapshot) == 1
@@ -118,9 +115,9 @@ def test_an_edit_decides_from_the_second_look_that_finds_it(stage: Stage) -> Non
 
 def test_a_reload_names_the_rules_that_went_and_came(stage: Stage) -> None:
     edit(stage, SAFETY.partition("  - rule: doubtful")[0])
-    stage.look(2)
+    stage.poll(2)
     edit(stage, SAFETY)
-    stage.look(2)
+    stage.poll(2)
 
     changes = [change for line in stage.said("policies_reloaded") for change in line["changes"]]
     assert [change.partition(":")[0] for change in changes] == ["removed safety/doubtful", "added safety/doubtful"]
@@ -130,7 +127,7 @@ def test_a_comment_is_taken_up_without_a_change_in_meaning(stage: Stage) -> None
     before = stage.running.snapshot
     edit(stage, f"# why\n{SAFETY}")
 
-    stage.look(2)
+    stage.poll(2)
 
     (line,) = stage.said("policies_reloaded")
     assert stage.running.snapshot == before
@@ -146,7 +143,7 @@ def test_budgets_are_shown_for_alerts_and_follow_the_policies(stage: Stage) -> N
     values = [shown()]
     for text in (with_budget, SAFETY):
         edit(stage, text)
-        stage.look(2)
+        stage.poll(2)
         values.append(shown())
 
     assert values == [None, 0.015, None]
@@ -155,7 +152,7 @@ def test_budgets_are_shown_for_alerts_and_follow_the_policies(stage: Stage) -> N
 def test_what_was_refused_is_judged_once_and_said_once(stage: Stage) -> None:
     edit(stage, "policy: [")
 
-    stage.look(10)
+    stage.poll(10)
 
     assert len(stage.said("policies_refused")) == 1
 
@@ -163,7 +160,7 @@ def test_what_was_refused_is_judged_once_and_said_once(stage: Stage) -> None:
 def test_a_failing_test_refuses_a_reload_and_is_named(stage: Stage) -> None:
     edit(stage, SAFETY.replace("0.30", "0.05"))
 
-    stage.look(2)
+    stage.poll(2)
 
     (line,) = stage.said("policies_refused")
     assert "P075" in line["error"]
@@ -175,7 +172,7 @@ def test_a_failing_test_refuses_a_reload_and_is_named(stage: Stage) -> None:
 def test_case_40_a_live_rule_without_tests_is_taken_up_with_a_warning(stage: Stage) -> None:
     edit(stage, SAFETY.replace("mode: shadow", "mode: live"))
 
-    stage.look(2)
+    stage.poll(2)
 
     assert len(stage.said("policies_reloaded")) == 1
     assert any("warning P074" in line["warning"] for line in stage.said("policy_warning"))
@@ -183,10 +180,10 @@ def test_case_40_a_live_rule_without_tests_is_taken_up_with_a_warning(stage: Sta
 
 def test_taking_a_refused_edit_back_is_fresh_again_without_a_reload(stage: Stage) -> None:
     edit(stage, "policy: [")
-    stage.look(5)
+    stage.poll(5)
     edit(stage, SAFETY)
 
-    stage.look(2)
+    stage.poll(2)
 
     assert stage.metric("reload_ok") == 1
     assert stage.metric("stale_seconds") == 0
@@ -201,7 +198,7 @@ def test_a_fault_of_ours_while_judging_is_a_refusal(stage: Stage) -> None:
     stage.reloading._swap = fall_over
     edit(stage)
 
-    stage.look(3)
+    stage.poll(3)
 
     (line,) = stage.said("policies_refused")
     assert "`RecursionError`" in line["error"]
@@ -212,45 +209,45 @@ def test_policies_that_need_an_objective_which_the_model_lacks_are_refused(stage
     signals = POLICY_FILES["signals.yaml"].replace("beavertails-is_safe", "helpsteer-verbosity")
     (stage.folder / "signals.yaml").write_text(signals)
 
-    stage.look(2)
+    stage.poll(2)
 
     (line,) = stage.said("policies_refused")
     assert "P060" in line["error"]
 
 
 def test_case_37_a_broken_save_and_an_emptied_folder_leave_the_last_good_policies(stage: Stage) -> None:
-    stage.look(2)
+    stage.poll(2)
     before = stage.running
 
     edit(stage, "policy: [")
-    stage.look(5)
+    stage.poll(5)
     broken = (stage.running, stage.metric("reload_ok"), stage.metric("stale_seconds"))
     for file in stage.folder.iterdir():
         file.unlink()
-    stage.look(5)
+    stage.poll(5)
     emptied = (stage.running, stage.metric("reload_ok"), stage.metric("stale_seconds"))
 
-    assert broken == (before, 0, 5 * LOOK_EVERY_S)
-    assert emptied == (before, 0, 10 * LOOK_EVERY_S)
+    assert broken == (before, 0, 5 * POLL_EVERY_S)
+    assert emptied == (before, 0, 10 * POLL_EVERY_S)
     assert ["P004" in line["error"] for line in stage.said("policies_refused")] == [True, False]
     assert "the folder is empty" in stage.said("policies_refused")[1]["error"]
 
 
-@pytest.mark.parametrize("looks_between", [0, 1])
-def test_case_38_two_files_changed_a_second_apart_are_never_a_mixed_snapshot(stage: Stage, looks_between: int) -> None:
-    stage.look(2)
+@pytest.mark.parametrize("polls_between", [0, 1])
+def test_case_38_two_files_changed_a_second_apart_are_never_a_mixed_snapshot(stage: Stage, polls_between: int) -> None:
+    stage.poll(2)
     edit(stage)
-    stage.look(looks_between)
+    stage.poll(polls_between)
     settings = POLICY_FILES["settings.yaml"].replace("if_unscored: flag", "if_unscored: allow")
     (stage.folder / "settings.yaml").write_text(settings)
 
-    stage.look(2)
+    stage.poll(2)
 
     (line,) = stage.said("policies_reloaded")
     assert [change.partition(":")[0] for change in line["changes"]] == ["changed settings", "changed safety/unsafe"]
 
 
-def test_case_38_a_link_swapped_as_in_a_config_map_is_followed_within_three_looks(tmp_path: Path) -> None:
+def test_case_38_a_link_swapped_as_in_a_config_map_is_followed_within_three_polls(tmp_path: Path) -> None:
     folder = tmp_path / "policies"
     write_files(folder / "..2026_11_23", POLICY_FILES)
     write_files(folder / "..2026_11_24", {**POLICY_FILES, "safety.yaml": SAFETY.replace("0.30", "0.35")})
@@ -258,12 +255,12 @@ def test_case_38_a_link_swapped_as_in_a_config_map_is_followed_within_three_look
     for name in POLICY_FILES:
         (folder / name).symlink_to(Path("..data") / name)
     stage = Stage(tmp_path)
-    stage.look(2)
+    stage.poll(2)
     before = stage.limit()
 
     (folder / "..data_tmp").symlink_to("..2026_11_24")
     (folder / "..data_tmp").replace(folder / "..data")
-    stage.look(3)
+    stage.poll(3)
 
     assert (before, stage.limit()) == ("below 0.30", "below 0.35")
     assert len(stage.said("policies_reloaded")) == 1
@@ -277,20 +274,20 @@ def test_case_38_a_folder_that_is_itself_a_link_is_followed(tmp_path: Path) -> N
 
     (tmp_path / "next").symlink_to("release-2")
     (tmp_path / "next").replace(tmp_path / "policies")
-    stage.look(3)
+    stage.poll(3)
 
     assert stage.limit() == "below 0.35"
 
 
-def test_case_38_an_editor_that_saves_by_renaming_is_followed_within_three_looks(stage: Stage) -> None:
-    stage.look(2)
+def test_case_38_an_editor_that_saves_by_renaming_is_followed_within_three_polls(stage: Stage) -> None:
+    stage.poll(2)
     file = stage.folder / "safety.yaml"
     file.rename(stage.folder / "safety.yaml~")
-    stage.look()
+    stage.poll()
     (stage.folder / ".safety.yaml.swp").write_text(SAFETY.replace("0.30", "0.35"))
     (stage.folder / ".safety.yaml.swp").rename(file)
 
-    stage.look(3)
+    stage.poll(3)
 
     assert stage.limit() == "below 0.35"
     assert stage.said("policies_refused") == []
@@ -305,7 +302,7 @@ def test_case_39_a_calibration_of_another_model_is_refused_with_both_fingerprint
     other = {"name": model.name, "fingerprint": "sha256:bbbb", "dtype": model.dtype}
     folders.a_folder(tmp_path / "policies", percent, calibration=json.dumps(folders.a_calibration(model=other)))
 
-    stage.look(2)
+    stage.poll(2)
 
     (line,) = stage.said("policies_refused")
     assert "sha256:aaaa" in line["error"]
@@ -318,7 +315,7 @@ def test_schedules_are_refused_where_producers_choose_the_time(tmp_path: Path) -
     stage = Stage(tmp_path, Admission(a_model(), has_brokers_time=False))
     edit(stage, SAFETY.replace("    mode: live\n", "    mode: live\n    until: 2030-01-01\n"))
 
-    stage.look(2)
+    stage.poll(2)
 
     (line,) = stage.said("policies_refused")
     assert "message.timestamp.type=LogAppendTime" in line["error"]
@@ -328,12 +325,12 @@ def test_schedules_are_refused_where_producers_choose_the_time(tmp_path: Path) -
 
 def test_a_folder_removed_and_put_back_is_refused_and_then_fresh_again(stage: Stage) -> None:
     aside = stage.folder.rename(stage.folder.with_name("aside"))
-    stage.look(2)
-    gone = stage.metric("reload_ok")
+    stage.poll(2)
+    missing = stage.metric("reload_ok")
     aside.rename(stage.folder)
-    stage.look(2)
+    stage.poll(2)
 
-    assert gone == 0
+    assert missing == 0
     assert "cannot read the policy folder" in stage.said("policies_refused")[0]["error"]
     assert stage.metric("reload_ok") == 1
 
@@ -342,7 +339,7 @@ def test_a_file_that_may_not_be_read_refuses_the_folder(stage: Stage) -> None:
     (stage.folder / "safety.yaml").unlink()
     (stage.folder / "safety.yaml").symlink_to(stage.folder / "safety.yaml")
 
-    stage.look(2)
+    stage.poll(2)
 
     (line,) = stage.said("policies_refused")
     assert "safety.yaml cannot be read" in line["error"]
@@ -352,7 +349,7 @@ def test_a_file_that_may_not_be_read_refuses_the_folder(stage: Stage) -> None:
 def test_accepted_policies_are_kept_and_a_later_start_on_broken_ones_falls_back_to_them(tmp_path: Path) -> None:
     first = Stage(tmp_path, state_dir=tmp_path / "state")
     edit(first)
-    first.look(2)
+    first.poll(2)
     edit(first, "policy: [")
 
     second = Stage(tmp_path, state_dir=tmp_path / "state")
@@ -363,18 +360,18 @@ def test_accepted_policies_are_kept_and_a_later_start_on_broken_ones_falls_back_
     assert len(second.said("policies_refused")) == 1
 
 
-def test_started_on_the_last_good_policies_it_takes_up_the_folder_once_it_is_mended(tmp_path: Path) -> None:
-    Stage(tmp_path, state_dir=tmp_path / "state").look(2)
+def test_started_on_the_last_good_policies_it_takes_up_the_folder_once_it_is_fixed(tmp_path: Path) -> None:
+    Stage(tmp_path, state_dir=tmp_path / "state").poll(2)
     folder = tmp_path / "policies"
     (folder / "safety.yaml").write_text("policy: [")
     stage = Stage(tmp_path, state_dir=tmp_path / "state")
-    stage.look(5)
+    stage.poll(5)
     stale_s = stage.metric("stale_seconds")
     edit(stage)
 
-    stage.look(2)
+    stage.poll(2)
 
-    assert stale_s == 5 * LOOK_EVERY_S
+    assert stale_s == 5 * POLL_EVERY_S
     assert stage.limit() == "below 0.35"
     assert stage.metric("reload_ok") == 1
     assert SnapshotStore(tmp_path / "state").last_good() == stage.running.snapshot
@@ -390,7 +387,7 @@ def test_without_policies_kept_a_start_on_broken_ones_is_refused(tmp_path: Path)
 
 
 def test_a_start_for_which_the_last_good_policies_are_refused_too_says_both(tmp_path: Path) -> None:
-    Stage(tmp_path, state_dir=tmp_path / "state").look(2)
+    Stage(tmp_path, state_dir=tmp_path / "state").poll(2)
     (tmp_path / "policies" / "safety.yaml").write_text("policy: [")
     other_model = Admission(a_model(("helpsteer-helpfulness",)))
 
@@ -399,13 +396,13 @@ def test_a_start_for_which_the_last_good_policies_are_refused_too_says_both(tmp_
 
 
 def test_a_start_does_not_take_what_is_no_longer_what_was_kept_for_the_last_good_policies(tmp_path: Path) -> None:
-    Stage(tmp_path, state_dir=tmp_path / "state").look(2)
+    Stage(tmp_path, state_dir=tmp_path / "state").poll(2)
     (kept,) = (tmp_path / "state" / "snapshots").iterdir()
     edited = kept / "safety.yaml"
     edited.write_text(edited.read_text().replace("0.30", "0.31"))
     (tmp_path / "policies" / "safety.yaml").write_text("policy: [")
 
-    with pytest.raises(PolicyError, match=r"(?s)P004.*are not what was kept there: damaged; mend the policy folder"):
+    with pytest.raises(PolicyError, match=r"(?s)P004.*are not what was kept there: damaged; fix the policy folder"):
         Stage(tmp_path, state_dir=tmp_path / "state")
 
 
@@ -414,10 +411,10 @@ def test_a_state_folder_that_cannot_be_written_is_warned_of_once_and_tried_again
     blocked.write_text("a file where a folder should be")
     stage = Stage(tmp_path, state_dir=blocked)
 
-    stage.look(5)
+    stage.poll(5)
     warnings = len(stage.said("policies_not_kept"))
     blocked.unlink()
-    stage.look()
+    stage.poll()
 
     assert warnings == 1
     assert SnapshotStore(blocked).last_good() == stage.running.snapshot
@@ -425,25 +422,25 @@ def test_a_state_folder_that_cannot_be_written_is_warned_of_once_and_tried_again
 
 def test_replicas_that_share_a_state_folder_do_not_fight_over_what_was_good_last(tmp_path: Path) -> None:
     old = Stage(tmp_path, state_dir=tmp_path / "state")
-    old.look(2)
+    old.poll(2)
     new = Stage(tmp_path, state_dir=tmp_path / "state")
     edit(new)
-    new.look(2)
+    new.poll(2)
 
-    old.look()  # has not seen the edit twice yet
+    old.poll()  # has not seen the edit twice yet
 
     assert SnapshotStore(tmp_path / "state").last_good() == new.running.snapshot
 
 
 def test_one_that_started_on_the_last_good_policies_does_not_fight_over_what_is_good_last(tmp_path: Path) -> None:
-    Stage(tmp_path, state_dir=tmp_path / "state").look(2)
+    Stage(tmp_path, state_dir=tmp_path / "state").poll(2)
     (tmp_path / "policies" / "safety.yaml").write_text("policy: [")
     fallen_back = Stage(tmp_path, state_dir=tmp_path / "state")
     edit(fallen_back)
     new = Stage(tmp_path, state_dir=tmp_path / "state")
-    new.look(2)
+    new.poll(2)
 
-    fallen_back.look()  # has not seen the edit twice yet
+    fallen_back.poll()  # has not seen the edit twice yet
 
     assert fallen_back.limit() == "below 0.30"
     assert SnapshotStore(tmp_path / "state").last_good() == new.running.snapshot
@@ -453,7 +450,7 @@ def test_a_folder_that_hangs_shows_as_stale_and_following_it_ends_when_asked(sta
     is_hanging, goes_on, stop = threading.Event(), threading.Event(), threading.Event()
 
     class HangingWatch(FolderWatch):
-        def look(self) -> None:
+        def poll(self) -> None:
             is_hanging.set()
             goes_on.wait()
 

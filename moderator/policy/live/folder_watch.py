@@ -6,12 +6,12 @@ from pathlib import Path
 from moderator.errors import PolicyError
 from moderator.policy.files.folder import Files, read_files, source_hash
 
-LOOK_EVERY_S = 2.0
+POLL_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class FolderState:
-    """What a folder held at one look.
+    """What a folder held when it was read.
 
     Attributes:
         folder: what messages call it.
@@ -24,7 +24,7 @@ class FolderState:
     files: Files | PolicyError
 
 
-def look_into(folder: Path) -> FolderState:
+def read_folder(folder: Path) -> FolderState:
     """Read a folder as it is now; never fails."""
     try:
         files = read_files(folder)
@@ -34,18 +34,18 @@ def look_into(folder: Path) -> FolderState:
 
 
 class FolderWatch:
-    """Looks into one folder again and again."""
+    """Reads one folder again and again."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._source: str | None = None
 
-    def look(self) -> FolderState | None:
-        """Give what the folder holds if it held the same at the look before; None while it changes.
+    def poll(self) -> FolderState | None:
+        """Give what the folder holds if it held the same at the poll before; None while it changes.
 
-        Files are written one after the other: what was found half-way must not be taken for the whole.
+        Files are written one after the other: a folder that is only half-written must not be taken up.
         """
-        state = look_into(self._folder)
-        is_settled = state.source == self._source
+        state = read_folder(self._folder)
+        is_stable = state.source == self._source
         self._source = state.source
-        return state if is_settled else None
+        return state if is_stable else None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from moderator.errors import PolicyError
-from moderator.policy.live.watching import FolderWatch, look_into
+from moderator.policy.live.folder_watch import FolderWatch, read_folder
 
 
 @pytest.fixture
@@ -16,68 +16,68 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_has_settled_when_two_looks_in_a_row_agree(folder: Path) -> None:
+def test_a_folder_is_stable_when_two_polls_in_a_row_agree(folder: Path) -> None:
     watch = FolderWatch(folder)
 
-    looks = [watch.look() for _ in range(3)]
+    polls = [watch.poll() for _ in range(3)]
 
-    assert looks[0] is None
-    assert looks[1] == looks[2] == look_into(folder)
+    assert polls[0] is None
+    assert polls[1] == polls[2] == read_folder(folder)
 
 
-def test_a_folder_that_changes_between_looks_has_not_settled(folder: Path) -> None:
+def test_a_folder_that_changes_between_polls_is_not_stable(folder: Path) -> None:
     watch = FolderWatch(folder)
-    watch.look()
+    watch.poll()
 
     (folder / "signals.yaml").write_text("signals: {}\n")
 
-    assert watch.look() is None
-    assert watch.look() is not None
+    assert watch.poll() is None
+    assert watch.poll() is not None
 
 
 def test_the_same_bytes_under_another_name_are_another_source(folder: Path) -> None:
-    before = look_into(folder)
+    before = read_folder(folder)
 
     (folder / "settings.yaml").rename(folder / "settings.yml")
 
-    assert look_into(folder).source != before.source
+    assert read_folder(folder).source != before.source
 
 
 def test_touching_a_file_or_writing_the_same_again_changes_nothing(folder: Path) -> None:
-    before = look_into(folder)
+    before = read_folder(folder)
 
     (folder / "other").write_text("format: 1\n")
     (folder / "other").replace(folder / "settings.yaml")
 
-    assert look_into(folder) == before
+    assert read_folder(folder) == before
 
 
 def test_hidden_files_and_backups_of_editors_change_nothing(folder: Path) -> None:
-    before = look_into(folder)
+    before = read_folder(folder)
 
     for name in (".settings.yaml.swp", "settings.yaml~", "4913", ".#settings.yaml"):
         (folder / name).write_text("half a file")
 
-    assert look_into(folder).source == before.source
+    assert read_folder(folder).source == before.source
 
 
-def test_a_folder_that_is_gone_settles_as_such_and_so_does_its_return(folder: Path) -> None:
+def test_a_missing_folder_is_stable_as_such_and_so_is_its_return(folder: Path) -> None:
     watch = FolderWatch(folder)
-    before = look_into(folder)
+    before = read_folder(folder)
     aside = folder.rename(folder.with_name("aside"))
 
-    gone = [watch.look() for _ in range(2)][1]
+    missing = [watch.poll() for _ in range(2)][1]
     aside.rename(folder)
-    back = [watch.look() for _ in range(2)][1]
+    back = [watch.poll() for _ in range(2)][1]
 
-    assert gone is not None
-    assert isinstance(gone.files, PolicyError)
+    assert missing is not None
+    assert isinstance(missing.files, PolicyError)
     assert back == before
 
 
 def test_a_file_that_cannot_be_read_is_part_of_what_the_folder_holds(folder: Path) -> None:
-    before = look_into(folder)
+    before = read_folder(folder)
     (folder / "signals.yaml").symlink_to(folder / "nowhere")
 
-    assert look_into(folder).source != before.source
-    assert look_into(folder) == look_into(folder)
+    assert read_folder(folder).source != before.source
+    assert read_folder(folder) == read_folder(folder)

@@ -1,0 +1,102 @@
+"""What the outside is told about the policies that decide and about edits of their folder: logs, metrics, health."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moderator.observability.health import HealthBoard, PolicyHealth
+from moderator.observability.logging import get_logger
+from moderator.observability.metrics import Metrics
+from moderator.policy import Diagnostic, PolicySet
+from moderator.policy.live.admission import Accepted
+from moderator.policy.live.start import Refusal, Start
+
+if TYPE_CHECKING:
+    from moderator.policy.analysis.diff import Change, Difference
+
+log = get_logger(__name__)
+
+
+def log_warnings(warnings: Iterable[Diagnostic]) -> None:
+    """Log what is odd about policies that were accepted."""
+    for warning in warnings:
+        log.warning("policy_warning", warning=str(warning))
+
+
+class PolicyReport:
+    """Reports the start and every reload; it is the `ReloadListener` of `run`.
+
+    Args:
+        metrics: gets the snapshot, the rules' budgets, and whether and for how long the folder differs.
+        board: gets the same for `/readyz`.
+        monotonic_s: the clock, in seconds.
+        max_stale_s: how long the folder may differ from what decides before `/readyz` fails; None: for ever.
+    """
+
+    def __init__(
+        self, metrics: Metrics, board: HealthBoard, monotonic_s: Callable[[], float], max_stale_s: float | None = None
+    ) -> None:
+        self._metrics = metrics
+        self._board = board
+        self._monotonic_s = monotonic_s
+        self._max_stale_s = max_stale_s
+        metrics.policy_stale_seconds.set_function(self._stale_s)
+
+    def started(self, start: Start) -> None:
+        """These policies decide first."""
+        policies = start.accepted.policies
+        self._show(policies)
+        self._show_agreement(is_ok=start.refusal is None)
+        log_warnings(start.accepted.warnings)
+        if start.refusal is not None:
+            self.refused(start.refusal, policies)
+            log.warning("started_on_last_good_policies", snapshot=policies.snapshot)
+
+    def reloaded(self, before: PolicySet, accepted: Accepted, difference: "Difference") -> None:
+        """Other policies decide from now on."""
+        snapshot = accepted.policies.snapshot
+        self._show(accepted.policies)
+        self._show_agreement()
+        if before.snapshot != snapshot:
+            self._metrics.policy_snapshot.remove(before.snapshot)
+        changes = [_in_one_line(change) for change in difference.changes]
+        log.info(
+            "policies_reloaded", snapshot=snapshot, before=before.snapshot, changes=changes, claim=difference.claim
+        )
+        log_warnings(accepted.warnings)
+
+    def refused(self, refusal: Refusal, running: PolicySet) -> None:
+        """The folder's policies may not decide; those that run go on."""
+        self._metrics.policy_reload_ok.set(0)
+        folder, snapshot = str(refusal.state.folder), running.snapshot
+        log.error("policies_refused", folder=folder, error=refusal.error, decided_by=snapshot)
+
+    def in_effect(self, running: PolicySet, withdrawn: Refusal | None) -> None:
+        """The folder holds what decides; `withdrawn` was refused and is no longer there."""
+        if withdrawn is not None:
+            log.info("policies_taken_back", decided_by=running.snapshot)
+        self._show_agreement()
+
+    def not_stored(self, state_dir: Path, cause: str) -> None:
+        """The policies that decide could not be stored."""
+        log.warning("policies_not_kept", state_dir=str(state_dir), cause=cause)
+
+    def _show(self, policies: PolicySet) -> None:
+        self._metrics.policy_snapshot.labels(policies.snapshot).set(1)
+        self._metrics.rule_budget_ratio.clear()
+        for rule in policies.active_rules:
+            if rule.flag_share is not None:
+                self._metrics.rule_budget_ratio.labels(rule.id).set(float(rule.flag_share / 100))
+
+    def _show_agreement(self, *, is_ok: bool = True) -> None:
+        self._metrics.policy_reload_ok.set(is_ok)
+        self._board.policies = PolicyHealth(self._monotonic_s(), self._max_stale_s)
+
+    def _stale_s(self) -> float:
+        policies = self._board.policies
+        return self._monotonic_s() - policies.agreed_at_s if policies else 0.0
+
+
+def _in_one_line(change: "Change") -> str:
+    text = f"{change.kind} {change.what}: {'; '.join(change.lines)}"
+    return ", ".join(filter(None, (text, change.claim, change.warning)))
