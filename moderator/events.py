@@ -1,6 +1,6 @@
-"""The values that travel down the straight line: record, event, scores, decision, dead letter.
+"""The values that the pipeline passes on: record, event, scores, decision, dead letter.
 
-Value types are frozen; those made for every event are named tuples, which are made in a quarter of the time. The
+Value types are frozen; those made for every event are named tuples, which are created in a quarter of the time. The
 published decision is a `TypedDict`, built once and encoded at once.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import mul
-from typing import Literal, NamedTuple, NotRequired
+from typing import Generic, Literal, NamedTuple, NotRequired, TypeVar
 
 from typing_extensions import TypedDict  # pydantic, which makes the JSON Schemas, wants this one before Python 3.12
 
@@ -23,7 +23,7 @@ DeadLetterReason = Literal["bad_json", "bad_schema", "too_large", "no_text", "cr
 IncludeContent = Literal["none", "full"]
 
 Part = Literal["when", "unless"]
-"""Where in a rule a comparison stands."""
+"""The part of a rule that a comparison belongs to."""
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 """Rising order."""
 
@@ -270,16 +270,16 @@ class Decision(TypedDict):
 
 
 class EncodedDecision(NamedTuple):
-    """A decision as it is published, and the little that others ask of it on the way.
+    """A decision as it is published, and the few values of it that the pipeline still needs.
 
-    Decisions are encoded as soon as they are made: their dozens of small objects need not outlive them, and a window is
-    published again as it was.
+    Decisions are encoded as soon as they are made: their dozens of small objects are freed early, and a window is
+    published again with the same bytes.
 
     Attributes:
         value: the `Decision` as JSON.
-        matched: the id of each rule that matched or counted for want of a score, and what it counted as: outside its
-            rollout a live rule is shadow.
-        untold: signal and cause of each condition that could not be told, no doubles.
+        matched: the id of each rule that matched, or counted because a score was missing, and what it counted as:
+            outside its rollout a live rule is shadow.
+        missing_scores: signal and cause of each condition that had no usable score, without duplicates.
         total_ms: from poll to decision.
     """
 
@@ -294,49 +294,54 @@ class EncodedDecision(NamedTuple):
     severity: Severity | None
     reasons: list[str]
     matched: list[tuple[str, Mode]]
-    untold: list[tuple[str, Cause]]
+    missing_scores: list[tuple[str, Cause]]
     snapshot: str
     cached: bool
     total_ms: float
 
 
+Item = TypeVar("Item")
+NextItem = TypeVar("NextItem")
+
+
 @dataclass(frozen=True, slots=True)
-class PolledBatch:
-    """Records of one partition, in offset order, as one poll gave them.
+class PartitionSpan(Generic[Item]):
+    """A contiguous range of offsets of one partition, and one item for each of its records.
+
+    The items change from step to step: records when polled, entries in a window, outcomes when published.
 
     Attributes:
-        epoch: how often this process had been given the partition when it polled.
-        next_offset: the last record's offset + 1, even where the log has a gap behind it.
+        assignment_epoch: how often this process had been assigned the partition when it polled.
+        next_offset: the offset to read after this range, and so the one to commit.
+        items: in offset order; the log may have gaps between them.
     """
 
     partition: Partition
-    epoch: int
-    records: list[Record]
+    assignment_epoch: int
     next_offset: int
+    items: list[Item]
+
+    def with_items(self, items: list[NextItem]) -> "PartitionSpan[NextItem]":
+        """Give the same range after the next step."""
+        return PartitionSpan(self.partition, self.assignment_epoch, self.next_offset, items)
 
 
-@dataclass(frozen=True, slots=True)
-class DecidedSpan:
-    """A contiguous range of one partition with its outcome per record; publishing it commits `next_offset`."""
-
-    partition: Partition
-    epoch: int
-    next_offset: int
-    outcomes: list[tuple[Record, EncodedDecision | DeadLetter]]
+PolledSpan = PartitionSpan[Record]
+DecidedSpan = PartitionSpan[tuple[Record, EncodedDecision | DeadLetter]]
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What became of one attempt to publish.
+    """The result of one attempt to publish.
 
     Attributes:
         committed: spans whose outcomes and offsets are now both visible.
-        left: spans to publish again, unchanged, after the next poll. A span in neither list belongs to another owner
-            by now and is dropped.
+        retry: spans to publish again, unchanged, after the next poll. A span in neither list now belongs to another
+            owner and is dropped.
     """
 
     committed: list[DecidedSpan]
-    left: list[DecidedSpan]
+    retry: list[DecidedSpan]
 
 
 def iso_time(epoch_s: float) -> str:

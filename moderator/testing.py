@@ -12,7 +12,8 @@ from moderator.events import (
     EncodedDecision,
     ModelIdentity,
     Partition,
-    PolledBatch,
+    PartitionSpan,
+    PolledSpan,
     Prompt,
     Published,
     Record,
@@ -23,7 +24,7 @@ from moderator.events import (
 
 
 class ManualClock:
-    """Time that moves only when told to."""
+    """Time that moves only by `advance`."""
 
     def __init__(self, start_s: float = 1_790_000_000.0) -> None:
         self._now_s = start_s
@@ -68,7 +69,7 @@ class InMemorySource:
         self._is_finite = is_finite
         self._positions: dict[Partition, int] = {}
         self._is_paused = False
-        self.epochs: dict[Partition, int] = {}
+        self.assignment_epochs: dict[Partition, int] = {}
         self.is_closed = False
         for partition in log.records:
             self.assign(partition)
@@ -80,24 +81,24 @@ class InMemorySource:
         return self._is_finite and at_end
 
     def assign(self, partition: Partition) -> None:
-        """Own a partition (again): its epoch grows and reading starts at the committed offset."""
-        self.epochs[partition] = self.epochs.get(partition, 0) + 1
+        """Own a partition (again): its assignment epoch grows and reading starts at the committed offset."""
+        self.assignment_epochs[partition] = self.assignment_epochs.get(partition, 0) + 1
         self._positions[partition] = self._log.committed.get(partition, 0)
 
     def revoke(self, partition: Partition) -> None:
-        """Own a partition no longer."""
+        """Stop owning a partition."""
         del self._positions[partition]
 
-    def owns(self, partition: Partition, epoch: int) -> bool:
-        """Tell whether the partition has been owned without a break since `epoch`."""
-        return partition in self._positions and self.epochs[partition] == epoch
+    def owns(self, partition: Partition, assignment_epoch: int) -> bool:
+        """Tell whether the partition has been owned without a break since that epoch."""
+        return partition in self._positions and self.assignment_epochs[partition] == assignment_epoch
 
-    def poll(self, timeout_ms: int) -> list[PolledBatch]:  # noqa: ARG002 - nothing to wait for
+    def poll(self, timeout_ms: int) -> list[PolledSpan]:  # noqa: ARG002 - nothing to wait for
         """Give the next records of every owned partition."""
         if self._is_paused:
             return []
-        batches = [self._next_batch(partition) for partition in self._positions]
-        return [batch for batch in batches if batch.records]
+        spans = [self._next_span(partition) for partition in self._positions]
+        return [span for span in spans if span.items]
 
     def pause(self) -> None:
         """Give nothing until `resume`."""
@@ -111,19 +112,19 @@ class InMemorySource:
         """Leave."""
         self.is_closed = True
 
-    def _next_batch(self, partition: Partition) -> PolledBatch:
+    def _next_span(self, partition: Partition) -> PolledSpan:
         start = self._positions[partition]
         records = self._log.records[partition][start : start + self._records_per_poll]
         self._positions[partition] = start + len(records)
-        return PolledBatch(partition, self.epochs[partition], records, start + len(records))
+        return PartitionSpan(partition, self.assignment_epochs[partition], start + len(records), records)
 
 
 class InMemorySink:
     """Publishes into an `InMemoryLog`, atomically.
 
     Args:
-        failures: so many attempts are left to be tried again first.
-        limit_bytes: larger decisions are refused.
+        failures: how many attempts fail first, to be tried again.
+        limit_bytes: larger decisions are rejected.
     """
 
     def __init__(
@@ -141,21 +142,23 @@ class InMemorySink:
         self.attempts = 0
         self.is_closed = False
 
-    def refuse(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:  # noqa: ARG002 - a port's signature
-        """Refuse what is over the limit."""
+    def reject_oversized(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:  # noqa: ARG002 - a port's signature
+        """Reject what is over the limit."""
         is_large = len(decision.value) > self._limit_bytes
         return DeadLetter("too_large", "the decision is too large") if is_large else None
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
         """Make outcomes and offsets visible together, for the partitions that are still owned."""
         self.attempts += 1
-        owned = [span for span in spans if self._source is None or self._source.owns(span.partition, span.epoch)]
+        owned = [
+            span for span in spans if self._source is None or self._source.owns(span.partition, span.assignment_epoch)
+        ]
         if self.attempts <= self._failures:
-            return Published(committed=[], left=owned)
+            return Published(committed=[], retry=owned)
         for span in owned:
-            self._log.outcomes.extend(span.outcomes)
+            self._log.outcomes.extend(span.items)
             self._log.committed[span.partition] = span.next_offset
-        return Published(committed=owned, left=[])
+        return Published(committed=owned, retry=[])
 
     def close(self) -> None:
         """Release nothing."""

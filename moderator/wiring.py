@@ -20,10 +20,10 @@ from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.current_decider import CurrentDecider
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
+from moderator.pipeline.observer import CountingObserver, MonitoringObserver
 from moderator.pipeline.policy_report import PolicyReport, log_warnings
 from moderator.pipeline.ports import ScoreCache, Scorer, VerdictCache
 from moderator.pipeline.processor import Processor
-from moderator.pipeline.report import CountingReport, StreamReport
 from moderator.policy import PolicySet
 from moderator.policy.live.admission import Admission
 from moderator.policy.live.folder_watch import FolderWatch, read_folder
@@ -137,7 +137,7 @@ def moderate(
             score_cache=score_cache,
             verdict_cache=verdict_cache,
             current_decider=decider,
-            report=StreamReport(source, metrics, board, clock),
+            observer=MonitoringObserver(source, metrics, board, clock),
             clock=clock,
             stop=stop,
             dead_letter_limit=DeadLetterLimit(settings.dead_letters.max_ratio),
@@ -180,7 +180,7 @@ def score_lines(
         ScorerUnavailableError: the device failed.
         OSError: an output cannot be written.
     """
-    report = CountingReport()
+    observer = CountingObserver()
     decider = CurrentDecider(judges.policies, judges.scorer.identity, settings.include_content)
     with closing(JsonLinesSource(lines, name, settings.max_event_bytes)) as source:
         Processor(
@@ -191,12 +191,12 @@ def score_lines(
             score_cache=InMemoryScoreCache(Metrics(CollectorRegistry())),
             verdict_cache=NoVerdictCache(),
             current_decider=decider,
-            report=report,
+            observer=observer,
             clock=SystemClock(),
             stop=threading.Event(),
             dead_letter_limit=None,
         ).run()
-    return report.counts
+    return observer.counts
 
 
 def _snapshot_store(settings: Settings) -> SnapshotStore | None:

@@ -49,7 +49,7 @@ def an_encoded_decision(**fields: Any) -> EncodedDecision:
         "severity": None,
         "reasons": [],
         "matched": [],
-        "untold": [],
+        "missing_scores": [],
         "snapshot": "sha256:4c91",
         "cached": False,
         "total_ms": 48.0,

@@ -9,7 +9,7 @@ import orjson
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from pydantic import SecretStr
 
-from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledBatch, Record
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledSpan, Record
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.admin import RECORD_LIMIT_BYTES, create_topics
 from tests.builders import an_encoded_decision
@@ -73,12 +73,9 @@ def every_tenth_is_dead(record: Record) -> EncodedDecision | DeadLetter:
 
 
 def decided(
-    batches: Sequence[PolledBatch], outcome: Callable[[Record], EncodedDecision | DeadLetter] = a_decision
+    batches: Sequence[PolledSpan], outcome: Callable[[Record], EncodedDecision | DeadLetter] = a_decision
 ) -> list[DecidedSpan]:
-    return [
-        DecidedSpan(batch.partition, batch.epoch, batch.next_offset, [(each, outcome(each)) for each in batch.records])
-        for batch in batches
-    ]
+    return [batch.with_items([(each, outcome(each)) for each in batch.items]) for batch in batches]
 
 
 def read_committed(settings: KafkaSettings, *topics: str) -> list[Any]:

@@ -47,7 +47,7 @@ class Metrics:
         _add(self.decisions, ((decision.verdict, decision.status) for decision in decisions))
         _add(self.shadow_flips, _shadow_flips(decisions))
         _add(self.rule_matches, _matches(decisions))
-        _add(self.scores_missing, (untold for decision in decisions for untold in decision.untold))
+        _add(self.scores_missing, (missing for decision in decisions for missing in decision.missing_scores))
         for decision in decisions:
             self.event_seconds.observe(decision.total_ms / 1_000)
 

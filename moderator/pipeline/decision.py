@@ -1,4 +1,4 @@
-"""Put together the published record: one event, its scores, what the policy says of them, and why."""
+"""Build the published record: one event, its scores, what the policy says of them, and why."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ from moderator.events import (
     ScoreSummary,
     Timing,
 )
-from moderator.pipeline.moderation import ScoredEvent
+from moderator.pipeline.window import ScoredEvent
 from moderator.policy import Judgement, PolicySet, event_time_ms
 
 LISTED_CONTRIBUTIONS = 5
@@ -35,7 +35,7 @@ DECIMALS = 6
 
 @dataclass(frozen=True, slots=True)
 class Timestamps:
-    """Monotonic seconds of one window's way, and the wall-clock time at which it is decided."""
+    """When one window was scored and decided: monotonic seconds, and the wall-clock time of the decision."""
 
     scoring_started_at_s: float
     scoring_ended_at_s: float
@@ -65,7 +65,7 @@ class Decider:
     def decide(
         self, record: Record, event: ChatEvent, scored: ScoredEvent, polled_at_s: float, at: Timestamps
     ) -> Decision:
-        """Judge one event by the policy and record how the verdict came about."""
+        """Judge one event by the policy and record how the verdict was reached."""
         scores = scored.scores if isinstance(scored.scores, Scores) else None
         at_ms = event_time_ms(record.timestamp_ms, event.time, at.decided_at)
         judgement = self._judge.decide(event, scores.rewards if scores else None, at_ms)
@@ -134,7 +134,7 @@ class Decider:
 
 
 def encode(decision: Decision) -> EncodedDecision:
-    """Turn a decision into the bytes that are published, keeping what is asked of it on the way."""
+    """Turn a decision into the bytes that are published, and keep the values that the pipeline still needs."""
     event = decision["event"]
     return EncodedDecision(
         value=orjson.dumps(decision),
@@ -152,14 +152,14 @@ def encode(decision: Decision) -> EncodedDecision:
             for rule in decision["rules"]
             if rule["counted"] or rule["outcome"] == "matched"
         ],
-        untold=_untold(decision["rules"]) if decision["status"] == "degraded" else [],
+        missing_scores=_missing_scores(decision["rules"]) if decision["status"] == "degraded" else [],
         snapshot=decision["policy"]["snapshot"],
         cached=decision["cached"],
         total_ms=decision["timing_ms"]["total"],
     )
 
 
-def _untold(rules: Iterable[RuleResult]) -> list[tuple[str, Cause]]:
+def _missing_scores(rules: Iterable[RuleResult]) -> list[tuple[str, Cause]]:
     conditions = (condition for rule in rules for condition in rule["conditions"])
     return sorted({(each["signal"], each["cause"]) for each in conditions if "cause" in each})
 

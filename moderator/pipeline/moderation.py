@@ -1,46 +1,74 @@
-"""Score one window: render, look up, score what is missing, keep it. Runs on the scoring thread."""
+"""The steps of one window: read the events, score them, decide on them.
 
-from collections.abc import Sequence
+`read_span` and `decide_window` run on the stream's thread, `score_window` on the scoring thread. A fault of ours sets
+one event aside as a dead letter; it never stops the stream.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from moderator.errors import ModeratorError
-from moderator.events import ChatEvent, DeadLetter, Prompt, Scores, Unscored
+from moderator.events import (
+    ChatEvent,
+    DeadLetter,
+    DecidedSpan,
+    EncodedDecision,
+    PolledSpan,
+    Prompt,
+    Record,
+    Scores,
+    Unscored,
+)
 from moderator.observability.logging import get_logger
+from moderator.pipeline.decision import Decider, Timestamps, encode
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer
-from moderator.pipeline.window import Window, guessed_tokens
+from moderator.pipeline.window import Entry, ScoredEvent, Span, estimated_tokens
+from moderator.stream.codec import decode
 
 log = get_logger(__name__)
 
+RejectOversized = Callable[[Record, EncodedDecision], DeadLetter | None]
+"""`Sink.reject_oversized`."""
 
-class ScoredEvent(NamedTuple):
-    """What the model said of one event, now or earlier.
 
-    Attributes:
-        cached: it was said earlier.
-        truncated: the model did not see the whole conversation.
-    """
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is scored together, decided by one policy snapshot, and published in one transaction."""
 
-    scores: Scores | Unscored
-    cached: bool
-    truncated: bool
+    spans: list[Span]
+    decider: Decider
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All entries, span after span."""
+        return [entry for span in self.spans for entry in span.items]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredWindow:
-    """A window with one result per event, in the order of `window.entries` without its dead letters.
+    """A window whose entries hold their scores.
 
     Attributes:
-        scored: a dead letter for an event that no scoring survives.
-        fresh_tokens: guessed, of what was scored and not looked up.
+        fresh_tokens: estimated tokens of what was scored and not found in the cache.
         started_at_s, ended_at_s: monotonic seconds around rendering, look-up and scoring.
     """
 
     window: Window
-    scored: list[ScoredEvent | DeadLetter]
     fresh_tokens: int
     started_at_s: float
     ended_at_s: float
+
+
+def read_span(span: PolledSpan, polled_at_s: float, max_event_bytes: int) -> Span:
+    """Decode every record; one that cannot be judged becomes a dead letter."""
+    return span.with_items([Entry(record, _read(record, max_event_bytes), polled_at_s) for record in span.items])
+
+
+def _read(record: Record, max_event_bytes: int) -> ChatEvent | DeadLetter:
+    try:
+        return decode(record, max_event_bytes)
+    except Exception as error:  # noqa: BLE001 - one record must not stop the stream
+        return _crashed("reading it", f"{record.topic}/{record.partition}/{record.offset}", error)
 
 
 def score_window(window: Window, scorer: Scorer, cache: ScoreCache, clock: Clock) -> ScoredWindow:
@@ -50,35 +78,27 @@ def score_window(window: Window, scorer: Scorer, cache: ScoreCache, clock: Clock
         ScorerUnavailableError: the device failed; nothing was scored.
     """
     started_at_s = clock.monotonic_s()
-    events = [entry.event for entry in window.entries if isinstance(entry.event, ChatEvent)]
-    scored = _score_apart(events, scorer, cache)
-    fresh = {
-        event.conversation
-        for event, result in zip(events, scored, strict=True)
-        if isinstance(result, ScoredEvent) and not result.cached
-    }
-    fresh_tokens = sum(guessed_tokens(conversation, scorer.identity.max_input_tokens) for conversation in fresh)
-    return ScoredWindow(window, scored, fresh_tokens, started_at_s, clock.monotonic_s())
+    to_score = [(entry, entry.event) for entry in window.entries if isinstance(entry.event, ChatEvent)]
+    results = _score_or_isolate([event for _, event in to_score], scorer, cache)
+    fresh = set()
+    for (entry, event), scored in zip(to_score, results, strict=True):
+        entry.scored = scored
+        if isinstance(scored, ScoredEvent) and not scored.cached:
+            fresh.add(event.conversation)
+    fresh_tokens = sum(estimated_tokens(conversation, scorer.identity.max_input_tokens) for conversation in fresh)
+    return ScoredWindow(window, fresh_tokens, started_at_s, clock.monotonic_s())
 
 
-def _score_apart(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreCache) -> list[ScoredEvent | DeadLetter]:
-    """Score together; where a fault of ours prevents that, one by one: it stops one event and not the stream."""
+def _score_or_isolate(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreCache) -> list[ScoredEvent | DeadLetter]:
+    """Score together; where a fault of ours prevents that, one by one, so that it affects one event only."""
     try:
         return [*score_events(events, scorer, cache)]
     except ModeratorError:
         raise
-    except Exception as error:  # noqa: BLE001 - a poisonous event would otherwise stop every replica, again and again
+    except Exception as error:  # noqa: BLE001 - such an event would otherwise stop every replica, again and again
         if len(events) == 1:
-            return [crashed("scoring it", events[0].id, error)]
-        return [result for event in events for result in _score_apart([event], scorer, cache)]
-
-
-def crashed(doing: str, event_id: str, error: Exception) -> DeadLetter:
-    """Set aside an event that meets a fault of ours; what the fault says may quote it and is not repeated."""
-    log.error("event_crashed", doing=doing, event_id=event_id, error=type(error).__name__)
-    return DeadLetter(
-        "crashed_scorer", f"{doing} raised `{type(error).__name__}`, a fault in moderator: please report it"
-    )
+            return [_crashed("scoring it", events[0].id, error)]
+        return [result for event in events for result in _score_or_isolate([event], scorer, cache)]
 
 
 def score_events(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreCache) -> list[ScoredEvent]:
@@ -99,5 +119,38 @@ def _scored_event(
 ) -> ScoredEvent:
     found = looked_up[prompt.score_key]
     scores = fresh[prompt.score_key] if found is None else found
-    # the prompt's word counts: one that was cut and one that never was longer can read alike, and then share a key
+    # `truncated` comes from the prompt: a truncated text can equal a short one, and then both share the cached scores
     return ScoredEvent(scores, cached=found is not None, truncated=prompt.truncated)
+
+
+def decide_window(scored: ScoredWindow, at: Timestamps, reject_oversized: RejectOversized) -> list[DecidedSpan]:
+    """Decide on every entry of a scored window; the spans are then ready to publish."""
+    decider = scored.window.decider
+    return [
+        span.with_items([(entry.record, _decide(entry, decider, at, reject_oversized)) for entry in span.items])
+        for span in scored.window.spans
+    ]
+
+
+def _decide(
+    entry: Entry, decider: Decider, at: Timestamps, reject_oversized: RejectOversized
+) -> EncodedDecision | DeadLetter:
+    event, scored = entry.event, entry.scored
+    if isinstance(event, DeadLetter):
+        return event
+    if isinstance(scored, DeadLetter):
+        return scored
+    assert scored is not None, "the window was scored"
+    try:
+        decision = encode(decider.decide(entry.record, event, scored, entry.polled_at_s, at))
+    except Exception as error:  # noqa: BLE001 - one event must not stop the stream
+        return _crashed("deciding on it", event.id, error)
+    return reject_oversized(entry.record, decision) or decision
+
+
+def _crashed(doing: str, event_id: str, error: Exception) -> DeadLetter:
+    """Set aside an event that triggers a fault of ours; the error's text may quote the event and is not repeated."""
+    log.error("event_crashed", doing=doing, event_id=event_id, error=type(error).__name__)
+    return DeadLetter(
+        "crashed_scorer", f"{doing} raised `{type(error).__name__}`, a fault in moderator: please report it"
+    )

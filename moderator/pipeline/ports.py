@@ -1,7 +1,7 @@
 """What the pipeline needs from outside: six small protocols.
 
-`moderator.testing` implements them in memory, `stream`, `scoring` and `cache` on the real parts; one contract suite
-runs on both.
+`moderator.testing` implements them in memory; `stream`, `scoring` and `cache` implement them for real. One contract
+suite runs on both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from moderator.events import (
     DecidedSpan,
     EncodedDecision,
     ModelIdentity,
-    PolledBatch,
+    PolledSpan,
     Prompt,
     Published,
     Record,
@@ -27,13 +27,13 @@ class Source(Protocol):
 
     @property
     def is_exhausted(self) -> bool:
-        """No record will ever come again; always false for a topic."""
+        """No more records will ever come; always false for a topic."""
         ...
 
-    def poll(self, timeout_ms: int) -> list[PolledBatch]:
+    def poll(self, timeout_ms: int) -> list[PolledSpan]:
         """Give what has arrived, waiting at most `timeout_ms` for the first record.
 
-        Must be called every few seconds even while paused: it is the sign of life towards the group.
+        Must be called every few seconds even while paused: it shows the group that this member is alive.
 
         Raises:
             UndecodableBatchError: the client cannot decode a batch; the text names topic, partition and offset.
@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     def pause(self) -> None:
-        """Give nothing until `resume`; what was fetched ahead is kept, newly assigned partitions are paused too."""
+        """Give nothing until `resume`; what was fetched ahead is kept, and newly assigned partitions are paused too."""
         ...
 
     def resume(self) -> None:
@@ -49,22 +49,22 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Leave; commits nothing."""
+        """Leave the group; commits nothing."""
         ...
 
 
 class Sink(Protocol):
     """Where decisions and dead letters go, together with the consumed offsets. Same thread as the source."""
 
-    def refuse(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
-        """Say why a decision can never be published, and so becomes a dead letter; None for nearly all."""
+    def reject_oversized(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
+        """Give the dead letter that replaces a decision too large to be published; None for nearly all."""
         ...
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
         """Make one bounded attempt to publish all outcomes and commit all offsets, in one transaction.
 
         Raises:
-            FencedError: another process uses our identity.
+            FencedError: another process uses our instance id or transactional id.
             StoppedError: publishing can never succeed.
         """
         ...
@@ -83,7 +83,7 @@ class Scorer(Protocol):
         ...
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
-        """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
+        """Frame, truncate and tokenize each conversation, in the order given; never fails because of content."""
         ...
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
@@ -108,7 +108,7 @@ class ScoreCache(Protocol):
 
 
 class VerdictCache(Protocol):
-    """What became of an event, by tenant and id, for chat back ends. The stream's thread owns it."""
+    """The verdict on an event, by tenant and id, for chat back ends. The stream's thread owns it."""
 
     def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
         """Keep the decisions' verdicts; an outage is counted, never raised."""

@@ -1,18 +1,17 @@
-"""The scoring thread: owns the scorer and the score cache, takes one window at a time, gives them back in order."""
+"""The scoring thread: owns the scorer and the score cache, scores one window at a time, returns them in order."""
 
 import contextlib
 import queue
 import threading
 
-from moderator.pipeline.moderation import ScoredWindow, score_window
+from moderator.pipeline.moderation import ScoredWindow, Window, score_window
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer
-from moderator.pipeline.window import Window
 
 CLOSE_TIMEOUT_S = 5.0
 
 
 class ScoringThread:
-    """Scores windows beside the stream's thread; two one-slot queues bound what is in flight."""
+    """Scores windows while the stream's thread polls and publishes; two one-slot queues bound what is in flight."""
 
     def __init__(self, scorer: Scorer, cache: ScoreCache, clock: Clock) -> None:
         self._scorer = scorer
@@ -26,7 +25,7 @@ class ScoringThread:
 
     @property
     def in_flight(self) -> int:
-        """Windows submitted and not yet taken back."""
+        """How many windows were submitted and not yet taken."""
         return self._in_flight
 
     @property
@@ -35,7 +34,7 @@ class ScoringThread:
         return self._in_flight == 0
 
     def submit(self, window: Window) -> None:
-        """Hand over a window; call only while `has_room`."""
+        """Pass a window on; call only while `has_room`."""
         self._to_score.put_nowait(window)
         self._in_flight += 1
 
@@ -55,9 +54,9 @@ class ScoringThread:
         return result
 
     def close(self) -> None:
-        """Let the thread end after the window it works on, and wait for that a moment.
+        """Let the thread end after its present window, and wait a few seconds for that.
 
-        A thread that is inside the device's code when the interpreter ends would abort the process.
+        A thread that runs device code while the interpreter exits would abort the process.
         """
         with contextlib.suppress(queue.Full):
             self._to_score.put(None, timeout=CLOSE_TIMEOUT_S)

@@ -9,7 +9,16 @@ from typing import BinaryIO
 
 import orjson
 
-from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, PolledBatch, Published, Record
+from moderator.events import (
+    DeadLetter,
+    DecidedSpan,
+    EncodedDecision,
+    Partition,
+    PartitionSpan,
+    PolledSpan,
+    Published,
+    Record,
+)
 
 CHUNK_BYTES = 256 * 1024
 
@@ -37,12 +46,12 @@ class JsonLinesSource:
         """The end of the input was read."""
         return self._is_exhausted
 
-    def poll(self, timeout_ms: int) -> list[PolledBatch]:
+    def poll(self, timeout_ms: int) -> list[PolledSpan]:
         """Give the lines that are there, waiting at most `timeout_ms` for a pipe; white-space-only lines are passed."""
         if self._is_paused or self._is_exhausted or not select.select([self._raw], [], [], timeout_ms / 1000)[0]:
             return []
         records = [self._record(line, offset) for offset, line in self._numbered_lines() if self._counts(line)]
-        return [PolledBatch(self._partition, 1, records, self._offset)] if records else []
+        return [PartitionSpan(self._partition, 1, self._offset, records)] if records else []
 
     def pause(self) -> None:
         """Give nothing more until `resume`."""
@@ -82,16 +91,16 @@ class JsonLinesSink:
         self._dead_letters = dead_letters
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
-        """Write every outcome; nothing is ever left."""
+        """Write every outcome; nothing is ever left to retry."""
         for span in spans:
-            for record, outcome in span.outcomes:
+            for record, outcome in span.items:
                 self._write(record, outcome)
         self._decisions.flush()
         self._dead_letters.flush()
-        return Published(committed=spans, left=[])
+        return Published(committed=spans, retry=[])
 
-    def refuse(self, record: Record, decision: EncodedDecision) -> None:
-        """Take any decision."""
+    def reject_oversized(self, record: Record, decision: EncodedDecision) -> None:
+        """Accept any decision: a line has no limit."""
 
     def close(self) -> None:
         """Flush what is buffered; whoever opened the files closes them."""

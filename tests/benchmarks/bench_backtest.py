@@ -23,7 +23,7 @@ from moderator.demo.examples import example_policies
 from moderator.events import ChatEvent, ModelIdentity, Record, Scores, Turn
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.pipeline.decision import Decider, Timestamps, encode
-from moderator.pipeline.moderation import ScoredEvent
+from moderator.pipeline.window import ScoredEvent
 from moderator.policy import load_policies
 
 BOUND_S = 60.0

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from moderator.demo.servers.kafka import LocalKafka
-from moderator.events import DecidedSpan, PolledBatch, Published
+from moderator.events import DecidedSpan, PolledSpan, Published
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink, Source
 from moderator.stream.kafka.joining import join
@@ -79,29 +79,29 @@ def opened(stream: Stream) -> Iterator[tuple[Source, Sink]]:
         yield source, sink
 
 
-def poll_until(source: Source, count: int) -> list[PolledBatch]:
-    batches: list[PolledBatch] = []
+def poll_until(source: Source, count: int) -> list[PolledSpan]:
+    batches: list[PolledSpan] = []
     deadline_s = time.monotonic() + PATIENCE_S
-    while sum(len(batch.records) for batch in batches) < count:
-        assert time.monotonic() < deadline_s, f"only {sum(len(batch.records) for batch in batches)} records came"
+    while sum(len(batch.items) for batch in batches) < count:
+        assert time.monotonic() < deadline_s, f"only {sum(len(batch.items) for batch in batches)} records came"
         batches += source.poll(100)
     return batches
 
 
 def publish_until_done(source: Source, sink: Sink, spans: list[DecidedSpan]) -> list[DecidedSpan]:
     committed: list[DecidedSpan] = []
-    published = Published(committed=[], left=spans)
+    published = Published(committed=[], retry=spans)
     deadline_s = time.monotonic() + PATIENCE_S
-    while published.left:
+    while published.retry:
         assert time.monotonic() < deadline_s, "nothing was published"
-        published = sink.publish(published.left)
+        published = sink.publish(published.retry)
         committed += published.committed
         source.poll(20)
     return committed
 
 
-def positions(batches: list[PolledBatch]) -> list[Position]:
-    return [(record.partition, record.offset) for batch in batches for record in batch.records]
+def positions(batches: list[PolledSpan]) -> list[Position]:
+    return [(record.partition, record.offset) for batch in batches for record in batch.items]
 
 
 def test_every_record_is_polled_once_in_the_order_of_its_partition(stream: Stream) -> None:
@@ -112,7 +112,7 @@ def test_every_record_is_polled_once_in_the_order_of_its_partition(stream: Strea
     for partition, offset in positions(batches):
         by_partition[partition].append(offset)
     assert by_partition == {partition: list(range(PER_PARTITION)) for partition in range(PARTITIONS)}
-    assert all(batch.next_offset == batch.records[-1].offset + 1 for batch in batches)
+    assert all(batch.next_offset == batch.items[-1].offset + 1 for batch in batches)
 
 
 def test_a_paused_source_gives_nothing_and_loses_nothing(stream: Stream) -> None:
@@ -150,10 +150,10 @@ def test_what_was_not_published_comes_again(stream: Stream) -> None:
     assert positions(again) == [(1, offset) for offset in range(PER_PARTITION)]
 
 
-def test_spans_of_an_earlier_ownership_are_neither_committed_nor_left(stream: Stream) -> None:
+def test_spans_of_an_earlier_assignment_are_neither_committed_nor_retried(stream: Stream) -> None:
     with opened(stream) as (source, sink):
         spans = decided(poll_until(source, len(EVERY)))
-        stale = [replace(span, epoch=span.epoch - 1) for span in spans]
+        stale = [replace(span, assignment_epoch=span.assignment_epoch - 1) for span in spans]
 
         committed = publish_until_done(source, sink, stale)
 

@@ -31,17 +31,17 @@ class Loop:
         self.source = source
         self.sink = sink
         self.committed = 0
-        self._published = Published(committed=[], left=[])
+        self._published = Published(committed=[], retry=[])
 
     def step(self) -> None:
         batches = self.source.poll(50)
-        if not self._published.left:
-            self._published = Published(committed=[], left=decided(batches, self._outcome))
+        if not self._published.retry:
+            self._published = Published(committed=[], retry=decided(batches, self._outcome))
             self.source.pause()
-        if self._published.left:
-            self._published = self.sink.publish(self._published.left)
-            self.committed += sum(len(span.outcomes) for span in self._published.committed)
-        if not self._published.left:
+        if self._published.retry:
+            self._published = self.sink.publish(self._published.retry)
+            self.committed += sum(len(span.items) for span in self._published.committed)
+        if not self._published.retry:
             self.source.resume()
 
     def run_until(self, is_done: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:

@@ -67,7 +67,7 @@ def publish(spans: list[DecidedSpan], loop: Loop) -> list[DecidedSpan]:
     while spans:
         assert time.monotonic() < deadline_s, "nothing was published"
         published = loop.sink.publish(spans)
-        committed, spans = committed + published.committed, published.left
+        committed, spans = committed + published.committed, published.retry
         loop.source.poll(20)
     return committed
 
@@ -88,7 +88,7 @@ def test_of_a_window_polled_before_a_rebalance_only_what_stayed_is_published(set
     fill(settings)
     with closing(a_loop(settings)) as first, closing(a_loop(settings)) as second:
         spans: list[DecidedSpan] = []
-        while sum(len(span.outcomes) for span in spans) < PARTITIONS * PER_PARTITION:
+        while sum(len(span.items) for span in spans) < PARTITIONS * PER_PARTITION:
             spans += poll_some(first)
         with running(second):
             first.run_until(lambda: owned_counts(first, second) == [2, 2])
@@ -127,7 +127,7 @@ def test_a_commit_under_a_passed_generation_is_refused_and_made_up_for(settings:
             refused = late.sink.publish(spans)
             membership.is_late = False
 
-            assert refused == Published(committed=[], left=spans)
+            assert refused == Published(committed=[], retry=spans)
             assert metrics.publish_failures.labels("CommitFailedError")._value.get() == 1
             assert publish(spans, late) == spans
             late.run_until(all_committed(settings))

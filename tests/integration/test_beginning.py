@@ -28,7 +28,7 @@ def polled(settings: KafkaSettings, count: int) -> list[bytes | None]:
     values: list[bytes | None] = []
 
     def have_come() -> bool:
-        values.extend(record.value for batch in source.poll(100) for record in batch.records)
+        values.extend(record.value for batch in source.poll(100) for record in batch.items)
         return source.is_joined and len(values) >= count
 
     source, sink = join(settings, usual_limits(settings), Metrics(CollectorRegistry()))

@@ -9,7 +9,7 @@ from kafka import KafkaProducer
 from prometheus_client import CollectorRegistry
 
 from moderator.demo.servers.kafka import LocalKafka
-from moderator.events import Partition, PolledBatch
+from moderator.events import Partition, PolledSpan
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink
 from moderator.settings import KafkaSettings
@@ -62,21 +62,21 @@ def produce_each(settings: KafkaSettings) -> None:
     produce(settings, (b"%d" % number for number in range(PARTITIONS * EACH)), partitions=PARTITIONS)
 
 
-def poll_all(source: KafkaSource, count: int = PARTITIONS * EACH) -> list[PolledBatch]:
-    batches: list[PolledBatch] = []
+def poll_all(source: KafkaSource, count: int = PARTITIONS * EACH) -> list[PolledSpan]:
+    batches: list[PolledSpan] = []
     deadline_s = time.monotonic() + PATIENCE_S
-    while sum(len(batch.records) for batch in batches) < count:
+    while sum(len(batch.items) for batch in batches) < count:
         assert time.monotonic() < deadline_s, "not everything came"
         batches += source.poll(100)
     return batches
 
 
-def publish(source: KafkaSource, sink: Sink, batches: list[PolledBatch]) -> None:
+def publish(source: KafkaSource, sink: Sink, batches: list[PolledSpan]) -> None:
     left = decided(batches)
     deadline_s = time.monotonic() + PATIENCE_S
     while left:
         assert time.monotonic() < deadline_s, "nothing was published"
-        left = sink.publish(left).left
+        left = sink.publish(left).retry
         source.poll(20)
 
 

@@ -95,8 +95,8 @@ def test_a_decision_that_its_topic_does_not_take_is_refused_before_it_is_publish
     record = a_record(offset=0)
 
     with closing(source), closing(sink):
-        taken = sink.refuse(record, a_decision(record))
-        refused = sink.refuse(record, a_decision(record)._replace(value=b"x" * 5_000_000))
+        taken = sink.reject_oversized(record, a_decision(record))
+        refused = sink.reject_oversized(record, a_decision(record)._replace(value=b"x" * 5_000_000))
 
     assert taken is None
     assert refused

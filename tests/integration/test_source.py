@@ -18,7 +18,7 @@ def test_events_of_a_transaction_that_was_aborted_never_come(kafka_settings: Kaf
     values: list[bytes | None] = []
 
     def has_come() -> bool:
-        values.extend(record.value for batch in source.poll(100) for record in batch.records)
+        values.extend(record.value for batch in source.poll(100) for record in batch.items)
         return bool(values)
 
     with closing(source), closing(sink):

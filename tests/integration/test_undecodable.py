@@ -54,7 +54,7 @@ def poll_until_it_stops(settings: KafkaSettings) -> tuple[list[int], Undecodable
         try:
             deadline_s = time.monotonic() + PATIENCE_S
             while time.monotonic() < deadline_s:
-                offsets += [record.offset for batch in source.poll(100) for record in batch.records]
+                offsets += [record.offset for batch in source.poll(100) for record in batch.items]
         except UndecodableBatchError as error:
             return offsets, error
     pytest.fail("it went on as if nothing were wrong")
@@ -106,5 +106,5 @@ def read_from(settings: KafkaSettings, offset: int) -> list[int]:
         deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             if batches := source.poll(100):
-                return [record.offset for batch in batches for record in batch.records]
+                return [record.offset for batch in batches for record in batch.items]
     pytest.fail("nothing came")

@@ -13,7 +13,7 @@ from moderator.backtest.run import Backtest, Counts, Plan
 from moderator.backtest.study import Study, count_all
 from moderator.events import ModelIdentity, Scores, Unscored
 from moderator.pipeline.decision import Decider, Timestamps, encode
-from moderator.pipeline.moderation import ScoredEvent
+from moderator.pipeline.window import ScoredEvent
 from moderator.policy import PolicySet
 from tests.builders import a_record
 from tests.unit.policy.folders import NOON_MS, a_model, an_event

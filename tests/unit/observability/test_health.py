@@ -17,7 +17,7 @@ from moderator.observability.health import (
     staleness,
 )
 from moderator.observability.metrics import Metrics
-from moderator.pipeline.report import StreamReport
+from moderator.pipeline.observer import MonitoringObserver
 from moderator.testing import ManualClock
 
 RUNNING = HealthSnapshot(progressed_at_s=100.0, broker_seen_at_s=100.0, has_begun=True, has_joined=True)
@@ -40,7 +40,8 @@ def test_a_stream_that_moves_is_healthy_and_ready() -> None:
 def test_a_replica_without_partitions_is_healthy_and_ready() -> None:
     board = HealthBoard(HealthSnapshot(100.0, 100.0))
 
-    StreamReport(WithoutPartitions(), Metrics(CollectorRegistry()), board, ManualClock(100.0)).turned(is_stuck=False)
+    observer = MonitoringObserver(WithoutPartitions(), Metrics(CollectorRegistry()), board, ManualClock(100.0))
+    observer.loop_iterated(has_in_flight=False)
 
     assert liveness_failures(board.snapshot, 101.0) == []
     assert readiness_failures(board.snapshot, 101.0) == []

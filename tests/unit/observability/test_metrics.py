@@ -49,7 +49,7 @@ def test_matches_are_counted_by_rule_and_mode() -> None:
 def test_scores_that_rules_lacked_are_counted_by_signal_and_cause() -> None:
     metrics = Metrics(CollectorRegistry())
 
-    metrics.count_outcomes([an_encoded_decision(untold=[("safety", "not_finite")]), an_encoded_decision()])
+    metrics.count_outcomes([an_encoded_decision(missing_scores=[("safety", "not_finite")]), an_encoded_decision()])
 
     assert _value(metrics, "moderator_scores_missing_total", signal="safety", cause="not_finite") == 1
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from moderator.events import ChatEvent, Decision, Scores, Unscored, iso_time
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.pipeline.decision import Decider, Timestamps, encode, explain
-from moderator.pipeline.moderation import ScoredEvent
+from moderator.pipeline.window import ScoredEvent
 from moderator.policy import load_policies
 from tests.builders import POLICY_FILES, a_model, a_record, a_turn, an_event, some_policies, some_scores
 
@@ -116,8 +116,8 @@ def test_the_encoded_decision_is_the_decision_and_names_the_rules_that_matched(d
 def test_the_encoded_decision_names_each_score_that_its_rules_lacked_once(decider: Decider) -> None:
     lacking, whole = (encode(decide(decider, some_scores(safety, 0.5))) for safety in (math.nan, 0.5))
 
-    assert (lacking.status, lacking.untold) == ("degraded", [("safety", "not_finite")])
-    assert whole.untold == []
+    assert (lacking.status, lacking.missing_scores) == ("degraded", [("safety", "not_finite")])
+    assert whole.missing_scores == []
 
 
 def test_a_rule_that_flags_for_want_of_a_score_is_named_with_those_that_matched(decider: Decider) -> None:

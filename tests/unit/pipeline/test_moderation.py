@@ -1,10 +1,14 @@
 from collections.abc import Sequence
+from pathlib import Path
 
-from moderator.events import ChatEvent, DeadLetter, Partition, Prompt, Scores, Turn, Unscored
-from moderator.pipeline.moderation import score_events, score_window
-from moderator.pipeline.window import Entry, Span, Window
+import pytest
+
+from moderator.events import ChatEvent, DeadLetter, Partition, PartitionSpan, Prompt, Scores, Turn, Unscored
+from moderator.pipeline.decision import Decider
+from moderator.pipeline.moderation import Window, score_events, score_window
+from moderator.pipeline.window import Entry
 from moderator.testing import ManualClock, ScriptedScorer
-from tests.builders import a_record, a_turn, an_event, some_scores
+from tests.builders import a_model, a_record, a_turn, an_event, some_policies, some_scores
 from tests.unit.pipeline.dict_cache import DictCache
 
 
@@ -49,22 +53,44 @@ def test_content_scored_before_is_taken_from_the_cache_and_says_so() -> None:
     assert [len(prompts) for prompts in scorer.scored] == [1, 1]
 
 
-def test_a_window_tells_how_much_of_it_had_to_be_scored() -> None:
+@pytest.fixture
+def decider(tmp_path: Path) -> Decider:
+    return Decider(some_policies(tmp_path), a_model())
+
+
+def a_window(events: Sequence[ChatEvent | DeadLetter], decider: Decider) -> Window:
+    entries = [Entry(a_record(offset=n), event, polled_at_s=0.0) for n, event in enumerate(events)]
+    return Window([PartitionSpan(Partition("chat.events", 0), 1, len(entries), entries)], decider)
+
+
+def test_a_window_knows_how_much_of_it_had_to_be_scored(decider: Decider) -> None:
     scorer, cache = ScriptedScorer(length_scores), DictCache()
     events = [an_event(a_turn(letter * 400)) for letter in "aabä"]  # of two bytes, the last one
-    score_window(a_window(events[2:3]), scorer, cache, ManualClock())
+    score_window(a_window(events[2:3], decider), scorer, cache, ManualClock())
 
-    scored = score_window(a_window(events), scorer, cache, ManualClock())
+    scored = score_window(a_window(events, decider), scorer, cache, ManualClock())
 
     assert scored.fresh_tokens == (100 + 16) + (200 + 16)  # 8 for the turn, 8 for the whole
 
 
-def a_window(events: Sequence[ChatEvent]) -> Window:
-    entries = [Entry(a_record(offset=n), event, 0.0) for n, event in enumerate(events)]
-    return Window([Span(Partition("chat.events", 0), 1, len(entries), entries)])
+def test_each_entry_gets_the_scores_of_its_own_event_and_a_dead_letter_gets_none(decider: Decider) -> None:
+    unreadable = DeadLetter("bad_json", "not JSON")
+    events: list[ChatEvent | DeadLetter] = [
+        an_event(a_turn("x")),
+        unreadable,
+        an_event(a_turn("xxx")),
+        unreadable,
+        an_event(a_turn("xx")),
+    ]
+    window = a_window(events, decider)
+
+    score_window(window, ScriptedScorer(length_scores), DictCache(), ManualClock())
+
+    expected = [some_scores(1.0, 0.0), None, some_scores(3.0, 0.0), None, some_scores(2.0, 0.0)]
+    assert [entry.scored and entry.scored.scores for entry in window.entries] == expected  # type: ignore[union-attr]
 
 
-def test_truncation_is_told_of_each_event_though_the_scores_are_shared() -> None:
+def test_truncation_is_recorded_for_each_event_though_the_scores_are_shared() -> None:
     cache = DictCache()
     whole = [an_event(a_turn("reads alike"))]
     score_events(whole, ScriptedScorer(length_scores), cache)
@@ -88,15 +114,14 @@ def test_what_could_not_be_scored_is_not_cached() -> None:
     assert cache.scores == {}
 
 
-def test_of_two_events_the_one_that_no_scoring_survives_is_set_aside_alone() -> None:
-    def stumble(conversation: Sequence[Turn]) -> Scores:
+def test_of_two_events_the_one_whose_scoring_always_crashes_is_set_aside_alone(decider: Decider) -> None:
+    def crash(conversation: Sequence[Turn]) -> Scores:
         if conversation[-1].content == "bad":
             raise ValueError
         return some_scores()
 
-    entries = [Entry(a_record(), an_event(a_turn(content)), polled_at_s=0.0) for content in ("bad", "good")]
-    window = Window([Span(Partition("chat.events", 0), 1, 2, entries)])
+    window = a_window([an_event(a_turn("bad")), an_event(a_turn("good"))], decider)
 
-    scored = score_window(window, ScriptedScorer(stumble), DictCache(), ManualClock()).scored
+    score_window(window, ScriptedScorer(crash), DictCache(), ManualClock())
 
-    assert [isinstance(each, DeadLetter) for each in scored] == [True, False]
+    assert [isinstance(entry.scored, DeadLetter) for entry in window.entries] == [True, False]

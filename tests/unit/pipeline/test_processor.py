@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from moderator.errors import DeadLetterLimitError, ScorerUnavailableError, StoppedError
-from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, PolledBatch, Published, Scores, Turn
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, PolledSpan, Published, Scores, Turn
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider
+from moderator.pipeline.observer import CountingObserver
 from moderator.pipeline.ports import Scorer, Sink
 from moderator.pipeline.processor import MAX_POLL_GAP_S, Processor
-from moderator.pipeline.report import CountingReport
 from moderator.policy import load_policies
 from moderator.settings import Settings, WindowSettings
 from moderator.testing import (
@@ -41,7 +41,7 @@ class Stage:
         self.sink = sink or InMemorySink(log, self.source)
         self.scorer = scorer or ScriptedScorer(lambda _: some_scores())
         self.verdicts = InMemoryVerdictCache()
-        self.report = CountingReport()
+        self.observer = CountingObserver()
         self.clock = ManualClock()
         self.stop = threading.Event()
         self.decider = Decider(some_policies(folder), self.scorer.identity)
@@ -55,7 +55,7 @@ class Stage:
             score_cache=DictCache(),
             verdict_cache=self.verdicts,
             current_decider=lambda: self.decider,
-            report=self.report,
+            observer=self.observer,
             clock=self.clock,
             stop=self.stop,
             dead_letter_limit=dead_letter_limit,
@@ -104,7 +104,7 @@ def test_unreadable_records_become_dead_letters_beside_the_decisions(tmp_path: P
     stage.processor().run()
 
     assert [isinstance(outcome, DeadLetter) for _, outcome in log.outcomes] == [False, False, True, True]
-    assert stage.report.counts == {
+    assert stage.observer.counts == {
         "lines": 4,
         "events": 4,
         "flagged": 0,
@@ -197,12 +197,12 @@ def test_asked_to_stop_it_publishes_what_is_in_flight_and_leaves_what_was_only_g
         is_draining.wait(GIVEN_UP_S)
         return some_scores()
 
-    class TellsOfDraining(CountingReport):
+    class TellsOfDraining(CountingObserver):
         def draining(self) -> None:
             is_draining.set()
 
     stage.scorer = ScriptedScorer(score_while_draining)
-    stage.report = TellsOfDraining()
+    stage.observer = TellsOfDraining()
 
     stage.processor(max_events=5).run()
 
@@ -265,11 +265,11 @@ def test_windows_shrink_to_what_a_slow_model_scores_in_some_seconds(tmp_path: Pa
         stage.clock.advance(1)
         return some_scores()
 
-    class TellsOfWindows(CountingReport):
+    class TellsOfWindows(CountingObserver):
         def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:
             windows.append(round(score_s))
 
-    stage.scorer, stage.report = ScriptedScorer(take_a_second), TellsOfWindows()
+    stage.scorer, stage.observer = ScriptedScorer(take_a_second), TellsOfWindows()
 
     stage.processor(max_events=4_000).run()
 
@@ -287,13 +287,13 @@ def test_while_the_scorer_works_and_nothing_more_fits_it_still_polls_and_says_th
         return some_scores()
 
     class TellsOfPolls(InMemorySource):
-        def poll(self, timeout_ms: int) -> list[PolledBatch]:
+        def poll(self, timeout_ms: int) -> list[PolledSpan]:
             polls.append(len(waits))
             return super().poll(timeout_ms)
 
-    class LetsTimePass(CountingReport):
-        def turned(self, *, is_stuck: bool) -> None:
-            waits.append(is_stuck)
+    class LetsTimePass(CountingObserver):
+        def loop_iterated(self, *, has_in_flight: bool) -> None:
+            waits.append(has_in_flight)
             stage.clock.advance(1.5 * MAX_POLL_GAP_S)
             if len(waits) == 3:
                 may_score.set()
@@ -301,7 +301,7 @@ def test_while_the_scorer_works_and_nothing_more_fits_it_still_polls_and_says_th
     stage.scorer = ScriptedScorer(hold)
     stage.source = TellsOfPolls(stage.log, records_per_poll=10)
     stage.sink = InMemorySink(stage.log, stage.source)
-    stage.report = LetsTimePass()
+    stage.observer = LetsTimePass()
 
     stage.processor(max_events=5).run()
 
@@ -315,14 +315,14 @@ def test_after_a_failed_publication_it_polls_before_the_next_though_nothing_more
     steps: list[str] = []
 
     class TellsOfPolls(InMemorySource):
-        def poll(self, timeout_ms: int) -> list[PolledBatch]:
+        def poll(self, timeout_ms: int) -> list[PolledSpan]:
             steps.append("polled")
             return super().poll(timeout_ms)
 
     class TellsOfAttempts(InMemorySink):
         def publish(self, spans: list[DecidedSpan]) -> Published:
             published = super().publish(spans)
-            steps.append("failed" if published.left else "published")
+            steps.append("failed" if published.retry else "published")
             return published
 
     stage.source = TellsOfPolls(log, records_per_poll=10)
@@ -339,11 +339,11 @@ def test_a_window_that_is_not_published_yet_is_reported_as_waiting(tmp_path: Pat
     sink = InMemorySink(log, stage.source, failures=2)
     told: list[tuple[int, bool]] = []
 
-    class TellsOfTurns(CountingReport):
-        def turned(self, *, is_stuck: bool) -> None:
-            told.append((sink.attempts, is_stuck))
+    class TellsOfTurns(CountingObserver):
+        def loop_iterated(self, *, has_in_flight: bool) -> None:
+            told.append((sink.attempts, has_in_flight))
 
-    stage.sink, stage.report = sink, TellsOfTurns()
+    stage.sink, stage.observer = sink, TellsOfTurns()
 
     stage.processor().run()
 
@@ -367,7 +367,7 @@ def test_memory_is_bounded_while_publishing_fails(tmp_path: Path) -> None:
 
     class CountsPolled(InMemorySink):
         def publish(self, spans: list[DecidedSpan]) -> Published:
-            given.append(stage.report.counts["lines"])
+            given.append(stage.observer.counts["lines"])
             return super().publish(spans)
 
     stage.sink = CountsPolled(log, stage.source, failures=300)
@@ -416,7 +416,7 @@ def test_a_decision_that_can_never_be_published_is_a_dead_letter_for_everybody(t
 
     assert [each.reason for _, each in log.outcomes if isinstance(each, DeadLetter)] == ["too_large", "too_large"]
     assert stage.verdicts.kept == {}
-    assert (stage.report.counts["dead_letters"], stage.report.counts["allowed"]) == (2, 0)
+    assert (stage.observer.counts["dead_letters"], stage.observer.counts["allowed"]) == (2, 0)
 
 
 NAMES = ("id", "tenant", "channel", "user", "conversation_id", "locale", "role", "time", "metadata")

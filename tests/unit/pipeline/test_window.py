@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderator.events import DeadLetter, Partition
+from moderator.events import DeadLetter, Partition, PartitionSpan
 from moderator.pipeline.window import Entry, Span, WindowBuffer
 from moderator.settings import WindowSettings
 from tests.builders import a_record, a_turn, an_event
@@ -17,135 +17,133 @@ def an_entry(offset: int, *, partition: int = 0, text: str = "hi", size_bytes: i
 
 def a_span(*offsets: int, partition: int = 0, epoch: int = 1, next_offset: int | None = None, text: str = "hi") -> Span:
     entries = [an_entry(offset, partition=partition, text=text) for offset in offsets]
-    return Span(Partition("chat.events", partition), epoch, next_offset or offsets[-1] + 1, entries)
+    return PartitionSpan(Partition("chat.events", partition), epoch, next_offset or offsets[-1] + 1, entries)
 
 
 def offsets_of(span: Span) -> list[int]:
-    return [entry.record.offset for entry in span.entries]
+    return [entry.record.offset for entry in span.items]
 
 
-def test_nothing_gathered_is_no_window() -> None:
-    assert WindowBuffer(ROOMY, MAX_INPUT_TOKENS).take() is None
+def size_of(window: list[Span]) -> int:
+    return sum(len(span.items) for span in window)
+
+
+def test_an_empty_buffer_gives_no_window() -> None:
+    assert WindowBuffer(ROOMY, MAX_INPUT_TOKENS).take() == []
 
 
 def test_what_several_polls_gave_of_a_partition_leaves_as_one_range() -> None:
-    gathering = WindowBuffer(ROOMY, MAX_INPUT_TOKENS)
-    gathering.add(a_span(0, 1))
-    gathering.add(a_span(5, partition=1))
-    gathering.add(a_span(2, 3))
+    buffer = WindowBuffer(ROOMY, MAX_INPUT_TOKENS)
+    buffer.add(a_span(0, 1))
+    buffer.add(a_span(5, partition=1))
+    buffer.add(a_span(2, 3))
 
-    window = gathering.take()
+    window = buffer.take()
 
-    assert window
-    assert [(s.partition.number, s.next_offset, offsets_of(s)) for s in window.spans] == [
+    assert [(s.partition.number, s.next_offset, offsets_of(s)) for s in window] == [
         (0, 4, [0, 1, 2, 3]),
         (1, 6, [5]),
     ]
-    assert not gathering
+    assert not buffer
 
 
 def test_a_window_holds_no_more_events_than_its_limit_and_leaves_the_rest_in_order() -> None:
-    gathering = WindowBuffer(WindowSettings(max_events=3), MAX_INPUT_TOKENS)
-    gathering.add(a_span(0, 1, 2, 7, 9, next_offset=12))
+    buffer = WindowBuffer(WindowSettings(max_events=3), MAX_INPUT_TOKENS)
+    buffer.add(a_span(0, 1, 2, 7, 9, next_offset=12))
 
-    first, second = gathering.take(), gathering.take()
+    first, second = buffer.take(), buffer.take()
 
-    assert first
-    assert second
-    assert (first.spans[0].next_offset, offsets_of(first.spans[0])) == (7, [0, 1, 2])
-    assert (second.spans[0].next_offset, offsets_of(second.spans[0])) == (12, [7, 9])
+    assert (first[0].next_offset, offsets_of(first[0])) == (7, [0, 1, 2])
+    assert (second[0].next_offset, offsets_of(second[0])) == (12, [7, 9])
 
 
 def test_long_texts_fill_a_window_by_their_tokens_but_never_by_more_than_the_model_reads() -> None:
-    gathering = WindowBuffer(WindowSettings(max_tokens=200), MAX_INPUT_TOKENS)
-    gathering.add(a_span(0, 1, 2, text="x" * 100_000))
+    buffer = WindowBuffer(WindowSettings(max_tokens=200), MAX_INPUT_TOKENS)
+    buffer.add(a_span(0, 1, 2, text="x" * 100_000))
 
-    first = gathering.take()
+    first = buffer.take()
 
-    assert first
-    assert len(first.entries) == 2
+    assert size_of(first) == 2
 
 
 def test_the_shortest_texts_fill_a_window_too_for_the_template_adds_to_them() -> None:
-    gathering = WindowBuffer(WindowSettings(max_tokens=32), MAX_INPUT_TOKENS)
-    gathering.add(a_span(0, 1, 2, text="hi"))
+    buffer = WindowBuffer(WindowSettings(max_tokens=32), MAX_INPUT_TOKENS)
+    buffer.add(a_span(0, 1, 2, text="hi"))
 
-    first = gathering.take()
+    first = buffer.take()
 
-    assert first
-    assert len(first.entries) == 2
+    assert size_of(first) == 2
 
 
 def test_large_records_fill_a_window_by_their_bytes() -> None:
-    gathering = WindowBuffer(WindowSettings(max_bytes=25), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_bytes=25), MAX_INPUT_TOKENS)
     entries = [an_entry(offset, size_bytes=10) for offset in range(5)]
-    gathering.add(Span(Partition("chat.events", 0), 1, 5, entries))
+    buffer.add(PartitionSpan(Partition("chat.events", 0), 1, 5, entries))
 
-    first = gathering.take()
+    first = buffer.take()
 
-    assert first
-    assert len(first.entries) == 3
+    assert size_of(first) == 3
 
 
 def test_an_entry_larger_than_any_limit_is_still_taken() -> None:
-    gathering = WindowBuffer(WindowSettings(max_bytes=1), MAX_INPUT_TOKENS)
-    gathering.add(a_span(0, 1))
+    buffer = WindowBuffer(WindowSettings(max_bytes=1), MAX_INPUT_TOKENS)
+    buffer.add(a_span(0, 1))
 
-    first = gathering.take()
+    first = buffer.take()
 
-    assert first
-    assert offsets_of(first.spans[0]) == [0]
+    assert offsets_of(first[0]) == [0]
 
 
 def test_dead_letters_cost_no_tokens() -> None:
-    gathering = WindowBuffer(WindowSettings(max_tokens=1), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_tokens=1), MAX_INPUT_TOKENS)
     entries = [Entry(a_record(offset=n), DeadLetter("bad_json", "no"), 0.0) for n in range(10)]
-    gathering.add(Span(Partition("chat.events", 0), 1, 10, entries))
+    buffer.add(PartitionSpan(Partition("chat.events", 0), 1, 10, entries))
 
-    window = gathering.take()
+    window = buffer.take()
 
-    assert window
-    assert len(window.entries) == 10
+    assert size_of(window) == 10
 
 
 def test_it_is_full_when_a_whole_window_waits() -> None:
-    gathering = WindowBuffer(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
-    gathering.add(a_span(0, 1, 2))
-    before = gathering.is_full
-    gathering.add(a_span(3))
+    buffer = WindowBuffer(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
+    buffer.add(a_span(0, 1, 2))
+    before = buffer.is_full
+    buffer.add(a_span(3))
 
-    assert (before, gathering.is_full) == (False, True)
+    assert (before, buffer.is_full) == (False, True)
 
 
 def test_a_partition_that_comes_back_drops_what_its_earlier_ownership_left() -> None:
-    gathering = WindowBuffer(ROOMY, MAX_INPUT_TOKENS)
-    gathering.add(a_span(0, 1, 2, epoch=1))
-    gathering.add(a_span(8, partition=1))
-    gathering.add(a_span(1, 2, epoch=2))
+    buffer = WindowBuffer(ROOMY, MAX_INPUT_TOKENS)
+    buffer.add(a_span(0, 1, 2, epoch=1))
+    buffer.add(a_span(8, partition=1))
+    buffer.add(a_span(1, 2, epoch=2))
 
-    window = gathering.take()
+    window = buffer.take()
 
-    assert window
-    assert [(s.partition.number, s.epoch, offsets_of(s)) for s in window.spans] == [(1, 1, [8]), (0, 2, [1, 2])]
+    assert [(s.partition.number, s.assignment_epoch, offsets_of(s)) for s in window] == [
+        (1, 1, [8]),
+        (0, 2, [1, 2]),
+    ]
 
 
 def test_what_was_dropped_fills_no_window_any_more() -> None:
-    gathering = WindowBuffer(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
-    gathering.add(a_span(0, 1, 2, epoch=1))
+    buffer = WindowBuffer(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
+    buffer.add(a_span(0, 1, 2, epoch=1))
 
-    gathering.add(a_span(1, 2, epoch=2))
+    buffer.add(a_span(1, 2, epoch=2))
 
-    assert not gathering.is_full
+    assert not buffer.is_full
 
 
 def test_what_was_cleared_is_gone() -> None:
-    gathering = WindowBuffer(WindowSettings(max_events=1), MAX_INPUT_TOKENS)
-    gathering.add(a_span(0))
+    buffer = WindowBuffer(WindowSettings(max_events=1), MAX_INPUT_TOKENS)
+    buffer.add(a_span(0))
 
-    gathering.clear()
+    buffer.clear()
 
-    assert not gathering
-    assert not gathering.is_full
+    assert not buffer
+    assert not buffer.is_full
 
 
 @given(
@@ -156,17 +154,17 @@ def test_what_was_cleared_is_gone() -> None:
 def test_every_entry_leaves_once_in_order_and_within_bounds(
     polls: list[tuple[int, int]], max_events: int, max_tokens: int
 ) -> None:
-    gathering = WindowBuffer(WindowSettings(max_events=max_events, max_tokens=max_tokens), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_events=max_events, max_tokens=max_tokens), MAX_INPUT_TOKENS)
     position = {0: 0, 1: 0, 2: 0}
     for partition, count in polls:
         start = position[partition]
-        gathering.add(a_span(*range(start, start + count), partition=partition, text="x" * 40))
+        buffer.add(a_span(*range(start, start + count), partition=partition, text="x" * 40))
         position[partition] += count
 
     left: dict[int, list[int]] = {0: [], 1: [], 2: []}
-    while window := gathering.take():
-        assert 1 <= len(window.entries) <= max_events
-        for span in window.spans:
+    while window := buffer.take():
+        assert 1 <= size_of(window) <= max_events
+        for span in window:
             left[span.partition.number] += offsets_of(span)
             assert span.next_offset == left[span.partition.number][-1] + 1
 

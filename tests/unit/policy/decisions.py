@@ -4,7 +4,7 @@ from typing import Any
 
 from moderator.events import ChatEvent, Decision, Scores, Unscored
 from moderator.pipeline.decision import Decider, Timestamps
-from moderator.pipeline.moderation import ScoredEvent
+from moderator.pipeline.window import ScoredEvent
 from moderator.policy import PolicySet
 from tests.builders import a_record
 from tests.unit.policy.folders import NOON_MS, a_model, an_event

@@ -1,18 +1,18 @@
 """How many offsets were polled and are not yet committed."""
 
-from moderator.events import DecidedSpan, Partition, PolledBatch
+from moderator.events import DecidedSpan, Partition, PartitionSpan, PolledSpan
 from moderator.stream.kafka.consuming.lag import InFlight
 from tests.builders import a_record
 
 FIRST, OTHER = Partition("chat.events", 0), Partition("chat.events", 1)
 
 
-def a_batch(start: int, end: int, partition: Partition = FIRST) -> PolledBatch:
-    return PolledBatch(partition, 1, [a_record(offset=offset) for offset in range(start, end)], end)
+def a_batch(start: int, end: int, partition: Partition = FIRST) -> PolledSpan:
+    return PartitionSpan(partition, 1, end, [a_record(offset=offset) for offset in range(start, end)])
 
 
 def a_span(next_offset: int, partition: Partition = FIRST) -> DecidedSpan:
-    return DecidedSpan(partition, 1, next_offset, [])
+    return PartitionSpan(partition, 1, next_offset, [])
 
 
 def test_what_was_polled_is_in_flight_until_it_is_committed() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import orjson
 
-from moderator.events import DeadLetter, DecidedSpan, Partition, PolledBatch
+from moderator.events import DeadLetter, DecidedSpan, Partition, PartitionSpan, PolledSpan
 from moderator.stream.jsonl import CHUNK_BYTES, JsonLinesSink, JsonLinesSource
 from tests.builders import a_record
 
@@ -18,7 +18,7 @@ def a_source(folder: Path, content: bytes) -> JsonLinesSource:
     return JsonLinesSource(path.open("rb", buffering=0), path.name, LIMIT_BYTES)
 
 
-def drain(source: JsonLinesSource) -> list[PolledBatch]:
+def drain(source: JsonLinesSource) -> list[PolledSpan]:
     batches = []
     while not source.is_exhausted:
         batches += source.poll(timeout_ms=1_000)
@@ -27,7 +27,7 @@ def drain(source: JsonLinesSource) -> list[PolledBatch]:
 
 
 def lines_of(source: JsonLinesSource) -> list[tuple[int, bytes | None]]:
-    return [(record.offset, record.value) for batch in drain(source) for record in batch.records]
+    return [(record.offset, record.value) for batch in drain(source) for record in batch.items]
 
 
 def test_each_line_is_a_record_numbered_from_zero(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_record_names_the_file_and_its_single_partition(tmp_path: Path) -> N
     [batch] = drain(a_source(tmp_path, b"a\n"))
 
     assert batch.partition == Partition("chat.jsonl", 0)
-    assert (batch.records[0].topic, batch.records[0].partition, batch.next_offset) == ("chat.jsonl", 0, 1)
+    assert (batch.items[0].topic, batch.items[0].partition, batch.next_offset) == ("chat.jsonl", 0, 1)
 
 
 def test_a_pipe_gives_what_is_there_without_waiting_for_more() -> None:
@@ -102,7 +102,7 @@ def test_a_pipe_gives_what_is_there_without_waiting_for_more() -> None:
     drain(source)
 
     assert nothing == []
-    assert [record.value for batch in first + second for record in batch.records] == [b"first", b"second"]
+    assert [record.value for batch in first + second for record in batch.items] == [b"first", b"second"]
 
 
 def test_a_paused_source_gives_nothing(tmp_path: Path) -> None:
@@ -119,7 +119,9 @@ def test_a_paused_source_gives_nothing(tmp_path: Path) -> None:
 def test_a_dead_letter_names_its_line_from_one_and_never_its_content() -> None:
     decisions, dead_letters = io.BytesIO(), io.BytesIO()
     sink = JsonLinesSink(decisions, dead_letters)
-    span = DecidedSpan(Partition("-", 0), 1, 5, [(a_record(b"{", offset=4), DeadLetter("bad_json", "not JSON"))])
+    span: DecidedSpan = PartitionSpan(
+        Partition("-", 0), 1, 5, [(a_record(b"{", offset=4), DeadLetter("bad_json", "not JSON"))]
+    )
 
     published = sink.publish([span])
 

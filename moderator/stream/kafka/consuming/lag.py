@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from moderator.events import DecidedSpan, Partition, PolledBatch
+from moderator.events import DecidedSpan, Partition, PolledSpan
 
 
 class InFlight:
@@ -12,10 +12,10 @@ class InFlight:
         self._polled: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
 
-    def polled(self, batch: PolledBatch) -> None:
+    def polled(self, span: PolledSpan) -> None:
         """Count them in."""
-        self._committed.setdefault(batch.partition, batch.records[0].offset)
-        self._polled[batch.partition] = batch.next_offset
+        self._committed.setdefault(span.partition, span.items[0].offset)
+        self._polled[span.partition] = span.next_offset
 
     def committed(self, spans: Iterable[DecidedSpan]) -> None:
         """Count them out."""

@@ -36,7 +36,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     def __init__(self, connect: Callable[[], KafkaConsumer], topic: str) -> None:
         self._connect = connect
         self._topic = topic
-        self._epochs: Counter[TopicPartition] = Counter()
+        self._assignment_epochs: Counter[TopicPartition] = Counter()
         self.in_flight = InFlight()
         self._lags: dict[Partition, int] = {}
         self._looked_at_s = 0.0
@@ -53,7 +53,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Begin a new ownership of each partition; pausing dies with the old one."""
-        self._epochs.update(assigned)
+        self._assignment_epochs.update(assigned)
         for partition in assigned:
             self.in_flight.forget(Partition(*partition))
         if self.is_paused:
@@ -91,11 +91,15 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     def owned(self, spans: Iterable[DecidedSpan]) -> list[DecidedSpan]:
         """Keep the spans whose partition has been ours without a break since it was polled."""
         assignment = self.consumer.assignment()
-        return [span for span in spans if span.partition in assignment and self._epochs[span.partition] == span.epoch]
+        return [
+            span
+            for span in spans
+            if span.partition in assignment and self._assignment_epochs[span.partition] == span.assignment_epoch
+        ]
 
-    def epoch(self, partition: TopicPartition) -> int:
+    def assignment_epoch(self, partition: TopicPartition) -> int:
         """Tell how often we have been given the partition."""
-        return self._epochs[partition]
+        return self._assignment_epochs[partition]
 
     def committed(self, partition: Partition, timeout_s: float) -> int:
         """Ask the broker for the committed offset; 0 without one.

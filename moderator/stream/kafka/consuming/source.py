@@ -8,7 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import FencedInstanceIdError, KafkaError
 
 from moderator.errors import StoppedError, UndecodableBatchError
-from moderator.events import Partition, PolledBatch
+from moderator.events import Partition, PartitionSpan, PolledSpan
 from moderator.observability.logging import get_logger
 from moderator.stream.kafka.commit import twin
 from moderator.stream.kafka.connection import POLL_LEAST_MS, UNSETTLED_POLL_LEAST_MS, record_of
@@ -72,7 +72,7 @@ class KafkaSource:
         """When the broker answered last, in monotonic seconds, give or take three."""
         return self._membership.last_answer_s
 
-    def poll(self, timeout_ms: int) -> list[PolledBatch]:
+    def poll(self, timeout_ms: int) -> list[PolledSpan]:
         """Give what has arrived; see `pipeline.ports.Source`.
 
         Raises:
@@ -90,11 +90,11 @@ class KafkaSource:
         except KafkaError as error:
             self._rejoin(error)
             return []
-        batches = [self._batch(partition, records) for partition, records in polled.items()]
+        spans = [self._span(partition, records) for partition, records in polled.items()]
         self._membership.look()
         if self._refusals and self._monotonic_s() - self._refused_at_s > _REFUSALS_FORGOTTEN_S:
             self._refusals = 0
-        return batches
+        return spans
 
     def pause(self) -> None:
         """Give nothing until `resume`."""
@@ -114,13 +114,13 @@ class KafkaSource:
         """Wait longer while the group is being rearranged: nothing can be published meanwhile anyway."""
         return POLL_LEAST_MS if self.is_joined else UNSETTLED_POLL_LEAST_MS
 
-    def _batch(self, partition: TopicPartition, polled: list[Any]) -> PolledBatch:
+    def _span(self, partition: TopicPartition, polled: list[Any]) -> PolledSpan:
         records = [record_of(each) for each in polled]
-        # The client hands out no partition anew while it hands out records, so this is the epoch of the poll.
-        epoch = self._membership.epoch(partition)
-        batch = PolledBatch(Partition(*partition), epoch, records, records[-1].offset + 1)
-        self._membership.in_flight.polled(batch)
-        return batch
+        # The client assigns no partition again while it returns records, so this is the epoch of the poll.
+        assignment_epoch = self._membership.assignment_epoch(partition)
+        span = PartitionSpan(Partition(*partition), assignment_epoch, records[-1].offset + 1, records)
+        self._membership.in_flight.polled(span)
+        return span
 
     def _look_closer(self, error: Exception) -> None:
         """Stop at what nobody can decode; what a fresh consumer can decode was damaged on its way to us."""

@@ -38,20 +38,20 @@ class AtLeastOnce:
             StoppedError: it can never succeed.
         """
         if self._patience.is_resting or self._membership.settled() is None:
-            return Published(committed=[], left=spans)
+            return Published(committed=[], retry=spans)
         spans = self._membership.owned(spans)
         if not spans:
-            return Published(committed=[], left=[])
+            return Published(committed=[], retry=[])
         try:
             producer = self._producers.get()
             deliver(producer, self._send(producer, spans), self._deadline_s)
             self._membership.consumer.commit(next_offsets(spans), timeout_ms=self._deadline_s * 1_000)
         except KafkaError as error:
             self._give_up(error)
-            return Published(committed=[], left=spans)
+            return Published(committed=[], retry=spans)
         self._patience.reward()
         self._membership.in_flight.committed(spans)
-        return Published(committed=spans, left=[])
+        return Published(committed=spans, retry=[])
 
     def close(self) -> None:
         """Release the producer."""

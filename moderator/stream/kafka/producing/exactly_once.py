@@ -86,15 +86,15 @@ class ExactlyOnce:
             StoppedError: it can never succeed.
         """
         if self._patience.is_resting:
-            return Published(committed=[], left=spans)
+            return Published(committed=[], retry=spans)
         group = self._membership.settled()  # INVARIANT: taken before the look at what we own
         if group is None:
-            return Published(committed=[], left=spans)
+            return Published(committed=[], retry=spans)
         spans = self._membership.owned(spans)
         if not spans:
-            return Published(committed=[], left=[])
+            return Published(committed=[], retry=[])
         if not self._await_confirmation(spans):
-            return Published(committed=[], left=spans)
+            return Published(committed=[], retry=spans)
         try:
             producer = self._producers.get()
             unsettled = self._settle(spans)
@@ -102,10 +102,10 @@ class ExactlyOnce:
                 self._transact(producer, unsettled, group)
         except KafkaError as error:
             self._give_up(error)
-            return Published(committed=[], left=spans)
+            return Published(committed=[], retry=spans)
         self._patience.reward()
         self._membership.in_flight.committed(spans)
-        return Published(committed=spans, left=[])
+        return Published(committed=spans, retry=[])
 
     def close(self) -> None:
         """Release the producer; an open transaction ends by its timeout, or by the next owner of its id."""

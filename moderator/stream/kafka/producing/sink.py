@@ -23,9 +23,9 @@ class KafkaSink:
         self._commit = commit
         self._sender = sender
 
-    def refuse(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
-        """Refuse a decision that is larger than its topic takes."""
-        return self._sender.refuse(record, decision)
+    def reject_oversized(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
+        """Reject a decision that is larger than its topic takes."""
+        return self._sender.reject_oversized(record, decision)
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
         """Make one bounded attempt; see `pipeline.ports.Sink`.
@@ -71,10 +71,10 @@ class OutcomeSender:
         """
         topics = {*self._topics.values(), self._dead_letter_topic}
         self._partitioner.counts = {topic: _partition_count(producer, topic) for topic in topics}
-        return [self._send(producer, record, outcome) for span in spans for record, outcome in span.outcomes]
+        return [self._send(producer, record, outcome) for span in spans for record, outcome in span.items]
 
-    def refuse(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
-        """Refuse a decision that is larger than its topic takes."""
+    def reject_oversized(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
+        """Reject a decision that is larger than its topic takes."""
         topic = self._topics[decision.verdict]
         limit_bytes = self._limits_bytes[topic]
         # ids are 256 characters at most, so only key and value can be large

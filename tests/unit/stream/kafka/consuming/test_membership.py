@@ -4,7 +4,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
-from moderator.events import DecidedSpan, Partition
+from moderator.events import DecidedSpan, Partition, PartitionSpan
 from moderator.stream.kafka.consuming.source import KafkaSource
 from tests.unit.stream.kafka.scripted_consumer import SETTLED, Polled, ScriptedConsumer, a_membership
 
@@ -12,7 +12,7 @@ OURS, OTHER = TopicPartition("chat.events", 0), TopicPartition("chat.events", 1)
 
 
 def a_span(partition: TopicPartition, *, epoch: int) -> DecidedSpan:
-    return DecidedSpan(Partition(*partition), epoch, 1, [])
+    return PartitionSpan(Partition(*partition), epoch, 1, [])
 
 
 def test_a_span_is_ours_while_its_partition_was_never_let_go_since_it_was_polled() -> None:

@@ -5,7 +5,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry
 
-from moderator.events import DecidedSpan, Partition
+from moderator.events import DecidedSpan, Partition, PartitionSpan
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.producing.at_least_once import AtLeastOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
@@ -19,7 +19,7 @@ def test_a_broker_that_takes_no_connection_is_not_asked_again_within_a_second(re
     consumer.assigned = {partition}
     membership = a_membership(lambda: consumer)
     membership.on_partitions_assigned([partition])
-    span = DecidedSpan(Partition(*partition), 1, 7, [])
+    span: DecidedSpan = PartitionSpan(Partition(*partition), 1, 7, [])
     made: list[None] = []
 
     def build() -> None:
@@ -28,8 +28,8 @@ def test_a_broker_that_takes_no_connection_is_not_asked_again_within_a_second(re
 
     patience = FailureBudget(membership, Metrics(CollectorRegistry()), monotonic_s=clock.monotonic_s)
     commit = AtLeastOnce(membership, build, lambda _producer, _spans: [], patience=patience)
-    left = commit.publish([span]).left
+    left = commit.publish([span]).retry
     clock.advance(rest_s)
 
-    assert (left, commit.publish([span]).left) == ([span], [span])
+    assert (left, commit.publish([span]).retry) == ([span], [span])
     assert len(made) == attempts

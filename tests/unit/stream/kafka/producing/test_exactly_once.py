@@ -15,7 +15,7 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from prometheus_client import CollectorRegistry
 
 from moderator.errors import FencedError
-from moderator.events import DecidedSpan, Partition
+from moderator.events import DecidedSpan, Partition, PartitionSpan
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
@@ -23,7 +23,7 @@ from moderator.testing import ManualClock
 from tests.unit.stream.kafka.scripted_consumer import SETTLED, ScriptedConsumer, a_membership
 
 PARTITION = TopicPartition("chat.events", 0)
-SPAN = DecidedSpan(Partition(*PARTITION), 1, 7, [])
+SPAN: DecidedSpan = PartitionSpan(Partition(*PARTITION), 1, 7, [])
 COMMITTED = [{PARTITION: OffsetAndMetadata(7, "", -1)}]
 
 
@@ -83,7 +83,7 @@ class Stage:
 
     def publish(self) -> tuple[Sequence[DecidedSpan], Sequence[DecidedSpan]]:
         published = self.commit.publish([SPAN])
-        return published.committed, published.left
+        return published.committed, published.retry
 
     def settled(self, outcome: str) -> float | None:
         return self.metrics.registry.get_sample_value("moderator_commit_doubts_settled_total", {"outcome": outcome})

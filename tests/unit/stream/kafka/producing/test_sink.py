@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaTimeoutError
 
-from moderator.events import DecidedSpan, EncodedDecision, Partition, Record
+from moderator.events import EncodedDecision, Partition, PartitionSpan, Record
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.producing.sink import OutcomeSender
 from tests.builders import a_record, an_encoded_decision
@@ -34,14 +34,14 @@ def a_sender(limit_bytes: int = ROOMY) -> OutcomeSender:
 
 def headers_of(record: Record, decision: EncodedDecision) -> dict[str, bytes]:
     producer = RecordingProducer()
-    a_sender()(producer, [DecidedSpan(Partition("chat.events", 0), 1, 1, [(record, decision)])])
+    a_sender()(producer, [PartitionSpan(Partition("chat.events", 0), 1, 1, [(record, decision)])])
     [(_, _, _, headers)] = producer.sent
     return dict(headers)
 
 
 def needed_bytes(record: Record, decision: EncodedDecision) -> int:
     """Ask a topic that is too small."""
-    refused = a_sender(1).refuse(record, decision)
+    refused = a_sender(1).reject_oversized(record, decision)
     assert refused
     return int(refused.error.split()[3])
 
@@ -53,7 +53,7 @@ def test_a_decision_that_just_fits_its_topic_is_taken_and_one_byte_more_is_not(
     record, decision = a_record(key=b"k" * key_bytes), an_encoded_decision(value=b"x" * value_bytes)
     exact = needed_bytes(record, decision)
 
-    taken, refused = (a_sender(limit_bytes).refuse(record, decision) for limit_bytes in (exact, exact - 1))
+    taken, refused = (a_sender(limit_bytes).reject_oversized(record, decision) for limit_bytes in (exact, exact - 1))
 
     assert exact > 10_003  # headers count too
     assert taken is None

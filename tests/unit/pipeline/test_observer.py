@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 from moderator.events import DeadLetter, Partition
 from moderator.observability.health import HealthBoard, HealthSnapshot, liveness_failures, readiness_failures
 from moderator.observability.metrics import Metrics
-from moderator.pipeline.report import LOOK_EVERY_S, StreamReport, tally
+from moderator.pipeline.observer import REFRESH_EVERY_S, MonitoringObserver, tally
 from moderator.testing import ManualClock
 from tests.builders import an_encoded_decision
 
@@ -28,13 +28,13 @@ class Stage:
         self.standing = Standing()
         self.board = HealthBoard(HealthSnapshot(0.0, 0.0))
         self.metrics = Metrics(CollectorRegistry())
-        self.report = StreamReport(self.standing, self.metrics, self.board, self.clock)
+        self.observer = MonitoringObserver(self.standing, self.metrics, self.board, self.clock)
 
-    def turn(self, *, seconds: float = LOOK_EVERY_S, is_stuck: bool = False) -> None:
+    def turn(self, *, seconds: float = REFRESH_EVERY_S, has_in_flight: bool = False) -> None:
         """Let time pass, in which the broker answers and the loop goes round."""
         self.clock.advance(seconds)
         self.standing.last_answer_s = self.clock.monotonic_s()
-        self.report.turned(is_stuck=is_stuck)
+        self.observer.loop_iterated(has_in_flight=has_in_flight)
 
     def liveness_failures(self) -> list[str]:
         return liveness_failures(self.board.snapshot, self.clock.monotonic_s())
@@ -60,9 +60,9 @@ def test_a_loop_that_turns_round_a_stuck_window_fails_health_after_a_minute() ->
     stage = Stage()
     stage.turn()
 
-    stage.turn(seconds=60, is_stuck=True)
+    stage.turn(seconds=60, has_in_flight=True)
     in_time = stage.liveness_failures()
-    stage.turn(seconds=1, is_stuck=True)
+    stage.turn(seconds=1, has_in_flight=True)
 
     assert in_time == []
     assert stage.liveness_failures() == ["no progress for 61 s"]
@@ -72,9 +72,9 @@ def test_each_published_window_is_progress_though_the_next_is_in_flight() -> Non
     stage = Stage()
 
     for _ in range(5):
-        stage.turn(seconds=50, is_stuck=True)
-        stage.report.published([an_encoded_decision()], score_s=1.0, publish_s=0.1)
-    stage.turn(is_stuck=True)
+        stage.turn(seconds=50, has_in_flight=True)
+        stage.observer.published([an_encoded_decision()], score_s=1.0, publish_s=0.1)
+    stage.turn(has_in_flight=True)
 
     assert stage.liveness_failures() == []
 
@@ -84,7 +84,7 @@ def test_a_broker_that_answers_no_more_fails_health() -> None:
     stage.turn()
     stage.clock.advance(61)
 
-    stage.report.turned(is_stuck=False)
+    stage.observer.loop_iterated(has_in_flight=False)
 
     assert stage.liveness_failures() == ["no answer from Kafka for 61 s"]
 
@@ -108,7 +108,7 @@ def test_asked_to_drain_it_is_unready_at_once() -> None:
     stage = Stage()
     stage.turn()
 
-    stage.report.draining()
+    stage.observer.draining()
 
     assert stage.readiness_failures() == ["draining"]
 
@@ -134,9 +134,9 @@ def test_it_looks_round_four_times_a_second_and_no_more_often() -> None:
     stage.turn()
     first = stage.board.snapshot
 
-    stage.turn(seconds=LOOK_EVERY_S / 2)
+    stage.turn(seconds=REFRESH_EVERY_S / 2)
     soon = stage.board.snapshot
-    stage.turn(seconds=LOOK_EVERY_S / 2)
+    stage.turn(seconds=REFRESH_EVERY_S / 2)
 
     assert soon is first
     assert stage.board.snapshot is not first
@@ -145,8 +145,8 @@ def test_it_looks_round_four_times_a_second_and_no_more_often() -> None:
 def test_what_was_polled_and_published_is_counted() -> None:
     stage = Stage()
 
-    stage.report.polled(3)
-    stage.report.published([an_encoded_decision(), DeadLetter("bad_json", "x")], score_s=1.5, publish_s=0.25)
+    stage.observer.polled(3)
+    stage.observer.published([an_encoded_decision(), DeadLetter("bad_json", "x")], score_s=1.5, publish_s=0.25)
 
     assert stage.value("moderator_events_total") == 3
     assert stage.value("moderator_windows_total") == 1

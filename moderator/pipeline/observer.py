@@ -1,4 +1,4 @@
-"""What the loop tells the outside of how it is doing: metrics, health, and one log line per window."""
+"""What the loop reports about itself: metrics, health, and one log line for each window."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,31 +14,31 @@ from moderator.pipeline.ports import Clock
 
 log = get_logger(__name__)
 
-LOOK_EVERY_S = 0.25
+REFRESH_EVERY_S = 0.25
 
 
-class Report(Protocol):
-    """Hears from the loop; must never slow or stop it."""
+class StreamObserver(Protocol):
+    """Is called by the loop; must never slow or stop it."""
 
     def polled(self, records: int) -> None:
-        """Hear that so many records were polled."""
+        """Note how many records a poll gave."""
         ...
 
     def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:
-        """Hear that a window, or the part of it that was still ours, is committed."""
+        """Note that a window, or the part of it that was still ours, is committed."""
         ...
 
-    def turned(self, *, is_stuck: bool) -> None:
-        """Hear that the loop went round; `is_stuck` while a window is in flight."""
+    def loop_iterated(self, *, has_in_flight: bool) -> None:
+        """Note that one iteration of the loop ended; `has_in_flight`: a window is being scored or published."""
         ...
 
     def draining(self) -> None:
-        """Hear that nothing new will be taken."""
+        """Note that no new records will be taken."""
         ...
 
 
 class StreamStatus(Protocol):
-    """What a Kafka source knows of its standing."""
+    """What a Kafka source knows about its group and its brokers."""
 
     @property
     def assignment(self) -> AbstractSet[Partition]:
@@ -52,17 +52,17 @@ class StreamStatus(Protocol):
 
     @property
     def is_joined(self) -> bool:
-        """The group is settled and we are in it."""
+        """The group is stable and we are a member of it."""
         ...
 
     @property
     def last_answer_s(self) -> float:
-        """When a broker answered last, monotonic seconds."""
+        """When a broker last answered, monotonic seconds."""
         ...
 
 
-class StreamReport:
-    """The report of `moderator run`. Created when the model is warm."""
+class MonitoringObserver:
+    """Keeps health and metrics of `moderator run` up to date, and logs. Created when the model is warm."""
 
     def __init__(self, status: StreamStatus, metrics: Metrics, board: HealthBoard, clock: Clock) -> None:
         self._status = status
@@ -70,15 +70,15 @@ class StreamReport:
         self._board = board
         self._clock = clock
         self._progressed_at_s = clock.monotonic_s()
-        self._looked_at_s = 0.0
+        self._refreshed_at_s = 0.0
         self._is_draining = False
 
     def polled(self, records: int) -> None:
-        """Count them."""
+        """Count the records."""
         self._metrics.events.inc(records)
 
     def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:
-        """Count what became visible, and log one line."""
+        """Count what is now visible, and log one line."""
         self._progressed_at_s = self._clock.monotonic_s()
         self._metrics.windows.inc()
         self._metrics.window_events.observe(len(outcomes))
@@ -88,22 +88,22 @@ class StreamReport:
         score_ms, publish_ms = milliseconds(score_s), milliseconds(publish_s)
         log.info("window_published", **tally(outcomes), score_ms=score_ms, publish_ms=publish_ms)
 
-    def turned(self, *, is_stuck: bool) -> None:
-        """Refresh what probes and scrapes see, a few times a second."""
+    def loop_iterated(self, *, has_in_flight: bool) -> None:
+        """Refresh health and gauges, a few times a second; an iteration with nothing in flight is progress."""
         now_s = self._clock.monotonic_s()
-        if not is_stuck:
+        if not has_in_flight:
             self._progressed_at_s = now_s
-        if now_s - self._looked_at_s >= LOOK_EVERY_S:
-            self._looked_at_s = now_s
-            self._look()
+        if now_s - self._refreshed_at_s >= REFRESH_EVERY_S:
+            self._refreshed_at_s = now_s
+            self._refresh()
 
     def draining(self) -> None:
-        """Fail readiness and say so."""
+        """Fail readiness and log it."""
         self._is_draining = True
-        self._look()
+        self._refresh()
         log.info("draining")
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         self._board.snapshot = HealthSnapshot(
             progressed_at_s=self._progressed_at_s,
             broker_seen_at_s=self._status.last_answer_s,
@@ -131,22 +131,22 @@ def tally(outcomes: Sequence[EncodedDecision | DeadLetter]) -> dict[str, int]:
     }
 
 
-class CountingReport:
-    """The report of a run over lines: sums, nothing else."""
+class CountingObserver:
+    """Adds up what a run over lines did."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
 
     def polled(self, records: int) -> None:
-        """Count what came in."""
+        """Count the lines read."""
         self.counts["lines"] += records
 
     def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:  # noqa: ARG002 - a port's signature
-        """Add up what went out."""
+        """Add up what was written."""
         self.counts.update(tally(outcomes))
 
-    def turned(self, *, is_stuck: bool) -> None:
-        """Nobody watches."""
+    def loop_iterated(self, *, has_in_flight: bool) -> None:
+        """Do nothing: no probe asks."""
 
     def draining(self) -> None:
-        """Nobody watches."""
+        """Do nothing: no probe asks."""
