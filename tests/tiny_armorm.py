@@ -9,9 +9,10 @@ import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from moderator.scoring.armorm.network import ArmoRM, ArmoRMModel
+from moderator.scoring.armorm.armorm import ArmoRM
+from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
-from moderator.scoring.checkpoint.checkpoint import save_checkpoint
+from moderator.scoring.checkpoint.saving import save_checkpoint
 from tests.llama3 import TEMPLATE
 
 SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
@@ -79,10 +80,10 @@ def tokenizer(template: str = TEMPLATE) -> PreTrainedTokenizerFast:
     )
 
 
-def random_model(config: ArmoRMConfig, seed: int = 1) -> ArmoRMModel:
+def random_model(config: ArmoRMConfig, seed: int = 1) -> ArmoRMNetwork:
     """Weights large enough that every part of the model matters to the scores."""
     torch.manual_seed(seed)
-    model = ArmoRMModel(config)
+    model = ArmoRMNetwork(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "norm" not in name:

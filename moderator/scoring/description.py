@@ -110,7 +110,7 @@ def describe(path: str, say: Callable[[str], None]) -> Description:
         folder=str(model.location.folder),
         architecture=model.architecture,
         objectives=model.objectives,
-        scale=model.scale,
+        scale=model.activation,
         framing=model.framing,
         fingerprint=model.fingerprint(weights),
         parameters=parameter_count(model),

@@ -39,7 +39,7 @@ def load_scorer(settings: ModelSettings) -> "Engine":
     device = choose_device(settings.device)
     if not settings.force_cpu:
         refuse_slow(model, device, settings.dtype, model.check_weights().dtype)
-    loaded = model.load(settings, device)
+    loaded = model.load(settings.dtype, device)
     if settings.compile and device.type == "cuda":
         loaded.compile()
     return Engine(loaded, settings.pack_tokens, is_deterministic=settings.deterministic)

@@ -11,31 +11,19 @@ from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import is_classifier
-from moderator.scoring.armorm.network import ARMORM_HEADS, ArmoRM, build_model, build_renderer
+from moderator.scoring.armorm.armorm import open_armorm
 from moderator.scoring.checkpoint.armorm_config import ARCHITECTURE
-from moderator.scoring.checkpoint.checkpoint import (
-    Location,
-    fill,
-    fingerprint,
-    locate,
-    naming,
-    open_checkpoint,
-    read_config,
-    read_tokenizer,
-)
-from moderator.scoring.checkpoint.classifier_config import Activation, ClassifierConfig
+from moderator.scoring.checkpoint.classifier_config import Activation
+from moderator.scoring.checkpoint.files import read_config
+from moderator.scoring.checkpoint.fingerprint import fingerprint
+from moderator.scoring.checkpoint.location import Location, locate
 from moderator.scoring.checkpoint.weights import Weights
-from moderator.scoring.classifier.classifier import Classifier
-from moderator.scoring.classifier.network import CLASSIFIER_HEADS, build_network
+from moderator.scoring.classifier.classifier import open_classifier
 from moderator.scoring.model import RewardModel
 from moderator.scoring.rendering.framing import FRAMING
-from moderator.scoring.rendering.limits import input_tokens
-from moderator.scoring.rendering.messages import MessageRenderer
-from moderator.scoring.rendering.templates import TemplateRenderer
-from moderator.settings import ModelSettings
 
-Load = Callable[[ModelSettings, torch.device], RewardModel]
-"""Takes how to run it, and where."""
+Load = Callable[[str, torch.device], RewardModel]
+"""Takes the backbone's dtype, or `auto`, and the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +35,7 @@ class OpenModel:
         architecture: as its `config.json` names it.
         backbone: transformers' config of what lies under the head.
         objectives: k names, in the order of the scores.
-        scale: what the scores are: rewards as they come, or probabilities.
+        activation: what the scores are: rewards as they come, or probabilities.
         framing: the rule that turns an event into what the model reads.
         positions: tokens that the network can tell the places of.
         max_input_tokens: longer conversations are truncated.
@@ -60,7 +48,7 @@ class OpenModel:
     architecture: str
     backbone: PretrainedConfig
     objectives: tuple[str, ...]
-    scale: Activation
+    activation: Activation
     framing: str
     positions: int
     max_input_tokens: int
@@ -78,7 +66,7 @@ class OpenModel:
 
     def fingerprint(self, weights: Weights) -> str:
         """Hash the files, as loading them does: `sha256:` and 64 hex digits."""
-        return fingerprint(self.location.folder, weights)
+        return fingerprint(self.location.folder, weights.files)
 
 
 def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None) -> OpenModel:
@@ -109,56 +97,38 @@ def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None
 
 
 def _open_armorm(location: Location, max_input_tokens: int | None) -> OpenModel:
-    checkpoint = open_checkpoint(location.folder)
-    backbone = checkpoint.config.backbone
-    renderer = build_renderer(checkpoint, max_input_tokens)
-    network = build_model(checkpoint)
-
-    def load(settings: ModelSettings, device: torch.device) -> ArmoRM:
-        files = fill(network, location.folder, ARMORM_HEADS, settings.dtype, device)
-        return ArmoRM(network, renderer, checkpoint.config, location, files)
-
+    opened = open_armorm(location, max_input_tokens)
+    backbone = opened.config.backbone
     return OpenModel(
         location=location,
         architecture=ARCHITECTURE,
         backbone=backbone,
-        objectives=checkpoint.config.objectives,
-        scale="raw",
+        objectives=opened.config.objectives,
+        activation="raw",
         framing=FRAMING,
         positions=backbone.max_position_embeddings,
-        max_input_tokens=renderer.max_tokens,
+        max_input_tokens=opened.renderer.max_tokens,
         is_causal=True,
-        shapes={name: tensor.shape for name, tensor in network.state_dict().items()},
-        load=load,
+        shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
+        load=opened.load,
     )
 
 
 def _open_classifier(location: Location, fields: Mapping[str, Any], max_input_tokens: int | None) -> OpenModel:
-    where = str(location.folder / "config.json")
-    config = ClassifierConfig.from_fields(fields, where)
-    limit = input_tokens(max_input_tokens, config.positions)
-    config.refuse_window(limit, where)
-    network = build_network(config, where)
-    tokenizer = read_tokenizer(location.folder, config.network.vocab_size)
-    with naming(location.folder):
-        renderer = (TemplateRenderer if tokenizer.chat_template else MessageRenderer)(tokenizer, limit)
-
-    def load(settings: ModelSettings, device: torch.device) -> Classifier:
-        files = fill(network, location.folder, CLASSIFIER_HEADS[config.network.model_type], settings.dtype, device)
-        return Classifier(network, renderer, config, name=location.name, fingerprint=files)
-
+    opened = open_classifier(location, fields, max_input_tokens)
+    config = opened.config
     return OpenModel(
         location=location,
         architecture=str(_first(fields["architectures"])),
         backbone=config.network,
         objectives=config.objectives,
-        scale=config.scale,
-        framing=renderer.framing,
+        activation=config.activation,
+        framing=opened.renderer.framing,
         positions=config.positions,
-        max_input_tokens=limit,
+        max_input_tokens=opened.renderer.max_tokens,
         is_causal=not config.is_encoder,
-        shapes={name: tensor.shape for name, tensor in network.state_dict().items()},
-        load=load,
+        shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
+        load=opened.load,
     )
 
 

@@ -10,9 +10,9 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
-from moderator.scoring.armorm.network import ArmoRMModel, GatingNetwork
+from moderator.scoring.armorm.network import ArmoRMNetwork, GatingNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
-from moderator.scoring.checkpoint.checkpoint import save_checkpoint
+from moderator.scoring.checkpoint.saving import save_checkpoint
 from moderator.training.data.corpus import Corpus, read_corpus
 from moderator.training.data.phrases import OWN_PHRASES, read_phrases
 from moderator.training.data.rows import OBJECTIVES
@@ -142,7 +142,7 @@ class _Run:
 
     def _save(self, gate: GatingNetwork) -> None:
         """Put the parts under ArmoRM's names: backbone in float16, heads in float32, transform the identity."""
-        model = ArmoRMModel(self.config)
+        model = ArmoRMNetwork(self.config)
         model.model.load_state_dict(self.network.backbone.state_dict())
         for parameter in model.model.parameters():
             parameter.data = parameter.data.half()

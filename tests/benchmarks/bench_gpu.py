@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.packing import Layout, Read, Text, gather
 from moderator.scoring.runtime.attention import packed_attention
 from moderator.scoring.runtime.device import prepare_device

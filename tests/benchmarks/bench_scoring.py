@@ -24,11 +24,12 @@ from pathlib import Path
 import torch
 from transformers import LlamaModel
 
-from moderator.scoring.armorm.network import ArmoRM, ArmoRMModel
+from moderator.scoring.armorm.armorm import ArmoRM
+from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
-from moderator.scoring.checkpoint.checkpoint import Location
+from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.packing import Layout, Text, gather, plan_packs
-from moderator.scoring.rendering.renderer import Renderer
+from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests import tiny_armorm
 from tests.benchmarks.mix import Sample, backlog, chats, padding_ratio
 
@@ -89,7 +90,7 @@ class Contest:
         mask = (torch.arange(longest) < lengths[:, None]).long() if with_mask else None
         hidden = self.plain(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         rows, gates = torch.arange(len(samples)), torch.tensor([sample.gate_row for sample in samples])
-        output = self.armorm.model._heads(hidden[rows, gates], hidden[rows, lengths - 1])
+        output = self.armorm.network._heads(hidden[rows, gates], hidden[rows, lengths - 1])
         return torch.cat((output.rewards, output.weights), dim=1)
 
 
@@ -105,12 +106,12 @@ def a_contest(hidden: int, layers: int) -> Contest:
     )
     config = ArmoRMConfig.from_fields(fields)
     torch.manual_seed(1)
-    model = ArmoRMModel(config).requires_grad_(requires_grad=False)
+    model = ArmoRMNetwork(config).requires_grad_(requires_grad=False)
     backbone = copy.deepcopy(config.backbone)
     backbone._attn_implementation = "sdpa"
     plain = LlamaModel(backbone)
     plain.load_state_dict(model.model.state_dict(), assign=True)
-    renderer = Renderer(tiny_armorm.tokenizer(), 4_096)
+    renderer = Llama3Renderer(tiny_armorm.tokenizer(), 4_096)
     return Contest(ArmoRM(model, renderer, config, Location(Path(), "random"), ""), plain)
 
 

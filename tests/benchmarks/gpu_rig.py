@@ -15,11 +15,12 @@ from torch import nn
 from transformers import LlamaModel
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from moderator.scoring.armorm.network import ArmoRM, ArmoRMModel
+from moderator.scoring.armorm.armorm import ArmoRM
+from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
-from moderator.scoring.checkpoint.checkpoint import Location
+from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.packing import Layout, Text, filled, gather, plan_packs
-from moderator.scoring.rendering.renderer import Renderer
+from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests import tiny_armorm
 from tests.benchmarks.mix import Sample
 
@@ -106,7 +107,7 @@ class Rig:
         hidden = self.plain(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         at = torch.arange(len(samples), device=self.device)
         gates = torch.tensor([sample.gate_row for sample in samples], device=self.device)
-        output = self.eager.model._heads(hidden[at, gates], hidden[at, lengths - 1])
+        output = self.eager.network._heads(hidden[at, gates], hidden[at, lengths - 1])
         return torch.cat((output.rewards, output.weights), dim=1)
 
     def synchronize(self) -> None:
@@ -126,7 +127,7 @@ def a_rig(size: Size, device: torch.device, dtype: torch.dtype, budget_tokens: i
     """Make random weights on the device."""
     config = _config(size)
     eager = _random_model(config, device, dtype)
-    compiled = _shared(ArmoRMModel, config, eager)
+    compiled = _shared(ArmoRMNetwork, config, eager)
     backbone = copy.deepcopy(config.backbone)
     backbone._attn_implementation = "sdpa"
     with torch.device("meta"):
@@ -152,9 +153,9 @@ def _config(size: Size) -> ArmoRMConfig:
     )
 
 
-def _random_model(config: ArmoRMConfig, device: torch.device, dtype: torch.dtype) -> ArmoRMModel:
+def _random_model(config: ArmoRMConfig, device: torch.device, dtype: torch.dtype) -> ArmoRMNetwork:
     with torch.device("meta"):
-        model = ArmoRMModel(config)
+        model = ArmoRMNetwork(config)
     nn.Module.to(model.model, dtype)
     model.to_empty(device=device)
     model.model.rotary_emb = LlamaRotaryEmbedding(config.backbone).to(device)
@@ -164,7 +165,9 @@ def _random_model(config: ArmoRMConfig, device: torch.device, dtype: torch.dtype
     return model
 
 
-def _shared(kind: Callable[[ArmoRMConfig], ArmoRMModel], config: ArmoRMConfig, weights: ArmoRMModel) -> ArmoRMModel:
+def _shared(
+    kind: Callable[[ArmoRMConfig], ArmoRMNetwork], config: ArmoRMConfig, weights: ArmoRMNetwork
+) -> ArmoRMNetwork:
     with torch.device("meta"):
         model = kind(config)
     model.load_state_dict(weights.state_dict(), assign=True)
@@ -172,8 +175,8 @@ def _shared(kind: Callable[[ArmoRMConfig], ArmoRMModel], config: ArmoRMConfig, w
     return model.requires_grad_(requires_grad=False)
 
 
-def _armorm(model: ArmoRMModel, config: ArmoRMConfig) -> ArmoRM:
-    renderer = Renderer(tiny_armorm.tokenizer(), 4_096)
+def _armorm(model: ArmoRMNetwork, config: ArmoRMConfig) -> ArmoRM:
+    renderer = Llama3Renderer(tiny_armorm.tokenizer(), 4_096)
     return ArmoRM(model, renderer, config, Location(Path(), "random"), "sha256:" + "0" * 64)
 
 

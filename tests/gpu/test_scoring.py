@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from moderator.events import Scores, Turn
-from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Layout
 from moderator.scoring.runtime.attention import packed_attention

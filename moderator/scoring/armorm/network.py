@@ -5,9 +5,7 @@ rewards = regression(h at the last token); gating = softmax(layers(h at the gate
 overall = sum(gating * (rewards @ transform)) = sum(rewards * weights), weights = transform @ gating.
 """
 
-import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its customary name
@@ -15,20 +13,9 @@ from torch import nn
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaModel, LlamaRotaryEmbedding
 
 from moderator.errors import ConfigurationError
-from moderator.events import Turn
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
-from moderator.scoring.checkpoint.checkpoint import Checkpoint, Location, fill, locate, naming, open_checkpoint
-from moderator.scoring.packing import Text, gather, plan_packs
-from moderator.scoring.rendering.framing import FRAMING, frame
-from moderator.scoring.rendering.limits import input_tokens
-from moderator.scoring.rendering.renderer import Renderer, Rendering
 from moderator.scoring.runtime import attention
-from moderator.scoring.runtime.device import causal_layout, choose_device, compile_layers, on, pack_tokens
-from moderator.scoring.runtime.passes import lay_out
 from moderator.scoring.runtime.rotary import check_frequencies
-
-ARMORM_HEADS: Final = ("regression_layer", "reward_transform_matrix", "gating")
-"""What of `ArmoRMModel` is computed in float32."""
 
 
 class ArmoRMOutput(NamedTuple):
@@ -80,7 +67,7 @@ class LastLayer(nn.Module):
         return read_out
 
 
-class ArmoRMModel(nn.Module):
+class ArmoRMNetwork(nn.Module):
     """The network; random weights until some are loaded. The backbone may be of any dtype, the heads are float32."""
 
     def __init__(self, config: ArmoRMConfig) -> None:
@@ -154,134 +141,19 @@ class ArmoRMModel(nn.Module):
         return ArmoRMOutput(rewards, gating, weights, (rewards * weights).sum(-1))
 
 
-def build_model(checkpoint: Checkpoint) -> ArmoRMModel:
+def build_network(config: ArmoRMConfig, where: str) -> ArmoRMNetwork:
     """Build the network without its weights, but with rotary frequencies, which are no part of a checkpoint.
 
     Raises:
-        ConfigurationError: there can be no such network; the text names the file that describes it.
+        ConfigurationError: there can be no such network; the text names `where`, the file that describes it.
     """
-    config, where = checkpoint.config, str(checkpoint.folder / "config.json")
     try:
         with torch.device("meta"):
-            model = ArmoRMModel(config)
-        model.model.rotary_emb = LlamaRotaryEmbedding(config.backbone)
+            network = ArmoRMNetwork(config)
+        network.model.rotary_emb = LlamaRotaryEmbedding(config.backbone)
     except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{where}: no such backbone can be built: {reason}") from error
     assert config.backbone.head_dim is not None
-    check_frequencies(model, config.backbone.head_dim, where)
-    return model
-
-
-def build_renderer(checkpoint: Checkpoint, max_input_tokens: int | None) -> Renderer:
-    """Make what renders for the model; None: up to the lesser of 4,096 tokens and its positions.
-
-    Raises:
-        ConfigurationError: its tokenizer or its chat template is not Llama-3's, or the limit cannot be kept.
-    """
-    limit = input_tokens(max_input_tokens, checkpoint.config.backbone.max_position_embeddings)
-    with naming(checkpoint.folder):
-        return Renderer(checkpoint.tokenizer, limit)
-
-
-class ArmoRM:
-    """A loaded ArmoRM model: conversations in, scores out. One thread owns it."""
-
-    def __init__(
-        self, model: ArmoRMModel, renderer: Renderer, config: ArmoRMConfig, location: Location, fingerprint: str
-    ) -> None:
-        self.model = model.eval()
-        self.renderer = renderer
-        self.config = config
-        self.name = location.name
-        self.is_builtin = location.is_builtin
-        self.fingerprint = fingerprint
-        self.objectives = config.objectives
-        self.framing = FRAMING
-        self.max_input_tokens = renderer.max_tokens
-        self.device = model.reward_transform_matrix.device
-        self.dtype = model.model.embed_tokens.weight.dtype
-        self.layout = causal_layout(self.device)
-        self.is_compiled = False
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        path_or_hub_id: str | os.PathLike[str],
-        *,
-        dtype: str | torch.dtype = "auto",
-        device: str | torch.device = "auto",
-        max_input_tokens: int | None = None,
-    ) -> "ArmoRM":
-        """Load a checkpoint: safetensors only, and no code of others is run.
-
-        Args:
-            path_or_hub_id: a folder, a hub id, or `builtin`.
-            dtype: of the backbone; auto: the checkpoint's where the device is fast in it, else float32.
-            device: auto: CUDA, else MPS, else CPU.
-            max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
-
-        Raises:
-            ConfigurationError: the checkpoint or an argument cannot be used; the text names file and key.
-        """
-        location = locate(path_or_hub_id)
-        checkpoint = open_checkpoint(location.folder)
-        renderer = build_renderer(checkpoint, max_input_tokens)
-        model = build_model(checkpoint)
-        fingerprint = fill(model, location.folder, ARMORM_HEADS, dtype, choose_device(device))
-        return cls(model, renderer, checkpoint.config, location, fingerprint)
-
-    def score(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> ArmoRMOutput:
-        """Score conversations as they are given, without framing; too long ones are cut as `Renderer.render` does.
-
-        Args:
-            conversations: n >= 0 lists of {"role", "content"}; the last turn is what is judged.
-
-        Returns:
-            Float32 tensors on the CPU, in the order given.
-
-        Raises:
-            ValueError: a conversation has no assistant header to read the gate at; the text names its index.
-        """
-        given = [[(turn["role"], turn["content"] or "") for turn in turns] for turns in conversations]
-        texts = gather(self.renderer.render(given), self.layout)
-        lengths = [len(text.token_ids) for text in texts]
-        packs = plan_packs(lengths, pack_tokens(self.device), is_padded=self.layout.is_padded)
-        with on(self.device):
-            outputs = [self._no_scores(), *(self._outputs(texts[pack.start : pack.stop]) for pack in packs)]
-        order = torch.tensor([read.prompt for text in texts for read in text.reads], dtype=torch.int64).argsort()
-        return ArmoRMOutput(*(torch.cat([part.cpu() for part in parts])[order] for parts in zip(*outputs, strict=True)))
-
-    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
-        """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
-        return self.renderer.render([frame(conversation) for conversation in conversations])
-
-    def compile(self) -> None:
-        """Compile the decoder layers when they are first called; worth its seconds on CUDA alone."""
-        *layers, _ = self.model.model.layers
-        compile_layers([*layers, self.model.last_layer])
-        self.is_compiled = True
-
-    def forward(self, texts: Sequence[Text]) -> torch.Tensor:
-        """Score n >= 1 texts in one pass; see `RewardModel.forward`."""
-        output = self._outputs(texts)
-        return torch.cat((output.rewards, output.weights), dim=1)
-
-    @torch.inference_mode()
-    def _outputs(self, texts: Sequence[Text]) -> ArmoRMOutput:
-        laid = lay_out(texts, self.layout, self.device)
-        if self.layout.is_padded:
-            output: ArmoRMOutput = self.model(laid.input_ids, laid.gate_rows, laid.last_rows)
-            return output
-        return self.model.forward_packed(
-            laid.input_ids[0],
-            laid.position_ids[0],
-            laid.cu_seqlens,
-            laid.gate_rows,
-            laid.last_rows,
-            max_len=laid.max_len,
-        )
-
-    def _no_scores(self) -> ArmoRMOutput:
-        none = torch.empty(0, len(self.config.objectives))
-        return ArmoRMOutput(none, none, none, torch.empty(0))
+    check_frequencies(network, config.backbone.head_dim, where)
+    return network

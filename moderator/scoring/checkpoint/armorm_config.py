@@ -1,10 +1,8 @@
 """What `config.json` of an ArmoRM checkpoint says, checked once."""
 
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from huggingface_hub.errors import StrictDataclassError
 from transformers import LlamaConfig
@@ -12,19 +10,11 @@ from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES, armorm_objectives
+from moderator.scoring.checkpoint.config_fields import SIZES, is_positive, positive, reason_of, whole
 from moderator.scoring.runtime.rotary import check_kind
 
 ARCHITECTURE: Final = "LlamaForRewardModelWithGating"
 """What a `config.json` of ArmoRM names."""
-SIZES: Final = (
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "max_position_embeddings",
-)
-"""Whole numbers that every checkpoint must give: a default of transformers would be a guess."""
 _OPTIONS: Final = (
     "num_key_value_heads",
     "head_dim",
@@ -35,8 +25,6 @@ _OPTIONS: Final = (
     "initializer_range",
 )
 _OPTIONAL_SIZES: Final = _OPTIONS[:2]
-_CLASS: Final = re.compile(r"^\w+(Error|Exception): ")
-_MOST: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +63,7 @@ class ArmoRMConfig:
         return cls(
             backbone=_backbone(fields, where),
             objectives=_objectives(fields, where),
-            gating_temperature=_positive(fields, "gating_temperature", where, default=10.0),
+            gating_temperature=positive(fields, "gating_temperature", where, default=10.0),
             gating_hidden_dim=whole(fields, "gating_hidden_dim", where, least=1, default=1024),
             gating_n_hidden=whole(fields, "gating_n_hidden", where, least=0, default=3),
         )
@@ -107,13 +95,13 @@ def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:
     known: dict[str, Any] = {name: whole(fields, name, where, least=1) for name in SIZES}
     known |= {name: fields[name] for name in _OPTIONS if fields.get(name) is not None}
     known |= {name: whole(fields, name, where, least=1) for name in _OPTIONAL_SIZES if name in known}
-    known["rms_norm_eps"] = _positive(fields, "rms_norm_eps", where, default=1e-6)
+    known["rms_norm_eps"] = positive(fields, "rms_norm_eps", where, default=1e-6)
     known |= {name: fields[name] for name in ("rope_theta", "rope_scaling", "rope_parameters") if name in fields}
     try:
         # no padding token: packed texts have none, and an id beyond the vocabulary would stop the embedding
         config = LlamaConfig(**known, pad_token_id=None, bos_token_id=None, eos_token_id=None, use_cache=False)
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigurationError(f"{where}: {last_line(error)}") from error
+        raise ConfigurationError(f"{where}: {reason_of(error)}") from error
     if (config.rope_parameters or {}).get("rope_theta") != theta:
         raise ConfigurationError(f"{where}: `rope_theta` is {theta}, but this transformers release would use another")
     _check_heads(config, where)
@@ -135,37 +123,6 @@ def _rope_theta(fields: Mapping[str, Any], where: str) -> float:
     """Find the file's theta: `rope_parameters` as transformers 5 writes it, `rope_theta` as 4 did."""
     nested = fields.get("rope_parameters") or {}
     theta = nested.get("rope_theta", fields.get("rope_theta")) if isinstance(nested, dict) else None
-    if not _is_positive(theta):
+    if not is_positive(theta):
         raise ConfigurationError(f"{where}: `rope_theta` is missing or not a number above 0")
     return float(theta)
-
-
-def whole(fields: Mapping[str, Any], name: str, where: str, *, least: int, default: int | None = None) -> int:
-    """Read a whole number.
-
-    Raises:
-        ConfigurationError: it is missing without a default, or no whole number of at least `least`.
-    """
-    value = fields.get(name, default)
-    if value is None:
-        raise ConfigurationError(f"{where}: `{name}` is missing")
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
-        raise ConfigurationError(f"{where}: `{name}` must be a whole number from {least} to {_MOST}")
-    return value
-
-
-def _positive(fields: Mapping[str, Any], name: str, where: str, *, default: float) -> float:
-    value = fields.get(name, default)
-    if not _is_positive(value):
-        raise ConfigurationError(f"{where}: `{name}` must be a number above 0")
-    return float(value)
-
-
-def _is_positive(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
-
-
-def last_line(error: Exception) -> str:
-    """Give the line in which transformers says what is wrong, without the class of its error."""
-    lines = str(error).strip().splitlines()
-    return _CLASS.sub("", lines[-1].strip()) if lines else type(error).__name__

@@ -10,7 +10,7 @@ from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import label_names
-from moderator.scoring.checkpoint.armorm_config import SIZES, last_line, whole
+from moderator.scoring.checkpoint.config_fields import SIZES, reason_of, whole
 from moderator.scoring.runtime.rotary import check_kind
 
 Activation = Literal["raw", "sigmoid", "softmax"]
@@ -20,7 +20,7 @@ DECODERS: Final = ("llama", "qwen2", "qwen3", "mistral", "gemma")
 ENCODERS: Final = ("bert", "roberta", "modernbert")
 """Backbones that see both ways, under the head that transformers gives them."""
 
-_SCALES: Final[Mapping[str, Activation]] = {
+_ACTIVATIONS: Final[Mapping[str, Activation]] = {
     "regression": "raw",
     "multi_label_classification": "sigmoid",
     "single_label_classification": "softmax",
@@ -48,13 +48,13 @@ class ClassifierConfig:
     Attributes:
         network: transformers' own config.
         objectives: the k labels, in the order of the head.
-        scale: what is done to the head's outputs: nothing, or a probability for each label or over all labels.
+        activation: what is done to the head's outputs: nothing, or a probability for each label or over all labels.
         positions: tokens that the network can tell the places of.
     """
 
     network: PretrainedConfig
     objectives: tuple[str, ...]
-    scale: Activation
+    activation: Activation
     positions: int
 
     @property
@@ -86,7 +86,7 @@ class ClassifierConfig:
         except ValueError as error:
             raise ConfigurationError(f"{where}: {error}") from error
         network = _network(fields, len(objectives), where)
-        return cls(network, objectives, _scale(fields, len(objectives), where), _positions(network))
+        return cls(network, objectives, _activation(fields, len(objectives), where), _positions(network))
 
     def refuse_window(self, max_input_tokens: int, where: str) -> None:
         """Refuse a window of attention that the longest text does not fit into.
@@ -127,7 +127,7 @@ def _network(fields: Mapping[str, Any], labels: int, where: str) -> PretrainedCo
     try:
         config: PretrainedConfig = CONFIG_MAPPING[fields["model_type"]].from_dict(known, num_labels=labels)
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigurationError(f"{where}: {last_line(error)}") from error
+        raise ConfigurationError(f"{where}: {reason_of(error)}") from error
     _check(config, where)
     return config
 
@@ -142,19 +142,19 @@ def _check(config: PretrainedConfig, where: str) -> None:
     check_kind(config, where)
 
 
-def _scale(fields: Mapping[str, Any], labels: int, where: str) -> Activation:
+def _activation(fields: Mapping[str, Any], labels: int, where: str) -> Activation:
     """Find what the numbers mean; where the file does not say: one is a reward, several exclude one another."""
     problem = fields.get("problem_type")
     if problem is None:
         return "raw" if labels == 1 else "softmax"
-    if not isinstance(problem, str) or problem not in _SCALES:
-        raise ConfigurationError(f"{where}: `problem_type` is `{problem}`; it may be {', '.join(_SCALES)}")
+    if not isinstance(problem, str) or problem not in _ACTIVATIONS:
+        raise ConfigurationError(f"{where}: `problem_type` is `{problem}`; it may be {', '.join(_ACTIVATIONS)}")
     if problem == "single_label_classification" and labels == 1:
         raise ConfigurationError(
             f"{where}: `problem_type` is `{problem}`, but there is one label, whose probability would always be 1; "
             "say `regression` for a reward, `multi_label_classification` for a probability"
         )
-    return _SCALES[problem]
+    return _ACTIVATIONS[problem]
 
 
 def _positions(network: PretrainedConfig) -> int:

@@ -1,6 +1,5 @@
 """Weights from safetensors files, every key accounted for before the first byte of a tensor is read."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,9 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from moderator.errors import ConfigurationError
+from moderator.scoring.checkpoint.files import INDEX, WEIGHTS, read_json
 
-SINGLE: Final = "model.safetensors"
-INDEX: Final = "model.safetensors.index.json"
 _SHOWN: Final = 3
 _PICKLES: Final = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _UNUSED: Final = re.compile(r".*\.(position_ids|token_type_ids|rotary_emb\.inv_freq)|roberta\.pooler\.dense\.\w+")
@@ -82,37 +80,18 @@ class Weights:
         return _DTYPES[tensor.get_dtype()]
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        ConfigurationError: no such file, or not a JSON object; the text names the file.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: no such file") from error
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: not valid JSON") from error
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path}: not a JSON object")
-    return content
-
-
 def _keys_by_file(folder: Path) -> dict[Path, set[str] | None]:
     """Find the files, with the keys that the index says they hold; None where there is no index."""
-    if (folder / SINGLE).is_file():
-        return {folder / SINGLE: None}
+    if (folder / WEIGHTS).is_file():
+        return {folder / WEIGHTS: None}
     if (folder / INDEX).is_file():
         return _sharded(folder)
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
     if pickles:
         raise ConfigurationError(
-            f"{folder}: holds only pickled weights (`{pickles[0]}`), which can run code; convert them to {SINGLE}"
+            f"{folder}: holds only pickled weights (`{pickles[0]}`), which can run code; convert them to {WEIGHTS}"
         )
-    raise ConfigurationError(f"{folder}: no {SINGLE} and no {INDEX}")
+    raise ConfigurationError(f"{folder}: no {WEIGHTS} and no {INDEX}")
 
 
 def _sharded(folder: Path) -> dict[Path, set[str] | None]:

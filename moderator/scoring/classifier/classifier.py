@@ -5,34 +5,80 @@ encoder sees both ways, so its texts are padded and masked, sorted by length, un
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final
 
 import torch
 from transformers import PreTrainedModel
 
 from moderator.events import Turn
 from moderator.scoring.checkpoint.classifier_config import Activation, ClassifierConfig
+from moderator.scoring.checkpoint.files import CONFIG
+from moderator.scoring.checkpoint.loading import load_weights
+from moderator.scoring.checkpoint.location import Location
+from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
+from moderator.scoring.classifier.building import FLOAT32_HEADS, build_network
 from moderator.scoring.packing import Layout, Text
-from moderator.scoring.rendering.renderer import Rendering
+from moderator.scoring.rendering.limits import input_tokens
+from moderator.scoring.rendering.messages import MessageRenderer
+from moderator.scoring.rendering.renderer import Renderer, Rendering
+from moderator.scoring.rendering.templates import TemplateRenderer
 from moderator.scoring.runtime.device import causal_layout, compile_layers
 from moderator.scoring.runtime.passes import lay_out
 
-_SCALES: Final[Mapping[Activation, Callable[[torch.Tensor], torch.Tensor]]] = {
+_ACTIVATIONS: Final[Mapping[Activation, Callable[[torch.Tensor], torch.Tensor]]] = {
     "raw": torch.Tensor.clone,
     "sigmoid": torch.sigmoid,
     "softmax": lambda logits: logits.softmax(-1),
 }
 
 
-class Renders(Protocol):
-    """What makes a classifier's token ids."""
+@dataclass(frozen=True, slots=True)
+class OpenClassifier:
+    """A checkpoint whose config, tokenizer and template are read and whose weights are not yet.
 
-    framing: str
-    max_tokens: int
+    Attributes:
+        network: without weights.
+    """
 
-    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
-        """Render each conversation, in the order given."""
-        ...
+    location: Location
+    config: ClassifierConfig
+    renderer: Renderer
+    network: PreTrainedModel
+
+    def load(self, dtype: str | torch.dtype, device: torch.device) -> "Classifier":
+        """Read the weights into the network, so once.
+
+        Raises:
+            ConfigurationError: as `load_weights` does.
+        """
+        heads = FLOAT32_HEADS[self.config.network.model_type]
+        fingerprint = load_weights(self.network, self.location.folder, heads, dtype, device)
+        return Classifier(self.network, self.renderer, self.config, name=self.location.name, fingerprint=fingerprint)
+
+
+def open_classifier(
+    location: Location, fields: Mapping[str, Any], max_input_tokens: int | None = None
+) -> OpenClassifier:
+    """Read config, tokenizer and chat template, and build the network.
+
+    Args:
+        location: of the checkpoint.
+        fields: of its `config.json`.
+        max_input_tokens: longer texts are truncated; None: the lesser of 4,096 and the model's positions.
+
+    Raises:
+        ConfigurationError: one of them is missing, damaged or not supported; the text names file and key.
+    """
+    where = str(location.folder / CONFIG)
+    config = ClassifierConfig.from_fields(fields, where)
+    limit = input_tokens(max_input_tokens, config.positions)
+    config.refuse_window(limit, where)
+    network = build_network(config, where)
+    tokenizer = read_tokenizer(location.folder, config.network.vocab_size)
+    with naming(location.folder):
+        renderer = (TemplateRenderer if tokenizer.chat_template else MessageRenderer)(tokenizer, limit)
+    return OpenClassifier(location, config, renderer, network)
 
 
 class Classifier:
@@ -41,7 +87,7 @@ class Classifier:
     is_builtin = False
 
     def __init__(
-        self, network: PreTrainedModel, renderer: Renders, config: ClassifierConfig, *, name: str, fingerprint: str
+        self, network: PreTrainedModel, renderer: Renderer, config: ClassifierConfig, *, name: str, fingerprint: str
     ) -> None:
         """Take a loaded network and what makes its token ids."""
         self.name = name
@@ -56,7 +102,7 @@ class Classifier:
         self.is_compiled = False
         self._network = network
         self._renderer = renderer
-        self._scale = _SCALES[config.scale]
+        self._activate = _ACTIVATIONS[config.activation]
         self._logits = self._read_whole if is_encoder else self._read_last
         self._padding = config.network.pad_token_id or 0
 
@@ -70,7 +116,7 @@ class Classifier:
 
         A single label makes up the overall score, so its weight is 1. Several make up none: their weights are 0.
         """
-        values = self._scale(self._logits(texts).float())  # (m, k)
+        values = self._activate(self._logits(texts).float())  # (m, k)
         weights = torch.ones_like(values) if len(self.objectives) == 1 else torch.zeros_like(values)
         return torch.cat((values, weights), dim=1)
 

@@ -9,7 +9,8 @@ from transformers import PreTrainedTokenizerFast
 
 from moderator.events import Turn
 from moderator.scoring.rendering.framing import frame
-from moderator.scoring.rendering.renderer import Renderer, Rendering
+from moderator.scoring.rendering.llama3 import Llama3Renderer
+from moderator.scoring.rendering.renderer import Rendering
 from moderator.training.text.tokenizer import BOS, HEADER_END, HEADER_START, TURN_END
 
 Ids = NDArray[np.int32]
@@ -23,7 +24,7 @@ class Encoder:
     """Frames and renders as serving does, many conversations at once."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self._renderer = Renderer(tokenizer, MAX_TRAINING_TOKENS)
+        self._renderer = Llama3Renderer(tokenizer, MAX_TRAINING_TOKENS)
 
     def encode(self, conversations: Sequence[Sequence[Turn]]) -> list[Ids]:
         """Encode each conversation, framed by `reply/1`; longer ones are truncated as serving would."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from moderator.scoring.rendering.renderer import Renderer
+from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests import llama3
 
 
@@ -19,5 +19,5 @@ def llama3_tokenizer() -> PreTrainedTokenizerFast:
 
 
 @pytest.fixture(scope="session")
-def llama3_renderer(llama3_tokenizer: PreTrainedTokenizerFast) -> Renderer:
-    return Renderer(llama3_tokenizer, 4096)
+def llama3_renderer(llama3_tokenizer: PreTrainedTokenizerFast) -> Llama3Renderer:
+    return Llama3Renderer(llama3_tokenizer, 4096)

@@ -4,17 +4,17 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
-from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
-from moderator.scoring.checkpoint.checkpoint import Location
-from moderator.scoring.rendering.renderer import Renderer
+from moderator.scoring.checkpoint.location import Location
+from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests import tiny_armorm
 from tests.llama3 import GATE_PATTERN
 from tests.published_armorm import CHATS, assert_scores_equal, reference, templated
 
 
 def test_scores_follow_the_published_formulas(
-    llama3_tokenizer: PreTrainedTokenizerFast, llama3_renderer: Renderer
+    llama3_tokenizer: PreTrainedTokenizerFast, llama3_renderer: Llama3Renderer
 ) -> None:
     config = ArmoRMConfig.from_fields(tiny_armorm.fields(vocab_size=128256))
     model = tiny_armorm.random_model(config)

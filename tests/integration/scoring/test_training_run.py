@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from moderator.cli.app import app, exit_code_of
 from moderator.errors import ConfigurationError
-from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.rendering.framing import frame
 from moderator.training.data.corpus import read_corpus
 from moderator.training.fitting.joint import JointStage

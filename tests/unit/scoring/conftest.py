@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.armorm.armorm import ArmoRM
 from tests import tiny_armorm
 
 

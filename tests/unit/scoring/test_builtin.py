@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moderator.scoring import builtin
-from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.rendering.framing import Message, frame
 
 _FOLDER = Path(builtin.__file__).parent

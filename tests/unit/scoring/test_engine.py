@@ -13,7 +13,7 @@ from torch._dynamo.exc import FailOnRecompileLimitHit
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import Prompt, Scores, Turn, Unscored
 from moderator.pipeline.ports import Scorer
-from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine, load_scorer
 from moderator.scoring.packing import Layout, Text
 from moderator.scoring.rendering.framing import frame

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from moderator.scoring.armorm.network import ArmoRM
+from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.runtime.attention import flash_options, packed_attention
 
 LENGTHS = [5, 1, 9]
@@ -71,7 +71,7 @@ def packed(armorm: ArmoRM, texts: list[list[int]], **arguments: object) -> torch
     for text in texts:
         bounds.append(bounds[-1] + len(text))
     with torch.inference_mode():
-        hidden: torch.Tensor = armorm.model.model(
+        hidden: torch.Tensor = armorm.network.model(
             input_ids=torch.tensor([[token for text in texts for token in text]]),
             position_ids=torch.tensor([[at for text in texts for at in range(len(text))]]),
             cu_seqlens=torch.tensor(bounds, dtype=torch.int32),

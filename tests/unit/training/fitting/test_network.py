@@ -5,7 +5,7 @@ from itertools import accumulate
 import numpy as np
 import torch
 
-from moderator.scoring.armorm.network import ArmoRMModel
+from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from moderator.training.fitting.network import Network, small_backbone
 from moderator.training.text.batches import pad, read_in_order, shuffled_groups
@@ -21,7 +21,7 @@ def _sequences() -> list[np.ndarray]:
 def test_padded_training_and_packed_serving_read_the_same_rewards() -> None:
     torch.manual_seed(1)
     network = Network(small_backbone(100, hidden=32))
-    served = ArmoRMModel(ArmoRMConfig(small_backbone(100, hidden=32), ("a", "b"), gating_hidden_dim=8))
+    served = ArmoRMNetwork(ArmoRMConfig(small_backbone(100, hidden=32), ("a", "b"), gating_hidden_dim=8))
     served.model.load_state_dict(network.backbone.state_dict())
     served.regression_layer.load_state_dict(network.rewards.state_dict())
     sequences = _sequences()
@@ -33,7 +33,7 @@ def test_padded_training_and_packed_serving_read_the_same_rewards() -> None:
     assert packed.std() > 0.05  # far beyond the tolerance, so equality says something
 
 
-def _packed_rewards(served: ArmoRMModel, sequences: list[np.ndarray]) -> torch.Tensor:
+def _packed_rewards(served: ArmoRMNetwork, sequences: list[np.ndarray]) -> torch.Tensor:
     ends = torch.tensor([0, *accumulate(_LENGTHS)], dtype=torch.int32)
     with torch.inference_mode():
         return served.forward_packed(

@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 
 from moderator.events import Turn
 from moderator.scoring.rendering.framing import frame
-from moderator.scoring.rendering.renderer import Renderer
+from moderator.scoring.rendering.llama3 import Llama3Renderer
 from moderator.training.text.encoding import MAX_TRAINING_TOKENS, Encoder, Ids, Vocabulary
 from moderator.training.text.tokenizer import train_tokenizer
 
@@ -35,7 +35,7 @@ def test_case_width_and_invisible_characters_change_nothing(tokenizer: PreTraine
 
 
 def test_training_reads_the_ids_that_serving_reads(tokenizer: PreTrainedTokenizerFast) -> None:
-    serving = Renderer(tokenizer, MAX_TRAINING_TOKENS)
+    serving = Llama3Renderer(tokenizer, MAX_TRAINING_TOKENS)
 
     ids = Encoder(tokenizer).encode(_CONVERSATIONS)
 

@@ -12,7 +12,7 @@ from moderator.scoring.checkpoint.classifier_config import DECODERS, ClassifierC
 from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.rotary import check_frequencies
 
-CLASSIFIER_HEADS: Final = {
+FLOAT32_HEADS: Final = {
     **dict.fromkeys(DECODERS, ("score",)),
     "bert": ("bert.pooler", "classifier"),
     "roberta": ("classifier",),
@@ -48,7 +48,7 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{where}: no such network can be built: {reason}") from error
     check_frequencies(network, config.head_size, where)
-    network.get_submodule(CLASSIFIER_HEADS[config.network.model_type][0]).register_forward_pre_hook(_in_float32)
+    network.get_submodule(FLOAT32_HEADS[config.network.model_type][0]).register_forward_pre_hook(_in_float32)
     network.train(mode=False)
     return network
 

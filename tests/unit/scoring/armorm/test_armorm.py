@@ -7,7 +7,8 @@ from safetensors.torch import load_file, save_file
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.scoring.armorm.network import ArmoRM, ArmoRMModel
+from moderator.scoring.armorm.armorm import ArmoRM
+from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from tests import tiny_armorm
 from tests.published_armorm import CHATS, assert_scores_equal, chat, reference, templated
@@ -38,7 +39,7 @@ def test_the_differentiable_pass_gives_the_packed_scores(armorm: ArmoRM) -> None
     gate_rows = torch.tensor([at * longest + text.gate_row for at, text in enumerate(texts)])
     last_rows = torch.tensor([at * longest + len(text.token_ids) - 1 for at, text in enumerate(texts)])
 
-    output = armorm.model(padded, gate_rows, last_rows)
+    output = armorm.network(padded, gate_rows, last_rows)
 
     assert_scores_equal(armorm.score(CHATS[:5]), [[part[at] for part in output] for at in range(5)])
 
@@ -48,10 +49,10 @@ def test_the_trimmed_last_layer_gives_what_the_whole_one_would(armorm: ArmoRM) -
     rows = torch.tensor([12, 39, 40, 79, 100, 119])
 
     with torch.inference_mode():
-        trimmed = armorm.model(ids, rows, rows).rewards
-        whole = armorm.model.model(ids, use_cache=False).last_hidden_state.flatten(0, 1)[rows]
+        trimmed = armorm.network(ids, rows, rows).rewards
+        whole = armorm.network.model(ids, use_cache=False).last_hidden_state.flatten(0, 1)[rows]
 
-    torch.testing.assert_close(trimmed, armorm.model.regression_layer(whole), atol=1e-6, rtol=0)
+    torch.testing.assert_close(trimmed, armorm.network.regression_layer(whole), atol=1e-6, rtol=0)
 
 
 def test_every_parameter_learns() -> None:
@@ -71,7 +72,7 @@ def test_every_parameter_learns() -> None:
 def test_parameters_are_named_as_published(hidden_layers: int) -> None:
     config = ArmoRMConfig.from_fields(tiny_armorm.fields(gating_n_hidden=hidden_layers))
 
-    shapes = {name: tuple(tensor.shape) for name, tensor in ArmoRMModel(config).state_dict().items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in ArmoRMNetwork(config).state_dict().items()}
 
     heads = {name: shape for name, shape in shapes.items() if not name.startswith("model.")}
     gate = {f"gating.layers.{layer}.{part}" for layer in range(hidden_layers + 1) for part in ("weight", "bias")}
@@ -115,7 +116,7 @@ def test_a_conversation_longer_than_the_model_reads_is_scored(armorm: ArmoRM) ->
 def test_the_backbone_may_be_bfloat16_and_the_heads_stay_float32(folder: Path, armorm: ArmoRM) -> None:
     rounded = tiny_armorm.load(folder, dtype="bfloat16")
 
-    heads = {p.dtype for name, p in rounded.model.named_parameters() if not name.startswith("model.")}
+    heads = {p.dtype for name, p in rounded.network.named_parameters() if not name.startswith("model.")}
     assert rounded.dtype == torch.bfloat16
     assert heads == {torch.float32}
     assert rounded.score(CHATS).rewards.dtype == torch.float32
@@ -139,7 +140,7 @@ def test_a_checkpoint_in_half_precision_is_scored_in_what_this_cpu_is_fast_at(
 def test_trained_weights_load_exactly(folder: Path, armorm: ArmoRM) -> None:
     saved = load_file(folder / "model.safetensors")
 
-    loaded = armorm.model.state_dict()
+    loaded = armorm.network.state_dict()
 
     assert loaded.keys() == saved.keys()
     assert all(torch.equal(loaded[name], saved[name]) for name in saved)

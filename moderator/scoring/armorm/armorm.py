@@ -1,0 +1,176 @@
+"""ArmoRM, from a checkpoint to scores: what is opened first, loaded then, and asked from then on."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from moderator.errors import ConfigurationError
+from moderator.events import Turn
+from moderator.scoring.armorm.network import ArmoRMNetwork, ArmoRMOutput, build_network
+from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.files import CONFIG, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, read_config
+from moderator.scoring.checkpoint.loading import load_weights
+from moderator.scoring.checkpoint.location import Location, locate
+from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
+from moderator.scoring.packing import Text, gather, plan_packs
+from moderator.scoring.rendering.framing import FRAMING, frame
+from moderator.scoring.rendering.limits import input_tokens
+from moderator.scoring.rendering.llama3 import Llama3Renderer
+from moderator.scoring.rendering.renderer import Rendering
+from moderator.scoring.runtime.device import causal_layout, choose_device, compile_layers, on, pack_tokens
+from moderator.scoring.runtime.passes import lay_out
+
+_HEADS: Final = ("regression_layer", "reward_transform_matrix", "gating")
+"""What of the network is computed in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenArmoRM:
+    """A checkpoint whose config, tokenizer and template are read and whose weights are not yet.
+
+    Attributes:
+        network: without weights.
+    """
+
+    location: Location
+    config: ArmoRMConfig
+    renderer: Llama3Renderer
+    network: ArmoRMNetwork
+
+    def load(self, dtype: str | torch.dtype, device: torch.device) -> "ArmoRM":
+        """Read the weights into the network, so once.
+
+        Raises:
+            ConfigurationError: as `load_weights` does.
+        """
+        fingerprint = load_weights(self.network, self.location.folder, _HEADS, dtype, device)
+        return ArmoRM(self.network, self.renderer, self.config, self.location, fingerprint)
+
+
+def open_armorm(location: Location, max_input_tokens: int | None = None) -> OpenArmoRM:
+    """Read config, tokenizer and chat template, and build the network.
+
+    Args:
+        location: of the checkpoint.
+        max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
+
+    Raises:
+        ConfigurationError: one of them is missing, damaged or not Llama-3's; the text names file and key.
+    """
+    folder, where = location.folder, str(location.folder / CONFIG)
+    config = ArmoRMConfig.from_fields(read_config(folder), where)
+    tokenizer = read_tokenizer(folder, config.backbone.vocab_size)
+    if tokenizer.chat_template is None:
+        raise ConfigurationError(f"{folder}: no chat template in {TOKENIZER_CONFIG} (`chat_template`) or {TEMPLATE}")
+    if tokenizer.bos_token is None:
+        raise ConfigurationError(f"{folder / TOKENIZER_CONFIG}: `bos_token` must be a token of {TOKENIZER}")
+    limit = input_tokens(max_input_tokens, config.backbone.max_position_embeddings)
+    with naming(folder):
+        renderer = Llama3Renderer(tokenizer, limit)
+    return OpenArmoRM(location, config, renderer, build_network(config, where))
+
+
+class ArmoRM:
+    """A loaded ArmoRM model: conversations in, scores out. One thread owns it."""
+
+    def __init__(
+        self,
+        network: ArmoRMNetwork,
+        renderer: Llama3Renderer,
+        config: ArmoRMConfig,
+        location: Location,
+        fingerprint: str,
+    ) -> None:
+        self.network = network.eval()
+        self.renderer = renderer
+        self.config = config
+        self.name = location.name
+        self.is_builtin = location.is_builtin
+        self.fingerprint = fingerprint
+        self.objectives = config.objectives
+        self.framing = FRAMING
+        self.max_input_tokens = renderer.max_tokens
+        self.device = network.reward_transform_matrix.device
+        self.dtype = network.model.embed_tokens.weight.dtype
+        self.layout = causal_layout(self.device)
+        self.is_compiled = False
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path_or_hub_id: str | os.PathLike[str],
+        *,
+        dtype: str | torch.dtype = "auto",
+        device: str | torch.device = "auto",
+        max_input_tokens: int | None = None,
+    ) -> "ArmoRM":
+        """Load a checkpoint: safetensors only, and no code of others is run.
+
+        Args:
+            path_or_hub_id: a folder, a hub id, or `builtin`.
+            dtype: of the backbone; auto: the checkpoint's where the device is fast in it, else float32.
+            device: auto: CUDA, else MPS, else CPU.
+            max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
+
+        Raises:
+            ConfigurationError: the checkpoint or an argument cannot be used; the text names file and key.
+        """
+        return open_armorm(locate(path_or_hub_id), max_input_tokens).load(dtype, choose_device(device))
+
+    def score(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> ArmoRMOutput:
+        """Score conversations as they are given, without framing; too long ones are cut as `Renderer.render` does.
+
+        Args:
+            conversations: n >= 0 lists of {"role", "content"}; the last turn is what is judged.
+
+        Returns:
+            Float32 tensors on the CPU, in the order given.
+
+        Raises:
+            ValueError: a conversation has no assistant header to read the gate at; the text names its index.
+        """
+        given = [[(turn["role"], turn["content"] or "") for turn in turns] for turns in conversations]
+        texts = gather(self.renderer.render(given), self.layout)
+        lengths = [len(text.token_ids) for text in texts]
+        packs = plan_packs(lengths, pack_tokens(self.device), is_padded=self.layout.is_padded)
+        with on(self.device):
+            outputs = [self._no_scores(), *(self._outputs(texts[pack.start : pack.stop]) for pack in packs)]
+        order = torch.tensor([read.prompt for text in texts for read in text.reads], dtype=torch.int64).argsort()
+        return ArmoRMOutput(*(torch.cat([part.cpu() for part in parts])[order] for parts in zip(*outputs, strict=True)))
+
+    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
+        """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
+        return self.renderer.render([frame(conversation) for conversation in conversations])
+
+    def compile(self) -> None:
+        """Compile the decoder layers when they are first called; worth its seconds on CUDA alone."""
+        *layers, _ = self.network.model.layers
+        compile_layers([*layers, self.network.last_layer])
+        self.is_compiled = True
+
+    def forward(self, texts: Sequence[Text]) -> torch.Tensor:
+        """Score n >= 1 texts in one pass; see `RewardModel.forward`."""
+        output = self._outputs(texts)
+        return torch.cat((output.rewards, output.weights), dim=1)
+
+    @torch.inference_mode()
+    def _outputs(self, texts: Sequence[Text]) -> ArmoRMOutput:
+        laid = lay_out(texts, self.layout, self.device)
+        if self.layout.is_padded:
+            output: ArmoRMOutput = self.network(laid.input_ids, laid.gate_rows, laid.last_rows)
+            return output
+        return self.network.forward_packed(
+            laid.input_ids[0],
+            laid.position_ids[0],
+            laid.cu_seqlens,
+            laid.gate_rows,
+            laid.last_rows,
+            max_len=laid.max_len,
+        )
+
+    def _no_scores(self) -> ArmoRMOutput:
+        none = torch.empty(0, len(self.config.objectives))
+        return ArmoRMOutput(none, none, none, torch.empty(0))

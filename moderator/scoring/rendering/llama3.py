@@ -1,0 +1,186 @@
+"""Chat turns to token ids, as the Llama-3 chat template renders them, cut to what the model reads.
+
+Content is encoded by a second copy of the tokenizer that knows no special tokens: a user who types
+`<|eot_id|>` gets its letters, not the token, and can forge neither a turn nor the gate.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final
+
+from transformers import PreTrainedTokenizerFast
+
+from moderator.errors import ConfigurationError
+from moderator.scoring.rendering.content import ContentEncoder, readable
+from moderator.scoring.rendering.framing import OPENER, Message, opener_at
+from moderator.scoring.rendering.limits import refuse_no_room
+from moderator.scoring.rendering.renderer import Rendering
+from moderator.scoring.rendering.truncation import first_turn, head_and_tail
+
+_GATE_HEADER: Final = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+_CONTROL: Final = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+_CHARACTERS_PER_TOKEN: Final = 8
+"""More than ordinary text has, so that one round of tokenizing is enough. Only a guess: nothing is left out by it."""
+
+_PROBES: Final[list[list[Message]]] = [
+    [("user", "Hi there"), ("assistant", "Hello.")],
+    [
+        ("system", " Be kind.\n"),
+        ("user", "1 + 1?"),
+        ("assistant", "\u00e9 (2)\n\n- x"),
+        ("user", ""),
+        ("assistant", "\u2026"),
+    ],
+]
+
+
+class Llama3Renderer:
+    """Renders conversations for one tokenizer and one limit. One thread owns it."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
+        """Check that the tokenizer and its chat template are of the Llama-3 kind.
+
+        Args:
+            tokenizer: the checkpoint's, with its chat template; not changed.
+            max_tokens: no rendering is longer.
+
+        Raises:
+            ConfigurationError: the template renders otherwise than we would, or `max_tokens` leaves no room for text.
+        """
+        self.max_tokens = max_tokens
+        self._bos = _token(tokenizer, tokenizer.bos_token or "")
+        self._start, self._end, self._eot = (_token(tokenizer, token) for token in _CONTROL)
+        self._content = ContentEncoder(tokenizer.backend_tokenizer, control={*_CONTROL, tokenizer.bos_token or ""})
+        self._headers: dict[str, list[int]] = {}
+        self.gate_pattern = tuple(tokenizer.encode(_GATE_HEADER, add_special_tokens=False))
+        self._opener = self._turn(OPENER[0], next(self._content.encode([OPENER[1]])))
+        self._check_template(tokenizer)
+        refuse_no_room(max_tokens, around=1 + len(self._opener) + len(self.gate_pattern))
+
+    def render(self, conversations: Sequence[Sequence[Message]]) -> list[Rendering]:
+        """Render each conversation, in the order given.
+
+        What is too long loses its oldest turns first, and then the middle of the last reply and all that follows it.
+
+        Args:
+            conversations: any number of them, framed or not; n >= 2 turns with an assistant's after the first.
+
+        Raises:
+            ValueError: a conversation has no assistant header to read the gate at; the text names its index.
+        """
+        least = [_turns_from_reply(index, conversation) for index, conversation in enumerate(conversations)]
+        newest = self._newest(conversations, least)
+        return [
+            self._fit([role for role, _ in conversation], turns)
+            for conversation, turns in zip(conversations, newest, strict=True)
+        ]
+
+    def _newest(self, conversations: Sequence[Sequence[Message]], least: Sequence[int]) -> list[list[list[int]]]:
+        """Tokenize each conversation's turns from the last backwards, until they are all, or more than the model reads.
+
+        Each round is one batch over all conversations that need more; few need a second. So many turns as `least` says
+        are tokenized in any case.
+        """
+        read: list[list[list[int]]] = [[] for _ in conversations]  # the last turn first
+        short = list(range(len(conversations)))
+        while short:
+            rounds = [self._next(conversations[at], skip=len(read[at])) for at in short]
+            contents = self._content.encode([content for turns in rounds for _, content in turns])
+            for at, turns in zip(short, rounds, strict=True):
+                read[at] += [self._turn(role, self._bounded(next(contents))) for role, _ in turns]
+            short = [
+                at for at in short if len(read[at]) < (len(conversations[at]) if self._fits(read[at]) else least[at])
+            ]
+        return [turns[::-1] for turns in read]
+
+    def _next(self, conversation: Sequence[Message], skip: int) -> list[Message]:
+        """Take turns backwards, one or more: what fills the model if it is ordinary text."""
+        room = self.max_tokens
+        taken: list[Message] = []
+        for role, content in reversed(conversation[: len(conversation) - skip]):
+            text = readable(content)
+            room -= len(self._header(role)) + len(text) // _CHARACTERS_PER_TOKEN
+            if taken and room < 0:
+                break
+            taken.append((role, text))
+        return taken
+
+    def _bounded(self, content: list[int]) -> list[int]:
+        """Keep no more of what is too long by itself than its ends, from which `_fit` cuts what it needs."""
+        return content if len(content) <= self.max_tokens else head_and_tail(content, self.max_tokens)
+
+    def _fits(self, turns: list[list[int]]) -> bool:
+        return 1 + sum(map(len, turns)) <= self.max_tokens
+
+    def _fit(self, roles: list[str], turns: list[list[int]]) -> Rendering:
+        offset = len(roles) - len(turns)
+        if offset == 0 and self._fits(turns):
+            return self._join(roles, turns, truncated=False)
+        roles = roles[offset:]
+        room = self.max_tokens - 1 - len(self._opener)
+        lengths = [len(turn) for turn in turns]
+        reply = _last_reply(roles)
+        if sum(lengths[reply:]) > room:
+            said = list(chain.from_iterable(turns[reply:]))[len(self.gate_pattern) - 1 : -1]  # what the header is for
+            kept = self._turn("assistant", head_and_tail(said, room - len(self.gate_pattern)))
+            return self._open(["assistant"], [kept], 0)
+        return self._open(roles, turns, first_turn(lengths, offset=offset, anchor=reply, room=room))
+
+    def _open(self, roles: list[str], turns: list[list[int]], first: int) -> Rendering:
+        """Begin with the turn `first`, put the opener where a reply would answer nothing."""
+        roles, turns = roles[first:], turns[first:]
+        at = opener_at(roles)
+        if at is not None:
+            roles.insert(at, OPENER[0])
+            turns.insert(at, self._opener)
+        return self._join(roles, turns, truncated=True)
+
+    def _join(self, roles: list[str], turns: list[list[int]], *, truncated: bool) -> Rendering:
+        token_ids = [self._bos, *chain.from_iterable(turns)]
+        before_reply = sum(len(turn) for turn in turns[: _last_reply(roles)])
+        # the gate's pattern starts at the end of the turn before the reply; BOS comes before all turns
+        return Rendering(tuple(token_ids), before_reply, truncated)
+
+    def _turn(self, role: str, content: list[int]) -> list[int]:
+        return [*self._header(role), *content, self._eot]
+
+    def _header(self, role: str) -> list[int]:
+        if role not in self._headers:
+            name, gap = self._content.encode([role, "\n\n"])
+            self._headers[role] = [self._start, *name, self._end, *gap]
+        return self._headers[role]
+
+    def _check_template(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        if list(self.gate_pattern) != [self._eot, *self._header("assistant")]:
+            raise ConfigurationError("tokenizer.json does not make the assistant header of Llama-3's special tokens")
+        for probe in _PROBES:
+            messages = [{"role": role, "content": content} for role, content in probe]
+            try:
+                wanted = tokenizer.apply_chat_template(messages, return_dict=False)
+            except Exception as error:  # a template is a program of others and raises what it likes
+                raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
+            contents = self._content.encode([content.strip() for _, content in probe])
+            turns = [self._turn(role, content) for (role, _), content in zip(probe, contents, strict=True)]
+            if wanted != [self._bos, *chain.from_iterable(turns)]:
+                raise ConfigurationError("the chat template is not Llama-3's, the only one that ArmoRM was trained on")
+
+
+def _turns_from_reply(index: int, conversation: Sequence[Message]) -> int:
+    """Count the last assistant turn and what follows it."""
+    roles = [role for role, _ in conversation]
+    if "assistant" not in roles[1:]:
+        raise ValueError(f"conversation {index}: no assistant turn after another, so no header to read the gate at")
+    return len(roles) - _last_reply(roles)
+
+
+def _last_reply(roles: Sequence[str]) -> int:
+    return max(at for at, role in enumerate(roles) if role == "assistant")
+
+
+def _token(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    token_id = tokenizer.backend_tokenizer.token_to_id(token)
+    if token_id is None:
+        raise ConfigurationError(
+            f"tokenizer.json has no token `{token or 'bos_token'}`, which Llama-3's chat template needs"
+        )
+    return int(token_id)
