@@ -16,14 +16,14 @@ def read_derived_signals(folder: Path) -> tuple[Signal, ...]:
     Raises:
         PolicyError: the folder cannot be read, has no signals.yaml, or that has errors.
     """
-    report = Diagnostics()
-    files = decode_folder(read_files(folder), str(folder), report).files
+    diagnostics = Diagnostics()
+    files = decode_folder(read_files(folder), str(folder), diagnostics).files
     file = next((file for file in files if stem_of(file.name) == "signals"), None)
     if file is None:
         raise PolicyError(f"`{folder}` has no signals.yaml: name the policy folder that the calibration is for")
-    tree = read_tree(file, report)
-    signals = read_signals(tree, report).signals if tree is not None else {}
-    errors = [problem for problem in report.errors if problem.file == file.name]
+    tree = read_tree(file, diagnostics)
+    signals = read_signals(tree, diagnostics).signals if tree is not None else {}
+    errors = [error for error in diagnostics.errors if error.file == file.name]
     if errors:
         raise PolicyError(error_text(f"cannot use the signals in `{folder}`", errors))
     return tuple(signal for signal in signals.values() if signal is not None and signal.members)

@@ -39,9 +39,9 @@ def load_policies(source: Path | Files, folder: Path | None = None) -> PolicySet
     Raises:
         PolicyError: the folder cannot be used; the text holds every error, one block each.
     """
-    policies, problems = check_folder(source, folder)
+    policies, diagnostics = check_folder(source, folder)
     if policies is None:
-        errors = [problem for problem in problems if problem.level == "error"]
+        errors = [diagnostic for diagnostic in diagnostics if diagnostic.level == "error"]
         raise PolicyError(error_text(f"cannot use the policies in `{_name(source, folder)}`", errors))
     return policies
 
@@ -56,10 +56,10 @@ def check_folder(
     Raises:
         PolicyError: there is no such folder.
     """
-    report = Diagnostics()
+    diagnostics = Diagnostics()
     files = read_files(source) if isinstance(source, Path) else source
-    policies = _read_set(files, decode_folder(files, _name(source, folder), report), now_ms, report)
-    return policies, report.problems
+    policies = _read_set(files, decode_folder(files, _name(source, folder), diagnostics), now_ms, diagnostics)
+    return policies, diagnostics.all
 
 
 def _name(source: Path | Files, folder: Path | None) -> str:
@@ -68,16 +68,16 @@ def _name(source: Path | Files, folder: Path | None) -> str:
     return str(source) if isinstance(source, Path) else "the stored files"
 
 
-def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Diagnostics) -> PolicySet | None:
-    _require_files(folder.names, report)
-    trees = _trees(folder.files, report)
+def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Diagnostics) -> PolicySet | None:
+    _require_files(folder.names, diagnostics)
+    trees = _trees(folder.files, diagnostics)
     by_kind = {kind: [(name, tree) for name, tree in trees.items() if _kind_of(name) == kind] for kind in _KINDS}
-    errors_before = report.error_count
-    settings = next((read_settings(tree, report) for _, tree in by_kind["settings"]), None)
-    signals = next((read_signals(tree, report) for _, tree in by_kind["signals"]), None)
-    calibrations = {} if signals is None else _read_calibrations(signals, files, report)
-    are_basics_sound = report.error_count == errors_before
-    context = Context(settings, (signals and signals.signals) or None, calibrations, report)
+    errors_before = diagnostics.error_count
+    settings = next((read_settings(tree, diagnostics) for _, tree in by_kind["settings"]), None)
+    signals = next((read_signals(tree, diagnostics) for _, tree in by_kind["signals"]), None)
+    calibrations = {} if signals is None else _read_calibrations(signals, files, diagnostics)
+    are_basics_sound = diagnostics.error_count == errors_before
+    context = Context(settings, (signals and signals.signals) or None, calibrations, diagnostics)
     policy_files = [name for name in folder.names if _kind_of(name) == "policy"]
     if not policy_files or len(by_kind["policy"]) < len(policy_files):
         context.unnamed.add(None)
@@ -86,13 +86,13 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Diagnost
     tests = [test for _, tree in by_kind["test"] for test in read_tests(tree, context)]
     if settings is None or signals is None or not are_basics_sound:
         return None
-    check_rules(policies, settings, calibrations, now_ms, report)
-    if report.error_count:
+    check_rules(policies, settings, calibrations, now_ms, diagnostics)
+    if diagnostics.error_count:
         return None
     # These only warn, and of how the parts go together: that can be told once every part can be read and meant.
-    check_exemptions(exemptions, policies, now_ms, report)
+    check_exemptions(exemptions, policies, now_ms, diagnostics)
     rules = [rule for policy in policies for rule in policy.rules]
-    check_covering(rules, exemptions, calibrations.values(), report)
+    check_covering(rules, exemptions, calibrations.values(), diagnostics)
     sound = tuple(signal for signal in signals.signals.values() if signal is not None)
     return PolicySet(
         snapshot=snapshot_of(settings, sound, calibrations, rules, exemptions),
@@ -103,46 +103,46 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, report: Diagnost
         policies=tuple(policies),
         exemptions=tuple(exemptions),
         tests=tuple(tests),
-        warnings=tuple(report.warnings),
+        warnings=tuple(diagnostics.warnings),
     )
 
 
-def _read_calibrations(signals: SignalsFile, files: Files, report: Diagnostics) -> dict[str, Calibration]:
+def _read_calibrations(signals: SignalsFile, files: Files, diagnostics: Diagnostics) -> dict[str, Calibration]:
     found: dict[str, Calibration] = {}
     for model, node in signals.calibrations.items():
-        calibration = _read_calibration(node, files, report)
+        calibration = _read_calibration(node, files, diagnostics)
         if calibration is None:
             continue
         if calibration.model == model:
             found[model] = calibration
         else:
             message = f"{quote(node.text)} was measured with the model {quote(calibration.model)}, not {quote(model)}"
-            report.error("P040", node.span, message, "name the file of that model")
+            diagnostics.error("P040", node.span, message, "name the file of that model")
     return found
 
 
-def _read_calibration(node: Scalar, files: Files, report: Diagnostics) -> Calibration | None:
+def _read_calibration(node: Scalar, files: Files, diagnostics: Diagnostics) -> Calibration | None:
     content = files.get(node.text)
     if content is None or not node.text.startswith(CALIBRATIONS):
         there = [name for name in files if name.startswith(CALIBRATIONS)]
         hint = choices("the folder", there) if there else "write it with `moderator model calibrate`"
-        report.error("P040", node.span, f"there is no calibration file {quote(node.text)}", hint)
+        diagnostics.error("P040", node.span, f"there is no calibration file {quote(node.text)}", hint)
         return None
     if isinstance(content, Unreadable):
-        report.error("P040", node.span, f"{quote(node.text)}: {content.message}", content.hint)
+        diagnostics.error("P040", node.span, f"{quote(node.text)}: {content.message}", content.hint)
         return None
-    return read_calibration(node.text, content, report)
+    return read_calibration(node.text, content, diagnostics)
 
 
-def _require_files(names: Sequence[str], report: Diagnostics) -> None:
+def _require_files(names: Sequence[str], diagnostics: Diagnostics) -> None:
     kinds = {_kind_of(name) for name in names}
     for kind, hint in _REQUIRED.items():
         if names and kind not in kinds:
-            report.error("P001", f"{kind}.yaml", "this file is missing", hint)
+            diagnostics.error("P001", f"{kind}.yaml", "this file is missing", hint)
 
 
-def _trees(files: Iterable[SourceFile], report: Diagnostics) -> dict[str, Node]:
-    trees = {file.name: read_tree(file, report) for file in files}
+def _trees(files: Iterable[SourceFile], diagnostics: Diagnostics) -> dict[str, Node]:
+    trees = {file.name: read_tree(file, diagnostics) for file in files}
     return {name: tree for name, tree in trees.items() if tree is not None}
 
 

@@ -9,7 +9,7 @@ from moderator.policy.language.ast import Calibration, Condition, Rule, Signal
 from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, did_you_mean, quote
 
 
-def model_problems(
+def model_diagnostics(
     rules: Iterable[Rule],
     signals: Iterable[Signal],
     objectives: Sequence[str],
@@ -28,18 +28,18 @@ def model_problems(
         calibration: the one that signals.yaml names for the model.
         identity: the running model; None when only its objectives are known, and no fingerprint is held against it.
     """
-    report = Diagnostics()
+    diagnostics = Diagnostics()
     conditions = [condition for rule in rules for condition in rule.conditions]
     lacking = [condition for condition in conditions if _missing_objective(condition.signal, objectives)]
     for condition in lacking:
-        report.error("P060", condition.span, *_lack(condition.signal, objectives, model_name))
+        diagnostics.error("P060", condition.span, *_lack(condition.signal, objectives, model_name))
     used = {condition.signal.name for condition in lacking}
     for signal in signals:
         if _missing_objective(signal, objectives) and signal.name not in used:
-            report.warning("P061", signal.span, *_lack(signal, objectives, model_name))
+            diagnostics.warning("P061", signal.span, *_lack(signal, objectives, model_name))
     if identity is not None:
-        _check_calibration(conditions, calibration, identity, report)
-    return report.problems
+        _check_calibration(conditions, calibration, identity, diagnostics)
+    return diagnostics.all
 
 
 def _missing_objective(signal: Signal, objectives: Sequence[str]) -> str | None:
@@ -57,7 +57,7 @@ def _lack(signal: Signal, objectives: Sequence[str], model_name: str) -> tuple[s
 
 
 def _check_calibration(
-    conditions: Iterable[Condition], calibration: Calibration | None, identity: ModelIdentity, report: Diagnostics
+    conditions: Iterable[Condition], calibration: Calibration | None, identity: ModelIdentity, diagnostics: Diagnostics
 ) -> None:
     percent = [condition for condition in conditions if condition.percent is not None]
     if not percent:
@@ -65,7 +65,7 @@ def _check_calibration(
     if calibration is None:
         message = f"{quote(percent[0].phrase)} needs a calibration for the model {quote(identity.name)}"
         hint = "write one with `moderator model calibrate` and name it under calibrations: in signals.yaml"
-        report.error("P062", percent[0].span, message, hint)
+        diagnostics.error("P062", percent[0].span, message, hint)
         return
     for what, running, calibrated in (
         ("fingerprint", identity.fingerprint, calibration.fingerprint),
@@ -76,7 +76,9 @@ def _check_calibration(
                 f"{quote(percent[0].phrase)} goes by {calibration.file}, measured with the {what} {calibrated}; "
                 f"the running model's is {running}"
             )
-            report.error("P062", percent[0].span, message, "calibrate the running model, or run the calibrated one")
+            diagnostics.error(
+                "P062", percent[0].span, message, "calibrate the running model, or run the calibrated one"
+            )
     if identity.dtype != calibration.dtype:
         message = f"measured in {calibration.dtype}, and the model runs in {identity.dtype}"
-        report.warning("P063", calibration.file, message, "scores may differ by their noise: calibrate anew")
+        diagnostics.warning("P063", calibration.file, message, "scores may differ by their noise: calibrate anew")

@@ -9,7 +9,7 @@ from moderator.policy.engine.judge import Judge
 from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Policy, PolicyTest, Rule, Signal
 from moderator.policy.language.percent import true_percent
 from moderator.policy.language.scale import show
-from moderator.policy.model_check import model_problems
+from moderator.policy.model_check import model_diagnostics
 from moderator.policy.syntax.diagnostics import Diagnostic, error_text, quote
 
 
@@ -72,9 +72,9 @@ class PolicySet:
         )
         return list(dict.fromkeys(lines))
 
-    def problems_with(self, objectives: Sequence[str], model_name: str) -> list[Diagnostic]:
+    def check_objectives(self, objectives: Sequence[str], model_name: str) -> list[Diagnostic]:
         """Hold the signals against a model of which only the objectives are known; give errors and warnings."""
-        return model_problems(self.active_rules, self.signals, objectives, model_name)
+        return model_diagnostics(self.active_rules, self.signals, objectives, model_name)
 
     def check_model(self, model: ModelIdentity) -> list[Diagnostic]:
         """Hold signals and calibrations against the running model; give warnings of what is merely odd.
@@ -83,7 +83,7 @@ class PolicySet:
             PolicyError: a live or shadow rule needs an objective that the model lacks, or says `in the lowest P%` and
                 was calibrated for another model, or for none.
         """
-        problems = model_problems(
+        diagnostics = model_diagnostics(
             self.active_rules,
             self.signals,
             model.objectives,
@@ -91,10 +91,10 @@ class PolicySet:
             calibration=self.calibration_of(model.name),
             identity=model,
         )
-        errors = [problem for problem in problems if problem.level == "error"]
+        errors = [diagnostic for diagnostic in diagnostics if diagnostic.level == "error"]
         if errors:
             raise PolicyError(error_text(f"the policies do not suit the model {quote(model.name)}", errors))
-        return problems
+        return diagnostics
 
     def bind(self, objectives: Sequence[str], model: str | None = None) -> Judge:
         """Compile for rewards in the order of `objectives`; a signal whose objective is not among them is absent.

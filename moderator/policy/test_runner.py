@@ -42,11 +42,11 @@ def run_tests(policies: PolicySet) -> list[TestResult]:
     return [_result(test, judge, policies) for test in policies.tests]
 
 
-def coverage_problems(policies: PolicySet) -> list[Diagnostic]:
+def untested_rules(policies: PolicySet) -> list[Diagnostic]:
     """Give an error for each live rule without a test in which it matches, or one in which it does not."""
-    report = Diagnostics()
+    diagnostics = Diagnostics()
     if not policies.tests:
-        report.error("P073", policies.policies[0].file, "there are no tests", "add a *.test.yaml file beside it")
+        diagnostics.error("P073", policies.policies[0].file, "there are no tests", "add a *.test.yaml file beside it")
     tests = [test for test in policies.tests if not test.known_gap]
     shown = {(rule, outcome) for test in tests for rule, outcome in test.expected.rules.items()}
     for rule in policies.rules:
@@ -54,28 +54,28 @@ def coverage_problems(policies: PolicySet) -> list[Diagnostic]:
         lacking = [outcome for outcome in wanted if (rule.id, outcome) not in shown]
         if rule.mode == "live" and lacking:
             message = f"the live rule {rule.id} has no test that expects it to be {' or '.join(map(repr, lacking))}"
-            report.error("P074", rule.span, message.replace("'", '"'), _example(rule, lacking[0]))
-    return report.problems
+            diagnostics.error("P074", rule.span, message.replace("'", '"'), _example(rule, lacking[0]))
+    return diagnostics.all
 
 
 def untimed_tests(policies: PolicySet) -> list[Diagnostic]:
     """Give an error for each test that says no time where a decision can depend on it."""
-    report = Diagnostics()
+    diagnostics = Diagnostics()
     for test in policies.tests if policies.uses_event_time else ():
         if test.at_ms is None:
             message = f"the test {quote(test.name)} gives no time, and some rules or exemptions go by it"
-            report.error("P071", test.span, message, "add under given: time: 2026-10-05T12:00:00Z")
-    return report.problems
+            diagnostics.error("P071", test.span, message, "add under given: time: 2026-10-05T12:00:00Z")
+    return diagnostics.all
 
 
 def closed_gaps(results: Sequence[TestResult]) -> list[Diagnostic]:
     """Give an error for each test that is marked `known_gap` and passes."""
-    report = Diagnostics()
+    diagnostics = Diagnostics()
     for result in results:
         if result.test.known_gap and not result.mismatches:
             message = f"{quote(result.test.name)} is marked known_gap and passes"
-            report.error("P076", result.test.span, message, "remove known_gap: what it shows must stay so")
-    return report.problems
+            diagnostics.error("P076", result.test.span, message, "remove known_gap: what it shows must stay so")
+    return diagnostics.all
 
 
 def objectives_of(policies: PolicySet) -> list[str]:

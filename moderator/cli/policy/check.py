@@ -51,7 +51,7 @@ def check(
     objectives = None if model is None else read_objectives(model)
     policies, problems = check_now(folder)
     if policies is not None and model is not None and objectives is not None:
-        problems = [*problems, *policies.problems_with(objectives, model_name(Path(model)))]
+        problems = [*problems, *policies.check_objectives(objectives, model_name(Path(model)))]
     _report(report_format, folder, policies, problems)
     fails = any(problem.level == "error" or strict for problem in problems)
     raise typer.Exit(exit_codes.CHECK_FAILED if fails else exit_codes.OK)

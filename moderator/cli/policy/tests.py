@@ -34,7 +34,7 @@ def run_tests(
     outcome = report.Outcome([problem for problem in problems if problem.level == "error"], is_mutation_wanted=mutate)
     if policies is not None:
         outcome.results = trial.run_tests(policies)
-        outcome.errors += trial.untimed_tests(policies) + trial.coverage_problems(policies)
+        outcome.errors += trial.untimed_tests(policies) + trial.untested_rules(policies)
         outcome.errors += trial.closed_gaps(outcome.results)
         outcome.coverage = cover(policies, outcome.results) if coverage else None
         outcome.mutation = try_mutants(policies) if mutate and outcome.passes else None

@@ -15,37 +15,37 @@ _TIES = Fraction(1, 10)
 _FIRST_STEPS = (5, 2, 1)
 
 
-def check_calibrated(rules: Iterable[Rule], calibrations: Mapping[str, Calibration], report: Diagnostics) -> None:
-    """Diagnostics what the live and shadow rules say and the calibrations cannot bear."""
+def check_calibrated(rules: Iterable[Rule], calibrations: Mapping[str, Calibration], diagnostics: Diagnostics) -> None:
+    """Report what the live and shadow rules say and the calibrations cannot bear."""
     for rule in rules:
         for condition in rule.conditions if rule.mode != "off" else ():
             if condition.percent is not None:
-                _check_percent(condition, calibrations, report)
+                _check_percent(condition, calibrations, diagnostics)
             elif condition.limit is not None:
-                _check_fineness(condition, condition.limit, calibrations, report)
+                _check_fineness(condition, condition.limit, calibrations, diagnostics)
 
 
-def _check_percent(condition: Condition, calibrations: Mapping[str, Calibration], report: Diagnostics) -> None:
+def _check_percent(condition: Condition, calibrations: Mapping[str, Calibration], diagnostics: Diagnostics) -> None:
     signal = condition.signal
     if not calibrations:
         message = f"{quote(condition.phrase)} needs a calibration, and signals.yaml names none"
-        report.error("P037", condition.span, message, "write one with `moderator model calibrate`")
+        diagnostics.error("P037", condition.span, message, "write one with `moderator model calibrate`")
     for calibration in calibrations.values():
         if quantiles_of(signal, calibration) is None:
             was_otherwise = " as it is defined now" if signal.name in calibration.derived else ""
             message = f"{calibration.file} does not hold {signal.name}{was_otherwise}"
-            report.error("P037", condition.span, message, "calibrate anew with `moderator model calibrate`")
+            diagnostics.error("P037", condition.span, message, "calibrate anew with `moderator model calibrate`")
             return
         share = true_percent(condition, calibration)
         assert share is not None
         assert condition.percent is not None
         if share - condition.percent > _TIES:
             message = f"{quote(condition.phrase)} really catches {show(share)}% of the events in {calibration.file}"
-            report.warning("P039", condition.span, message, "many scores are equal; a share cannot part them")
+            diagnostics.warning("P039", condition.span, message, "many scores are equal; a share cannot part them")
 
 
 def _check_fineness(
-    condition: Condition, limit: Fraction, calibrations: Mapping[str, Calibration], report: Diagnostics
+    condition: Condition, limit: Fraction, calibrations: Mapping[str, Calibration], diagnostics: Diagnostics
 ) -> None:
     """Warn when the limit could be told from a rounder one only by scores that lie within their own noise."""
     for calibration in calibrations.values():
@@ -58,7 +58,7 @@ def _check_fineness(
                 if rounder is None
                 else f"write {condition.comparison} {show(rounder)}"
             )
-            report.warning("P038", condition.span, message, hint)
+            diagnostics.warning("P038", condition.span, message, hint)
             return
 
 

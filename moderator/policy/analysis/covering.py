@@ -13,7 +13,10 @@ Found = TypeVar("Found")
 
 
 def check_covering(
-    rules: Iterable[Rule], exemptions: Sequence[Exemption], calibrations: Iterable[Calibration], report: Diagnostics
+    rules: Iterable[Rule],
+    exemptions: Sequence[Exemption],
+    calibrations: Iterable[Calibration],
+    diagnostics: Diagnostics,
 ) -> None:
     """Warn of each live or shadow rule that a live one covers wholly; of two that say the same, of the later.
 
@@ -30,7 +33,7 @@ def check_covering(
         if other is not None:
             covered.add(rule.id)
             message = f"{other.id} already flags whatever this rule flags, at least as severely"
-            report.warning("P054", rule.span, message, "remove one of the two, or let this one say more")
+            diagnostics.warning("P054", rule.span, message, "remove one of the two, or let this one say more")
 
 
 def _bound_beside_each(rule: Rule, calibrations: Iterable[Calibration | None]) -> list[Bounded]:

@@ -31,40 +31,40 @@ def check_rules(
     settings: FolderSettings,
     calibrations: Mapping[str, Calibration],
     now_ms: int | None,
-    report: Diagnostics,
+    diagnostics: Diagnostics,
 ) -> None:
-    """Diagnostics rules that cannot be meant, of those without an error; `now_ms` is None where no clock may count."""
+    """Report rules that cannot be meant, of those without an error; `now_ms` is None where no clock may count."""
     rules = [rule for policy in policies for rule in policy.rules]
     for rule in rules:
-        _check_scope(rule, report)
-        _check_reach(rule, [*calibrations.values()] or [None], report)
-        _check_direction(rule, report)
-        _check_ends(rule, report)
-        _check_presence(rule, settings, report)
-        _check_exceptions(rule, report)
+        _check_scope(rule, diagnostics)
+        _check_reach(rule, [*calibrations.values()] or [None], diagnostics)
+        _check_direction(rule, diagnostics)
+        _check_ends(rule, diagnostics)
+        _check_presence(rule, settings, diagnostics)
+        _check_exceptions(rule, diagnostics)
         if now_ms is not None and rule.mode != "off" and rule.until_ms is not None and rule.until_ms <= now_ms:
             message = f"this rule ended on {iso_utc(rule.until_ms)}"
-            report.warning("P044", rule.span, message, "remove it, or move its end")
-    check_calibrated(rules, calibrations, report)
+            diagnostics.warning("P044", rule.span, message, "remove it, or move its end")
+    check_calibrated(rules, calibrations, diagnostics)
     # Of a rule with an error nothing is known, and it may be meant to be live.
-    if not report.error_count and not any(rule.mode == "live" for rule in rules):
-        report.warning("P053", policies[0].file, "no rule is live", "nothing is flagged for its score")
+    if not diagnostics.error_count and not any(rule.mode == "live" for rule in rules):
+        diagnostics.warning("P053", policies[0].file, "no rule is live", "nothing is flagged for its score")
 
 
 def check_exemptions(
-    exemptions: Sequence[Exemption], policies: Sequence[Policy], now_ms: int | None, report: Diagnostics
+    exemptions: Sequence[Exemption], policies: Sequence[Policy], now_ms: int | None, diagnostics: Diagnostics
 ) -> None:
-    """Diagnostics exemptions that are over, or that spare nothing."""
+    """Report exemptions that are over, or that spare nothing."""
     rules = {rule.id: rule for policy in policies for rule in policy.rules}
     for exemption in exemptions:
         if now_ms is not None and exemption.until_ms <= now_ms:
             message = f"this exemption ended on {iso_utc(exemption.until_ms)} and spares nothing any more"
-            report.warning("P044", exemption.span, message, "remove it, or renew it from today")
+            diagnostics.warning("P044", exemption.span, message, "remove it, or renew it from today")
         for rule in map(rules.__getitem__, exemption.covers):
             why = "is off" if rule.mode == "off" else _why_never_together(rule, exemption)
             if why is not None:
                 message = f"this exemption spares nothing of {rule.id}, which {why}"
-                report.warning("P048", exemption.span, message, "mend it, or remove the rule from covers")
+                diagnostics.warning("P048", exemption.span, message, "mend it, or remove the rule from covers")
 
 
 def _why_never_together(rule: Rule, exemption: Exemption) -> str | None:
@@ -82,31 +82,31 @@ def _why_apart(scope: Scope, other: Scope) -> str | None:
     return None if apart is None else f"never applies to that {apart}"
 
 
-def _check_exceptions(rule: Rule, report: Diagnostics) -> None:
+def _check_exceptions(rule: Rule, diagnostics: Diagnostics) -> None:
     for number, scope in enumerate(rule.spares, start=1):
         why = _why_apart(rule.scope, scope)
         if why is not None:
             message = f"item {number} of except spares nothing of this rule, which {why}"
-            report.warning("P048", rule.span, message, "mend or remove the item")
+            diagnostics.warning("P048", rule.span, message, "mend or remove the item")
         elif scope_within(rule.scope, scope):
             message = f"this rule can never flag: item {number} of except spares everybody that it is for"
-            report.error("P051", rule.span, message, "mend or remove the item")
+            diagnostics.error("P051", rule.span, message, "mend or remove the item")
 
 
-def _check_scope(rule: Rule, report: Diagnostics) -> None:
-    """Diagnostics a rule whose own `applies_to` and its policy's cannot both fit."""
+def _check_scope(rule: Rule, diagnostics: Diagnostics) -> None:
+    """Report a rule whose own `applies_to` and its policy's cannot both fit."""
     for first, second in combinations(rule.scope, 2):
         if first.field == second.field and not can_both_fit(first, second):
             message = f"this rule can never match: no {first.field} fits both its own applies_to and the policy's"
-            report.error("P051", rule.span, message, "mend or remove one of the two")
+            diagnostics.error("P051", rule.span, message, "mend or remove one of the two")
 
 
-def _check_reach(rule: Rule, calibrations: Iterable[Calibration | None], report: Diagnostics) -> None:
-    """Diagnostics a rule that matches never, or always, whichever model's calibration it goes by."""
+def _check_reach(rule: Rule, calibrations: Iterable[Calibration | None], diagnostics: Diagnostics) -> None:
+    """Report a rule that matches never, or always, whichever model's calibration it goes by."""
     found = [_reach(rule, calibration) for calibration in calibrations]
     first = found[0]
     if first is not None and all(other is not None and other.code == first.code for other in found):
-        report.error(*first)
+        diagnostics.error(*first)
 
 
 class _Found(NamedTuple):
@@ -159,14 +159,14 @@ def _need(condition: Condition) -> str:
     return f"line {condition.span.line} needs {condition.signal.name} {condition.phrase}"
 
 
-def _check_direction(rule: Rule, report: Diagnostics) -> None:
+def _check_direction(rule: Rule, diagnostics: Diagnostics) -> None:
     compared = [condition for condition in leaves(rule.when) if condition.comparison != "missing"]
     if not compared or not all(_flags_good_end(condition) for condition in compared):
         return
     first = compared[0]
     words = f"{first.signal.name} {first.phrase}"
     better = first.phrase.replace(first.comparison, OPPOSITE[first.comparison])
-    report.warning("P033", first.span, f"{quote(words)} flags what scores best", f'did you mean "{better}"?')
+    diagnostics.warning("P033", first.span, f"{quote(words)} flags what scores best", f'did you mean "{better}"?')
 
 
 def _flags_good_end(condition: Condition) -> bool:
@@ -174,7 +174,7 @@ def _flags_good_end(condition: Condition) -> bool:
     return flags_high == (condition.signal.good == "high")
 
 
-def _check_ends(rule: Rule, report: Diagnostics) -> None:
+def _check_ends(rule: Rule, diagnostics: Diagnostics) -> None:
     for condition in rule.conditions:
         scale = condition.signal.scale
         idle = {"below": scale.low, "above": scale.high}.get(condition.comparison)
@@ -183,13 +183,15 @@ def _check_ends(rule: Rule, report: Diagnostics) -> None:
             words = quote(f"{condition.signal.name} {condition.phrase}")
             share = "no" if condition.limit == idle else "every"
             message = f"{words} holds for {share} score on the scale"
-            report.warning("P055", condition.span, message, "choose a number between its ends")
+            diagnostics.warning("P055", condition.span, message, "choose a number between its ends")
 
 
-def _check_presence(rule: Rule, settings: FolderSettings, report: Diagnostics) -> None:
+def _check_presence(rule: Rule, settings: FolderSettings, diagnostics: Diagnostics) -> None:
     if rule.flag.severity not in _BLOCKING:
         return
     for line in rule.scope:
         if settings.fields[line.field] == "sometimes":
             message = f"this {rule.flag.severity} rule never flags events without {line.field}"
-            report.warning("P052", rule.span, message, f"settings.yaml says that events carry {line.field} sometimes")
+            diagnostics.warning(
+                "P052", rule.span, message, f"settings.yaml says that events carry {line.field} sometimes"
+            )

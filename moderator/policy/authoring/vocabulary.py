@@ -19,20 +19,20 @@ def read_vocabulary(folder: Path) -> tuple[FolderSettings, tuple[Signal, ...]]:
     Raises:
         PolicyError: there is no such folder, or one of the two is missing or wrong.
     """
-    report = Diagnostics()
-    trees = _trees(folder, report)
-    settings = read_settings(trees["settings"], report) if "settings" in trees else None
-    signals = read_signals(trees["signals"], report).signals if "signals" in trees else {}
-    if report.errors or settings is None:
-        raise PolicyError(error_text(f"cannot use settings.yaml and signals.yaml in `{folder}`", report.errors))
+    diagnostics = Diagnostics()
+    trees = _trees(folder, diagnostics)
+    settings = read_settings(trees["settings"], diagnostics) if "settings" in trees else None
+    signals = read_signals(trees["signals"], diagnostics).signals if "signals" in trees else {}
+    if diagnostics.errors or settings is None:
+        raise PolicyError(error_text(f"cannot use settings.yaml and signals.yaml in `{folder}`", diagnostics.errors))
     return settings, tuple(signal for signal in signals.values() if signal is not None)
 
 
-def _trees(folder: Path, report: Diagnostics) -> dict[str, Node]:
+def _trees(folder: Path, diagnostics: Diagnostics) -> dict[str, Node]:
     files = {name: content for name, content in read_files(folder).items() if stem_of(name) in _FILES}
-    texts = decode_folder(files, str(folder), report).files
-    trees = {stem_of(file.name): tree for file in texts if (tree := read_tree(file, report)) is not None}
+    texts = decode_folder(files, str(folder), diagnostics).files
+    trees = {stem_of(file.name): tree for file in texts if (tree := read_tree(file, diagnostics)) is not None}
     for name in _FILES:
         if name not in trees and not any(stem_of(file) == name for file in files):
-            report.error("P001", f"{name}.yaml", "this file is missing", "every policy folder has one")
+            diagnostics.error("P001", f"{name}.yaml", "this file is missing", "every policy folder has one")
     return trees

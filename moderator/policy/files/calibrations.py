@@ -18,7 +18,7 @@ MIN_EVENTS = 1_000
 _FORMAT = 1
 
 
-def read_calibration(file: str, content: bytes, report: Diagnostics) -> Calibration | None:
+def read_calibration(file: str, content: bytes, diagnostics: Diagnostics) -> Calibration | None:
     """Read one calibration file; None when it cannot be used, which is then reported."""
     try:
         return _calibration(file, content)
@@ -26,7 +26,7 @@ def read_calibration(file: str, content: bytes, report: Diagnostics) -> Calibrat
         problem = f"not JSON: {error.msg} on line {error.lineno}"
     except _UnusableError as error:
         problem = str(error)
-    report.error("P040", file, problem, "write it anew with `moderator model calibrate`")
+    diagnostics.error("P040", file, problem, "write it anew with `moderator model calibrate`")
     return None
 
 

@@ -24,7 +24,7 @@ class Context:
     settings: FolderSettings | None
     signals: Mapping[str, Signal | None] | None
     calibrations: Mapping[str, Calibration]
-    report: Diagnostics
+    diagnostics: Diagnostics
     policies: dict[str, Span] = field(default_factory=dict)
     rules: dict[str, dict[str, Span]] = field(default_factory=dict)
     unnamed: set[str | None] = field(default_factory=set)

@@ -14,35 +14,35 @@ _KEYS = ("exemption", "about", "owner", "covers", "applies_to", "added", "until"
 
 def read_exemptions(tree: Node, context: Context) -> list[Exemption]:
     """Read the tree of exemptions.yaml once all policies are read; one with an error is reported and left out."""
-    report = context.report
-    block = read_block(tree, "exemptions.yaml", ("exemptions",), report)
+    diagnostics = context.diagnostics
+    block = read_block(tree, "exemptions.yaml", ("exemptions",), diagnostics)
     node = block.need("exemptions", "exemptions: and a list of them") if block else None
     seen: dict[str, Span] = {}
     # All of them may have ended, so the list may be empty.
-    items = () if isinstance(node, Sequence) and not node.items else read_items(node, "exemptions", report)
+    items = () if isinstance(node, Sequence) and not node.items else read_items(node, "exemptions", diagnostics)
     exemptions = [_read_exemption(item, seen, context) for item in items]
     settings = context.settings
     if exemptions and settings is not None and settings.exemption_limit_days is None:
         hint = "add exemption_limit: 90 days"
-        report.error("P020", "settings.yaml", 'there are exemptions and no "exemption_limit"', hint)
+        diagnostics.error("P020", "settings.yaml", 'there are exemptions and no "exemption_limit"', hint)
     return [exemption for exemption in exemptions if exemption is not None]
 
 
 def _read_exemption(node: Node, seen: dict[str, Span], context: Context) -> Exemption | None:
-    report = context.report
-    block = read_block(node, "an exemption", _KEYS, report)
+    diagnostics = context.diagnostics
+    block = read_block(node, "an exemption", _KEYS, diagnostics)
     if block is None:
         return None
     name_node = block.need("exemption", "exemption: a-short-name")
-    name = read_name(name_node, "the exemption's name", report)
+    name = read_name(name_node, "the exemption's name", diagnostics)
     span = name_node.span if name_node else block.span
-    read_once(name, span, "the exemption", seen, report)
-    about = read_text(block.need("about", "one line on why it is there"), "about", report)
-    owner = read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", report)
+    read_once(name, span, "the exemption", seen, diagnostics)
+    about = read_text(block.need("about", "one line on why it is there"), "about", diagnostics)
+    owner = read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", diagnostics)
     covers = _read_covers(block.need("covers", "full ids of rules, such as [chat-safety/unsafe-reply]"), context)
     scope = read_scope(block.need("applies_to", "whom it spares, such as {tenant: acme}"), "applies_to", context)
-    added_ms = read_time(block.need("added", "the day it was added, such as 2026-09-20"), "added", report)
-    until_ms = read_time(block.need("until", "the day it ends; exemptions must expire"), "until", report)
+    added_ms = read_time(block.need("added", "the day it was added, such as 2026-09-20"), "added", diagnostics)
+    until_ms = read_time(block.need("until", "the day it ends; exemptions must expire"), "until", diagnostics)
     if added_ms is not None and until_ms is not None:
         _check_length(block, added_ms, until_ms, context)
     if None in (name, about, owner, added_ms, until_ms) or not covers:
@@ -56,8 +56,9 @@ def _read_exemption(node: Node, seen: dict[str, Span], context: Context) -> Exem
 def _read_covers(node: Node | None, context: Context) -> tuple[str, ...]:
     ids = [
         rule
-        for item in read_items(node, "covers", context.report)
-        if (rule := read_text(item, "a rule of covers", context.report)) is not None and _is_rule(item, rule, context)
+        for item in read_items(node, "covers", context.diagnostics)
+        if (rule := read_text(item, "a rule of covers", context.diagnostics)) is not None
+        and _is_rule(item, rule, context)
     ]
     return tuple(dict.fromkeys(ids))
 
@@ -68,7 +69,7 @@ def _is_rule(node: Node, rule: str, context: Context) -> bool:
         return True
     known = [f"{policy}/{name}" for policy, names in context.rules.items() for name in names]
     hint = did_you_mean(rule, known) or "write full ids, such as chat-safety/unsafe-reply; there is no word for all"
-    context.report.error("P047", node.span, f"there is no rule called {quote(rule)}", hint)
+    context.diagnostics.error("P047", node.span, f"there is no rule called {quote(rule)}", hint)
     return False
 
 
@@ -78,9 +79,9 @@ def _check_length(block: Block, added_ms: int, until_ms: int, context: Context) 
     limit_days = context.settings.exemption_limit_days if context.settings else None
     if until_ms <= added_ms:
         message = f"it ends on {iso_utc(until_ms)}, not after {iso_utc(added_ms)}, when it was added"
-        context.report.error("P042", until.span, message, "exchange the two, or mend one")
+        context.diagnostics.error("P042", until.span, message, "exchange the two, or mend one")
     elif limit_days is not None and until_ms - added_ms > limit_days * MS_PER_DAY:
         days = "1 day" if limit_days == 1 else f"{limit_days} days"
         message = f"this is more than {days} after {iso_utc(added_ms)}, when it was added"
         latest = iso_utc(added_ms + limit_days * MS_PER_DAY)
-        context.report.error("P046", until.span, message, f"write {latest} or earlier, and renew it when it ends")
+        context.diagnostics.error("P046", until.span, message, f"write {latest} or earlier, and renew it when it ends")

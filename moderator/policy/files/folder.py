@@ -63,17 +63,17 @@ def source_hash(files: Files) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def decode_folder(files: Files, name: str, report: Diagnostics) -> Folder:
+def decode_folder(files: Files, name: str, diagnostics: Diagnostics) -> Folder:
     """Decode the YAML files; what is no text is reported and left out. `name` is what the folder is called."""
     counting = {file: content for file, content in sorted(files.items()) if not file.startswith(CALIBRATIONS)}
     if not counting:
-        report.error(
+        diagnostics.error(
             "P001",
             name,
             "the folder is empty",
             "add settings.yaml, signals.yaml and a policy; an empty folder never means allow everything",
         )
-    texts = (_text(file, counting[file], report) for file in _without_twins(list(counting), report))
+    texts = (_text(file, counting[file], diagnostics) for file in _without_twins(list(counting), diagnostics))
     return Folder(tuple(counting), tuple(text for text in texts if text is not None))
 
 
@@ -117,47 +117,47 @@ def _read_file(name: str, path: Path) -> bytes | Unreadable:
     return content
 
 
-def _without_twins(names: list[str], report: Diagnostics) -> Iterator[str]:
+def _without_twins(names: list[str], diagnostics: Diagnostics) -> Iterator[str]:
     first: dict[str, str] = {}
     for name in names:
         other = first.setdefault(stem_of(name), name)
         if other == name:
             yield name
         else:
-            report.error("P002", name, f"this file and {other} have one name", "keep one of the two")
+            diagnostics.error("P002", name, f"this file and {other} have one name", "keep one of the two")
 
 
-def _text(name: str, content: bytes | Unreadable, report: Diagnostics) -> SourceFile | None:
+def _text(name: str, content: bytes | Unreadable, diagnostics: Diagnostics) -> SourceFile | None:
     if not name.endswith(_EXTENSIONS):
-        report.error("P002", name, "the name ends in capitals", "end it in .yaml")
+        diagnostics.error("P002", name, "the name ends in capitals", "end it in .yaml")
         return None
     if isinstance(content, Unreadable):
-        report.error("P002", name, content.message, content.hint)
+        diagnostics.error("P002", name, content.message, content.hint)
         return None
-    return _decode(name, content, report)
+    return _decode(name, content, diagnostics)
 
 
-def _decode(name: str, content: bytes, report: Diagnostics) -> SourceFile | None:
+def _decode(name: str, content: bytes, diagnostics: Diagnostics) -> SourceFile | None:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        report.error("P003", name, "the file is UTF-16", "save it as UTF-8")
+        diagnostics.error("P003", name, "the file is UTF-16", "save it as UTF-8")
         return None
     try:
         text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"byte 0x{content[error.start]:02x} on line {line} is not UTF-8"
-        report.error("P003", name, message, "save the file as UTF-8")
+        diagnostics.error("P003", name, message, "save the file as UTF-8")
         return None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     file = SourceFile(name, text, tuple(text.split("\n")))
-    return file if _is_visible(file, report) else None
+    return file if _is_visible(file, diagnostics) else None
 
 
-def _is_visible(file: SourceFile, report: Diagnostics) -> bool:
+def _is_visible(file: SourceFile, diagnostics: Diagnostics) -> bool:
     unseen = find_unseen(file.text)
     if unseen is None:
         return True
     line = file.text.count("\n", 0, unseen.index) + 1
     column = unseen.index - (file.text.rfind("\n", 0, unseen.index) + 1) + 1
-    report.error("P003", Span(file, line, column, 1), unseen.message, unseen.hint)
+    diagnostics.error("P003", Span(file, line, column, 1), unseen.message, unseen.hint)
     return False

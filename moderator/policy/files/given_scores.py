@@ -17,34 +17,36 @@ MISSING = "missing"
 
 def read_scores(given: Block, other_scores: OtherScores | None, context: Context) -> dict[str, int | None] | None:
     """Read the scores in whole millionths of a reward; None for `scores: missing`."""
-    report, signals = context.report, context.signals
+    diagnostics, signals = context.diagnostics, context.signals
     node = given.get("scores")
     if node is None and other_scores is None:
         node = given.need("scores", "scores: {safety: 0.30, …}, or scores: missing")
     if signals is None or (isinstance(node, Scalar) and node.text == MISSING):
         return None
-    entries = None if node is None else read_entries(node, "scores", report, "write such as {safety: 0.30}, or missing")
+    entries = (
+        None if node is None else read_entries(node, "scores", diagnostics, "write such as {safety: 0.30}, or missing")
+    )
     if entries is None and node is not None:
         return None
     scores: dict[str, int | None] = {}
     for key, value in entries.entries if entries else ():
-        if _is_plain_signal(key, signals, report) and (signal := signals[key.text]) is not None:
-            scores[key.text] = _read_score(value, signal, report)
+        if _is_plain_signal(key, signals, diagnostics) and (signal := signals[key.text]) is not None:
+            scores[key.text] = _read_score(value, signal, diagnostics)
     _fill_in(scores, other_scores, entries.span if entries else given.span, context)
-    _check_twins(scores, signals, entries.span if entries else given.span, report)
+    _check_twins(scores, signals, entries.span if entries else given.span, diagnostics)
     return scores
 
 
-def _is_plain_signal(key: Scalar, signals: Mapping[str, Signal | None], report: Diagnostics) -> bool:
+def _is_plain_signal(key: Scalar, signals: Mapping[str, Signal | None], diagnostics: Diagnostics) -> bool:
     if key.text not in signals:
         hint = f"{did_you_mean(key.text, signals)} {choices('signals.yaml', signals)}".strip()
-        report.error("P010", key.span, f"there is no signal called {quote(key.text)}", hint)
+        diagnostics.error("P010", key.span, f"there is no signal called {quote(key.text)}", hint)
         return False
     signal = signals[key.text]
     if signal is None or not signal.members:
         return True
     members = " and ".join(member.name for member in signal.members)
-    report.error("P011", key.span, f"{key.text} follows from {members}", "give the scores of these instead")
+    diagnostics.error("P011", key.span, f"{key.text} follows from {members}", "give the scores of these instead")
     return False
 
 
@@ -56,7 +58,7 @@ def _fill_in(scores: dict[str, int | None], other_scores: OtherScores | None, sp
             continue
         if other_scores is None:
             hint = f"write {signal.name}: and a number, or missing; or other_scores: missing for all the rest"
-            context.report.error("P071", span, f"the test gives no score for {signal.name}", hint)
+            context.diagnostics.error("P071", span, f"the test gives no score for {signal.name}", hint)
         elif other_scores == MISSING or signal.objective in given:
             scores[signal.name] = given.get(signal.objective)
         else:
@@ -74,14 +76,14 @@ def _typical(signal: Signal, span: Span, context: Context) -> int | None:
     typical = None if calibration is None else typical_micro(signal, calibration)
     if typical is None:
         message = f"no calibration says what is typical of {signal.name}"
-        context.report.error("P071", span, message, f"write {signal.name}: and a number, or missing")
+        context.diagnostics.error("P071", span, message, f"write {signal.name}: and a number, or missing")
     return typical
 
 
 def _check_twins(
-    scores: Mapping[str, int | None], signals: Mapping[str, Signal | None], span: Span, report: Diagnostics
+    scores: Mapping[str, int | None], signals: Mapping[str, Signal | None], span: Span, diagnostics: Diagnostics
 ) -> None:
-    """Diagnostics two signals of one objective whose scores do not come from one reward."""
+    """Report two signals of one objective whose scores do not come from one reward."""
     first: dict[str, str] = {}
     for name, micro in scores.items():
         signal = signals[name]
@@ -89,13 +91,13 @@ def _check_twins(
         other = first.setdefault(signal.objective, name)
         if scores[other] != micro:
             message = f"{other} and {name} are both read from {signal.objective}, and no reward gives both scores"
-            report.error("P072", span, message, "give scores that belong together")
+            diagnostics.error("P072", span, message, "give scores that belong together")
 
 
-def _read_score(node: Node, signal: Signal, report: Diagnostics) -> int | None:
+def _read_score(node: Node, signal: Signal, diagnostics: Diagnostics) -> int | None:
     if isinstance(node, Scalar) and node.text == MISSING:
         return None
-    score = read_number(node, f"the score of {signal.name}", report)
+    score = read_number(node, f"the score of {signal.name}", diagnostics)
     if score is None:
         return None
     micro = signal.scale.micro_of(score)
@@ -103,7 +105,7 @@ def _read_score(node: Node, signal: Signal, report: Diagnostics) -> int | None:
         return int(micro)
     near = sorted({signal.scale.score_of(whole) for whole in (math.floor(micro), math.ceil(micro))})
     message = f"no score of {signal.name} is exactly this: rewards have 6 decimals"
-    report.error("P072", node.span, message, f"write {' or '.join(map(_show_exact, near))}")
+    diagnostics.error("P072", node.span, message, f"write {' or '.join(map(_show_exact, near))}")
     return None
 
 

@@ -42,26 +42,28 @@ def parse_phrase(text: str) -> Phrase | None:
     return Phrase(comparison, percent=number) if text.endswith("%") else Phrase(comparison, limit=number)
 
 
-def read_condition(signal: Signal, node: Node, report: Diagnostics) -> Condition | None:
+def read_condition(signal: Signal, node: Node, diagnostics: Diagnostics) -> Condition | None:
     """Read the phrase beside a signal's name and hold it against the signal's scale."""
     if isinstance(node, Broken):
         return None
     if not isinstance(node, Scalar):
-        report.error("P030", node.span, f"a comparison with {signal.name} must be a short phrase", FORMS)
+        diagnostics.error("P030", node.span, f"a comparison with {signal.name} must be a short phrase", FORMS)
         return None
     phrase = parse_phrase(node.text)
     if phrase is None:
-        _report_no_phrase(node, signal.scale.unit, report)
+        _report_no_phrase(node, signal.scale.unit, diagnostics)
         return None
-    if not _limit_is_sound(signal, phrase, node.span, report) or not _percent_is_sound(phrase, node.span, report):
+    if not _limit_is_sound(signal, phrase, node.span, diagnostics) or not _percent_is_sound(
+        phrase, node.span, diagnostics
+    ):
         return None
     return Condition(signal, phrase.comparison, phrase.limit, node.text, node.span, phrase.percent)
 
 
-def _report_no_phrase(node: Scalar, unit: str | None, report: Diagnostics) -> None:
+def _report_no_phrase(node: Scalar, unit: str | None, diagnostics: Diagnostics) -> None:
     better = _mended(node.text, unit)
     hint = f'did you mean "{better}"? {FORMS}' if better else FORMS
-    report.error("P030", node.span, f"{quote(node.text)} is not a comparison", hint)
+    diagnostics.error("P030", node.span, f"{quote(node.text)} is not a comparison", hint)
 
 
 def _mended(text: str, unit: str | None) -> str | None:
@@ -77,21 +79,21 @@ def _mended(text: str, unit: str | None) -> str | None:
     return better if parse_phrase(better) else None
 
 
-def _limit_is_sound(signal: Signal, phrase: Phrase, span: Span, report: Diagnostics) -> bool:
+def _limit_is_sound(signal: Signal, phrase: Phrase, span: Span, diagnostics: Diagnostics) -> bool:
     limit = phrase.limit
     if limit is None:
         return True
     if signal.is_percent_only:
         message = f"{signal.name} has no scale, so a number says nothing"
-        report.error("P027", span, message, f"write {_PERCENT_FORMS}")
+        diagnostics.error("P027", span, message, f"write {_PERCENT_FORMS}")
         return False
     if not fits_six_decimals(limit):
-        report.error("P032", span, "a limit has at most 6 decimals", f"write {phrase.comparison} {show(limit)}")
+        diagnostics.error("P032", span, "a limit has at most 6 decimals", f"write {phrase.comparison} {show(limit)}")
         return False
-    return _is_on_scale(signal, limit, span, report)
+    return _is_on_scale(signal, limit, span, diagnostics)
 
 
-def _percent_is_sound(phrase: Phrase, span: Span, report: Diagnostics) -> bool:
+def _percent_is_sound(phrase: Phrase, span: Span, diagnostics: Diagnostics) -> bool:
     percent = phrase.percent
     if percent is None:
         return True
@@ -99,11 +101,11 @@ def _percent_is_sound(phrase: Phrase, span: Span, report: Diagnostics) -> bool:
         return True
     step = round(min(max(percent, _LEAST_PERCENT), _GREATEST_PERCENT) * 10)
     hint = f"write {phrase.comparison} {show(Fraction(step, 10))}%"
-    report.error("P036", span, f"{show(percent)}% is not 0.1% to 50% in steps of 0.1%", hint)
+    diagnostics.error("P036", span, f"{show(percent)}% is not 0.1% to 50% in steps of 0.1%", hint)
     return False
 
 
-def _is_on_scale(signal: Signal, number: Fraction, span: Span, report: Diagnostics) -> bool:
+def _is_on_scale(signal: Signal, number: Fraction, span: Span, diagnostics: Diagnostics) -> bool:
     """Whether a number lies on the signal's scale; reported when not."""
     scale = signal.scale
     if scale.low is None or scale.high is None or scale.low <= number <= scale.high:
@@ -113,5 +115,5 @@ def _is_on_scale(signal: Signal, number: Fraction, span: Span, report: Diagnosti
     message = f"{show(number)} is outside the scale of {signal.name}, which runs {ends}"
     is_percent = scale.low == 0 and scale.high == 1 and 1 < number <= _HUNDRED
     hint = f"did you mean {float(number / _HUNDRED):.2f}?" if is_percent else "choose a number on the scale"
-    report.error("P031", span, message, hint)
+    diagnostics.error("P031", span, message, hint)
     return False

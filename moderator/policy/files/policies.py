@@ -39,18 +39,18 @@ _MODES: tuple[RuleMode, ...] = get_args(RuleMode)
 
 def read_policy(tree: Node, file: str, context: Context) -> Policy | None:
     """Read the tree of one policy file and note its names in the context; None when it cannot be used."""
-    report = context.report
-    block = read_block(tree, "a policy", _POLICY_KEYS, report)
+    diagnostics = context.diagnostics
+    block = read_block(tree, "a policy", _POLICY_KEYS, diagnostics)
     if block is None:
         context.unnamed.add(None)
         return None
     node = block.need("policy", "policy: a-short-name")
-    name = read_name(node, "the policy's name", report)
-    is_new = read_once(name, node.span if node else block.span, "the policy", context.policies, report)
-    about = read_text(block.need("about", "one line on what it is for"), "about", report)
-    owner = read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", report)
+    name = read_name(node, "the policy's name", diagnostics)
+    is_new = read_once(name, node.span if node else block.span, "the policy", context.policies, diagnostics)
+    about = read_text(block.need("about", "one line on what it is for"), "about", diagnostics)
+    owner = read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", diagnostics)
     scope = _optional_scope(block, context)
-    items = read_items(block.need("rules", "rules: and a list of them"), "rules", report)
+    items = read_items(block.need("rules", "rules: and a list of them"), "rules", diagnostics)
     seen: dict[str, Span] = {}
     if is_new and name is not None:
         context.rules[name] = seen
@@ -68,24 +68,24 @@ def _optional_scope(block: Block, context: Context) -> Scope:
 
 
 def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], context: Context) -> Rule | None:
-    report, errors_before = context.report, context.report.error_count
-    block = read_block(node, "a rule", _RULE_KEYS, report)
+    diagnostics, errors_before = context.diagnostics, context.diagnostics.error_count
+    block = read_block(node, "a rule", _RULE_KEYS, diagnostics)
     if block is None:
         return None
-    span, name = _read_rule_name(block, seen, report)
+    span, name = _read_rule_name(block, seen, diagnostics)
     rule_id = f"{policy}/{name}"
-    about = read_text(block.need("about", "one line on what it catches"), "about", report)
-    mode = read_choice(block.need("mode", "mode: live, shadow or off"), "mode", _MODES, report)
-    rollout = read_rollout(block.get("rollout"), block.get("rollout_seed"), rule_id, report)
-    starts_ms, until_ms = _read_schedule(block, report)
+    about = read_text(block.need("about", "one line on what it catches"), "about", diagnostics)
+    mode = read_choice(block.need("mode", "mode: live, shadow or off"), "mode", _MODES, diagnostics)
+    rollout = read_rollout(block.get("rollout"), block.get("rollout_seed"), rule_id, diagnostics)
+    starts_ms, until_ms = _read_schedule(block, diagnostics)
     whole_scope = (*scope, *_optional_scope(block, context))
     when = _read_expression(block.need("when", "when: and a condition"), "when", context)
     unless = _read_expression(block.get("unless"), "unless", context)
     spares = _read_spares(block.get("except"), context)
     flags_when_missing = _read_if_missing(block.get("if_score_missing"), context)
     flag = _read_flag(block.need("flag", "flag: {severity: high, reason: …}"), context)
-    flag_share = read_budget(block.get("budget"), report)
-    if name is None or mode is None or when is None or flag is None or report.error_count > errors_before:
+    flag_share = read_budget(block.get("budget"), diagnostics)
+    if name is None or mode is None or when is None or flag is None or diagnostics.error_count > errors_before:
         return None
     return Rule(
         id=rule_id,
@@ -105,81 +105,81 @@ def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], con
     )
 
 
-def _read_schedule(block: Block, report: Diagnostics) -> tuple[int | None, int | None]:
+def _read_schedule(block: Block, diagnostics: Diagnostics) -> tuple[int | None, int | None]:
     starts, until = block.get("starts"), block.get("until")
-    starts_ms = read_time(starts, "starts", report)
-    until_ms = read_time(until, "until", report)
+    starts_ms = read_time(starts, "starts", diagnostics)
+    until_ms = read_time(until, "until", diagnostics)
     if starts is not None and starts_ms is not None and until_ms is not None and starts_ms >= until_ms:
         message = f"the rule starts on {iso_utc(starts_ms)}, which is not before its end on {iso_utc(until_ms)}"
-        report.error("P042", starts.span, message, "exchange the two, or mend one")
+        diagnostics.error("P042", starts.span, message, "exchange the two, or mend one")
     return starts_ms, until_ms
 
 
-def _read_rule_name(block: Block, seen: dict[str, Span], report: Diagnostics) -> tuple[Span, str | None]:
+def _read_rule_name(block: Block, seen: dict[str, Span], diagnostics: Diagnostics) -> tuple[Span, str | None]:
     node = block.need("rule", "rule: a-short-name")
     span = node.span if node else block.span
-    name = read_name(node, "the rule's name", report)
-    read_once(name, span, "the rule", seen, report)
+    name = read_name(node, "the rule's name", diagnostics)
+    read_once(name, span, "the rule", seen, diagnostics)
     return span, name
 
 
 def _read_spares(node: Node | None, context: Context) -> tuple[Scope, ...]:
-    items = () if node is None else read_items(node, "except", context.report, _ONE_OR_NO_KEY)
+    items = () if node is None else read_items(node, "except", context.diagnostics, _ONE_OR_NO_KEY)
     return tuple(read_scope(item, "an item of except", context) for item in items)
 
 
 def _read_if_missing(node: Node | None, context: Context) -> bool:
     if node is None:
         return context.settings is None or context.settings.flags_when_missing
-    return read_choice(node, "if_score_missing", VERDICTS, context.report) != "allow"
+    return read_choice(node, "if_score_missing", VERDICTS, context.diagnostics) != "allow"
 
 
 def _read_flag(node: Node | None, context: Context) -> Flag | None:
-    report = context.report
-    block = read_block(node, "flag", _FLAG_KEYS, report)
+    diagnostics = context.diagnostics
+    block = read_block(node, "flag", _FLAG_KEYS, diagnostics)
     if block is None:
         return None
-    severity = read_choice(block.need("severity", "low, medium, high or critical"), "severity", SEVERITIES, report)
+    severity = read_choice(block.need("severity", "low, medium, high or critical"), "severity", SEVERITIES, diagnostics)
     reason = _read_reason(block.need("reason", "one of the reasons in settings.yaml"), context)
-    labels = _read_labels(block.get("labels"), report)
+    labels = _read_labels(block.get("labels"), diagnostics)
     if severity is None or reason is None:
         return None
     return Flag(severity, reason, labels)
 
 
-def _read_labels(node: Node | None, report: Diagnostics) -> tuple[str, ...]:
-    items = () if node is None else read_items(node, "labels", report, _ONE_OR_NO_KEY)
-    names = [read_name(item, "a label", report) for item in items]
+def _read_labels(node: Node | None, diagnostics: Diagnostics) -> tuple[str, ...]:
+    items = () if node is None else read_items(node, "labels", diagnostics, _ONE_OR_NO_KEY)
+    names = [read_name(item, "a label", diagnostics) for item in items]
     return tuple(sorted({name for name in names if name is not None}))
 
 
 def _read_reason(node: Node | None, context: Context) -> str | None:
-    reason = read_text(node, "reason", context.report)
+    reason = read_text(node, "reason", context.diagnostics)
     reasons = context.settings.reasons if context.settings else None
     # Without any, settings.yaml is what has to be mended, and that is said there.
     if node is None or reason is None or not reasons or reason in reasons:
         return reason
     hint = f"{did_you_mean(reason, reasons)} {choices('settings.yaml', reasons)}".strip()
-    context.report.error("P013", node.span, f"there is no reason called {quote(reason)}", hint)
+    context.diagnostics.error("P013", node.span, f"there is no reason called {quote(reason)}", hint)
     return None
 
 
 def _read_expression(node: Node | None, what: str, context: Context, level: int = 1) -> Expression | None:
-    entries = read_entries(node, what, context.report, "write such as {safety: below 0.30}")
+    entries = read_entries(node, what, context.diagnostics, "write such as {safety: below 0.30}")
     if entries is None:
         return None
     (key, value), *others = entries.entries
     if others:
-        _report_side_by_side(key, others[0][0], context.report)
+        _report_side_by_side(key, others[0][0], context.diagnostics)
         for name, part in entries.entries:
             _read_part(name, part, context, level)
         return None
     return _read_part(key, value, context, level)
 
 
-def _report_side_by_side(first: Scalar, second: Scalar, report: Diagnostics) -> None:
+def _report_side_by_side(first: Scalar, second: Scalar, diagnostics: Diagnostics) -> None:
     message = f"two conditions stand side by side (the other is on line {first.span.line})"
-    report.error("P021", second.span, message, 'put both under "all:" or "any:"')
+    diagnostics.error("P021", second.span, message, 'put both under "all:" or "any:"')
 
 
 def _read_part(key: Scalar, value: Node, context: Context, level: int) -> Expression | None:
@@ -188,22 +188,22 @@ def _read_part(key: Scalar, value: Node, context: Context, level: int) -> Expres
         return _read_comparison(key, value, context)
     if level > MAX_LEVELS:
         message = f"conditions are nested more than {MAX_LEVELS} levels deep"
-        context.report.error("P024", key.span, message, "split the rule in two")
+        context.diagnostics.error("P024", key.span, message, "split the rule in two")
         return None
-    items = read_items(value, kind, context.report)
+    items = read_items(value, kind, context.diagnostics)
     parts = [_read_expression(item, "a condition", context, level + 1) for item in items]
     sound = tuple(part for part in parts if part is not None)
     return Group(kind, sound) if parts and len(sound) == len(parts) else None
 
 
 def _read_comparison(key: Scalar, value: Node, context: Context) -> Condition | None:
-    signals, report = context.signals, context.report
+    signals, diagnostics = context.signals, context.diagnostics
     if signals is None:
         return None
     if key.text in signals:
         signal = signals[key.text]
-        return None if signal is None else read_condition(signal, value, report)
+        return None if signal is None else read_condition(signal, value, diagnostics)
     hint = did_you_mean(key.text, (*signals, *_GROUPS)) or FORMS
     message = f"there is no signal called {quote(key.text)}"
-    report.error("P010", key.span, message, f"{hint} {choices('signals.yaml', signals)}")
+    diagnostics.error("P010", key.span, message, f"{hint} {choices('signals.yaml', signals)}")
     return None

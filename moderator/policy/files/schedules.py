@@ -24,51 +24,53 @@ _BUDGET_FORM = "write such as at most 1.5%"
 _HUNDRED = 100
 
 
-def read_time(node: Node | None, what: str, report: Diagnostics) -> int | None:
+def read_time(node: Node | None, what: str, diagnostics: Diagnostics) -> int | None:
     """Read a date (00:00 UTC) or a date and time with a zone, in milliseconds since 1970."""
-    text = None if node is None else read_text(node, what, report, _TIME_FORMS)
+    text = None if node is None else read_text(node, what, diagnostics, _TIME_FORMS)
     if node is None or text is None:
         return None
     whole = f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text
     at_ms = parse_time_ms(whole) if _TIME.fullmatch(whole) else None
     if at_ms is None and _WITHOUT_ZONE.fullmatch(text) and parse_time_ms(f"{text}Z") is not None:
         hint = f"write {text}Z, or with an offset such as +02:00"
-        report.error("P041", node.span, "this time has no zone", hint)
+        diagnostics.error("P041", node.span, "this time has no zone", hint)
     elif at_ms is None or at_ms not in CALENDAR_MS:
-        report.error("P041", node.span, f"{quote(text)} is not a time", _TIME_FORMS)
+        diagnostics.error("P041", node.span, f"{quote(text)} is not a time", _TIME_FORMS)
         return None
     return at_ms
 
 
-def read_rollout(node: Node | None, seed: Node | None, rule_id: str, report: Diagnostics) -> Rollout | None:
+def read_rollout(node: Node | None, seed: Node | None, rule_id: str, diagnostics: Diagnostics) -> Rollout | None:
     """Read `P% of UNITS`; the seed is the full rule id unless one is given."""
-    own_seed = None if seed is None else read_text(seed, "rollout_seed", report)
+    own_seed = None if seed is None else read_text(seed, "rollout_seed", diagnostics)
     if node is None:
         if seed is not None:
-            report.error("P043", seed.span, "there is a rollout_seed and no rollout", "remove it, or add a rollout")
+            diagnostics.error(
+                "P043", seed.span, "there is a rollout_seed and no rollout", "remove it, or add a rollout"
+            )
         return None
-    text = read_text(node, "rollout", report, _ROLLOUT_FORMS)
+    text = read_text(node, "rollout", diagnostics, _ROLLOUT_FORMS)
     match = None if text is None else _ROLLOUT.fullmatch(text)
     percent = parse_decimal(match[1]) if match else None
     if text is None:
         return None
     if match is None or percent is None or not 0 < percent <= _HUNDRED or _HUNDRED % percent.denominator:
-        report.error("P043", node.span, f"rollout cannot be {quote(text)}", _ROLLOUT_FORMS)
+        diagnostics.error("P043", node.span, f"rollout cannot be {quote(text)}", _ROLLOUT_FORMS)
         return None
     return Rollout(percent, cast("RolloutUnit", match[2]), own_seed or rule_id, own_seed is not None)
 
 
-def read_budget(node: Node | None, report: Diagnostics) -> Fraction | None:
+def read_budget(node: Node | None, diagnostics: Diagnostics) -> Fraction | None:
     """Read `{flag_share: at most P%}` as a percentage."""
     form = "write such as {flag_share: at most 1.5%}"
-    block = None if node is None else read_block(node, "budget", ("flag_share",), report, form)
+    block = None if node is None else read_block(node, "budget", ("flag_share",), diagnostics, form)
     value = None if block is None else block.need("flag_share", "flag_share: at most 1.5%")
-    text = None if value is None else read_text(value, "flag_share", report, _BUDGET_FORM)
+    text = None if value is None else read_text(value, "flag_share", diagnostics, _BUDGET_FORM)
     if value is None or text is None:
         return None
     match = _BUDGET.fullmatch(text)
     percent = parse_decimal(match[1]) if match else None
     if percent is None or not 0 < percent <= _HUNDRED:
-        report.error("P045", value.span, f"flag_share cannot be {quote(text)}", _BUDGET_FORM)
+        diagnostics.error("P045", value.span, f"flag_share cannot be {quote(text)}", _BUDGET_FORM)
         return None
     return percent

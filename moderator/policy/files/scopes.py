@@ -14,22 +14,22 @@ def read_scope(node: Node | None, what: str, context: Context, form: str = "writ
 
     A line with an error is reported and left out.
     """
-    entries = read_entries(node, what, context.report, form)
+    entries = read_entries(node, what, context.diagnostics, form)
     lines = (_read_line(key, value, context) for key, value in (entries.entries if entries else ()))
     return tuple(line for line in lines if line is not None)
 
 
 def _read_line(key: Scalar, value: Node, context: Context) -> FieldMatch | None:
-    field, report = key.text, context.report
+    field, diagnostics = key.text, context.diagnostics
     fields = context.settings.fields if context.settings else None
     # Without any, settings.yaml is what has to be mended, and that is said there.
     if fields and field not in fields:
         hint = did_you_mean(field, fields)
         known = choices("settings.yaml", fields)
-        report.error("P012", key.span, f"rules cannot match on {quote(field)}", f"{hint} {known}".strip())
+        diagnostics.error("P012", key.span, f"rules cannot match on {quote(field)}", f"{hint} {known}".strip())
         return None
-    nodes = read_items(value, field, report) if isinstance(value, ListNode) else (value,)
-    patterns = [pattern for node in nodes if (pattern := _read_pattern(field, node, report)) is not None]
+    nodes = read_items(value, field, diagnostics) if isinstance(value, ListNode) else (value,)
+    patterns = [pattern for node in nodes if (pattern := _read_pattern(field, node, diagnostics)) is not None]
     if not patterns or len(patterns) < len(nodes):
         return None
     exact = frozenset(pattern for pattern in patterns if not pattern.endswith("*"))
@@ -37,20 +37,20 @@ def _read_line(key: Scalar, value: Node, context: Context) -> FieldMatch | None:
     return FieldMatch(field, exact, tuple(prefixes))
 
 
-def _read_pattern(field: str, node: Node, report: Diagnostics) -> str | None:
-    text = read_text(node, field, report)
+def _read_pattern(field: str, node: Node, diagnostics: Diagnostics) -> str | None:
+    text = read_text(node, field, diagnostics)
     if text is None:
         return None
     if "*" in text[:-1]:
-        report.error("P025", node.span, f"{quote(text)} can never fit", "a * may only stand at the end")
+        diagnostics.error("P025", node.span, f"{quote(text)} can never fit", "a * may only stand at the end")
         return None
     if field == "speaker" and not any(_fits(text, speaker) for speaker in SPEAKERS):
         hint = did_you_mean(text, SPEAKERS) or f"write one of: {', '.join(SPEAKERS)}"
-        report.error("P014", node.span, f"nobody speaks as {quote(text)}", hint)
+        diagnostics.error("P014", node.span, f"nobody speaks as {quote(text)}", hint)
         return None
     if text != text.strip():
         message = f"{quote(text)} fits only what has the same blanks at its ends"
-        report.warning("P025", node.span, message, "remove them")
+        diagnostics.warning("P025", node.span, message, "remove them")
     return normal_locale(text) if field == "locale" else text
 
 

@@ -28,63 +28,63 @@ _MOST_DAYS = 9_999
 _PRESENCES: tuple[Presence, ...] = ("always", "sometimes")
 
 
-def read_settings(tree: Node, report: Diagnostics) -> FolderSettings | None:
+def read_settings(tree: Node, diagnostics: Diagnostics) -> FolderSettings | None:
     """Read the tree of settings.yaml; None when something needed to read rules is missing."""
-    block = read_block(tree, "settings.yaml", _KEYS, report)
+    block = read_block(tree, "settings.yaml", _KEYS, diagnostics)
     if block is None:
         return None
-    _check_format(block, report)
+    _check_format(block, diagnostics)
     if_missing = read_choice(
-        block.need("if_score_missing", "flag: fail closed; allow: fail open"), "if_score_missing", VERDICTS, report
+        block.need("if_score_missing", "flag: fail closed; allow: fail open"), "if_score_missing", VERDICTS, diagnostics
     )
     if_unscored = read_choice(
         block.need("if_unscored", "the verdict when the model gave no score: flag or allow"),
         "if_unscored",
         VERDICTS,
-        report,
+        diagnostics,
     )
     return FolderSettings(
         flags_when_missing=if_missing != "allow",
         unscored_verdict=if_unscored or "flag",
-        fields=_read_fields(block, report),
-        reasons=_read_reasons(block, report),
-        exemption_limit_days=_read_days(block.get("exemption_limit"), report),
+        fields=_read_fields(block, diagnostics),
+        reasons=_read_reasons(block, diagnostics),
+        exemption_limit_days=_read_days(block.get("exemption_limit"), diagnostics),
     )
 
 
-def _check_format(block: Block, report: Diagnostics) -> None:
+def _check_format(block: Block, diagnostics: Diagnostics) -> None:
     node = block.need("format", f"format: {FORMAT}")
     form = f"this version knows format {FORMAT}"
-    number = read_number(node, "format", report, form)
+    number = read_number(node, "format", diagnostics, form)
     if node is not None and number is not None and number != Fraction(FORMAT):
-        report.error("P009", node.span, f"format {show(number)} is not known to this version", form)
+        diagnostics.error("P009", node.span, f"format {show(number)} is not known to this version", form)
 
 
-def _read_days(node: Node | None, report: Diagnostics) -> int | None:
+def _read_days(node: Node | None, diagnostics: Diagnostics) -> int | None:
     form = "write such as 90 days"
     if node is None:
         return None
-    text = read_text(node, "exemption_limit", report, form)
+    text = read_text(node, "exemption_limit", diagnostics, form)
     if text is None:
         return _MOST_DAYS  # what is wrong is said; no exemption need be called too long beside it
     match = _DAYS.fullmatch(text)
     if match is None:
-        report.error("P014", node.span, f"exemption_limit cannot be {quote(text)}", form)
+        diagnostics.error("P014", node.span, f"exemption_limit cannot be {quote(text)}", form)
         return _MOST_DAYS
     return int(match[1])
 
 
-def _read_fields(block: Block, report: Diagnostics) -> dict[str, Presence]:
+def _read_fields(block: Block, diagnostics: Diagnostics) -> dict[str, Presence]:
     node = block.need("fields", "what rules may match on, such as {speaker: always, tenant: always}")
-    entries = read_entries(node, "fields", report, "write such as {speaker: always, tenant: always}")
+    entries = read_entries(node, "fields", diagnostics, "write such as {speaker: always, tenant: always}")
     fields: dict[str, Presence] = {}
     for key, value in entries.entries if entries else ():
-        presence = read_choice(value, f"the field {key.text}", _PRESENCES, report)
+        presence = read_choice(value, f"the field {key.text}", _PRESENCES, diagnostics)
         if key.text in EVENT_FIELDS or (key.text.startswith(METADATA) and _is_metadata_key(key.text)):
             fields[key.text] = presence or "sometimes"
         else:
             hint = did_you_mean(key.text, EVENT_FIELDS) or f"events have: {', '.join(EVENT_FIELDS)}, metadata.<key>"
-            report.error("P012", key.span, f"events have no field {quote(key.text)}", hint)
+            diagnostics.error("P012", key.span, f"events have no field {quote(key.text)}", hint)
     return fields
 
 
@@ -92,13 +92,13 @@ def _is_metadata_key(field: str) -> bool:
     return field.removeprefix(METADATA) not in ("", "*")
 
 
-def _read_reasons(block: Block, report: Diagnostics) -> tuple[str, ...]:
+def _read_reasons(block: Block, diagnostics: Diagnostics) -> tuple[str, ...]:
     node = block.need("reasons", "stable codes, such as [unsafe_content]")
     seen: dict[str, Span] = {}
-    for item in read_items(node, "reasons", report):
-        reason = read_name(item, "a reason", report)
+    for item in read_items(node, "reasons", diagnostics):
+        reason = read_name(item, "a reason", diagnostics)
         if reason in RESERVED_REASONS:
             message = f"the reason {quote(reason)} is given by the engine"
-            report.error("P017", item.span, message, "remove it, or choose another name")
-        read_once(reason, item.span, "the reason", seen, report)
+            diagnostics.error("P017", item.span, message, "remove it, or choose another name")
+        read_once(reason, item.span, "the reason", seen, diagnostics)
     return tuple(seen)

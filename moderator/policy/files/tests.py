@@ -38,43 +38,43 @@ _EXPECT_KEYS = ("verdict", "severity", "reasons", "shadow_verdict", "status", "r
 
 def read_tests(tree: Node, context: Context) -> list[PolicyTest]:
     """Read the tree of one test file; a test with an error is reported and left out."""
-    report = context.report
-    block = read_block(tree, "a test file", ("tests_for", "tests"), report)
+    diagnostics = context.diagnostics
+    block = read_block(tree, "a test file", ("tests_for", "tests"), diagnostics)
     if block is None:
         return []
     policy = _read_policy_name(block.need("tests_for", "tests_for: the policy's name"), context)
     seen: dict[str, Span] = {}
-    items = read_items(block.need("tests", "tests: and a list of them"), "tests", report)
+    items = read_items(block.need("tests", "tests: and a list of them"), "tests", diagnostics)
     tests = [_read_test(item, policy, seen, context) for item in items]
     return [test for test in tests if test is not None]
 
 
 def _read_policy_name(node: Node | None, context: Context) -> str | None:
-    name = read_text(node, "tests_for", context.report)
+    name = read_text(node, "tests_for", context.diagnostics)
     if node is None or name is None or context.may_be_policy(name):
         return name
     hint = f"{did_you_mean(name, context.policies)} {choices('the folder', context.policies)}".strip()
-    context.report.error("P070", node.span, f"there is no policy called {quote(name)}", hint)
+    context.diagnostics.error("P070", node.span, f"there is no policy called {quote(name)}", hint)
     return None
 
 
 def _read_test(node: Node, policy: str | None, seen: dict[str, Span], context: Context) -> PolicyTest | None:
-    report = context.report
-    block = read_block(node, "a test", ("test", "known_gap", "given", "expect"), report)
+    diagnostics = context.diagnostics
+    block = read_block(node, "a test", ("test", "known_gap", "given", "expect"), diagnostics)
     if block is None:
         return None
     name_node = block.need("test", "test: one sentence")
-    name = read_text(name_node, "the test's name", report)
+    name = read_text(name_node, "the test's name", diagnostics)
     span = name_node.span if name_node else block.span
-    read_once(name, span, "the test", seen, report)
-    known_gap = _read_known_gap(block.get("known_gap"), report)
-    given = read_block(block.need("given", "given: {event: …, scores: …}"), "given", _GIVEN_KEYS, report)
-    expect = read_block(block.need("expect", "expect: {verdict: …, rules: …}"), "expect", _EXPECT_KEYS, report)
+    read_once(name, span, "the test", seen, diagnostics)
+    known_gap = _read_known_gap(block.get("known_gap"), diagnostics)
+    given = read_block(block.need("given", "given: {event: …, scores: …}"), "given", _GIVEN_KEYS, diagnostics)
+    expect = read_block(block.need("expect", "expect: {verdict: …, rules: …}"), "expect", _EXPECT_KEYS, diagnostics)
     if given is None or expect is None:
         return None
     event = _read_event(given, context)
-    at_ms = read_time(given.get("time"), "time", report)
-    other_scores = read_choice(given.get("other_scores"), "other_scores", _OTHER_SCORES, report)
+    at_ms = read_time(given.get("time"), "time", diagnostics)
+    other_scores = read_choice(given.get("other_scores"), "other_scores", _OTHER_SCORES, diagnostics)
     micro_by_signal = read_scores(given, other_scores, context)
     expected = _read_expectation(expect, policy, context)
     if name is None or policy is None or expected is None:
@@ -82,23 +82,23 @@ def _read_test(node: Node, policy: str | None, seen: dict[str, Span], context: C
     return PolicyTest(name, policy, event, micro_by_signal, expected, span, other_scores, at_ms, known_gap)
 
 
-def _read_known_gap(node: Node | None, report: Diagnostics) -> bool:
+def _read_known_gap(node: Node | None, diagnostics: Diagnostics) -> bool:
     if node is None:
         return False
     if isinstance(node, Scalar) and node.kind == "boolean":
         return node.text.lower() == "true"
-    report.error("P014", node.span, "known_gap is true, or not there", "write known_gap: true")
+    diagnostics.error("P014", node.span, "known_gap is true, or not there", "write known_gap: true")
     return False
 
 
 def _read_event(given: Block, context: Context) -> dict[str, str]:
-    report = context.report
+    diagnostics = context.diagnostics
     node = given.need("event", "event: {speaker: assistant, …}")
-    entries = read_entries(node, "event", report, "write such as {speaker: assistant}")
+    entries = read_entries(node, "event", diagnostics, "write such as {speaker: assistant}")
     event: dict[str, str] = {}
     for key, value in entries.entries if entries else ():
-        if _is_event_field(key, context) and (text := read_text(value, key.text, report)) is not None:
-            event[key.text] = _checked_speaker(text, value, report) if key.text == "speaker" else text
+        if _is_event_field(key, context) and (text := read_text(value, key.text, diagnostics)) is not None:
+            event[key.text] = _checked_speaker(text, value, diagnostics) if key.text == "speaker" else text
     if entries is not None:
         _require_fields({key.text for key, _ in entries.entries}, entries.span, context)
     return event
@@ -110,14 +110,14 @@ def _is_event_field(key: Scalar, context: Context) -> bool:
         return True
     known = (*fields, *_UNMATCHED_FIELDS)
     hint = f"{did_you_mean(key.text, known)} {choices('settings.yaml', fields)}".strip()
-    context.report.error("P012", key.span, f"rules cannot match on {quote(key.text)}", hint)
+    context.diagnostics.error("P012", key.span, f"rules cannot match on {quote(key.text)}", hint)
     return False
 
 
-def _checked_speaker(text: str, node: Node, report: Diagnostics) -> str:
+def _checked_speaker(text: str, node: Node, diagnostics: Diagnostics) -> str:
     if text not in SPEAKERS:
         hint = did_you_mean(text, SPEAKERS) or f"write one of: {', '.join(SPEAKERS)}"
-        report.error("P014", node.span, f"nobody speaks as {quote(text)}", hint)
+        diagnostics.error("P014", node.span, f"nobody speaks as {quote(text)}", hint)
     return text
 
 
@@ -126,36 +126,36 @@ def _require_fields(given: set[str], span: Span, context: Context) -> None:
     for field, presence in {"speaker": "always", **fields}.items():
         if presence == "always" and field not in given:
             hint = "production events always have it"
-            context.report.error("P071", span, f"the test gives no {field}", hint)
+            context.diagnostics.error("P071", span, f"the test gives no {field}", hint)
 
 
 def _read_expectation(block: Block, policy: str | None, context: Context) -> Expectation | None:
-    report = context.report
-    verdict = read_choice(block.need("verdict", "verdict: allow or flag"), "verdict", VERDICTS, report)
-    severity = read_choice(block.get("severity"), "severity", _SEVERITIES, report)
-    shadow = read_choice(block.get("shadow_verdict"), "shadow_verdict", VERDICTS, report)
-    status = read_choice(block.get("status"), "status", _STATUSES, report)
-    reasons = _read_reasons(block.get("reasons"), report)
+    diagnostics = context.diagnostics
+    verdict = read_choice(block.need("verdict", "verdict: allow or flag"), "verdict", VERDICTS, diagnostics)
+    severity = read_choice(block.get("severity"), "severity", _SEVERITIES, diagnostics)
+    shadow = read_choice(block.get("shadow_verdict"), "shadow_verdict", VERDICTS, diagnostics)
+    status = read_choice(block.get("status"), "status", _STATUSES, diagnostics)
+    reasons = _read_reasons(block.get("reasons"), diagnostics)
     rules = _read_rules(block.get("rules"), policy, context)
     return None if verdict is None else Expectation(verdict, severity, reasons, shadow, status, rules)
 
 
-def _read_reasons(node: Node | None, report: Diagnostics) -> tuple[str, ...] | None:
+def _read_reasons(node: Node | None, diagnostics: Diagnostics) -> tuple[str, ...] | None:
     if node is None:
         return None
     if isinstance(node, ListNode) and not node.items:
         return ()
-    reasons = [read_name(item, "a reason", report) for item in read_items(node, "reasons", report)]
+    reasons = [read_name(item, "a reason", diagnostics) for item in read_items(node, "reasons", diagnostics)]
     return tuple(sorted({reason for reason in reasons if reason is not None}))
 
 
 def _read_rules(node: Node | None, policy: str | None, context: Context) -> dict[str, TestOutcome]:
     """Read the outcome demanded of each rule, by full id."""
     form = "write such as {unsafe-reply: matched}"
-    entries = None if node is None else read_entries(node, "rules", context.report, form)
+    entries = None if node is None else read_entries(node, "rules", context.diagnostics, form)
     rules: dict[str, TestOutcome] = {}
     for key, value in entries.entries if entries else ():
-        outcome = read_choice(value, f"the outcome of {key.text}", _OUTCOMES, context.report)
+        outcome = read_choice(value, f"the outcome of {key.text}", _OUTCOMES, context.diagnostics)
         if policy is not None and _is_rule(key, policy, context) and outcome is not None:
             rules[f"{policy}/{key.text}"] = outcome
     return rules
@@ -166,5 +166,5 @@ def _is_rule(key: Scalar, policy: str, context: Context) -> bool:
         return True
     known = context.rules.get(policy, {})
     hint = f"{did_you_mean(key.text, known)} {choices(policy, known)}".strip()
-    context.report.error("P070", key.span, f"{policy} has no rule called {quote(key.text)}", hint)
+    context.diagnostics.error("P070", key.span, f"{policy} has no rule called {quote(key.text)}", hint)
     return False

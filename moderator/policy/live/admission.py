@@ -13,7 +13,7 @@ from moderator.policy.live.folder_watch import FolderState
 from moderator.policy.loader import load_policies
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, error_text, quote
-from moderator.policy.test_runner import TestResult, closed_gaps, coverage_problems, run_tests
+from moderator.policy.test_runner import TestResult, closed_gaps, run_tests, untested_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Admission:
         policies = load_policies(state.files, state.folder)
         results = run_tests(policies)
         _require_passing_tests(results, state)
-        odd_tests = _as_warnings([*coverage_problems(policies), *closed_gaps(results)])
+        odd_tests = _as_warnings([*untested_rules(policies), *closed_gaps(results)])
         return self.check(Accepted(policies, state, state.files, (*policies.warnings, *odd_tests)))
 
     def check(self, accepted: Accepted) -> Accepted:

@@ -1,4 +1,4 @@
-"""What is wrong in a policy folder, and where: file, line, column, the line itself, a caret and one fix.
+"""What is wrong in a policy folder, and where: file, line, column, the text of the line, a caret and one fix.
 
 Knows nothing of policies; every other file of this package reports through `Diagnostics`.
 """
@@ -19,7 +19,7 @@ from moderator.policy.syntax.codes import CODES
 _EXCERPT_CHARACTERS = 160
 _QUOTE_CHARACTERS = 60
 _COMPARED_CLOSELY = 40
-_TOLD_AT_ONCE = 100
+_SHOWN_AT_ONCE = 100
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _WORDS_WITH_A_MEANING = frozenset({"true", "false", "null"})
 
@@ -59,7 +59,7 @@ class Diagnostic:
 
     def __str__(self) -> str:
         place = str(self.span) if self.span else printable(self.file)
-        # Names in both are as written, and a line end in one would pass for the next problem.
+        # Names in both are as written, and a line end in one would look like the next diagnostic.
         head, hint = f"{self.level} {self.code} {place} {printable(self.message)}", printable(self.hint)
         if self.span is None:
             return f"{head}\n     | {hint}" if hint else head
@@ -67,30 +67,30 @@ class Diagnostic:
 
 
 class Diagnostics:
-    """Gathers problems while a folder is read, so that one run shows them all.
+    """Collects diagnostics while a folder is read, so that one run shows them all.
 
     Attributes:
         error_count: how many errors there are so far.
     """
 
     def __init__(self) -> None:
-        self._problems: list[Diagnostic] = []
+        self._found: list[Diagnostic] = []
         self.error_count = 0
 
     @property
-    def problems(self) -> list[Diagnostic]:
-        """All problems, by file, line and column."""
-        return sorted(self._problems, key=_place)
+    def all(self) -> list[Diagnostic]:
+        """Every diagnostic, by file, line and column."""
+        return sorted(self._found, key=_place)
 
     @property
     def errors(self) -> list[Diagnostic]:
         """The errors alone, in the same order."""
-        return [problem for problem in self.problems if problem.level == "error"]
+        return [diagnostic for diagnostic in self.all if diagnostic.level == "error"]
 
     @property
     def warnings(self) -> list[Diagnostic]:
         """The warnings alone, in the same order."""
-        return [problem for problem in self.problems if problem.level == "warning"]
+        return [diagnostic for diagnostic in self.all if diagnostic.level == "warning"]
 
     def error(self, code: str, at: Span | str, message: str, hint: str = "") -> None:
         """Note an error at a place in a file, or (`at` a name) for a whole file."""
@@ -100,19 +100,19 @@ class Diagnostics:
         """Note a warning."""
         self._add("warning", code, at, message, hint)
 
-    def repeat(self, problems: Iterable[Diagnostic]) -> None:
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Note what was found before."""
-        for problem in problems:
-            self._note(problem)
+        for diagnostic in diagnostics:
+            self._note(diagnostic)
 
     def _add(self, level: Literal["error", "warning"], code: str, at: Span | str, message: str, hint: str) -> None:
         assert code in CODES, code
         file, span = (at, None) if isinstance(at, str) else (at.file.name, at)
         self._note(Diagnostic(level, code, message, hint, file, span))
 
-    def _note(self, problem: Diagnostic) -> None:
-        self._problems.append(problem)
-        self.error_count += problem.level == "error"
+    def _note(self, diagnostic: Diagnostic) -> None:
+        self._found.append(diagnostic)
+        self.error_count += diagnostic.level == "error"
 
 
 def quote(text: str) -> str:
@@ -147,8 +147,8 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
         return ""
     # Letters of other alphabets may look the same: without their names, "did you mean" would repeat what is written.
     foreign = next((unicodedata.name(letter, "") for letter in name if not letter.isascii()), "")
-    told = f" yours has {foreign}" if foreign and near[0].isascii() else ""
-    return f'did you mean "{near[0]}"?{told}'
+    note = f" yours has {foreign}" if foreign and near[0].isascii() else ""
+    return f'did you mean "{near[0]}"?{note}'
 
 
 @lru_cache(maxsize=4_096)
@@ -159,14 +159,14 @@ def _letter_pairs(text: str) -> frozenset[str]:
 def error_text(summary: str, errors: Sequence[Diagnostic]) -> str:
     """Write a summary line and then the errors, each a block: the first 100 of them, for it may become one log line."""
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-    more = len(errors) - _TOLD_AT_ONCE
-    rest = [f"and {more} more; `moderator policy check` tells them all"] if more > 0 else []
-    return "\n".join([f"{summary}: {count}", *map(str, errors[:_TOLD_AT_ONCE]), *rest])
+    more = len(errors) - _SHOWN_AT_ONCE
+    rest = [f"and {more} more; `moderator policy check` shows all of them"] if more > 0 else []
+    return "\n".join([f"{summary}: {count}", *map(str, errors[:_SHOWN_AT_ONCE]), *rest])
 
 
-def _place(problem: Diagnostic) -> tuple[str, int, int]:
-    span = problem.span
-    return (problem.file, span.line, span.column) if span else (problem.file, 0, 0)
+def _place(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    span = diagnostic.span
+    return (diagnostic.file, span.line, span.column) if span else (diagnostic.file, 0, 0)
 
 
 def _excerpt(span: Span, hint: str) -> str:

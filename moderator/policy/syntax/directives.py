@@ -5,8 +5,8 @@ from moderator.policy.syntax.diagnostics import Diagnostics, SourceFile, Span
 _HARMLESS = ["%YAML", "1.2"]
 
 
-def without_directives(file: SourceFile, report: Diagnostics) -> str:
-    """Diagnostics directives, whose place the parser does not tell, and give the text with comments instead of them."""
+def without_directives(file: SourceFile, diagnostics: Diagnostics) -> str:
+    """Report directives, whose place the parser does not tell, and give the text with comments instead of them."""
     lines = list(file.lines)
     is_before_content = True
     for index, line in enumerate(lines):
@@ -14,7 +14,7 @@ def without_directives(file: SourceFile, report: Diagnostics) -> str:
             lines[index] = f"#{line[1:]}"
             if line.split() != _HARMLESS:
                 span = Span(file, index + 1, 1, len(line))
-                report.error("P005", span, "YAML directives are not used here", "remove this line")
+                diagnostics.error("P005", span, "YAML directives are not used here", "remove this line")
         elif line.strip() and not line.lstrip().startswith("#"):
             is_before_content = line.startswith("...")
     return "\n".join(lines)

@@ -79,29 +79,29 @@ _NodeEvent = AliasEvent | ScalarEvent | SequenceStartEvent | MappingStartEvent
 _ContentEvent = ScalarEvent | SequenceStartEvent | MappingStartEvent
 
 
-def read_tree(file: SourceFile, report: Diagnostics) -> Node | None:
+def read_tree(file: SourceFile, diagnostics: Diagnostics) -> Node | None:
     """Read the file's one document; None when it is not YAML, which is then reported."""
-    tree, problems = _read(file)
-    report.repeat(problems)
+    tree, found = _read(file)
+    diagnostics.extend(found)
     return tree
 
 
 @lru_cache(maxsize=64)  # of a folder with one file edited, and of an edited copy, most has been parsed before
 def _read(file: SourceFile) -> tuple[Node | None, list[Diagnostic]]:
-    report = Diagnostics()
-    return _parse(file, report), report.problems
+    diagnostics = Diagnostics()
+    return _parse(file, diagnostics), diagnostics.all
 
 
-def _parse(file: SourceFile, report: Diagnostics) -> Node | None:
+def _parse(file: SourceFile, diagnostics: Diagnostics) -> Node | None:
     try:
         _check_length(file)
-        return _Composer(file, report).compose()
+        return _Composer(file, diagnostics).compose()
     except _TooMuchError as error:
-        report.error("P007", error.span, error.message, error.hint)
+        diagnostics.error("P007", error.span, error.message, error.hint)
     except MarkedYAMLError as error:
-        report.error("P004", *explain_syntax_error(file, error))
+        diagnostics.error("P004", *explain_syntax_error(file, error))
     except (ValueError, OverflowError):  # of `chr`, the one thing that the parser leaves to Python
-        report.error("P004", *explain_escape(file))
+        diagnostics.error("P004", *explain_escape(file))
     return None
 
 
@@ -123,11 +123,11 @@ def _check_length(file: SourceFile) -> None:
 
 
 class _Composer:
-    def __init__(self, file: SourceFile, report: Diagnostics) -> None:
+    def __init__(self, file: SourceFile, diagnostics: Diagnostics) -> None:
         self._file = file
-        self._report = report
+        self._diagnostics = diagnostics
         self._nodes = 0
-        self._events: Iterator[Event] = iter(YAML(typ="safe", pure=True).parse(without_directives(file, report)))
+        self._events: Iterator[Event] = iter(YAML(typ="safe", pure=True).parse(without_directives(file, diagnostics)))
 
     def compose(self) -> Node:
         root: Node | None = None
@@ -142,7 +142,7 @@ class _Composer:
 
     def _refuse_document(self, span: Span) -> None:
         self._check_size(span, depth=1)
-        self._report.error("P005", span, "a second document starts here", "put it into its own file")
+        self._diagnostics.error("P005", span, "a second document starts here", "put it into its own file")
 
     def _node(self, event: _NodeEvent, depth: int) -> Node:
         span = self._span(event)
@@ -182,7 +182,7 @@ class _Composer:
         return event.anchor is None and event.tag is None
 
     def _refuse(self, span: Span, message: str, hint: str) -> Broken:
-        self._report.error("P005", span, message, hint)
+        self._diagnostics.error("P005", span, message, hint)
         return Broken(span)
 
     def _children(self, end: type[Event], depth: int) -> Iterator[Node]:
@@ -204,16 +204,16 @@ class _Composer:
         if isinstance(key, Broken):
             return False
         if not isinstance(key, Scalar):
-            self._report.error("P022", key.span, "a name must be text", "write one word before the colon")
+            self._diagnostics.error("P022", key.span, "a name must be text", "write one word before the colon")
         elif key.text == "<<":
             self._refuse(key.span, "merge keys are not used here", "write the values out")
         elif not key.text:
-            self._report.error("P020", key.span, "the name is empty", "write one word before the colon")
+            self._diagnostics.error("P020", key.span, "the name is empty", "write one word before the colon")
         elif key.kind != "text":
-            self._report.error("P023", key.span, f"the name {key.text} is not text", "put it in quotes")
+            self._diagnostics.error("P023", key.span, f"the name {key.text} is not text", "put it in quotes")
         elif key.text in seen:
             message = f"{quote(key.text)} stands twice (the other is on line {seen[key.text].line})"
-            self._report.error("P006", key.span, message, "keep one of the two")
+            self._diagnostics.error("P006", key.span, message, "keep one of the two")
         else:
             return True
         return False
@@ -221,11 +221,11 @@ class _Composer:
     def _scalar(self, event: ScalarEvent, span: Span) -> Node:
         text = str(event.value)
         if any("\ud800" <= character <= "\udfff" for character in text):
-            self._report.error("P003", span, "half a character", "write the whole character")
+            self._diagnostics.error("P003", span, "half a character", "write the whole character")
             return Broken(span)
         unseen = find_unseen(text)  # escapes put in what the file itself may not hold
         if unseen is not None:
-            self._report.error("P003", span, unseen.message, unseen.hint)
+            self._diagnostics.error("P003", span, unseen.message, unseen.hint)
             return Broken(span)
         kind = _kind_of(text) if event.style is None else "text"
         return Scalar(text, kind, span)

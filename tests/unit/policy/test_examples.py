@@ -10,7 +10,7 @@ from moderator.policy.authoring.coverage import cover
 from moderator.policy.authoring.model_objectives import read_objectives
 from moderator.policy.authoring.mutate import mutate
 from moderator.policy.loader import check_folder
-from moderator.policy.test_runner import coverage_problems, run_tests, untimed_tests
+from moderator.policy.test_runner import run_tests, untested_rules, untimed_tests
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
 FOLDERS = pytest.mark.parametrize("folder", [EXAMPLES, EXAMPLES / "armorm"], ids=["any model", "armorm"])
@@ -29,7 +29,7 @@ def test_their_tests_pass_show_all_and_notice_every_slip(folder: Path) -> None:
     results = run_tests(policies)
 
     assert [result.test.name for result in results if result.mismatches] == []
-    assert untimed_tests(policies) + coverage_problems(policies) == []
+    assert untimed_tests(policies) + untested_rules(policies) == []
     assert [one.rule.id for one in cover(policies, results) if not one.is_whole] == []
     assert [mutant.change for mutant in mutate(policies).unnoticed] == []
 
@@ -38,11 +38,11 @@ def test_they_suit_the_practice_model_and_armorm_alike() -> None:
     policies = load_policies(EXAMPLES)
 
     for objectives in (read_objectives(BUILTIN), ARMORM_OBJECTIVES):
-        assert policies.problems_with(objectives, "the model") == []
+        assert policies.check_objectives(objectives, "the model") == []
 
 
 def test_those_for_armorm_suit_it() -> None:
-    assert load_policies(EXAMPLES / "armorm").problems_with(ARMORM_OBJECTIVES, "ArmoRM-Llama3-8B-v0.1") == []
+    assert load_policies(EXAMPLES / "armorm").check_objectives(ARMORM_OBJECTIVES, "ArmoRM-Llama3-8B-v0.1") == []
 
 
 def test_every_kind_of_example_is_there() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from moderator.policy import load_policies
-from moderator.policy.test_runner import Mismatch, coverage_problems, run_tests
+from moderator.policy.test_runner import Mismatch, run_tests, untested_rules
 from tests.unit.policy.folders import SIGNALS, a_folder, a_policy, a_rule, codes_of
 
 EVENT = "{speaker: assistant, tenant: acme, channel: general}"
@@ -125,11 +125,11 @@ def test_a_live_rule_needs_a_test_that_it_matches_and_one_that_it_does_not(tmp_p
     half = load_policies(a_folder(tmp_path / "a", rules, tests=[a_test_file(a_test())]))
     whole = load_policies(a_folder(tmp_path / "b", rules, tests=[a_test_file(a_test(), matched)]))
 
-    assert [problem.code for problem in coverage_problems(half)] == ["P074"]
-    assert coverage_problems(whole) == []
+    assert [problem.code for problem in untested_rules(half)] == ["P074"]
+    assert untested_rules(whole) == []
 
 
 def test_a_folder_without_tests_shows_nothing(tmp_path: Path) -> None:
     policies = load_policies(a_folder(tmp_path))
 
-    assert [problem.code for problem in coverage_problems(policies)] == ["P073", "P074"]
+    assert [problem.code for problem in untested_rules(policies)] == ["P073", "P074"]

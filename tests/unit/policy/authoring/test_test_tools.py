@@ -9,7 +9,7 @@ from moderator.policy.authoring.coverage import cover
 from moderator.policy.authoring.mutants import mutants_of
 from moderator.policy.authoring.mutate import mutate
 from moderator.policy.authoring.suggest import Suggestions, suggest
-from moderator.policy.test_runner import closed_gaps, coverage_problems, run_tests, untimed_tests
+from moderator.policy.test_runner import closed_gaps, run_tests, untested_rules, untimed_tests
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SIGNALS, a_folder, a_policy, a_rule, a_set
 
 EVENT = "{speaker: assistant, tenant: acme, channel: general}"
@@ -72,7 +72,7 @@ def test_a_known_gap_neither_fails_nor_shows_anything(tmp_path: Path) -> None:
     results = run_tests(policies)
 
     assert [(result.fails, bool(result.mismatches)) for result in results] == [(False, False), (False, True)]
-    assert [problem.code for problem in coverage_problems(policies)] == ["P074"]
+    assert [problem.code for problem in untested_rules(policies)] == ["P074"]
     assert closed_gaps(results) == []
 
 
@@ -157,7 +157,7 @@ def test_what_is_suggested_passes_and_notices_every_slip_at_a_limit(tmp_path: Pa
 
     assert len(results) == 18
     assert not any(result.mismatches for result in results)
-    assert untimed_tests(policies) + coverage_problems(policies) == []
+    assert untimed_tests(policies) + untested_rules(policies) == []
     assert not [change for change in named if "->" in change and "all" not in change.split()]
     assert suggest(policies) == Suggestions((), ())
 
@@ -249,6 +249,6 @@ def test_names_that_yaml_would_read_otherwise_are_suggested_in_quotes(tmp_path: 
 def test_the_example_of_a_test_to_add_puts_such_a_name_in_quotes(tmp_path: Path) -> None:
     policies = a_set(tmp_path, a_policy(a_rule(name='"1"')))
 
-    hints = [problem.hint for problem in coverage_problems(policies)]
+    hints = [problem.hint for problem in untested_rules(policies)]
 
     assert 'add one with rules: {"1": matched}' in hints

@@ -285,12 +285,12 @@ def test_a_damaged_folder_is_reported_and_never_crashes(
 
 
 def test_a_report_gives_problems_in_the_order_of_files_and_lines() -> None:
-    report = Diagnostics()
-    report.error("P002", "b.yaml", "second")
-    report.warning("P053", "a.yaml", "first")
+    diagnostics = Diagnostics()
+    diagnostics.error("P002", "b.yaml", "second")
+    diagnostics.warning("P053", "a.yaml", "first")
 
-    assert [problem.message for problem in report.problems] == ["first", "second"]
-    assert [problem.message for problem in report.errors] == ["second"]
+    assert [problem.message for problem in diagnostics.all] == ["first", "second"]
+    assert [problem.message for problem in diagnostics.errors] == ["second"]
 
 
 def test_a_calibration_folder_of_any_kind_harms_nobody(tmp_path: Path) -> None:

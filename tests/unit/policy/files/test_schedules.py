@@ -64,13 +64,13 @@ def test_a_decision_without_a_time_cannot_be_replayed() -> None:
     ],
 )
 def test_times_in_policies_are_read_and_shown(text: str, shown: str) -> None:
-    report = Diagnostics()
+    diagnostics = Diagnostics()
 
-    at_ms = read_time(a_scalar(text), "starts", report)
+    at_ms = read_time(a_scalar(text), "starts", diagnostics)
 
     assert at_ms is not None
     assert iso_utc(at_ms) == shown
-    assert report.problems == []
+    assert diagnostics.all == []
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_time_beyond_the_calendar_is_shown_as_a_number(at_ms: int, shown: str)
     ],
 )
 def test_other_ways_to_write_a_time_are_refused(text: str) -> None:
-    report = Diagnostics()
+    diagnostics = Diagnostics()
 
-    assert read_time(a_scalar(text), "starts", report) is None
-    assert [problem.code for problem in report.problems] == ["P041"]
+    assert read_time(a_scalar(text), "starts", diagnostics) is None
+    assert [problem.code for problem in diagnostics.all] == ["P041"]
