@@ -1,6 +1,7 @@
 """A policy folder -> `PolicySet`: everything read and checked at once, or nothing at all."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -91,10 +92,9 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
         return None
     # These only warn, and of how the parts go together: that can be told once every part can be read and meant.
     check_exemptions(exemptions, policies, now_ms, diagnostics)
-    rules = [rule for policy in policies for rule in policy.rules]
-    check_covering(rules, exemptions, calibrations.values(), diagnostics)
     sound = tuple(signal for signal in signals.signals.values() if signal is not None)
-    return PolicySet(
+    rules = [rule for policy in policies for rule in policy.rules]
+    found = PolicySet(
         snapshot=snapshot_of(settings, sound, calibrations, rules, exemptions),
         format=FORMAT,
         settings=settings,
@@ -103,8 +103,10 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
         policies=tuple(policies),
         exemptions=tuple(exemptions),
         tests=tuple(tests),
-        warnings=tuple(diagnostics.warnings),
+        warnings=(),
     )
+    check_covering(found, diagnostics)
+    return replace(found, warnings=tuple(diagnostics.warnings))
 
 
 def _read_calibrations(signals: SignalsFile, files: Files, diagnostics: Diagnostics) -> dict[str, Calibration]:

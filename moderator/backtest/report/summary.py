@@ -135,7 +135,7 @@ def _unused(candidate: PolicySet, counts: Counts) -> Iterator[UnusedReport]:
 
 def _exceptions(rule: Rule, candidate: PolicySet) -> Iterator[str]:
     """Name a rule's exceptions as decisions record them."""
-    yield from (f"except {number}" for number in range(1, len(rule.spares) + 1))
+    yield from (f"except {number}" for number in range(1, len(rule.exempt_scopes) + 1))
     yield from (exemption.name for exemption in candidate.exemptions if rule.id in exemption.covers)
 
 

@@ -60,7 +60,7 @@ def explain(
 
 def _read_aloud(name: str, folder: Path, *, as_json: bool) -> None:
     from moderator.policy import load_policies
-    from moderator.policy.analysis.words import describe_rule
+    from moderator.policy.analysis.descriptions import describe_rule
 
     policies = load_policies(folder)
     for index, rule in enumerate(_named(name, policies)):

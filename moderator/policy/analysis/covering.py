@@ -1,94 +1,126 @@
-"""Whether one rule says nothing that another does not say already; sound, so what is not told may still be so."""
+"""Proofs that one rule counts whenever another does, whatever the event, its scores and its time.
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeVar
+Sound, not complete: True is proven, False only means that no proof was found. Scores are compared in each region
+between the limits of both rules; scopes, times, shares and exemptions by inclusion.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from moderator.events import SEVERITIES
 from moderator.policy.analysis.inclusion import scope_within, share_within, time_within
-from moderator.policy.analysis.score_regions import Bounded, Combinations, Ranges, bound, ranges_of
-from moderator.policy.language.ast import Calibration, Exemption, Rule
+from moderator.policy.analysis.score_regions import BoundedRule, Regions, ScoreRegions, score_regions, with_bounds
+from moderator.policy.language.ast import Rule, Scope
+from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import Diagnostics
 
-Found = TypeVar("Found")
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A rule in its folder."""
+
+    policies: PolicySet
+    rule: Rule
 
 
-def check_covering(
-    rules: Iterable[Rule],
-    exemptions: Sequence[Exemption],
-    calibrations: Iterable[Calibration],
-    diagnostics: Diagnostics,
-) -> None:
-    """Warn of each live or shadow rule that a live one covers wholly; of two that say the same, of the later.
+def covers(wider: Placed, narrower: Placed) -> bool:
+    """Whether `wider` is proven to count for every event that `narrower` counts for."""
+    return narrower.rule.mode != "live" or (wider.rule.mode == "live" and _fires_whenever(wider, narrower))
 
-    Of percent phrases that holds beside each of the calibrations.
-    """
-    beside: list[Calibration | None] = [*calibrations] or [None]
-    active = [rule for rule in rules if rule.mode != "off"]
-    bounded = {rule.id: found for rule in active if (found := _bound_beside_each(rule, beside))}
-    live = [rule for rule in active if rule.id in bounded and rule.mode == "live" and not _may_spare(rule, exemptions)]
-    covered: set[str] = set()
-    for rule in reversed(active):
-        others = [(other, bounded[other.id]) for other in live if other is not rule and other.id not in covered]
-        other = _first_to_cover(rule, bounded[rule.id], others) if rule.id in bounded else None
-        if other is not None:
-            covered.add(rule.id)
-            message = f"{other.id} already flags whatever this rule flags, at least as severely"
+
+def check_covering(policies: PolicySet, diagnostics: Diagnostics) -> None:
+    """Warn of each live or shadow rule that a live one makes redundant; of two that say the same, of the later."""
+    redundant: set[str] = set()
+    for rule in reversed(policies.active_rules):
+        others = (other for other in policies.active_rules if other is not rule and other.id not in redundant)
+        narrower = Placed(policies, rule)
+        wider = next((other for other in others if _makes_redundant(Placed(policies, other), narrower)), None)
+        if wider is not None:
+            redundant.add(rule.id)
+            message = f"{wider.id} already flags whatever this rule flags, at least as severely"
             diagnostics.warning("P054", rule.span, message, "remove one of the two, or let this one say more")
 
 
-def _bound_beside_each(rule: Rule, calibrations: Iterable[Calibration | None]) -> list[Bounded]:
-    """Bound the rule beside each calibration; nothing where one of them lacks what it needs."""
-    return _all_or_none(bound(rule, calibration) for calibration in calibrations)
-
-
-def _may_spare(rule: Rule, exemptions: Iterable[Exemption]) -> bool:
-    return bool(rule.spares) or any(rule.id in exemption.covers for exemption in exemptions)
-
-
-def _first_to_cover(
-    rule: Rule, bounded: Sequence[Bounded], others: Iterable[tuple[Rule, Sequence[Bounded]]]
-) -> Rule | None:
-    wider = [
-        (other, found) for other, found in others if found[0].signals <= bounded[0].signals and _may_cover(other, rule)
-    ]
-    reaches = _all_or_none(map(_reach_of, bounded)) if wider else []
-    if not reaches:
-        return None
-    return next((other for other, found in wider if all(map(_is_covered, reaches, found))), None)
-
-
-def _all_or_none(found: Iterable[Found | None]) -> list[Found]:
-    each = list(found)
-    return [] if None in each else [one for one in each if one is not None]
-
-
-class _Reach(NamedTuple):
-    ranges: Ranges
-    acts: Combinations
-    holds: Combinations
-
-
-def _reach_of(one: Bounded) -> _Reach | None:
-    ranges = ranges_of(one)
-    return None if ranges is None else _Reach(ranges, ranges.acts(one), ranges.said(one).holds)
-
-
-def _is_covered(reach: _Reach, wider: Bounded) -> bool:
-    # where a rule matches, one that only lacks a score would give another reason
-    return not reach.acts & ~reach.ranges.acts(wider) and not reach.holds & ~reach.ranges.said(wider).holds
-
-
-def _may_cover(wider: Rule, rule: Rule) -> bool:
-    """Whether all but the scores allow it."""
+def _makes_redundant(wider: Placed, narrower: Placed) -> bool:
     return (
-        _says_as_much(wider, rule)
-        and scope_within(rule.scope, wider.scope)
-        and time_within(rule, wider)
-        and share_within(rule.rollout, wider.rollout)
+        wider.rule.mode == "live"
+        and _says_as_much(wider.rule, narrower.rule)
+        # One that goes by more signals is very rarely wider, and trying would be slow in large folders.
+        and _signals(wider.rule) <= _signals(narrower.rule)
+        and _fires_whenever(wider, narrower)
+        # Where the narrower one matches, a wider one that fires because a score is missing gives another reason.
+        and _within(narrower, wider, ScoreRegions.matches)
     )
 
 
-def _says_as_much(wider: Rule, rule: Rule) -> bool:
-    flag, other = rule.flag, wider.flag
+def _signals(rule: Rule) -> set[str]:
+    return {condition.signal.name for condition in rule.conditions}
+
+
+def _says_as_much(wider: Rule, narrower: Rule) -> bool:
+    flag, other = narrower.flag, wider.flag
     is_as_severe = SEVERITIES.index(other.severity) >= SEVERITIES.index(flag.severity)
     return is_as_severe and other.reason == flag.reason and set(flag.labels) <= set(other.labels)
+
+
+def _fires_whenever(wider: Placed, narrower: Placed) -> bool:
+    """Whether `wider` is proven to fire, and to be in force, for every event for which `narrower` does and is."""
+    return (
+        scope_within(narrower.rule.scope, wider.rule.scope)
+        and time_within(narrower.rule, wider.rule)
+        and share_within(narrower.rule.rollout, wider.rule.rollout)
+        and _exempts_no_more(wider, narrower)
+        and _within(narrower, wider, ScoreRegions.fires)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Exempt:
+    """Which events are exempt, and when: milliseconds, the first included, the last not; None: no such end."""
+
+    scope: Scope
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+    def is_within(self, other: "_Exempt", domain: Scope) -> bool:
+        """Whether `other` exempts whatever this does among the events of `domain`."""
+        begins = other.from_ms is None or (self.from_ms is not None and other.from_ms <= self.from_ms)
+        ends = other.until_ms is None or (self.until_ms is not None and other.until_ms >= self.until_ms)
+        return begins and ends and scope_within((*domain, *self.scope), other.scope)
+
+
+def _exempts_no_more(wider: Placed, narrower: Placed) -> bool:
+    exempt, domain = _exempt(narrower), narrower.rule.scope
+    return all(any(one.is_within(other, domain) for other in exempt) for one in _exempt(wider))
+
+
+def _exempt(placed: Placed) -> list[_Exempt]:
+    exemptions = (one for one in placed.policies.exemptions if placed.rule.id in one.covers)
+    return [
+        *(_Exempt(scope) for scope in placed.rule.exempt_scopes),
+        *(_Exempt(one.scope, one.added_ms, one.until_ms) for one in exemptions),
+    ]
+
+
+def _within(narrower: Placed, wider: Placed, measure: Callable[[ScoreRegions, BoundedRule], Regions]) -> bool:
+    """Whether what is measured of `narrower` is within the same of `wider`, for each model that both can judge for.
+
+    A folder with a percent phrase is refused for a model without a calibration; other phrases mean the same for all.
+    """
+    calibrated = [set(one.policies.calibrations) for one in (wider, narrower) if _has_percent(one.rule)]
+    models = set.intersection(*calibrated) if calibrated else {""}
+    return bool(models) and all(_within_for(model, narrower, wider, measure) for model in models)
+
+
+def _has_percent(rule: Rule) -> bool:
+    return any(condition.percent is not None for condition in rule.conditions)
+
+
+def _within_for(
+    model: str, narrower: Placed, wider: Placed, measure: Callable[[ScoreRegions, BoundedRule], Regions]
+) -> bool:
+    one, other = (with_bounds(each.rule, each.policies.calibration_of(model)) for each in (narrower, wider))
+    if one is None or other is None:
+        return False
+    regions = score_regions(one, other)
+    return regions is not None and not measure(regions, one) & ~measure(regions, other)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
-from moderator.policy.analysis.proofs import Placed, covers
+from moderator.policy.analysis.covering import Placed, covers
 from moderator.policy.analysis.rule_lines import (
     conditions_key,
     exemption_lines,

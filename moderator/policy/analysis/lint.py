@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from moderator.policy.analysis.calibration_lint import check_calibrated
 from moderator.policy.analysis.inclusion import can_both_fit, scope_within
-from moderator.policy.analysis.score_regions import bound, ranges_of
+from moderator.policy.analysis.score_regions import score_regions, with_bounds
 from moderator.policy.language.ast import (
     Calibration,
     Condition,
@@ -37,7 +37,7 @@ def check_rules(
     rules = [rule for policy in policies for rule in policy.rules]
     for rule in rules:
         _check_scope(rule, diagnostics)
-        _check_reach(rule, [*calibrations.values()] or [None], diagnostics)
+        _check_truth(rule, [*calibrations.values()] or [None], diagnostics)
         _check_direction(rule, diagnostics)
         _check_ends(rule, diagnostics)
         _check_presence(rule, settings, diagnostics)
@@ -83,7 +83,7 @@ def _why_apart(scope: Scope, other: Scope) -> str | None:
 
 
 def _check_exceptions(rule: Rule, diagnostics: Diagnostics) -> None:
-    for number, scope in enumerate(rule.spares, start=1):
+    for number, scope in enumerate(rule.exempt_scopes, start=1):
         why = _why_apart(rule.scope, scope)
         if why is not None:
             message = f"item {number} of except spares nothing of this rule, which {why}"
@@ -101,9 +101,9 @@ def _check_scope(rule: Rule, diagnostics: Diagnostics) -> None:
             diagnostics.error("P051", rule.span, message, "mend or remove one of the two")
 
 
-def _check_reach(rule: Rule, calibrations: Iterable[Calibration | None], diagnostics: Diagnostics) -> None:
+def _check_truth(rule: Rule, calibrations: Iterable[Calibration | None], diagnostics: Diagnostics) -> None:
     """Report a rule that matches never, or always, whichever model's calibration it goes by."""
-    found = [_reach(rule, calibration) for calibration in calibrations]
+    found = [_constant(rule, calibration) for calibration in calibrations]
     first = found[0]
     if first is not None and all(other is not None and other.code == first.code for other in found):
         diagnostics.error(*first)
@@ -116,20 +116,20 @@ class _Found(NamedTuple):
     hint: str = "mend or remove the rule"
 
 
-def _reach(rule: Rule, calibration: Calibration | None) -> _Found | None:
+def _constant(rule: Rule, calibration: Calibration | None) -> _Found | None:
     clash = _clash(_required(rule.when), calibration)
     if clash is not None:
         first, second = clash
         message = f"this rule can never match: {_need(first)} and {_need(second)}"
         return _Found("P051", first.span, message, 'should these stand under "any:"?')
-    bounded = bound(rule, calibration)
-    ranges = ranges_of(bounded) if bounded else None
-    if bounded is None or ranges is None:
+    bounded = with_bounds(rule, calibration)
+    regions = score_regions(bounded) if bounded else None
+    if bounded is None or regions is None:
         return None
-    said = ranges.said(bounded)
-    if not said.holds:
+    truth = regions.truth(bounded)
+    if not truth.holds:
         return _Found("P051", rule.conditions[0].span, "this rule can never match: no scores satisfy it")
-    if not said.fails:
+    if not truth.fails:
         return _Found("P050", rule.conditions[0].span, "this rule matches whatever the scores are")
     return None
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from moderator.policy.analysis.words import expression_in_words
+from moderator.policy.analysis.descriptions import expression_in_words
 from moderator.policy.language.ast import Condition, Exemption, Expression, FieldMatch, Rule, Scope, Signal, leaves
 from moderator.policy.language.event_time import iso_utc
 from moderator.policy.language.scale import MAX_MICRO, show
@@ -98,7 +98,7 @@ def _rule_parts(rule: Rule) -> dict[str, str]:
     return {
         "mode": rule.mode,
         "applies_to": _scope(rule.scope),
-        "except": "; or ".join(map(_scope, rule.spares)) or _NOTHING,
+        "except": "; or ".join(map(_scope, rule.exempt_scopes)) or _NOTHING,
         "starts": _time(rule.starts_ms),
         "until": _time(rule.until_ms),
         "rollout": f"{show(rollout.percent)}% of {rollout.unit}" if rollout else _NOTHING,

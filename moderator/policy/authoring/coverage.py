@@ -56,7 +56,7 @@ def _cover_rule(rule: Rule, passing: Sequence[TestResult]) -> RuleCoverage:
     outcomes = Counter(result.test.expected.rules[rule.id] for result in naming)
     seen = [found for result in naming for found in result.judgement.rules if found["rule"] == rule.id]
     spared_by = {found.get("spared_by") for found in seen}
-    unused = (number for number in range(1, len(rule.spares) + 1) if f"except {number}" not in spared_by)
+    unused = (number for number in range(1, len(rule.exempt_scopes) + 1) if f"except {number}" not in spared_by)
     return RuleCoverage(rule, outcomes, tuple(_cover_conditions(rule, seen)), tuple(unused))
 
 

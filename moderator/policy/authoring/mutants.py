@@ -40,8 +40,8 @@ def mutants_of(rule: Rule) -> Iterator[Mutant]:
         for unless, change, span, is_at_limit in _changed(rule.unless):
             yield Mutant(replace(rule, unless=unless), f"unless {change}", span, is_at_limit)
         yield Mutant(replace(rule, unless=None), "without unless", rule.span)
-    for number, spares in enumerate(_with_one_less(rule.spares), start=1):
-        yield Mutant(replace(rule, spares=spares), f"without item {number} of except", rule.span)
+    for number, exempt_scopes in enumerate(_with_one_less(rule.exempt_scopes), start=1):
+        yield Mutant(replace(rule, exempt_scopes=exempt_scopes), f"without item {number} of except", rule.span)
     for line, scope in zip(rule.scope, _with_one_less(rule.scope), strict=True):
         yield Mutant(replace(rule, scope=scope), f"without applies_to {line.field}", rule.span)
     if rule.starts_ms is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from moderator.events import Outcome
-from moderator.policy.analysis.proofs import Placed, covers
+from moderator.policy.analysis.covering import Placed, covers
 from moderator.policy.authoring.mutants import Mutant, mutants_of
 from moderator.policy.language.ast import Policy, Rule
 from moderator.policy.policy_set import PolicySet

@@ -4,16 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from moderator.events import SEVERITIES, ChatEvent, Outcome, RuleResult, Severity, Status, Verdict
-from moderator.policy.engine.compiled import (
-    Binding,
-    CompiledRule,
-    compile_field,
-    compile_scope,
-    compile_whole_rule,
-    evaluate,
-    fits,
-)
+from moderator.policy.engine.conditions import evaluate
 from moderator.policy.engine.readings import Reading, compile_chooser, compile_signal, readings_of
+from moderator.policy.engine.rules import Binding, CompiledRule, compile_rule
+from moderator.policy.engine.scopes import compile_field, compile_scope, fits
 from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Rule, Signal
 
 _RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
@@ -24,7 +18,7 @@ class Judgement(NamedTuple):
 
     Attributes:
         severity: the highest of the rules that count; None when the verdict is allow.
-        reasons: sorted, no doubles; `score_missing` where a rule counted for want of a score.
+        reasons: sorted, no doubles; `score_missing` where a rule counted because a score is missing.
         labels: sorted, no doubles.
         rules: every rule but those that are off or do not apply, by id.
         shadow_verdict: the verdict had all shadow rules been live.
@@ -59,11 +53,11 @@ class Judge:
         exemptions: Sequence[Exemption] = (),
         calibration: Calibration | None = None,
     ) -> None:
-        # INVARIANT: the snapshot keeps no order of exemptions nor of a signal's members, so theirs may not count here:
-        # a decision names the first exemption that spares, and why the first member has no score.
+        # INVARIANT: the snapshot keeps no order of exemptions nor of a signal's members, so their order may not count:
+        # a decision names the first exemption that fits, and why the first member has no score.
         active = sorted(rules, key=lambda rule: rule.id)
         exemptions = sorted(exemptions, key=lambda exemption: exemption.name)
-        scopes = [scope for rule in active for scope in (rule.scope, *rule.spares)]
+        scopes = [scope for rule in active for scope in (rule.scope, *rule.exempt_scopes)]
         scopes += [exemption.scope for exemption in exemptions]
         fields = sorted({line.field for scope in scopes for line in scope})
         plain = [signal for signal in signals if not signal.members]
@@ -78,8 +72,8 @@ class Judge:
         self._fields = tuple(compile_field(field) for field in fields)
         self._scopes = tuple(dict.fromkeys(compile_scope(rule.scope, fields) for rule in active))
         binding = Binding(positions, fields, self._scopes, calibration, exemptions)
-        compiled = (compile_whole_rule(rule, binding) for rule in active)
-        # What every event needs of a rule lies side by side: unpacking is quicker than looking it up.
+        compiled = (compile_rule(rule, binding) for rule in active)
+        # What every event needs of a rule is in one tuple: unpacking is faster than attribute access.
         self._plan = tuple(
             (rule, rule.scope, rule.conditions, rule.holds, rule.template, rule.is_limited) for rule in compiled
         )
@@ -116,7 +110,7 @@ class Judge:
     def _judge(
         self, event: ChatEvent, readings: Sequence[Reading], at_ms: int
     ) -> tuple[list[RuleResult], list[tuple[CompiledRule, Outcome]], bool]:
-        """Evaluate every condition of every rule that applies; also give the rules that count, and whether any acts."""
+        """Evaluate every condition of every rule that applies; also give the rules that count, and if any fires."""
         fields = [get(event) for get in self._fields]
         applies = [fits(lines, fields) for lines in self._scopes]
         results: list[RuleResult] = []
@@ -134,8 +128,8 @@ class Judge:
                 result["outcome"] = "matched" if held else "unknown"
             elif not is_limited:
                 continue
-            acts = rule.flags_when_missing if held is None else held
-            if rule.finish(result, event, fields, at_ms, acts=acts):
+            fires = rule.flags_when_missing if held is None else held
+            if rule.finish(result, event, fields, at_ms, fires=fires):
                 would_flag = True
                 if rule.mode == "live" and result.get("rollout") != "outside":
                     result["counted"] = True

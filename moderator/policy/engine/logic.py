@@ -1,4 +1,4 @@
-"""Three-valued logic over conditions: true, false, and None for what cannot be told."""
+"""Three-valued logic over conditions: true, false, and None for unknown."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ Verdicts = Sequence[Held]
 """What each condition of a rule said, in the order of `Rule.conditions`."""
 
 
-def compile_rule(rule: Rule) -> Callable[[Verdicts], Held]:
+def compile_logic(rule: Rule) -> Callable[[Verdicts], Held]:
     """Compile `when` and not `unless` into one function."""
     when, used = compile_expression(rule.when, 0)
     if rule.unless is None:
@@ -17,10 +17,10 @@ def compile_rule(rule: Rule) -> Callable[[Verdicts], Held]:
     unless, _ = compile_expression(rule.unless, used)
 
     def evaluate(held: Verdicts) -> Held:
-        matches, spares = when(held), unless(held)
-        if matches is False or spares is True:
+        matches, prevents = when(held), unless(held)
+        if matches is False or prevents is True:
             return False
-        return None if matches is None or spares is None else True
+        return None if matches is None or prevents is None else True
 
     return evaluate
 

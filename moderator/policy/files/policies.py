@@ -81,7 +81,7 @@ def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], con
     whole_scope = (*scope, *_optional_scope(block, context))
     when = _read_expression(block.need("when", "when: and a condition"), "when", context)
     unless = _read_expression(block.get("unless"), "unless", context)
-    spares = _read_spares(block.get("except"), context)
+    exempt_scopes = _read_exempt_scopes(block.get("except"), context)
     flags_when_missing = _read_if_missing(block.get("if_score_missing"), context)
     flag = _read_flag(block.need("flag", "flag: {severity: high, reason: …}"), context)
     flag_share = read_budget(block.get("budget"), diagnostics)
@@ -93,7 +93,7 @@ def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], con
         scope=whole_scope,
         when=when,
         unless=unless,
-        spares=spares,
+        exempt_scopes=exempt_scopes,
         flags_when_missing=flags_when_missing,
         flag=flag,
         span=span,
@@ -123,7 +123,7 @@ def _read_rule_name(block: Block, seen: dict[str, Span], diagnostics: Diagnostic
     return span, name
 
 
-def _read_spares(node: Node | None, context: Context) -> tuple[Scope, ...]:
+def _read_exempt_scopes(node: Node | None, context: Context) -> tuple[Scope, ...]:
     items = () if node is None else read_items(node, "except", context.diagnostics, _ONE_OR_NO_KEY)
     return tuple(read_scope(item, "an item of except", context) for item in items)
 

@@ -192,7 +192,7 @@ class Rule:
 
     Attributes:
         scope: the policy's lines, then the rule's own.
-        spares: the items of `except`.
+        exempt_scopes: the items of `except`.
         starts_ms, until_ms: event time from which (included) and to which (not included) it is in force; ms since 1970.
         flag_share: the budget: at most this percentage of events flagged by the rule; 0 to 100.
     """
@@ -202,7 +202,7 @@ class Rule:
     scope: Scope
     when: Expression
     unless: Expression | None
-    spares: tuple[Scope, ...]
+    exempt_scopes: tuple[Scope, ...]
     flags_when_missing: bool
     flag: Flag
     span: Span
@@ -232,11 +232,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """Events that some rules spare for a while.
+    """Events that are exempt from some rules for a while.
 
     Attributes:
         covers: full ids of rules.
-        added_ms, until_ms: event time from which (included) and to which (not included) it spares; ms since 1970.
+        added_ms, until_ms: event time from which (included) and to which (not included) it applies; ms since 1970.
     """
 
     name: str

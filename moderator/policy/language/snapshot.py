@@ -70,7 +70,7 @@ def _rule(rule: Rule) -> Canonical:
         "applies_to": _scope(rule.scope),
         "when": _expression(rule.when),
         "unless": _expression(rule.unless) if rule.unless else None,
-        "except": [_scope(scope) for scope in rule.spares],
+        "except": [_scope(scope) for scope in rule.exempt_scopes],
         "if_score_missing": "flag" if rule.flags_when_missing else "allow",
         "severity": rule.flag.severity,
         "reason": rule.flag.reason,

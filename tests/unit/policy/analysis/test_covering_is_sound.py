@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from moderator.events import RuleResult
 from moderator.policy.analysis.covering import check_covering
-from moderator.policy.analysis.score_regions import bound, ranges_of
+from moderator.policy.analysis.score_regions import score_regions, with_bounds
 from moderator.policy.engine.judge import Judge
 from moderator.policy.language.ast import Condition, Rule
 from moderator.policy.syntax.diagnostics import Diagnostics
@@ -39,15 +39,16 @@ class ScoreDice(Dice):
 
 
 def two_rules(dice: Dice) -> tuple[Rule, Rule]:
-    rule = replace(dice.rule(0), mode="live", spares=())
+    rule = replace(dice.rule(0), mode="live", exempt_scopes=())
     return rule, replace(dice.changed(rule), id="chat-safety/1", mode="live")
 
 
 def wider_of(rules: tuple[Rule, Rule]) -> str | None:
-    """Give the rule that is told to cover the other."""
-    report = Diagnostics()
-    check_covering(rules, (), [CALIBRATION], report)
-    return report.warnings[0].message.partition(" ")[0] if report.warnings else None
+    """Give the rule that is reported to cover the other."""
+    diagnostics = Diagnostics()
+    policies = replace(the_example().policies[0], rules=rules)
+    check_covering(replace(the_example(), policies=(policies,), exemptions=()), diagnostics)
+    return diagnostics.warnings[0].message.partition(" ")[0] if diagnostics.warnings else None
 
 
 def results_of(rules: tuple[Rule, ...], dice: Dice) -> Iterator[list[RuleResult]]:
@@ -87,19 +88,19 @@ def test_no_scores_are_flagged_by_a_covered_rule_alone(seed: int) -> None:
 def test_no_scores_match_an_impossible_rule_or_fail_one_that_always_matches(seed: int) -> None:
     dice = ScoreDice(seed)
     rule = dice.scored(0)
-    bounded = bound(rule, CALIBRATION)
+    bounded = with_bounds(rule, CALIBRATION)
     assert bounded is not None
-    ranges = ranges_of(bounded)
-    assert ranges is not None
+    regions = score_regions(bounded)
+    assert regions is not None
 
-    said = ranges.said(bounded)
+    truth = regions.truth(bounded)
 
     outcomes = {result["outcome"] for results in results_of((rule,), dice) for result in results}
-    assert said.holds or "matched" not in outcomes
-    assert said.fails or "not matched" not in outcomes
+    assert truth.holds or "matched" not in outcomes
+    assert truth.fails or "not matched" not in outcomes
 
 
 def test_covered_rules_come_up_among_random_pairs() -> None:
-    told = [wider_of(two_rules(Dice(Random(seed).getrandbits(32)))) for seed in range(100)]
+    found = [wider_of(two_rules(Dice(Random(seed).getrandbits(32)))) for seed in range(100)]
 
-    assert min(told.count("chat-safety/0"), told.count("chat-safety/1")) >= 3
+    assert min(found.count("chat-safety/0"), found.count("chat-safety/1")) >= 3

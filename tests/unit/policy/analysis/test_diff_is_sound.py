@@ -89,7 +89,7 @@ class Dice:
             "scope": self.scope,
             "when": self.expression,
             "unless": lambda: self.pick(None, self.condition()),
-            "spares": lambda: self.pick((), (), (self.scope(least=1),)),
+            "exempt_scopes": lambda: self.pick((), (), (self.scope(least=1),)),
             "flags_when_missing": lambda: self.pick(True, False),
             "starts_ms": lambda: self.pick(None, *TIMES),
             "until_ms": lambda: self.pick(None, *TIMES),
@@ -97,7 +97,17 @@ class Dice:
         }
         return draw[name]()
 
-    PARTS = ("mode", "scope", "when", "unless", "spares", "flags_when_missing", "starts_ms", "until_ms", "rollout")
+    PARTS = (
+        "mode",
+        "scope",
+        "when",
+        "unless",
+        "exempt_scopes",
+        "flags_when_missing",
+        "starts_ms",
+        "until_ms",
+        "rollout",
+    )
 
     def rule(self, number: int) -> Rule:
         parts = {name: self.part(name) for name in self.PARTS}

@@ -48,7 +48,7 @@ def describe_rule(rule: Rule, exemptions: Iterable[Exemption] = ()) -> str:
     head = [f"{rule.id.partition('/')[2]}, {_MODES[rule.mode]}{_rollout(rule)}", *_times(rule)]
     head += [_line(line) for line in rule.scope if line.field != "speaker"]
     unless = f", unless {expression_in_words(rule.unless)}" if rule.unless else ""
-    spared = ", and".join(f" except {_spared(scope)}" for scope in rule.spares)
+    spared = ", and".join(f" except {_spared(scope)}" for scope in rule.exempt_scopes)
     body = f"when {expression_in_words(rule.when)}{unless}{';' if spared else ''}{spared}"
     flag = f"flag it, {rule.flag.severity}, {_plain(rule.flag.reason)}"
     return printable(f"{', '.join(head)}: {body}; {flag}. {_besides(rule, exemptions)}")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from moderator.policy.analysis.words import date_in_words, describe_rule
+from moderator.policy.analysis.descriptions import date_in_words, describe_rule
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SIGNALS, a_policy, a_rule, a_set
 
 POINTS = SIGNALS.replace("low: 0, high: 4}", "low: 0, high: 4, unit: points}")

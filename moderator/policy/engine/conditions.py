@@ -1,0 +1,89 @@
+"""Conditions compiled into comparisons of whole numbers, for the hot path."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from moderator.events import ConditionResult, Part
+from moderator.policy.engine.readings import Reading, noise_of
+from moderator.policy.language.ast import Calibration, Condition
+from moderator.policy.language.comparisons import LOW_END
+from moderator.policy.language.percent import limit_micro, percent_bounds
+from moderator.policy.language.scale import MAX_MICRO, MILLION
+
+Limit = tuple[int, int, int]
+"""Of a comparison: least and greatest reward for which it holds, and the score at its edge; all in whole millionths."""
+
+
+class CompiledCondition(NamedTuple):
+    """One comparison; all limits in whole millionths.
+
+    Attributes:
+        template: its result with all that is known in advance; copying it is faster than building it.
+        place: position of the signal's reading.
+        least, greatest: rewards for which it holds.
+        edge: the score from which the margin counts; None for `missing`.
+        sign: 1 where it holds for scores above the edge, -1 where it holds for scores below.
+        noise: how far one text's scores may lie apart; 0, which makes nothing borderline, where that is not known.
+    """
+
+    template: ConditionResult
+    place: int
+    least: int
+    greatest: int
+    edge: int | None
+    sign: int
+    noise: int
+
+
+def evaluate(conditions: Iterable[CompiledCondition], readings: Sequence[Reading]) -> list[ConditionResult]:
+    """Evaluate every condition, in the order given."""
+    results = []
+    for template, place, least, greatest, edge, sign, noise in conditions:
+        micro, score_micro, score, cause = readings[place]
+        result = template.copy()
+        results.append(result)
+        if micro is None:
+            result["holds"] = True if edge is None else None
+            if edge is not None and cause is not None:
+                result["cause"] = cause
+            continue
+        result["score"] = score
+        if least <= micro <= greatest:
+            result["holds"] = True
+        if edge is not None:
+            distance = (score_micro - edge) * sign
+            result["margin"] = distance / MILLION
+            if noise and -noise <= distance <= noise:
+                result["borderline"] = True
+    return results
+
+
+def compile_condition(
+    condition: Condition, part: Part, place: int, calibration: Calibration | None
+) -> CompiledCondition:
+    """Compile one comparison; `place` is the position of its signal's reading."""
+    template: ConditionResult = {
+        "part": part,
+        "signal": condition.signal.name,
+        "phrase": condition.phrase,
+        "score": None,
+        "holds": False,
+        "margin": None,
+        "borderline": False,
+    }
+    if condition.comparison == "missing":
+        return CompiledCondition(template, place, MAX_MICRO, -MAX_MICRO, None, 0, 0)
+    least, greatest, edge = _limit(condition, calibration)
+    sign = -1 if condition.comparison in LOW_END else 1
+    return CompiledCondition(template, place, least, greatest, edge, sign, noise_of(condition.signal, calibration))
+
+
+def _limit(condition: Condition, calibration: Calibration | None) -> Limit:
+    if condition.limit is not None:
+        return *condition.bounds, int(condition.limit * MILLION)
+    # INVARIANT: a percent phrase without its quantiles is refused when the folder and the model are checked.
+    assert calibration is not None, "bound without a calibration"
+    bounds, edge = percent_bounds(condition, calibration), limit_micro(condition, calibration)
+    assert bounds is not None
+    assert edge is not None
+    return *bounds, edge

@@ -1,0 +1,145 @@
+"""Rules compiled once, for the hot path: what they need of an event, and what stops them from firing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from moderator.events import ChatEvent, Mode, Outcome, RuleResult, Severity
+from moderator.policy.engine.conditions import CompiledCondition, compile_condition
+from moderator.policy.engine.logic import Held, Verdicts, compile_logic
+from moderator.policy.engine.rollout import Rollouts, compile_rollout
+from moderator.policy.engine.scopes import Fields, ScopeLines, compile_scope, fits
+from moderator.policy.language.ast import Calibration, Exemption, Rule, leaves
+
+
+@dataclass(frozen=True, slots=True)
+class ExemptionMatch:
+    """Which events are exempt from a rule: an item of its `except`, or an exemption for a period of event time."""
+
+    name: str
+    lines: ScopeLines
+    added_ms: int | None = None
+    until_ms: int | None = None
+
+    def exempts(self, fields: Fields, at_ms: int) -> bool:
+        """Whether it fits the event at its time."""
+        if self.added_ms is not None and at_ms < self.added_ms:
+            return False
+        return (self.until_ms is None or at_ms < self.until_ms) and fits(self.lines, fields)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """One rule that is not off.
+
+    Attributes:
+        scope: position of its scope among the judge's.
+        conditions: in the order of `Rule.conditions`.
+        holds: what their verdicts make together; None for a single condition, whose verdict is the rule's.
+        template: the result of a rule that does not match, with all that is known in advance.
+        is_limited: it has a schedule or a rollout, which its result states whatever the verdict.
+        exemption_matches: the items of `except` in their order, then exemptions by name.
+    """
+
+    id: str
+    mode: Mode
+    severity: Severity
+    reason: str
+    labels: tuple[str, ...]
+    scope: int
+    flags_when_missing: bool
+    conditions: tuple[CompiledCondition, ...]
+    holds: Callable[[Verdicts], Held] | None
+    template: RuleResult
+    is_limited: bool
+    starts_ms: int | None
+    until_ms: int | None
+    rollout: Rollouts | None
+    exemption_matches: tuple[ExemptionMatch, ...]
+
+    def outcome_at(self, at_ms: int) -> Outcome | None:
+        """Give `not yet` or `ended`; None while the rule is in force."""
+        if self.starts_ms is not None and at_ms < self.starts_ms:
+            return "not yet"
+        return "ended" if self.until_ms is not None and at_ms >= self.until_ms else None
+
+    def finish(self, result: RuleResult, event: ChatEvent, fields: Fields, at_ms: int, *, fires: bool) -> bool:
+        """Apply schedule, exemptions and rollout to a result; give whether the rule still fires."""
+        if self.rollout is not None:
+            result["rollout"] = "inside" if self.rollout(event) else "outside"
+        outcome = self.outcome_at(at_ms)
+        if outcome is not None:
+            result["outcome"] = outcome
+            return False
+        if fires:
+            for match in self.exemption_matches:
+                if match.exempts(fields, at_ms):
+                    result["outcome"] = "spared"
+                    result["spared_by"] = match.name
+                    return False
+        return fires
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What rules are compiled against: positions of readings, fields and scopes, and the calibration, if any."""
+
+    positions: Mapping[str, int]
+    fields: Sequence[str]
+    scopes: Sequence[ScopeLines]
+    calibration: Calibration | None
+    exemptions: Sequence[Exemption]
+
+
+def compile_rule(rule: Rule, binding: Binding) -> CompiledRule:
+    """Compile a rule that is not off."""
+    assert rule.mode != "off"
+    return CompiledRule(
+        id=rule.id,
+        mode=rule.mode,
+        severity=rule.flag.severity,
+        reason=rule.flag.reason,
+        labels=rule.flag.labels,
+        scope=binding.scopes.index(compile_scope(rule.scope, binding.fields)),
+        flags_when_missing=rule.flags_when_missing,
+        conditions=_compile_conditions(rule, binding),
+        holds=compile_logic(rule) if len(rule.conditions) > 1 else None,
+        template={
+            "rule": rule.id,
+            "outcome": "not matched",
+            "counted": False,
+            "mode": rule.mode,
+            "severity": rule.flag.severity,
+            "conditions": [],
+        },
+        is_limited=any(limit is not None for limit in (rule.starts_ms, rule.until_ms, rule.rollout)),
+        starts_ms=rule.starts_ms,
+        until_ms=rule.until_ms,
+        rollout=compile_rollout(rule.rollout) if rule.rollout else None,
+        exemption_matches=_compile_exemption_matches(rule, binding),
+    )
+
+
+def _compile_conditions(rule: Rule, binding: Binding) -> tuple[CompiledCondition, ...]:
+    in_when = len(tuple(leaves(rule.when)))
+    return tuple(
+        compile_condition(
+            condition,
+            "when" if index < in_when else "unless",
+            binding.positions[condition.signal.name],
+            binding.calibration,
+        )
+        for index, condition in enumerate(rule.conditions)
+    )
+
+
+def _compile_exemption_matches(rule: Rule, binding: Binding) -> tuple[ExemptionMatch, ...]:
+    exceptions = [
+        ExemptionMatch(f"except {number}", compile_scope(scope, binding.fields))
+        for number, scope in enumerate(rule.exempt_scopes, start=1)
+    ]
+    exemptions = [
+        ExemptionMatch(each.name, compile_scope(each.scope, binding.fields), each.added_ms, each.until_ms)
+        for each in binding.exemptions
+        if rule.id in each.covers
+    ]
+    return (*exceptions, *exemptions)
