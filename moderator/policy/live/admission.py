@@ -89,9 +89,9 @@ def _require_passing_tests(results: Iterable[TestResult], state: FolderState) ->
             got = "; ".join(f"{each.what}: expected {each.expected}, got {each.got}" for each in result.mismatches)
             diagnostics.error("P075", result.test.span, f"the test {quote(result.test.name)} fails", got)
     if diagnostics.errors:
-        raise PolicyError(error_text(f"the policies in `{state.folder}` fail their own tests", diagnostics.problems))
+        raise PolicyError(error_text(f"the policies in `{state.folder}` fail their own tests", diagnostics.all))
 
 
-def _as_warnings(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
+def _as_warnings(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """What `policy test` fails for in a build must not stop an urgent rule from deciding."""
-    return [replace(problem, level="warning") for problem in problems]
+    return [replace(diagnostic, level="warning") for diagnostic in diagnostics]
