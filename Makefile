@@ -1,5 +1,5 @@
 # `make` alone lists the targets. Everything is set up on first use: uv (its own copy in .uv where there is none on
-# the path), then the locked dependencies in .venv. Java, Maven and Redis come with the targets that start them.
+# the path), then the locked dependencies in .venv. Java, Maven, Redis and Chromium come with the targets that use them.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -21,10 +21,12 @@ help: ## list the targets
 
 .PHONY: demo
 demo: $(STAMP) ## moderate sample events through a real Kafka and Redis on this machine (ARGS=--keep leaves them running)
+	@tests/system_packages.sh java mvn redis-server
 	@$(BIN)/moderator demo $(ARGS)
 
 .PHONY: test
 test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks (ARGS go to pytest)
+	@tests/system_packages.sh java mvn redis-server chromium
 	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks -n 2 --dist loadfile $(ARGS)
 
 WITH_TORCH := scoring training pipeline stream cache
@@ -64,6 +66,7 @@ generate: $(STAMP) ## write the generated files: README's tables, JSON Schemas, 
 
 .PHONY: bench-stream
 bench-stream: $(STAMP) ## compare the transactional path to the bare client's loop, on a real Kafka
+	@tests/system_packages.sh java mvn
 	@$(BIN)/python -m tests.benchmarks.bench_stream $(ARGS)
 
 .PHONY: bench-policy

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from moderator.demo.servers.java import require_kafka_tools
 from moderator.demo.servers.kafka import LocalKafka
-from moderator.demo.servers.packages import ensure_kafka_tools, ensure_redis
 from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.kafka_stream import some_topics
@@ -19,13 +19,7 @@ settings.load_profile("noisy-machine")
 @pytest.fixture(scope="session")
 def kafka_tools() -> None:
     """What a broker needs; for every test that starts one of its own."""
-    ensure_kafka_tools(print)
-
-
-@pytest.fixture(scope="session")
-def redis_tools() -> None:
-    """What Redis needs; for every test that starts one of its own."""
-    ensure_redis(print)
+    require_kafka_tools()
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +30,7 @@ def kafka(kafka_tools: None) -> Iterator[LocalKafka]:
 
 
 @pytest.fixture(scope="session")
-def redis_server(redis_tools: None) -> Iterator[LocalRedis]:
+def redis_server() -> Iterator[LocalRedis]:
     with LocalRedis() as server:
         yield server
 

@@ -31,7 +31,7 @@ def run_demo(*, is_kept: bool) -> bool:
         Whether each event gave exactly one decision or dead letter.
 
     Raises:
-        BrokerUnavailableError: Java or Maven are missing and cannot be installed, or Kafka does not start.
+        BrokerUnavailableError: Java or Maven is missing, or Kafka does not start.
         DemoFailedError: the replica ended or nothing came back.
     """
     logging.getLogger("kafka").setLevel(logging.ERROR)  # its warnings would run through the table

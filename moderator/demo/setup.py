@@ -8,8 +8,8 @@ from moderator.demo.examples import default_policies
 from moderator.demo.replica import LocalReplica
 from moderator.demo.screen import Screen
 from moderator.demo.servers.jars import kafka_jars, kafka_version
+from moderator.demo.servers.java import require_kafka_tools
 from moderator.demo.servers.kafka import LocalKafka
-from moderator.demo.servers.packages import ensure_kafka_tools, ensure_redis
 from moderator.demo.servers.redis import LocalRedis
 from moderator.errors import CacheUnavailableError
 from moderator.objectives import BUILTIN
@@ -37,7 +37,7 @@ def set_up(screen: Screen, stack: ExitStack) -> Setup:
     """Start everything, the replica last (it is not ready yet); `stack` stops it.
 
     Raises:
-        BrokerUnavailableError: Java or Maven are missing and cannot be installed, or Kafka does not start.
+        BrokerUnavailableError: Java or Maven is missing, or Kafka does not start.
     """
     kafka = _kafka(screen, stack)
     redis_url = _redis(screen, stack)
@@ -53,8 +53,7 @@ def set_up(screen: Screen, stack: ExitStack) -> Setup:
 
 
 def _kafka(screen: Screen, stack: ExitStack) -> KafkaSettings:
-    with screen.step("looking for Java and Maven"):
-        ensure_kafka_tools(screen.say)
+    require_kafka_tools()
     with screen.step(f"fetching Kafka {kafka_version()} with Maven"):
         kafka_jars()
     with screen.step(f"starting Kafka {kafka_version()}"):
@@ -69,7 +68,6 @@ def _kafka(screen: Screen, stack: ExitStack) -> KafkaSettings:
 def _redis(screen: Screen, stack: ExitStack) -> str | None:
     try:
         with screen.step("starting Redis"):
-            ensure_redis(screen.say)
             server = stack.enter_context(LocalRedis())
     except CacheUnavailableError as error:
         screen.warn(f"no Redis, scores are cached in memory: {error}")

@@ -25,7 +25,6 @@ with LocalRedis() as redis:
 """
 
 
-@pytest.mark.usefixtures("redis_tools")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_server_dies_with_the_process_that_started_it(number: signal.Signals) -> None:
     with subprocess.Popen([sys.executable, "-c", OWNER], cwd=ROOT, stdout=subprocess.PIPE, text=True) as owner:
@@ -39,7 +38,6 @@ def test_a_server_dies_with_the_process_that_started_it(number: signal.Signals) 
     assert alive == []
 
 
-@pytest.mark.usefixtures("redis_tools")
 def test_a_server_comes_back_on_its_port() -> None:
     with LocalRedis() as redis:
         url = redis.url
@@ -51,7 +49,6 @@ def test_a_server_comes_back_on_its_port() -> None:
         assert (redis.url, is_open(redis.port)) == (url, True)
 
 
-@pytest.mark.usefixtures("redis_tools")
 def test_a_paused_server_takes_connections_and_answers_when_it_goes_on() -> None:
     with LocalRedis() as redis:
         redis.pause()

@@ -47,7 +47,7 @@ class Outage:
 
 
 @pytest.fixture
-def own_redis(redis_tools: None) -> Iterator[LocalRedis]:
+def own_redis() -> Iterator[LocalRedis]:
     """A server that the test may stop and freeze."""
     with LocalRedis() as server:
         yield server

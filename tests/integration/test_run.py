@@ -123,7 +123,6 @@ def test_what_was_scored_before_costs_no_inference_after_a_policy_edit(
     assert snapshots[0] != snapshots[1]
 
 
-@pytest.mark.usefixtures("redis_tools")
 def test_it_decides_without_redis_and_uses_it_again_when_it_is_back(kafka: LocalKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers, delivery="at_least_once")
     with LocalRedis() as redis, LocalReplica(variables(settings, MODERATOR_REDIS__URL=redis.url)) as replica:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from moderator.demo.servers.packages import KAFKA_TOOLS_HINT
+from moderator.demo.servers.java import KAFKA_TOOLS_HINT
 from moderator.errors import BrokerUnavailableError
 
 _POM = Path(__file__).with_name("pom.xml")

@@ -10,7 +10,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from moderator.demo.servers.jars import kafka_jars
-from moderator.demo.servers.packages import KAFKA_TOOLS_HINT
+from moderator.demo.servers.java import KAFKA_TOOLS_HINT
 from moderator.demo.servers.server import LocalServer
 from moderator.errors import BrokerUnavailableError
 from moderator.supervisor.child import free_ports, is_open, last_lines

@@ -3,11 +3,11 @@
 import shutil
 import socket
 
-from moderator.demo.servers.packages import REDIS_HINT
 from moderator.demo.servers.server import LocalServer
 from moderator.errors import CacheUnavailableError
 from moderator.supervisor.child import free_ports, last_lines
 
+_HINT = "`redis-server` is missing: install it (Debian, Ubuntu: `apt-get install redis-server`) for a real cache"
 _START_TIMEOUT_S = 10.0
 _PING_TIMEOUT_S = 0.5
 
@@ -32,7 +32,7 @@ class LocalRedis(LocalServer):
         """
         binary = shutil.which("redis-server")
         if binary is None:
-            raise CacheUnavailableError(REDIS_HINT)
+            raise CacheUnavailableError(_HINT)
         address = ["--bind", "127.0.0.1", "--port", str(self.port)]
         nothing_kept = ["--save", "", "--appendonly", "no", "--dir", str(self.folder)]
         if not self._run([binary, *address, *nothing_kept], self._answers, _START_TIMEOUT_S):
