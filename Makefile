@@ -46,7 +46,7 @@ test-gpu: $(STAMP) ## run the tests that need a CUDA device; fails without one
 	@$(BIN)/pytest tests/gpu $(ARGS)
 
 .PHONY: lint
-lint: $(STAMP) ## check format, style, types, layers, example policies and generated files
+lint: $(STAMP) ## check format, style, types, layers, example policies, generated files and workflows
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
@@ -54,9 +54,16 @@ lint: $(STAMP) ## check format, style, types, layers, example policies and gener
 	@$(BIN)/moderator policy check policies
 	@$(BIN)/moderator policy check policies/armorm
 	@$(BIN)/python -m tests.generate --check
+	@$(BIN)/zizmor --offline --quiet --pedantic .github
+
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+.PHONY: lint-workflows
+lint-workflows: ## check the syntax of the workflows and the shell in them; needs Go
+	@go run $(ACTIONLINT)
 
 .PHONY: format
-format: $(STAMP) ## format the code and mend what can be mended
+format: $(STAMP) ## format the code and fix what can be fixed
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 

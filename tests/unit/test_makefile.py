@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+MAKE = re.compile(r"(?:^|`|: )make ([a-z-]+)", re.MULTILINE)
 PUBLIC = {
     "help",
     "demo",
@@ -13,6 +14,7 @@ PUBLIC = {
     "test-unit",
     "test-gpu",
     "lint",
+    "lint-workflows",
     "format",
     "generate",
     "bench-stream",
@@ -49,3 +51,11 @@ def test_ci_calls_targets_of_the_makefile_and_nothing_else() -> None:
         "set -euo pipefail",
         'cd "$(dirname "$0")/.."',
     }
+
+
+def test_workflows_and_contributors_call_targets_that_exist() -> None:
+    documents = [*(ROOT / ".github").rglob("*.yml"), *(ROOT / ".github").glob("*.md"), ROOT / "CONTRIBUTING.md"]
+
+    called = {target for each in documents for target in MAKE.findall(each.read_text("utf-8"))}
+
+    assert {"lint", "lint-workflows", "test", "test-unit"} <= called <= PUBLIC
