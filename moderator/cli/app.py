@@ -13,20 +13,27 @@ import typer
 
 from moderator.cli import exit_codes
 from moderator.cli.demo import demo
+from moderator.cli.files.standard_streams import guard_streams
 from moderator.cli.model import app as model
 from moderator.cli.policy import app as policy
 from moderator.cli.run import run
 from moderator.cli.score import score
-from moderator.cli.streams import guard_streams
 from moderator.cli.topics import app as topics
+from moderator.cli.version import Version
 from moderator.errors import BrokerUnavailableError, ConfigurationError, ModeratorError
 
 app = typer.Typer(
     name="moderator",
-    help="Content moderation as a Kafka stream processor.",
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback()
+def moderator(*, version: Version = False) -> None:
+    """Content moderation as a Kafka stream processor."""
+
+
 app.command()(demo)
 app.command()(run)
 app.command()(score)

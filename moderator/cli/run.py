@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from moderator.cli import exit_codes
+from moderator.cli.options import NoCompile
 
 if TYPE_CHECKING:
     from moderator.settings import Settings
 
-NoCompile = Annotated[
-    bool, typer.Option("--no-compile", help="Leave the model's layers as they are on CUDA: a quicker start.")
-]
 _GRACE_S = 15.0
 """How long a worker may outlive its drain time-out; one stuck on a lost device must not delay a restart."""
 
@@ -67,7 +65,7 @@ def _run_here(settings: "Settings") -> NoReturn:
     from moderator.wiring import run_stream
 
     run_stream(settings, stop, has_begun)
-    # all is published and closed; what is left is the tear-down of libraries, some of which print prose
+    # all is published and closed; only the libraries would still shut down, and some of them print prose
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_codes.OK)
@@ -84,15 +82,15 @@ def _run_workers(devices: str, settings: "Settings", flags: Mapping[str, object]
 def drain_on_signals(stop: threading.Event, has_begun: threading.Event) -> None:
     """Let the first SIGTERM or SIGINT drain, and the second end the process at once.
 
-    Until `has_begun` is set there is nothing to drain, and the first one ends the process at once, orderly.
+    Until `has_begun` is set there is nothing to drain, and the first one ends the process at once, with exit code 0.
     """
 
-    def hear(number: int, _: FrameType | None) -> None:
+    def on_signal(number: int, _: FrameType | None) -> None:
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
         if not has_begun.is_set():
             os._exit(exit_codes.OK)
 
-    signal.signal(signal.SIGTERM, hear)
-    signal.signal(signal.SIGINT, hear)
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)

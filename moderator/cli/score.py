@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.run import NoCompile
-from moderator.cli.streams import STDIN, open_input, stderr_for_output
+from moderator.cli.files.standard_streams import STDIN, open_input, stderr_for_output
+from moderator.cli.options import NoCompile
 from moderator.errors import ConfigurationError, reason_of
 from moderator.objectives import BUILTIN
 

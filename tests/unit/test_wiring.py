@@ -32,9 +32,8 @@ def test_an_address_that_is_none_of_redis_is_reported_before_model_and_policies_
 MODULES_OF_TOOLS = (
     "moderator.policy.authoring",
     "moderator.policy.analysis.diff",
-    "moderator.policy.analysis.proofs",
     "moderator.policy.analysis.rule_lines",
-    "moderator.policy.analysis.words",
+    "moderator.policy.analysis.descriptions",
     "moderator.training",
     "moderator.backtest",
     "moderator.calibration",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.decision_files import Brokers, Events, open_events
-from moderator.cli.output_files import refuse_policy_file, write_file
+from moderator.cli.files.output_files import refuse_policy_file, write_file
+from moderator.cli.files.recorded_events import open_events
+from moderator.cli.options import Brokers, Events
 from moderator.cli.policy.output import write_json
 from moderator.cli.progress import progress
 from moderator.errors import ConfigurationError

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from moderator.cli.output_files import refuse_policy_file, write_file
+from moderator.cli.files.output_files import refuse_policy_file, write_file
 from moderator.cli.policy.output import DEFAULT_FOLDER
 
 STDOUT = "-"

@@ -11,6 +11,7 @@ import typer.main
 from ruamel.yaml import YAML
 
 from moderator.cli.app import app
+from moderator.cli.version import REVISION_FILE
 from moderator.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[3]
@@ -75,6 +76,13 @@ def test_the_probed_port_is_the_one_published_and_listened_on_from_outside(tmp_p
     assert _instructions("EXPOSE") == [str(http.port)]
     assert SERVICES["moderator"]["ports"] == [f"127.0.0.1:{http.port}:{http.port}"]
     assert f"'{http.port}') + '/healthz'" in DOCKERFILE
+
+
+def test_the_build_of_the_image_writes_the_revision_where_version_reads_it() -> None:
+    (written,) = re.findall(r'^RUN echo "\$REVISION" > (\S+)$', DOCKERFILE, re.MULTILINE)
+
+    assert ROOT / written == REVISION_FILE
+    assert "REVISION=unknown" in _instructions("ARG")
 
 
 def test_the_image_has_the_compiler_that_the_layers_on_a_gpu_need() -> None:

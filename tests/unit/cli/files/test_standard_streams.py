@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from moderator.cli.app import main
-from moderator.cli.streams import guard_streams
+from moderator.cli.files.standard_streams import guard_streams
 from tests.unit.policy.folders import CHAT_SAFETY, a_folder
 
 EndsWith = Callable[..., object]

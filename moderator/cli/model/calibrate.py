@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from moderator.cli.decision_files import Brokers, Events, open_events
+from moderator.cli.files.recorded_events import open_events
+from moderator.cli.options import Brokers, Events
 from moderator.cli.progress import progress
 from moderator.errors import ConfigurationError, reason_of
 

@@ -1,4 +1,4 @@
-"""Chat events scored and decided on the spot, for `policy explain --event`: the pipeline of `moderator score`."""
+"""The decisions to explain: recorded ones, or chat events scored and decided first, as by `moderator score`."""
 
 import json
 import tempfile
@@ -7,7 +7,8 @@ from os import dup
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moderator.cli.streams import STDIN
+from moderator.cli.files.json_objects import read_objects
+from moderator.cli.files.standard_streams import STDIN
 from moderator.errors import ConfigurationError
 from moderator.objectives import BUILTIN
 
@@ -17,6 +18,25 @@ if TYPE_CHECKING:
     from moderator.events import Decision
 
 
+def recorded_decisions(file: str) -> "Iterator[Decision]":
+    """Read recorded decisions.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or holds something else; also while they are read.
+    """
+    from moderator.backtest.decision import NoDecisionError, explain, read_decision
+
+    for place, value in read_objects(file):
+        try:
+            decision = read_decision(value)
+            fault = explain(decision)
+        except NoDecisionError as error:
+            fault = error
+        if fault is not None:
+            raise ConfigurationError(f"cannot explain `{file}`, {place}: {fault}")
+        yield decision
+
+
 def score_events(file: str, model: str | None, folder: Path) -> "Iterator[Decision]":
     """Score and decide each event of a file by the policies of a folder.
 
@@ -24,7 +44,6 @@ def score_events(file: str, model: str | None, folder: Path) -> "Iterator[Decisi
         ConfigurationError: the file, an event, the model or the policies are wrong.
     """
     from moderator.backtest.decision import read_decision
-    from moderator.cli.policy.explain import read_objects
     from moderator.observability.logging import configure_logging
     from moderator.settings import load_settings
     from moderator.wiring import load_judges, score_lines

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from moderator.cli.streams import STDIN, open_input
+from moderator.cli.files.standard_streams import STDIN, open_input
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,23 +17,13 @@ if TYPE_CHECKING:
 
 _GZIP = b"\x1f\x8b"
 
-Events = Annotated[
-    str,
-    typer.Option(
-        metavar="FILE|-|kafka[:RANGE]",
-        help="Recorded decisions: a file, one a line; - is standard input; `kafka` the flag and allow topics, "
-        "`kafka:2026-10-01..2026-10-08` by time, `kafka:moderation.flag/0@100..200` by offsets.",
-    ),
-]
-Brokers = Annotated[str | None, typer.Option(help="Kafka brokers, comma-separated; for `--events kafka…`.")]
-
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvents:
     """Recorded decisions, ready to be read once.
 
     Attributes:
-        total: how much there is, in `unit`; None where nobody knows.
+        total: how much there is, in `unit`; None where that is unknown.
         source: what reports call them.
     """
 

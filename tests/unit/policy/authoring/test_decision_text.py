@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from moderator.policy import PolicySet
-from moderator.policy.authoring.explain import explain
+from moderator.policy.authoring.decision_text import decision_text
 from tests.unit.policy.decisions import a_decision, an_unscored_decision
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SIGNALS, a_set
 
@@ -16,13 +16,13 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> PolicySet:
 
 def lines_of(policies: PolicySet, **given: object) -> list[str]:
     decision = a_decision(policies, **given)  # type: ignore[arg-type]
-    return explain(decision, policies).splitlines()
+    return decision_text(decision, policies).splitlines()
 
 
 def test_a_decision_is_written_out_rule_by_rule(policies: PolicySet) -> None:
     decision = a_decision(policies, safety=0.5, helpfulness=0.29, correctness=0.5)
 
-    text = explain(decision, policies)
+    text = decision_text(decision, policies)
 
     head = f"FLAG medium   snapshot {policies.snapshot[7:15]}   event evt-1   2026-10-05T12:00:00Z\n"
     assert text == head + (
@@ -78,7 +78,7 @@ def test_the_time_told_is_the_one_that_policies_went_by(
 ) -> None:
     decision = a_decision(policies, at_ms=at_ms, time=time)
 
-    assert explain(decision, policies).splitlines()[0].endswith(f"event evt-1   {shown}")
+    assert decision_text(decision, policies).splitlines()[0].endswith(f"event evt-1   {shown}")
 
 
 def test_a_score_that_is_missing_says_why(policies: PolicySet) -> None:
@@ -96,7 +96,7 @@ def test_rules_for_other_events_are_named(policies: PolicySet) -> None:
 
 
 def test_an_unscored_event_asked_no_rule(policies: PolicySet) -> None:
-    text = explain(an_unscored_decision(policies, "the model gave NaN"), policies)
+    text = decision_text(an_unscored_decision(policies, "the model gave NaN"), policies)
 
     assert " unscored, so no rule was asked: the model gave NaN\n" in text
 
@@ -112,7 +112,7 @@ def test_scores_near_a_limit_are_written_to_the_last_decimal(policies: PolicySet
 def test_without_its_snapshot_a_decision_is_told_as_it_was_recorded(policies: PolicySet) -> None:
     decision = a_decision(policies, safety=0.5, helpfulness=0.29, correctness=0.5)
 
-    text = explain(decision, None)
+    text = decision_text(decision, None)
 
     assert "live, inside its rollout\n" in text
     assert "    yes  usefulness          0.95  below 1.0         by 0.05   borderline\n" in text
@@ -127,7 +127,7 @@ def test_no_line_is_wider_than_a_terminal(policies: PolicySet) -> None:
 def test_what_was_recorded_cannot_steer_the_terminal(policies: PolicySet, tmp_path: Path) -> None:
     decision = a_decision(policies, id="evil\x1b[2J\nFLAG", user="user\x1b[31m")
 
-    text = explain(decision, policies)
+    text = decision_text(decision, policies)
 
     assert "\x1b" not in text
     assert "event evil\\x1b[2J\\nFLAG " in text

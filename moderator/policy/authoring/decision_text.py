@@ -23,7 +23,7 @@ _CAUSES = {
 }
 
 
-def explain(decision: Decision, policies: PolicySet | None) -> str:
+def decision_text(decision: Decision, policies: PolicySet | None) -> str:
     """Write a decision out, a line for each comparison; rules that counted come first, then live ones, then shadow.
 
     Args:

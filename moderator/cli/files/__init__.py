@@ -1,0 +1,1 @@
+"""What commands read and write: standard streams, recorded events, JSON texts, output files."""
