@@ -32,8 +32,8 @@ from moderator.policy.live.snapshot_store import SnapshotStore
 from moderator.policy.live.start import Start, check_again, choose
 from moderator.settings import Settings
 from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
-from moderator.stream.kafka.admin import await_topics
-from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.source_and_sink import connect
+from moderator.stream.kafka.topics import await_topics
 
 if TYPE_CHECKING:
     from moderator.scoring.engine import Engine
@@ -122,7 +122,7 @@ def moderate(
     decider = CurrentDecider(start.accepted.policies, identity, settings.include_content)
     with ExitStack() as stack:
         score_cache, verdict_cache = _caches(settings, scorer, metrics, stack)
-        source, sink = join(settings.kafka, topics.limits_bytes, metrics)
+        source, sink = connect(settings.kafka, topics.limits_bytes, metrics)
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))
         _freeze_start_up_objects()

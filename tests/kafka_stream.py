@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledSpan, Record
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.admin import RECORD_LIMIT_BYTES, create_topics
+from moderator.stream.kafka.topics import RECORD_LIMIT_BYTES, create_topics
 from tests.builders import an_encoded_decision
 from tests.waiting import PATIENCE_S
 

@@ -25,7 +25,7 @@ def create(
     """Create the topics that are missing; those that exist stay as they are."""
     from moderator.observability.logging import configure_logging
     from moderator.settings import load_settings
-    from moderator.stream.kafka.admin import create_topics
+    from moderator.stream.kafka.topics import create_topics
 
     settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})
     # the answer is what is printed; below a warning there is only the client's talk of its connections

@@ -14,7 +14,7 @@ from moderator.demo.servers.redis import LocalRedis
 from moderator.errors import CacheUnavailableError
 from moderator.objectives import BUILTIN
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.admin import create_topics
+from moderator.stream.kafka.topics import create_topics
 
 _PARTITIONS = 4
 

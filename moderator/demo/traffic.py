@@ -13,7 +13,7 @@ from moderator.demo.samples import Sample
 from moderator.errors import BrokerUnavailableError
 from moderator.events import DeadLetter, DeadLetterReason, Decision
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.connection import POLL_LEAST_MS, client_settings
+from moderator.stream.kafka.connection import MIN_POLL_MS, client_settings
 
 _SEND_TIMEOUT_S = 30.0
 
@@ -104,7 +104,7 @@ class OutcomeReader:
             BrokerUnavailableError: Kafka does not let us read.
         """
         try:
-            polled = self._consumer.poll(timeout_ms=max(POLL_LEAST_MS, int(timeout_s * 1000)))
+            polled = self._consumer.poll(timeout_ms=max(MIN_POLL_MS, int(timeout_s * 1000)))
         except KafkaError as error:
             raise BrokerUnavailableError(f"cannot read from Kafka: {error}") from error
         return [self._outcome(record) for records in polled.values() for record in records]

@@ -27,7 +27,7 @@ from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import configure_logging
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings, PoliciesSettings, Settings
-from moderator.stream.kafka.admin import create_topics
+from moderator.stream.kafka.topics import create_topics
 from moderator.wiring import choose_policies, moderate
 
 BARE_EVENTS_PER_TRANSACTION = (500, 2_000)

@@ -14,7 +14,7 @@ from moderator.demo.servers.kafka import LocalKafka
 from moderator.events import DecidedSpan, PolledSpan, Published
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink, Source
-from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.source_and_sink import connect
 from moderator.testing import InMemoryLog, InMemorySink, InMemorySource
 from tests.kafka_stream import decided, every_tenth_is_dead, produce, read_committed, some_topics, usual_limits
 from tests.waiting import PATIENCE_S
@@ -64,7 +64,7 @@ def on_kafka(kafka: LocalKafka, delivery: str) -> Stream:
             for found in headers
         ]
 
-    return Stream(lambda: join(settings, usual_limits(settings), Metrics(CollectorRegistry())), outcomes)
+    return Stream(lambda: connect(settings, usual_limits(settings), Metrics(CollectorRegistry())), outcomes)
 
 
 def position(headers: dict[str, bytes]) -> Position:

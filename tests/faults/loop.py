@@ -11,12 +11,11 @@ from moderator.events import DeadLetter, EncodedDecision, Published, Record
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink, Source
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka import joining
+from moderator.stream.kafka import source_and_sink
 from moderator.stream.kafka.connection import client_settings
 from moderator.stream.kafka.consuming.membership import Membership
 from moderator.stream.kafka.consuming.source import KafkaSource
-from moderator.stream.kafka.joining import join
-from moderator.stream.kafka.producing.sink import KafkaSink, OutcomeSender
+from moderator.stream.kafka.producing.sender import OutcomeSender
 from tests.kafka_stream import decided, every_tenth_is_dead, usual_limits
 from tests.waiting import PATIENCE_S
 
@@ -79,15 +78,13 @@ def running(loop: Loop) -> Iterator[None]:
 
 
 def a_loop(settings: KafkaSettings) -> Loop:
-    return Loop(*join(settings, usual_limits(settings), Metrics(CollectorRegistry())))
+    return Loop(*source_and_sink.connect(settings, usual_limits(settings), Metrics(CollectorRegistry())))
 
 
 def a_loop_that_looks_often(settings: KafkaSettings) -> Loop:
     """Make a loop whose consumer looks for new partitions every half second instead of every five minutes."""
     client = client_settings(settings) | {"metadata_max_age_ms": 500}
-    membership = Membership(lambda: joining._member(settings, client), settings.events_topic)
-    limits_bytes = usual_limits(settings)
-    send = OutcomeSender(settings, limits_bytes, time.time)
-    metrics = Metrics(CollectorRegistry())
-    commit = joining._commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
-    return Loop(KafkaSource(membership, lambda: joining._reader(client)), KafkaSink(commit, send))
+    membership = Membership(lambda: source_and_sink.member(settings, client), settings.events_topic)
+    sender = OutcomeSender(settings, usual_limits(settings), time.time)
+    sink = source_and_sink.sink_for(membership, settings, client, sender, Metrics(CollectorRegistry()))
+    return Loop(KafkaSource(membership, lambda: source_and_sink.reader(client)), sink)

@@ -14,11 +14,11 @@ from moderator.events import DecidedSpan
 from moderator.observability.logging import configure_logging
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka import joining
+from moderator.stream.kafka import source_and_sink
 from moderator.stream.kafka.connection import client_settings
 from moderator.stream.kafka.consuming.membership import Membership
 from moderator.stream.kafka.consuming.source import KafkaSource
-from moderator.stream.kafka.producing.sink import KafkaSink, OutcomeSender
+from moderator.stream.kafka.producing.sender import OutcomeSender
 from tests.faults.loop import Loop
 from tests.kafka_stream import usual_limits
 
@@ -44,12 +44,10 @@ def main() -> None:
     configure_logging("info")
     settings = KafkaSettings(**json.loads(sys.argv[1]))
     client = client_settings(settings)
-    membership = Membership(lambda: joining._member(settings, client), settings.events_topic)
-    limits_bytes = usual_limits(settings)
-    send = StoppingSender(settings, limits_bytes, time.time)
-    metrics = Metrics(CollectorRegistry())
-    commit = joining._commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
-    loop = Loop(KafkaSource(membership, lambda: joining._reader(client)), KafkaSink(commit, send))
+    membership = Membership(lambda: source_and_sink.member(settings, client), settings.events_topic)
+    sender = StoppingSender(settings, usual_limits(settings), time.time)
+    sink = source_and_sink.sink_for(membership, settings, client, sender, Metrics(CollectorRegistry()))
+    loop = Loop(KafkaSource(membership, lambda: source_and_sink.reader(client)), sink)
     try:
         while True:
             loop.step()

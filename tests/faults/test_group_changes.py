@@ -14,11 +14,11 @@ from moderator.errors import FencedError
 from moderator.events import DecidedSpan, Partition, Published
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka import joining
+from moderator.stream.kafka import source_and_sink
 from moderator.stream.kafka.connection import client_settings
 from moderator.stream.kafka.consuming.membership import Membership
 from moderator.stream.kafka.consuming.source import KafkaSource
-from moderator.stream.kafka.producing.sink import KafkaSink, OutcomeSender
+from moderator.stream.kafka.producing.sender import OutcomeSender
 from tests.faults.conftest import Behind
 from tests.faults.kafka_proxy import Api, Fault
 from tests.faults.loop import Loop, a_loop, a_loop_that_looks_often, running
@@ -163,12 +163,10 @@ class LateMembership(Membership):
 
 def a_late_loop(settings: KafkaSettings, metrics: Metrics) -> tuple[LateMembership, Loop]:
     client = client_settings(settings)
-    membership = LateMembership(lambda: joining._member(settings, client), settings.events_topic)
-    limits_bytes = usual_limits(settings)
-    send = OutcomeSender(settings, limits_bytes, time.time)
-    commit = joining._commit(settings, client, membership, send, limits_bytes=limits_bytes, metrics=metrics)
-    source = KafkaSource(membership, lambda: joining._reader(client))
-    return membership, Loop(source, KafkaSink(commit, send))
+    membership = LateMembership(lambda: source_and_sink.member(settings, client), settings.events_topic)
+    sender = OutcomeSender(settings, usual_limits(settings), time.time)
+    sink = source_and_sink.sink_for(membership, settings, client, sender, metrics)
+    return membership, Loop(KafkaSource(membership, lambda: source_and_sink.reader(client)), sink)
 
 
 def put_out(settings: KafkaSettings) -> None:

@@ -20,8 +20,8 @@ from prometheus_client import CollectorRegistry
 from moderator.errors import ConfigurationError, StoppedError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.admin import await_topics
-from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.source_and_sink import connect
+from moderator.stream.kafka.topics import await_topics
 from tests.faults.loop import Loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, output_topics, produce, read_committed, some_topics
@@ -57,7 +57,7 @@ class Limited(NamedTuple):
 
     def join(self) -> Loop:
         limits_bytes = await_topics(self.settings).limits_bytes
-        return Loop(*join(self.settings, limits_bytes, Metrics(CollectorRegistry())))
+        return Loop(*connect(self.settings, limits_bytes, Metrics(CollectorRegistry())))
 
 
 def _pattern(kind: ResourceType, name: str) -> Any:

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from moderator.demo.servers.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.source_and_sink import connect
 from tests.kafka_stream import committed_offsets, produce, some_topics, usual_limits
 from tests.waiting import await_condition
 
@@ -31,7 +31,7 @@ def polled(settings: KafkaSettings, count: int) -> list[bytes | None]:
         values.extend(record.value for batch in source.poll(100) for record in batch.items)
         return source.is_joined and len(values) >= count
 
-    source, sink = join(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+    source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
     with closing(source), closing(sink):
         await_condition(have_come)
     return values
@@ -64,11 +64,11 @@ def test_a_partition_that_is_added_while_nobody_runs_is_read_from_its_first_even
 
 def test_a_group_that_is_at_work_is_not_moved(settings: KafkaSettings) -> None:
     at_work = settings.model_copy(update={"start_at": "earliest"})
-    source, sink = join(at_work, usual_limits(settings), Metrics(CollectorRegistry()))
+    source, sink = connect(at_work, usual_limits(settings), Metrics(CollectorRegistry()))
     with closing(source), closing(sink):
         await_condition(lambda: bool(source.poll(100)) or source.is_joined)
 
-        for part in join(settings, usual_limits(settings), Metrics(CollectorRegistry())):
+        for part in connect(settings, usual_limits(settings), Metrics(CollectorRegistry())):
             part.close()
 
     assert polled(at_work, 6) == [b"old"] * 6

@@ -14,7 +14,7 @@ from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.consuming.source import KafkaSource
-from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.source_and_sink import connect
 from tests.kafka_stream import decided, produce, some_topics, usual_limits
 from tests.waiting import PATIENCE_S
 
@@ -28,7 +28,7 @@ def test_a_stuck_publication_shows_as_lag_and_a_drained_partition_as_none(
 ) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS, delivery=delivery)
     produce_each(settings)
-    source, sink = join(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+    source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
     with closing(source), closing(sink):
         first = poll_all(source)
         source.pause()
@@ -52,7 +52,7 @@ def test_the_markers_of_producers_transactions_are_no_lag(kafka: LocalKafka) -> 
     producer.send(settings.events_topic, b"1", partition=0)
     producer.commit_transaction()
     producer.close()
-    source, sink = join(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+    source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
     with closing(source), closing(sink):
         publish(source, sink, poll_all(source, 1))
         await_lags(source, 0, partitions=1)

@@ -15,7 +15,7 @@ from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.events import Partition
 from moderator.policy import load_policies
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.consuming.decision_range import DecisionRange, OffsetSpans, TimeSpan
+from moderator.stream.kafka.consuming.decision_range import DecisionRange, OffsetRanges, TimeRange
 from moderator.stream.kafka.consuming.decisions import KafkaDecisions
 from moderator.supervisor.child import free_ports
 from tests.kafka_stream import some_names
@@ -54,7 +54,7 @@ def test_everything_committed_is_read_and_nothing_else(kafka_settings: KafkaSett
     publish(kafka_settings, kafka_settings.allow_topic, [b"a1"])
     publish(kafka_settings, kafka_settings.allow_topic, [b"aborted"], commit=False)
 
-    with KafkaDecisions(kafka_settings, TimeSpan()) as decisions:
+    with KafkaDecisions(kafka_settings, TimeRange()) as decisions:
         values = [record.value for records in decisions for record in records]
         total = decisions.total
 
@@ -65,10 +65,10 @@ def test_everything_committed_is_read_and_nothing_else(kafka_settings: KafkaSett
 def test_a_span_of_time_is_read_from_its_start_to_before_its_end(kafka_settings: KafkaSettings) -> None:
     publish(kafka_settings, kafka_settings.flag_topic, [b"0", b"1", b"2", b"3"])
 
-    assert read(kafka_settings, TimeSpan(START_MS + 1_000, START_MS + 3_000)) == [b"1", b"2"]
-    assert read(kafka_settings, TimeSpan(START_MS + 2_500, None)) == [b"3"]
-    assert read(kafka_settings, TimeSpan(START_MS + 9_000, None)) == []
-    assert read(kafka_settings, TimeSpan(None, START_MS)) == []
+    assert read(kafka_settings, TimeRange(START_MS + 1_000, START_MS + 3_000)) == [b"1", b"2"]
+    assert read(kafka_settings, TimeRange(START_MS + 2_500, None)) == [b"3"]
+    assert read(kafka_settings, TimeRange(START_MS + 9_000, None)) == []
+    assert read(kafka_settings, TimeRange(None, START_MS)) == []
 
 
 def test_offsets_are_read_from_their_start_to_before_their_end(kafka_settings: KafkaSettings) -> None:
@@ -76,29 +76,29 @@ def test_offsets_are_read_from_their_start_to_before_their_end(kafka_settings: K
     publish(kafka_settings, kafka_settings.allow_topic, [b"a"])
     flags = Partition(kafka_settings.flag_topic, 0)
 
-    assert read(kafka_settings, OffsetSpans({flags: (1, 3)})) == [b"1", b"2"]
-    assert read(kafka_settings, OffsetSpans({flags: (3, 1_000)})) == [b"3"]
-    assert read(kafka_settings, OffsetSpans({flags: (None, 1)})) == [b"0"]
+    assert read(kafka_settings, OffsetRanges({flags: (1, 3)})) == [b"1", b"2"]
+    assert read(kafka_settings, OffsetRanges({flags: (3, 1_000)})) == [b"3"]
+    assert read(kafka_settings, OffsetRanges({flags: (None, 1)})) == [b"0"]
 
 
 def test_topics_without_decisions_hold_none(kafka_settings: KafkaSettings) -> None:
-    assert read(kafka_settings, TimeSpan()) == []
+    assert read(kafka_settings, TimeRange()) == []
 
 
 def test_what_is_missing_is_named(kafka_settings: KafkaSettings) -> None:
     elsewhere = some_names(bootstrap_servers=kafka_settings.bootstrap_servers)
 
     with pytest.raises(ConfigurationError, match=f"no topic `{elsewhere.flag_topic}`"):
-        KafkaDecisions(elsewhere, TimeSpan())
+        KafkaDecisions(elsewhere, TimeRange())
     with pytest.raises(ConfigurationError, match="has no partition 7"):
-        KafkaDecisions(kafka_settings, OffsetSpans({Partition(kafka_settings.flag_topic, 7): (0, 1)}))
+        KafkaDecisions(kafka_settings, OffsetRanges({Partition(kafka_settings.flag_topic, 7): (0, 1)}))
 
 
 def test_a_broker_that_is_away_is_told_at_once() -> None:
     settings = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_ports(1)[0]}")
 
     with pytest.raises(BrokerUnavailableError, match="does not answer"):
-        KafkaDecisions(settings, TimeSpan())
+        KafkaDecisions(settings, TimeRange())
 
 
 def test_a_backtest_and_a_calibration_read_topics(

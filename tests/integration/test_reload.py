@@ -16,7 +16,7 @@ from moderator.demo.replica import LocalReplica
 from moderator.demo.servers.kafka import LocalKafka
 from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.admin import create_topics
+from moderator.stream.kafka.topics import create_topics
 from tests.builders import POLICY_FILES, write_files
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.test_run import READY_S, called, logged, metric, stopped_by, variables

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.admin import await_topics
-from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.source_and_sink import connect
+from moderator.stream.kafka.topics import await_topics
 from tests.faults.loop import Loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.test_run import called
@@ -90,7 +90,7 @@ def secure(broker: TwoDoorKafka, certificate: Path, direct: KafkaSettings) -> Ka
 def test_the_whole_path_runs_over_tls_with_a_password(direct: KafkaSettings, secure: KafkaSettings) -> None:
     produce(direct, (b"%d" % number for number in range(30)))
 
-    with closing(Loop(*join(secure, await_topics(secure).limits_bytes, Metrics(CollectorRegistry())))) as loop:
+    with closing(Loop(*connect(secure, await_topics(secure).limits_bytes, Metrics(CollectorRegistry())))) as loop:
         loop.run_until(lambda: loop.committed == 30)
 
     assert_each_event_came_out_once(direct, [10] * 3)

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from moderator.events import DeadLetter, EncodedDecision, Record
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.admin import await_topics
-from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.source_and_sink import connect
+from moderator.stream.kafka.topics import await_topics
 from tests.builders import a_record
 from tests.faults.loop import Loop
 from tests.kafka_stream import a_decision, read_committed
@@ -27,7 +27,7 @@ def publish(settings: KafkaSettings, outcome: Outcome, *sent: dict[str, Any]) ->
     for record in sent:
         producer.send(settings.events_topic, **record)
     producer.close()
-    loop = Loop(*join(settings, await_topics(settings).limits_bytes, Metrics(CollectorRegistry())), outcome=outcome)
+    loop = Loop(*connect(settings, await_topics(settings).limits_bytes, Metrics(CollectorRegistry())), outcome=outcome)
     with closing(loop):
         loop.run_until(lambda: loop.committed == len(sent))
     return read_committed(settings)
@@ -91,7 +91,7 @@ def test_a_dead_letter_is_the_original_and_says_where_it_came_from(kafka_setting
 def test_a_decision_that_its_topic_does_not_take_is_refused_before_it_is_published(
     kafka_settings: KafkaSettings,
 ) -> None:
-    source, sink = join(kafka_settings, await_topics(kafka_settings).limits_bytes, Metrics(CollectorRegistry()))
+    source, sink = connect(kafka_settings, await_topics(kafka_settings).limits_bytes, Metrics(CollectorRegistry()))
     record = a_record(offset=0)
 
     with closing(source), closing(sink):

@@ -7,14 +7,14 @@ from prometheus_client import CollectorRegistry
 
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.source_and_sink import connect
 from tests.kafka_stream import usual_limits
 from tests.waiting import await_condition
 
 
 def test_events_of_a_transaction_that_was_aborted_never_come(kafka_settings: KafkaSettings) -> None:
     _write_in_two_transactions(kafka_settings, aborted=b"aborted", committed=b"committed")
-    source, sink = join(kafka_settings, usual_limits(kafka_settings), Metrics(CollectorRegistry()))
+    source, sink = connect(kafka_settings, usual_limits(kafka_settings), Metrics(CollectorRegistry()))
     values: list[bytes | None] = []
 
     def has_come() -> bool:

@@ -14,7 +14,7 @@ from moderator.errors import StoppedError
 from moderator.events import EncodedDecision, Record
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.source_and_sink import connect
 from tests.faults.loop import Loop, a_loop, a_loop_that_looks_often
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
 from tests.kafka_stream import a_decision, committed_offsets, produce, read_committed, some_topics, usual_limits
@@ -132,7 +132,7 @@ def test_a_topic_that_takes_less_than_at_the_start_ends_the_process(settings: Ka
     def large(record: Record) -> EncodedDecision:
         return a_decision(record)._replace(value=os.urandom(10_000))
 
-    with closing(Loop(*join(settings, usual_limits(settings), Metrics(CollectorRegistry())), large)) as loop:
+    with closing(Loop(*connect(settings, usual_limits(settings), Metrics(CollectorRegistry())), large)) as loop:
         for topic in (settings.flag_topic, settings.allow_topic):
             configure(settings, ConfigResourceType.TOPIC, topic, max_message_bytes=5_000)
         produce(settings, [b"1"], partitions=1)

@@ -10,8 +10,8 @@ from moderator.cli.app import app
 from moderator.demo.servers.kafka import LocalKafka
 from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.admin import DEAD_LETTER_EXTRA_BYTES, await_topics, create_topics
 from moderator.stream.kafka.connection import OUTPUT_BATCH_BYTES
+from moderator.stream.kafka.topics import DEAD_LETTER_EXTRA_BYTES, await_topics, create_topics
 from moderator.supervisor.child import free_ports
 from tests.kafka_stream import output_topics, some_names
 

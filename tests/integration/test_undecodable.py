@@ -14,7 +14,7 @@ from moderator.demo.servers.kafka import LocalKafka
 from moderator.errors import UndecodableBatchError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.joining import join
+from moderator.stream.kafka.source_and_sink import connect
 from tests.kafka_stream import some_topics, usual_limits
 from tests.waiting import PATIENCE_S
 
@@ -49,7 +49,7 @@ def damage(kafka: LocalKafka, settings: KafkaSettings, value: bytes) -> None:
 
 def poll_until_it_stops(settings: KafkaSettings) -> tuple[list[int], UndecodableBatchError]:
     offsets: list[int] = []
-    source, sink = join(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+    source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
     with closing(source), closing(sink):
         try:
             deadline_s = time.monotonic() + PATIENCE_S
@@ -101,7 +101,7 @@ def read_from(settings: KafkaSettings, offset: int) -> list[int]:
     admin.assign([partition])
     admin.commit({partition: OffsetAndMetadata(offset, "", -1)})
     admin.close(autocommit=False)
-    source, sink = join(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+    source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
     with closing(source), closing(sink):
         deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:

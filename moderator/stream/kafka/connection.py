@@ -1,6 +1,6 @@
-"""How every client of ours reaches Kafka: addresses, TLS, SASL, and waits that the guarded commit was proven with.
+"""How every client of ours connects to Kafka: addresses, TLS, SASL, and the timeouts that the commit was tested with.
 
-Also what its records become.
+Also the conversion of the client's records to ours.
 """
 
 import gc
@@ -16,15 +16,15 @@ from moderator.settings import KafkaSettings
 
 CLIENT_ID = "moderator"
 OUTPUT_BATCH_BYTES = 4 * 2**20
-"""What the output topics should take at once: a window's decisions of one partition."""
-POLL_LEAST_MS = 20
-"""A member that polls for less does not get through joining its group."""
-UNSETTLED_POLL_LEAST_MS = 500
-"""The client throws away a join that is completed between two polls, and joins again: give it little chance to."""
+"""What the output topics should accept at once: a window's decisions of one partition."""
+MIN_POLL_MS = 20
+"""A member that polls for less time does not succeed in joining its group."""
+MIN_UNSETTLED_POLL_MS = 500
+"""The client discards a join that is completed between two polls, and joins again: poll longer, so that it is rare."""
 _DEFAULT_PORT = 9092
 _NO_TIMESTAMP = -1
-_KNOCKS_TIMEOUT_S = 5.0
-"""For all addresses together: whoever waits must poll, or be done, soon after."""
+_PROBES_TIMEOUT_S = 5.0
+"""For all addresses together: the caller must poll, or be finished, soon after."""
 SESSION_TIMEOUT_MS = 10_000
 TRANSACTION_TIMEOUT_MS = 4_000
 ANSWER_WINDOW_S = 3.0
@@ -50,16 +50,16 @@ def client_settings(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
-def require_broker(client: Mapping[str, Any]) -> None:
-    """Knock at the brokers before a client is made: one that fails to start leaves its thread behind, knocking on.
+def probe_brokers(client: Mapping[str, Any]) -> None:
+    """Check that a broker can be reached before a client is made: one that fails to start leaves a thread that retries.
 
     Raises:
-        KafkaConnectionError: none of them takes a connection.
+        KafkaConnectionError: none of them accepts a connection.
     """
     servers = client["bootstrap_servers"]
     errors = []
     for server in servers:
-        error = _probe(server, _KNOCKS_TIMEOUT_S / len(servers))
+        error = _probe(server, _PROBES_TIMEOUT_S / len(servers))
         if error is None:
             return
         errors.append(error)
@@ -67,19 +67,19 @@ def require_broker(client: Mapping[str, Any]) -> None:
 
 
 def free_broken_connections() -> None:
-    """Close what the client has given up: its broken connections are cycles, and each holds a socket.
+    """Close connections that the client has given up: they are reference cycles, and each holds a socket.
 
-    The collector would free them in the end, but `wiring` lets it look seldom, and an outage allocates next to nothing.
+    The garbage collector would free them at last, but it runs rarely (see `wiring`), and an outage allocates little.
     """
     gc.collect()
 
 
 def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
-    """Give what a member of the group needs beside `client_settings`: nothing is ever committed by itself."""
+    """Give what a member of the group needs in addition to `client_settings`; nothing is committed automatically."""
     return {
         "group_id": settings.group_id,
         "group_instance_id": settings.instance_id,
-        # never `latest`: it loses what comes before a partition's first commit, see `beginning`
+        # never `latest`: it loses what comes before a partition's first commit, see `start_at_end`
         "auto_offset_reset": "earliest",
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
@@ -97,14 +97,14 @@ def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def producer_settings(largest_record_bytes: int, smallest_batch_limit_bytes: int) -> dict[str, Any]:
-    """Give what an idempotent producer needs beside `client_settings`; transactions add their id.
+    """Give what an idempotent producer needs in addition to `client_settings`; transactions add their id.
 
-    linger + request < delivery < transaction timeout: the client refuses the first, the commit needs the second.
+    linger + request < delivery < transaction timeout: the client requires the first, the commit the second.
     """
     return {
         "acks": "all",
         "enable_idempotence": True,
-        # every publication ends in a flush, so waiting costs nothing and makes a batch of what would be ten requests
+        # every publication ends in a flush, so waiting costs nothing and makes one batch of ten requests
         "linger_ms": 50,
         # one batch of a partition is in flight at a time, and while a second one waits the client wakes its sender for
         # every single record: a window's part of a partition must fit into one
@@ -119,7 +119,7 @@ def producer_settings(largest_record_bytes: int, smallest_batch_limit_bytes: int
 
 
 def record_of(polled: Any) -> Record:
-    """Take the client's record over."""
+    """Convert the client's record."""
     return Record(
         polled.topic,
         polled.partition,

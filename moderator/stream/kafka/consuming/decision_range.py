@@ -1,4 +1,4 @@
-"""Which recorded decisions of the flag and allow topics are meant: all, a span of time, or spans of offsets."""
+"""Which recorded decisions of the flag and allow topics to read: all, a range of time, or ranges of offsets."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from moderator.events import Partition
 
 SCHEME = "kafka"
 FORMS = (
-    "`kafka` (all that is there), `kafka:2026-10-01..2026-10-08` (published from, until; either may be left out; a "
+    "`kafka` (all that exist), `kafka:2026-10-01..2026-10-08` (published from, until; either may be left out; a "
     "bare date is 00:00 UTC), or `kafka:moderation.flag/0@100..200,moderation.allow/0@50..` (offsets, the last not "
     "included)"
 )
@@ -20,7 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class TimeSpan:
+class TimeRange:
     """Every partition of both topics, from a time (included) until another (not included); ms since 1970, or None."""
 
     start_ms: int | None = None
@@ -28,36 +28,36 @@ class TimeSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class OffsetSpans:
+class OffsetRanges:
     """Some partitions, each from an offset (included) until another (not included); None for either end of the log."""
 
-    spans: Mapping[Partition, tuple[int | None, int | None]]
+    ranges: Mapping[Partition, tuple[int | None, int | None]]
 
 
-DecisionRange = TimeSpan | OffsetSpans
+DecisionRange = TimeRange | OffsetRanges
 
 
 def is_range(events: str) -> bool:
-    """Whether `--events` names Kafka, and not a file."""
+    """Tell whether `--events` names Kafka, and not a file."""
     return events == SCHEME or events.startswith(f"{SCHEME}:")
 
 
 def parse_range(events: str) -> DecisionRange:
-    """Read what `--events` says of Kafka.
+    """Parse an `--events` that names Kafka.
 
     Raises:
-        ConfigurationError: it is none of the forms.
+        ConfigurationError: it has none of the forms.
     """
     _, _, span = events.partition(":")
     if "@" in span:
         spans = [_parse_offsets(part, events) for part in span.split(",")]
         if len(dict(spans)) < len(spans):
             raise ConfigurationError(f"`{events}` names a partition twice: name each once")
-        return OffsetSpans(dict(spans))
+        return OffsetRanges(dict(spans))
     start, dots, until = span.partition("..")
     if span and not dots:
         raise _wrong(events)
-    times = TimeSpan(_parse_time(start, events), _parse_time(until, events))
+    times = TimeRange(_parse_time(start, events), _parse_time(until, events))
     if times.start_ms is not None and times.until_ms is not None and times.start_ms >= times.until_ms:
         raise ConfigurationError(f"`{events}` holds nothing: `{start}` is not before `{until}`")
     return times

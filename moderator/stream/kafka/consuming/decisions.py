@@ -1,4 +1,4 @@
-"""Reads recorded decisions back from the flag and allow topics: committed ones, outside of any group."""
+"""Reads recorded decisions from the flag and allow topics: committed ones, outside of any group."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,13 @@ from kafka.errors import KafkaError
 from moderator.errors import BrokerUnavailableError, ConfigurationError, StoppedError, UndecodableBatchError
 from moderator.events import Record
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.connection import client_settings, record_of, require_broker
-from moderator.stream.kafka.consuming.decision_range import DecisionRange, OffsetSpans
+from moderator.stream.kafka.connection import client_settings, probe_brokers, record_of
+from moderator.stream.kafka.consuming.decision_range import DecisionRange, OffsetRanges
 from moderator.stream.kafka.consuming.undecodable import UNDECODABLE
 
 _ANSWER_MS = 10_000
 _POLL_MS = 500
-_PATIENCE_S = 60.0
+_STALLED_S = 60.0
 
 Ends = dict[TopicPartition, tuple[int, int]]
 
@@ -25,7 +25,7 @@ Ends = dict[TopicPartition, tuple[int, int]]
 class KafkaDecisions:
     """Iterable over lists of records, within a `with` block.
 
-    What is committed when it connects is what is read; later decisions and those of open transactions are not.
+    It reads what is committed when it connects; later decisions and those of open transactions are not read.
 
     Raises:
         BrokerUnavailableError: the brokers do not answer.
@@ -36,7 +36,7 @@ class KafkaDecisions:
         self._servers = settings.bootstrap_servers
         client = client_settings(settings)
         try:
-            require_broker(client)
+            probe_brokers(client)
             self._reader = KafkaConsumer(**client, **_reader_settings())
         except KafkaError as error:
             raise self._away(error) from error
@@ -51,7 +51,7 @@ class KafkaDecisions:
 
     @property
     def total(self) -> int:
-        """Offsets to go over; somewhat fewer of them hold decisions, for transactions leave marks between them."""
+        """How many offsets there are to read; a few of them hold no decision but a transaction's marker."""
         return sum(end - start for start, end in self._ends.values())
 
     def __enter__(self) -> Self:
@@ -81,8 +81,8 @@ class KafkaDecisions:
             reached = {partition: self._reader.position(partition) for partition in left}
             if records or reached != positions:
                 positions, moved_at_s = reached, time.monotonic()
-            elif time.monotonic() - moved_at_s > _PATIENCE_S:
-                raise StoppedError(f"Kafka at `{self._servers}` has not answered for {_PATIENCE_S:.0f} s")
+            elif time.monotonic() - moved_at_s > _STALLED_S:
+                raise StoppedError(f"Kafka at `{self._servers}` has not answered for {_STALLED_S:.0f} s")
             for partition in [each for each, position in reached.items() if position >= left[each]]:
                 del left[partition]
                 self._reader.pause(partition)
@@ -93,8 +93,8 @@ class KafkaDecisions:
         except UNDECODABLE as error:
             places = ", ".join(f"`{each.topic}/{each.partition}@{self._reader.position(each)}`" for each in left)
             raise UndecodableBatchError(
-                f"a batch of records cannot be decoded ({type(error).__name__}); it lies at or after one of {places}: "
-                "choose offsets that leave it out"
+                f"a batch of records cannot be decoded ({type(error).__name__}); it is at or after one of {places}: "
+                "choose offsets that exclude it"
             ) from error
         except KafkaError as error:
             raise StoppedError(f"Kafka at `{self._servers}` refuses: `{error}`") from error
@@ -122,8 +122,8 @@ def _reader_settings() -> dict[str, Any]:
 
 def _resolve(reader: KafkaConsumer, settings: KafkaSettings, wanted: DecisionRange) -> Ends:
     """Turn a range into offsets that exist."""
-    if isinstance(wanted, OffsetSpans):
-        chosen = [TopicPartition(*partition) for partition in wanted.spans]
+    if isinstance(wanted, OffsetRanges):
+        chosen = [TopicPartition(*partition) for partition in wanted.ranges]
     else:
         topics = (settings.flag_topic, settings.allow_topic)
         chosen = [TopicPartition(topic, number) for topic in topics for number in sorted(_partitions(reader, topic))]
@@ -134,8 +134,8 @@ def _resolve(reader: KafkaConsumer, settings: KafkaSettings, wanted: DecisionRan
     lasts = reader.end_offsets(chosen, timeout_ms=_ANSWER_MS)
     starts: Mapping[TopicPartition, int]
     ends: Mapping[TopicPartition, int]
-    if isinstance(wanted, OffsetSpans):
-        spans = {TopicPartition(*each): span for each, span in wanted.spans.items()}
+    if isinstance(wanted, OffsetRanges):
+        spans = {TopicPartition(*each): span for each, span in wanted.ranges.items()}
         starts = {each: _given(start, firsts[each]) for each, (start, _) in spans.items()}
         ends = {each: _given(end, lasts[each]) for each, (_, end) in spans.items()}
     else:

@@ -1,7 +1,7 @@
-"""Our place in the consumer group: what we own, since when, and whether the group is settled.
+"""Our membership of the consumer group: what we own, since when, and whether the group is stable.
 
 Source and sink share it; one thread owns both. Kafka's client calls the listener on a thread of its own, so the
-listener only flips state.
+listener only changes state.
 """
 
 import contextlib
@@ -14,19 +14,20 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
+from moderator.errors import FencedError
 from moderator.events import DecidedSpan, Partition
 from moderator.observability.logging import get_logger
 from moderator.stream.kafka.connection import free_broken_connections
-from moderator.stream.kafka.consuming.lag import InFlight
+from moderator.stream.kafka.consuming.in_flight import InFlight
 
 log = get_logger(__name__)
 
-_LOOK_EVERY_S = 1.0
-_ASK_MS = 100
+_REFRESH_EVERY_S = 1.0
+_ANSWER_MS = 100
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ships no types
-    """One member of the group, under the name that the broker gave it.
+    """One member of the group, with the id that the broker gave it.
 
     Args:
         connect: makes the consumer, not yet subscribed; called again by `rejoin`.
@@ -39,7 +40,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self._assignment_epochs: Counter[TopicPartition] = Counter()
         self.in_flight = InFlight()
         self._lags: dict[Partition, int] = {}
-        self._looked_at_s = 0.0
+        self._refreshed_at_s = 0.0
         self.last_answer_s = time.monotonic()
         self.is_paused = False
         self.consumer = self._subscribed()
@@ -52,7 +53,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         return self.consumer
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Begin a new ownership of each partition; pausing dies with the old one."""
+        """Start a new assignment of each partition; the client forgets that the old one was paused."""
         self._assignment_epochs.update(assigned)
         for partition in assigned:
             self.in_flight.forget(Partition(*partition))
@@ -61,15 +62,15 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         log.info("partitions_assigned", partitions=sorted(tp.partition for tp in assigned))
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Note it; ownership is asked of the client, which has let them go by now."""
+        """Log it; the client knows what we own and has given them up by now."""
         log.info("partitions_revoked", partitions=sorted(tp.partition for tp in revoked))
 
     def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        """Note it; without this the client would call it a revocation."""
+        """Log it; without this method the client would call it a revocation."""
         log.warning("partitions_lost", partitions=sorted(tp.partition for tp in lost))
 
     def rejoin(self) -> None:
-        """Start anew with another consumer: the old one is of no use any more. Ownership begins again.
+        """Replace the consumer: the old one cannot be used any more. All assignments start again.
 
         Raises:
             KafkaError: the broker does not answer.
@@ -78,10 +79,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self.consumer = self._subscribed()
 
     def settled(self) -> ConsumerGroupMetadata | None:
-        """Name us as the broker knows us, in full; None while the group is being rearranged.
+        """Give our complete identity in the group; None while the group rebalances.
 
-        INVARIANT: nothing is committed under less than this. The broker takes offsets from an unnamed member while the
-        group lives, for any partition, and moves them.
+        INVARIANT: nothing is committed with less than this. While the group exists the broker accepts offsets from a
+        member without an id, for any partition, and moves them.
         """
         group = self.consumer.group_metadata()
         if group.state != MemberState.STABLE or group.generation_id < 0 or not group.member_id:
@@ -98,7 +99,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         ]
 
     def assignment_epoch(self, partition: TopicPartition) -> int:
-        """Tell how often we have been given the partition."""
+        """Tell how often we have been assigned the partition."""
         return self._assignment_epochs[partition]
 
     def committed(self, partition: Partition, timeout_s: float) -> int:
@@ -110,35 +111,35 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         return self.consumer.committed(TopicPartition(*partition), timeout_ms=timeout_s * 1_000) or 0
 
     def positions(self) -> dict[TopicPartition, int]:
-        """Give the offset to be read next, by partition, as far as it is known."""
+        """Give the offset to read next, by partition, where it is known."""
         known = {partition: self._position(partition) for partition in self.consumer.assignment()}
         return {partition: position for partition, position in known.items() if position is not None}
 
     def keep_paused(self) -> None:
-        """Bring the client's flags in line with `is_paused`; partitions come unpaused."""
+        """Set the client's flags as `is_paused` says; newly assigned partitions are not paused."""
         assignment, paused = self.consumer.assignment(), self.consumer.paused()
         wrong = assignment - paused if self.is_paused else assignment & paused
         if wrong:
-            with contextlib.suppress(KeyError):  # one of them was taken from us just now: next time
+            with contextlib.suppress(KeyError):  # one of them was revoked just now: the next call does it
                 (self.consumer.pause if self.is_paused else self.consumer.resume)(*wrong)
 
     def keep_joining(self) -> None:
-        """Make the next poll go on with a join that a poll has begun; without it the client may forget it for ever.
+        """Make the next poll continue a join that a poll has started; without this the client may never finish it.
 
-        A leader joins anew when it hears of new partitions. The reason is gone as soon as it has assigned them, and if
-        that poll ends before the broker's last answer comes, the client (3.0) sees no reason to wait for it: it stays
-        between two generations, sends no heartbeats, and loses its place without noticing.
+        A leader joins again when the topic has new partitions. That reason ends as soon as it has assigned them. If
+        the poll ends before the broker's last answer arrives, the client (3.0) does not wait for it any more: it stays
+        between two generations, sends no heartbeats, and loses its membership without an error.
         """
         if self.consumer.group_metadata().state == MemberState.REBALANCING:
             self.consumer._coordinator.request_rejoin()  # noqa: SLF001 - the client has no public way to ask
 
-    def look(self) -> None:
-        """Once a second, note whether the broker answers and how far behind we are."""
+    def refresh(self) -> None:
+        """Once a second, note whether the broker responds and how large the lag is."""
         now_s = time.monotonic()
-        if now_s - self._looked_at_s < _LOOK_EVERY_S:
+        if now_s - self._refreshed_at_s < _REFRESH_EVERY_S:
             return
-        self._looked_at_s = now_s
-        if self.answers:
+        self._refreshed_at_s = now_s
+        if self.broker_responding:
             self.last_answer_s = now_s
         else:
             free_broken_connections()
@@ -150,55 +151,62 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         return str(self.consumer.group_metadata().group_id)
 
     @property
-    def answers(self) -> bool:
-        """The broker has answered something within the last three seconds."""
+    def broker_responding(self) -> bool:
+        """The broker has answered a request within the last three seconds."""
         return bool(self._response_rate.value() > 0)
 
     @property
     def lags(self) -> dict[Partition, int]:
-        """Events not yet committed, by partition that we own and have heard of, as of a second ago."""
+        """Events not yet committed, for each partition that we own and know the end of, as of a second ago."""
         return self._lags
 
     @property
-    def is_heard(self) -> bool:
-        """The broker has answered a heartbeat of ours within the last three seconds."""
+    def heartbeat_ok(self) -> bool:
+        """The broker has answered one of our heartbeats within the last three seconds."""
         return bool(self._heartbeat_rate.value() > 0)
 
     def close(self) -> None:
         """Leave the group; commits nothing."""
-        with contextlib.suppress(KafkaError):  # it will notice our silence instead
+        with contextlib.suppress(KafkaError):  # the group removes us after the session timeout instead
             self.consumer.close(autocommit=False, timeout_ms=1_000)
 
     def _count_lags(self) -> dict[Partition, int]:
-        """Count from the client's position, which passes a transaction's marker; a committed offset does not."""
+        """Count from the client's position, which includes a transaction's marker; a committed offset does not."""
         positions, ends = self.positions(), self._ends()
         counted = {Partition(*tp): ends[tp] - position for tp, position in positions.items() if tp in ends}
         return {partition: max(0, ahead) + self.in_flight.count(partition) for partition, ahead in counted.items()}
 
     def _ends(self) -> dict[TopicPartition, int]:
-        """Give the end of each partition as of the last fetch; ask where we are paused and do not fetch."""
+        """Give the end of each partition as of the last fetch; ask the broker where we are paused and do not fetch."""
         assignment, paused = self.consumer.assignment(), self.consumer.paused()
         ends = {tp: self._known_end(tp) for tp in assignment}
-        if paused and self.answers:
+        if paused and self.broker_responding:
             with contextlib.suppress(KafkaError):
-                ends |= self.consumer.end_offsets(list(paused & assignment), timeout_ms=_ASK_MS)
+                ends |= self.consumer.end_offsets(list(paused & assignment), timeout_ms=_ANSWER_MS)
         return {tp: end for tp, end in ends.items() if end is not None}
 
     def _known_end(self, partition: TopicPartition) -> int | None:
         try:
             end: int | None = self.consumer.highwater(partition)
-        except KafkaError:  # taken from us just now
+        except KafkaError:  # revoked just now
             return None
         return end
 
     def _position(self, partition: TopicPartition) -> int | None:
         try:
             position: int | None = self.consumer.position(partition, timeout_ms=0)
-        except KafkaError:  # taken from us just now, or not known yet
+        except KafkaError:  # revoked just now, or not known yet
             return None
         return position
 
 
+def fenced() -> FencedError:
+    """Say what happened and what to do."""
+    return FencedError(
+        "another process uses our instance id: give every replica its own `MODERATOR_KAFKA__INSTANCE_ID`, or none"
+    )
+
+
 def _metric(consumer: KafkaConsumer, group: str, name: str) -> Any:
-    """Find one gauge of the client by name; reading it costs next to nothing."""
+    """Find one gauge of the client by name; to read it is cheap."""
     return next(metric for key, metric in consumer.metrics(raw=True).items() if key.group == group and key.name == name)

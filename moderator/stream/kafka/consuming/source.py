@@ -10,9 +10,8 @@ from kafka.errors import FencedInstanceIdError, KafkaError
 from moderator.errors import StoppedError, UndecodableBatchError
 from moderator.events import Partition, PartitionSpan, PolledSpan
 from moderator.observability.logging import get_logger
-from moderator.stream.kafka.commit import twin
-from moderator.stream.kafka.connection import POLL_LEAST_MS, UNSETTLED_POLL_LEAST_MS, record_of
-from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.connection import MIN_POLL_MS, MIN_UNSETTLED_POLL_MS, record_of
+from moderator.stream.kafka.consuming.membership import Membership, fenced
 from moderator.stream.kafka.consuming.undecodable import UNDECODABLE, find_undecodable, skip_command
 
 log = get_logger(__name__)
@@ -25,9 +24,9 @@ class KafkaSource:
     """`pipeline.ports.Source` over one topic. One thread owns it.
 
     Args:
-        membership: our place in the group, shared with the sink; the group is joined by the first poll.
-        connect_reader: makes a consumer outside of any group, to look closer at what cannot be decoded.
-        refusals_limit: how many consumers may fail within a minute of one another.
+        membership: shared with the sink; the first poll joins the group.
+        connect_reader: makes a consumer outside of any group, to find the batch that cannot be decoded.
+        refusals_limit: how many consumers may fail, each within a minute of the one before.
     """
 
     def __init__(
@@ -64,12 +63,12 @@ class KafkaSource:
 
     @property
     def is_joined(self) -> bool:
-        """The group is settled and we are in it, perhaps without a partition."""
+        """The group is stable and we are a member, perhaps without a partition."""
         return self._membership.settled() is not None
 
     @property
     def last_answer_s(self) -> float:
-        """When the broker answered last, in monotonic seconds, give or take three."""
+        """When the broker last answered, in monotonic seconds, within three seconds."""
         return self._membership.last_answer_s
 
     def poll(self, timeout_ms: int) -> list[PolledSpan]:
@@ -78,20 +77,20 @@ class KafkaSource:
         Raises:
             UndecodableBatchError: the client cannot decode a batch that the broker holds.
             FencedError: another process uses our instance id.
-            StoppedError: the group refuses us again and again.
+            StoppedError: the group has refused us several times.
         """
         self._membership.keep_paused()
         self._membership.keep_joining()
         try:
-            polled = self._membership.consumer.poll(max(timeout_ms, self._least_ms()))
+            polled = self._membership.consumer.poll(max(timeout_ms, self._min_poll_ms()))
         except UNDECODABLE as error:
-            self._look_closer(error)
+            self._stop_if_undecodable(error)
             return []
         except KafkaError as error:
             self._rejoin(error)
             return []
         spans = [self._span(partition, records) for partition, records in polled.items()]
-        self._membership.look()
+        self._membership.refresh()
         if self._refusals and self._monotonic_s() - self._refused_at_s > _REFUSALS_FORGOTTEN_S:
             self._refusals = 0
         return spans
@@ -110,9 +109,9 @@ class KafkaSource:
         """Leave the group; commits nothing."""
         self._membership.close()
 
-    def _least_ms(self) -> int:
-        """Wait longer while the group is being rearranged: nothing can be published meanwhile anyway."""
-        return POLL_LEAST_MS if self.is_joined else UNSETTLED_POLL_LEAST_MS
+    def _min_poll_ms(self) -> int:
+        """Wait longer while the group rebalances: nothing can be published meanwhile."""
+        return MIN_POLL_MS if self.is_joined else MIN_UNSETTLED_POLL_MS
 
     def _span(self, partition: TopicPartition, polled: list[Any]) -> PolledSpan:
         records = [record_of(each) for each in polled]
@@ -122,14 +121,14 @@ class KafkaSource:
         self._membership.in_flight.polled(span)
         return span
 
-    def _look_closer(self, error: Exception) -> None:
-        """Stop at what nobody can decode; what a fresh consumer can decode was damaged on its way to us."""
+    def _stop_if_undecodable(self, error: Exception) -> None:
+        """Stop where a new consumer cannot decode it either; otherwise it was damaged in transit: read it again."""
         try:
             found = find_undecodable(self._connect_reader, self._membership.positions())
         except KafkaError:
             found = None
         if found is None:
-            # seeking back is no way out: this consumer would loop for ever inside its poll
+            # do not seek back: this consumer would loop without end inside its poll
             self._rejoin(error)
             return
         topic, number = found.partition
@@ -141,14 +140,14 @@ class KafkaSource:
     def _rejoin(self, error: Exception) -> None:
         log.warning("consumer_replaced", error=type(error).__name__, cause=str(error))
         if isinstance(error, FencedInstanceIdError):
-            raise twin() from error
+            raise fenced() from error
         if self._refusals >= self._refusals_limit:
             raise StoppedError(f"the consumer group refuses us: `{error}`") from error
         try:
             self._membership.rejoin()
-        except KafkaError as unreachable:  # no exit while the broker is away: the next poll comes here again
+        except KafkaError as unreachable:  # no exit while the broker is away: the next poll tries again
             log.warning("kafka_unreachable", error=type(unreachable).__name__)
-            self._sleep(_RETRY_S)  # that poll, of a consumer that is closed by now, will not wait
+            self._sleep(_RETRY_S)  # that poll will not wait, since its consumer is closed
         else:
             self._refusals += 1
             self._refused_at_s = self._monotonic_s()

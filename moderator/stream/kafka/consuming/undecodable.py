@@ -1,4 +1,4 @@
-"""Find the batch that the client cannot decode, and where the readable records go on after it."""
+"""Find the batch that the client cannot decode, and the first readable record after it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,16 +12,16 @@ from moderator.events import Partition
 
 UNDECODABLE = (CorruptRecordError, UnicodeDecodeError)
 """What the client raises for damaged bytes, and for a header key that is not UTF-8."""
-_LOOK_MS = 500
-_PATIENCE_S = 10.0
+_POLL_MS = 500
+_ANSWER_S = 10.0
 _SEARCH_S = 30.0
-"""How long to look for where readable records go on; an offset takes some thousandths of it."""
+"""How long to search for the next readable record; each offset takes some hundredths of a second."""
 
 
 class Undecodable(NamedTuple):
     """Offsets `offset` to `resume_at - 1` cannot be read: a batch is decoded from its start, or not at all.
 
-    `resume_at` may lie in the same batch when it is a large one; it never lies beyond anything readable.
+    `resume_at` may be in the same batch when that is a large one; no readable record comes before it.
     """
 
     partition: Partition
@@ -32,7 +32,7 @@ class Undecodable(NamedTuple):
 def find_undecodable(
     connect_reader: Callable[[], KafkaConsumer], positions: Mapping[TopicPartition, int]
 ) -> Undecodable | None:
-    """Read on from each position; give the first that cannot be decoded, None when all can.
+    """Read from each position; give the first record that cannot be decoded, None when all can.
 
     Raises:
         KafkaError: the broker does not answer.
@@ -56,11 +56,11 @@ def skip_command(found: Undecodable, group_id: str) -> str:
 
 
 def _first_readable(reader: KafkaConsumer, partition: TopicPartition, offset: int) -> int:
-    """Step on until a record can be read; give the end where none can, or where the search ended.
+    """Try offset after offset until one can be read; give the end where none can, or where the time was over.
 
-    INVARIANT: every offset is tried. What follows a bad batch may be good, and precede the next bad one.
+    INVARIANT: every offset is tried. Readable records may lie between two damaged batches.
     """
-    end: int = reader.end_offsets([partition], timeout_ms=_PATIENCE_S * 1_000)[partition]
+    end: int = reader.end_offsets([partition], timeout_ms=_ANSWER_S * 1_000)[partition]
     deadline_s = time.monotonic() + _SEARCH_S
     while offset < end and time.monotonic() < deadline_s and not _is_readable(reader, partition, offset, end):
         offset += 1
@@ -68,13 +68,13 @@ def _first_readable(reader: KafkaConsumer, partition: TopicPartition, offset: in
 
 
 def _is_readable(reader: KafkaConsumer, partition: TopicPartition, offset: int, end: int) -> bool:
-    # Seeking on frees a consumer from a bad batch; polling again where it met one would never return.
+    # A seek lets a consumer leave a damaged batch; to poll again at the same offset would never return.
     reader.seek(partition, offset)
-    deadline_s = time.monotonic() + _PATIENCE_S
+    deadline_s = time.monotonic() + _ANSWER_S
     try:
-        while not reader.poll(_LOOK_MS, max_records=1) and reader.position(partition) < end:
+        while not reader.poll(_POLL_MS, max_records=1) and reader.position(partition) < end:
             if time.monotonic() > deadline_s:
-                raise KafkaTimeoutError("no answer while looking for what cannot be decoded")
+                raise KafkaTimeoutError("no answer during the search for what cannot be decoded")
     except UNDECODABLE:
         return False
     return True

@@ -1,63 +1,41 @@
-"""Publish what was decided, then commit what was consumed."""
+"""Publish the decisions, then commit the offsets."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
+from kafka.structs import ConsumerGroupMetadata
 
-from moderator.events import DecidedSpan, Published
-from moderator.stream.kafka.commit import DEADLINE_S, Send, deliver, next_offsets, stop_if_hopeless
+from moderator.events import DecidedSpan
 from moderator.stream.kafka.consuming.membership import Membership
-from moderator.stream.kafka.producing.failure_budget import FailureBudget
-from moderator.stream.kafka.producing.producers import Producers
+from moderator.stream.kafka.producing.delivery import DEADLINE_S, Send, deliver, next_offsets
 
 
 class AtLeastOnce:
-    """Records first, offsets when all have arrived: duplicates possible, losses never."""
+    """Offsets are committed when all records have arrived: duplicates are possible, losses are not.
 
-    def __init__(
-        self,
-        membership: Membership,
-        build: Callable[[], KafkaProducer],
-        send: Send,
-        *,
-        patience: FailureBudget,
-        deadline_s: float = DEADLINE_S,
-    ) -> None:
+    Args:
+        membership: whose offsets are committed.
+        send: passes the outcomes to the producer.
+        deadline_s: for each step of an attempt.
+    """
+
+    def __init__(self, membership: Membership, send: Send, *, deadline_s: float = DEADLINE_S) -> None:
         self._membership = membership
-        self._producers = Producers(build)
         self._send = send
-        self._patience = patience
         self._deadline_s = deadline_s
 
-    def publish(self, spans: list[DecidedSpan]) -> Published:
-        """Make one attempt; see `Commit`.
+    def start(self, producer: KafkaProducer) -> None:
+        """Prepare nothing: an idempotent producer is ready."""
 
-        Raises:
-            FencedError: another process uses our instance id.
-            StoppedError: it can never succeed.
-        """
-        if self._patience.is_resting or self._membership.settled() is None:
-            return Published(committed=[], retry=spans)
-        spans = self._membership.owned(spans)
-        if not spans:
-            return Published(committed=[], retry=[])
-        try:
-            producer = self._producers.get()
-            deliver(producer, self._send(producer, spans), self._deadline_s)
-            self._membership.consumer.commit(next_offsets(spans), timeout_ms=self._deadline_s * 1_000)
-        except KafkaError as error:
-            self._give_up(error)
-            return Published(committed=[], retry=spans)
-        self._patience.reward()
-        self._membership.in_flight.committed(spans)
-        return Published(committed=spans, retry=[])
+    def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:  # noqa: ARG002 - a port's signature
+        """Allow every attempt."""
+        return True
 
-    def close(self) -> None:
-        """Release the producer."""
-        self._producers.close()
+    def attempt(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:  # noqa: ARG002 - a port's signature
+        """Publish, then commit; see `Delivery`."""
+        deliver(producer, self._send(producer, spans), self._deadline_s)
+        self._membership.consumer.commit(next_offsets(spans), timeout_ms=self._deadline_s * 1_000)
 
-    def _give_up(self, error: KafkaError) -> None:
-        self._producers.drop()
-        stop_if_hopeless(error)
-        self._patience.strain(error)
+    def failed(self, error: KafkaError) -> None:
+        """Note nothing: what may have arrived is published again."""

@@ -1,4 +1,4 @@
-"""Builds dead letters: the original record, byte for byte as far as Kafka's client allows, and why it is there."""
+"""Builds dead letters: the original record, byte for byte where Kafka's client allows it, and the reason."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from moderator.events import DeadLetter, Record
 Headers = list[tuple[str, bytes]]
 
 _RECORD_OVERHEAD_BYTES = 128
-"""More than one record costs beside its key, value and headers, in a batch of its own."""
+"""More than one record needs in addition to its key, value and headers, in a batch of its own."""
 _HEADER_OVERHEAD_BYTES = 10
 _OURS = "dlq."
 
@@ -23,14 +23,14 @@ class DeadLetterRecord(NamedTuple):
 def dead_letter_record(record: Record, letter: DeadLetter, at: str, limit_bytes: int) -> DeadLetterRecord:
     """Wrap a record that cannot be judged.
 
-    A dead letter that was sent in again, and died again, carries the new reasons alone.
+    A dead letter that was sent in again, and is a dead letter again, carries the new reasons only.
 
     Args:
         record: as it was polled.
         letter: why it cannot be judged.
         at: when that was found, ISO 8601.
-        limit_bytes: what the dead-letter topic takes. What does not fit is cut, the value first, then the original
-            headers, then the key, and named in `dlq.truncated`.
+        limit_bytes: what the dead-letter topic accepts. What does not fit is cut: the value first, then the original
+            headers, then the key; `dlq.truncated` names what was cut.
     """
     value, headers, nulls = _without_nulls(record)
     reasons = _reasons(record, letter, at)
@@ -41,13 +41,13 @@ def dead_letter_record(record: Record, letter: DeadLetter, at: str, limit_bytes:
 
 
 def size_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> int:
-    """Give no less than the record takes uncompressed."""
+    """Give an upper bound of the record's size, uncompressed."""
     in_headers = sum(len(name.encode()) + len(content) + _HEADER_OVERHEAD_BYTES for name, content in headers)
     return len(key or b"") + len(value or b"") + in_headers + _RECORD_OVERHEAD_BYTES
 
 
 def _without_nulls(record: Record) -> tuple[bytes | None, Headers, list[str]]:
-    """Empty what the client refuses to write as null, and name it; reasons of an earlier dead letter are left out."""
+    """Replace nulls that the client refuses to write, and name them; drop the reasons of an earlier dead letter."""
     original = [(name, content) for name, content in record.headers if not name.startswith(_OURS)]
     headers = [(name, b"" if content is None else content) for name, content in original]
     nulls = [f"header:{name}" for name, content in original if content is None]

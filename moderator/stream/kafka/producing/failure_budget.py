@@ -12,11 +12,11 @@ from moderator.stream.kafka.consuming.membership import Membership
 
 log = get_logger(__name__)
 
-_REST_S = 1.0
+_BACKOFF_S = 1.0
 
 
 class FailureBudget:
-    """How long publishing may fail while Kafka answers; while it does not, for ever."""
+    """How long publishing may fail while Kafka answers; while Kafka does not answer there is no limit."""
 
     def __init__(
         self,
@@ -30,33 +30,33 @@ class FailureBudget:
         self._limit_s = limit_s
         self._monotonic_s = monotonic_s
         self._failing_since_s: float | None = None
-        self._rests_until_s = -float("inf")
+        self._back_off_until_s = -float("inf")
 
     @property
-    def is_resting(self) -> bool:
-        """No broker took a connection a moment ago: trying again at once would only fill the log."""
-        return self._monotonic_s() < self._rests_until_s
+    def is_backing_off(self) -> bool:
+        """No broker accepted a connection within the last second: to try again at once would only fill the log."""
+        return self._monotonic_s() < self._back_off_until_s
 
-    def reward(self) -> None:
-        """Something was published."""
+    def succeeded(self) -> None:
+        """Note that something was published."""
         self._failing_since_s = None
 
-    def strain(self, error: Exception) -> None:
-        """Nothing was.
+    def failed(self, error: Exception) -> None:
+        """Note that an attempt failed.
 
         Raises:
-            StoppedError: nothing has been for the whole limit, although Kafka answers.
+            StoppedError: all attempts have failed for as long as the limit, although Kafka answers.
         """
         self._failures.labels(type(error).__name__).inc()
         now_s = self._monotonic_s()
-        is_away = not self._membership.answers
+        is_away = not self._membership.broker_responding
         if is_away or self._failing_since_s is None:
             self._failing_since_s = now_s
         if is_away or isinstance(error, KafkaConnectionError):
-            self._rests_until_s = now_s + _REST_S
+            self._back_off_until_s = now_s + _BACKOFF_S
         log.warning("publish_failed", error=type(error).__name__, cause=str(error), broker_is_away=is_away)
         if now_s - self._failing_since_s > self._limit_s:
             raise StoppedError(
-                f"publishing has failed for {self._limit_s:.0f} s although Kafka answers, at last with `{error}`: "
-                "nothing was committed; see to the brokers and start again"
+                f"publishing has failed for {self._limit_s:.0f} s although Kafka answers; the last error is `{error}`: "
+                "nothing was committed; check the brokers and start again"
             )

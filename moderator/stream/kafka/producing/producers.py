@@ -1,4 +1,4 @@
-"""Producers fail for good and refuse to close: one at a time, and those that are left behind counted."""
+"""A failed producer cannot be used again, and may refuse to close: keep one at a time, and count those that remain."""
 
 import contextlib
 from collections.abc import Callable
@@ -14,7 +14,7 @@ class Producers:
 
     Args:
         build: makes a producer, or raises KafkaError.
-        left_limit: how many may refuse to close before the process is better started anew.
+        left_limit: how many may refuse to close before the process must be restarted.
     """
 
     def __init__(self, build: Callable[[], KafkaProducer], left_limit: int = 20) -> None:
@@ -24,11 +24,11 @@ class Producers:
         self._current: KafkaProducer | None = None
 
     def get(self) -> KafkaProducer:
-        """Give the current one.
+        """Give the current one, or build one.
 
         Raises:
             KafkaError: the broker does not answer.
-            StoppedError: too many would not close.
+            StoppedError: too many refused to close.
         """
         if self._current is None:
             self._left = [old for old in self._left if not try_to_close(old)]

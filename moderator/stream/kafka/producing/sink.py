@@ -1,128 +1,99 @@
 """Publishes decisions and dead letters to Kafka, together with the consumed offsets."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaError
 
-from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Published, Record, iso_time
-from moderator.settings import KafkaSettings
-from moderator.stream.kafka.commit import Commit
-from moderator.stream.kafka.producing.dead_letters import Headers, dead_letter_record, size_bytes
-from moderator.stream.kafka.producing.partitioning import Partitioner
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Published, Record
+from moderator.observability.logging import get_logger
+from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.producing.delivery import Delivery, stop_if_permanent
+from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.stream.kafka.producing.producers import Producers, try_to_close
 
-_TRACEPARENT = "traceparent"
-_TRACEPARENT_LIMIT_BYTES = 512
+log = get_logger(__name__)
 
 
 class KafkaSink:
-    """`pipeline.ports.Sink` by one way to publish. Same thread as the source."""
+    """`pipeline.ports.Sink` over Kafka. Same thread as the source.
 
-    def __init__(self, commit: Commit, sender: "OutcomeSender") -> None:
-        self._commit = commit
-        self._sender = sender
+    Args:
+        membership: shared with the source: says what we own.
+        delivery: exactly once, or at least once.
+        build: makes a producer that `delivery` then prepares.
+        reject_oversized: gives the dead letter for a decision that its topic does not accept.
+        failure_budget: limits how long publishing may fail.
+    """
 
-    def reject_oversized(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
-        """Reject a decision that is larger than its topic takes."""
-        return self._sender.reject_oversized(record, decision)
+    def __init__(
+        self,
+        membership: Membership,
+        delivery: Delivery,
+        build: Callable[[], KafkaProducer],
+        *,
+        reject_oversized: Callable[[Record, EncodedDecision], DeadLetter | None],
+        failure_budget: FailureBudget,
+    ) -> None:
+        self._membership = membership
+        self._delivery = delivery
+        self._build = build
+        self._producers = Producers(self._started)
+        self._failure_budget = failure_budget
+        self.reject_oversized = reject_oversized
+
+    def take_over(self) -> None:
+        """End what a crash left open under our id, before the group is joined: until then its offsets are hidden.
+
+        Without an answer the first publication does it, or the broker, some seconds later.
+        """
+        try:
+            self._producers.get()
+        except KafkaError as error:
+            log.warning("not_taken_over", error=type(error).__name__, cause=str(error))
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
         """Make one bounded attempt; see `pipeline.ports.Sink`.
 
         Raises:
-            FencedError: another process uses our identity.
+            FencedError: another process uses our transactional id or instance id.
             StoppedError: publishing can never succeed.
         """
-        return self._commit.publish(spans)
+        if self._failure_budget.is_backing_off:
+            return Published(committed=[], retry=spans)
+        group = self._membership.settled()  # INVARIANT: read before it is checked what we own
+        if group is None:
+            return Published(committed=[], retry=spans)
+        owned = self._membership.owned(spans)
+        if not owned:
+            return Published(committed=[], retry=[])
+        if not self._delivery.may_attempt(owned):
+            return Published(committed=[], retry=owned)
+        try:
+            self._delivery.attempt(self._producers.get(), owned, group)
+        except KafkaError as error:
+            self._give_up(error)
+            return Published(committed=[], retry=owned)
+        self._failure_budget.succeeded()
+        self._membership.in_flight.committed(owned)
+        return Published(committed=owned, retry=[])
 
     def close(self) -> None:
-        """Release the producer; commits nothing."""
-        self._commit.close()
+        """Release the producer; an open transaction ends by its timeout, or by the next owner of its id."""
+        self._producers.close()
 
+    def _started(self) -> KafkaProducer:
+        producer = self._build()
+        try:
+            self._delivery.start(producer)
+        except BaseException:
+            try_to_close(producer)
+            raise
+        return producer
 
-class OutcomeSender:
-    """Hands outcomes to a producer: one record each, in the order given.
-
-    Args:
-        settings: the topics, and the group that signs the decisions.
-        limits_bytes: the largest record that each output topic takes.
-        now_s: seconds since the epoch.
-    """
-
-    def __init__(self, settings: KafkaSettings, limits_bytes: Mapping[str, int], now_s: Callable[[], float]) -> None:
-        self._topics = {"flag": settings.flag_topic, "allow": settings.allow_topic}
-        self._dead_letter_topic = settings.dead_letter_topic
-        self._limits_bytes = limits_bytes
-        self._now_s = now_s
-        self._partitioner = Partitioner({})
-        self._constant_headers: Headers = [
-            ("ce_specversion", b"1.0"),
-            ("ce_source", f"/moderator/{settings.group_id}".encode()),
-            ("ce_type", b"moderator.decision.v1"),
-            ("content-type", b"application/json"),
-        ]
-
-    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> list[Any]:
-        """Send every outcome; give the futures.
-
-        Raises:
-            KafkaError: a topic is not to be had, or the client refuses a record.
-        """
-        topics = {*self._topics.values(), self._dead_letter_topic}
-        self._partitioner.counts = {topic: _partition_count(producer, topic) for topic in topics}
-        return [self._send(producer, record, outcome) for span in spans for record, outcome in span.items]
-
-    def reject_oversized(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
-        """Reject a decision that is larger than its topic takes."""
-        topic = self._topics[decision.verdict]
-        limit_bytes = self._limits_bytes[topic]
-        # ids are 256 characters at most, so only key and value can be large
-        if len(decision.value) + len(record.key or b"") <= limit_bytes // 2:
-            return None
-        needed_bytes = size_bytes(record.key, decision.value, self._headers(record, decision))
-        if needed_bytes <= limit_bytes:
-            return None
-        return DeadLetter("too_large", f"its decision has {needed_bytes} bytes, topic `{topic}` takes {limit_bytes}")
-
-    def _send(self, producer: KafkaProducer, record: Record, outcome: EncodedDecision | DeadLetter) -> Any:
-        if isinstance(outcome, DeadLetter):
-            return self._send_dead_letter(producer, record, outcome)
-        topic = self._topics[outcome.verdict]
-        partition = self._partitioner.partition(topic, record.key, record.partition)
-        return producer.send(topic, outcome.value, record.key, self._headers(record, outcome), partition)
-
-    def _send_dead_letter(self, producer: KafkaProducer, record: Record, letter: DeadLetter) -> Any:
-        topic = self._dead_letter_topic
-        at, limit_bytes = iso_time(self._now_s()), self._limits_bytes[topic]
-        key, value, headers = dead_letter_record(record, letter, at, limit_bytes)
-        partition = self._partitioner.partition(topic, key, record.partition)
-        return producer.send(topic, value, key, headers, partition)
-
-    def _headers(self, record: Record, decision: EncodedDecision) -> Headers:
-        headers = [
-            *self._constant_headers,
-            ("ce_id", decision.decision_id.encode()),
-            ("ce_time", decision.decided_at.encode()),
-            ("ce_subject", decision.event_id.encode()),
-            ("verdict", decision.verdict.encode()),
-        ]
-        if decision.severity:
-            headers.append(("severity", decision.severity.encode()))
-        if record.headers and (traceparent := _traceparent(record)):
-            headers.append((_TRACEPARENT, traceparent))
-        return headers
-
-
-def _partition_count(producer: KafkaProducer, topic: str) -> int:
-    try:
-        return len(producer.partitions_for(topic))
-    except KafkaTimeoutError as error:  # which names no topic, and is what a topic that is gone looks like
-        raise KafkaTimeoutError(
-            f"no partitions of topic `{topic}`: {error}; where it was deleted, `moderator topics create` makes it anew"
-        ) from error
-
-
-def _traceparent(record: Record) -> bytes | None:
-    found = next((content for name, content in record.headers if name == _TRACEPARENT), None)
-    return found if found and len(found) <= _TRACEPARENT_LIMIT_BYTES else None
+    def _give_up(self, error: KafkaError) -> None:
+        """Drop the producer; stop where another attempt would do harm or cannot help."""
+        self._producers.drop()
+        stop_if_permanent(error)
+        self._delivery.failed(error)
+        self._failure_budget.failed(error)

@@ -1,4 +1,4 @@
-"""Kafka's consumer as far as our place in the group asks of it, following a script."""
+"""Kafka's consumer, as much of it as our membership of the group uses, following a script."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ class ScriptedConsumer:
 
     def __init__(self, script: Callable[[], Polled] = dict) -> None:
         self._script = script
-        self.answers = True
+        self.is_responding = True
         self.is_closed = False
         self.group = SETTLED
         self.assigned: set[TopicPartition] = set()
@@ -59,7 +59,7 @@ class ScriptedConsumer:
 
     def metrics(self, *, raw: bool) -> dict[MetricName, Gauge]:
         assert raw
-        gauge = Gauge(lambda: 1.0 if self.answers else 0.0)
+        gauge = Gauge(lambda: 1.0 if self.is_responding else 0.0)
         names = (("consumer-metrics", "response-rate"), ("consumer-coordinator-metrics", "heartbeat-rate"))
         return {MetricName(*name): gauge for name in names}
 

@@ -8,7 +8,7 @@ import pytest
 from kafka.errors import KafkaConnectionError
 
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.connection import client_settings, require_broker
+from moderator.stream.kafka.connection import client_settings, probe_brokers
 
 
 @pytest.fixture(autouse=True)
@@ -50,12 +50,12 @@ def closed() -> str:
 
 
 def test_one_broker_that_takes_a_connection_is_enough(listening: str, closed: str) -> None:
-    require_broker({"bootstrap_servers": [closed, listening]})
+    probe_brokers({"bootstrap_servers": [closed, listening]})
 
 
 def test_brokers_of_which_none_takes_a_connection_are_told_by_the_first(closed: str) -> None:
     with pytest.raises(KafkaConnectionError, match=rf"{closed}: .*refused"):
-        require_broker({"bootstrap_servers": [closed, "nowhere:port"]})
+        probe_brokers({"bootstrap_servers": [closed, "nowhere:port"]})
 
 
 def test_knocking_takes_five_seconds_at_most_however_many_brokers_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_knocking_takes_five_seconds_at_most_however_many_brokers_are_silent(mon
     monkeypatch.setattr(socket, "create_connection", wait)
 
     with pytest.raises(KafkaConnectionError):
-        require_broker({"bootstrap_servers": [f"broker-{number}:9092" for number in range(12)]})
+        probe_brokers({"bootstrap_servers": [f"broker-{number}:9092" for number in range(12)]})
 
     assert len(waits_s) == 12
     assert sum(waits_s) == pytest.approx(5.0)

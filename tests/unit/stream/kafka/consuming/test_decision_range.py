@@ -2,23 +2,23 @@ import pytest
 
 from moderator.errors import ConfigurationError
 from moderator.events import Partition
-from moderator.stream.kafka.consuming.decision_range import OffsetSpans, TimeSpan, is_range, parse_range
+from moderator.stream.kafka.consuming.decision_range import OffsetRanges, TimeRange, is_range, parse_range
 
 
 @pytest.mark.parametrize(
     ("events", "span"),
     [
-        ("kafka", TimeSpan()),
-        ("kafka:", TimeSpan()),
-        ("kafka:..", TimeSpan()),
-        ("kafka:2026-10-01..2026-10-08", TimeSpan(1_790_812_800_000, 1_791_417_600_000)),
-        ("kafka:2026-10-01T02:00:00.5+02:00..", TimeSpan(1_790_812_800_500, None)),
-        ("kafka:..2026-10-01T00:00:00Z", TimeSpan(None, 1_790_812_800_000)),
-        ("kafka:1969-12-31..", TimeSpan(0, None)),
-        ("kafka:flag/0@100..200", OffsetSpans({Partition("flag", 0): (100, 200)})),
+        ("kafka", TimeRange()),
+        ("kafka:", TimeRange()),
+        ("kafka:..", TimeRange()),
+        ("kafka:2026-10-01..2026-10-08", TimeRange(1_790_812_800_000, 1_791_417_600_000)),
+        ("kafka:2026-10-01T02:00:00.5+02:00..", TimeRange(1_790_812_800_500, None)),
+        ("kafka:..2026-10-01T00:00:00Z", TimeRange(None, 1_790_812_800_000)),
+        ("kafka:1969-12-31..", TimeRange(0, None)),
+        ("kafka:flag/0@100..200", OffsetRanges({Partition("flag", 0): (100, 200)})),
         (
             "kafka:a.b-c_d/3@..,e/0@7..",
-            OffsetSpans({Partition("a.b-c_d", 3): (None, None), Partition("e", 0): (7, None)}),
+            OffsetRanges({Partition("a.b-c_d", 3): (None, None), Partition("e", 0): (7, None)}),
         ),
     ],
 )

@@ -9,12 +9,13 @@ from moderator.events import DecidedSpan, Partition, PartitionSpan
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.producing.at_least_once import AtLeastOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.stream.kafka.producing.sink import KafkaSink
 from moderator.testing import ManualClock
 from tests.unit.stream.kafka.scripted_consumer import ScriptedConsumer, a_membership
 
 
-@pytest.mark.parametrize(("rest_s", "attempts"), [(0.9, 1), (1.0, 2)])
-def test_a_broker_that_takes_no_connection_is_not_asked_again_within_a_second(rest_s: float, attempts: int) -> None:
+@pytest.mark.parametrize(("pause_s", "attempts"), [(0.9, 1), (1.0, 2)])
+def test_a_broker_that_takes_no_connection_is_not_asked_again_within_a_second(pause_s: float, attempts: int) -> None:
     partition, clock, consumer = TopicPartition("chat.events", 0), ManualClock(), ScriptedConsumer()
     consumer.assigned = {partition}
     membership = a_membership(lambda: consumer)
@@ -26,10 +27,15 @@ def test_a_broker_that_takes_no_connection_is_not_asked_again_within_a_second(re
         made.append(None)
         raise KafkaConnectionError("refused")
 
-    patience = FailureBudget(membership, Metrics(CollectorRegistry()), monotonic_s=clock.monotonic_s)
-    commit = AtLeastOnce(membership, build, lambda _producer, _spans: [], patience=patience)
-    left = commit.publish([span]).retry
-    clock.advance(rest_s)
+    sink = KafkaSink(
+        membership,
+        AtLeastOnce(membership, lambda _producer, _spans: []),
+        build,
+        reject_oversized=lambda _record, _decision: None,
+        failure_budget=FailureBudget(membership, Metrics(CollectorRegistry()), monotonic_s=clock.monotonic_s),
+    )
+    first = sink.publish([span]).retry
+    clock.advance(pause_s)
 
-    assert (left, commit.publish([span]).retry) == ([span], [span])
+    assert (first, sink.publish([span]).retry) == ([span], [span])
     assert len(made) == attempts

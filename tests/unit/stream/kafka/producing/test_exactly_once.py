@@ -1,4 +1,4 @@
-"""Both or neither: what follows when a step of the transaction fails, and what is asked of the broker then."""
+"""Both or neither: what happens when a step of the transaction fails, and what the broker is asked then."""
 
 from collections.abc import Sequence
 
@@ -19,6 +19,7 @@ from moderator.events import DecidedSpan, Partition, PartitionSpan
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.stream.kafka.producing.sink import KafkaSink
 from moderator.testing import ManualClock
 from tests.unit.stream.kafka.scripted_consumer import SETTLED, ScriptedConsumer, a_membership
 
@@ -59,7 +60,7 @@ class Producer:
 
 
 class Stage:
-    """One way to publish, on doubles; an owned partition of which seven records are decided."""
+    """The sink with exactly-once delivery, on doubles; an owned partition of which seven records are decided."""
 
     def __init__(self, *failures: KafkaError, transaction_timeout_s: float = 60.0) -> None:
         self.failures = list(failures)
@@ -71,18 +72,23 @@ class Stage:
         self.clock = ManualClock()
         membership = a_membership(lambda: self.consumer)
         membership.on_partitions_assigned([PARTITION])
-        self.commit = ExactlyOnce(
+        delivery = ExactlyOnce(
             membership,
-            lambda: Producer(self),
             lambda _producer, _spans: [],
             transaction_timeout_s=transaction_timeout_s,
-            patience=FailureBudget(membership, self.metrics, monotonic_s=self.clock.monotonic_s),
             metrics=self.metrics,
             confirm_s=0.0,
         )
+        self.sink = KafkaSink(
+            membership,
+            delivery,
+            lambda: Producer(self),
+            reject_oversized=lambda _record, _decision: None,
+            failure_budget=FailureBudget(membership, self.metrics, monotonic_s=self.clock.monotonic_s),
+        )
 
     def publish(self) -> tuple[Sequence[DecidedSpan], Sequence[DecidedSpan]]:
-        published = self.commit.publish([SPAN])
+        published = self.sink.publish([SPAN])
         return published.committed, published.retry
 
     def settled(self, outcome: str) -> float | None:
@@ -128,7 +134,7 @@ FENCES = [
 
 
 @pytest.mark.parametrize("fence", FENCES, ids=lambda error: type(error).__name__)
-def test_fenced_within_a_transaction_s_time_it_has_a_twin(fence: KafkaError) -> None:
+def test_fenced_within_the_transaction_timeout_another_process_has_its_id(fence: KafkaError) -> None:
     stage = Stage(fence)
 
     with pytest.raises(FencedError, match="MODERATOR_KAFKA__INSTANCE_ID"):
@@ -136,7 +142,7 @@ def test_fenced_within_a_transaction_s_time_it_has_a_twin(fence: KafkaError) -> 
 
 
 @pytest.mark.parametrize("fence", FENCES, ids=lambda error: type(error).__name__)
-def test_fenced_by_the_broker_for_taking_too_long_it_begins_anew(fence: KafkaError) -> None:
+def test_fenced_by_the_broker_after_the_timeout_it_starts_a_new_producer(fence: KafkaError) -> None:
     stage = Stage(fence, transaction_timeout_s=0.0)
 
     first, second = stage.publish(), stage.publish()
@@ -148,7 +154,7 @@ def test_fenced_by_the_broker_for_taking_too_long_it_begins_anew(fence: KafkaErr
 @pytest.mark.parametrize("error", [KafkaConnectionError("refused"), KafkaTimeoutError("no answer")])
 def test_while_kafka_is_away_it_tries_once_a_second_however_often_it_is_asked(error: KafkaError) -> None:
     stage = Stage(error)
-    stage.consumer.answers = False
+    stage.consumer.is_responding = False
 
     first, at_once = stage.publish(), stage.publish()
     stage.clock.advance(1.0)

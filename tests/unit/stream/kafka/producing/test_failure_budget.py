@@ -19,29 +19,29 @@ class Publishing:
         self.clock = ManualClock()
         self.metrics = Metrics(CollectorRegistry())
         membership = a_membership(lambda: self.consumer)
-        self.patience = FailureBudget(membership, self.metrics, 60.0, self.clock.monotonic_s)
+        self.budget = FailureBudget(membership, self.metrics, 60.0, self.clock.monotonic_s)
 
     def fail_for(self, seconds: int, error: KafkaError) -> None:
         for _ in range(seconds):
-            self.patience.strain(error)
+            self.budget.failed(error)
             self.clock.advance(1)
-        self.patience.strain(error)
+        self.budget.failed(error)
 
 
-def test_a_minute_of_failing_is_borne_and_more_is_not() -> None:
+def test_a_minute_of_failures_is_accepted_and_more_is_not() -> None:
     publishing = Publishing()
     publishing.fail_for(60, KafkaTimeoutError("no answer"))
 
     with pytest.raises(
-        StoppedError, match=r"failed for 60 s although Kafka answers, .*no answer.*nothing was committed"
+        StoppedError, match=r"failed for 60 s although Kafka answers; .*no answer.*nothing was committed"
     ):
         publishing.fail_for(1, KafkaTimeoutError("no answer"))
 
 
-def test_one_success_begins_a_new_minute() -> None:
+def test_one_success_starts_a_new_minute() -> None:
     publishing = Publishing()
     publishing.fail_for(59, KafkaTimeoutError())
-    publishing.patience.reward()
+    publishing.budget.succeeded()
     publishing.clock.advance(60)
 
     publishing.fail_for(60, KafkaTimeoutError())
@@ -50,29 +50,29 @@ def test_one_success_begins_a_new_minute() -> None:
         publishing.fail_for(1, KafkaTimeoutError())
 
 
-def test_while_kafka_does_not_answer_it_is_borne_for_ever() -> None:
+def test_while_kafka_does_not_answer_failures_are_accepted_without_limit() -> None:
     publishing = Publishing()
     publishing.fail_for(30, KafkaTimeoutError())
 
-    publishing.consumer.answers = False
+    publishing.consumer.is_responding = False
     publishing.fail_for(1_800, KafkaTimeoutError())
-    publishing.consumer.answers = True
+    publishing.consumer.is_responding = True
 
     publishing.fail_for(59, KafkaTimeoutError())
     with pytest.raises(StoppedError):
         publishing.fail_for(2, KafkaTimeoutError())
 
 
-def test_it_rests_for_a_moment_where_no_broker_takes_a_connection() -> None:
+def test_it_backs_off_for_a_second_where_no_broker_accepts_a_connection() -> None:
     publishing = Publishing()
-    publishing.patience.strain(KafkaTimeoutError())
-    after_another_failure = publishing.patience.is_resting
+    publishing.budget.failed(KafkaTimeoutError())
+    after_another_failure = publishing.budget.is_backing_off
 
-    publishing.patience.strain(KafkaConnectionError())
-    at_once = publishing.patience.is_resting
+    publishing.budget.failed(KafkaConnectionError())
+    at_once = publishing.budget.is_backing_off
     publishing.clock.advance(1)
 
-    assert (after_another_failure, at_once, publishing.patience.is_resting) == (False, True, False)
+    assert (after_another_failure, at_once, publishing.budget.is_backing_off) == (False, True, False)
 
 
 def test_failures_are_counted_by_their_kind() -> None:

@@ -1,4 +1,4 @@
-"""Where a new group begins: written down before anything is read, so that no restart and no rebalance begins anew."""
+"""Where a new group starts: committed before anything is read, so that no restart or rebalance changes it."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -13,14 +13,14 @@ log = get_logger(__name__)
 
 _NO_EPOCH = -1
 _ANSWER_MS = 20_000
-"""Longer than the 14 s that brokers take to end a transaction which another replica's crash left open."""
+"""Longer than the 14 s that brokers need to end a transaction which another replica's crash left open."""
 
 
-def begin_at_the_end(connect: Callable[[], KafkaConsumer], topic: str) -> None:
-    """Commit the end of each partition for a group that has committed nothing yet; another group stays as it is.
+def commit_end_for_new_group(connect: Callable[[], KafkaConsumer], topic: str) -> None:
+    """Commit the end of each partition for a group that has committed nothing yet; any other group is not changed.
 
-    Left to the client, `latest` means the end as it is found whenever a partition without a committed offset is
-    assigned: what came before a first commit would be skipped by a restart, as would a new partition's first events.
+    The client's own `latest` uses the end at the time when a partition without a committed offset is assigned: a
+    restart would skip what came before a first commit, and the first events of a new partition.
 
     Args:
         connect: makes a consumer with the group's name that joins no group.
@@ -36,9 +36,9 @@ def begin_at_the_end(connect: Callable[[], KafkaConsumer], topic: str) -> None:
             return
         ends: dict[TopicPartition, int] = consumer.end_offsets(partitions, timeout_ms=_ANSWER_MS)
         try:
-            beginnings = {partition: OffsetAndMetadata(end, "", _NO_EPOCH) for partition, end in ends.items()}
-            consumer.commit(beginnings, timeout_ms=_ANSWER_MS)
+            starts = {partition: OffsetAndMetadata(end, "", _NO_EPOCH) for partition, end in ends.items()}
+            consumer.commit(starts, timeout_ms=_ANSWER_MS)
         except (CommitFailedError, UnknownMemberIdError):
-            log.info("group_has_begun", hint="another replica was quicker, and is at work")
+            log.info("group_has_begun", hint="another replica did it first")
         else:
             log.info("group_begins_at_the_end", offsets={partition.partition: end for partition, end in ends.items()})

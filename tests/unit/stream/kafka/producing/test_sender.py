@@ -7,7 +7,7 @@ from kafka.errors import KafkaTimeoutError
 
 from moderator.events import EncodedDecision, Partition, PartitionSpan, Record
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.producing.sink import OutcomeSender
+from moderator.stream.kafka.producing.sender import OutcomeSender
 from tests.builders import a_record, an_encoded_decision
 
 SETTINGS = KafkaSettings()

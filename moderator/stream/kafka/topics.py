@@ -1,4 +1,4 @@
-"""Topics: wait for the brokers, see that the topics are there and fit, create them."""
+"""Topics: wait for the brokers, check that the topics exist and are suitable, create them."""
 
 import contextlib
 import time
@@ -12,14 +12,14 @@ from kafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlready
 from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.observability.logging import get_logger
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.connection import OUTPUT_BATCH_BYTES, client_settings, require_broker
+from moderator.stream.kafka.connection import OUTPUT_BATCH_BYTES, client_settings, probe_brokers
 
 log = get_logger(__name__)
 
 RECORD_LIMIT_BYTES = 1_048_588
-"""What Kafka's topics take unless told otherwise."""
+"""What Kafka's topics accept by default."""
 DEAD_LETTER_EXTRA_BYTES = 64 * 1024
-"""Room for the reasons that a dead letter carries beside the original record."""
+"""Room for the reasons that a dead letter carries in addition to the original record."""
 _RETRY_S = 1.0
 _MAX_MESSAGE_BYTES = "max.message.bytes"
 _TIMESTAMP_TYPE = "message.timestamp.type"
@@ -27,11 +27,11 @@ _BROKERS_TIME = "LogAppendTime"
 
 
 class Topics(NamedTuple):
-    """What the start has to know of the topics.
+    """What the start has to know about the topics.
 
     Attributes:
-        limits_bytes: the largest record that each output topic takes, by name.
-        has_brokers_time: events carry the time at which a broker took them, not one that their producer chose.
+        limits_bytes: the largest record that each output topic accepts, by name.
+        has_brokers_time: events carry the time at which a broker received them, not one that their producer chose.
     """
 
     limits_bytes: dict[str, int]
@@ -39,7 +39,7 @@ class Topics(NamedTuple):
 
 
 def await_topics(settings: KafkaSettings, *, sleep: Callable[[float], object] = time.sleep) -> Topics:
-    """Wait until the brokers answer, then look at the topics.
+    """Wait until the brokers answer, then check the topics.
 
     Raises:
         BrokerUnavailableError: no answer within `start_timeout_s`.
@@ -55,22 +55,22 @@ def await_topics(settings: KafkaSettings, *, sleep: Callable[[float], object] = 
 
 
 def create_topics(settings: KafkaSettings, *, partitions: int, replication: int) -> dict[str, bool]:
-    """Create the topics that are missing; give each name with whether it is new. Existing ones stay as they are.
+    """Create the topics that are missing; give each name with whether it is new. Existing topics are not changed.
 
     Args:
         settings: brokers and names.
-        partitions: of each topic; no more replicas than the events topic's partitions ever share the work.
+        partitions: of each topic; at most as many replicas as the events topic has partitions share the work.
         replication: copies of each partition; -1 lets the brokers choose.
 
     Raises:
         BrokerUnavailableError: no answer within `start_timeout_s`.
-        ConfigurationError: the brokers refuse.
+        ConfigurationError: the brokers refuse to create one.
     """
     shape = {"num_partitions": partitions, "replication_factor": replication}
     with _connected(settings, time.sleep) as admin:
-        # policy time and queueing time are read from it: the brokers' clock is one, the producers' are many
+        # policy time and queueing time are read from it: the brokers' clocks agree, those of many producers do not
         events = {settings.events_topic: {**shape, "configs": {_TIMESTAMP_TYPE: _BROKERS_TIME}}}
-        # first, and awaited: a topic made a moment ago may not show its settings yet, and the rest depends on them
+        # first, and awaited: a new topic may not show its settings at once, and the others depend on them
         created = _create(admin, events)
         events_config = _topic_configs(admin, [settings.events_topic])[settings.events_topic]
         limits_bytes = {
@@ -88,7 +88,7 @@ def create_topics(settings: KafkaSettings, *, partitions: int, replication: int)
 
 @contextlib.contextmanager
 def _connected(settings: KafkaSettings, sleep: Callable[[float], object]) -> Iterator[KafkaAdminClient]:
-    """Connect for a while; the client's errors become ours."""
+    """Connect for the duration of a block; the client's errors become ours."""
     admin = _connect(settings, sleep)
     try:
         yield admin
@@ -118,17 +118,17 @@ def _connect(settings: KafkaSettings, sleep: Callable[[float], object]) -> Kafka
 
 def _admin(settings: KafkaSettings, timeout_s: float) -> KafkaAdminClient:
     client = client_settings(settings)
-    require_broker(client)
+    probe_brokers(client)
     timeout_ms = min(client.pop("bootstrap_timeout_ms"), timeout_s * 1_000)
     return KafkaAdminClient(**client, bootstrap_timeout_ms=timeout_ms)
 
 
 def _hint(error: Exception) -> str:
-    # the client does not say why it could not start; it was not the network, for that is tried first
+    # the client does not say why it could not start; it was not the network, which is probed first
     return (
         ""
         if isinstance(error, KafkaConnectionError)
-        else ("; it takes connections: see to `MODERATOR_KAFKA__SECURITY_PROTOCOL`, certificates, user and password")
+        else ("; it accepts connections: check `MODERATOR_KAFKA__SECURITY_PROTOCOL`, certificates, user and password")
     )
 
 

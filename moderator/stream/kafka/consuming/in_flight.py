@@ -1,4 +1,4 @@
-"""What was polled and is not yet committed: the part of the lag that the client's own position has passed by."""
+"""What was polled and is not yet committed: the part of the lag that lies behind the client's own position."""
 
 from collections.abc import Iterable
 
@@ -6,23 +6,23 @@ from moderator.events import DecidedSpan, Partition, PolledSpan
 
 
 class InFlight:
-    """Counts offsets by partition, from where its ownership began."""
+    """Counts offsets by partition, from the start of its assignment."""
 
     def __init__(self) -> None:
         self._polled: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
 
     def polled(self, span: PolledSpan) -> None:
-        """Count them in."""
+        """Add what a poll gave."""
         self._committed.setdefault(span.partition, span.items[0].offset)
         self._polled[span.partition] = span.next_offset
 
     def committed(self, spans: Iterable[DecidedSpan]) -> None:
-        """Count them out."""
+        """Subtract what was committed."""
         self._committed.update({span.partition: span.next_offset for span in spans})
 
     def forget(self, partition: Partition) -> None:
-        """Begin anew: another owner may have moved on."""
+        """Start from zero: another owner may have committed more."""
         self._polled.pop(partition, None)
         self._committed.pop(partition, None)
 

@@ -17,7 +17,7 @@ from kafka.errors import (
 from kafka.future import Future
 
 from moderator.errors import FencedError, StoppedError
-from moderator.stream.kafka.commit import deliver, stop_if_hopeless
+from moderator.stream.kafka.producing.delivery import deliver, stop_if_permanent
 
 
 class FlushedProducer:
@@ -56,14 +56,14 @@ def test_a_record_of_which_nothing_was_heard_is_not_delivered() -> None:
 )
 def test_what_kafka_will_never_take_ends_the_process(kind: type[KafkaError]) -> None:
     with pytest.raises(StoppedError, match=rf"Kafka will never take .*{kind.__name__}.*nothing was committed"):
-        stop_if_hopeless(kind())
+        stop_if_permanent(kind())
 
 
 def test_a_twin_ends_the_process() -> None:
     with pytest.raises(FencedError, match="MODERATOR_KAFKA__INSTANCE_ID"):
-        stop_if_hopeless(FencedInstanceIdError())
+        stop_if_permanent(FencedInstanceIdError())
 
 
 @pytest.mark.parametrize("kind", [CommitFailedError, KafkaTimeoutError, NotEnoughReplicasError, KafkaError])
 def test_what_another_attempt_may_mend_is_let_pass(kind: type[KafkaError]) -> None:
-    stop_if_hopeless(kind())
+    stop_if_permanent(kind())

@@ -1,7 +1,7 @@
 """How many offsets were polled and are not yet committed."""
 
 from moderator.events import DecidedSpan, Partition, PartitionSpan, PolledSpan
-from moderator.stream.kafka.consuming.lag import InFlight
+from moderator.stream.kafka.consuming.in_flight import InFlight
 from tests.builders import a_record
 
 FIRST, OTHER = Partition("chat.events", 0), Partition("chat.events", 1)

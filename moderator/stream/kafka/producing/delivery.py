@@ -1,0 +1,97 @@
+"""What the two ways to publish share: see `exactly_once.py` and `at_least_once.py`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from kafka import KafkaProducer, TopicPartition
+from kafka.errors import (
+    AuthorizationError,
+    FencedInstanceIdError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
+
+from moderator.errors import StoppedError
+from moderator.events import DecidedSpan
+from moderator.stream.kafka.consuming.membership import fenced
+
+DEADLINE_S = 3.0
+"""How long one step of a publication may take; the client delivers records, or gives them up, within it."""
+_PERMANENT = (MessageSizeTooLargeError, RecordListTooLargeError, AuthorizationError)
+
+Send = Callable[[KafkaProducer, Sequence[DecidedSpan]], list[Any]]
+"""Pass every outcome of the spans to the producer; give the futures."""
+
+
+class Delivery(Protocol):
+    """One way to publish spans and to commit their offsets."""
+
+    def start(self, producer: KafkaProducer) -> None:
+        """Prepare a new producer.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        ...
+
+    def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:
+        """Tell whether an attempt may be made now; false: ask again after the next poll.
+
+        Raises:
+            FencedError: another process uses our instance id.
+        """
+        ...
+
+    def attempt(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:
+        """Publish and commit; on return both have happened.
+
+        Args:
+            producer: prepared by `start`.
+            spans: n >= 1, all of partitions that we own.
+            group: our membership, read before it was checked that we own them.
+
+        Raises:
+            KafkaError: it failed, or nobody knows whether it did; the producer must not be used again.
+        """
+        ...
+
+    def failed(self, error: KafkaError) -> None:
+        """Note that an attempt failed.
+
+        Raises:
+            FencedError: another process uses our transactional id.
+        """
+        ...
+
+
+def deliver(producer: KafkaProducer, futures: Sequence[Any], deadline_s: float) -> None:
+    """Wait until every record has arrived.
+
+    Raises:
+        KafkaError: the first failure; whether the others arrived is not known.
+    """
+    producer.flush(deadline_s)
+    for future in futures:
+        if not future.succeeded():
+            raise future.exception or KafkaTimeoutError(f"a record was not delivered within {deadline_s:g} s")
+
+
+def next_offsets(spans: Sequence[DecidedSpan]) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Give the offset to read next, by partition; where one has several spans, the last one's."""
+    return {TopicPartition(*span.partition): OffsetAndMetadata(span.next_offset, "", -1) for span in spans}
+
+
+def stop_if_permanent(error: KafkaError) -> None:
+    """Return where another attempt may succeed.
+
+    Raises:
+        FencedError: another process uses our instance id.
+        StoppedError: Kafka will never accept this.
+    """
+    if isinstance(error, FencedInstanceIdError):
+        raise fenced() from error
+    if isinstance(error, _PERMANENT):
+        raise StoppedError(f"Kafka will never take what was decided: `{error}`; nothing was committed") from error

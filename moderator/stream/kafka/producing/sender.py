@@ -1,0 +1,102 @@
+"""Passes decisions and dead letters to a producer: topic, partition, headers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaTimeoutError
+
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Record, iso_time
+from moderator.settings import KafkaSettings
+from moderator.stream.kafka.producing.dead_letters import Headers, dead_letter_record, size_bytes
+from moderator.stream.kafka.producing.partitioning import Partitioner
+
+_TRACEPARENT = "traceparent"
+_TRACEPARENT_LIMIT_BYTES = 512
+
+
+class OutcomeSender:
+    """Passes outcomes to a producer: one record each, in the order given.
+
+    Args:
+        settings: the topics, and the group that signs the decisions.
+        limits_bytes: the largest record that each output topic accepts.
+        now_s: seconds since the epoch.
+    """
+
+    def __init__(self, settings: KafkaSettings, limits_bytes: Mapping[str, int], now_s: Callable[[], float]) -> None:
+        self._topics = {"flag": settings.flag_topic, "allow": settings.allow_topic}
+        self._dead_letter_topic = settings.dead_letter_topic
+        self.limits_bytes = limits_bytes
+        self._now_s = now_s
+        self._partitioner = Partitioner({})
+        self._constant_headers: Headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_source", f"/moderator/{settings.group_id}".encode()),
+            ("ce_type", b"moderator.decision.v1"),
+            ("content-type", b"application/json"),
+        ]
+
+    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> list[Any]:
+        """Send every outcome; give the futures.
+
+        Raises:
+            KafkaError: a topic is missing, or the client refuses a record.
+        """
+        topics = {*self._topics.values(), self._dead_letter_topic}
+        self._partitioner.counts = {topic: _partition_count(producer, topic) for topic in topics}
+        return [self._send(producer, record, outcome) for span in spans for record, outcome in span.items]
+
+    def reject_oversized(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
+        """Give a dead letter for a decision that is larger than its topic accepts."""
+        topic = self._topics[decision.verdict]
+        limit_bytes = self.limits_bytes[topic]
+        # ids are 256 characters at most, so only key and value can be large
+        if len(decision.value) + len(record.key or b"") <= limit_bytes // 2:
+            return None
+        needed_bytes = size_bytes(record.key, decision.value, self._headers(record, decision))
+        if needed_bytes <= limit_bytes:
+            return None
+        return DeadLetter("too_large", f"its decision has {needed_bytes} bytes, topic `{topic}` takes {limit_bytes}")
+
+    def _send(self, producer: KafkaProducer, record: Record, outcome: EncodedDecision | DeadLetter) -> Any:
+        if isinstance(outcome, DeadLetter):
+            return self._send_dead_letter(producer, record, outcome)
+        topic = self._topics[outcome.verdict]
+        partition = self._partitioner.partition(topic, record.key, record.partition)
+        return producer.send(topic, outcome.value, record.key, self._headers(record, outcome), partition)
+
+    def _send_dead_letter(self, producer: KafkaProducer, record: Record, letter: DeadLetter) -> Any:
+        topic = self._dead_letter_topic
+        at, limit_bytes = iso_time(self._now_s()), self.limits_bytes[topic]
+        key, value, headers = dead_letter_record(record, letter, at, limit_bytes)
+        partition = self._partitioner.partition(topic, key, record.partition)
+        return producer.send(topic, value, key, headers, partition)
+
+    def _headers(self, record: Record, decision: EncodedDecision) -> Headers:
+        headers = [
+            *self._constant_headers,
+            ("ce_id", decision.decision_id.encode()),
+            ("ce_time", decision.decided_at.encode()),
+            ("ce_subject", decision.event_id.encode()),
+            ("verdict", decision.verdict.encode()),
+        ]
+        if decision.severity:
+            headers.append(("severity", decision.severity.encode()))
+        if record.headers and (traceparent := _traceparent(record)):
+            headers.append((_TRACEPARENT, traceparent))
+        return headers
+
+
+def _partition_count(producer: KafkaProducer, topic: str) -> int:
+    try:
+        return len(producer.partitions_for(topic))
+    except KafkaTimeoutError as error:  # it names no topic; a deleted topic causes it too
+        raise KafkaTimeoutError(
+            f"no partitions of topic `{topic}`: {error}; if it was deleted, `moderator topics create` creates it again"
+        ) from error
+
+
+def _traceparent(record: Record) -> bytes | None:
+    found = next((content for name, content in record.headers if name == _TRACEPARENT), None)
+    return found if found and len(found) <= _TRACEPARENT_LIMIT_BYTES else None

@@ -1,0 +1,158 @@
+"""Connects source and sink: one membership of the group, read by the source, committed by the sink."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import AuthorizationError, KafkaError
+
+from moderator.errors import BrokerUnavailableError, ConfigurationError
+from moderator.observability.metrics import Metrics
+from moderator.settings import KafkaSettings
+from moderator.stream.kafka.connection import (
+    TRANSACTION_TIMEOUT_MS,
+    client_settings,
+    consumer_settings,
+    probe_brokers,
+    producer_settings,
+)
+from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.consuming.source import KafkaSource
+from moderator.stream.kafka.consuming.start_at_end import commit_end_for_new_group
+from moderator.stream.kafka.producing.at_least_once import AtLeastOnce
+from moderator.stream.kafka.producing.delivery import Delivery
+from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
+from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.stream.kafka.producing.sender import OutcomeSender
+from moderator.stream.kafka.producing.sink import KafkaSink
+
+_CONFIRM_S = 5.0
+"""The client counts heartbeats of the last few seconds: longer than that, by more than one heartbeat."""
+
+
+def connect(
+    settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metrics
+) -> tuple[KafkaSource, KafkaSink]:
+    """Connect a source and a sink that share one membership of the group; the first poll joins it.
+
+    Args:
+        settings: brokers, topics, delivery.
+        limits_bytes: the largest record that each output topic accepts, as `topics.await_topics` found them.
+        metrics: where failed publications and settled doubts are counted.
+
+    Raises:
+        BrokerUnavailableError: the brokers do not answer.
+        ConfigurationError: the group is new and has to start at the end, and we may not read the group.
+    """
+    client = client_settings(settings)
+    try:
+        membership = Membership(lambda: member(settings, client), settings.events_topic)
+    except KafkaError as error:
+        raise _unavailable(settings, error) from error
+    source = KafkaSource(membership, lambda: reader(client))
+    sink = sink_for(membership, settings, client, OutcomeSender(settings, limits_bytes, time.time), metrics)
+    if settings.start_at == "latest":
+        try:
+            _start_at_end(settings, client)  # the sink has ended what a crash left open, which would hide offsets
+        except BaseException:
+            sink.close()
+            source.close()
+            raise
+    return source, sink
+
+
+def sink_for(
+    membership: Membership,
+    settings: KafkaSettings,
+    client: Mapping[str, Any],
+    sender: OutcomeSender,
+    metrics: Metrics,
+) -> KafkaSink:
+    """Make the sink with the delivery that the settings choose.
+
+    Args:
+        membership: shared with the source.
+        settings: brokers, topics, delivery.
+        client: what every client needs, see `client_settings`.
+        sender: passes outcomes to the producer.
+        metrics: where failed publications and settled doubts are counted.
+    """
+    limits_bytes = sender.limits_bytes.values()
+    producer = {**client, **producer_settings(max(limits_bytes), min(limits_bytes))}
+    if settings.delivery == "exactly_once":
+        producer |= {"transactional_id": transactional_id(settings), "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS}
+    sink = KafkaSink(
+        membership,
+        _delivery(membership, settings, sender, metrics),
+        lambda: _producer(client, producer),
+        reject_oversized=sender.reject_oversized,
+        failure_budget=FailureBudget(membership, metrics),
+    )
+    if settings.delivery == "exactly_once" and settings.instance_id:
+        sink.take_over()
+    return sink
+
+
+def _delivery(membership: Membership, settings: KafkaSettings, sender: OutcomeSender, metrics: Metrics) -> Delivery:
+    if settings.delivery == "at_least_once":
+        return AtLeastOnce(membership, sender)
+    return ExactlyOnce(
+        membership,
+        sender,
+        transaction_timeout_s=TRANSACTION_TIMEOUT_MS / 1_000,
+        metrics=metrics,
+        confirm_s=_CONFIRM_S if settings.instance_id else 0.0,  # no other process has a random id
+    )
+
+
+def transactional_id(settings: KafkaSettings) -> str:
+    """Name the producer after the instance, so that a restart ends what a crash left open; else at random.
+
+    It starts with the group's name, which access lists can match as a prefix.
+    """
+    return f"{settings.group_id}-{settings.instance_id or uuid.uuid4().hex}"
+
+
+def member(settings: KafkaSettings, client: Mapping[str, Any]) -> KafkaConsumer:
+    """Make a consumer that is a member of the group.
+
+    Raises:
+        KafkaError: the brokers do not answer.
+    """
+    probe_brokers(client)
+    # cooperative only: the client does not allow it together with eager ones
+    assignors = [CooperativeStickyAssignor]
+    return KafkaConsumer(**client, **consumer_settings(settings), partition_assignment_strategy=assignors)
+
+
+def reader(client: Mapping[str, Any], group_id: str | None = None) -> KafkaConsumer:
+    """Make a consumer that joins no group, though it may read and commit the offsets of one.
+
+    Raises:
+        KafkaError: the brokers do not answer.
+    """
+    probe_brokers(client)
+    return KafkaConsumer(**client, group_id=group_id, isolation_level="read_committed", enable_auto_commit=False)
+
+
+def _producer(client: Mapping[str, Any], settings: Mapping[str, Any]) -> KafkaProducer:
+    probe_brokers(client)
+    return KafkaProducer(**settings)
+
+
+def _start_at_end(settings: KafkaSettings, client: Mapping[str, Any]) -> None:
+    try:
+        commit_end_for_new_group(lambda: reader(client, settings.group_id), settings.events_topic)
+    except AuthorizationError as error:
+        raise ConfigurationError(
+            f"Kafka gives us no right to read as group `{settings.group_id}`: `{error}`"
+        ) from error
+    except KafkaError as error:
+        raise _unavailable(settings, error) from error
+
+
+def _unavailable(settings: KafkaSettings, error: KafkaError) -> BrokerUnavailableError:
+    return BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`")
