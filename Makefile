@@ -68,7 +68,7 @@ format: $(STAMP) ## format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix
 
 .PHONY: generate
-generate: $(STAMP) ## write the generated files: README's tables, JSON Schemas, AsyncAPI, the example policies' schema
+generate: $(STAMP) ## write the generated files: parts of the docs, JSON Schemas, AsyncAPI, the example policies' schema
 	@$(BIN)/python -m tests.generate
 
 .PHONY: bench-stream

@@ -1,10 +1,9 @@
-"""Write the files that are made from the code: README's tables, JSON Schemas, AsyncAPI, the example policies' schema.
+"""Write the files that are made from the code: parts of the docs, JSON Schemas, AsyncAPI, the example policies' schema.
 
 `--check` only compares.
 """
 
 import json
-import re
 import sys
 from collections.abc import Mapping
 from io import StringIO
@@ -15,11 +14,11 @@ from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from moderator.events import SEVERITIES, DeadLetterReason, Decision, Verdict
-from moderator.observability.metrics import metrics_table
 from moderator.policy.authoring.schema import policy_schema
 from moderator.policy.authoring.vocabulary import read_vocabulary
-from moderator.settings import KafkaSettings, settings_table
+from moderator.settings import KafkaSettings
 from moderator.stream.codec import ChatEventRecord
+from tests.generated_docs import generated_docs
 
 ROOT = Path(__file__).parent.parent
 SCHEMAS = Path("moderator/stream/schemas")
@@ -43,7 +42,7 @@ def stale_files() -> dict[Path, str]:
 
 def generated_files() -> dict[Path, str]:
     return {
-        Path("README.md"): _with_tables(_current(Path("README.md"))),
+        **generated_docs(),
         SCHEMAS / "chat-event.schema.json": _json(chat_event_schema()),
         SCHEMAS / "decision.schema.json": _json(decision_schema()),
         SCHEMAS / "asyncapi.yaml": _yaml(asyncapi()),
@@ -54,15 +53,6 @@ def generated_files() -> dict[Path, str]:
 def _current(path: Path) -> str:
     file = ROOT / path
     return file.read_text("utf-8") if file.exists() else ""
-
-
-def _with_tables(readme: str) -> str:
-    for name, table in (("settings", settings_table()), ("metrics", metrics_table())):
-        between = re.compile(rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)", re.DOTALL)
-        if not between.search(readme):
-            sys.exit(f"README.md lacks the lines `<!-- {name}:begin -->` and `<!-- {name}:end -->`")
-        readme = between.sub(lambda found, table=table: found[1] + table + found[2], readme)  # type: ignore[misc]
-    return readme
 
 
 def _policy_schema(folder: Path) -> str:
