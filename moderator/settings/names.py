@@ -5,7 +5,10 @@ from typing import get_args
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from moderator.settings.parts import NESTING, PREFIX, Settings
+from moderator.settings.parts import Settings
+
+PREFIX = "MODERATOR_"
+NESTING = "__"
 
 
 def known_settings(model: type[BaseModel] = Settings, prefix: str = "") -> dict[str, FieldInfo]:

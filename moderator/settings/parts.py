@@ -5,12 +5,8 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from moderator.events import IncludeContent
-
-PREFIX = "MODERATOR_"
-NESTING = "__"
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\](?=:)|[^\s:/\[\]]+)(:(?P<port>\d{1,5}))?")
 _DEFAULT_PORT = 9092
@@ -218,12 +214,8 @@ class LogSettings(_Part):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is written.")
 
 
-class Settings(BaseSettings):
+class Settings(_Part):
     """All settings of `moderator run`; reads nothing by itself, `load_settings` gives it what was set."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, env_prefix=PREFIX, env_nested_delimiter=NESTING
-    )
 
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
@@ -244,15 +236,3 @@ class Settings(BaseSettings):
         description="How long a replica may take after SIGTERM to publish the windows in flight; the rest is left to "
         "the next owner.",
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 the signature is pydantic-settings'
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what the caller gives and nothing else, so that a test's settings are the same on every machine."""
-        return (init_settings,)

@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource
-from pydantic_settings.exceptions import SettingsError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from moderator.errors import ConfigurationError
-from moderator.settings.names import known_settings, path_of, variable_of
-from moderator.settings.parts import NESTING, PREFIX, Settings
+from moderator.settings.names import PREFIX, known_settings, path_of, variable_of
 
 SECRETS_FOLDER_VARIABLE = "MODERATOR_SECRETS_DIR"
 
-# Kubernetes puts these into every pod beside a Service called moderator or moderator-something.
+# Kubernetes sets these in every pod of a namespace with a Service called moderator or moderator-something.
 _SERVICE_LINK = re.compile(r"_(service_host|service_port(_\w+)?|port_\d+_(tcp|udp|sctp)(_(proto|port|addr))?)$")
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 _QUOTE = "quote values that begin with `*`, `&`, `!`, `%`, `@`"
@@ -68,8 +65,12 @@ def from_flags(overrides: Mapping[str, object]) -> Origin:
 
 def from_environment(environ: Mapping[str, str]) -> Origin:
     """Take every `MODERATOR_…` variable."""
-    ours = {name: value for name, value in environ.items() if not _is_foreign(name, value)}
-    return _by_variables("the environment", EnvSettingsSource(Settings), ours)
+    ours = {name: value for name, value in environ.items() if _is_ours(name) and not _is_foreign(name, value)}
+    return _by_variables("the environment", ours)
+
+
+def _is_ours(name: str) -> bool:
+    return name.upper().startswith(PREFIX)
 
 
 def _is_foreign(name: str, value: str) -> bool:
@@ -83,28 +84,27 @@ def from_secrets(environ: Mapping[str, str]) -> Origin:
     if not folder:
         return Origin("no folder of secrets", (), {})
     try:
-        source = NestedSecretsSettingsSource(
-            EnvSettingsSource(Settings),
-            secrets_dir=folder,
-            secrets_dir_missing="error",
-            secrets_prefix=PREFIX,
-            secrets_nested_delimiter=NESTING,
-        )
-    except SettingsError as error:
-        raise ConfigurationError(f"`{SECRETS_FOLDER_VARIABLE}` is `{folder}`: {error}") from None
-    except OSError as error:
-        raise ConfigurationError(f"`{SECRETS_FOLDER_VARIABLE}` is `{folder}`: {error.strerror}") from None
+        return _by_variables(f"the folder `{folder}`", _read_secrets(Path(folder).expanduser()))
+    except FileNotFoundError:
+        why = f'directory "{Path(folder).expanduser().resolve()}" does not exist'
     except UnicodeDecodeError:
-        raise ConfigurationError(f"`{SECRETS_FOLDER_VARIABLE}` is `{folder}`: a file there is not UTF-8 text") from None
-    return _by_variables(f"the folder `{folder}`", source, source.env_vars)
+        why = "a file there is not UTF-8 text"
+    except OSError as error:
+        why = str(error.strerror)
+    raise ConfigurationError(f"`{SECRETS_FOLDER_VARIABLE}` is `{folder}`: {why}") from None
 
 
-def _by_variables(title: str, source: EnvSettingsSource, variables: Mapping[str, str | None]) -> Origin:
-    ours = {name.lower(): value for name, value in variables.items() if name.upper().startswith(PREFIX)}
+def _read_secrets(folder: Path) -> dict[str, str]:
+    files = [file for file in folder.iterdir() if _is_ours(file.name) and file.is_file()]
+    return {file.name: file.read_text("utf-8").strip() for file in files}
+
+
+def _by_variables(title: str, variables: Mapping[str, str]) -> Origin:
     known = known_settings()
-    # what is empty counts as unset: compose files hand variables on that way
-    source.env_vars = {name: value for name, value in ours.items() if value and path_of(name) in known}
-    return Origin(title, tuple(map(path_of, ours)), dict(_flatten(source())), variable_of)
+    ours = {path_of(name): value for name, value in variables.items()}
+    # an empty value counts as unset: compose files pass on a variable that is not set as an empty one
+    values = {path: value for path, value in ours.items() if value and path in known}
+    return Origin(title, ours, values, variable_of)
 
 
 def from_file(path: Path) -> Origin:
@@ -136,14 +136,14 @@ def _refuse_strays(path: Path, keys: Mapping[str, object]) -> None:
 
 
 def _read_yaml(path: Path) -> object:
-    # the parser's own texts quote the file, which may hold secrets
+    # the parser's own texts quote the file, and that may hold secrets
     try:
         content: object = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     except DuplicateKeyError as error:
         raise ConfigurationError(f"`{path}`{_line_of(error)}: a key occurs twice") from None
     except MarkedYAMLError as error:
         raise ConfigurationError(
-            f"`{path}`{_line_of(error)}: not valid YAML: see to its indentation, and {_QUOTE}"
+            f"`{path}`{_line_of(error)}: not valid YAML: check its indentation, and {_QUOTE}"
         ) from None
     except (YAMLError, UnicodeDecodeError):
         raise ConfigurationError(f"`{path}` is not YAML in UTF-8") from None

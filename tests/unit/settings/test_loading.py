@@ -104,6 +104,7 @@ def test_an_empty_file_or_group_sets_nothing(tmp_path: Path) -> None:
 
 def test_other_files_among_the_secrets_are_left_alone(tmp_path: Path) -> None:
     environ = _secrets(tmp_path / "secrets", tls_key="-----", MODERATOR_LOG__LEVEL="error")
+    (tmp_path / "secrets" / "keystore").write_bytes(b"\xff")
 
     settings = load_settings(environ=environ, folder=tmp_path)
 
@@ -267,7 +268,7 @@ def test_a_secret_that_looks_like_yaml_is_told_to_be_quoted(tmp_path: Path) -> N
     error = _error({}, tmp_path)
 
     quoted = "quote values that begin with `*`, `&`, `!`, `%`, `@`"
-    assert error == f"`{tmp_path / 'moderator.yaml'}` line 2: not valid YAML: see to its indentation, and {quoted}"
+    assert error == f"`{tmp_path / 'moderator.yaml'}` line 2: not valid YAML: check its indentation, and {quoted}"
 
 
 def test_keys_below_a_setting_are_its_wrong_value(tmp_path: Path) -> None:
@@ -325,6 +326,14 @@ def test_a_secrets_folder_that_is_not_there_stops_start_up(tmp_path: Path) -> No
 
     assert error.startswith(f"`MODERATOR_SECRETS_DIR` is `{tmp_path / 'absent'}`: ")
     assert "does not exist" in error
+
+
+def test_a_file_in_place_of_the_secrets_folder_stops_start_up(tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("hunter2")
+
+    error = _error({"MODERATOR_SECRETS_DIR": str(tmp_path / "secrets")}, tmp_path)
+
+    assert error == f"`MODERATOR_SECRETS_DIR` is `{tmp_path / 'secrets'}`: Not a directory"
 
 
 def test_a_secret_that_is_not_text_stops_start_up(tmp_path: Path) -> None:
