@@ -13,11 +13,10 @@ from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
 from moderator.observability.logging import get_logger
 from moderator.scoring.model import RewardModel
 from moderator.scoring.opening import open_model
-from moderator.scoring.packing import Text, filled, gather, next_pack
-from moderator.scoring.runtime.budget import TokenBudget
-from moderator.scoring.runtime.device import choose_device, on, pack_tokens
+from moderator.scoring.packing import Text, gather
+from moderator.scoring.runtime.device import choose_device, on
 from moderator.scoring.runtime.noise import measure_noise
-from moderator.scoring.runtime.passes import to_device
+from moderator.scoring.runtime.pack_runner import PackRunner
 from moderator.scoring.throughput import refuse_slow
 from moderator.settings import ModelSettings
 
@@ -59,14 +58,8 @@ class Engine:
         Raises:
             ConfigurationError: no deterministic scores can be had, since texts are padded there.
         """
-        if is_deterministic and model.layout.is_padded:
-            raise ConfigurationError(
-                f"`deterministic` needs a device and a model that pack texts; `{model.device}` pads"
-            )
         self._model = model
-        self._budget = TokenBudget(budget_tokens or pack_tokens(model.device))
-        self._is_deterministic = is_deterministic
-        self._layout = model.layout._replace(shares_prefixes=False) if is_deterministic else model.layout
+        self._runner = PackRunner(model, budget_tokens, is_deterministic=is_deterministic)
         self._identity = ModelIdentity(
             name=model.name,
             fingerprint=model.fingerprint,
@@ -92,7 +85,7 @@ class Engine:
                 no finite score.
             ScorerUnavailableError: the device failed.
         """
-        many = [_PROBE_TOKENS] * (self._budget.tokens // _PROBE_TOKENS)
+        many = [_PROBE_TOKENS] * (self._runner.budget.tokens // _PROBE_TOKENS)
         try:
             for lengths in (many, [self._identity.max_input_tokens], [1]):
                 self._rewards([_probe(length, at) for at, length in enumerate(lengths)])
@@ -110,7 +103,7 @@ class Engine:
         Raises:
             ConfigurationError, ScorerUnavailableError: as `warm_up`.
         """
-        return measure_noise(self.render, self._rewards, self._budget.tokens)
+        return measure_noise(self.render, self._rewards, self._runner.budget.tokens)
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
         """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
@@ -129,7 +122,7 @@ class Engine:
         try:
             with on(self._model.device):
                 # every pack is launched before the first is read, so an accelerator never waits for us
-                for pack, rows in self._launch(gather(prompts, self._layout)):
+                for pack, rows in self._runner.run(gather(prompts, self._runner.layout)):
                     results.update(self._read(prompts, pack, rows))
         except (RuntimeError, FailOnRecompileLimitHit) as error:
             raise ScorerUnavailableError(f"device `{self._model.device}` failed: {_first_line(error)}") from error
@@ -142,48 +135,6 @@ class Engine:
         if unscored is not None:
             raise ConfigurationError(f"model `{self._identity.name}` cannot be used: {unscored.error}")
         return [result.rewards for result in results if isinstance(result, Scores)]
-
-    def _launch(self, texts: Sequence[Text]) -> list[tuple[Sequence[Text], torch.Tensor | None]]:
-        """Start a pass for each pack; where memory is short with half of it; None for a text that alone is too much."""
-        lengths = [len(text.token_ids) for text in texts]
-        launched: list[tuple[Sequence[Text], torch.Tensor | None]] = []
-        start = 0
-        while start < len(texts):
-            span = next_pack(lengths, start, self._budget.tokens, is_padded=self._model.layout.is_padded)
-            pack = texts[span.start : span.stop]
-            rows = self._attempt(pack)
-            if rows is not None:
-                self._budget.count_fit()
-            elif self._make_room(pack):
-                continue
-            launched.append((pack, rows))
-            start = span.stop
-        return launched
-
-    def _attempt(self, pack: Sequence[Text]) -> torch.Tensor | None:
-        # the caller frees memory: within the except block the traceback still holds the pass's tensors
-        try:
-            return self._filled_up(pack) if self._is_deterministic else self._model.forward(pack)
-        except torch.OutOfMemoryError:
-            return None
-
-    def _filled_up(self, pack: Sequence[Text]) -> torch.Tensor:
-        """Run a pass of the one size; equal prompts share a read-out, or many of them would make it larger."""
-        unique = [text._replace(reads=text.reads[:1]) for text in pack]
-        once = self._model.forward(filled(unique, self._budget.tokens, self._identity.max_input_tokens))
-        return once[to_device([at for at, text in enumerate(pack) for _ in text.reads], self._model.device)]
-
-    def _make_room(self, pack: Sequence[Text]) -> bool:
-        """Free memory and lower the budget; false where neither helps: the pass was a single text and nothing else."""
-        if self._model.device.type == "cuda":
-            torch.cuda.empty_cache()
-        tokens = sum(len(text.token_ids) for text in pack)
-        taken = max(tokens, self._budget.tokens) if self._is_deterministic else tokens
-        is_halved = len(pack) > 1 or taken > tokens
-        if is_halved:
-            self._budget.halve(taken)
-        log.warning("pack_out_of_memory", tokens=taken, texts=len(pack), budget_tokens=self._budget.tokens)
-        return is_halved
 
     def _read(
         self, prompts: Sequence[Prompt], pack: Sequence[Text], rows: torch.Tensor | None
@@ -201,7 +152,7 @@ class Engine:
             yield at, one._replace(truncated=prompts[at].truncated) if isinstance(one, Scores) else one
 
     def _alone(self, prompt: Prompt) -> Scores | Unscored:
-        return _results([prompt], self._attempt(gather([prompt], self._layout)))[0]
+        return _results([prompt], self._runner.run_pack(gather([prompt], self._runner.layout)))[0]
 
     def _score_key(self, token_ids: Sequence[int]) -> str:
         key = self._key.copy()

@@ -1,13 +1,14 @@
 """What the engine needs of a model, whatever its architecture."""
 
 from collections.abc import Sequence
-from typing import Protocol
-
-import torch
+from typing import TYPE_CHECKING, Protocol
 
 from moderator.events import Turn
 from moderator.scoring.packing import Layout, Text
 from moderator.scoring.rendering.renderer import Rendering
+
+if TYPE_CHECKING:
+    import torch
 
 
 class RewardModel(Protocol):
@@ -44,12 +45,12 @@ class RewardModel(Protocol):
         ...
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> "torch.device":
         """Where it runs."""
         ...
 
     @property
-    def dtype(self) -> torch.dtype:
+    def dtype(self) -> "torch.dtype":
         """The backbone's precision."""
         ...
 
@@ -71,7 +72,7 @@ class RewardModel(Protocol):
         """Compile what a pass spends its time in, when it is first run; scores then differ in their last bits."""
         ...
 
-    def forward(self, texts: Sequence[Text]) -> torch.Tensor:
+    def forward(self, texts: Sequence[Text]) -> "torch.Tensor":
         """Score n >= 1 texts in one pass, without gradients.
 
         Returns:

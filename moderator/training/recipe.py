@@ -17,14 +17,14 @@ from moderator.training.data.corpus import Corpus, read_corpus
 from moderator.training.data.phrases import OWN_PHRASES, read_phrases
 from moderator.training.data.rows import OBJECTIVES
 from moderator.training.evaluation.card import model_card
-from moderator.training.evaluation.report import TrainingReport, measure
+from moderator.training.evaluation.held_out import HeldOutReport, measure_held_out
 from moderator.training.fitting.heads import fit_gate, fit_regression, pair_features
 from moderator.training.fitting.joint import JointStage
 from moderator.training.fitting.losses import targets_of
-from moderator.training.fitting.network import Network, small_backbone
 from moderator.training.fitting.relevance import Exchange, RelevancePairs, learn_relevance
 from moderator.training.fitting.schedule import Progress
-from moderator.training.fitting.words import learn_words
+from moderator.training.fitting.training_network import TrainingNetwork, small_backbone
+from moderator.training.fitting.word_embeddings import learn_word_embeddings
 from moderator.training.text.batches import read_in_order
 from moderator.training.text.encoding import HEADER_TOKENS, Encoder, Vocabulary
 from moderator.training.text.tokenizer import train_tokenizer
@@ -60,7 +60,7 @@ class Plan:
     phrases: Path = OWN_PHRASES
 
 
-def train(data: Path, output: Path, plan: Plan) -> TrainingReport:
+def train(data: Path, output: Path, plan: Plan) -> HeldOutReport:
     """Train on the files in `data` and write a checkpoint folder with its model card to `output`.
 
     Raises:
@@ -71,7 +71,7 @@ def train(data: Path, output: Path, plan: Plan) -> TrainingReport:
     run = _Run.prepare(read_corpus(data, read_phrases(plan.phrases)), output, plan)
     run.learn()
     run.fit_heads()
-    report = measure(run.network, run.encoder, run.corpus, plan.seed)
+    report = measure_held_out(run.network, run.encoder, run.corpus, plan.seed)
     card = model_card(report, run.corpus.licences, minutes=(time.monotonic() - started_s) / 60)
     (output / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     return report
@@ -94,7 +94,7 @@ class _Run:
     tokenizer: PreTrainedTokenizerFast
     encoder: Encoder
     config: ArmoRMConfig
-    network: Network
+    network: TrainingNetwork
 
     @classmethod
     def prepare(cls, corpus: Corpus, output: Path, plan: Plan) -> "_Run":
@@ -106,7 +106,7 @@ class _Run:
         tokenizer = train_tokenizer(_texts(corpus), vocabulary_size=plan.vocabulary)
         config = _config(len(tokenizer), plan)
         # a copy: the served model switches its own to an attention that cannot learn
-        network = Network(copy.deepcopy(config.backbone))
+        network = TrainingNetwork(copy.deepcopy(config.backbone))
         return cls(corpus, plan, output, tokenizer, Encoder(tokenizer), config, network)
 
     def learn(self) -> None:
@@ -114,7 +114,7 @@ class _Run:
         plan, vocabulary = self.plan, Vocabulary.of(self.tokenizer)
         relevance = RelevancePairs(self._exchanges(), vocabulary, self._random())
         joint = JointStage(self.encoder, vocabulary, self.corpus.rows, self.corpus.pairs, relevance, plan.seed)
-        learn_words(self.network, *joint.draw(epoch=0), self._random())
+        learn_word_embeddings(self.network, *joint.draw(epoch=0), self._random())
         learn_relevance(self.network, relevance, plan.relevance_steps, Progress(_limit_s(plan, _RELEVANCE_SHARE)))
         limit = Progress(_limit_s(plan, _JOINT_SHARE))
         joint.learn(self.network, plan.epochs, limit, save=lambda: self._save(GatingNetwork(self.config)))

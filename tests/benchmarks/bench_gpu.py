@@ -269,8 +269,8 @@ def out_of_memory(bench: Bench) -> dict[str, Any]:
         conversations = [[("user", f"question {at}"), ("assistant", text)] for at, text in enumerate(answers)]
         results = engine.score(engine.render(conversations))  # type: ignore[arg-type]
     scored = sum(hasattr(result, "rewards") for result in results)
-    goes_on = scored == len(results) and engine._budget.tokens < bench.rig.budget_tokens
-    return {"events": len(results), "scored": scored, "budget_tokens": engine._budget.tokens, "goes_on": goes_on}
+    goes_on = scored == len(results) and engine._runner.budget.tokens < bench.rig.budget_tokens
+    return {"events": len(results), "scored": scored, "budget_tokens": engine._runner.budget.tokens, "goes_on": goes_on}
 
 
 @contextmanager

@@ -102,4 +102,4 @@ def test_scoring_goes_on_in_smaller_packs_when_memory_runs_short(folder: Path) -
         torch.cuda.set_per_process_memory_fraction(1.0)
 
     assert all(isinstance(result, Scores) for result in results)
-    assert engine._budget.tokens < 65_536
+    assert engine._runner.budget.tokens < 65_536

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from moderator.training.data.rows import SAFETY, Row
-from moderator.training.measures import Floats
+from moderator.training.evaluation.roc import Floats
 
 _BUCKETS = 2**18
 _EPOCHS = 3

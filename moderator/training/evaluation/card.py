@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 
-from moderator.training.evaluation.report import TrainingReport, source_kind
+from moderator.training.evaluation.held_out import HeldOutReport, source_kind
 
 _CARD = """# A practice model for `moderator`
 
@@ -34,7 +34,7 @@ Weights are results of these texts and hold none of them. `gpteacher` rows were 
 """
 
 
-def model_card(report: TrainingReport, licences: Mapping[str, str], minutes: float) -> str:
+def model_card(report: HeldOutReport, licences: Mapping[str, str], minutes: float) -> str:
     """Write the card in Markdown; `licences` by source."""
     kinds = {source_kind(source).partition("+")[0]: licence for source, licence in licences.items()}
     return _CARD.format(

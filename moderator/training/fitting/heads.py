@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,8 +14,7 @@ from moderator.scoring.armorm.network import GatingNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from moderator.training.data.rows import Pair
 from moderator.training.fitting.losses import Targets, raw_rewards
-from moderator.training.fitting.network import Network
-from moderator.training.measures import Floats
+from moderator.training.fitting.training_network import TrainingNetwork
 from moderator.training.text.batches import Batch, read_in_order
 from moderator.training.text.encoding import Encoder
 
@@ -38,7 +38,7 @@ class PairFeatures(NamedTuple):
     gate_hidden: Tensor
     chosen: Tensor
     rejected: Tensor
-    shares: Floats
+    shares: NDArray[np.float64]
 
 
 def fit_regression(hidden: Tensor, targets: Targets) -> Tensor:
@@ -59,7 +59,7 @@ def _ridge(hidden: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
     return solved.float()
 
 
-def pair_features(network: Network, encoder: Encoder, pairs: Sequence[Pair]) -> PairFeatures:
+def pair_features(network: TrainingNetwork, encoder: Encoder, pairs: Sequence[Pair]) -> PairFeatures:
     """Read the frozen backbone at both sides of each pair; their prompts, and so their gate rows, are the same."""
     chosen = encoder.render([pair.chosen for pair in pairs])
     rejected = encoder.render([pair.rejected for pair in pairs])
@@ -96,7 +96,7 @@ def fit_gate(config: ArmoRMConfig, features: PairFeatures, steps: int, random: n
     return gate
 
 
-def _even_shares(columns: Sequence[str]) -> Floats:
+def _even_shares(columns: Sequence[str]) -> NDArray[np.float64]:
     """Give every column the same chance, and each pair of a column the same part of it."""
     rows = Counter(columns)
     return np.array([1 / (len(rows) * rows[column]) for column in columns])

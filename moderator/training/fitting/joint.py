@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moderator.training.data.disturb import disturbed
+from moderator.training.data.augmentation import augment
 from moderator.training.data.rows import COLUMNS, SAFETY, Pair, Row
 from moderator.training.fitting.losses import Targets, label_loss, preference_loss, targets_of
-from moderator.training.fitting.network import Network
 from moderator.training.fitting.relevance import RelevancePairs, helpfulness_logits
 from moderator.training.fitting.schedule import Learner, Progress
+from moderator.training.fitting.training_network import TrainingNetwork
 from moderator.training.text.batches import pad, shuffled_groups
 from moderator.training.text.encoding import Encoder, Ids, Vocabulary
 
@@ -41,7 +41,7 @@ class JointStage:
     relevance: RelevancePairs
     seed: int
 
-    def learn(self, network: Network, epochs: float, progress: Progress, save: Callable[[], None]) -> None:
+    def learn(self, network: TrainingNetwork, epochs: float, progress: Progress, save: Callable[[], None]) -> None:
         """Train for `epochs` or until `progress` is over; every epoch has its own disturbances.
 
         `save` is called now and then, so that a run cut short leaves something.
@@ -56,7 +56,7 @@ class JointStage:
                 if progress.is_over:
                     return
 
-    def _losses(self, network: Network, epoch: int) -> Iterator[tuple[float, Tensor]]:
+    def _losses(self, network: TrainingNetwork, epoch: int) -> Iterator[tuple[float, Tensor]]:
         """Give each batch's loss with the share of the epoch that it ends."""
         random = np.random.default_rng((self.seed, epoch))
         sequences, targets = self.draw(epoch)
@@ -74,10 +74,10 @@ class JointStage:
         random = Random(f"{self.seed}/{epoch}")
         harmless = [row for row in self.rows if len(row.conversation) == 1 and row.labels[SAFETY] >= _HARMLESS_FROM]
         drawn = [row for row in self.rows if _length(row) <= _LONG_CHARACTERS or random.random() < _LONG_SHARE]
-        rows = [disturbed(row, harmless, random) for row in drawn] if harmless else drawn
+        rows = [augment(row, harmless, random) for row in drawn] if harmless else drawn
         return self.encoder.encode([row.conversation for row in rows]), targets_of(rows)
 
-    def _preferences(self, network: Network, random: np.random.Generator) -> Iterator[Tensor]:
+    def _preferences(self, network: TrainingNetwork, random: np.random.Generator) -> Iterator[Tensor]:
         """Take turns: two batches of relevance, one of the labelled pairs; for ever."""
         labelled = self._labelled_preferences(network, random)
         while True:
@@ -86,7 +86,7 @@ class JointStage:
                 yield preference_loss(helpfulness_logits(network, [*better, *worse]))
             yield next(labelled)
 
-    def _labelled_preferences(self, network: Network, random: np.random.Generator) -> Iterator[Tensor]:
+    def _labelled_preferences(self, network: TrainingNetwork, random: np.random.Generator) -> Iterator[Tensor]:
         better = self.encoder.encode([pair.chosen for pair in self.pairs])
         worse = self.encoder.encode([pair.rejected for pair in self.pairs])
         columns = torch.tensor([COLUMNS.index(pair.column) for pair in self.pairs])

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from moderator.training.data.rows import CATEGORIES, COLUMNS, HELPFULNESS, OBJECTIVES, SAFETY, Row
-from moderator.training.fitting.network import Network
+from moderator.training.fitting.training_network import TrainingNetwork
 from moderator.training.text.batches import Batch
 
 _COLUMN_WEIGHTS = torch.tensor([1.0, 1.0, *(0.3 for _ in CATEGORIES)])
@@ -42,7 +42,7 @@ def raw_rewards(labels: Tensor) -> Tensor:
     return torch.stack([labels[:, COLUMNS.index(SAFETY)], (4 * labels[:, COLUMNS.index(HELPFULNESS)] + 0.5) / 5], dim=1)
 
 
-def label_loss(network: Network, batch: Batch, targets: Targets) -> Tensor:
+def label_loss(network: TrainingNetwork, batch: Batch, targets: Targets) -> Tensor:
     """Cross-entropy of the logits with the soft labels, and squared error of the linear rewards; unknown counts not."""
     hidden = network.last_hidden(batch)
     picked = targets.of(batch.members)

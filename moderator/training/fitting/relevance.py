@@ -12,8 +12,8 @@ from torch import Tensor
 
 from moderator.training.data.rows import COLUMNS, HELPFULNESS
 from moderator.training.fitting.losses import preference_loss
-from moderator.training.fitting.network import Network
 from moderator.training.fitting.schedule import Learner, Progress
+from moderator.training.fitting.training_network import TrainingNetwork
 from moderator.training.text.batches import pad
 from moderator.training.text.encoding import Ids, Vocabulary
 
@@ -77,7 +77,7 @@ class RelevancePairs:
         return self._vocabulary.reply(prompt, answer)
 
 
-def learn_relevance(network: Network, pairs: RelevancePairs, steps: int, progress: Progress) -> None:
+def learn_relevance(network: TrainingNetwork, pairs: RelevancePairs, steps: int, progress: Progress) -> None:
     """Train for `steps` or until `progress` is over: synthetic pairs fall from all batches to 15 % by half-way."""
     learner = Learner("relevance", network, progress, rate=2e-3, last_rate=2e-4)
     while not progress.is_over:
@@ -86,7 +86,7 @@ def learn_relevance(network: Network, pairs: RelevancePairs, steps: int, progres
         learner.learn(preference_loss(helpfulness_logits(network, [*better, *worse])))
 
 
-def helpfulness_logits(network: Network, sequences: Sequence[Ids]) -> Tensor:
+def helpfulness_logits(network: TrainingNetwork, sequences: Sequence[Ids]) -> Tensor:
     """Give one logit per sequence, (n,)."""
     batch = pad(sequences, range(len(sequences)))
     logits: Tensor = network.logits(network.last_hidden(batch))[:, COLUMNS.index(HELPFULNESS)]

@@ -14,9 +14,9 @@ from moderator.scoring.rendering.framing import frame
 from moderator.training.data.corpus import read_corpus
 from moderator.training.fitting.joint import JointStage
 from moderator.training.fitting.losses import label_loss, raw_rewards, targets_of
-from moderator.training.fitting.network import Network, small_backbone
 from moderator.training.fitting.relevance import Exchange, RelevancePairs, learn_relevance
 from moderator.training.fitting.schedule import Progress
+from moderator.training.fitting.training_network import TrainingNetwork, small_backbone
 from moderator.training.recipe import Plan, train
 from moderator.training.text.batches import pad
 from moderator.training.text.encoding import Encoder, Vocabulary
@@ -60,7 +60,7 @@ def test_the_joint_stage_lowers_the_loss(tmp_path: Path) -> None:
     corpus = read_corpus(write_corpus(tmp_path))
     tokenizer = train_tokenizer([turn.content for row in corpus.rows for turn in row.conversation], vocabulary_size=400)
     encoder, vocabulary = Encoder(tokenizer), Vocabulary.of(tokenizer)
-    network = Network(small_backbone(len(tokenizer), hidden=16, layers=2))
+    network = TrainingNetwork(small_backbone(len(tokenizer), hidden=16, layers=2))
     ids = encoder.encode([row.conversation for row in corpus.rows])
     batch, targets = pad(ids, range(len(ids))), targets_of(corpus.rows)
     before = label_loss(network, batch, targets).item()

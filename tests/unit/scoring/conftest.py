@@ -1,25 +1,41 @@
-"""One thread, and tiny checkpoints once per session."""
+"""Tiny checkpoints, once per session. Tests that need no torch do not wait for it: only fixtures import it."""
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from moderator.scoring.armorm.armorm import ArmoRM
-from tests import tiny_armorm
+from moderator.pipeline.ports import Scorer
+
+if TYPE_CHECKING:
+    from moderator.scoring.armorm.armorm import ArmoRM
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    torch.set_num_threads(1)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint to read; tests that change one copy it first."""
+    from tests import tiny_armorm  # noqa: PLC0415
+
     return tiny_armorm.write_checkpoint(tmp_path_factory.mktemp("tiny") / "Tiny-ArmoRM", tiny_armorm.tokenizer())
 
 
 @pytest.fixture(scope="session")
-def armorm(folder: Path) -> ArmoRM:
+def armorm(folder: Path) -> "ArmoRM":
+    from tests import tiny_armorm  # noqa: PLC0415
+
     return tiny_armorm.load(folder)
+
+
+@pytest.fixture(scope="session")
+def scorer(armorm: "ArmoRM") -> Scorer:
+    from moderator.scoring.engine import Engine  # noqa: PLC0415
+
+    return Engine(armorm)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from moderator.training.data.rows import COLUMNS
 from moderator.training.fitting.losses import Targets, entropy_loss
-from moderator.training.fitting.network import Network
+from moderator.training.fitting.training_network import TrainingNetwork
 from moderator.training.text.encoding import Ids
 
 _EPOCHS = 3
@@ -22,7 +22,9 @@ _DROPPED_SHARE = 0.1
 _EMBEDDING_STD = 0.05
 
 
-def learn_words(network: Network, sequences: Sequence[Ids], targets: Targets, random: np.random.Generator) -> None:
+def learn_word_embeddings(
+    network: TrainingNetwork, sequences: Sequence[Ids], targets: Targets, random: np.random.Generator
+) -> None:
     """Train a bag of embeddings on the labels and copy it, rescaled, into the network's embedding."""
     embedding = network.backbone.embed_tokens.weight
     vocabulary, width = embedding.shape

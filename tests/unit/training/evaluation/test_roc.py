@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from moderator.training.measures import at_threshold, auc
+from moderator.training.evaluation.roc import at_threshold, auc
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 
 from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
-from moderator.training.fitting.network import Network, small_backbone
+from moderator.training.fitting.training_network import TrainingNetwork, small_backbone
 from moderator.training.text.batches import pad, read_in_order, shuffled_groups
 
 _LENGTHS = [9, 1, 30, 14, 30, 3]
@@ -20,7 +20,7 @@ def _sequences() -> list[np.ndarray]:
 
 def test_padded_training_and_packed_serving_read_the_same_rewards() -> None:
     torch.manual_seed(1)
-    network = Network(small_backbone(100, hidden=32))
+    network = TrainingNetwork(small_backbone(100, hidden=32))
     served = ArmoRMNetwork(ArmoRMConfig(small_backbone(100, hidden=32), ("a", "b"), gating_hidden_dim=8))
     served.model.load_state_dict(network.backbone.state_dict())
     served.regression_layer.load_state_dict(network.rewards.state_dict())
@@ -47,7 +47,7 @@ def _packed_rewards(served: ArmoRMNetwork, sequences: list[np.ndarray]) -> torch
 
 
 def test_padding_changes_nothing() -> None:
-    network = Network(small_backbone(100, hidden=32))
+    network = TrainingNetwork(small_backbone(100, hidden=32))
     sequences = _sequences()
 
     together = network.last_hidden(pad(sequences, range(len(sequences))))

@@ -11,7 +11,7 @@ from moderator.training.data.rows import COLUMNS, OBJECTIVES
 from moderator.training.text.batches import Batch
 
 
-class Network(nn.Module):
+class TrainingNetwork(nn.Module):
     """A backbone with two kinds of heads on the last token's final hidden state.
 
     `logits` (one per column, bounded by a sigmoid in the loss) drive the learning and are dropped afterwards;

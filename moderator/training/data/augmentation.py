@@ -14,15 +14,15 @@ _IN_CONTEXT_SHARE = 0.15
 _JOINTS = (" ", " ", "\n", ". ", "\n\n")
 
 
-def disturbed(row: Row, harmless: Sequence[Row], random: Random) -> Row:
+def augment(row: Row, harmless: Sequence[Row], random: Random) -> Row:
     """Give `row` as it is, joined with others, spelled trickily or late in a conversation; the judged text decides."""
     is_message = len(row.conversation) == 1
     chance = random.random()
     if is_message and chance < _JOINED_SHARE:
-        row = joined([row, *random.choices(harmless, k=random.randint(1, 5))], random)
+        row = join_messages([row, *random.choices(harmless, k=random.randint(1, 5))], random)
     elif chance > 1 - _TRICKED_SHARE:
         *before, judged = row.conversation
-        row = _with_turns(row, [*before, Turn(judged.role, tricky_spelling(judged.content, random))])
+        row = _with_turns(row, [*before, Turn(judged.role, obfuscate(judged.content, random))])
     if is_message and random.random() < _IN_CONTEXT_SHARE:
         row = _with_turns(row, [*_context(random.choices(harmless, k=random.randint(1, 2))), *row.conversation])
     return row
@@ -38,7 +38,7 @@ def _with_turns(row: Row, turns: Sequence[Turn]) -> Row:
     return Row(tuple(turns), row.labels, row.source, row.licence, row.weight)
 
 
-def joined(rows: Sequence[Row], random: Random) -> Row:
+def join_messages(rows: Sequence[Row], random: Random) -> Row:
     """Run single messages together: as safe as the least safe, as harmful in a category as the worst of them."""
     parts = random.sample(list(rows), k=len(rows))
     text = parts[0].conversation[-1].content
@@ -52,7 +52,7 @@ def joined(rows: Sequence[Row], random: Random) -> Row:
     return Row((Turn("user", text),), labels, rows[0].source, rows[0].licence, rows[0].weight)
 
 
-def tricky_spelling(text: str, random: Random) -> str:
+def obfuscate(text: str, random: Random) -> str:
     """Respell about half of the words of four and more letters: look-alikes, stars, dots, doubled letters."""
     return re.sub(r"[^\W\d_]{4,}", lambda word: _respell(word[0], random) if _coin(random) else word[0], text)
 

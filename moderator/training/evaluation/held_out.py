@@ -10,8 +10,8 @@ from torch import Tensor
 from moderator.training.data.corpus import Corpus
 from moderator.training.data.rows import COLUMNS, HELPFULNESS, SAFETY, Row
 from moderator.training.evaluation.baseline import baseline_safety
-from moderator.training.fitting.network import Network
-from moderator.training.measures import Floats, Threshold, at_threshold, auc
+from moderator.training.evaluation.roc import Floats, Threshold, at_threshold, auc
+from moderator.training.fitting.training_network import TrainingNetwork
 from moderator.training.text.batches import Batch, read_in_order
 from moderator.training.text.encoding import Encoder
 
@@ -24,7 +24,7 @@ _LEAST_ROWS_OF_A_SOURCE = 15
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingReport:
+class HeldOutReport:
     """Held-out figures.
 
     Attributes:
@@ -74,7 +74,7 @@ class TrainingReport:
         ]
 
 
-def measure(network: Network, encoder: Encoder, corpus: Corpus, seed: int) -> TrainingReport:
+def measure_held_out(network: TrainingNetwork, encoder: Encoder, corpus: Corpus, seed: int) -> HeldOutReport:
     """Score the held-out rows and compare with their labels; the baseline is fitted on the training rows here."""
     rows = corpus.held_out
     rewards = score_rows(network, encoder, rows)
@@ -82,7 +82,7 @@ def measure(network: Network, encoder: Encoder, corpus: Corpus, seed: int) -> Tr
     is_safe = np.array([row.labels[SAFETY] >= _HARMFUL_BELOW for row in rows])
     known = np.array([HELPFULNESS in row.labels for row in rows])
     is_helpful = np.array([row.labels.get(HELPFULNESS, 0.0) >= _USELESS_BELOW for row in rows])
-    return TrainingReport(
+    return HeldOutReport(
         rows=len(rows),
         safety_auc=auc(safety, is_safe),
         baseline_auc=auc(baseline_safety(corpus.rows, rows, seed), is_safe),
@@ -95,7 +95,7 @@ def measure(network: Network, encoder: Encoder, corpus: Corpus, seed: int) -> Tr
     )
 
 
-def score_rows(network: Network, encoder: Encoder, rows: Sequence[Row]) -> Floats:
+def score_rows(network: TrainingNetwork, encoder: Encoder, rows: Sequence[Row]) -> Floats:
     """Give the linear rewards of each row, (n, objectives)."""
 
     def rewards(batch: Batch) -> Tensor:
@@ -110,7 +110,7 @@ def source_kind(source: str) -> str:
     return source.partition("(")[0].partition("/")[0]
 
 
-def _relevance_auc(network: Network, encoder: Encoder, rows: Sequence[Row]) -> float:
+def _relevance_auc(network: TrainingNetwork, encoder: Encoder, rows: Sequence[Row]) -> float:
     """Compare each real answer with the answer of the next held-out prompt."""
     others = [*rows[1:], *rows[:1]]
     mismatched = [

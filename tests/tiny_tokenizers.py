@@ -1,0 +1,110 @@
+"""Tokenizers of every family of classifiers, made in memory, with their chat templates. Needs no torch."""
+
+import json
+from functools import cache
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+)
+GEMMA = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "{% for message in messages %}"
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('must alternate') }}{% endif %}"
+    "<start_of_turn>{{ 'model' if message['role'] == 'assistant' else message['role'] }}\n"
+    "{{ message['content'] | trim }}<end_of_turn>\n{% endfor %}"
+)
+_TEMPLATES = {
+    "qwen2": CHATML,
+    "qwen3": CHATML,
+    "gemma": GEMMA,
+    "mistral": (
+        "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}"
+        "{{ ' ' + message['content'] + eos_token }}"
+        "{% else %}{{ '[INST] ' + message['content'] + ' [/INST]' }}{% endif %}{% endfor %}"
+    ),
+}
+_CORPUS = ["the quick brown fox jumps over the lazy dog", "hello you are an idiot", "how do i reset my password", "sep"]
+
+
+@cache
+def _bytes_backend(special: tuple[str, ...], *, around: bool) -> Tokenizer:
+    """One token a byte, byte-level BPE without merges; `around` puts the first two special tokens around a text."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE(vocab={letter: at for at, letter in enumerate(alphabet)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    if around:
+        first, last = special[:2]
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{first} $A {last}",
+            special_tokens=[(token, backend.token_to_id(token)) for token in (first, last)],
+        )
+    return backend
+
+
+@cache
+def _word_pieces() -> Tokenizer:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.train_from_iterator(_CORPUS, trainers.WordPieceTrainer(vocab_size=200, special_tokens=special))
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return backend
+
+
+@cache
+def _sentence_pieces() -> Tokenizer:
+    """As Mistral's: the mark of a word's beginning is put before the very first word only."""
+    backend = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=False))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    special = ["<unk>", "<s>", "</s>"]
+    trainer = trainers.BpeTrainer(vocab_size=220, special_tokens=special, initial_alphabet=list("[]/INST.!?1+=()-x\n"))
+    backend.train_from_iterator(_CORPUS, trainer)
+    return backend
+
+
+def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
+    """Give a tokenizer of the family's kind."""
+    named: dict[str, tuple[Tokenizer, dict[str, str]]] = {
+        "llama": (_bytes_backend(("<s>", "</s>"), around=False), {"bos_token": "<s>", "eos_token": "</s>"}),
+        "qwen2": (_bytes_backend(("<|im_start|>", "<|im_end|>"), around=False), {"eos_token": "<|im_end|>"}),
+        "qwen3": (_bytes_backend(("<|im_start|>", "<|im_end|>"), around=False), {"eos_token": "<|im_end|>"}),
+        "mistral": (_sentence_pieces(), {"bos_token": "<s>", "eos_token": "</s>"}),
+        "gemma": (
+            _bytes_backend(("<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"), around=False),
+            {"bos_token": "<bos>", "eos_token": "<eos>"},
+        ),
+        "bert": (_word_pieces(), {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}),
+        "roberta": (_bytes_backend(("<s>", "</s>", "<pad>"), around=True), {"bos_token": "<s>", "eos_token": "</s>"}),
+        "modernbert": (_bytes_backend(("[CLS]", "[SEP]", "[PAD]"), around=True), {}),
+    }
+    backend, tokens = named[family]
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, **tokens, chat_template=_TEMPLATES.get(family)
+    )
+
+
+def special_ids(family: str) -> set[int]:
+    """Give the ids that no text may come to: all special tokens but the one for the unknown."""
+    backend = tokenizer_of(family).backend_tokenizer
+    unknown = getattr(backend.model, "unk_token", None)
+    return {at for at, token in backend.get_added_tokens_decoder().items() if token.content != unknown}
+
+
+def plainly_added(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """Give the same tokenizer, its special tokens added as ordinary ones, as some checkpoints have them."""
+    fields = json.loads(tokenizer.backend_tokenizer.to_str())
+    for token in fields["added_tokens"]:
+        token["special"] = False
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=Tokenizer.from_str(json.dumps(fields)),
+        bos_token=tokenizer.bos_token,
+        chat_template=tokenizer.chat_template,
+    )

@@ -1,0 +1,47 @@
+"""An ArmoRM on a device in trouble, and conversations for it to score."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from moderator.events import Scores, Turn, Unscored
+from moderator.scoring.armorm.armorm import ArmoRM
+from moderator.scoring.packing import Text
+
+Conversation = list[Turn]
+Trouble = Callable[[Sequence[Text], torch.Tensor], torch.Tensor]
+
+
+def question(text: str, answer: str = "A fine answer.") -> Conversation:
+    return [Turn("user", text), Turn("assistant", answer)]
+
+
+CONVERSATIONS = [question(f"question {number}", "word " * (number * 7 % 60)) for number in range(60)]
+
+
+class TroubledArmoRM(ArmoRM):
+    """The same model on a device in trouble."""
+
+    def __init__(self, armorm: ArmoRM, trouble: Trouble) -> None:
+        self.__dict__.update(vars(armorm))
+        self.trouble = trouble
+        self.packs: list[int] = []
+
+    def forward(self, texts: Sequence[Text]) -> torch.Tensor:
+        self.packs.append(len(texts))
+        return self.trouble(texts, super().forward(texts))
+
+
+def too_small(limit_tokens: int) -> Trouble:
+    def allocate(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
+        if sum(len(text.token_ids) for text in texts) > limit_tokens:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return rows
+
+    return allocate
+
+
+def overall(results: list[Scores | Unscored]) -> list[float]:
+    assert all(isinstance(result, Scores) for result in results)
+    scores = [result.overall for result in results if isinstance(result, Scores)]
+    return [score for score in scores if score is not None]
