@@ -7,7 +7,7 @@ from moderator.errors import PolicyError
 from moderator.events import ModelIdentity
 from moderator.policy.engine.judge import Judge
 from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Policy, PolicyTest, Rule, Signal
-from moderator.policy.language.percent import true_percent
+from moderator.policy.language.bounds import true_percent
 from moderator.policy.language.scale import show
 from moderator.policy.model_check import model_diagnostics
 from moderator.policy.syntax.diagnostics import Diagnostic, error_text, quote

@@ -14,29 +14,19 @@ from fractions import Fraction
 from itertools import count
 from typing import Self
 
-from moderator.backtest.counting.comparisons import limit_before, limit_of, movable
+from moderator.backtest.counting.movable_limits import limit_before, limit_of, movable
 from moderator.backtest.counting.nearest import ConditionKey
 from moderator.backtest.replay import ReplayedDecision, Replayer
 from moderator.events import Outcome, RuleResult, Verdict
 from moderator.policy import PolicySet
 from moderator.policy.language.ast import Condition, Expression, Group, Rule
-from moderator.policy.language.comparisons import Comparison
+from moderator.policy.language.comparisons import AT_LEAST
 from moderator.policy.language.scale import MILLION
 
 MICRO_PER_STEP = 1_000
 """Limits are tried in whole thousandths."""
 _BEYOND_ALL = Fraction(10**30)
-_FORCED: dict[Comparison, tuple[Comparison, int]] = {
-    "below": ("below", 1),
-    "at most": ("at most", 1),
-    "in the lowest": ("at most", 1),
-    "above": ("above", -1),
-    "at least": ("at least", -1),
-    "in the highest": ("at least", -1),
-}
-"""What a comparison is forced by, and on which side of all scores its limit then makes it hold."""
-
-
+"""Every score is at least the negative of this, and none is at least this."""
 _OPEN: tuple[Outcome, ...] = ("matched", "not matched", "unknown")
 
 
@@ -130,14 +120,11 @@ class _Limit:
         self.is_swept = is_swept
         self._index = index
         self._flags_when_missing = rule.flags_when_missing
-        self._rounds_down = condition.comparison in ("below", "in the highest", "at least")
+        self._rounds_down = condition.comparison.holds_below != condition.comparison.holds_at
         self._marks = [math.ceil(mark) if self._rounds_down else math.floor(mark) for mark in marks]
-        comparison, side = _FORCED[condition.comparison]
         self._holding, self._failing = (
-            Replayer(
-                _alone(policies, rule, index, replace(condition, comparison=comparison, limit=limit, percent=None))
-            )
-            for limit in (side * _BEYOND_ALL, -side * _BEYOND_ALL)
+            Replayer(_alone(policies, rule, index, replace(condition, comparison=AT_LEAST, limit=limit, percent=None)))
+            for limit in (-_BEYOND_ALL, _BEYOND_ALL)
         )
 
     def score_micro(self, result: RuleResult) -> int | None:

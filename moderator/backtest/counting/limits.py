@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 
-from moderator.backtest.counting.comparisons import limit_before, limit_of, movable, part_of
 from moderator.backtest.counting.curves import Curve, Curves
+from moderator.backtest.counting.movable_limits import limit_before, limit_of, movable
 from moderator.backtest.counting.rates import Rate, rate
 from moderator.events import Part, Verdict
 from moderator.policy import PolicySet
 from moderator.policy.language.ast import Condition, Rule
-from moderator.policy.language.comparisons import LOW_END, STRICT, Comparison
+from moderator.policy.language.comparisons import Comparison
 from moderator.policy.language.scale import MILLION
 
 _STEPS = 40
@@ -67,7 +67,7 @@ class LimitReport:
     part: Part
     signal: str
     unit: str | None
-    comparison: Comparison
+    comparison: str
     baseline_limit: float | None
     candidate_limit: float | None
     bars: tuple[Bar, ...]
@@ -100,10 +100,10 @@ def _report(
     return LimitReport(
         rule=rule.id,
         number=index,
-        part=part_of(rule, index),
+        part=rule.part_of(index),
         signal=condition.signal.name,
         unit=condition.signal.scale.unit,
-        comparison=condition.comparison,
+        comparison=condition.comparison.words,
         baseline_limit=before,
         candidate_limit=after,
         bars=_bars(curve, grid),
@@ -177,14 +177,8 @@ def _decided(curve: Curve, limit: Fraction, comparison: Comparison) -> Iterator[
     edge = limit * MILLION
     for flags_when, cells in ((True, curve.when_holding), (False, curve.when_failing)):
         for (score, label), events in cells.items():
-            if _holds(score, comparison, edge) is flags_when:
+            if comparison.holds(score, edge) is flags_when:
                 yield label, events
-
-
-def _holds(score: int, comparison: Comparison, edge: Fraction) -> bool:
-    if score == edge:
-        return comparison not in STRICT
-    return (score < edge) == (comparison in LOW_END)
 
 
 def _every(curve: Curve) -> Labelled:

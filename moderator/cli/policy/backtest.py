@@ -89,7 +89,7 @@ def _write(report: "BacktestReport", html: Path | None, *, as_json: bool) -> Non
 def _require_signal(candidate: "PolicySet", sweep: str | None) -> None:
     if sweep is None:
         return
-    from moderator.backtest.counting.comparisons import movable
+    from moderator.backtest.counting.movable_limits import movable
 
     used = {condition.signal.name for rule in candidate.active_rules for _, condition in movable(rule)}
     if sweep not in used:

@@ -6,7 +6,7 @@ from math import ceil, floor
 
 from moderator.policy.engine.readings import noise_of
 from moderator.policy.language.ast import Calibration, Condition, Rule
-from moderator.policy.language.percent import quantiles_of, true_percent
+from moderator.policy.language.bounds import quantiles_of, true_percent
 from moderator.policy.language.scale import MILLION, Scale, show
 from moderator.policy.syntax.diagnostics import Diagnostics, quote
 
@@ -56,7 +56,7 @@ def _check_fineness(
             hint = (
                 "no limit on its scale is coarse enough"
                 if rounder is None
-                else f"write {condition.comparison} {show(rounder)}"
+                else f"write {condition.comparison.write(show(rounder))}"
             )
             diagnostics.warning("P038", condition.span, message, hint)
             return

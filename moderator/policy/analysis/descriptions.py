@@ -110,8 +110,10 @@ def _flattened(group: Group) -> list[Expression]:
 
 
 def _comparison(condition: Condition) -> str:
-    unit = condition.signal.scale.unit if condition.limit is not None else None
-    return f"{condition.signal.name} is {condition.phrase}{f' {unit}' if unit else ''}"
+    phrase, unit = condition.phrase, condition.signal.scale.unit
+    if unit and condition.limit is not None:
+        phrase = condition.comparison.write(f"{condition.comparison.number_in(phrase)} {unit}")
+    return f"{condition.signal.name} is {phrase}"
 
 
 def _line(line: FieldMatch) -> str:

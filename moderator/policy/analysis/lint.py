@@ -18,9 +18,8 @@ from moderator.policy.language.ast import (
     Scope,
     leaves,
 )
-from moderator.policy.language.comparisons import HIGH_END, OPPOSITE
+from moderator.policy.language.bounds import bounds_of
 from moderator.policy.language.event_time import iso_utc
-from moderator.policy.language.percent import bounds_beside
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, quote
 
 _BLOCKING = ("high", "critical")
@@ -149,9 +148,9 @@ def _clash(conditions: list[Condition], calibration: Calibration | None) -> tupl
 
 
 def _exclude(first: Condition, second: Condition, calibration: Calibration | None) -> bool:
-    if "missing" in (first.comparison, second.comparison):
+    if not (first.comparison.has_limit and second.comparison.has_limit):
         return first.comparison != second.comparison
-    bounds, other = bounds_beside(first, calibration), bounds_beside(second, calibration)
+    bounds, other = bounds_of(first, calibration), bounds_of(second, calibration)
     return bounds is not None and other is not None and max(bounds[0], other[0]) > min(bounds[1], other[1])
 
 
@@ -160,28 +159,28 @@ def _need(condition: Condition) -> str:
 
 
 def _check_direction(rule: Rule, diagnostics: Diagnostics) -> None:
-    compared = [condition for condition in leaves(rule.when) if condition.comparison != "missing"]
+    compared = [condition for condition in leaves(rule.when) if condition.comparison.has_limit]
     if not compared or not all(_flags_good_end(condition) for condition in compared):
         return
     first = compared[0]
     words = f"{first.signal.name} {first.phrase}"
-    better = first.phrase.replace(first.comparison, OPPOSITE[first.comparison])
-    diagnostics.warning("P033", first.span, f"{quote(words)} flags what scores best", f'did you mean "{better}"?')
+    opposite, number = first.comparison.opposite, first.comparison.number_in(first.phrase)
+    hint = f'did you mean "{opposite.write(number)}"?' if opposite and number else ""
+    diagnostics.warning("P033", first.span, f"{quote(words)} flags what scores best", hint)
 
 
 def _flags_good_end(condition: Condition) -> bool:
-    flags_high = condition.comparison in HIGH_END
-    return flags_high == (condition.signal.good == "high")
+    return condition.comparison.holds_below == (condition.signal.good == "low")
 
 
 def _check_ends(rule: Rule, diagnostics: Diagnostics) -> None:
     for condition in rule.conditions:
-        scale = condition.signal.scale
-        idle = {"below": scale.low, "above": scale.high}.get(condition.comparison)
-        whole = {"at least": scale.low, "at most": scale.high}.get(condition.comparison)
-        if condition.limit is not None and condition.limit in (idle, whole):
+        low, high = condition.signal.scale.low, condition.signal.scale.high
+        # `at most` the high end is always true and `above` it never; `at least` the low end, `below` it likewise.
+        end = low if condition.comparison.holds_below != condition.comparison.holds_at else high
+        if condition.limit is not None and condition.limit == end:
             words = quote(f"{condition.signal.name} {condition.phrase}")
-            share = "no" if condition.limit == idle else "every"
+            share = "every" if condition.comparison.holds_at else "no"
             message = f"{words} holds for {share} score on the scale"
             diagnostics.warning("P055", condition.span, message, "choose a number between its ends")
 

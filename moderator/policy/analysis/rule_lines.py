@@ -89,8 +89,8 @@ def _plainly_written(expression: Expression) -> Expression:
 def _plain_phrase(condition: Condition) -> str:
     """Write `below 0.550000` as `below 0.55`."""
     if condition.percent is not None:
-        return f"{condition.comparison} {show(condition.percent)}%"
-    return condition.comparison if condition.limit is None else f"{condition.comparison} {show(condition.limit)}"
+        return condition.comparison.write(f"{show(condition.percent)}%")
+    return condition.comparison.write("" if condition.limit is None else show(condition.limit))
 
 
 def _rule_parts(rule: Rule) -> dict[str, str]:

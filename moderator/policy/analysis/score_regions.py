@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from moderator.events import Part
 from moderator.policy.language.ast import Calibration, Condition, Expression, Rule, Signal
-from moderator.policy.language.percent import bounds_beside
+from moderator.policy.language.bounds import bounds_of
+from moderator.policy.language.comparisons import Bounds
 from moderator.policy.language.scale import MAX_MICRO
 
-Bounds = tuple[int, int]
 Regions = int
 """A set of regions: bit n stands for the nth. A region is one range, or absence, of each objective's score."""
 
@@ -33,7 +33,7 @@ class BoundedRule:
 
 def with_bounds(rule: Rule, calibration: Calibration | None) -> BoundedRule | None:
     """Give a rule the rewards for which its conditions hold; None when a percent phrase has no calibration for it."""
-    bounds = [bounds_beside(condition, calibration) for condition in rule.conditions]
+    bounds = [bounds_of(condition, calibration) for condition in rule.conditions]
     known = [each for each in bounds if each is not None]
     if len(known) < len(bounds):
         return None
@@ -92,7 +92,7 @@ class ScoreRegions:
     def _comparison(self, condition: Condition, bounds: Bounds, part: Part) -> Truth:
         signal, (low, high) = condition.signal, bounds
         known = self._known(signal)
-        if condition.comparison == "missing":
+        if not condition.comparison.has_limit:
             return Truth(self._all & ~known, known)
         # Where it holds in only a part of a region, a rule matches least if it fails in `when` and holds in `unless`.
         if part == "when":

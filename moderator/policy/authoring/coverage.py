@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from moderator.events import RuleResult
-from moderator.policy.language.ast import Condition, Rule, TestOutcome, leaves
+from moderator.policy.language.ast import Condition, Rule, TestOutcome
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.test_runner import TestResult
 
@@ -61,10 +61,8 @@ def _cover_rule(rule: Rule, passing: Sequence[TestResult]) -> RuleCoverage:
 
 
 def _cover_conditions(rule: Rule, seen: Sequence[RuleResult]) -> Iterable[ConditionCoverage]:
-    in_when = len(list(leaves(rule.when)))
     # A rule that is not yet, or no longer, in force has no results of its comparisons.
     judged = [found["conditions"] for found in seen if found["conditions"]]
     for index, condition in enumerate(rule.conditions):
         counts = Counter(conditions[index]["holds"] for conditions in judged)
-        part = "when" if index < in_when else "unless"
-        yield ConditionCoverage(part, condition, counts[True], counts[False], counts[None])
+        yield ConditionCoverage(rule.part_of(index), condition, counts[True], counts[False], counts[None])

@@ -7,19 +7,12 @@ from typing import TypeVar
 
 from moderator.policy.authoring.nudge import nudge_of
 from moderator.policy.language.ast import Condition, Expression, Group, Rule
+from moderator.policy.language.bounds import GREATEST_PERCENT, LEAST_PERCENT
 from moderator.policy.language.comparisons import Comparison
 from moderator.policy.language.scale import show
 from moderator.policy.syntax.diagnostics import Span
 
 Item = TypeVar("Item")
-
-_LEAST_PERCENT, _MOST_PERCENT = Fraction(1, 10), Fraction(50)
-_STRICTER: dict[Comparison, Comparison] = {
-    "below": "at most",
-    "at most": "below",
-    "at least": "above",
-    "above": "at least",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +64,8 @@ def _changed_comparisons(condition: Condition) -> Iterator[Condition]:
         yield from _nudged_percents(condition, condition.percent)
     if condition.limit is None:
         return
-    yield _with_limit(condition, _STRICTER[condition.comparison], condition.limit)
+    if condition.comparison.slip is not None:
+        yield _with_limit(condition, condition.comparison.slip, condition.limit)
     step, scale = nudge_of(condition.signal), condition.signal.scale
     for limit in (condition.limit - step, condition.limit + step):
         if scale.low is None or scale.high is None or scale.low <= limit <= scale.high:
@@ -79,18 +73,15 @@ def _changed_comparisons(condition: Condition) -> Iterator[Condition]:
 
 
 def _with_limit(condition: Condition, comparison: Comparison, limit: Fraction) -> Condition:
-    # A nudged limit is written with the decimals of the limit it came from, if they suffice.
-    phrase = condition.phrase.replace(condition.comparison, comparison)
-    if limit != condition.limit:
-        phrase = f"{comparison} {show(limit)}"
-    return replace(condition, comparison=comparison, limit=limit, phrase=phrase)
+    number = condition.comparison.number_in(condition.phrase) if limit == condition.limit else show(limit)
+    return replace(condition, comparison=comparison, limit=limit, phrase=comparison.write(number or ""))
 
 
 def _nudged_percents(condition: Condition, percent: Fraction) -> Iterator[Condition]:
     step = Fraction(1) if percent > 1 else Fraction(1, 10)
     for nudged in (percent - step, percent + step):
-        if _LEAST_PERCENT <= nudged <= _MOST_PERCENT:
-            yield replace(condition, percent=nudged, phrase=f"{condition.comparison} {show(nudged)}%")
+        if LEAST_PERCENT <= nudged <= GREATEST_PERCENT:
+            yield replace(condition, percent=nudged, phrase=condition.comparison.write(f"{show(nudged)}%"))
 
 
 def _span_of(expression: Expression) -> Span:

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 
 from moderator.policy.language.ast import Calibration, Condition, Signal
-from moderator.policy.language.percent import limit_micro
+from moderator.policy.language.bounds import score_limit
 from moderator.policy.language.scale import MILLION, fits_six_decimals
 
 STEPS_A_SCALE = 100
@@ -24,9 +24,9 @@ def limit_and_step(condition: Condition, calibration: Calibration | None) -> tup
 
     A percent phrase has the score at which it begins to hold, beside a calibration, and steps to the next reward.
     """
-    if condition.limit is not None:
-        return condition.limit, nudge_of(condition.signal)
-    edge = None if calibration is None else limit_micro(condition, calibration)
-    if edge is None:
+    limit = score_limit(condition, calibration)
+    if limit is None:
         return None
-    return Fraction(edge, MILLION), Fraction(max(1, math.ceil(abs(condition.signal.scale.multiply))), MILLION)
+    if condition.limit is not None:
+        return limit, nudge_of(condition.signal)
+    return limit, Fraction(max(1, math.ceil(abs(condition.signal.scale.multiply))), MILLION)

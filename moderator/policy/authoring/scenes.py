@@ -8,9 +8,9 @@ from itertools import product
 from moderator.policy.authoring.nudge import limit_and_step
 from moderator.policy.engine.rollout import BUCKETS, compile_rollout
 from moderator.policy.language.ast import FieldMatch, Rule, Signal
+from moderator.policy.language.bounds import typical_micro
 from moderator.policy.language.event_time import MS_PER_DAY
 from moderator.policy.language.fields import SPEAKERS
-from moderator.policy.language.percent import typical_micro
 from moderator.policy.language.scale import MILLION
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.test_runner import event_of

@@ -8,6 +8,7 @@ from typing import Any
 
 from moderator.events import SEVERITIES
 from moderator.policy.language.ast import FolderSettings, Signal
+from moderator.policy.language.comparisons import COMPARISONS
 from moderator.policy.language.fields import SPEAKERS
 from moderator.policy.language.scale import show
 
@@ -16,6 +17,7 @@ Json = dict[str, Any]
 _NAME = "^[a-z0-9][a-z0-9_-]{0,99}$"
 _NUMBER = r"-?[0-9]+(\.[0-9]+)?"
 _PERCENT = r"(50(\.0)?|[1-4]?[0-9](\.[0-9])?)%"
+_PATTERNS = {"number": _NUMBER, "percent": _PERCENT, "nothing": ""}
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
 
 
@@ -144,11 +146,12 @@ def _group(description: str) -> Json:
 
 def _phrase(signal: Signal) -> Json:
     scale = signal.scale
-    forms = [f"in the (lowest|highest) {_PERCENT}", "missing"]
+    forms = [
+        each.write(_PATTERNS[each.takes]) for each in COMPARISONS if scale.low is not None or each.takes != "number"
+    ]
     if scale.low is None or scale.high is None:
         span, usual = "no agreed scale: use in the lowest or highest P%", ["in the lowest 2%"]
     else:
-        forms.insert(0, f"(below|at most|at least|above) {_NUMBER}")
         unit = f" {scale.unit}" if scale.unit else ""
         span, usual = f"{show(scale.low)} to {show(scale.high)}{unit}", _usual(signal)
     good = f"{signal.good} is good"
@@ -167,9 +170,8 @@ def _usual(signal: Signal) -> list[str]:
     assert low is not None
     assert high is not None
     middle = show((low + high) / 2)
-    bad_end = ("below", "at most") if signal.good == "high" else ("above", "at least")
-    good_end = ("at least", "above") if signal.good == "high" else ("at most", "below")
-    return [f"{words} {middle}" for words in (*bad_end, *good_end)]
+    rising = [each.write(middle) for each in COMPARISONS if each.takes == "number"]
+    return rising if signal.good == "high" else rising[::-1]
 
 
 def _scope(settings: FolderSettings) -> Json:

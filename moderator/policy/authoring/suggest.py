@@ -103,7 +103,7 @@ def _steps(condition: Condition, policies: PolicySet) -> list[tuple[str, Fractio
     if found is None:
         return []
     limit, step = found
-    shown = condition.phrase.removeprefix(condition.comparison).strip()
+    shown = condition.comparison.number_in(condition.phrase)
     low, high = condition.signal.scale.low, condition.signal.scale.high
     under = limit - step if low is None else max(low, limit - step)
     over = limit + step if high is None else min(high, limit + step)

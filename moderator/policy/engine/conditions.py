@@ -6,12 +6,8 @@ from typing import NamedTuple
 from moderator.events import ConditionResult, Part
 from moderator.policy.engine.readings import Reading, noise_of
 from moderator.policy.language.ast import Calibration, Condition
-from moderator.policy.language.comparisons import LOW_END
-from moderator.policy.language.percent import limit_micro, percent_bounds
-from moderator.policy.language.scale import MAX_MICRO, MILLION
-
-Limit = tuple[int, int, int]
-"""Of a comparison: least and greatest reward for which it holds, and the score at its edge; all in whole millionths."""
+from moderator.policy.language.bounds import bounds_of, score_limit
+from moderator.policy.language.scale import MILLION
 
 
 class CompiledCondition(NamedTuple):
@@ -21,7 +17,7 @@ class CompiledCondition(NamedTuple):
         template: its result with all that is known in advance; copying it is faster than building it.
         place: position of the signal's reading.
         least, greatest: rewards for which it holds.
-        edge: the score from which the margin counts; None for `missing`.
+        edge: the score from which the margin counts; None for a comparison without a limit.
         sign: 1 where it holds for scores above the edge, -1 where it holds for scores below.
         noise: how far one text's scores may lie apart; 0, which makes nothing borderline, where that is not known.
     """
@@ -71,19 +67,11 @@ def compile_condition(
         "margin": None,
         "borderline": False,
     }
-    if condition.comparison == "missing":
-        return CompiledCondition(template, place, MAX_MICRO, -MAX_MICRO, None, 0, 0)
-    least, greatest, edge = _limit(condition, calibration)
-    sign = -1 if condition.comparison in LOW_END else 1
-    return CompiledCondition(template, place, least, greatest, edge, sign, noise_of(condition.signal, calibration))
-
-
-def _limit(condition: Condition, calibration: Calibration | None) -> Limit:
-    if condition.limit is not None:
-        return *condition.bounds, int(condition.limit * MILLION)
+    comparison, signal = condition.comparison, condition.signal
+    bounds, limit = bounds_of(condition, calibration), score_limit(condition, calibration)
     # INVARIANT: a percent phrase without its quantiles is refused when the folder and the model are checked.
-    assert calibration is not None, "bound without a calibration"
-    bounds, edge = percent_bounds(condition, calibration), limit_micro(condition, calibration)
-    assert bounds is not None
-    assert edge is not None
-    return *bounds, edge
+    assert bounds is not None, "a percent phrase without its quantiles"
+    if limit is None:
+        return CompiledCondition(template, place, *bounds, None, 0, 0)
+    sign = -1 if comparison.holds_below else 1
+    return CompiledCondition(template, place, *bounds, int(limit * MILLION), sign, noise_of(signal, calibration))

@@ -8,7 +8,7 @@ from moderator.policy.engine.conditions import CompiledCondition, compile_condit
 from moderator.policy.engine.logic import Held, Verdicts, compile_logic
 from moderator.policy.engine.rollout import Rollouts, compile_rollout
 from moderator.policy.engine.scopes import Fields, ScopeLines, compile_scope, fits
-from moderator.policy.language.ast import Calibration, Exemption, Rule, leaves
+from moderator.policy.language.ast import Calibration, Exemption, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +120,8 @@ def compile_rule(rule: Rule, binding: Binding) -> CompiledRule:
 
 
 def _compile_conditions(rule: Rule, binding: Binding) -> tuple[CompiledCondition, ...]:
-    in_when = len(tuple(leaves(rule.when)))
     return tuple(
-        compile_condition(
-            condition,
-            "when" if index < in_when else "unless",
-            binding.positions[condition.signal.name],
-            binding.calibration,
-        )
+        compile_condition(condition, rule.part_of(index), binding.positions[condition.signal.name], binding.calibration)
         for index, condition in enumerate(rule.conditions)
     )
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from moderator.policy.files.context import Context
 from moderator.policy.files.nodes import Block, choices, read_entries, read_number
 from moderator.policy.language.ast import OtherScores, Signal
-from moderator.policy.language.percent import typical_micro
+from moderator.policy.language.bounds import typical_micro
 from moderator.policy.language.scale import MILLION, show
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar

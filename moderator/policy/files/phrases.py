@@ -1,29 +1,33 @@
-"""The grammar of comparisons: `below N` and its like, `in the lowest P%`, `in the highest P%`, `missing`."""
+"""The phrase after a signal's name, such as `below 0.30` -> `Condition`."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
 
 from moderator.policy.language.ast import Condition, Signal
-from moderator.policy.language.comparisons import Comparison
+from moderator.policy.language.bounds import GREATEST_PERCENT, LEAST_PERCENT
+from moderator.policy.language.comparisons import COMPARISONS, Comparison
 from moderator.policy.language.scale import fits_six_decimals, parse_decimal, show
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, quote
 from moderator.policy.syntax.yaml_tree import Broken, Node, Scalar
 
-_PERCENT_FORMS = "in the lowest 2%, in the highest 2%, or missing"
-FORMS = f"write below 0.30, at most 0.30, at least 0.30, above 0.30, {_PERCENT_FORMS}"
-
-_PHRASE = re.compile(r"(below|at most|at least|above) (-?[0-9.]+)")
-_PERCENT = re.compile(r"(in the lowest|in the highest) ([0-9.]+)%")
-_LEAST_PERCENT, _GREATEST_PERCENT = Fraction(1, 10), Fraction(50)
-_SYMBOLS = {"<=": "at most ", ">=": "at least ", "<": "below ", ">": "above "}
+_EXAMPLES = {"number": "0.30", "percent": "2%", "nothing": ""}
 _HUNDRED = 100
+
+
+def _forms(comparisons: Iterable[Comparison]) -> str:
+    *others, last = (each.write(_EXAMPLES[each.takes]) for each in comparisons)
+    return f"write {', '.join(others)}, or {last}"
+
+
+FORMS = _forms(COMPARISONS)
+_FORMS_WITHOUT_SCALE = _forms(each for each in COMPARISONS if each.takes != "number")
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A comparison as read, not yet held against a signal; N in `limit`, P in `percent`."""
+    """A comparison as read, not yet checked against a signal."""
 
     comparison: Comparison
     limit: Fraction | None = None
@@ -32,18 +36,23 @@ class Phrase:
 
 def parse_phrase(text: str) -> Phrase | None:
     """Read a phrase; None when it is none."""
-    if text == "missing":
-        return Phrase("missing")
-    match = _PHRASE.fullmatch(text) or _PERCENT.fullmatch(text)
-    number = parse_decimal(match[2]) if match else None
-    if match is None or number is None:
+    return next((phrase for each in COMPARISONS if (phrase := _parse_as(each, text))), None)
+
+
+def _parse_as(comparison: Comparison, text: str) -> Phrase | None:
+    number = comparison.number_in(text)
+    if comparison.takes == "nothing":
+        return None if number is None else Phrase(comparison)
+    value = parse_decimal((number or "").removesuffix("%"))
+    if number is None or value is None or number.endswith("%") != (comparison.takes == "percent"):
         return None
-    comparison = cast("Comparison", match[1])
-    return Phrase(comparison, percent=number) if text.endswith("%") else Phrase(comparison, limit=number)
+    if comparison.takes == "number":
+        return Phrase(comparison, limit=value)
+    return Phrase(comparison, percent=value) if value >= 0 else None
 
 
 def read_condition(signal: Signal, node: Node, diagnostics: Diagnostics) -> Condition | None:
-    """Read the phrase beside a signal's name and hold it against the signal's scale."""
+    """Read the phrase after a signal's name and check it against the signal's scale."""
     if isinstance(node, Broken):
         return None
     if not isinstance(node, Scalar):
@@ -61,19 +70,18 @@ def read_condition(signal: Signal, node: Node, diagnostics: Diagnostics) -> Cond
 
 
 def _report_no_phrase(node: Scalar, unit: str | None, diagnostics: Diagnostics) -> None:
-    better = _mended(node.text, unit)
+    better = _fixed(node.text, unit)
     hint = f'did you mean "{better}"? {FORMS}' if better else FORMS
     diagnostics.error("P030", node.span, f"{quote(node.text)} is not a comparison", hint)
 
 
-def _mended(text: str, unit: str | None) -> str | None:
+def _fixed(text: str, unit: str | None) -> str | None:
     """Undo the usual slips: capitals, spaces, a comma, a bare point, a symbol, `in the` left out, the signal's unit."""
     better = " ".join(text.lower().replace(",", ".").split()).replace(" %", "%")
     better = f"in the {better}" if better.startswith(("lowest", "highest")) else better
-    for symbol, words in _SYMBOLS.items():
-        if better.startswith(symbol):
-            better = words + better.removeprefix(symbol).strip()
-            break
+    if symbol := re.match("[<>]=?", better):
+        meant = next(each for each in COMPARISONS if (each.takes, each.relation) == ("number", symbol[0]))
+        better = meant.write(better.removeprefix(symbol[0]).strip())
     better = re.sub(r"(?<![0-9])\.(?=[0-9])", "0.", better)
     better = better.removesuffix(f" {unit.lower()}") if unit else better
     return better if parse_phrase(better) else None
@@ -85,10 +93,12 @@ def _limit_is_sound(signal: Signal, phrase: Phrase, span: Span, diagnostics: Dia
         return True
     if signal.is_percent_only:
         message = f"{signal.name} has no scale, so a number says nothing"
-        diagnostics.error("P027", span, message, f"write {_PERCENT_FORMS}")
+        diagnostics.error("P027", span, message, _FORMS_WITHOUT_SCALE)
         return False
     if not fits_six_decimals(limit):
-        diagnostics.error("P032", span, "a limit has at most 6 decimals", f"write {phrase.comparison} {show(limit)}")
+        diagnostics.error(
+            "P032", span, "a limit has at most 6 decimals", f"write {phrase.comparison.write(show(limit))}"
+        )
         return False
     return _is_on_scale(signal, limit, span, diagnostics)
 
@@ -97,10 +107,10 @@ def _percent_is_sound(phrase: Phrase, span: Span, diagnostics: Diagnostics) -> b
     percent = phrase.percent
     if percent is None:
         return True
-    if _LEAST_PERCENT <= percent <= _GREATEST_PERCENT and (percent * 10).denominator == 1:
+    if LEAST_PERCENT <= percent <= GREATEST_PERCENT and (percent * 10).denominator == 1:
         return True
-    step = round(min(max(percent, _LEAST_PERCENT), _GREATEST_PERCENT) * 10)
-    hint = f"write {phrase.comparison} {show(Fraction(step, 10))}%"
+    step = round(min(max(percent, LEAST_PERCENT), GREATEST_PERCENT) * 10)
+    hint = f"write {phrase.comparison.write(show(Fraction(step, 10)))}%"
     diagnostics.error("P036", span, f"{show(percent)}% is not 0.1% to 50% in steps of 0.1%", hint)
     return False
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from moderator.events import Outcome, Severity, Status, Verdict
+from moderator.events import Outcome, Part, Severity, Status, Verdict
 from moderator.policy.language.comparisons import Comparison
-from moderator.policy.language.scale import MAX_MICRO, Scale, whole_bounds
+from moderator.policy.language.scale import Scale
 from moderator.policy.syntax.diagnostics import Span
 
 Presence = Literal["always", "sometimes"]
@@ -68,7 +68,7 @@ class Signal:
     @property
     def reward_pick(self) -> RewardPick:
         """Which of its members' rewards a derived signal is: a scale may turn the order of scores round."""
-        return "least" if (self.pick == "lowest") == (self.scale.multiply > 0) else "greatest"
+        return "least" if (self.pick == "lowest") != self.scale.is_turned else "greatest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +125,6 @@ class Condition:
     phrase: str
     span: Span
     percent: Fraction | None = None
-
-    @property
-    def bounds(self) -> tuple[int, int]:
-        """Least and greatest whole millionths of a reward for which the comparison holds; empty when reversed.
-
-        Of a comparison that has a limit; a percent phrase has bounds only beside a calibration.
-        """
-        if self.limit is None:
-            return MAX_MICRO + 1, -MAX_MICRO - 1
-        return whole_bounds(self.signal.scale, self.comparison, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +207,10 @@ class Rule:
         """Every comparison, first of `when`, then of `unless`, as written."""
         unless = leaves(self.unless) if self.unless else ()
         return (*leaves(self.when), *unless)
+
+    def part_of(self, index: int) -> Part:
+        """Say which part of the rule the comparison at an index of `conditions` is in."""
+        return "when" if index < len(tuple(leaves(self.when))) else "unless"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,9 @@
 A reward is rounded once, half to even, to 6 decimals and kept as an integer; every comparison is between integers.
 """
 
-import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-
-from moderator.policy.language.comparisons import LOW_END, STRICT
 
 MILLION = 1_000_000
 MAX_REWARD = 1_000
@@ -28,6 +25,11 @@ class Scale:
     low: Fraction | None = None
     high: Fraction | None = None
     unit: str | None = None
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether higher rewards are lower scores."""
+        return self.multiply < 0
 
     def micro_of(self, score: Fraction) -> Fraction:
         """Turn a score into millionths of a reward, exactly."""
@@ -66,13 +68,3 @@ def show(number: Fraction) -> str:
     """Write a decimal as people do: no trailing zeros, at most 6 decimals."""
     text = f"{round(number * MILLION) / MILLION:.6f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
-
-
-def whole_bounds(scale: Scale, comparison: str, limit: Fraction) -> tuple[int, int]:
-    """Give the least and greatest whole millionths of a reward for which `score <comparison> limit` holds."""
-    edge = scale.micro_of(limit)
-    # A scale that multiplies by less than zero turns every comparison round.
-    is_strict = comparison in STRICT
-    if (comparison in LOW_END) == (scale.multiply > 0):
-        return -MAX_MICRO, min(MAX_MICRO, math.ceil(edge) - 1 if is_strict else math.floor(edge))
-    return max(-MAX_MICRO, math.floor(edge) + 1 if is_strict else math.ceil(edge)), MAX_MICRO

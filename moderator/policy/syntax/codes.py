@@ -34,8 +34,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P024": "Conditions are nested more than 3 levels deep.",
         "P025": "A pattern can never fit, for a * may only stand at the end; or hardly ever, for blanks at its ends.",
         "P027": "A signal without a scale takes percent phrases and missing alone: its numbers mean nothing to people.",
-        "P030": "A comparison is not one of: below N, at most N, at least N, above N, in the lowest P%, "
-        "in the highest P%, missing.",
+        "P030": "A comparison is not a phrase of the language, such as below 0.30; the error lists them all.",
         "P031": "A number is outside the signal's scale.",
         "P032": "A limit has more than 6 decimals; scores have 6.",
         "P033": "A rule flags what scores best, which is rarely meant.",

@@ -16,14 +16,13 @@ from moderator.events import ChatEvent
 from moderator.policy import PolicySet
 from moderator.policy.analysis.diff import Claim, diff
 from moderator.policy.language.ast import Condition, Expression, FieldMatch, Group, Rollout, Rule, Scope
-from moderator.policy.language.comparisons import Comparison
+from moderator.policy.language.comparisons import COMPARISONS
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, MODEL, OBJECTIVES, SIGNALS, a_set, an_event
 
 CLAIMS: list[Claim | None] = ["flags the same", "can only flag more", "can only flag less", None]
 DAY_MS = 86_400_000
 TIMES = [None, 10 * DAY_MS, 20 * DAY_MS, 30 * DAY_MS]
 MOMENTS = [0, 10 * DAY_MS, 15 * DAY_MS, 20 * DAY_MS, 30 * DAY_MS, 40 * DAY_MS]
-COMPARISONS: list[Comparison] = ["below", "at most", "at least", "above", "missing", "in the lowest", "in the highest"]
 LIMITS = [Fraction(3, 10), Fraction(1, 2), Fraction(1)]
 PERCENTS = [Fraction(2), Fraction(10)]
 REWARDS: list[float | None] = [
@@ -60,11 +59,11 @@ class Dice:
         signal = self.pick(*the_example().signals)
         comparison, span = self.pick(*COMPARISONS), the_example().rules[0].span
         percent, limit = self.pick(*PERCENTS), self.pick(*LIMITS)
-        if comparison == "missing":
-            return Condition(signal, comparison, None, "missing", span)
-        if comparison in ("in the lowest", "in the highest"):
-            return Condition(signal, comparison, None, f"{comparison} {percent}%", span, percent)
-        return Condition(signal, comparison, limit, f"{comparison} {float(limit)}", span)
+        if comparison.takes == "nothing":
+            return Condition(signal, comparison, None, comparison.write(""), span)
+        if comparison.takes == "percent":
+            return Condition(signal, comparison, None, comparison.write(f"{percent}%"), span, percent)
+        return Condition(signal, comparison, limit, comparison.write(f"{float(limit)}"), span)
 
     def expression(self) -> Expression:
         parts = tuple(self.condition() for _ in range(self.pick(1, 1, 2)))

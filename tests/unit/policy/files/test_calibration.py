@@ -9,7 +9,7 @@ import pytest
 
 from moderator.errors import PolicyError
 from moderator.policy import PolicySet, load_policies
-from moderator.policy.language.percent import true_percent, typical_micro
+from moderator.policy.language.bounds import true_percent, typical_micro
 from tests.unit.policy.folders import (
     CALIBRATION,
     MODEL,

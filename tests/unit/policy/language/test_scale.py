@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderator.policy.language.scale import Scale, micro_from, show, whole_bounds
+from moderator.policy.language.comparisons import COMPARISONS
+from moderator.policy.language.scale import Scale, micro_from, show
 from tests.unit.policy.folders import (
     SIGNALS,
     a_folder,
@@ -31,7 +32,9 @@ def test_a_reward_is_rounded_once_half_to_even(reward: float) -> None:
     st.sampled_from(["5", "-1", "0.3", "1", "-2.5"]),
     st.integers(-2_000_000, 2_000_000),
 )
-def test_whole_bounds_say_what_exact_fractions_say(comparison: str, limit: Decimal, multiply: str, micro: int) -> None:
+def test_bounds_in_whole_millionths_agree_with_exact_fractions(
+    words: str, limit: Decimal, multiply: str, micro: int
+) -> None:
     scale = Scale(Fraction(multiply), Fraction("-0.5"))
     score = scale.score_of(micro)
     holds = {
@@ -41,9 +44,11 @@ def test_whole_bounds_say_what_exact_fractions_say(comparison: str, limit: Decim
         "above": score > Fraction(limit),
     }
 
-    least, greatest = whole_bounds(scale, comparison, Fraction(limit))
+    comparison = next(each for each in COMPARISONS if each.words == words)
 
-    assert (least <= micro <= greatest) is holds[comparison]
+    least, greatest = comparison.bounds(scale.micro_of(Fraction(limit)), is_turned=scale.is_turned)
+
+    assert (least <= micro <= greatest) is comparison.holds(score, Fraction(limit)) is holds[words]
 
 
 def test_a_scale_may_turn_an_objective_round(tmp_path: Path) -> None:

@@ -5,31 +5,20 @@ from fractions import Fraction
 
 from moderator.events import Part
 from moderator.policy import PolicySet
-from moderator.policy.language.ast import Condition, Rule, leaves
-from moderator.policy.language.comparisons import HIGH_END, LOW_END
-from moderator.policy.language.percent import limit_micro
-from moderator.policy.language.scale import MILLION
+from moderator.policy.language.ast import Condition, Rule
+from moderator.policy.language.bounds import score_limit
 
 
 def movable(rule: Rule) -> Iterator[tuple[int, Condition]]:
     """Yield each comparison of a rule that has a limit to move, with its number."""
     for index, condition in enumerate(rule.conditions):
-        if condition.comparison in LOW_END or condition.comparison in HIGH_END:
+        if condition.comparison.has_limit:
             yield index, condition
 
 
-def part_of(rule: Rule, index: int) -> Part:
-    """Say where a comparison stands."""
-    return "when" if index < len(tuple(leaves(rule.when))) else "unless"
-
-
 def limit_of(condition: Condition, policies: PolicySet, model: str | None) -> Fraction | None:
-    """Give a comparison's limit on the signal's scale; percent limits are the model's, None for want of quantiles."""
-    if condition.limit is not None:
-        return condition.limit
-    calibration = policies.calibration_of(model)
-    micro = None if calibration is None else limit_micro(condition, calibration)
-    return None if micro is None else Fraction(micro, MILLION)
+    """Give a comparison's limit on the signal's scale; percent limits are the model's, None without quantiles."""
+    return score_limit(condition, policies.calibration_of(model))
 
 
 def limit_before(baseline: PolicySet, rule: Rule, index: int, model: str | None) -> Fraction | None:
@@ -43,4 +32,4 @@ def limit_before(baseline: PolicySet, rule: Rule, index: int, model: str | None)
 
 
 def _place(rule: Rule, index: int) -> tuple[Part, str]:
-    return part_of(rule, index), rule.conditions[index].signal.name
+    return rule.part_of(index), rule.conditions[index].signal.name
