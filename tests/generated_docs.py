@@ -4,17 +4,18 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from moderator.observability.metrics import metrics_table
 from moderator.policy.authoring.schema import policy_schema
 from moderator.policy.authoring.vocabulary import read_vocabulary
-from moderator.policy.language.comparisons import LOW_END, STRICT, Comparison
+from moderator.policy.language.comparisons import COMPARISONS, Comparison
 from moderator.policy.syntax.codes import CODES
 from moderator.settings import settings_table
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "policy"
+_NUMBERS = {"number": "N", "percent": "P%", "nothing": ""}
 LANGUAGE = Path("docs/policy-language.md")
 
 
@@ -39,27 +40,21 @@ def _with_parts(page: Path, parts: Mapping[str, str]) -> str:
 
 
 def phrases_table() -> str:
-    rows = [f"| `{_form(each)}` | {_side(each)} | {_at_limit(each)} |" for each in get_args(Comparison)]
+    rows = [f"| `{each.write(_NUMBERS[each.takes])}` | {_side(each)} | {_at_limit(each)} |" for each in COMPARISONS]
     return _table(("phrase", "holds when the score is", "a score exactly at the limit"), rows)
 
 
-def _form(comparison: Comparison) -> str:
-    if comparison == "missing":
-        return comparison
-    return f"{comparison} {'P%' if comparison.startswith('in the') else 'N'}"
-
-
 def _side(comparison: Comparison) -> str:
-    if comparison == "missing":
+    if not comparison.has_limit:
         return "absent or not usable"
-    side = "lower" if comparison in LOW_END else "higher"
-    return f"among the {side[:-2]}est P% of the calibration" if comparison.startswith("in the") else f"{side} than N"
+    side = "low" if comparison.holds_below else "high"
+    return f"among the {side}est P% of the calibration" if comparison.takes == "percent" else f"{side}er than N"
 
 
 def _at_limit(comparison: Comparison) -> str:
-    if comparison == "missing":
+    if not comparison.has_limit:
         return "there is no limit"
-    return "does not hold" if comparison in STRICT else "holds"
+    return "holds" if comparison.holds_at else "does not hold"
 
 
 def _key_tables() -> dict[str, str]:
