@@ -21,6 +21,7 @@ A block that says nothing of this fails a test.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -81,5 +82,6 @@ def _blocks_of(page: Path) -> Iterator[Block]:
             yield Block(page, (token.map or [0])[0] + 1, language, check.strip(), token.content)
 
 
+@cache
 def _tokens(page: Path) -> list[Token]:
     return MarkdownIt("commonmark").enable("table").parse(page.read_text("utf-8"))
