@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from moderator.events import ChatEvent
 from moderator.policy import PolicySet, load_policies
+from moderator.policy.files.phrases import parse_phrase
+from moderator.policy.language.comparisons import COMPARISONS
 from moderator.policy.loader import check_folder
 from tests.unit.policy import folders
 from tests.unit.policy.folders import MODEL, OBJECTIVES
@@ -137,9 +139,9 @@ class SimpleExemption:
     until: str
 
 
-COMPARISONS = ["below", "at most", "at least", "above"]
+WORDS = ["below", "at most", "at least", "above"]
 SHARES = ["0.1%", "2%", "12.5%", "30%", "50%"]
-limits = [f"{words} {limit}" for words in COMPARISONS for limit in LIMITS]
+limits = [f"{words} {limit}" for words in WORDS for limit in LIMITS]
 shares = [f"in the {end} {share}" for end in ("lowest", "highest") for share in SHARES]
 comparisons = st.sampled_from(
     [{signal: phrase} for signal in SIMPLE for phrase in ["missing", *shares, *([] if signal == "honesty" else limits)]]
@@ -304,6 +306,12 @@ def test_a_rule_called_covered_flags_nothing_that_the_other_does_not(
 
         counted = {result["rule"] for result in listed if result["counted"]}
         assert "p/r0" in counted or "p/r1" not in counted
+
+
+def test_the_interpreter_knows_every_phrase_of_the_language() -> None:
+    parsed = [parse_phrase(phrase) for phrase in ["missing", *shares, *limits]]
+
+    assert {phrase.comparison for phrase in parsed if phrase} == set(COMPARISONS)
 
 
 def named(scores: tuple[Any, ...]) -> dict[str, Any]:
