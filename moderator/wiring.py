@@ -213,7 +213,7 @@ def _follow_policies(
     board: HealthBoard,
     stop: threading.Event,
 ) -> None:
-    """Take up edits of the policies on a thread of its own: a disk that hangs must not hold up the stream."""
+    """Take up edits of the policies on a thread of its own: a disk that hangs must not stop the stream."""
     report = PolicyReport(metrics, board, time.monotonic, settings.policies.max_stale_s)
     report.started(start)
     reloading = Reloading(
@@ -246,7 +246,7 @@ def _caches(settings: Settings, scorer: Scorer, metrics: Metrics, stack: ExitSta
 
 
 def _freeze_start_up_objects() -> None:
-    """Exempt them from garbage collection, and collect seldom: a window's objects hold no cycles."""
+    """Exempt them from garbage collection, and collect rarely: a window's objects hold no cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

@@ -1,1 +1,1 @@
-"""One file per command; thin. This one gathers them and turns errors into exit codes."""
+"""The command line: one thin file per command; `app` collects them."""

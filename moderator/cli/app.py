@@ -1,6 +1,6 @@
-"""The `moderator` command: lists the commands, each loaded only when it is called.
+"""The `moderator` command: lists the commands, and turns errors into exit codes.
 
-`policy check` must answer without loading torch, kafka or redis, so commands import what they need inside.
+`policy check` must answer without loading torch, kafka or redis, so a command imports what it needs when called.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ def main() -> None:
     except ModeratorError as error:
         sys.stderr.write(f"error: {error}\n")
         _end(exit_code_of(error))
-    except OSError as error:  # a full disk, say, is no fault of ours
+    except OSError as error:  # such as a full disk: no fault of ours
         sys.stderr.write(f"error: cannot read or write: {(error.strerror or type(error).__name__).lower()}\n")
         _end(exit_codes.STOPPED)
     except Exception as error:  # noqa: BLE001 - the one place; a fault of ours must not print what it choked on
@@ -63,16 +63,16 @@ def main() -> None:
 def _call() -> None:
     try:
         app()
-    except SystemExit:  # so every command ends; its code counts once its output is out
+    except SystemExit:  # every command ends so; its code counts once its output is written
         sys.stdout.flush()
         raise
 
 
 def _end(code: int) -> NoReturn:
-    with contextlib.suppress(OSError, SystemExit):  # whatever becomes of the output, the error has come first
+    with contextlib.suppress(OSError, SystemExit):  # the error was written first; a failed output changes nothing
         sys.stdout.flush()
     if code == exit_codes.STOPPED:
-        # a thread that hangs in a device's or a client's code would turn an orderly exit into an abort
+        # a thread that hangs in a device's or a client's code would turn a normal exit into an abort
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, a plain line now and then elsewhere; always on stderr."""
+"""The progress of long work, on stderr: a bar on a terminal, else a line every few seconds."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ def progress(doing: str, total: int | None, unit: str) -> Iterator[Advance]:
 
     Args:
         doing: what is being done, such as `backtest`.
-        total: how much there is; None where nobody knows.
+        total: how much there is; None where that is unknown.
         unit: `bytes`, shown in MB, or what else is counted.
     """
     if sys.stderr.isatty():
@@ -32,15 +32,15 @@ def _bar(doing: str, total: int | None, unit: str) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn(doing), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn()
+    columns = TextColumn(doing), BarColumn(), TextColumn("{task.fields[amount]}"), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("", total=total, told="")
+        task = shown.add_task("", total=total, amount="")
         done = 0
 
         def advance(part: int) -> None:
             nonlocal done
             done += part
-            shown.update(task, completed=done, told=_told(done, total, unit))
+            shown.update(task, completed=done, amount=_amount_text(done, total, unit))
 
         yield advance
 
@@ -51,17 +51,17 @@ class _Lines:
     def __init__(self, doing: str, total: int | None, unit: str) -> None:
         self._doing, self._total, self._unit = doing, total, unit
         self._done = 0
-        self._told_at_s = time.monotonic()
+        self._written_at_s = time.monotonic()
 
     def advance(self, part: int) -> None:
         self._done += part
-        if time.monotonic() - self._told_at_s >= _LINE_EVERY_S:
-            self._told_at_s = time.monotonic()
-            sys.stderr.write(f"{self._doing}: {_told(self._done, self._total, self._unit)}\n")
+        if time.monotonic() - self._written_at_s >= _LINE_EVERY_S:
+            self._written_at_s = time.monotonic()
+            sys.stderr.write(f"{self._doing}: {_amount_text(self._done, self._total, self._unit)}\n")
             sys.stderr.flush()
 
 
-def _told(done: int, total: int | None, unit: str) -> str:
+def _amount_text(done: int, total: int | None, unit: str) -> str:
     amounts = (_amount(done, unit), None if total is None else _amount(total, unit))
     shown = amounts[0] if amounts[1] is None else f"{amounts[0]} of {amounts[1]}"
     share = f"{min(done / total, 1):.0%}, " if total else ""

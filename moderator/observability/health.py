@@ -1,9 +1,9 @@
-"""How the stream is doing, as its thread last said it, and what follows for probes. Pure."""
+"""The state of the stream, as its thread last reported it, and what probes are answered. Pure."""
 
 from dataclasses import dataclass
 
 STALL_S = 60.0
-"""A stream that got nowhere, or saw no broker, for so long is unhealthy."""
+"""A stream without progress, or without an answer from Kafka, for so long is unhealthy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,10 +11,10 @@ class HealthSnapshot:
     """What the stream's thread knows about itself; replaced as a whole, never changed. Times are monotonic seconds.
 
     Attributes:
-        progressed_at_s: when the loop last got round with nothing stuck: it polled, and no window waits for ever.
+        progressed_at_s: when the loop last completed a round, with no window in flight that makes no progress.
         broker_seen_at_s: when a broker last answered.
-        has_begun: the model is warm, Kafka has answered, and the loop turns.
-        has_joined: the group has let this replica in, with partitions or without.
+        has_begun: the model is warm, Kafka has answered, and the loop runs.
+        has_joined: this replica is a member of its group, with or without partitions.
         is_draining: no new events are taken.
     """
 
@@ -30,7 +30,7 @@ class PolicyHealth:
     """How fresh the policies are.
 
     Attributes:
-        agreed_at_s: when those that decide were last seen to be what the policy folder holds; monotonic seconds.
+        agreed_at_s: when the policy folder last held the policies that decide; monotonic seconds.
         max_stale_s: for how long they may differ before this replica is not ready; None: for ever.
     """
 
@@ -39,7 +39,7 @@ class PolicyHealth:
 
 
 class HealthBoard:
-    """Holds what probes are told: the stream's thread and the one that watches the policies put it up, HTTP reads."""
+    """Holds what probes are answered from: the stream's thread and the policies' thread write, HTTP reads."""
 
     def __init__(self, snapshot: HealthSnapshot) -> None:
         self.snapshot = snapshot
@@ -47,7 +47,7 @@ class HealthBoard:
 
 
 def liveness_failures(snapshot: HealthSnapshot, now_s: float) -> list[str]:
-    """Give the reasons to restart this process; none while it starts, which has limits of its own."""
+    """Give the reasons to restart this process; none while it starts, for a start has its own time limits."""
     if not snapshot.has_begun:
         return []
     return [
@@ -71,8 +71,12 @@ def readiness_failures(snapshot: HealthSnapshot, now_s: float) -> list[str]:
 
 
 def staleness(policies: PolicyHealth | None, now_s: float) -> list[str]:
-    """Give the reason why this replica should get no traffic: it decides by policies that were replaced long ago."""
+    """Give the reason why this replica should get no traffic: the folder holds other policies for too long."""
     if policies is None or policies.max_stale_s is None:
         return []
     stale_s = now_s - policies.agreed_at_s
-    return [f"the policy folder was not taken up for {stale_s:.0f} s"] if stale_s > policies.max_stale_s else []
+    return (
+        [f"the policy folder differs from the policies that decide for {stale_s:.0f} s"]
+        if stale_s > policies.max_stale_s
+        else []
+    )

@@ -12,7 +12,7 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 # Below INFO these write what they carry: record values, prompts, commands.
 WORDY_LOGGERS = ("kafka", "transformers", "redis", "uvicorn", "httpx", "httpcore", "asyncio")
 
-# Kafka's client warns here whenever a busy machine holds up its thread, and of nothing else an operator could mend.
+# Kafka's client warns here whenever a busy machine holds up its thread, and of nothing else that an operator could fix.
 NERVOUS_LOGGERS = ("kafka.net.selector",)
 
 

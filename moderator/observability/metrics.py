@@ -1,4 +1,4 @@
-"""The catalogue of metrics: every name, unit, meaning and label stands here and nowhere else.
+"""The catalogue of metrics: every name, unit, meaning and label is here and nowhere else.
 
 Labels are bounded: by this file, by the policy's size, by the partitions of one topic. None ever holds a user, tenant,
 event id or text.
@@ -18,7 +18,7 @@ _EVENTS = (1, 4, 16, 64, 256, 500, 1_000, 2_000, 4_000)
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What the README says about one metric; `labels` maps each label to the values it takes."""
+    """What the table of metrics says about one; `labels` maps each label to the values it takes."""
 
     name: str
     kind: str
@@ -145,7 +145,7 @@ class Metrics:
         )
         self.policy_stale_seconds = new.gauge(
             "moderator_policy_stale_seconds",
-            "Time since the policy folder was last seen to hold the policies that decide; it is looked at every 2 s.",
+            "Time since the policy folder last held the policies that decide; it is read every 2 s.",
         )
         self.model = new.gauge(
             "moderator_model",
@@ -173,7 +173,7 @@ def _matches(decisions: Iterable[EncodedDecision]) -> Iterator[tuple[str, str]]:
 
 
 class _Catalogue:
-    """Makes metrics and notes what they mean."""
+    """Makes metrics and records what they mean."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -193,7 +193,7 @@ class _Catalogue:
 
 
 def metrics_table() -> str:
-    """Give the README's table of metrics in Markdown."""
+    """Give the table of metrics in Markdown."""
     rows = [
         f"| `{each.name}` | {each.kind} | {'; '.join(f'`{label}`: {values}' for label, values in each.labels.items())} "
         f"| {each.meaning} |"

@@ -1,4 +1,4 @@
-"""What the outside is told about the policies that decide and about edits of their folder: logs, metrics, health."""
+"""Logs, metrics and health of the policies that decide and of edits to their folder."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,7 +18,7 @@ log = get_logger(__name__)
 
 
 def log_warnings(warnings: Iterable[Diagnostic]) -> None:
-    """Log what is odd about policies that were accepted."""
+    """Log the warnings about policies that were accepted."""
     for warning in warnings:
         log.warning("policy_warning", warning=str(warning))
 
@@ -28,7 +28,7 @@ class PolicyReport:
 
     Args:
         metrics: gets the snapshot, the rules' budgets, and whether and for how long the folder differs.
-        board: gets the same for `/readyz`.
+        board: gets how long the folder differs, for `/readyz`.
         monotonic_s: the clock, in seconds.
         max_stale_s: how long the folder may differ from what decides before `/readyz` fails; None: for ever.
     """

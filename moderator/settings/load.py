@@ -1,7 +1,7 @@
-"""Read the settings: flags win over the environment, that over files of secrets, those over `moderator.yaml`.
+"""Read the settings: flags win over the environment, it over files of secrets, they over `moderator.yaml`.
 
-A file of secrets lies in the folder that `MODERATOR_SECRETS_DIR` names and is called like the variable it stands
-for, such as `MODERATOR_KAFKA__SASL_PASSWORD`; other files there are somebody else's and are left alone.
+A secret is a file in the folder that `MODERATOR_SECRETS_DIR` names, called like its variable, such as
+`MODERATOR_KAFKA__SASL_PASSWORD`; other files there are not read.
 """
 
 import os
@@ -30,7 +30,7 @@ def load_settings(
     Args:
         overrides: what flags say, by path (`{"model.path": "builtin"}`); None means that the flag was not given.
         environ: the environment; the process' own by default. An empty variable counts as unset.
-        folder: where an optional `moderator.yaml` lies; the working folder by default.
+        folder: where `moderator.yaml` is searched for; the working folder by default.
 
     Raises:
         ConfigurationError: a key is unknown or a value wrong; one line each, which names the key and where it came

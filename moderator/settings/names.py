@@ -34,5 +34,5 @@ def path_of(variable: str) -> str:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Tell whether the setting's value must never be shown."""
+    """Say whether the setting's value must never be shown."""
     return SecretStr in (field.annotation, *get_args(field.annotation))

@@ -153,7 +153,7 @@ class ModelSettings(_Part):
     )
     deterministic: bool = Field(
         False,
-        description="An event's score is then the same to the last bit whatever is scored beside it, except while "
+        description="An event's score is then the same to the last bit whatever else is scored with it, except while "
         "memory is short. Pads packs to one size, shares no prefixes, and costs throughput.",
     )
     force_cpu: bool = Field(

@@ -1,4 +1,4 @@
-"""Show settings: the effective ones as environment lines, all of them as the README's table."""
+"""Show settings: those in effect as environment lines, all of them as a table."""
 
 import shlex
 from functools import reduce
@@ -26,7 +26,7 @@ def _line(path: str, value: object) -> str:
 
 
 def settings_table() -> str:
-    """Give the README's table of settings in Markdown."""
+    """Give the table of settings in Markdown."""
     rows = [
         f"| `{variable_of(path)}` | {_default(field)} | {field.description} |"
         for path, field in known_settings().items()

@@ -1,4 +1,4 @@
-"""Standard streams, however a command was started: closed, full, or with nobody at the other end."""
+"""Standard streams, however a command was started: closed, full, or with no reader."""
 
 import contextlib
 import io
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 STDIN = "-"
-"""What stands for standard input where a file is named."""
+"""Names standard input in place of a file."""
 
 
-class _Answers(FileIO):
-    """Stdout: when whoever read it has gone, as `head` does, the command ends in silence."""
+class _Stdout(FileIO):
+    """When its reader closes it, as `head` does, the command ends without a message."""
 
     def write(self, part: "ReadableBuffer", /) -> int:
         try:
             return super().write(part)
         except OSError as error:
-            # what is still buffered must not fail a second time, when the process ends
+            # what is still buffered must not fail again when the process ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             if isinstance(error, BrokenPipeError):
                 raise SystemExit(128 + signal.SIGPIPE) from None
             raise
 
 
-class _Notes(FileIO):
-    """Stderr: what cannot be told there is no reason to end otherwise."""
+class _Stderr(FileIO):
+    """A message that cannot be written there does not change how the command ends."""
 
     def write(self, part: "ReadableBuffer", /) -> int:
         with contextlib.suppress(OSError):
@@ -41,13 +41,13 @@ class _Notes(FileIO):
 
 
 def guard_streams() -> None:
-    """Let neither stream's state become a traceback, or an exit code that is not the command's."""
-    sys.stdout = _guarded(sys.stdout, _Answers)
-    sys.stderr = _guarded(sys.stderr, _Notes)
+    """Keep the state of either stream from causing a traceback or changing the command's exit code."""
+    sys.stdout = _guarded(sys.stdout, _Stdout)
+    sys.stderr = _guarded(sys.stderr, _Stderr)
 
 
 def _guarded(stream: TextIO | None, kind: type[FileIO]) -> TextIO:
-    if stream is None:  # started with `>&-`: what has nowhere to go goes nowhere
+    if stream is None:  # started with `>&-`: discard the output
         return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", closefd=False)
     try:
         raw = kind(stream.fileno(), "w", closefd=False)
@@ -61,8 +61,8 @@ def _guarded(stream: TextIO | None, kind: type[FileIO]) -> TextIO:
 
 
 def stderr_for_output() -> BinaryIO:
-    """Give stderr for what counts: there, unlike with remarks, what cannot be written is an error."""
-    is_guarded = isinstance(getattr(sys.stderr.buffer, "raw", None), _Notes)
+    """Give stderr as an output: unlike for messages, a failed write is an error."""
+    is_guarded = isinstance(getattr(sys.stderr.buffer, "raw", None), _Stderr)
     stream: TextIO = sys.__stderr__ if is_guarded and sys.__stderr__ else sys.stderr
     return stream.buffer
 
@@ -82,7 +82,7 @@ def open_input(file: str) -> FileIO:
 
 
 def standard_input() -> FileIO:
-    """Open standard input once more; closing what this gives leaves the original open.
+    """Open standard input a second time; closing what this gives leaves the original open.
 
     Raises:
         ConfigurationError: it is closed.

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The policy folder.")]
 DEFAULT_FOLDER = Path("policies")
 WIDTH = 80
-"""Prose is filled to this many columns, wherever it goes."""
+"""Prose is wrapped at this many columns."""
 
 _COLOURS = {"error": 31, "failed": 31, "warning": 33, "unnoticed": 33}
 
 
 def check_now(folder: Path) -> "tuple[PolicySet | None, list[Diagnostic]]":
-    """Check a policy folder as of today, so that what has ended is told too.
+    """Check a policy folder as of today, so that what has ended is reported too.
 
     Raises:
         PolicyError: there is no such folder.

@@ -30,8 +30,8 @@ def schema(
     if output == STDOUT:
         sys.stdout.write(text)
         return
-    beside = policies / WHERE
-    path = beside if output is None else Path(output)
-    if path.resolve() != beside.resolve():
+    default = policies / WHERE
+    path = default if output is None else Path(output)
+    if path.resolve() != default.resolve():
         refuse_policy_file(path, policies, what="the schema")
     write_file(path, text, hint=f"; let a policy's first line be:\n{COMMENT}" if output is None else "")

@@ -25,7 +25,7 @@ def run_tests(
     With --mutate, exit 1 also when a change goes unnoticed.
     """
     from moderator.cli.policy import tests_report as report
-    from moderator.policy import test_runner as trial
+    from moderator.policy import test_runner
     from moderator.policy.authoring.coverage import cover
     from moderator.policy.authoring.mutate import mutate as try_mutants
     from moderator.policy.authoring.suggest import suggest as suggest_tests
@@ -33,9 +33,9 @@ def run_tests(
     policies, problems = check_now(folder)
     outcome = report.Outcome([problem for problem in problems if problem.level == "error"], is_mutation_wanted=mutate)
     if policies is not None:
-        outcome.results = trial.run_tests(policies)
-        outcome.errors += trial.untimed_tests(policies) + trial.untested_rules(policies)
-        outcome.errors += trial.closed_gaps(outcome.results)
+        outcome.results = test_runner.run_tests(policies)
+        outcome.errors += test_runner.untimed_tests(policies) + test_runner.untested_rules(policies)
+        outcome.errors += test_runner.closed_gaps(outcome.results)
         outcome.coverage = cover(policies, outcome.results) if coverage else None
         outcome.mutation = try_mutants(policies) if mutate and outcome.passes else None
         outcome.suggestions = suggest_tests(policies) if suggest else None

@@ -1,4 +1,4 @@
-"""How `moderator policy test` tells what came of the tests: as text, or as JSON."""
+"""The report of `moderator policy test`: as text, or as JSON."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ Record = dict[str, object]
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a folder's tests; None for what was not asked for, or could not be had."""
+    """The results of a folder's tests; None for what was not asked for, or could not be computed."""
 
     errors: list[Diagnostic]
     results: list[TestResult] = field(default_factory=list)
@@ -72,7 +72,7 @@ def _coverage(coverage: Iterable[RuleCoverage]) -> Iterator[str]:
         yield f"  {outcomes or 'no test names it'}"
         width = max(len(_comparison(condition)) for condition in one.conditions)
         yield from (f"  {_comparison(condition):<{width}}  {_seen(condition)}" for condition in one.conditions)
-        yield from (f"  item {number} of except: never spared anything" for number in one.unused_exceptions)
+        yield from (f"  item {number} of except: never exempted anything" for number in one.unused_exceptions)
 
 
 def _by_count(item: tuple[str, int]) -> tuple[int, str]:
@@ -107,7 +107,7 @@ def _mutation(outcome: Outcome) -> Iterator[str]:
         yield f"{paint('unnoticed')} P077 {rule}"
         yield from (f"  {mutant.span}  {mutant.change}" for mutant in mutants)
     if any(mutant.is_at_limit for mutant in mutation.unnoticed):
-        yield "`--suggest` writes tests beside each limit"
+        yield "`--suggest` writes tests near each limit"
 
 
 def _suggestions(suggestions: Suggestions | None) -> Iterator[str]:
@@ -117,9 +117,9 @@ def _suggestions(suggestions: Suggestions | None) -> Iterator[str]:
         yield f"\n# {file}: read each one, it expects what is decided today"
         yield from (f"tests_for: {in_quotes(policy)}", "tests:") if is_new else ("# add these under tests:",)
         yield "\n".join(one.text for one in tests).rstrip("\n")
-    if suggestions.bare:
-        yield "\nno test could be made for these limits, for no event and scores were found where each alone decides:"
-        yield from (f"  {one.span}  {rule.id}: {_written(one)}" for rule, one in suggestions.bare)
+    if suggestions.untestable:
+        yield "\nno test could be made for these limits: no event and scores were found where each alone decides:"
+        yield from (f"  {one.span}  {rule.id}: {_written(one)}" for rule, one in suggestions.untestable)
     elif not suggestions.tests:
         yield "nothing to suggest: every limit has its tests"
 
@@ -140,7 +140,8 @@ def _record(outcome: Outcome) -> Record:
             for one in outcome.suggestions.tests
         ]
         record["limits_without_suggestion"] = [
-            {"rule": rule.id, "limit": _written(one), **_place(one.span)} for rule, one in outcome.suggestions.bare
+            {"rule": rule.id, "limit": _written(one), **_place(one.span)}
+            for rule, one in outcome.suggestions.untestable
         ]
     return record
 

@@ -1,4 +1,4 @@
-"""What staff use on a policy folder, besides deciding: reports, tests of the tests, words, differences, schema.
+"""What people use to write policies: decisions as text, tests of the tests, suggestions, SARIF, an editor's schema.
 
 Nothing here is loaded while events are decided.
 """

@@ -28,7 +28,7 @@ def decision_text(decision: Decision, policies: PolicySet | None) -> str:
 
     Args:
         decision: as it was recorded.
-        policies: the snapshot that decided, for units, rollouts and the rules that do not apply; None: not at hand.
+        policies: the snapshot that decided, for units, rollouts and the rules that do not apply; None: not found.
     """
     rules = {rule.id: rule for rule in policies.rules} if policies else {}
     results = sorted(decision["rules"], key=_order)
@@ -101,7 +101,7 @@ def _remark(result: RuleResult, event: EventSummary, rule: Rule | None) -> str:
         case "matched" if not result["counted"]:
             parts.append("would flag")
         case "unknown":
-            parts.append("cannot be told" if result["counted"] or result["mode"] == "shadow" else "lets it pass")
+            parts.append("unknown" if result["counted"] or result["mode"] == "shadow" else "lets it pass")
         case "spared":
             parts.append(f"spared by {result.get('spared_by', 'an exception')}")
         case "not yet" if rule and rule.starts_ms is not None:

@@ -22,7 +22,7 @@ def read_objectives(model: str) -> tuple[str, ...]:
             f"cannot read `{path}`: {reason_of(error)}; name a model folder, or `{BUILTIN}`"
         ) from error
     except ValueError as error:
-        raise ConfigurationError(f"`{path}` is not JSON; name a sound model folder") from error
+        raise ConfigurationError(f"`{path}` is not JSON; name a model folder that is not damaged") from error
     return _objectives(config, path)
 
 

@@ -1,4 +1,4 @@
-"""Small wrong changes to a rule, as a slip of the hand would make them."""
+"""Small wrong changes to a rule, such as people make by mistake."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change to one rule; `change` says it in words, `span` is where; `is_at_limit`: tests beside one notice it."""
+    """One change to one rule; `change` says which, `span` where; `is_at_limit`: a test near the limit notices it."""
 
     rule: Rule
     change: str
@@ -26,7 +26,7 @@ class Mutant:
 
 
 def mutants_of(rule: Rule) -> Iterator[Mutant]:
-    """Give each small change: limits nudged, below and at most swapped, all and any swapped, exceptions dropped."""
+    """Give each small change: limits moved, below and at most swapped, all and any swapped, exceptions dropped."""
     for when, change, span, is_at_limit in _changed(rule.when):
         yield Mutant(replace(rule, when=when), change, span, is_at_limit)
     if rule.unless is not None:

@@ -1,4 +1,4 @@
-"""Mutation testing of policies: where no test notices a small change, the tests would let the same slip pass."""
+"""Mutation testing of policies: a small change that no test notices is a mistake that no test would notice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,15 +10,15 @@ from moderator.policy.language.ast import Policy, Rule
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.test_runner import run_tests
 
-_Came = list[tuple[Outcome, bool]]
+_Results = list[tuple[Outcome, bool]]
 """Outcome of a rule and whether it counted; empty where it does not apply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """What came of all changes: how many were tried, and which no test noticed.
+    """How many changes were tried, and which no test noticed.
 
-    A change that is proven to flag the same as before is no slip and does not count.
+    A change that is proven to flag the same as before is no mistake and does not count.
     """
 
     tried: int
@@ -39,18 +39,20 @@ def mutate(policies: PolicySet) -> Mutation:
     return Mutation(tried, tuple(unnoticed))
 
 
-def _is_noticed(mutant: Mutant, usual: Sequence[_Came], policies: PolicySet) -> bool:
-    came = _alone(mutant.rule, policies)
-    # A test can only notice what comes out otherwise of the rule itself.
-    touched = tuple(test for test, before, after in zip(policies.tests, usual, came, strict=True) if before != after)
+def _is_noticed(mutant: Mutant, usual: Sequence[_Results], policies: PolicySet) -> bool:
+    changed_results = _alone(mutant.rule, policies)
+    # A test can only notice where the rule itself has another result.
+    touched = tuple(
+        test for test, before, after in zip(policies.tests, usual, changed_results, strict=True) if before != after
+    )
     if not touched:
         return False
     changed = tuple(_with_rule(policy, mutant.rule) for policy in policies.policies)
     return any(result.fails for result in run_tests(replace(policies, policies=changed, tests=touched)))
 
 
-def _alone(rule: Rule, policies: PolicySet) -> list[_Came]:
-    """Give what comes of a rule in each test, as if it were the only one."""
+def _alone(rule: Rule, policies: PolicySet) -> list[_Results]:
+    """Give the result of a rule in each test, as if it were the only rule."""
     policy = replace(policies.policies[0], rules=(rule,))
     results = run_tests(replace(policies, policies=(policy,)))
     return [[(found["outcome"], found["counted"]) for found in result.judgement.rules] for result in results]

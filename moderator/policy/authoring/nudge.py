@@ -1,4 +1,4 @@
-"""By how much a limit is nudged, and how far beside it tests stand."""
+"""By how much a mutant moves a limit, and how far from the limit suggested tests are."""
 
 import math
 from fractions import Fraction
@@ -20,9 +20,9 @@ def nudge_of(signal: Signal) -> Fraction:
 
 
 def limit_and_step(condition: Condition, calibration: Calibration | None) -> tuple[Fraction, Fraction] | None:
-    """Give a comparison's limit, and how far beside it tests stand, as scores; None where it has no limit.
+    """Give a comparison's limit and the distance of tests from it, as scores; None where it has no limit.
 
-    A percent phrase has the score at which it begins to hold, beside a calibration, and steps to the next reward.
+    With a calibration, a percent phrase has the score at which it begins to hold, and steps to the next reward.
     """
     limit = score_limit(condition, calibration)
     if limit is None:

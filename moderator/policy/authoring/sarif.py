@@ -1,4 +1,4 @@
-"""Problems as SARIF 2.1.0, which code hosts show beside the changed lines.
+"""Problems as SARIF 2.1.0, which code hosts show next to the changed lines.
 
 Source: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0.
 """

@@ -23,7 +23,7 @@ Micros = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An event at a time, and rewards beside those that are tried out."""
+    """An event, its time, and the rewards of all but the signal that is tried."""
 
     fields: Mapping[str, str]
     at_ms: int | None
@@ -31,7 +31,7 @@ class Scene:
 
 
 def scenes(rule: Rule, tried: Signal, policies: PolicySet) -> Iterator[Scene]:
-    """Give events that a rule is for, with rewards on either side of its limits; `tried` is left to be set."""
+    """Give events that a rule is for, with rewards on either side of its limits; the caller sets `tried`."""
     names = {signal.name for signal in tried.members or (tried,)}
     others = {
         signal.name: signal
@@ -40,7 +40,7 @@ def scenes(rule: Rule, tried: Signal, policies: PolicySet) -> Iterator[Scene]:
         if signal.name not in names
     }
     usual = _usual_micros(policies)
-    values = [[usual[signal.objective], *_telling_micros(signal, rule, policies)] for signal in others.values()]
+    values = [[usual[signal.objective], *_decisive_micros(signal, rule, policies)] for signal in others.values()]
     events = list(_events(rule, policies))
     for combination in product(*values):
         chosen = {signal.objective: micro for signal, micro in zip(others.values(), combination, strict=True)}
@@ -48,7 +48,7 @@ def scenes(rule: Rule, tried: Signal, policies: PolicySet) -> Iterator[Scene]:
             yield Scene(fields, at_ms, {**usual, **chosen})
 
 
-def _telling_micros(signal: Signal, rule: Rule, policies: PolicySet) -> list[int]:
+def _decisive_micros(signal: Signal, rule: Rule, policies: PolicySet) -> list[int]:
     """Give rewards on either side of each of the rule's limits on a signal."""
     calibration = policies.calibration_of(None)
     limits = [

@@ -1,6 +1,6 @@
 """A JSON Schema (draft-07) of policy files for editors, filled with a folder's own signals, fields and reasons.
 
-It completes and explains while one types. What is right and wrong is for `policy check` to say.
+An editor completes and explains by it while one types. Errors are for `policy check` to find.
 """
 
 from collections.abc import Iterable, Mapping
@@ -72,7 +72,7 @@ def _rule(settings: FolderSettings, signals: list[Signal]) -> Json:
         "when": _ref("condition", "What must hold for the rule to match."),
         "unless": _ref("condition", "What keeps the rule from matching."),
         "except": {
-            "description": "Whom the rule spares: any one item; inside an item every line must fit.",
+            "description": "Exempt events: those that fit any one item; inside an item every line must fit.",
             "type": "array",
             "minItems": 1,
             "items": {"$ref": "#/definitions/scope"},
@@ -240,5 +240,5 @@ def _choice(description: str, options: Iterable[str]) -> Json:
 
 
 def _ref(name: str, description: str) -> Json:
-    # Draft-07 readers drop what stands beside a $ref, so it is wrapped.
+    # Draft-07 readers drop the other keys of an object with $ref, so it is wrapped.
     return {"description": description, "allOf": [{"$ref": f"#/definitions/{name}"}]}

@@ -18,7 +18,7 @@ from moderator.policy.syntax.diagnostics import in_quotes
 from moderator.policy.test_runner import event_of, objectives_of
 
 MAX_TRIES = 4_096
-"""So many combinations of events and other scores are tried to let one comparison decide."""
+"""How many combinations of events and other scores are tried to find one where a comparison alone decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """Tests, without those that are there by name already.
+    """Tests, without those whose names exist already.
 
     Attributes:
-        bare: the limits for which no test could be made, each with its rule.
+        untestable: the limits for which no test could be made, each with its rule.
     """
 
     tests: tuple[Suggestion, ...]
-    bare: tuple[tuple[Rule, Condition], ...]
+    untestable: tuple[tuple[Rule, Condition], ...]
 
 
 def suggest(policies: PolicySet) -> Suggestions:
@@ -71,7 +71,7 @@ def _for_limit(
     rule: Rule, condition: Condition, policy: Policy, policies: PolicySet, *, judge: Judge, names: set[str]
 ) -> Iterator[Suggestion]:
     steps = _steps(condition, policies)
-    scene = _telling_scene(rule, condition, steps, policies, judge) if steps else None
+    scene = _decisive_scene(rule, condition, steps, policies, judge) if steps else None
     for words, score in steps if scene else ():
         assert scene is not None
         micros = {**scene.micros, **rewards_for(condition.signal, score)}
@@ -83,7 +83,7 @@ def _for_limit(
 
 
 def _new_name(name: str, names: set[str]) -> str:
-    """Number a name from the second time on: one limit may stand twice in a rule."""
+    """Number a name from the second time on: a rule may have the same limit twice."""
     numbered = (name if number == 1 else f"{name} ({number})" for number in count(1))
     free = next(one for one in numbered if one not in names)
     names.add(free)
@@ -98,7 +98,7 @@ def _file(policy: Policy, policies: PolicySet) -> tuple[str, bool]:
 
 
 def _steps(condition: Condition, policies: PolicySet) -> list[tuple[str, Fraction]]:
-    """Give the scores under, at and over a limit, with their words; on the human scale, and none beyond its ends."""
+    """Give the scores under, at and over a limit with their descriptions; on the human scale, within its ends."""
     found = limit_and_step(condition, policies.calibration_of(None))
     if found is None:
         return []
@@ -112,10 +112,10 @@ def _steps(condition: Condition, policies: PolicySet) -> list[tuple[str, Fractio
     return [step for step in steps if step is at or step[1] != limit]
 
 
-def _telling_scene(
+def _decisive_scene(
     rule: Rule, condition: Condition, steps: Sequence[tuple[str, Fraction]], policies: PolicySet, judge: Judge
 ) -> Scene | None:
-    """Find what else must be so that the comparison alone decides whether the rule matches."""
+    """Find an event and other scores with which the comparison alone decides whether the rule matches."""
     for scene in islice(scenes(rule, condition.signal, policies), MAX_TRIES):
         outcomes = set()
         for score in (steps[0][1], steps[-1][1]):

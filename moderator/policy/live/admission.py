@@ -35,7 +35,7 @@ class Accepted:
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """What is odd about them, but does not stop them from deciding."""
+        """What is wrong with them, but does not stop them from deciding."""
         return self.folder_warnings + self.model_warnings
 
 
@@ -62,8 +62,8 @@ class Admission:
         policies = load_policies(state.files, state.folder)
         results = run_tests(policies)
         _require_passing_tests(results, state)
-        odd_tests = _as_warnings([*untested_rules(policies), *closed_gaps(results)])
-        return self.check(Accepted(policies, state, state.files, (*policies.warnings, *odd_tests)))
+        of_tests = _as_warnings([*untested_rules(policies), *closed_gaps(results)])
+        return self.check(Accepted(policies, state, state.files, (*policies.warnings, *of_tests)))
 
     def check(self, accepted: Accepted) -> Accepted:
         """Check policies that were read and tested before against the model and the events' time.

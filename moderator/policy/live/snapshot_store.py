@@ -23,7 +23,7 @@ from moderator.policy.policy_set import PolicySet
 _SNAPSHOT = re.compile(r"sha256:[0-9a-f]{64}")
 _UNFINISHED = ".unfinished-"
 _ABANDONED_S = 3_600.0
-"""No write takes so long: the process that began it was killed."""
+"""No write takes so long: the process that started it was killed."""
 
 
 class SnapshotStore:

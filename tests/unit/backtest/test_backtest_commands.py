@@ -174,8 +174,8 @@ def test_wrong_usage_is_told_in_one_line(stage: Stage) -> None:
         stage.backtest("--sweep", "honesty"): "has a limit of `honesty`",
         stage.backtest("--html", stage.events): "is an input",
         stage.backtest("--html", folder / "twin.html"): "is an input",
-        stage.backtest("--html", folder / "candidate" / "settings.yaml"): "lies in a policy folder",
-        stage.backtest("--html", folder / "other.yaml"): "is there already, and is YAML",
+        stage.backtest("--html", folder / "candidate" / "settings.yaml"): "is in a policy folder",
+        stage.backtest("--html", folder / "other.yaml"): "exists already, and is YAML",
         stage.backtest("--html", folder / "no" / "page.html"): "its folder is missing",
         stage.backtest("--labels", folder / "nowhere"): "cannot read",
     }

@@ -1,4 +1,4 @@
-"""A call that names no command: how to go on stands on stderr, for stdout may be read by a program."""
+"""A call that names no command: the hint is on stderr, for a program may read stdout."""
 
 import pytest
 from typer.testing import CliRunner

@@ -61,7 +61,10 @@ def test_a_replica_on_policies_replaced_long_ago_is_healthy_but_not_ready(probed
     healthz, readyz = probed.client.get("/healthz"), probed.client.get("/readyz")
 
     assert healthz.status_code == 200
-    assert (readyz.status_code, readyz.json()["reasons"]) == (503, ["the policy folder was not taken up for 61 s"])
+    assert (readyz.status_code, readyz.json()["reasons"]) == (
+        503,
+        ["the policy folder differs from the policies that decide for 61 s"],
+    )
 
 
 def test_metrics_are_in_prometheus_text_format(probed: Probed) -> None:

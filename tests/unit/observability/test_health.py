@@ -1,4 +1,4 @@
-"""What probes are told."""
+"""What probes are answered."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -80,6 +80,6 @@ def test_stale_policies_are_unready_only_past_the_limit_that_was_set() -> None:
     limited = PolicyHealth(agreed_at_s=100.0, max_stale_s=30.0)
 
     assert staleness(limited, 130.0) == []
-    assert staleness(limited, 131.0) == ["the policy folder was not taken up for 31 s"]
+    assert staleness(limited, 131.0) == ["the policy folder differs from the policies that decide for 31 s"]
     assert staleness(PolicyHealth(agreed_at_s=100.0), 1e9) == []
     assert staleness(None, 1e9) == []

@@ -92,7 +92,7 @@ def test_only_a_slip_at_a_limit_is_sent_to_the_suggestions() -> None:
 
     at_limit, elsewhere = (moderator("test", folder, "--mutate").out for folder in ("limit", "scope"))
 
-    assert at_limit.endswith("`--suggest` writes tests beside each limit\n")
+    assert at_limit.endswith("`--suggest` writes tests near each limit\n")
     assert elsewhere.endswith("  without applies_to tenant\n")
 
 
@@ -102,7 +102,7 @@ def test_a_limit_without_a_suggestion_is_named_for_people_and_programs() -> None
     text, record = (moderator("test", "--suggest", *options).out for options in ([], ["--json"]))
 
     assert text.endswith(
-        "\nno test could be made for these limits, for no event and scores were found where each alone decides:\n"
+        "\nno test could be made for these limits: no event and scores were found where each alone decides:\n"
         "  policy-0.yaml:9:20  chat-safety/unsafe-reply: helpfulness in the lowest 2%\n"
     )
     assert json.loads(record)["suggestions"] == []
@@ -152,7 +152,7 @@ def test_what_shows_nothing_ends_with_1(tests: str) -> None:
     assert moderator("test").code == 1
 
 
-def test_a_rule_is_read_aloud_by_its_id_its_name_or_its_policys_name() -> None:
+def test_a_rule_is_described_by_its_id_its_name_or_its_policys_name() -> None:
     some_policies()
 
     by_id, by_name, all_rules = (
@@ -222,7 +222,7 @@ def test_a_decision_whose_model_lacks_what_its_snapshot_needs_says_so() -> None:
     assert "does not suit the model that is recorded" in " ".join(ran.out.split())
 
 
-def test_the_snapshot_is_looked_for_where_accepted_policies_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_snapshot_is_searched_for_where_accepted_policies_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     old = some_policies(name="old")
     files = {str(path.relative_to("old")): path.read_bytes() for path in Path("old").rglob("*.*")}
     SnapshotStore(Path("state")).keep(old.snapshot, files)
@@ -386,15 +386,15 @@ def test_a_schema_is_written_over_a_schema() -> None:
     [
         (
             "policies/settings.yaml",
-            "`policies/settings.yaml` lies in a policy folder: name a file elsewhere for the schema",
+            "`policies/settings.yaml` is in a policy folder: name a file elsewhere for the schema",
         ),
         (
             "policies/calibration/armorm.json",
-            "`policies/calibration/armorm.json` lies in a policy folder: name a file elsewhere for the schema",
+            "`policies/calibration/armorm.json` is in a policy folder: name a file elsewhere for the schema",
         ),
         (
             "other/policy-0.yaml",
-            "`other/policy-0.yaml` is there already, and is YAML: name another file for the schema",
+            "`other/policy-0.yaml` exists already, and is YAML: name another file for the schema",
         ),
     ],
 )

@@ -25,12 +25,12 @@ class Snapshots:
 
     @property
     def places(self) -> str:
-        """Where it was looked for, in words."""
+        """Where a snapshot was searched for, in words."""
         kept = f"`{self._state_dir}` nor in " if self._state_dir else ""
         return f"{'neither in ' if kept else 'not in '}{kept}`{self._folder}`"
 
     def find(self, snapshot: str) -> "PolicySet | None":
-        """Give the policies of a snapshot (`sha256:` and 64 hex digits); None when they are not at hand."""
+        """Give the policies of a snapshot (`sha256:` and 64 hex digits); None when they are not found."""
         if snapshot not in self._found:
             self._found[snapshot] = self._kept(snapshot) or self._if_today(snapshot)
         return self._found[snapshot]

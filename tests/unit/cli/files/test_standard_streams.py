@@ -1,4 +1,4 @@
-"""Commands whose standard streams are closed, full, or read by nobody: they end with their own exit code."""
+"""Commands whose standard streams are closed, full, or without a reader: they end with their own exit code."""
 
 import os
 import signal
@@ -36,8 +36,8 @@ def ends_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EndsWith:
     return run
 
 
-def nobody() -> int:
-    """A pipe that nobody reads."""
+def no_reader() -> int:
+    """A pipe without a reader."""
     reader, writer = os.pipe()
     os.close(reader)
     return writer
@@ -63,12 +63,12 @@ def a_full_disk() -> int:
 def test_a_reader_who_goes_ends_a_command_in_silence(
     command: str, ends_with: EndsWith, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = ends_with(command, stdout=nobody())
+    code = ends_with(command, stdout=no_reader())
 
     assert (code, capsys.readouterr().err) == (128 + signal.SIGPIPE, "")
 
 
-@pytest.mark.parametrize("stderr", [nobody, a_full_disk, lambda: None], ids=["unread", "full", "closed"])
+@pytest.mark.parametrize("stderr", [no_reader, a_full_disk, lambda: None], ids=["unread", "full", "closed"])
 @pytest.mark.parametrize(
     ("command", "code"),
     [
@@ -86,7 +86,7 @@ def test_what_cannot_be_told_on_stderr_changes_no_exit_code(
 
 
 def test_what_was_written_before_the_reader_went_does_not_fail_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    with os.fdopen(nobody(), "w") as stdout, monkeypatch.context() as patched:
+    with os.fdopen(no_reader(), "w") as stdout, monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", stdout)
         guard_streams()
         guarded = sys.stdout

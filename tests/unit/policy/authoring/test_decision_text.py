@@ -85,7 +85,7 @@ def test_a_score_that_is_missing_says_why(policies: PolicySet) -> None:
     lines = lines_of(policies, safety=float("nan"))
 
     assert lines[1] == " degraded: a score that a rule needs is missing"
-    assert " flag    chat-safety/unsafe-reply          live, cannot be told" in lines
+    assert " flag    chat-safety/unsafe-reply          live, unknown" in lines
     assert "    ?    safety  -  below 0.30  the score is not finite" in lines
 
 

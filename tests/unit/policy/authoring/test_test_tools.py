@@ -186,7 +186,7 @@ def test_a_limit_beside_a_percentage_has_its_tests_and_so_has_a_percentage_on_an
 
     suggested = suggest(policies)
 
-    assert suggested.bare == ()
+    assert suggested.untestable == ()
     assert [suggestion.name.partition(" with ")[2] for suggestion in suggested.tests] == [
         f"{signal} {place} {limit}"
         for signal, limit in (("safety", "0.3"), ("honesty", "2%"), ("helpfulness", "30%"))
@@ -228,7 +228,7 @@ def test_a_limit_near_an_end_of_its_scale_has_its_tests_within_it(tmp_path: Path
 
     suggested = suggest(load_policies(folder))
 
-    assert suggested.bare == ()
+    assert suggested.untestable == ()
     assert [one.name.partition(" with ")[2].rsplit(" ", 1)[0].split(" ", 1)[1] for one in suggested.tests] == places
     text = "".join(one.text for one in suggested.tests)
     tested = a_folder(tmp_path, a_policy(a_rule(when)), tests=[f"tests_for: chat-safety\ntests:\n{text}"])

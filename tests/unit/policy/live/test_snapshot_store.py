@@ -1,4 +1,4 @@
-"""Accepted policies on disk: whole, whoever was killed and whatever the disk says."""
+"""Accepted policies on disk: complete, even where a process was killed or the disk fails."""
 
 import os
 import time
@@ -19,23 +19,23 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_what_is_kept_is_there_under_its_snapshot_and_good_last(tmp_path: Path) -> None:
-    kept = SnapshotStore(tmp_path / "state")
+    store = SnapshotStore(tmp_path / "state")
 
-    kept.keep(FIRST, FILES)
+    store.keep(FIRST, FILES)
 
-    assert kept.last_good() == FIRST
-    assert kept.folder_of(FIRST) == tmp_path / "state" / "snapshots" / ("1" * 64)
-    assert contents(kept.folder_of(FIRST)) == FILES
+    assert store.last_good() == FIRST
+    assert store.folder_of(FIRST) == tmp_path / "state" / "snapshots" / ("1" * 64)
+    assert contents(store.folder_of(FIRST)) == FILES
 
 
 def test_every_snapshot_stays_and_the_last_one_is_good_last(tmp_path: Path) -> None:
-    kept = SnapshotStore(tmp_path)
+    store = SnapshotStore(tmp_path)
 
     for snapshot in (FIRST, SECOND, FIRST):
-        kept.keep(snapshot, FILES)
+        store.keep(snapshot, FILES)
 
-    assert kept.last_good() == FIRST
-    assert contents(kept.folder_of(FIRST)) == contents(kept.folder_of(SECOND)) == FILES
+    assert store.last_good() == FIRST
+    assert contents(store.folder_of(FIRST)) == contents(store.folder_of(SECOND)) == FILES
     assert sorted(path.name for path in tmp_path.rglob("*") if path.name.startswith(".")) == []
 
 
@@ -50,12 +50,12 @@ def test_two_processes_may_keep_one_snapshot_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["removed", "edited", "unreadable"])
-def test_what_was_damaged_is_not_given_out_and_kept_anew(tmp_path: Path, damage: str) -> None:
+def test_what_was_damaged_is_not_given_out_and_kept_again(tmp_path: Path, damage: str) -> None:
     policies = a_set(tmp_path / "policies")
     files = read_files(tmp_path / "policies")
-    kept = SnapshotStore(tmp_path / "state")
-    kept.keep(policies.snapshot, files)
-    policy = kept.folder_of(policies.snapshot) / POLICY
+    store = SnapshotStore(tmp_path / "state")
+    store.keep(policies.snapshot, files)
+    policy = store.folder_of(policies.snapshot) / POLICY
     match damage:
         case "removed":
             policy.unlink()
@@ -64,13 +64,13 @@ def test_what_was_damaged_is_not_given_out_and_kept_anew(tmp_path: Path, damage:
         case _:
             policy.write_bytes(b"\xff")
 
-    damaged = kept.load(policies.snapshot)
-    kept.keep(policies.snapshot, files)
-    mended = kept.load(policies.snapshot)
+    damaged = store.load(policies.snapshot)
+    store.keep(policies.snapshot, files)
+    restored = store.load(policies.snapshot)
 
     assert damaged is None
-    assert mended is not None
-    assert mended.snapshot == policies.snapshot
+    assert restored is not None
+    assert restored.snapshot == policies.snapshot
     assert len(list((tmp_path / "state" / "snapshots").iterdir())) == 1
 
 
@@ -86,37 +86,37 @@ def test_a_damaged_note_names_nothing_as_good_last(damaged: bytes, tmp_path: Pat
 
 
 def test_a_write_that_fails_half_way_leaves_what_was_kept_before(tmp_path: Path) -> None:
-    kept = SnapshotStore(tmp_path)
-    kept.keep(FIRST, FILES)
+    store = SnapshotStore(tmp_path)
+    store.keep(FIRST, FILES)
     blocked = {**FILES, "settings.yaml/nested.yaml": b"cannot be"}
 
     with pytest.raises(FileExistsError):
-        kept.keep(SECOND, blocked)
+        store.keep(SECOND, blocked)
 
-    assert kept.last_good() == FIRST
+    assert store.last_good() == FIRST
     assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["1" * 64]
 
 
 def test_a_damaged_snapshot_goes_only_once_another_is_there(tmp_path: Path) -> None:
-    kept = SnapshotStore(tmp_path)
-    kept.keep(FIRST, FILES)
-    damaged = contents(kept.folder_of(FIRST))
+    store = SnapshotStore(tmp_path)
+    store.keep(FIRST, FILES)
+    damaged = contents(store.folder_of(FIRST))
 
     with pytest.raises(FileExistsError):
-        kept.keep(FIRST, {**FILES, "settings.yaml/nested.yaml": b"cannot be"})
+        store.keep(FIRST, {**FILES, "settings.yaml/nested.yaml": b"cannot be"})
 
-    assert contents(kept.folder_of(FIRST)) == damaged
+    assert contents(store.folder_of(FIRST)) == damaged
 
 
 def test_what_a_killed_process_left_half_written_is_removed_once_it_is_old(tmp_path: Path) -> None:
-    kept = SnapshotStore(tmp_path)
-    kept.keep(FIRST, FILES)
+    store = SnapshotStore(tmp_path)
+    store.keep(FIRST, FILES)
     old, young = (tmp_path / "snapshots" / f".unfinished-{name}" for name in ("old", "young"))
     for folder in (old, young):
         folder.mkdir()
         (folder / "settings.yaml").write_bytes(b"form")
     os.utime(old, (0, time.time() - 7_200))
 
-    kept.keep(SECOND, FILES)
+    store.keep(SECOND, FILES)
 
     assert (old.exists(), young.exists()) == (False, True)
