@@ -1,4 +1,4 @@
-"""Scores and verdicts kept for a while. Never trusted for correctness, and never holds a message's text."""
+"""Scores and verdicts, kept for a limited time. Correctness never depends on them; they hold no message's text."""
 
 from moderator.cache.link import check_address
 from moderator.cache.memory import InMemoryScoreCache

@@ -1,7 +1,7 @@
-"""One Redis, asked under a deadline. The only file that knows Redis' client.
+"""One Redis, called with a deadline. The only file that knows Redis' client.
 
-A call that fails is an outage: counted, logged once, and followed by a rest in which Redis is not asked, so that an
-absent one costs a deadline every few seconds and not every window. The first call that succeeds ends the outage.
+A call that fails is an outage: it is counted, logged once, and followed by a back-off in which Redis is not called. So
+an absent Redis costs one deadline every few seconds and not one in every window. The first success ends the outage.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,12 +23,12 @@ from moderator.settings import RedisSettings
 
 log = get_logger(__name__)
 
-FIRST_REST_S = 0.1
-LONGEST_REST_S = 5.0
+FIRST_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 5.0
 PIECE_KEYS = 256
-"""Keys of one call: what one piece brings is kept when the next is past the deadline."""
+"""Keys of one call: the answers of one piece are kept when the next piece is past the deadline."""
 WRITE_DEADLINES = 5
-"""Nothing waits for a write, but it holds up the thread that makes it."""
+"""No result waits for a write, but it delays the thread that makes it."""
 
 _OPTIONS: Final = (
     "db",
@@ -48,7 +48,7 @@ _OPTIONS: Final = (
     "ssl_ciphers",
     "ssl_min_version",
 )
-"""What an address may ask of the client; others would undo what we rest on: deadlines, bytes as values, no retries."""
+"""Options that an address may have; others would change what we need: deadlines, bytes as values, no retries."""
 
 Reply = TypeVar("Reply")
 Item = TypeVar("Item")
@@ -83,28 +83,28 @@ class RedisLink:
         self._refuses = False
         self._failures = 0
         self._failed_at_s = 0.0
-        self._rest_until_s = 0.0
+        self._back_off_until_s = 0.0
 
     @property
-    def is_resting(self) -> bool:
-        """A call failed lately, so the next would be refused without asking Redis."""
-        return self._failures > 0 and self._monotonic_s() < self._rest_until_s
+    def is_backing_off(self) -> bool:
+        """A call failed a short time ago, so Redis is not called now."""
+        return self._failures > 0 and self._monotonic_s() < self._back_off_until_s
 
     def deadline(self, times: int = 1) -> Callable[[], bool]:
-        """Start the clock of one call; the answer tells whether its time is over."""
+        """Start the deadline of one call; the function given tells whether it is over."""
         ends_at_s = self._monotonic_s() + times * self._deadline_s
         return lambda: self._monotonic_s() >= ends_at_s
 
     def get(self, keys: list[str]) -> list[object] | None:
-        """Read the keys' values in one call; None where Redis did not answer."""
-        return self._ask(lambda client: list[object](client.mget(keys)))
+        """Read the keys' values in one call; None when Redis did not answer."""
+        return self._call(lambda client: list[object](client.mget(keys)))
 
     def set(self, values: Mapping[str, bytes], ttl_s: int) -> None:
-        """Write, piece by piece, in a few deadlines' time; what is late or meets an outage is counted and not kept."""
+        """Write, piece by piece, within a few deadlines; what is late or meets an outage is counted and not written."""
         is_over = self.deadline(times=WRITE_DEADLINES)
         written = 0
         for piece in pieces(list(values.items())):
-            if is_over() or (refusals := self._ask(_setter(piece, ttl_s))) is None:
+            if is_over() or (refusals := self._call(_setter(piece, ttl_s))) is None:
                 break
             written += len(piece) - len(refusals)
             if self._note_refusals(refusals):
@@ -115,19 +115,19 @@ class RedisLink:
         """Close the connection."""
         self._client.close()
 
-    def _ask(self, call: Callable[[Redis], Reply]) -> Reply | None:
-        if self.is_resting:
+    def _call(self, call: Callable[[Redis], Reply]) -> Reply | None:
+        if self.is_backing_off:
             return None
         try:
             reply = call(self._client)
-        except (RedisError, OSError, ValueError) as error:  # ValueError: what answers does not speak Redis
+        except (RedisError, OSError, ValueError) as error:  # ValueError: the answer is not Redis' protocol
             self._fail(error)
             return None
         self._recover()
         return reply
 
     def _note_refusals(self, refusals: list[Exception]) -> bool:
-        """Note whether Redis refuses writes (it is full, or a replica) though it answers reads; logged once."""
+        """Note whether Redis refuses writes (it is full, or a replica) although it answers reads; log a change."""
         if refusals:
             self._outages.inc()
         if refusals and not self._refuses:
@@ -144,7 +144,7 @@ class RedisLink:
         if self._failures == 0:
             self._failed_at_s = now_s
             log.warning("cache_away", cache=self._cache, error=_reason(error))
-        self._rest_until_s = now_s + min(LONGEST_REST_S, FIRST_REST_S * 2 ** min(self._failures, 10))
+        self._back_off_until_s = now_s + min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self._failures, 10))
         self._failures += 1
 
     def _recover(self) -> None:
@@ -155,14 +155,14 @@ class RedisLink:
 
 
 def pieces(items: list[Item]) -> Iterator[list[Item]]:
-    """Cut what one look-up asks for into calls."""
+    """Split items into the pieces of one call each."""
     rest = iter(items)
     while piece := list(islice(rest, PIECE_KEYS)):
         yield piece
 
 
 def check_address(settings: RedisSettings) -> None:
-    """See that the client understands the address, if there is one; connects to nothing.
+    """Check that the client understands the address, if there is one; makes no connection.
 
     Raises:
         ConfigurationError: it does not.
@@ -179,12 +179,12 @@ def _connect(settings: RedisSettings) -> Redis:
         _refuse_other_options(url)
         client = Redis.from_url(
             url,
-            protocol=2,  # any server's, and no handshake that sends back a password in its error
+            protocol=2,  # every server has it, and there is no handshake whose error repeats the password
             socket_timeout=deadline_s,
             socket_connect_timeout=deadline_s,
             retry=Retry(NoBackoff(), 0),
         )
-        client.connection_pool.make_connection()  # connects to nothing, but refuses unknown options
+        client.connection_pool.make_connection()  # makes no connection, but refuses unknown options
     except (ValueError, TypeError, RedisError):
         raise ConfigurationError(
             "`MODERATOR_REDIS__URL` cannot be used: give redis://user:password@host:port/database; "
@@ -210,7 +210,7 @@ def _setter(values: list[tuple[str, bytes]], ttl_s: int) -> Callable[[Redis], li
 
 
 def _reason(error: Exception) -> str:
-    """Name the failure; a server's own text may quote what it was sent, so only the client's is passed on."""
+    """Name the failure; a server's own text may quote what it was sent, so only the client's text is logged."""
     is_client_s = isinstance(error, RedisConnectionError | RedisTimeoutError | OSError)
     if is_client_s and not isinstance(error, AuthenticationError):
         return f"{type(error).__name__}: {error}"

@@ -11,7 +11,7 @@ CAPACITY = 20_000
 
 
 class InMemoryScoreCache:
-    """Keeps the scores used last; gone with the process."""
+    """Keeps the scores used last; they are lost when the process ends."""
 
     def __init__(self, metrics: Metrics, capacity: int = CAPACITY) -> None:
         self._lookups = metrics.cache_lookups
@@ -29,7 +29,7 @@ class InMemoryScoreCache:
         return found
 
     def put_many(self, scores: Mapping[str, Scores]) -> None:
-        """Keep the scores; those not used for longest make room."""
+        """Keep the scores; those not used for the longest time are removed."""
         for key, value in scores.items():
             self._kept[key] = value
             self._kept.move_to_end(key)

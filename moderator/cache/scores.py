@@ -1,4 +1,4 @@
-"""Scores in Redis, shared by all replicas and kept over restarts."""
+"""Scores in Redis, shared by all replicas and kept across restarts."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ class RedisScoreCache:
     """Scores by score key. One thread owns it.
 
     Args:
-        objective_count: k of the model; a value of another length is a miss.
+        objective_count: the model's k; a value of another length is a miss.
 
     Raises:
         ConfigurationError: the client does not understand the address.
@@ -40,14 +40,14 @@ class RedisScoreCache:
         """
         values = self._read([PREFIX + key for key in keys])
         found = [decode_scores(value, self._objective_count) for value in values]
-        unasked = len(keys) - len(values)
+        unanswered = len(keys) - len(values)
         absent = values.count(None)
         hits = len(found) - found.count(None)
         self._lookups.labels("hit").inc(hits)
         self._lookups.labels("miss").inc(absent)
         self._lookups.labels("damaged").inc(len(values) - hits - absent)
-        self._lookups.labels("away" if self._link.is_resting else "late").inc(unasked)
-        return found + [None] * unasked
+        self._lookups.labels("away" if self._link.is_backing_off else "late").inc(unanswered)
+        return found + [None] * unanswered
 
     def put_many(self, scores: Mapping[str, Scores]) -> None:
         """Keep the scores; an outage is counted, never raised."""
@@ -58,7 +58,7 @@ class RedisScoreCache:
         self._link.close()
 
     def _read(self, keys: list[str]) -> list[object]:
-        """Give the values of as many keys, from the first, as Redis answered for in time."""
+        """Give the values of the first keys, as many as Redis answered in time."""
         is_over = self._link.deadline()
         values: list[object] = []
         for piece in pieces(keys):

@@ -1,6 +1,6 @@
 """How scores are stored: version, flags, k rewards, k weights in float32, CRC32; big endian. Pure.
 
-The model's scores are float32 numbers, so what comes back equals what was computed, bit by bit.
+The model's scores are float32 numbers, so a read value equals the computed one, bit by bit.
 """
 
 import math
@@ -23,7 +23,7 @@ def encode_scores(scores: Scores) -> bytes:
 
 
 def decode_scores(value: object, objective_count: int) -> Scores | None:
-    """Read scores of `objective_count` objectives; None for whatever `encode_scores` did not write."""
+    """Read scores of `objective_count` objectives; None for anything that `encode_scores` did not write."""
     length = _HEAD_BYTES + 2 * objective_count * 4 + _CHECKSUM_BYTES
     if not isinstance(value, bytes) or len(value) != length:
         return None

@@ -1,4 +1,4 @@
-"""Verdicts in Redis: "what became of this message?", asked by a chat back end by tenant and event id."""
+"""Verdicts in Redis: a chat back end looks up the verdict on a message by tenant and event id."""
 
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
@@ -14,7 +14,7 @@ PREFIX = "moderator:verdict:"
 
 
 def verdict_key(tenant: str | None, event_id: str) -> str:
-    """Give the Redis key; tenant and id are percent-encoded (RFC 3986) so that a colon in them cannot mislead."""
+    """Give the Redis key; tenant and id are percent-encoded (RFC 3986) so that a colon in them is unambiguous."""
     return f"{PREFIX}{_quote(tenant or '')}:{_quote(event_id)}"
 
 
@@ -23,7 +23,7 @@ def _quote(name: str) -> str:
 
 
 class RedisVerdictCache:
-    """Writes what was decided, after the commit. One thread owns it.
+    """Writes the verdicts after the commit. One thread owns it.
 
     Raises:
         ConfigurationError: the client does not understand the address.
@@ -34,8 +34,8 @@ class RedisVerdictCache:
         self._ttl_s = settings.verdict_ttl_s
 
     def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
-        """Keep the decisions' verdicts; of one event the last one. An outage is counted, never raised."""
-        if self._link.is_resting:
+        """Keep the decisions' verdicts; the last one of each event. An outage is counted, never raised."""
+        if self._link.is_backing_off:
             return
         verdicts = {verdict_key(decision.tenant, decision.event_id): _value(decision) for decision in decisions}
         self._link.set(verdicts, self._ttl_s)

@@ -76,7 +76,7 @@ def _run_workers(devices: str, settings: "Settings", flags: Mapping[str, object]
     from moderator.supervisor.workers import named_devices, plan_workers
 
     workers = plan_workers(named_devices(devices), settings, flags, os.environ)
-    return Supervisor(workers, patience_s=settings.drain_timeout_s + _GRACE_S).run()
+    return Supervisor(workers, grace_s=settings.drain_timeout_s + _GRACE_S).run()
 
 
 def drain_on_signals(stop: threading.Event, has_begun: threading.Event) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from moderator.demo.examples import source_folder
-from moderator.supervisor.child import Child, await_answer, free_ports
+from moderator.supervisor.child import Child, await_ready, free_ports
 
 _STOP_TIMEOUT_S = 15.0
 _HTTP_TIMEOUT_S = 1.0
@@ -66,7 +66,7 @@ class LocalReplica:
     def await_ready(self, timeout_s: float) -> bool:
         """Wait until it says that it is ready; false when it has ended or `timeout_s` is over."""
         assert self._child is not None
-        return await_answer(self._child, self._is_ready, timeout_s)
+        return await_ready(self._child, self._is_ready, timeout_s)
 
     def last_words(self) -> str:
         """Give the last lines that it printed."""

@@ -1,4 +1,4 @@
-"""What probes and Prometheus ask: three small pages that never ask for a token and never touch the stream."""
+"""The pages for probes and Prometheus: they need no token and never touch the stream."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The HTTP server: a thread beside the stream, started before it and stopped after it."""
+"""The HTTP server: runs on a thread of its own, started before the stream and stopped after it."""
 
 import socket
 import threading
@@ -35,10 +35,10 @@ class HttpServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> int:
-        """Listen and serve; the port is the answer, for it may have been any free one.
+        """Listen and serve; give the port, which the settings may have left open.
 
         Raises:
-            ConfigurationError: the address cannot be listened on.
+            ConfigurationError: the server cannot listen on the address.
         """
         listener = _listen(self._settings)
         port: int = listener.getsockname()[1]
@@ -50,7 +50,7 @@ class HttpServer:
         return port
 
     def stop(self) -> None:
-        """Stop in order; a request that hangs is cut off. Stopping twice, or what never started, is fine."""
+        """Stop; a request that hangs is cut off. May be called twice, or without `start`."""
         if self._thread is not None:
             self._server.should_exit = True
             self._thread.join(STOP_TIMEOUT_S)
@@ -61,7 +61,7 @@ def _listen(settings: HttpSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family)
-    except (OSError, UnicodeError) as error:  # UnicodeError: no host name can look like that
+    except (OSError, UnicodeError) as error:  # UnicodeError: not a possible host name
         text = isinstance(error, OSError) and error.strerror
         reason = text.partition(" (")[0] if text else "not a host name"
         raise ConfigurationError(

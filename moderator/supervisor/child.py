@@ -1,4 +1,4 @@
-"""A server process of ours: started, signalled, and gone when we are gone."""
+"""A child process: started, signalled, and killed by the kernel when its parent ends."""
 
 import os
 import random
@@ -12,14 +12,14 @@ from pathlib import Path
 
 _PARENT_DEATH = Path(__file__).with_name("parent_death.py")
 _KILL_WAIT_S = 10.0
-_LOOK_EVERY_S = 0.02
+_CHECK_EVERY_S = 0.02
 _SERVER_PORTS = range(15_000, 32_000)
 
 
 class Child:
-    """One command in a process group of its own, so that Ctrl-C reaches us alone and we stop it in order.
+    """One command in a process group of its own, so that Ctrl-C reaches only us and we stop it in order.
 
-    It dies with the thread that started it, however that ends (see `parent_death.py`).
+    It is killed when the thread that started it ends, for whatever reason (see `parent_death.py`).
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Child:
         """Start `command` in `folder` (ours by default); what it prints is appended to `log`."""
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                dying_with_parent(command),
+                killed_with_parent(command),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -48,7 +48,7 @@ class Child:
         return self._process.poll()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal; a process that has ended takes none."""
+        """Send a signal; nothing happens when the process has ended."""
         self._process.send_signal(number)
 
     def wait(self, timeout_s: float) -> int | None:
@@ -59,9 +59,9 @@ class Child:
             return None
 
     def stop(self, timeout_s: float) -> None:
-        """Ask it to end; kill it when it has not after `timeout_s`."""
+        """Ask it to end; kill it when it has not ended after `timeout_s`."""
         self.signal(signal.SIGTERM)
-        self.signal(signal.SIGCONT)  # a paused process would not hear the first one
+        self.signal(signal.SIGCONT)  # a paused process does not handle SIGTERM
         if self.wait(timeout_s) is None:
             self.kill()
 
@@ -71,34 +71,34 @@ class Child:
         self._process.wait(_KILL_WAIT_S)
 
     def pause(self) -> None:
-        """Freeze it: its connections stay open and nothing answers."""
+        """Stop its execution: its connections stay open and it does not answer."""
         self.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Thaw it."""
+        """Continue its execution."""
         self.signal(signal.SIGCONT)
 
 
-def dying_with_parent(command: Sequence[str]) -> list[str]:
-    """Give the command that runs `command` and dies with the thread that starts it (see `parent_death.py`)."""
+def killed_with_parent(command: Sequence[str]) -> list[str]:
+    """Give the command that runs `command` and is killed when the thread that starts it ends."""
     return [sys.executable, "-I", str(_PARENT_DEATH), str(os.getpid()), *command]
 
 
-def await_answer(child: Child, answers: Callable[[], bool], timeout_s: float) -> bool:
-    """Ask until `answers` is true; false when the child has ended or `timeout_s` is over."""
+def await_ready(child: Child, is_ready: Callable[[], bool], timeout_s: float) -> bool:
+    """Check until `is_ready` gives true; false when the child has ended or `timeout_s` is over."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s and child.exit_code is None:
-        if answers():
+        if is_ready():
             return True
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(_CHECK_EVERY_S)
     return False
 
 
 def free_ports(count: int) -> list[int]:
-    """Give `count` different ports of the loopback interface that nobody listens on now.
+    """Give `count` different ports of the loopback interface that no process listens on now.
 
-    Below the ports that the kernel gives to outgoing connections: a client that knocks at a stopped server's port from
-    that same port would connect to itself, and keep the server from coming back.
+    They are below those that the kernel gives to outgoing connections: a client that connects to a stopped server's
+    port from that same port would connect to itself, and the server could not start again.
     """
     ports: set[int] = set()
     while len(ports) < count:
@@ -109,7 +109,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_open(port: int) -> bool:
-    """Tell whether somebody takes connections at a port of the loopback interface."""
+    """Tell whether a process accepts connections at a port of the loopback interface."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:

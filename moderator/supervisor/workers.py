@@ -27,7 +27,7 @@ def named_devices(wanted: str) -> list[str]:
     """Read `all`, or a list such as `0,1`, `cuda:0,cuda:1` or `cpu,cpu`; a number is a CUDA device.
 
     Raises:
-        ConfigurationError: it is no such list, names an accelerator twice, or there is no CUDA device.
+        ConfigurationError: it is no such list, it names an accelerator twice, or there is no CUDA device.
     """
     if wanted.strip() == ALL:
         return _cuda_devices()
@@ -41,11 +41,11 @@ def named_devices(wanted: str) -> list[str]:
 def plan_workers(
     devices: Sequence[str], settings: Settings, flags: Mapping[str, object], environ: Mapping[str, str]
 ) -> list[Worker]:
-    """Set the workers up: as the parent is, but each with a device, an HTTP port and an instance id of its own.
+    """Set the workers up like the parent, but each with a device, an HTTP port and an instance id of its own.
 
     Args:
         devices: n >= 1 of them, in the order of ports and ids.
-        settings: those in effect for the parent; the first worker has its port, the next ones those that follow.
+        settings: the parent's; the first worker has its HTTP port, the others the ports after it.
         flags: what the command line sets, by path; None: not given.
         environ: what the workers inherit.
 
@@ -70,7 +70,7 @@ def _cuda_devices() -> list[str]:
     devices = cuda_devices()
     if not devices:
         raise ConfigurationError(
-            "`--devices all`: there is no CUDA device here; look at `nvidia-smi`, "
+            "`--devices all`: there is no CUDA device here; check `nvidia-smi`, "
             "or leave `--devices` out to run one worker on what there is"
         )
     return devices
@@ -86,7 +86,7 @@ def _device(name: str, wanted: str) -> str:
 
 
 def _own(index: int, device: str, settings: Settings) -> dict[str, object]:
-    """Give what one worker has for itself."""
+    """Give the settings that differ from worker to worker."""
     first, name = settings.http.port, settings.kafka.instance_id
     port = first + index if first else 0
     if port > _LAST_PORT:
@@ -97,12 +97,12 @@ def _own(index: int, device: str, settings: Settings) -> dict[str, object]:
 
 
 def _variables(environ: Mapping[str, str], values: Mapping[str, object]) -> dict[str, str]:
-    """Set `values`, by path, in the environment, in place of what says the same in other letters."""
+    """Set `values`, by path, in the environment; replace variables that name the same path in other letters."""
     given = {path: str(value) for path, value in values.items() if value is not None}
     kept = {name: text for name, text in environ.items() if path_of(name) not in given}
     return kept | {variable_of(path): text for path, text in given.items()}
 
 
 def _shared_cores(workers: int, environ: Mapping[str, str]) -> dict[str, str]:
-    """Part the cores among CPU workers, each of which would use all of them; who has set it otherwise is obeyed."""
+    """Divide the cores among CPU workers, each of which would use all of them; a value that is set is kept."""
     return {} if "OMP_NUM_THREADS" in environ else {"OMP_NUM_THREADS": str(max(1, core_count() // workers))}

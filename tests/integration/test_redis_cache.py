@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from moderator.cache import RedisScoreCache, RedisVerdictCache, verdict_key
-from moderator.cache.link import LONGEST_REST_S, PIECE_KEYS
+from moderator.cache.link import MAX_BACKOFF_S, PIECE_KEYS
 from moderator.demo.servers.redis import LocalRedis
 from moderator.errors import ConfigurationError
 from moderator.events import EncodedDecision, Scores
@@ -163,14 +163,14 @@ def test_redis_down_at_start_costs_one_call_and_is_found_when_it_comes(own_redis
     assert outage.look_up()[0] == [None]
     assert outage.look_up()[0] == [None]
     own_redis.start()
-    outage.clock.advance(LONGEST_REST_S)
+    outage.clock.advance(MAX_BACKOFF_S)
     outage.cache.put_many({"key": SCORES})
 
     assert outage.look_up()[0] == [SCORES]
     assert outage.count("outages_total", cache="score") == 1
     assert outage.count("lookups_total", outcome="away") == 2
     assert [entry["event"] for entry in logs] == ["cache_away", "cache_back"]
-    assert logs[1]["away_s"] == LONGEST_REST_S
+    assert logs[1]["away_s"] == MAX_BACKOFF_S
 
 
 def test_redis_dying_in_use_is_a_miss_and_it_is_used_again_after_its_return(own_redis: LocalRedis) -> None:
@@ -181,7 +181,7 @@ def test_redis_dying_in_use_is_a_miss_and_it_is_used_again_after_its_return(own_
     assert outage.look_up()[0] == [None]
     assert outage.count("up", cache="score") == 0
     own_redis.start()
-    outage.clock.advance(LONGEST_REST_S)
+    outage.clock.advance(MAX_BACKOFF_S)
     outage.cache.put_many({"key": SCORES})
 
     assert outage.look_up()[0] == [SCORES]
@@ -201,7 +201,7 @@ def test_a_frozen_redis_costs_a_deadline_once_and_nothing_while_it_rests(own_red
     assert second_s < DEADLINE_MS / 1_000
     assert outage.count("outages_total", cache="score") == 1  # the second look asked nobody
     own_redis.resume()
-    outage.clock.advance(LONGEST_REST_S)
+    outage.clock.advance(MAX_BACKOFF_S)
     assert outage.look_up()[0] == [SCORES]
 
 
@@ -212,7 +212,7 @@ def test_an_answer_that_comes_too_late_is_never_taken_for_another_key_s(own_redi
     own_redis.pause()
     outage.look_up()
     own_redis.resume()
-    outage.clock.advance(LONGEST_REST_S)
+    outage.clock.advance(MAX_BACKOFF_S)
 
     found = outage.cache.get_many(["other"])
 
@@ -229,7 +229,7 @@ def test_rests_grow_to_five_seconds_and_no_further(own_redis: LocalRedis) -> Non
 
     failures = outage.count("outages_total", cache="score")
     assert failures is not None
-    assert 60 / LONGEST_REST_S <= failures <= 60 / LONGEST_REST_S + 6
+    assert 60 / MAX_BACKOFF_S <= failures <= 60 / MAX_BACKOFF_S + 6
 
 
 def test_what_was_not_looked_up_before_the_deadline_is_late(own_redis: LocalRedis) -> None:

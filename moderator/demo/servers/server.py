@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-from moderator.supervisor.child import Child, await_answer
+from moderator.supervisor.child import Child, await_ready
 
 _STOP_TIMEOUT_S = 10.0
 
@@ -71,7 +71,7 @@ class LocalServer(ABC):
     def _run(self, command: Sequence[str], answers: Callable[[], bool], timeout_s: float) -> bool:
         """Start `command` and wait until it answers; false, and nothing runs, where it does not."""
         self._child = Child(command, log=self.log)
-        if await_answer(self._child, answers, timeout_s):
+        if await_ready(self._child, answers, timeout_s):
             return True
         self.kill()
         return False

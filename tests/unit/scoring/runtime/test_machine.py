@@ -9,5 +9,5 @@ from moderator.supervisor.workers import named_devices
 def test_all_without_a_cuda_device_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
-    with pytest.raises(ConfigurationError, match="there is no CUDA device here; look at `nvidia-smi`, or leave"):
+    with pytest.raises(ConfigurationError, match="there is no CUDA device here; check `nvidia-smi`, or leave"):
         named_devices("all")
