@@ -7,7 +7,7 @@ from moderator.backtest.counting.fidelity import Fidelity
 from moderator.backtest.counting.flips import Cell
 from moderator.backtest.counting.limits import limit_reports
 from moderator.backtest.counting.rates import rate
-from moderator.backtest.report.tables import (
+from moderator.backtest.report.values import (
     BacktestReport,
     BudgetReport,
     CellReport,

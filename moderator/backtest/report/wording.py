@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from itertools import islice
 
 from moderator.backtest.counting.rates import Rate
-from moderator.backtest.report.tables import BacktestReport, BudgetReport, CellReport
+from moderator.backtest.report.values import BudgetReport, CellReport, FidelityReport
 
-SHOWN_GROUPS = 15
-SHOWN_UNUSED = 20
-NOT_ENOUGH = "not enough labels"
+_SHOWN_SNAPSHOTS = 15
 
 
 def rate_text(rate: Rate) -> str:
     """Write a share with its interval, or that there are too few labels."""
     if rate.share is None or rate.low is None or rate.high is None:
-        return f"{NOT_ENOUGH} ({rate.of})"
+        return f"not enough labels ({rate.of})"
     return f"{rate.share:.1%} ({rate.low:.1%} to {rate.high:.1%}, {rate.count:,} of {rate.of:,})"
 
 
@@ -49,9 +47,8 @@ def budget_text(budget: BudgetReport) -> str:
     return f"{budget.percent:.3g}%, at most {budget.at_most_percent:g}%"
 
 
-def fidelity_texts(report: BacktestReport) -> Iterator[str]:
+def fidelity_texts(fidelity: FidelityReport) -> Iterator[str]:
     """Write what the replay of the baseline came to, in one or more sentences."""
-    fidelity = report.fidelity
     share = share_text(fidelity.reproduced, fidelity.compared)
     if fidelity.compared == 0:
         yield "none of the decisions was made by the baseline's snapshot: name the folder that made them"
@@ -61,7 +58,7 @@ def fidelity_texts(report: BacktestReport) -> Iterator[str]:
         missed = fidelity.compared - fidelity.reproduced
         floored = "below 100%" if share == "100.00%" else share
         yield f"{floored}: {missed:,} of {fidelity.compared:,} decisions of the baseline's snapshot come out otherwise"
-    for snapshot, count in islice(fidelity.others.items(), SHOWN_GROUPS):
+    for snapshot, count in islice(fidelity.others.items(), _SHOWN_SNAPSHOTS):
         yield f"{count:,} were made by another snapshot, {snapshot}"
     if not fidelity.is_whole:
-        yield "what differs from what ran says nothing of what would: no other number is shown"
+        yield "a baseline that differs from what ran cannot say what would change: no other number is shown"

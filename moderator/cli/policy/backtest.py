@@ -16,7 +16,7 @@ from moderator.cli.progress import progress
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from moderator.backtest.report.tables import BacktestReport
+    from moderator.backtest.report.values import BacktestReport
     from moderator.backtest.run import Plan
     from moderator.policy import PolicySet
 

@@ -8,7 +8,7 @@ from typing import Any
 from moderator.backtest.batches import Lines
 from moderator.backtest.labels import NO_LABELS, Labels
 from moderator.backtest.report.summary import backtest_report
-from moderator.backtest.report.tables import BacktestReport
+from moderator.backtest.report.values import BacktestReport
 from moderator.backtest.run import Backtest, Counts, Plan
 from moderator.backtest.study import Study, count_all
 from moderator.events import ModelIdentity, Scores, Unscored

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from moderator.backtest.labels import Labels
-from moderator.backtest.report.tables import Matrix
 from moderator.backtest.report.text import backtest_text
+from moderator.backtest.report.values import Matrix
 from moderator.policy import PolicySet
 from tests.unit.backtest.decisions import USUAL, changed, recorded, report_of, some_labels, some_recorded
 from tests.unit.policy.folders import EXEMPTIONS, a_model, a_policy, a_rule, a_set

@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from moderator.backtest.report.charts import histogram
 from moderator.backtest.report.page import backtest_page
+from moderator.backtest.report.text import backtest_text
+from moderator.backtest.report.values import BacktestReport
 from tests.unit.backtest.decisions import report_of, some_labels, some_recorded
 from tests.unit.policy.folders import EXEMPTIONS, a_policy, a_rule, a_set
 
@@ -40,13 +43,18 @@ class Outline(HTMLParser):
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> str:
+def report(tmp_path: Path) -> BacktestReport:
     baseline = a_set(tmp_path / "baseline", a_policy(a_rule("safety: below 0.30")))
     rule = a_rule("safety: below 0.35", more="budget: {flag_share: at most 1%}")
     candidate = a_set(tmp_path / "candidate", a_policy(rule), exemptions=EXEMPTIONS)
     decisions = some_recorded(baseline, [nth / 200 for nth in range(200)], tenant='<script>alert("x")</script>')
     labels = some_labels(flag=range(60), allow=range(60, 120))
-    return backtest_page(report_of(baseline, candidate, decisions, labels=labels, sweep="safety"))
+    return report_of(baseline, candidate, decisions, labels=labels, sweep="safety")
+
+
+@pytest.fixture
+def page(report: BacktestReport) -> str:
+    return backtest_page(report)
 
 
 def test_nothing_is_fetched_and_nothing_runs(page: str) -> None:
@@ -61,7 +69,16 @@ def test_nothing_is_fetched_and_nothing_runs(page: str) -> None:
 
 
 def test_what_events_brought_is_shown_as_text(page: str) -> None:
-    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;" in page
+    assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in page
+
+
+def test_text_and_page_have_the_same_sections_in_the_same_order(report: BacktestReport, page: str) -> None:
+    of_text = re.findall(r"^([A-Z][A-Z ']+)(?: \(.*\))?$", backtest_text(report), re.MULTILINE)
+
+    of_page = [unescape(title).upper() for title in re.findall(r"<h2>(.*?)</h2>", page)]
+
+    assert of_text == of_page[:-1]
+    assert len(of_text) >= 8
 
 
 def test_what_charts_are_named_after_is_shown_as_text(tmp_path: Path) -> None:
