@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from moderator.events import SEVERITIES, DeadLetterReason, Decision, Verdict
 from moderator.policy.authoring.schema import policy_schema
-from moderator.policy.authoring.vocabulary import read_vocabulary
+from moderator.policy.files.vocabulary import read_vocabulary
 from moderator.settings import KafkaSettings
 from moderator.stream.codec import ChatEventRecord
 from tests.generated_docs import generated_docs

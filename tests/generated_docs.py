@@ -8,7 +8,7 @@ from typing import Any
 
 from moderator.observability.metrics import metrics_table
 from moderator.policy.authoring.schema import policy_schema
-from moderator.policy.authoring.vocabulary import read_vocabulary
+from moderator.policy.files.vocabulary import read_vocabulary
 from moderator.policy.language.comparisons import COMPARISONS, Comparison
 from moderator.policy.syntax.codes import CODES
 from moderator.settings import settings_table

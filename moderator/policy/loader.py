@@ -92,13 +92,12 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
         return None
     # These only warn, and of how the parts go together: that can be told once every part can be read and meant.
     check_exemptions(exemptions, policies, now_ms, diagnostics)
-    sound = tuple(signal for signal in signals.signals.values() if signal is not None)
     rules = [rule for policy in policies for rule in policy.rules]
     found = PolicySet(
-        snapshot=snapshot_of(settings, sound, calibrations, rules, exemptions),
+        snapshot=snapshot_of(settings, signals.sound, calibrations, rules, exemptions),
         format=FORMAT,
         settings=settings,
-        signals=sound,
+        signals=signals.sound,
         calibrations=calibrations,
         policies=tuple(policies),
         exemptions=tuple(exemptions),

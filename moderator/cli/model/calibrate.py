@@ -36,7 +36,7 @@ def calibrate(
 ) -> None:
     """Write `calibration/NAME.json` from 1,000 or more recorded decisions of one model."""
     from moderator.calibration.calibrate import calibration_record, calibration_text, model_of
-    from moderator.calibration.derived_signals import read_derived_signals
+    from moderator.policy.files.vocabulary import read_derived_signals
 
     path = _path(policies, name, replace=replace)
     derived = read_derived_signals(policies)

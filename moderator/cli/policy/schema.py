@@ -23,7 +23,7 @@ def schema(
 ) -> None:
     """Write a JSON Schema of policy files, filled with the folder's own signals, fields and reasons."""
     from moderator.policy.authoring.schema import policy_schema
-    from moderator.policy.authoring.vocabulary import read_vocabulary
+    from moderator.policy.files.vocabulary import read_vocabulary
 
     settings, signals = read_vocabulary(policies)
     text = json.dumps(policy_schema(settings, signals), indent=2, ensure_ascii=False) + "\n"

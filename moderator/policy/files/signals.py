@@ -41,6 +41,11 @@ class SignalsFile:
     signals: Names[str, Signal | None]
     calibrations: Names[str, Scalar]
 
+    @property
+    def sound(self) -> tuple[Signal, ...]:
+        """The signals without an error, in the order written."""
+        return tuple(signal for signal in self.signals.values() if signal is not None)
+
 
 def read_signals(tree: Node, diagnostics: Diagnostics) -> SignalsFile:
     """Read the tree of signals.yaml."""

@@ -17,9 +17,9 @@ from moderator.calibration.calibrate import (
     calibration_text,
     nearest_ranks,
 )
-from moderator.calibration.derived_signals import read_derived_signals
 from moderator.errors import ConfigurationError, PolicyError
 from moderator.policy import PolicySet
+from moderator.policy.files.vocabulary import read_derived_signals
 from moderator.policy.language.ast import Signal
 from moderator.policy.language.scale import micro_from
 from tests.unit.backtest.decisions import USUAL, recorded
@@ -150,5 +150,5 @@ def test_a_folder_without_sound_signals_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="cannot use the signals"):
         read_derived_signals(broken)
     (broken / "signals.yaml").unlink()
-    with pytest.raises(PolicyError, match=r"has no signals\.yaml"):
+    with pytest.raises(PolicyError, match=r"P001 signals\.yaml this file is missing"):
         read_derived_signals(broken)

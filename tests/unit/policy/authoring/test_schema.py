@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from moderator.errors import PolicyError
 from moderator.policy.authoring.schema import policy_schema
-from moderator.policy.authoring.vocabulary import read_vocabulary
+from moderator.policy.files.vocabulary import read_vocabulary
 from tests.unit.policy.folders import CHAT_SAFETY, a_folder
 
 EXAMPLES = Path(__file__).parents[4] / "policies"

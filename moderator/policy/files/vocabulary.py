@@ -1,0 +1,54 @@
+"""What a policy folder's settings.yaml and signals.yaml declare, whatever state its policies are in."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from moderator.errors import PolicyError
+from moderator.policy.files.folder import Files, decode_folder, read_files, stem_of
+from moderator.policy.files.settings import read_settings
+from moderator.policy.files.signals import read_signals
+from moderator.policy.language.ast import FolderSettings, Signal
+from moderator.policy.syntax.diagnostics import Diagnostics, error_text
+from moderator.policy.syntax.yaml_tree import Node, read_tree
+
+Content = TypeVar("Content")
+
+
+def read_vocabulary(folder: Path) -> tuple[FolderSettings, tuple[Signal, ...]]:
+    """Read settings.yaml and signals.yaml alone.
+
+    Raises:
+        PolicyError: there is no such folder, or one of the two is missing or wrong.
+    """
+    files, diagnostics = read_files(folder), Diagnostics()
+    settings = _read(files, "settings", read_settings, diagnostics)
+    signals = _read(files, "signals", read_signals, diagnostics)
+    if diagnostics.errors or settings is None or signals is None:
+        raise PolicyError(error_text(f"cannot use settings.yaml and signals.yaml in `{folder}`", diagnostics.errors))
+    return settings, signals.sound
+
+
+def read_derived_signals(folder: Path) -> tuple[Signal, ...]:
+    """Read signals.yaml alone; give the signals that are the lowest or highest of several, in the order written.
+
+    Raises:
+        PolicyError: there is no such folder, or signals.yaml is missing or wrong.
+    """
+    diagnostics = Diagnostics()
+    signals = _read(read_files(folder), "signals", read_signals, diagnostics)
+    if diagnostics.errors or signals is None:
+        raise PolicyError(error_text(f"cannot use the signals in `{folder}`", diagnostics.errors))
+    return tuple(signal for signal in signals.sound if signal.members)
+
+
+def _read(
+    files: Files, stem: str, read: Callable[[Node, Diagnostics], Content], diagnostics: Diagnostics
+) -> Content | None:
+    named = {name: content for name, content in files.items() if stem_of(name) == stem}
+    if not named:
+        diagnostics.error("P001", f"{stem}.yaml", "this file is missing", "every policy folder has one")
+        return None
+    texts = decode_folder(named, stem, diagnostics).files
+    trees = (tree for file in texts if (tree := read_tree(file, diagnostics)) is not None)
+    return next((read(tree, diagnostics) for tree in trees), None)
