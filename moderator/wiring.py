@@ -87,7 +87,7 @@ def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.E
     server.start()
     try:
         scorer = _load_scorer(settings)
-        start = check_again(start, Admission(scorer.identity), _snapshot_store(settings))  # before the warm-up
+        start = check_again(start, Admission(scorer.identity))  # before the warm-up
         scorer.warm_up()
         if scorer.identity.is_practice:
             log.warning("practice_model", model=scorer.identity.name, hint="its scores are for trying things out only")
@@ -103,7 +103,9 @@ def choose_policies(settings: Settings) -> Start:
     Raises:
         PolicyError: they may not decide, and no last good ones are stored that may.
     """
-    return choose(read_folder(settings.policies.path), Admission(), _snapshot_store(settings))
+    state_dir = settings.policies.state_dir
+    store = None if state_dir is None else SnapshotStore(state_dir)
+    return choose(read_folder(settings.policies.path), Admission(), store)
 
 
 def moderate(
@@ -118,7 +120,7 @@ def moderate(
     identity = scorer.identity
     metrics.model.labels(identity.name, identity.fingerprint, identity.dtype).set(1)
     admission = Admission(identity, has_brokers_time=topics.has_brokers_time)
-    start = check_again(start, admission, _snapshot_store(settings))
+    start = check_again(start, admission)
     decider = CurrentDecider(start.accepted.policies, identity, settings.include_content)
     with ExitStack() as stack:
         score_cache, verdict_cache = _caches(settings, scorer, metrics, stack)
@@ -199,10 +201,6 @@ def score_lines(
     return observer.counts
 
 
-def _snapshot_store(settings: Settings) -> SnapshotStore | None:
-    return None if settings.policies.state_dir is None else SnapshotStore(settings.policies.state_dir)
-
-
 def _follow_policies(
     settings: Settings,
     start: Start,
@@ -221,7 +219,6 @@ def _follow_policies(
         start,
         admission,
         swap=decider.swap,
-        store=_snapshot_store(settings),
         listener=report,
     )
     threading.Thread(target=reloading.follow, args=(stop,), name="policies", daemon=True).start()

@@ -53,7 +53,7 @@ def main() -> None:
     except OSError as error:  # such as a full disk: no fault of ours
         sys.stderr.write(f"error: cannot read or write: {(error.strerror or type(error).__name__).lower()}\n")
         _end(exit_codes.STOPPED)
-    except Exception as error:  # noqa: BLE001 - the one place; a fault of ours must not print what it choked on
+    except Exception as error:  # noqa: BLE001 - the one place; a fault of ours must not print the values it met
         frames = "".join(traceback.format_tb(error.__traceback__))
         sys.stderr.write(f"Traceback (most recent call last):\n{frames}")
         sys.stderr.write(f"error: a fault in moderator: `{type(error).__name__}`; please report the lines above\n")

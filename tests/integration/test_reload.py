@@ -24,7 +24,7 @@ from tests.kafka_stream import committed_offsets, produce, some_names, some_topi
 from tests.waiting import await_condition
 
 TEXTS = 20
-THREE_LOOKS_S = 6.0
+THREE_POLLS_S = 6.0
 SLACK_S = 15.0
 """What a busy machine may add."""
 
@@ -112,19 +112,19 @@ def test_a_broken_save_changes_nothing_and_a_swapped_link_is_taken_up_cases_37_a
         (folder / name).symlink_to(Path("..data") / name)
 
     environment = variables(
-        settings, MODERATOR_POLICIES__PATH=str(folder), MODERATOR_POLICIES__MAX_STALE_S=str(THREE_LOOKS_S)
+        settings, MODERATOR_POLICIES__PATH=str(folder), MODERATOR_POLICIES__MAX_STALE_S=str(THREE_POLLS_S)
     )
     with LocalReplica(environment) as replica:
         assert replica.await_ready(READY_S), replica.last_words()
         swap_in({**files(), "safety.yaml": "policy: ["})
-        await_condition(lambda: bool(said(replica, "policies_refused")), THREE_LOOKS_S + SLACK_S)
+        await_condition(lambda: bool(said(replica, "policies_refused")), THREE_POLLS_S + SLACK_S)
         is_ok = metric(replica, "moderator_policy_reload_ok")
-        await_condition(lambda: metric(replica, "moderator_policy_stale_seconds") > THREE_LOOKS_S)
+        await_condition(lambda: metric(replica, "moderator_policy_stale_seconds") > THREE_POLLS_S)
         is_ready = replica.await_ready(0.5)
         produce(settings, some_events(0))
         await_condition(lambda: committed_offsets(settings) == [20, 20, 20])
         swap_in(files("0.98"))
-        await_condition(lambda: bool(said(replica, "policies_reloaded")), THREE_LOOKS_S + SLACK_S)
+        await_condition(lambda: bool(said(replica, "policies_reloaded")), THREE_POLLS_S + SLACK_S)
         is_ok_again = metric(replica, "moderator_policy_reload_ok")
         assert replica.await_ready(5)
         produce(settings, some_events(60))

@@ -6,11 +6,15 @@ import threading
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from moderator.errors import ConfigurationError
+from moderator.observability.health import HealthBoard, HealthSnapshot
+from moderator.observability.metrics import Metrics
 from moderator.settings import load_settings
-from moderator.wiring import run_stream
-from tests.builders import POLICY_FILES, write_files
+from moderator.testing import ScriptedScorer
+from moderator.wiring import choose_policies, moderate, run_stream
+from tests.builders import POLICY_FILES, some_scores, write_files
 
 
 def test_an_address_that_is_none_of_redis_is_reported_before_model_and_policies_are_read(tmp_path: Path) -> None:
@@ -27,6 +31,24 @@ def test_an_address_that_is_none_of_redis_is_reported_before_model_and_policies_
         run_stream(settings, threading.Event(), threading.Event())
 
     assert "hunter2" not in str(caught.value)
+
+
+def test_asked_to_stop_while_kafka_is_awaited_the_stream_returns(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "policies", POLICY_FILES)
+    settings = load_settings(
+        {"kafka.bootstrap_servers": "127.0.0.1:9", "policies.path": folder}, environ={}, folder=tmp_path
+    )
+    stop = threading.Event()
+    stop.set()
+
+    moderate(
+        settings,
+        choose_policies(settings),
+        ScriptedScorer(lambda _: some_scores()),
+        stop,
+        metrics=Metrics(CollectorRegistry()),
+        board=HealthBoard(HealthSnapshot(progressed_at_s=0, broker_seen_at_s=0)),
+    )
 
 
 MODULES_OF_TOOLS = (
@@ -52,7 +74,7 @@ def test_nothing_that_only_tools_need_is_loaded_before_the_first_reload(tmp_path
         "start = wiring.choose(wiring.read_folder(folder), wiring.Admission(), None)",
         "reloading = wiring.Reloading(",
         "    wiring.FolderWatch(folder), start, wiring.Admission(),",
-        "    swap=id, store=None, listener=wiring.PolicyReport(",
+        "    swap=id, listener=wiring.PolicyReport(",
         "        wiring.Metrics(wiring.CollectorRegistry()),",
         "        wiring.HealthBoard(wiring.HealthSnapshot(0, 0)), wiring.time.monotonic))",
         "reloading.poll(); reloading.poll()",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 from moderator.errors import PolicyError, reason_of
 from moderator.policy.live.admission import Accepted, Admission
 from moderator.policy.live.folder_watch import POLL_EVERY_S, FolderState, FolderWatch
-from moderator.policy.live.snapshot_store import SnapshotStore
 from moderator.policy.live.start import Refusal, Start
 from moderator.policy.policy_set import PolicySet
 
@@ -44,10 +43,9 @@ class Reloading:
 
     Args:
         watch: the folder.
-        start: what decides now.
+        start: what decides now, and where accepted policies are stored.
         admission: what every edit must suit.
         swap: compiles a policy set and lets it decide from the next window on; raises before it changes anything.
-        store: where accepted policies are stored; None: nowhere.
         listener: is called on the thread that polls.
     """
 
@@ -58,7 +56,6 @@ class Reloading:
         admission: Admission,
         *,
         swap: Callable[[PolicySet], None],
-        store: SnapshotStore | None,
         listener: ReloadListener,
     ) -> None:
         self._watch = watch
@@ -66,7 +63,7 @@ class Reloading:
         self._refusal = start.refusal
         self._admission = admission
         self._swap = swap
-        self._store = store
+        self._store = start.store
         self._is_stored = start.refusal is not None
         self._has_reported_store = False
         self._listener = listener

@@ -22,9 +22,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a process starts with; `refusal` says why it is not what the folder holds."""
+    """What a process starts with.
+
+    Attributes:
+        store: where accepted policies are stored; None: nowhere.
+        refusal: why it does not start with what the folder holds; None where it does.
+    """
 
     accepted: Accepted
+    store: SnapshotStore | None
     refusal: Refusal | None = None
 
 
@@ -35,12 +41,12 @@ def choose(state: FolderState, admission: Admission, store: SnapshotStore | None
         PolicyError: the folder's are refused, and the store has no others, or those are refused too.
     """
     try:
-        return Start(admission.admit(state))
+        return Start(admission.admit(state), store)
     except PolicyError as error:
         return _fall_back(state, error, admission, store)
 
 
-def check_again(start: Start, admission: Admission, store: SnapshotStore | None) -> Start:
+def check_again(start: Start, admission: Admission) -> Start:
     """Check what was chosen against what became known since; if it was the folder's, the last good ones may follow.
 
     Raises:
@@ -50,7 +56,7 @@ def check_again(start: Start, admission: Admission, store: SnapshotStore | None)
         return replace(start, accepted=admission.check(start.accepted))
     except PolicyError as error:
         if start.refusal is None:
-            return _fall_back(start.accepted.state, error, admission, store)
+            return _fall_back(start.accepted.state, error, admission, start.store)
         raise _both_refused(start.refusal.error, error) from error
 
 
@@ -68,7 +74,7 @@ def _fall_back(state: FolderState, error: PolicyError, admission: Admission, sto
             f"{error}\nand the last good policies in `{folder}` are not what was kept there: damaged; "
             "fix the policy folder, and its policies are kept instead"
         )
-    return Start(accepted, Refusal(state, str(error)))
+    return Start(accepted, store, Refusal(state, str(error)))
 
 
 def _both_refused(first: str, second: PolicyError) -> PolicyError:

@@ -55,9 +55,7 @@ class Stage:
         with capture_logs() as logs:
             report.started(start)
         self.logs += logs
-        self.reloading = Reloading(
-            FolderWatch(self.folder), start, admission, swap=self.swap, store=store, listener=report
-        )
+        self.reloading = Reloading(FolderWatch(self.folder), start, admission, swap=self.swap, listener=report)
 
     def swap(self, policies: PolicySet) -> None:
         self.running = policies

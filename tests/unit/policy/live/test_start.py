@@ -39,7 +39,7 @@ def started(folder: Path, *admissions: Admission, store: SnapshotStore | None = 
     """What a process starts with that comes to know more, step by step."""
     start = choose(read_folder(folder), NOTHING_KNOWN, store)
     for admission in admissions:
-        start = check_again(start, admission, store)
+        start = check_again(start, admission)
     return start
 
 
@@ -47,7 +47,7 @@ def test_the_folder_is_not_read_again_when_more_becomes_known(folder: Path) -> N
     start = choose(read_folder(folder), NOTHING_KNOWN, None)
     (folder / "safety.yaml").write_text("policy: [")
 
-    checked = check_again(check_again(start, MODEL_KNOWN, None), TOPIC_KNOWN, None)
+    checked = check_again(check_again(start, MODEL_KNOWN), TOPIC_KNOWN)
 
     assert checked.accepted.policies is start.accepted.policies
     assert checked.refusal is None
@@ -96,7 +96,7 @@ def test_last_good_policies_that_do_not_suit_the_model_end_the_start_with_both_r
 
     start = started(folder, store=store)
     with pytest.raises(PolicyError, match=r"(?s)P004.*last good policies: .*P060"):
-        check_again(start, other_model, store)
+        check_again(start, other_model)
 
 
 def test_last_good_policies_taken_for_the_models_sake_must_suit_the_topic_too(folder: Path, tmp_path: Path) -> None:
@@ -108,4 +108,4 @@ def test_last_good_policies_taken_for_the_models_sake_must_suit_the_topic_too(fo
 
     start = started(folder, MODEL_KNOWN, store=store)
     with pytest.raises(PolicyError, match=r"(?s)P060.*last good policies: .*LogAppendTime"):
-        check_again(start, TOPIC_KNOWN, store)
+        check_again(start, TOPIC_KNOWN)
