@@ -1,4 +1,4 @@
-"""The published formulas, spelled out: what ArmoRM's scores are held against."""
+"""The published formulas: the reference for ArmoRM's scores."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Safetensors files of any size that take no room on the disk: all their numbers are zero."""
+"""Safetensors files of any size that take no space on the disk: all their numbers are zero."""
 
 import json
 from collections.abc import Mapping

@@ -93,7 +93,7 @@ def random_model(config: ArmoRMConfig, seed: int = 1) -> ArmoRMNetwork:
 
 
 def write_checkpoint(folder: Path, tokenizer: PreTrainedTokenizerFast, **changes: Any) -> Path:
-    """Write a folder as the hub holds the published one: v4-style config, one safetensors file."""
+    """Write a folder as the published one is on the hub: v4-style config, one safetensors file."""
     config = ArmoRMConfig.from_fields(fields(**changes))
     save_checkpoint(folder, random_model(config), tokenizer, config)
     (folder / "config.json").write_text(json.dumps(fields(**changes)), encoding="utf-8")

@@ -61,7 +61,7 @@ def _word_pieces() -> Tokenizer:
 
 @cache
 def _sentence_pieces() -> Tokenizer:
-    """As Mistral's: the mark of a word's beginning is put before the very first word only."""
+    """As Mistral's: the mark of a word's beginning is put only before the first word."""
     backend = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=False))
     backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
     special = ["<unk>", "<s>", "</s>"]
@@ -92,7 +92,7 @@ def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
 
 
 def special_ids(family: str) -> set[int]:
-    """Give the ids that no text may come to: all special tokens but the one for the unknown."""
+    """Give the ids that no text may have: all special tokens but the unknown token."""
     backend = tokenizer_of(family).backend_tokenizer
     unknown = getattr(backend.model, "unk_token", None)
     return {at for at, token in backend.get_added_tokens_decoder().items() if token.content != unknown}

@@ -1,4 +1,4 @@
-"""What can be told of a checkpoint without loading it, and how fast it would be on this machine."""
+"""Describe a checkpoint without loading it, with an estimate of its speed on this machine."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,11 +13,11 @@ from moderator.scoring.throughput import EVENT_TOKENS, Throughput, estimate, is_
 ESTIMATE: Final = (
     "an estimate, and a ceiling: tokens a second = matrix multiplication measured just now / (2 x parameters of the "
     f"linear layers + attention) of a token in a text of {EVENT_TOKENS}; expect 70 to 90 % of it, "
-    "less of a model with fewer than a billion"
+    "less for a model with fewer than a billion parameters"
 )
 _PRACTICE: Final = ", a practice model: its scores are for trying things out only"
 _LONG_BYTES: Final = 1_000_000_000
-_SCALES: Final[Mapping[Activation, str]] = {
+_ACTIVATIONS: Final[Mapping[Activation, str]] = {
     "raw": "as the model gives them, unbounded",
     "sigmoid": "a probability from 0 to 1 for each (sigmoid)",
     "softmax": "probabilities from 0 to 1 that sum to 1 (softmax)",
@@ -40,7 +40,7 @@ class Description:
         stored_bytes: of its weight files.
         max_input_tokens: longer conversations are truncated.
         devices: an estimate for each device of this machine.
-        estimate: how it was made.
+        estimate: how the estimates were made.
     """
 
     name: str
@@ -61,17 +61,17 @@ class Description:
     estimate: str = ESTIMATE
 
     def to_fields(self) -> dict[str, object]:
-        """Give a JSON object."""
+        """Return a JSON object."""
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """Give the lines to print."""
+        """Return the lines to print."""
         rows = {
             "model": f"{self.name}{_PRACTICE if self.is_practice else ''}",
             "folder": self.folder,
             "architecture": self.architecture,
             "objectives": f"{len(self.objectives)}: {', '.join(self.objectives)}",
-            "scores": _SCALES[self.scale],
+            "scores": _ACTIVATIONS[self.scale],
             "reads": f"{_FRAMINGS[self.framing]} ({self.framing})",
             "fingerprint": self.fingerprint,
             "parameters": f"{self.parameters:,}",
@@ -80,20 +80,20 @@ class Description:
         }
         return [
             *(f"{name:<13} {value}" for name, value in rows.items()),
-            *(f"{f'on {each.device}':<13} {_told(each, self.parameters)}" for each in self.devices),
+            *(f"{f'on {each.device}':<13} {_device_line(each, self.parameters)}" for each in self.devices),
             f"({self.estimate})",
         ]
 
 
 def describe(path: str, say: Callable[[str], None]) -> Description:
-    """Open a checkpoint, hold its weights' headers against it, hash its files, and measure this machine.
+    """Open a checkpoint, check the headers of its weights, hash its files, and measure this machine.
 
     Args:
         path: a folder, a hub id, or `builtin`.
-        say: is told what takes long.
+        say: receives a line before work that takes long.
 
     Raises:
-        ConfigurationError: it could not be loaded either; the text names file and key.
+        ConfigurationError: it could not be loaded; the text names file and key.
     """
     model = open_model(path)
     weights = model.check_weights()
@@ -123,7 +123,7 @@ def describe(path: str, say: Callable[[str], None]) -> Description:
     )
 
 
-def _told(expected: Throughput, parameters: int) -> str:
+def _device_line(expected: Throughput, parameters: int) -> str:
     refused = "; refused unless `MODERATOR_MODEL__FORCE_CPU=true`" if is_too_slow(expected.device, parameters) else ""
     return (
         f"{expected.dtype}, {_size(expected.memory_bytes)} and {_size(expected.pack_bytes)} at work: at most "

@@ -1,4 +1,4 @@
-"""The scorer of the pipeline: renders, packs and scores with one model, whatever the device does."""
+"""The scorer of the pipeline: renders conversations and scores them with one model."""
 
 import hashlib
 from array import array
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 
 def load_scorer(settings: ModelSettings) -> "Engine":
-    """Load the model that the settings name; `warm_up` is left to the caller.
+    """Load the model that the settings name; the caller calls `warm_up`.
 
     Raises:
         ConfigurationError: no model is named, or it cannot be used; the text names file and key.
@@ -51,12 +51,12 @@ class Engine:
         """Take a loaded model.
 
         Args:
-            model: from now on ours alone; compiled already, if it is to be.
-            budget_tokens: of a pack; None: what suits the device.
-            is_deterministic: give every text the same scores whatever is scored with it.
+            model: used by this engine only from now on; compiled already, if it should be.
+            budget_tokens: of a pack; None: the device's default.
+            is_deterministic: give a text the same scores, bit by bit, regardless of what is scored with it.
 
         Raises:
-            ConfigurationError: no deterministic scores can be had, since texts are padded there.
+            ConfigurationError: deterministic scores are not possible, because texts are padded on this device.
         """
         self._model = model
         self._runner = PackRunner(model, budget_tokens, is_deterministic=is_deterministic)
@@ -78,7 +78,7 @@ class Engine:
         return self._identity
 
     def warm_up(self) -> None:
-        """Run the packs that need most, so that what cannot work stops start-up: many texts, the longest, one token.
+        """Run the most demanding packs at start-up, so that errors stop it: many texts, the longest one, one token.
 
         Raises:
             ConfigurationError: the layers cannot be compiled here, the device has too little memory, or the model gives
@@ -96,9 +96,11 @@ class Engine:
         log.info("warm", model=self._identity.name, device=str(self._model.device))
 
     def measure_noise(self) -> tuple[float, ...]:
-        """Measure how far a text's k rewards may lie from its rewards when scored alone, 999 times in 1,000.
+        """Measure how much a text's k rewards depend on what is scored with it; takes some seconds.
 
-        On this device and in this precision; some seconds of work.
+        Returns:
+            For each objective, the difference from the reward alone that is not exceeded 999 times in 1,000, on this
+            device and in this precision.
 
         Raises:
             ConfigurationError, ScorerUnavailableError: as `warm_up`.
@@ -121,7 +123,7 @@ class Engine:
         results: dict[int, Scores | Unscored] = {}
         try:
             with on(self._model.device):
-                # every pack is launched before the first is read, so an accelerator never waits for us
+                # every pack is started before the first result is read, so that an accelerator never waits
                 for pack, rows in self._runner.run(gather(prompts, self._runner.layout)):
                     results.update(self._read(prompts, pack, rows))
         except (RuntimeError, FailOnRecompileLimitHit) as error:
@@ -129,7 +131,7 @@ class Engine:
         return [results[at] for at in range(len(prompts))]
 
     def _rewards(self, probes: Sequence[Prompt]) -> list[tuple[float, ...]]:
-        """Score what must have scores, or the model cannot be used."""
+        """Score prompts that must get scores; otherwise the model cannot be used."""
         results = self.score(probes)
         unscored = next((result for result in results if isinstance(result, Unscored)), None)
         if unscored is not None:
@@ -139,9 +141,9 @@ class Engine:
     def _read(
         self, prompts: Sequence[Prompt], pack: Sequence[Text], rows: torch.Tensor | None
     ) -> Iterator[tuple[int, Scores | Unscored]]:
-        """Wait for a pack's scores; what was not finite among others is scored once more, alone."""
+        """Wait for a pack's scores; a text whose scores are not finite is scored once more, alone."""
         reads = [read.prompt for text in pack for read in text.reads]
-        # where a prompt ends: equal ones share a text, so they end in the same row
+        # the row where a prompt ends: equal prompts share a text, so they end in the same row
         ends = [(at, read.last_row) for at, text in enumerate(pack) for read in text.reads]
         has_others = len(set(ends)) > 1
         again: dict[tuple[int, int], Scores | Unscored] = {}
@@ -164,12 +166,12 @@ def _not_compiled(model: RewardModel, error: Exception) -> str:
     reason = _first_line(getattr(error, "inner_exception", error))
     return (
         f"model `{model.name}` cannot be compiled for `{model.device}`: {reason}; install what is missing, such as a C "
-        "compiler, or leave its layers as they are: `--no-compile`, or `MODERATOR_MODEL__COMPILE=false`"
+        "compiler, or turn compiling off: `--no-compile`, or `MODERATOR_MODEL__COMPILE=false`"
     )
 
 
 def _probe(length: int, number: int) -> Prompt:
-    """Make up a prompt unlike those of other numbers, or they would be one text; small ids are in every vocabulary."""
+    """Make a different prompt for each number, so that they do not share a text; every vocabulary has small ids."""
     token_ids = [*[0] * (length - 2), *divmod(number, 100)][-length:]
     return Prompt(token_ids, 0, truncated=False, score_key="")
 
@@ -188,9 +190,9 @@ def _results(prompts: Sequence[Prompt], rows: torch.Tensor | None) -> list[Score
 
 
 def _key(identity: ModelIdentity, modes: Sequence[str]) -> "hashlib._Hash":
-    """Begin a score key; scores of one mode are not found in another.
+    """Begin a score key. Each mode has its own keys, so that a cache never mixes their scores.
 
-    One that depended on its neighbours must not be found where none may, and compiled layers round otherwise.
+    Deterministic scores must not depend on neighbours, as others may, and compiled layers round differently.
     """
     parts = [identity.fingerprint, identity.dtype, str(identity.max_input_tokens), identity.framing]
     return hashlib.sha256("\n".join([*parts, *modes, ""]).encode())

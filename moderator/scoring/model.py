@@ -1,4 +1,4 @@
-"""What the engine needs of a model, whatever its architecture."""
+"""What the engine needs from a model of any architecture."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -41,7 +41,7 @@ class RewardModel(Protocol):
 
     @property
     def max_input_tokens(self) -> int:
-        """No rendering is longer."""
+        """Longest rendering."""
         ...
 
     @property
@@ -56,12 +56,12 @@ class RewardModel(Protocol):
 
     @property
     def layout(self) -> Layout:
-        """How it takes several texts in one pass."""
+        """How it processes several texts in one pass."""
         ...
 
     @property
     def is_compiled(self) -> bool:
-        """Whether `compile` was called, and has changed anything."""
+        """Whether `compile` was called and compiled anything."""
         ...
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> Sequence[Rendering]:
@@ -69,18 +69,18 @@ class RewardModel(Protocol):
         ...
 
     def compile(self) -> None:
-        """Compile what a pass spends its time in, when it is first run; scores then differ in their last bits."""
+        """Compile the costly layers at the first pass; scores then differ in their last bits."""
         ...
 
     def forward(self, texts: Sequence[Text]) -> "torch.Tensor":
         """Score n >= 1 texts in one pass, without gradients.
 
         Returns:
-            (m, 2k) float32, one row for each read of each text, in their order: k rewards, then the k weights with
-            which they make up the overall score. On an accelerator they may still be on their way.
+            (m, 2k) float32, one row for each read of each text, in order: k rewards, then the k weights that give the
+            overall score. On an accelerator they may not be computed yet.
 
         Raises:
-            torch.OutOfMemoryError: the device cannot hold so many.
+            torch.OutOfMemoryError: the device has too little memory for them.
             RuntimeError: the device failed.
         """
         ...

@@ -1,4 +1,4 @@
-"""Open a checkpoint of any kind: all that can be told before its weights are read, and how to read them."""
+"""Open a checkpoint of any kind: what is known before its weights are read, and how to load them."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -28,20 +28,20 @@ Load = Callable[[str, torch.device], RewardModel]
 
 @dataclass(frozen=True, slots=True)
 class OpenModel:
-    """A checkpoint whose config, tokenizer and template are read and whose weights are not yet.
+    """A checkpoint whose config, tokenizer and template have been read, but not its weights.
 
     Attributes:
-        location: where it lies, and what people call it.
+        location: its folder, and what people call it.
         architecture: as its `config.json` names it.
-        backbone: transformers' config of what lies under the head.
+        backbone: transformers' config of the network under the head.
         objectives: k names, in the order of the scores.
-        activation: what the scores are: rewards as they come, or probabilities.
+        activation: what the scores are: unbounded rewards, or probabilities.
         framing: the rule that turns an event into what the model reads.
-        positions: tokens that the network can tell the places of.
+        positions: length in tokens of the longest text that the network has positions for.
         max_input_tokens: longer conversations are truncated.
-        is_causal: no token sees those after it.
+        is_causal: no token attends to later ones.
         shapes: of every tensor, by name.
-        load: reads the weights into the network that was built, so once; raises ConfigurationError as `fill` does.
+        load: reads the weights into the network, so call it once; raises ConfigurationError as `load_weights` does.
     """
 
     location: Location
@@ -57,15 +57,15 @@ class OpenModel:
     load: Load
 
     def check_weights(self) -> Weights:
-        """Hold the safetensors files' headers against the network.
+        """Compare the headers of the safetensors files with the network.
 
         Raises:
-            ConfigurationError: a file or a key is missing, unexpected, damaged or misshapen; the text names it.
+            ConfigurationError: a file or key is missing, unexpected, damaged or of the wrong shape; the text names it.
         """
         return Weights(self.location.folder, self.shapes)
 
     def fingerprint(self, weights: Weights) -> str:
-        """Hash the files, as loading them does: `sha256:` and 64 hex digits."""
+        """Hash the files as loading does: `sha256:` and 64 hex digits."""
         return fingerprint(self.location.folder, weights.files)
 
 
@@ -74,13 +74,13 @@ def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None
 
     Args:
         path: a folder, a hub id, or `builtin`.
-        max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
+        max_input_tokens: longer conversations are truncated; None: 4,096, or fewer if the model has fewer positions.
 
     Raises:
         ConfigurationError: there is no such checkpoint, it is of another kind, or its config, tokenizer or template is
             damaged.
     """
-    # its own handler writes prose; ours writes JSON
+    # its own handler writes plain text; ours writes JSON
     transformers_logging.disable_default_handler()
     transformers_logging.enable_propagation()
     location = locate(path)

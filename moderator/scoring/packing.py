@@ -1,11 +1,11 @@
-"""Prompts to texts, texts to packs: what one forward pass takes, and which rows of it are read; pure."""
+"""Prompts to texts, texts to packs: what one forward pass computes, and which of its rows are read; pure."""
 
 from array import array
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 MAX_TEXTS = 1024
-"""In one pack; more would not fill the device any better."""
+"""In one pack; more would not use the device any better."""
 
 
 class Tokenized(Protocol):
@@ -27,7 +27,7 @@ class Read(NamedTuple):
 
     Attributes:
         prompt: the prompt's index among those given.
-        gate_row: index in the text's tokens where its gate is read.
+        gate_row: index in the text's tokens of the row where its gate is read.
         last_row: index in the text's tokens of its last one.
     """
 
@@ -37,18 +37,18 @@ class Read(NamedTuple):
 
 
 class Text(NamedTuple):
-    """What the model computes once: n >= 1 tokens, and every read-out that they serve."""
+    """What the model computes once: n >= 1 tokens, and the read-outs of all prompts that share them."""
 
     token_ids: Sequence[int]
     reads: tuple[Read, ...]
 
 
 class Layout(NamedTuple):
-    """How a model takes several texts in one pass.
+    """How a model processes several texts in one pass.
 
     Attributes:
-        shares_prefixes: no row sees a later one, so that the scores of a text's beginning can be read in it.
-        is_padded: texts are padded to the longest in the pass, otherwise they lie end to end.
+        shares_prefixes: no row depends on a later one, so the scores of a text's prefix can be read within the text.
+        is_padded: texts are padded to the longest in the pass; otherwise they are packed end to end.
     """
 
     shares_prefixes: bool = True
@@ -56,13 +56,13 @@ class Layout(NamedTuple):
 
 
 def gather(prompts: Sequence[Tokenized], layout: Layout) -> list[Text]:
-    """Turn prompts into the fewest texts that serve them all.
+    """Turn prompts into as few texts as possible.
 
-    Equal prompts share a text. Where prefixes are shared, so does a prompt with which another begins: the earlier
-    turns of a conversation are further read-outs of its latest.
+    Equal prompts share a text. If the layout shares prefixes, a prompt also shares the text of a longer prompt that
+    begins with it: earlier turns of a conversation are read in its latest.
 
     Returns:
-        Texts in the order of the first prompt each serves; padded ones by length. Each prompt is read exactly once.
+        Texts in the order of their first prompts; padded ones by length. Each prompt is read exactly once.
     """
     hosts = _hosts([array("I", prompt.token_ids).tobytes() for prompt in prompts], layout)
     reads: dict[int, list[Read]] = {}
@@ -73,13 +73,13 @@ def gather(prompts: Sequence[Tokenized], layout: Layout) -> list[Text]:
 
 
 def next_pack(lengths: Sequence[int], start: int, budget_tokens: int, *, is_padded: bool = False) -> range:
-    """Take texts from `start` on, in their order, until the next does not fit; no waiting, no reordering.
+    """Take texts in order from `start`, until the next one does not fit.
 
     Args:
         lengths: tokens of each of n > start texts.
         start: index of the first.
-        budget_tokens: a pack holds no more, padding counted, except one that holds a single longer text.
-        is_padded: every text takes as much as the longest.
+        budget_tokens: most tokens of a pack, padding included; a single longer text makes a pack by itself.
+        is_padded: every text counts as many tokens as the longest.
     """
     most = min(len(lengths), start + MAX_TEXTS)
     total = longest = 0
@@ -92,7 +92,7 @@ def next_pack(lengths: Sequence[int], start: int, budget_tokens: int, *, is_padd
 
 
 def plan_packs(lengths: Sequence[int], budget_tokens: int, *, is_padded: bool = False) -> list[range]:
-    """Part n >= 0 texts into packs: index ranges that follow one another from 0 to n, none empty."""
+    """Divide n >= 0 texts into packs: consecutive index ranges from 0 to n, none of them empty."""
     packs: list[range] = []
     while (start := packs[-1].stop if packs else 0) < len(lengths):
         packs.append(next_pack(lengths, start, budget_tokens, is_padded=is_padded))
@@ -100,12 +100,12 @@ def plan_packs(lengths: Sequence[int], budget_tokens: int, *, is_padded: bool = 
 
 
 def filled(pack: Sequence[Text], rows: int, longest: int) -> list[Text]:
-    """Add tokens up to `rows` and, behind all others, read-outs that nobody asked for, up to multiples of `MAX_TEXTS`.
+    """Add tokens up to `rows`, and unused read-outs after all others up to a multiple of `MAX_TEXTS`.
 
-    A device chooses by the number of rows how it multiplies; where that never changes, no text's scores depend on
-    what shares its pack. A text of more than `rows` tokens shares none, so it gets no more. No text that is added
-    has more than `longest` tokens, as none of the pack has: a text longer than the model's positions could change the
-    rotary frequencies of every text in the pass.
+    A device chooses how it multiplies by the number of rows. If that number never changes, a text's scores do not
+    depend on what shares its pack. A text of more than `rows` tokens is alone in its pack, so nothing is added to it.
+    No added text has more than `longest` tokens, as no text of the pack has: a text longer than the model's positions
+    could change the rotary frequencies of every text in the pass.
     """
     *others, last = pack
     missing_reads = -sum(len(text.reads) for text in pack) % MAX_TEXTS
@@ -116,10 +116,10 @@ def filled(pack: Sequence[Text], rows: int, longest: int) -> list[Text]:
 
 
 def _hosts(keys: list[bytes], layout: Layout) -> list[int]:
-    """Find for each key the index of the one that serves it: an equal one, or one that begins with it."""
+    """Find for each key the index of the key whose text it shares: an equal key, or one that begins with it."""
     hosts = list(range(len(keys)))
     ordered = sorted(hosts, key=keys.__getitem__)
-    # whatever begins with a key comes right behind it, so its own host is known by then
+    # keys that begin with a key directly follow it when sorted; going backwards, their hosts are known already
     for at, after in zip(reversed(ordered[:-1]), reversed(ordered[1:]), strict=True):
         if keys[after] == keys[at] or (layout.shares_prefixes and keys[after].startswith(keys[at])):
             hosts[at] = hosts[after]

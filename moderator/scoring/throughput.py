@@ -1,8 +1,8 @@
-"""How fast a model can be at best: an estimate by the arithmetic of its matrix products.
+"""How fast a model can be at best, estimated from its matrix products.
 
-Operations of a token = 2 x parameters of the linear layers + attention, which is 2 x layers x heads x head width x
-tokens of the text, and twice that where tokens see both ways. Tokens a second = what the device multiplies in a second
-/ operations of a token. What is not a matrix product is left out, so this is a ceiling: expect 70 to 90 % of it.
+Operations per token = 2 x parameters of the linear layers + attention, which is 2 x layers x heads x head width x
+tokens of the text, and twice that if attention is bidirectional. Tokens per second = measured operations per second /
+operations per token. Only matrix products are counted, so this is an upper bound: expect 70 to 90 % of it.
 """
 
 import math
@@ -17,9 +17,9 @@ from moderator.scoring.runtime.device import choose_dtype, pack_tokens
 from moderator.scoring.runtime.machine import measured_flops_per_s
 
 EVENT_TOKENS: Final = 150
-"""Of a chat event, taken for the estimate."""
+"""Tokens of a chat event, assumed for the estimate."""
 LARGE_PARAMETERS: Final = 1_000_000_000
-"""More than these are too slow on a CPU to moderate a chat."""
+"""A model with more is too slow on a CPU to moderate a chat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Throughput:
 
     Attributes:
         device: such as `cuda:0`.
-        dtype: that the model would have there, such as `bfloat16`.
-        flops_per_s: operations a second, measured on one of the model's matrix products.
+        dtype: the model's on this device, such as `bfloat16`.
+        flops_per_s: operations per second, measured on one of the model's matrix products.
         tokens_per_s: at `EVENT_TOKENS` each.
-        events_per_minute: likewise.
-        memory_bytes: the weights.
-        pack_bytes: what a pack's pass takes beside them, about.
+        events_per_minute: at `EVENT_TOKENS` each.
+        memory_bytes: of the weights.
+        pack_bytes: about what a pack's pass needs in addition.
     """
 
     device: str
@@ -46,26 +46,26 @@ class Throughput:
 
 
 def parameter_count(model: OpenModel) -> int:
-    """Count every number in the checkpoint."""
+    """Count all numbers in the checkpoint."""
     return sum(shape.numel() for shape in model.shapes.values())
 
 
 def flops_per_token(model: OpenModel, text_tokens: int) -> float:
-    """Give the operations of one token in a text of so many."""
+    """Return the operations for one token of a text of `text_tokens`."""
     config = model.backbone
-    # an embedding is looked up, not multiplied; norms and biases are vectors
+    # an embedding is a table, not a product; norms and biases are vectors
     linear = sum(shape.numel() for name, shape in model.shapes.items() if len(shape) == 2 and "embed" not in name)  # noqa: PLR2004
     head_width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    seen = 1 if model.is_causal else 2
+    directions = 1 if model.is_causal else 2
     return float(
-        2 * linear + 2 * seen * config.num_hidden_layers * config.num_attention_heads * head_width * text_tokens
+        2 * linear + 2 * directions * config.num_hidden_layers * config.num_attention_heads * head_width * text_tokens
     )
 
 
 def estimate(
     model: OpenModel, device: torch.device, wanted: str = "auto", stored: torch.dtype = torch.float32
 ) -> Throughput:
-    """Measure the device for a moment and estimate what the model would do on it.
+    """Measure the device for a moment and estimate the model's speed on it.
 
     Args:
         model: an open one.
@@ -88,20 +88,20 @@ def estimate(
 
 
 def _numbers_per_token(model: OpenModel) -> int:
-    """Count what is alive at the widest place of a layer: the MLP's three products, and four times the hidden state."""
+    """Count the numbers held at a layer's peak: the MLP's three products, and four times the hidden state."""
     return int(3 * model.backbone.intermediate_size + 4 * model.backbone.hidden_size)
 
 
 def is_too_slow(device: str, parameters: int) -> bool:
-    """Tell whether a device is a CPU, and the model too large for one."""
+    """Whether the device is a CPU and the model too large for one."""
     return device == "cpu" and parameters > LARGE_PARAMETERS
 
 
 def refuse_slow(model: OpenModel, device: torch.device, wanted: str, stored: torch.dtype) -> None:
-    """Refuse to score on a CPU with more than a billion parameters.
+    """Refuse a model of more than a billion parameters on a CPU.
 
     Raises:
-        ConfigurationError: it would take seconds for each event; the text says how many a minute, and what to do.
+        ConfigurationError: it would take seconds per event; the text says how many events per minute, and what to do.
     """
     parameters = parameter_count(model)
     if not is_too_slow(device.type, parameters):

@@ -1,1 +1,1 @@
-"""Train a small ArmoRM checkpoint on labelled chats, offline; serving never imports this."""
+"""Train a small ArmoRM checkpoint on labelled chats, offline; serving never imports it."""

@@ -1,4 +1,4 @@
-"""The whole training run: tokenizer, relevance, joint stage, heads, checkpoint, report and card."""
+"""A training run from beginning to end: tokenizer, relevance, joint stage, heads, checkpoint, report and card."""
 
 import copy
 import time
@@ -41,10 +41,10 @@ class Plan:
 
     Attributes:
         epochs: passes over the rows in the joint stage, above 0.
-        minutes: both stages end early when they have taken this long; None: as long as they need.
+        minutes: both stages end early after this time; None: no limit.
         relevance_steps: batches of the first stage.
         gate_steps: batches of the last stage.
-        vocabulary: tokens of the tokenizer, special ones included.
+        vocabulary: tokens of the tokenizer, including special ones.
         hidden: width of the backbone.
         phrases: the project's own rows, added to the data's.
     """
@@ -64,7 +64,7 @@ def train(data: Path, output: Path, plan: Plan) -> HeldOutReport:
     """Train on the files in `data` and write a checkpoint folder with its model card to `output`.
 
     Raises:
-        ConfigurationError: a file of `data` is absent or wrong, or `output` cannot be written.
+        ConfigurationError: a file of `data` is missing or invalid, or `output` cannot be written.
     """
     started_s = time.monotonic()
     _make_folder(output)
@@ -86,7 +86,7 @@ def _make_folder(output: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One training run: what it learns from, what it makes, where that goes."""
+    """One training run: its data, what it makes, and where it saves that."""
 
     corpus: Corpus
     plan: Plan
@@ -98,14 +98,14 @@ class _Run:
 
     @classmethod
     def prepare(cls, corpus: Corpus, output: Path, plan: Plan) -> "_Run":
-        """Train the tokenizer and make a network of random weights."""
+        """Train the tokenizer and make a network with random weights."""
         print(f"read {len(corpus.rows)} rows, {len(corpus.held_out)} held out, {len(corpus.pairs)} pairs", flush=True)
         torch.manual_seed(plan.seed)
-        # values too small to matter make a CPU crawl
+        # a CPU computes very slowly with denormal numbers
         torch.set_flush_denormal(True)
         tokenizer = train_tokenizer(_texts(corpus), vocabulary_size=plan.vocabulary)
         config = _config(len(tokenizer), plan)
-        # a copy: the served model switches its own to an attention that cannot learn
+        # a copy: `ArmoRMNetwork` sets packed attention in its own, which has no backward pass
         network = TrainingNetwork(copy.deepcopy(config.backbone))
         return cls(corpus, plan, output, tokenizer, Encoder(tokenizer), config, network)
 
@@ -121,7 +121,7 @@ class _Run:
         self.network.eval()
 
     def fit_heads(self) -> None:
-        """Fit rewards and gate on the frozen backbone, as ArmoRM's two stages do, and save the whole."""
+        """Fit rewards and gate on the frozen backbone, as ArmoRM's two stages do, and save the checkpoint."""
         drawn = self._random().permutation(len(self.corpus.rows))[:_RIDGE_ROWS]
         rows = [self.corpus.rows[at] for at in drawn]
         hidden = read_in_order(self.encoder.encode([row.conversation for row in rows]), self.network.last_hidden)
@@ -131,7 +131,7 @@ class _Run:
         self._save(fit_gate(self.config, features, self.plan.gate_steps, self._random()))
 
     def _exchanges(self) -> list[Exchange]:
-        """Take prompt and answer, without template, from some of the real exchanges."""
+        """Take prompt and answer, without the template's tokens, from some of the real exchanges."""
         every = max(1, len(self.corpus.relevance) // _EXCHANGES)
         exchanges = []
         for rendering in self.encoder.render([row.conversation for row in self.corpus.relevance[::every]]):
@@ -141,7 +141,7 @@ class _Run:
         return exchanges
 
     def _save(self, gate: GatingNetwork) -> None:
-        """Put the parts under ArmoRM's names: backbone in float16, heads in float32, transform the identity."""
+        """Save the parts as an ArmoRM: backbone in float16, heads in float32, the identity as transform."""
         model = ArmoRMNetwork(self.config)
         model.model.load_state_dict(self.network.backbone.state_dict())
         for parameter in model.model.parameters():

@@ -63,7 +63,7 @@ class Bench:
 def ceiling(bench: Bench) -> dict[str, Any]:
     """Tokens a second if a pass were its matrix products alone, at several pack sizes, and copy bandwidth.
 
-    All products for all rows: what a packed pass spares of them (the last MLP, 2.4 % of 32 layers) counts as speed.
+    All products for all rows: what a packed pass saves of them (the last MLP, 2.4 % of 32 layers) counts as speed.
     """
     rig, rates = bench.rig, {}
     for rows in (256, 1_024, 4_096, 8_192, 32_768):
@@ -223,7 +223,7 @@ def _scored_and_read(way: Way, sample: Sample) -> torch.Tensor:
 
 
 def invariance(bench: Bench) -> dict[str, Any]:
-    """How far 64 texts' scores move in random packings, and how many do not move by a bit."""
+    """How far 64 texts' scores move in random packings, and how many stay equal bit by bit."""
     rig, probes = bench.rig, bench.chats(64)
     ways = {
         "free": rig.packed(rig.compiled),
@@ -258,7 +258,7 @@ def chains(bench: Bench) -> dict[str, Any]:
 
 
 def out_of_memory(bench: Bench) -> dict[str, Any]:
-    """Take memory away, score on: every text gets a score, in smaller packs."""
+    """Take memory away and continue: every text gets a score, in smaller packs."""
     try:
         from moderator.scoring.engine import Engine  # noqa: PLC0415 - needs more than torch and transformers
     except ImportError as error:
@@ -275,7 +275,7 @@ def out_of_memory(bench: Bench) -> dict[str, Any]:
 
 @contextmanager
 def _short_of_memory(rig: Rig) -> Iterator[ArmoRM]:
-    """Leave 256 MiB beside the weights; a CPU only says that it has run out."""
+    """Leave 256 MiB in addition to the weights; on a CPU, only raise the error."""
     if rig.device.type != "cuda":
         yield ShortArmoRM(rig.eager)
         return

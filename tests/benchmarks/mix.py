@@ -31,14 +31,14 @@ def lognormal_lengths(count: int, *, median: float, sigma: float) -> list[int]:
 def chats(
     count: int, vocab_size: int, chance: random.Random, *, median: float = 90, sigma: float = 1.0
 ) -> list[Sample]:
-    """Chats in their order of arrival: lognormal, median 90, sigma 1, cut at 2,000 tokens, unless told otherwise."""
+    """Chats in their order of arrival: lognormal, median 90, sigma 1, cut at 2,000 tokens, by default."""
     lengths = lognormal_lengths(count, median=median, sigma=sigma)
     chance.shuffle(lengths)
     return [Sample(_ids(length, vocab_size, chance), length // 2) for length in lengths]
 
 
 def backlog(conversations: int, replies: int, vocab_size: int, chance: random.Random) -> list[Sample]:
-    """Conversations of so many exchanges, each reply judged with all that came before, reply after reply.
+    """Conversations of `replies` exchanges; each reply is judged with everything before it.
 
     An exchange is a question and its reply: lognormal, median 80, sigma 0.5.
     """

@@ -71,7 +71,7 @@ def test_a_model_on_cuda_warms_up_and_has_little_noise(folder: Path) -> None:
     assert all(0 <= noise < 0.1 for noise in engine.measure_noise())
 
 
-def test_deterministic_scores_on_cuda_do_not_depend_on_company_by_a_bit(folder: Path) -> None:
+def test_deterministic_scores_on_cuda_do_not_depend_on_neighbours_by_a_bit(folder: Path) -> None:
     engine = Engine(ArmoRM.from_pretrained(folder, device="cuda", dtype="bfloat16"), is_deterministic=True)
     prompts = engine.render(CONVERSATIONS)
 
@@ -94,7 +94,7 @@ def test_scoring_goes_on_in_smaller_packs_when_memory_runs_short(folder: Path) -
     engine.score(prompts[:1])  # what libraries keep for themselves is there before the limit is
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
-    # a full pack takes several times as much beside the weights
+    # a full pack takes several times as much in addition to the weights
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**27) / total)
     try:
         results = engine.score(prompts)

@@ -1,4 +1,4 @@
-"""ArmoRM, from a checkpoint to scores: what is opened first, loaded then, and asked from then on."""
+"""ArmoRM, from a checkpoint to scores: open it, load its weights, score."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ from moderator.scoring.runtime.device import causal_layout, choose_device, compi
 from moderator.scoring.runtime.passes import lay_out
 
 _HEADS: Final = ("regression_layer", "reward_transform_matrix", "gating")
-"""What of the network is computed in float32."""
+"""The parts of the network that compute in float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenArmoRM:
-    """A checkpoint whose config, tokenizer and template are read and whose weights are not yet.
+    """A checkpoint whose config, tokenizer and template have been read, but not its weights.
 
     Attributes:
         network: without weights.
@@ -41,7 +41,7 @@ class OpenArmoRM:
     network: ArmoRMNetwork
 
     def load(self, dtype: str | torch.dtype, device: torch.device) -> "ArmoRM":
-        """Read the weights into the network, so once.
+        """Read the weights into the network. Call it once.
 
         Raises:
             ConfigurationError: as `load_weights` does.
@@ -107,12 +107,12 @@ class ArmoRM:
         device: str | torch.device = "auto",
         max_input_tokens: int | None = None,
     ) -> "ArmoRM":
-        """Load a checkpoint: safetensors only, and no code of others is run.
+        """Load a checkpoint: from safetensors files only; no code from the checkpoint is run.
 
         Args:
             path_or_hub_id: a folder, a hub id, or `builtin`.
-            dtype: of the backbone; auto: the checkpoint's where the device is fast in it, else float32.
-            device: auto: CUDA, else MPS, else CPU.
+            dtype: of the backbone; auto: the checkpoint's if the device computes fast in it, otherwise float32.
+            device: auto: CUDA if present, otherwise MPS, otherwise CPU.
             max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
 
         Raises:
@@ -121,16 +121,16 @@ class ArmoRM:
         return open_armorm(locate(path_or_hub_id), max_input_tokens).load(dtype, choose_device(device))
 
     def score(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> ArmoRMOutput:
-        """Score conversations as they are given, without framing; too long ones are cut as `Renderer.render` does.
+        """Score conversations as given, without framing; long ones are truncated as `Llama3Renderer.render` does.
 
         Args:
-            conversations: n >= 0 lists of {"role", "content"}; the last turn is what is judged.
+            conversations: n >= 0 lists of {"role", "content"}; the last turn is judged.
 
         Returns:
             Float32 tensors on the CPU, in the order given.
 
         Raises:
-            ValueError: a conversation has no assistant header to read the gate at; the text names its index.
+            ValueError: a conversation has no assistant header, where the gate is read; the text names its index.
         """
         given = [[(turn["role"], turn["content"] or "") for turn in turns] for turns in conversations]
         texts = gather(self.renderer.render(given), self.layout)
@@ -146,7 +146,7 @@ class ArmoRM:
         return self.renderer.render([frame(conversation) for conversation in conversations])
 
     def compile(self) -> None:
-        """Compile the decoder layers when they are first called; worth its seconds on CUDA alone."""
+        """Compile the decoder layers at their first call; takes seconds and pays off only on CUDA."""
         *layers, _ = self.network.model.layers
         compile_layers([*layers, self.network.last_layer])
         self.is_compiled = True

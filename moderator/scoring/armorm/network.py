@@ -1,4 +1,4 @@
-"""ArmoRM: a Llama backbone, a regression to k rewards, and a gate that weighs them.
+"""ArmoRM's network: a Llama backbone, a regression to k rewards, and a gate that weights them.
 
 Parameter names are those of the published checkpoint. With h the final hidden states of one text:
 rewards = regression(h at the last token); gating = softmax(layers(h at the gate row) / temperature) x logit_scale;
@@ -35,7 +35,7 @@ class ArmoRMOutput(NamedTuple):
 
 
 class GatingNetwork(nn.Module):
-    """Weighs the objectives by what is asked, not by what is answered."""
+    """Weights the objectives by the question, not by the answer."""
 
     def __init__(self, config: ArmoRMConfig) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class GatingNetwork(nn.Module):
 
 
 class LastLayer(nn.Module):
-    """Runs a decoder layer of which few rows are read: its MLP sees no others. It holds no weights of its own."""
+    """Runs a decoder layer but its MLP only for the rows that are read. It has no weights of its own."""
 
     def forward(
         self, layer: LlamaDecoderLayer, hidden: torch.Tensor, rows: torch.Tensor, **arguments: Any
@@ -68,7 +68,7 @@ class LastLayer(nn.Module):
 
 
 class ArmoRMNetwork(nn.Module):
-    """The network; random weights until some are loaded. The backbone may be of any dtype, the heads are float32."""
+    """The network, with random weights until others are loaded. Any dtype for the backbone, float32 for the heads."""
 
     def __init__(self, config: ArmoRMConfig) -> None:
         super().__init__()
@@ -85,8 +85,8 @@ class ArmoRMNetwork(nn.Module):
         """Score texts that are padded to one length; differentiable.
 
         Args:
-            input_ids: (n, t), padded on the right with any id: attention is causal, so padding is never seen.
-            gate_rows: (m,), where each read-out's gate is, an index into all n x t rows.
+            input_ids: (n, t), padded on the right with any id: attention is causal, so no token sees padding.
+            gate_rows: (m,), row of each read-out's gate, an index into all n x t rows.
             last_rows: (m,), each read-out's last token, likewise.
         """
         position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
@@ -102,13 +102,13 @@ class ArmoRMNetwork(nn.Module):
         *,
         max_len: int,
     ) -> ArmoRMOutput:
-        """Score n texts that lie end to end; inference only.
+        """Score n texts, packed end to end; inference only.
 
         Args:
             input_ids: (t,).
             position_ids: (t,), from 0 in each text.
             cu_seqlens: (n + 1,) int32: 0, the end of each text.
-            gate_rows: (m,), where each read-out's gate is, an index into all t rows.
+            gate_rows: (m,), row of each read-out's gate, an index into all t rows.
             last_rows: (m,), each read-out's last token, likewise.
             max_len: tokens of the longest text, or more.
         """
@@ -124,7 +124,7 @@ class ArmoRMNetwork(nn.Module):
         last_rows: torch.Tensor,
         **packed: Any,
     ) -> ArmoRMOutput:
-        """Run the backbone as `LlamaModel` does, but for the last MLP: it sees only the rows that are read."""
+        """Run the backbone as `LlamaModel` does, except the last MLP: it computes only the rows that are read."""
         hidden = self.model.embed_tokens(input_ids)  # (b, t, hidden)
         rotary = self.model.rotary_emb(hidden, position_ids)
         *layers, last = cast("list[LlamaDecoderLayer]", list(self.model.layers))
@@ -142,10 +142,10 @@ class ArmoRMNetwork(nn.Module):
 
 
 def build_network(config: ArmoRMConfig, where: str) -> ArmoRMNetwork:
-    """Build the network without its weights, but with rotary frequencies, which are no part of a checkpoint.
+    """Build the network without weights, but with rotary frequencies, which are not part of a checkpoint.
 
     Raises:
-        ConfigurationError: there can be no such network; the text names `where`, the file that describes it.
+        ConfigurationError: no such network can be built; the text names `where`, the file that describes it.
     """
     try:
         with torch.device("meta"):

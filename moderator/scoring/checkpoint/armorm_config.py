@@ -1,4 +1,4 @@
-"""What `config.json` of an ArmoRM checkpoint says, checked once."""
+"""`config.json` of an ArmoRM checkpoint, checked once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from moderator.scoring.checkpoint.config_fields import SIZES, is_positive, posit
 from moderator.scoring.runtime.rotary import check_kind
 
 ARCHITECTURE: Final = "LlamaForRewardModelWithGating"
-"""What a `config.json` of ArmoRM names."""
+"""The name in the `architectures` of ArmoRM's `config.json`."""
 _OPTIONS: Final = (
     "num_key_value_heads",
     "head_dim",
@@ -36,7 +36,7 @@ class ArmoRMConfig:
         objectives: k names in the order of the regression's rows.
         gating_temperature: divides the gate's logits before the softmax.
         gating_hidden_dim: width of the gate's hidden layers.
-        gating_n_hidden: hidden layers of the gate, >= 0; one linear layer follows them.
+        gating_n_hidden: number of the gate's hidden layers, >= 0; one linear layer follows them.
     """
 
     backbone: LlamaConfig
@@ -47,14 +47,14 @@ class ArmoRMConfig:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any], where: str = "config.json") -> "ArmoRMConfig":
-        """Read the fields of a `config.json`; those we do not need, such as `auto_map`, are passed over.
+        """Read the fields of a `config.json`; those we do not need, such as `auto_map`, are ignored.
 
         Args:
             fields: the JSON object.
             where: names the file in errors.
 
         Raises:
-            ConfigurationError: a field is missing, of the wrong type, or at odds with another; the text names it.
+            ConfigurationError: a field is missing, of the wrong type, or contradicts another; the text names it.
         """
         if fields.get("model_type", "llama") != "llama":
             raise ConfigurationError(f"{where}: `model_type` is `{fields['model_type']}`; ArmoRM needs `llama`")
@@ -69,7 +69,7 @@ class ArmoRMConfig:
         )
 
     def to_fields(self) -> dict[str, Any]:
-        """Give the JSON object that `from_fields` reads back to an equal config."""
+        """Return the JSON object from which `from_fields` makes an equal config."""
         return {
             "architectures": [ARCHITECTURE],
             "model_type": "llama",
@@ -98,7 +98,7 @@ def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:
     known["rms_norm_eps"] = positive(fields, "rms_norm_eps", where, default=1e-6)
     known |= {name: fields[name] for name in ("rope_theta", "rope_scaling", "rope_parameters") if name in fields}
     try:
-        # no padding token: packed texts have none, and an id beyond the vocabulary would stop the embedding
+        # no padding token: packed texts need none, and the embedding rejects an id outside the vocabulary
         config = LlamaConfig(**known, pad_token_id=None, bos_token_id=None, eos_token_id=None, use_cache=False)
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{where}: {reason_of(error)}") from error
@@ -107,7 +107,7 @@ def _backbone(fields: Mapping[str, Any], where: str) -> LlamaConfig:
     _check_heads(config, where)
     check_kind(config, where)
     if config.hidden_act not in ACT2FN:
-        raise ConfigurationError(f"{where}: `hidden_act` is `{config.hidden_act}`, which is no activation")
+        raise ConfigurationError(f"{where}: `hidden_act` is `{config.hidden_act}`, which is not an activation function")
     return config
 
 
@@ -120,7 +120,7 @@ def _check_heads(config: LlamaConfig, where: str) -> None:
 
 
 def _rope_theta(fields: Mapping[str, Any], where: str) -> float:
-    """Find the file's theta: `rope_parameters` as transformers 5 writes it, `rope_theta` as 4 did."""
+    """Find the file's theta: in `rope_parameters`, as transformers 5 writes it, or in `rope_theta`, as 4 did."""
     nested = fields.get("rope_parameters") or {}
     theta = nested.get("rope_theta", fields.get("rope_theta")) if isinstance(nested, dict) else None
     if not is_positive(theta):

@@ -24,7 +24,7 @@ def whole(fields: Mapping[str, Any], name: str, where: str, *, least: int, defau
     """Read a whole number.
 
     Raises:
-        ConfigurationError: it is missing without a default, or no whole number of at least `least`.
+        ConfigurationError: it is missing and has no default, or is not a whole number of at least `least`.
     """
     value = fields.get(name, default)
     if value is None:
@@ -38,7 +38,7 @@ def positive(fields: Mapping[str, Any], name: str, where: str, *, default: float
     """Read a number above 0.
 
     Raises:
-        ConfigurationError: it is no number, not finite, or not above 0.
+        ConfigurationError: it is not a finite number above 0.
     """
     value = fields.get(name, default)
     if not is_positive(value):
@@ -52,6 +52,6 @@ def is_positive(value: object) -> TypeGuard[float]:
 
 
 def reason_of(error: Exception) -> str:
-    """Give the line in which transformers says what is wrong, without the class of its error."""
+    """Return the line in which transformers says what is wrong, without the error's class."""
     lines = str(error).strip().splitlines()
     return _CLASS.sub("", lines[-1].strip()) if lines else type(error).__name__

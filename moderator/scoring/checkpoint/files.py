@@ -1,4 +1,4 @@
-"""The names of a checkpoint's files, and how those that are text are read."""
+"""The names of a checkpoint's files; read those that are text or JSON."""
 
 import json
 from pathlib import Path
@@ -51,6 +51,6 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: not UTF-8 text; fetch it again") from error
+        raise ConfigurationError(f"{path}: not UTF-8 text; download it again") from error
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error

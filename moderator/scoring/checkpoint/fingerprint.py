@@ -1,4 +1,4 @@
-"""The hash that names a checkpoint: of every file that can change a score, and of no other."""
+"""The hash that identifies a checkpoint: it covers every file that can change a score, and no other file."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from moderator.scoring.checkpoint.files import CONFIG, TEMPLATE, TOKENIZER, TOKE
 
 
 def fingerprint(folder: Path, weight_files: Sequence[Path]) -> str:
-    """Hash a checkpoint's files: names and hashes, in the form that `sha256sum` prints, sorted by name.
+    """Hash the list of a checkpoint's files and their hashes, as `sha256sum` prints it, sorted by name.
 
     Returns:
         `sha256:` and 64 hex digits.

@@ -1,4 +1,4 @@
-"""Weights from a checkpoint's files into a network, on the device where it is to run."""
+"""Read a checkpoint's weights into a network, on the device where it will run."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,20 +14,21 @@ from moderator.scoring.runtime.device import choose_dtype, prepare_device
 def load_weights(
     network: torch.nn.Module, folder: Path, heads: tuple[str, ...], dtype: str | torch.dtype, device: torch.device
 ) -> str:
-    """Read a network's weights onto the device, hashing the files meanwhile; give the checkpoint's fingerprint.
+    """Read a network's weights onto the device, and hash the files at the same time.
 
     Args:
         network: without weights.
         folder: of the checkpoint.
-        heads: what the names of tensors begin with that are kept in float32.
+        heads: tensors whose names begin with one of these are kept in float32.
         dtype: of all others; auto: see `choose_dtype`.
-        device: where it is to run.
+        device: where the network will run.
 
     Returns:
-        `sha256:` and 64 hex digits.
+        The checkpoint's fingerprint: `sha256:` and 64 hex digits.
 
     Raises:
-        ConfigurationError: a file or a key is missing, unexpected, damaged or misshapen, or the device too small.
+        ConfigurationError: a file or a key is missing, unexpected, damaged or of the wrong shape, or the device has too
+            little memory.
     """
     weights = Weights(folder, {name: each.shape for name, each in network.state_dict().items()})
     backbone = choose_dtype(dtype, weights.dtype, device)

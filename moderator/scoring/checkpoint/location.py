@@ -26,10 +26,10 @@ class Location:
 
 
 def locate(path: str | os.PathLike[str]) -> Location:
-    """Find the checkpoint: `builtin`, a folder, or else a hub id, which is downloaded without any pickle.
+    """Find the checkpoint: `builtin`, a folder, or a hub id, which is downloaded without pickle files.
 
     Raises:
-        ConfigurationError: there is no such folder, or the hub does not give it.
+        ConfigurationError: there is no such folder, and the hub does not provide it.
     """
     wanted = os.fspath(path)
     if wanted == BUILTIN:
@@ -45,9 +45,9 @@ def locate(path: str | os.PathLike[str]) -> Location:
         raise ConfigurationError(f"model `{wanted}`: no such folder, and not a hub id such as `owner/name`")
     try:
         snapshot = snapshot_download(wanted, allow_patterns=_HUB_FILES)
-    except Exception as error:  # the hub's client lets through whatever its HTTP library raises
+    except Exception as error:  # the hub's client does not catch what its HTTP library raises
         raise ConfigurationError(
-            f"model `{wanted}`: no such folder, and the model hub does not give it ({type(error).__name__}); "
+            f"model `{wanted}`: no such folder, and the model hub does not provide it ({type(error).__name__}); "
             "check the name and the connection, or download it elsewhere and name the folder"
         ) from error
     return Location(Path(snapshot), folder.name)

@@ -13,24 +13,24 @@ from moderator.scoring.checkpoint.files import TEMPLATE, TOKENIZER, TOKENIZER_CO
 
 
 def read_tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
-    """Read the tokenizer, with BOS, EOS and chat template where it has them.
+    """Read the tokenizer, with BOS, EOS and chat template if it has them.
 
     Raises:
-        ConfigurationError: a file is missing or damaged, or text can come to ids beyond `vocab_size`.
+        ConfigurationError: a file is missing or damaged, or text can have ids beyond `vocab_size`.
     """
     path = folder / TOKENIZER
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such file")
     with naming(folder):
         backend = Tokenizer.from_file(str(path))
-    backend.no_padding()  # whoever saved it may have left their own lengths in it
+    backend.no_padding()  # lengths may have been saved with it
     backend.no_truncation()
     fields = read_json(folder / TOKENIZER_CONFIG)
     template = _template(folder, fields)
     ends = {name: _content(fields.get(name)) for name in ("bos_token", "eos_token")}
     for name, token in ends.items():
         if token is not None and token not in backend.get_vocab():
-            # transformers would add it, with an id beyond the embedding
+            # transformers would add it, with an id that the embedding does not have
             raise ConfigurationError(f"{folder / TOKENIZER_CONFIG}: `{name}` must be a token of {TOKENIZER}")
     largest = _largest_id(backend, [*ends.values(), template])
     if largest >= vocab_size:
@@ -42,25 +42,25 @@ def read_tokenizer(folder: Path, vocab_size: int) -> PreTrainedTokenizerFast:
 
 @contextmanager
 def naming(folder: Path) -> Iterator[None]:
-    """Put the checkpoint's folder in front of an error of its renderer or of the tokenizer's library.
+    """Name the checkpoint's folder in errors of its renderer and of the tokenizer's library.
 
     Raises:
-        ConfigurationError: as it was raised, behind the folder; or the library could not work with the tokenizer.
+        ConfigurationError: as it was raised, after the folder's name; or the library cannot use the tokenizer.
     """
     try:
         yield
     except ConfigurationError as error:
         raise ConfigurationError(f"{folder}: {error}") from error
     except BaseException as error:
-        # tokenizers raises nothing narrower than Exception, and where Rust panics something that is not even that
+        # tokenizers raises plain Exception, and after a panic in Rust something that is not even an Exception
         if type(error) is not Exception and type(error).__name__ != "PanicException":
             raise
-        raise ConfigurationError(f"{folder / TOKENIZER}: not a sound tokenizer; fetch it again") from error
+        raise ConfigurationError(f"{folder / TOKENIZER}: not a valid tokenizer; download it again") from error
 
 
 def _largest_id(backend: Tokenizer, used: Iterable[str | None]) -> int:
-    """Find the largest id that text or template can come to; a padding token may lie beyond the embedding."""
-    # what puts tokens around a text that no template renders, as JSON
+    """Find the largest id that a text or the template can have; a padding token may have a larger one."""
+    # as JSON: adds tokens around a text that is rendered without a template
     around = backend.post_processor.__getstate__().decode() if backend.post_processor else ""
     texts = [around, *filter(None, used)]
     readable = [

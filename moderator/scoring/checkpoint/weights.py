@@ -1,4 +1,4 @@
-"""Weights from safetensors files, every key accounted for before the first byte of a tensor is read."""
+"""Weights from safetensors files: every key is checked before the first byte of a tensor is read."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ from moderator.scoring.checkpoint.files import INDEX, WEIGHTS, read_json
 _SHOWN: Final = 3
 _PICKLES: Final = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _UNUSED: Final = re.compile(r".*\.(position_ids|token_type_ids|rotary_emb\.inv_freq)|roberta\.pooler\.dense\.\w+")
-"""What older releases of transformers wrote beside the weights: networks compute it, or have no use for it."""
+"""Tensors that older releases of transformers also wrote: networks compute them, or do not use them."""
 _DTYPES: Final = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
@@ -28,10 +28,10 @@ class Weights:
     """
 
     def __init__(self, folder: Path, shapes: Mapping[str, torch.Size]) -> None:
-        """Find the files and hold their headers against what the model has.
+        """Find the files and compare their headers with the network's tensors.
 
         Raises:
-            ConfigurationError: a file or a key is missing, unexpected, damaged or misshapen; the text names it.
+            ConfigurationError: a file or key is missing, unexpected, damaged or of the wrong shape; the text names it.
         """
         self.dtypes: dict[str, torch.dtype] = {}
         self._shapes = shapes
@@ -45,11 +45,11 @@ class Weights:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What most tensors are stored in; heads may differ."""
+        """The dtype of most tensors; heads may have another."""
         return Counter(self.dtypes.values()).most_common(1)[0][0]
 
     def read(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Give each name and its tensor, mapped from the file: copy what you keep.
+        """Yield each name and its tensor, mapped from the file: copy what you keep.
 
         Raises:
             ConfigurationError: a file changed or was damaged since it was opened.
@@ -81,7 +81,7 @@ class Weights:
 
 
 def _keys_by_file(folder: Path) -> dict[Path, set[str] | None]:
-    """Find the files, with the keys that the index says they hold; None where there is no index."""
+    """Find the files, with the keys that the index lists for each; None if there is no index."""
     if (folder / WEIGHTS).is_file():
         return {folder / WEIGHTS: None}
     if (folder / INDEX).is_file():
@@ -115,7 +115,7 @@ def _opened(file: Path) -> Iterator[Any]:
         with safe_open(file, framework="pt", device="cpu") as tensors:
             yield tensors
     except (SafetensorError, OSError) as error:
-        raise ConfigurationError(f"{file}: cut short or not a safetensors file; fetch it again") from error
+        raise ConfigurationError(f"{file}: truncated or not a safetensors file; download it again") from error
 
 
 def _few(names: Sequence[str]) -> str:

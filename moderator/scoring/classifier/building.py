@@ -1,4 +1,4 @@
-"""The network of a sequence classifier: built by transformers, its head in float32."""
+"""Build the network of a sequence classifier with transformers, its head in float32."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,11 +18,11 @@ FLOAT32_HEADS: Final = {
     "roberta": ("classifier",),
     "modernbert": ("head", "classifier"),
 }
-"""What is computed in float32, by `model_type`; the first is called first."""
+"""The parts that compute in float32, by `model_type`; the first is called first."""
 
 
 class _WithoutWeights(TorchFunctionMode):
-    """Leaves weights, which are made by `torch.empty`, on the meta device; what is computed, such as positions, is."""
+    """Puts weights, which `torch.empty` makes, on the meta device; computed tensors, such as positions, are real."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -35,7 +35,7 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
     """Build the network without its weights; its head takes hidden states of any dtype as float32.
 
     Raises:
-        ConfigurationError: there can be no such network; the text names `where`, the file that describes it.
+        ConfigurationError: no such network can be built; the text names `where`, the file that describes it.
     """
     attention.register()
     implementation = "sdpa" if config.is_encoder else attention.IMPLEMENTATION

@@ -1,7 +1,7 @@
 """Sequence classifiers: any reward or moderation model of transformers whose labels are its objectives.
 
-A decoder is one linear layer over the last token of texts that lie end to end, and shares prefixes as ArmoRM does. An
-encoder sees both ways, so its texts are padded and masked, sorted by length, under the head transformers gives it.
+A decoder packs texts end to end and shares prefixes as ArmoRM does; one linear layer reads each last token. An encoder
+is bidirectional: its texts are sorted by length, padded and masked, and read by the head that transformers gives it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ _ACTIVATIONS: Final[Mapping[Activation, Callable[[torch.Tensor], torch.Tensor]]]
 
 @dataclass(frozen=True, slots=True)
 class OpenClassifier:
-    """A checkpoint whose config, tokenizer and template are read and whose weights are not yet.
+    """A checkpoint whose config, tokenizer and template have been read, but not its weights.
 
     Attributes:
         network: without weights.
@@ -47,7 +47,7 @@ class OpenClassifier:
     network: PreTrainedModel
 
     def load(self, dtype: str | torch.dtype, device: torch.device) -> "Classifier":
-        """Read the weights into the network, so once.
+        """Read the weights into the network. Call it once.
 
         Raises:
             ConfigurationError: as `load_weights` does.
@@ -89,7 +89,7 @@ class Classifier:
     def __init__(
         self, network: PreTrainedModel, renderer: Renderer, config: ClassifierConfig, *, name: str, fingerprint: str
     ) -> None:
-        """Take a loaded network and what makes its token ids."""
+        """Take a loaded network and its renderer."""
         self.name = name
         self.fingerprint = fingerprint
         self.objectives = config.objectives
@@ -114,20 +114,20 @@ class Classifier:
     def forward(self, texts: Sequence[Text]) -> torch.Tensor:
         """Score n >= 1 texts in one pass; see `RewardModel.forward`.
 
-        A single label makes up the overall score, so its weight is 1. Several make up none: their weights are 0.
+        A single label is the overall score, so its weight is 1. Several have no overall score: their weights are 0.
         """
         values = self._activate(self._logits(texts).float())  # (m, k)
         weights = torch.ones_like(values) if len(self.objectives) == 1 else torch.zeros_like(values)
         return torch.cat((values, weights), dim=1)
 
     def compile(self) -> None:
-        """Compile a decoder's layers when they are first called; encoders stay as transformers runs them."""
+        """Compile a decoder's layers at their first call; encoders are not compiled."""
         if self.layout.shares_prefixes:
             compile_layers(self._network.get_submodule("model.layers").children())
             self.is_compiled = True
 
     def _read_last(self, texts: Sequence[Text]) -> torch.Tensor:
-        """(m, k): the linear layer over the last token of each read-out, wherever padding would have been."""
+        """(m, k): the linear layer over the last token of each read-out."""
         laid = lay_out(texts, self.layout, self.device)
         packed = {} if self.layout.is_padded else {"cu_seqlens": laid.cu_seqlens, "max_len": laid.max_len}
         hidden = self._network.get_submodule("model")(
@@ -137,7 +137,7 @@ class Classifier:
         return logits
 
     def _read_whole(self, texts: Sequence[Text]) -> torch.Tensor:
-        """(m, k): transformers' own pass over texts padded to the longest, once for each read-out."""
+        """(m, k): transformers' own pass over texts padded to the longest; a row for each read-out."""
         laid = lay_out(texts, self.layout, self.device, self._padding)
         lengths = laid.cu_seqlens.diff()  # (n,)
         longest = laid.input_ids.shape[1]

@@ -1,4 +1,4 @@
-"""Text of users to token ids: what reads like a special token stays text."""
+"""Users' text to token ids: what is typed like a special token stays text."""
 
 import json
 from collections.abc import Collection, Iterator, Sequence
@@ -10,22 +10,22 @@ from moderator.errors import ConfigurationError
 from moderator.scoring.packing import plan_packs
 
 _BATCH_CHARACTERS: Final = 2**20
-"""Tokenized at once: a token takes some 200 bytes meanwhile."""
+"""Tokenized at once: while this runs, a token takes some 200 bytes."""
 
 
 class ContentEncoder:
-    """A second copy of a tokenizer, which knows no special tokens. One thread owns it."""
+    """A second copy of a tokenizer that treats special tokens as text. One thread owns it."""
 
     def __init__(self, backend: Tokenizer, *, is_inner: bool = False, control: Collection[str] = ()) -> None:
         """Copy the tokenizer.
 
         Args:
             backend: the checkpoint's; not changed.
-            is_inner: texts follow something, so a mark that begins the whole is not put before them.
-            control: tokens that part the turns, and are as good as special where the tokenizer does not say so.
+            is_inner: texts follow other tokens, so the mark of a beginning is not put before them.
+            control: tokens that separate turns; treated as special even if the tokenizer does not mark them so.
 
         Raises:
-            ConfigurationError: its vocabulary holds a special token that typed text comes to all the same.
+            ConfigurationError: typed text can still become a special token of its vocabulary.
         """
         written = _with_special(backend.to_str(), control)
         self._text = Tokenizer.from_str(_without_beginning(written) if is_inner else written)
@@ -35,15 +35,15 @@ class ContentEncoder:
         self._refuse_typed_tokens()
 
     def encode(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        """Give the ids of each text, in the order given, without tokens around them."""
+        """Yield the ids of each text, in the order given, without tokens around them."""
         for batch in plan_packs([len(text) for text in texts], _BATCH_CHARACTERS):
             encodings = self._text.encode_batch_fast(texts[batch.start : batch.stop], add_special_tokens=False)
             ids = [encoding.ids for encoding in encodings]
-            del encodings  # large, and not needed while the next batch is made
+            del encodings  # large, and not needed while the next batch runs
             yield from ids
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Give where in `text` each of its tokens begins and ends, in characters."""
+        """Return where in `text` each token begins and ends, in characters."""
         offsets: list[tuple[int, int]] = self._text.encode(text, add_special_tokens=False).offsets
         return offsets
 
@@ -53,11 +53,11 @@ class ContentEncoder:
         forbidden = {at for text, at in special.items() if text != unknown}
         for text, ids in zip(special, self.encode(list(special)), strict=True):
             if forbidden & set(ids):
-                raise ConfigurationError(f"typed text can come to the special token `{text}` of tokenizer.json")
+                raise ConfigurationError(f"typed text can become the special token `{text}` of tokenizer.json")
 
 
 def readable(content: str) -> str:
-    """Strip white space around it; a lone surrogate, which no tokenizer takes, becomes U+FFFD."""
+    """Strip surrounding white space; a lone surrogate, which no tokenizer accepts, becomes U+FFFD."""
     text = content.strip()
     try:
         text.encode()
@@ -77,7 +77,7 @@ def _with_special(written: str, control: Collection[str]) -> str:
 
 
 def _without_beginning(written: str) -> str:
-    """Turn off the prefix that SentencePiece puts before the first word of all."""
+    """Turn off the prefix that SentencePiece puts before the first word of a text."""
     if '"prepend_scheme":"first"' not in written:
         return written
     fields = json.loads(written)

@@ -1,7 +1,7 @@
 """Framing `reply/1`: turn an event's conversation into one that ends with an assistant's reply.
 
 ArmoRM judges an assistant's reply: its gate is read at the last assistant header, and without one there is no score.
-So whoever sent the judged message takes the assistant's part. The rule is the same in training and in serving.
+So the sender of the judged message gets the assistant's role. The rule is the same in training and in serving.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ Message = tuple[str, str]
 """Role and content."""
 
 OPENER: Final[Message] = ("user", "Write a chat message.")
-"""What a conversation that would begin with the assistant is taken to answer."""
+"""Put before a conversation that would otherwise begin with the assistant."""
 
 _RENAMED: Final = {"developer": "system", "tool": "user"}
 _EXCHANGED: Final = {"user": "assistant", "assistant": "user"}
 
 
 def frame(conversation: Sequence[Message]) -> list[Message]:
-    """Give the conversation as the model is to read it.
+    """Return the conversation as the model reads it.
 
     Args:
         conversation: n >= 1 turns by system, developer, user, assistant or tool; the last is judged.
 
     Returns:
-        Turns by system, user and assistant; the last is the assistant's and another comes before it.
+        n or n + 1 turns by system, user and assistant; the last is the assistant's and not the only one.
     """
     turns = [(_RENAMED.get(role, role), content) for role, content in conversation]
     *context, (speaker, judged) = turns
@@ -36,12 +36,12 @@ def frame(conversation: Sequence[Message]) -> list[Message]:
 
 
 def opened(turns: list[Message]) -> list[Message]:
-    """Put `OPENER` where a reply would answer nothing."""
+    """Insert `OPENER` if the conversation begins with a reply."""
     at = opener_at([role for role, _ in turns])
     return turns if at is None else [*turns[:at], OPENER, *turns[at:]]
 
 
 def opener_at(roles: Sequence[str]) -> int | None:
-    """Tell where `OPENER` belongs: before the first turn that is not system, if that is the assistant's."""
+    """Find where `OPENER` belongs: before the first turn that is not system, if it is the assistant's; or nowhere."""
     first = next((index for index, role in enumerate(roles) if role != "system"), None)
     return first if first is not None and roles[first] == "assistant" else None

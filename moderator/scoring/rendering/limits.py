@@ -9,7 +9,7 @@ _LEAST_CONTENT_TOKENS: Final = 8
 
 
 def input_tokens(wanted: int | None, positions: int) -> int:
-    """Give the most tokens that a text may have; by default the lesser of 4,096 and the model's positions.
+    """Return the most tokens that a text may have; by default 4,096, or fewer if the model has fewer positions.
 
     Raises:
         ConfigurationError: the model has fewer positions than `wanted`.
@@ -25,11 +25,11 @@ def refuse_no_room(max_tokens: int, around: int) -> None:
     """Refuse a limit that leaves a message hardly any tokens.
 
     Args:
-        max_tokens: that a text may have.
-        around: that every text has beside the message's own.
+        max_tokens: most tokens of a text.
+        around: tokens of every text that are not the message's own.
 
     Raises:
-        ConfigurationError: the text names the least limit.
+        ConfigurationError: there is too little room; the text names the lowest limit that is possible.
     """
     least = around + _LEAST_CONTENT_TOKENS
     if max_tokens < least:

@@ -20,7 +20,7 @@ from moderator.scoring.rendering.truncation import first_turn, head_and_tail
 _GATE_HEADER: Final = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
 _CONTROL: Final = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 _CHARACTERS_PER_TOKEN: Final = 8
-"""More than ordinary text has, so that one round of tokenizing is enough. Only a guess: nothing is left out by it."""
+"""More than in ordinary text, so that one round of tokenizing is usually enough. A wrong guess omits nothing."""
 
 _PROBES: Final[list[list[Message]]] = [
     [("user", "Hi there"), ("assistant", "Hello.")],
@@ -45,7 +45,7 @@ class Llama3Renderer:
             max_tokens: no rendering is longer.
 
         Raises:
-            ConfigurationError: the template renders otherwise than we would, or `max_tokens` leaves no room for text.
+            ConfigurationError: the template does not render as Llama-3's does, or `max_tokens` leaves no room for text.
         """
         self.max_tokens = max_tokens
         self._bos = _token(tokenizer, tokenizer.bos_token or "")
@@ -60,7 +60,8 @@ class Llama3Renderer:
     def render(self, conversations: Sequence[Sequence[Message]]) -> list[Rendering]:
         """Render each conversation, in the order given.
 
-        What is too long loses its oldest turns first, and then the middle of the last reply and all that follows it.
+        A conversation that is too long loses its oldest turns first, then the middle of the last reply and what follows
+        it.
 
         Args:
             conversations: any number of them, framed or not; n >= 2 turns with an assistant's after the first.
@@ -76,10 +77,10 @@ class Llama3Renderer:
         ]
 
     def _newest(self, conversations: Sequence[Sequence[Message]], least: Sequence[int]) -> list[list[list[int]]]:
-        """Tokenize each conversation's turns from the last backwards, until they are all, or more than the model reads.
+        """Tokenize each conversation's turns backwards from the last, until there are no more or the model is full.
 
-        Each round is one batch over all conversations that need more; few need a second. So many turns as `least` says
-        are tokenized in any case.
+        Each round is one batch over all conversations that need more turns; few need a second. At least `least` turns
+        are tokenized.
         """
         read: list[list[list[int]]] = [[] for _ in conversations]  # the last turn first
         short = list(range(len(conversations)))
@@ -94,7 +95,7 @@ class Llama3Renderer:
         return [turns[::-1] for turns in read]
 
     def _next(self, conversation: Sequence[Message], skip: int) -> list[Message]:
-        """Take turns backwards, one or more: what fills the model if it is ordinary text."""
+        """Take one or more turns backwards: as many as would fill the model if they are ordinary text."""
         room = self.max_tokens
         taken: list[Message] = []
         for role, content in reversed(conversation[: len(conversation) - skip]):
@@ -106,7 +107,7 @@ class Llama3Renderer:
         return taken
 
     def _bounded(self, content: list[int]) -> list[int]:
-        """Keep no more of what is too long by itself than its ends, from which `_fit` cuts what it needs."""
+        """Keep only both ends of a content that is too long by itself; `_fit` cuts them to size."""
         return content if len(content) <= self.max_tokens else head_and_tail(content, self.max_tokens)
 
     def _fits(self, turns: list[list[int]]) -> bool:
@@ -121,13 +122,14 @@ class Llama3Renderer:
         lengths = [len(turn) for turn in turns]
         reply = _last_reply(roles)
         if sum(lengths[reply:]) > room:
-            said = list(chain.from_iterable(turns[reply:]))[len(self.gate_pattern) - 1 : -1]  # what the header is for
+            # without the header of the reply and the last EOT
+            said = list(chain.from_iterable(turns[reply:]))[len(self.gate_pattern) - 1 : -1]
             kept = self._turn("assistant", head_and_tail(said, room - len(self.gate_pattern)))
             return self._open(["assistant"], [kept], 0)
         return self._open(roles, turns, first_turn(lengths, offset=offset, anchor=reply, room=room))
 
     def _open(self, roles: list[str], turns: list[list[int]], first: int) -> Rendering:
-        """Begin with the turn `first`, put the opener where a reply would answer nothing."""
+        """Begin with the turn `first`; insert the opener if that is a reply."""
         roles, turns = roles[first:], turns[first:]
         at = opener_at(roles)
         if at is not None:
@@ -138,7 +140,7 @@ class Llama3Renderer:
     def _join(self, roles: list[str], turns: list[list[int]], *, truncated: bool) -> Rendering:
         token_ids = [self._bos, *chain.from_iterable(turns)]
         before_reply = sum(len(turn) for turn in turns[: _last_reply(roles)])
-        # the gate's pattern starts at the end of the turn before the reply; BOS comes before all turns
+        # the gate's pattern starts with the last token of the turn before the reply; BOS shifts all turns by one
         return Rendering(tuple(token_ids), before_reply, truncated)
 
     def _turn(self, role: str, content: list[int]) -> list[int]:
@@ -152,12 +154,12 @@ class Llama3Renderer:
 
     def _check_template(self, tokenizer: PreTrainedTokenizerFast) -> None:
         if list(self.gate_pattern) != [self._eot, *self._header("assistant")]:
-            raise ConfigurationError("tokenizer.json does not make the assistant header of Llama-3's special tokens")
+            raise ConfigurationError("tokenizer.json does not encode the assistant header as Llama-3's does")
         for probe in _PROBES:
             messages = [{"role": role, "content": content} for role, content in probe]
             try:
                 wanted = tokenizer.apply_chat_template(messages, return_dict=False)
-            except Exception as error:  # a template is a program of others and raises what it likes
+            except Exception as error:  # a template is a program and can raise anything
                 raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
             contents = self._content.encode([content.strip() for _, content in probe])
             turns = [self._turn(role, content) for (role, _), content in zip(probe, contents, strict=True)]
@@ -166,7 +168,7 @@ class Llama3Renderer:
 
 
 def _turns_from_reply(index: int, conversation: Sequence[Message]) -> int:
-    """Count the last assistant turn and what follows it."""
+    """Count the last assistant turn and the turns after it."""
     roles = [role for role, _ in conversation]
     if "assistant" not in roles[1:]:
         raise ValueError(f"conversation {index}: no assistant turn after another, so no header to read the gate at")

@@ -1,4 +1,4 @@
-"""The judged message alone, as models read it that were trained on single texts: without the conversation."""
+"""The judged message alone, without the conversation, for models that were trained on single texts."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,21 +13,21 @@ from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.rendering.truncation import head_and_tail
 
 MESSAGE_FRAMING: Final = "message/1"
-"""The judged message's text, stripped; what is too long keeps its head and its tail."""
+"""The judged message's text, stripped; a long one keeps its head and its tail."""
 
 _PROBE: Final = "hello"
 
 
 class MessageRenderer:
-    """Renders judged messages for one tokenizer and one limit, between the tokens that it puts around a text."""
+    """Renders judged messages for one tokenizer and one limit, with the tokens that it puts around a text."""
 
     framing = MESSAGE_FRAMING
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
-        """Learn what the tokenizer puts around a text.
+        """Find the tokens that the tokenizer puts around a text.
 
         Raises:
-            ConfigurationError: typed text can come to special tokens, or `max_tokens` leaves no room for text.
+            ConfigurationError: typed text can become special tokens, or `max_tokens` leaves no room for text.
         """
         self.max_tokens = max_tokens
         self._content = ContentEncoder(tokenizer.backend_tokenizer)
@@ -44,7 +44,7 @@ class MessageRenderer:
     def _rendering(self, content: list[int]) -> Rendering:
         is_long = len(content) > self._room
         kept = head_and_tail(content, self._room) if is_long else content
-        # a lone blank would leave nothing to read where a tokenizer puts nothing around it
+        # blank text would leave no tokens with a tokenizer that puts none around a text
         token_ids = (*self._before, *kept, *self._after) or tuple(next(self._content.encode([" ."])))
         return Rendering(token_ids, 0, is_long)
 
@@ -54,5 +54,5 @@ def _around(tokenizer: PreTrainedTokenizerFast, content: ContentEncoder) -> tupl
     whole: list[int] = tokenizer.backend_tokenizer.encode(_PROBE).ids
     at = next((at for at in range(len(whole)) if whole[at : at + len(inner)] == inner), None)
     if at is None or not inner:
-        raise ConfigurationError("what tokenizer.json puts around a text cannot be told from the text")
+        raise ConfigurationError("the tokens that tokenizer.json puts around a text cannot be told apart from the text")
     return whole[:at], whole[at + len(inner) :]

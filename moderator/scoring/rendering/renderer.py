@@ -1,4 +1,4 @@
-"""What every renderer of events gives: token ids, and where the model is read."""
+"""What every renderer of events returns: token ids, and where the gate is read."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -12,7 +12,7 @@ class Rendering(NamedTuple):
     Attributes:
         token_ids: BOS, then the turns.
         gate_row: index in `token_ids` where the last assistant header starts, at the end of the turn before it.
-        truncated: turns or text were left out.
+        truncated: turns or text were omitted.
     """
 
     token_ids: tuple[int, ...]
@@ -24,8 +24,8 @@ class Renderer(Protocol):
     """Turns events' conversations into token ids, for one tokenizer and one limit. One thread owns it.
 
     Attributes:
-        framing: the rule that it renders by, such as `message/1`.
-        max_tokens: no rendering is longer.
+        framing: the rule by which it renders, such as `message/1`.
+        max_tokens: most tokens of a rendering.
     """
 
     framing: str

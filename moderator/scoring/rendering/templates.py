@@ -1,7 +1,7 @@
 """Chat turns to token ids, as any chat template renders them, cut to what the model reads.
 
-The template is run on marks in place of the contents; these are put in afterwards, and only what the template wrote
-may be a special token. So no content can forge a turn, or say to the template what it would act upon.
+The template runs with marks in place of the contents, which are inserted afterwards. Only what the template itself
+wrote can be a special token. So no content can forge a turn or influence the template.
 """
 
 import re
@@ -22,18 +22,18 @@ from moderator.scoring.rendering.truncation import first_turn
 _MARK: Final = "\ue000{}\ue001"
 _MARKED: Final = re.compile("\ue000(\\d+)\ue001")
 _PINNED: Final[dict[str, Any]] = {"date_string": "26 Jul 2024"}
-"""Some templates of Llama would write today's date, and the same text would have another score tomorrow."""
+"""Some Llama templates write today's date; the same text would have another score tomorrow."""
 _KNOWN_LAYOUTS: Final = 1024
-"""Of turns by their roles: most chats have one of a few, and the template need not run for each of them."""
+"""Cached sequences of roles: most chats have one of a few, so the template need not run for each chat."""
 _PROBES: Final[Sequence[list[Message]]] = (
     [("user", "Hi there"), ("assistant", "Hello.")],
     [("user", "1 + 1?"), ("assistant", "\u00e9 (2)\n\n- x"), ("user", "Why?"), ("assistant", "So it is\u2026")],
 )
 _SYSTEM_PROBE: Final[list[Message]] = [("system", "Be kind."), *_PROBES[0]]
-"""Not every template takes it."""
+"""Not every template accepts it."""
 
 Piece = str | int
-"""What the template wrote, or the index of the turn whose content stands there."""
+"""Text that the template wrote, or the index of the turn whose content belongs there."""
 
 
 class TemplateRenderer:
@@ -42,15 +42,15 @@ class TemplateRenderer:
     framing = FRAMING
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
-        """Hold our rendering against the tokenizer's own.
+        """Check our rendering against the tokenizer's own.
 
         Args:
             tokenizer: the checkpoint's, with its chat template; not changed.
-            max_tokens: no rendering is longer.
+            max_tokens: most tokens of a rendering.
 
         Raises:
-            ConfigurationError: the template fails, leaves turns out, or cannot be followed token by token; or
-                `max_tokens` leaves no room for text.
+            ConfigurationError: the template fails, omits turns, or cannot be reproduced token by token; or `max_tokens`
+                leaves no room for text.
         """
         self.max_tokens = max_tokens
         self._tokenizer = tokenizer
@@ -63,9 +63,9 @@ class TemplateRenderer:
         self._check_template()
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
-        """Frame and render each conversation, in the order given; what is too long loses its oldest turns first."""
+        """Frame and render each conversation, in the order given; a long one loses its oldest turns first."""
         framed = [frame(conversation) for conversation in conversations]
-        # no turn is shorter than a token
+        # each turn has at least one token
         newest = [opened([(role, readable(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
         return [
             Rendering(tuple(ids), 0, truncated=False) if len(ids) <= self.max_tokens >= len(whole) else self._cut(turns)
@@ -79,7 +79,7 @@ class TemplateRenderer:
             yield [token for run in each for token in (next(contents) if isinstance(run, str) else (run,))]
 
     def _runs(self, turns: list[Message]) -> list[Piece]:
-        """Give special tokens as ids, and as one text all that stands between two of them."""
+        """Return special tokens as ids, and everything between two of them as one text."""
         turns, pieces = self._pieces(turns)
         runs: list[Piece] = []
         for piece in pieces:
@@ -98,16 +98,16 @@ class TemplateRenderer:
         return self._splits.split(written) if self._splits else [written]
 
     def _pieces(self, turns: list[Message]) -> tuple[list[Message], list[Piece]]:
-        """Lay out the turns, or where the template does not take them in this order, the turns merged."""
+        """Lay out the turns; if the template does not accept their order, merge them so that roles alternate."""
         for layout in (turns, _alternating(turns)):
             roles = tuple(role for role, _ in layout)
             pieces = self._layout(roles)
             if pieces is not None:
                 return layout, pieces
-        raise ValueError("the chat template does not take a user's and an assistant's turns in alternation")
+        raise ValueError("the chat template does not accept alternating turns of user and assistant")
 
     def _control(self) -> set[str]:
-        """Find the tokens that the template writes around the contents, white space aside."""
+        """Find the special tokens that the template writes around the contents, except white space."""
         layouts = [self._layout(tuple(role for role, _ in probe)) or [] for probe in (*_PROBES, _SYSTEM_PROBE)]
         parts = [
             part for pieces in layouts for piece in pieces if isinstance(piece, str) for part in self._parts(piece)
@@ -115,11 +115,11 @@ class TemplateRenderer:
         return {part for part in parts if part in self._special and part.strip()}
 
     def _run_template(self, roles: tuple[str, ...]) -> list[Piece] | None:
-        """Run the template; None where it raises, or leaves a turn out."""
+        """Run the template; None if it raises or omits a turn."""
         marked = [{"role": role, "content": _MARK.format(at)} for at, role in enumerate(roles)]
         try:
             written = str(self._tokenizer.apply_chat_template(marked, tokenize=False, **_PINNED))
-        except Exception:  # noqa: BLE001 - a template is a program of others and raises what it likes
+        except Exception:  # noqa: BLE001 - a template is a program and can raise anything
             return None
         pieces: list[Piece] = list(_MARKED.split(written))
         pieces[1::2] = [int(at) for at in pieces[1::2]]
@@ -128,10 +128,10 @@ class TemplateRenderer:
     def _cut(self, turns: list[Message]) -> Rendering:
         *_, judged = turns
         contents = [len(ids) for ids in self._content.encode([text for _, text in turns])]
-        # a turn costs its header too: the same for all of them, as far as this guess needs it
+        # a turn also costs its header; the guess takes it as equal for all turns
         header = max(0, self._length(turns) - sum(contents)) // len(turns) + 1
         lengths = [length + header for length in contents]
-        # beyond the last turn where that alone is too long
+        # `first_turn` points after the last turn if that alone is too long
         first = min(first_turn(lengths, offset=0, anchor=len(turns) - 1, room=self.max_tokens), len(turns) - 1)
         while self._length(kept := opened(turns[first:])) > self.max_tokens and first < len(turns) - 1:
             first += 1
@@ -145,7 +145,7 @@ class TemplateRenderer:
         return len(next(self._tokenize([turns])))
 
     def _head_and_tail(self, text: str, room: int) -> str:
-        """Leave out the middle of the text, so that about `room` tokens stay."""
+        """Remove the middle of the text, so that about `room` tokens remain."""
         spans = self._content.spans(text)
         tail = max(room, 0) // 2
         head = max(room, 0) - tail
@@ -157,17 +157,17 @@ class TemplateRenderer:
             ask = partial(self._tokenizer.apply_chat_template, messages, **_PINNED)
             try:
                 wanted = ask(return_dict=False)
-            except Exception as error:  # a template is a program of others and raises what it likes
+            except Exception as error:  # a template is a program and can raise anything
                 raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
             if self._layout(tuple(role for role, _ in probe)) is None:
-                raise ConfigurationError("the chat template leaves out a turn, or changes its text")
+                raise ConfigurationError("the chat template omits a turn or changes its text")
             if next(self._tokenize([probe])) != wanted:
-                raise ConfigurationError("the chat template cannot be followed token by token with this tokenizer")
+                raise ConfigurationError("the chat template cannot be reproduced token by token with this tokenizer")
         refuse_no_room(self.max_tokens, around=self._length([OPENER, ("assistant", "")]))
 
 
 def _alternating(turns: list[Message]) -> list[Message]:
-    """Count system turns as the user's, and join neighbours of one role by a newline."""
+    """Treat system turns as the user's, and join consecutive turns of one role with a newline."""
     merged: list[Message] = []
     for role, text in turns:
         speaker = "user" if role == "system" else role

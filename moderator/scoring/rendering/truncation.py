@@ -1,29 +1,29 @@
-"""What stays of a conversation that is too long; pure."""
+"""What remains of a conversation that is too long; pure."""
 
 
 def first_turn(lengths: list[int], *, offset: int, anchor: int, room: int) -> int:
-    """Choose the turn to begin with: the roundest index that drops at most a quarter more than it must.
+    """Choose the first turn to keep: the index divisible by the largest power of two that drops at most a quarter more.
 
-    A conversation that grows by a turn then mostly begins where it began before, so its rendering has the same prefix.
-    The turn before the judged one is dropped only where it must be.
+    A conversation that grows by a turn then usually begins where it began before, so its rendering keeps its prefix.
+    The turn before the judged one is dropped only if it does not fit.
 
     Args:
         lengths: tokens of each turn.
         offset: index in the conversation of the first of them.
-        anchor: the last assistant turn; it and what follows fit.
-        room: tokens for all turns kept.
+        anchor: the last assistant turn; it and the turns after it fit.
+        room: most tokens of all turns that are kept.
     """
     first = _oldest_that_fits(lengths, room)
-    spare = room // 4
+    droppable = room // 4
     last = first
-    while last < anchor - 1 and lengths[last] <= spare:
-        spare -= lengths[last]
+    while last < anchor - 1 and lengths[last] <= droppable:
+        droppable -= lengths[last]
         last += 1
     return max(range(first, last + 1), key=lambda at: _roundness(offset + at))
 
 
 def head_and_tail(token_ids: list[int], room: int) -> list[int]:
-    """Leave out the middle, so that `room` ids stay of a longer list."""
+    """Remove the middle, so that `room` ids of a longer list remain."""
     tail = room // 2
     return token_ids[: room - tail] + token_ids[len(token_ids) - tail :]
 

@@ -1,7 +1,7 @@
 """Attention over texts packed end to end, without padding and without a mask.
 
-`LlamaModel` hands `cu_seqlens` and `max_len` through to the attention function registered here. Without them the
-function is transformers' own causal SDPA, which training uses: the packed op has no backward pass.
+`LlamaModel` passes `cu_seqlens` and `max_len` on to the attention function registered here. Without them the function
+is transformers' own causal SDPA, which training uses: the packed op has no backward pass.
 """
 
 import inspect
@@ -17,27 +17,27 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 IMPLEMENTATION: Final = "moderator_packed"
-"""The name under which `config._attn_implementation` finds us."""
+"""The name for `config._attn_implementation`."""
 
 _WIDEST_FLASH_HEAD: Final = 256
 
 
 def register() -> None:
-    """Make `IMPLEMENTATION` known to transformers; again is harmless."""
+    """Register `IMPLEMENTATION` with transformers; a second call does no harm."""
     AttentionInterface.register(IMPLEMENTATION, attend)
 
 
 def flash_options(accepted: Container[str], release: str, *, is_rocm: bool) -> dict[str, Any]:
-    """Choose what `varlen_attn` is told beside the texts: unequal head counts are meant, keys are not to be split.
+    """Choose the options of `varlen_attn`: allow unequal head counts, do not split keys.
 
     Args:
-        accepted: names of its parameters. It has no flag for unequal head counts before torch 2.12, nor a need for one.
+        accepted: names of its parameters; before torch 2.12 it neither has nor needs a flag for unequal head counts.
         release: of torch, such as `2.15.0+cu132`.
-        is_rocm: this torch is for AMD's devices.
+        is_rocm: torch was built for AMD devices.
     """
     gqa = {"enable_gqa": True} if "enable_gqa" in accepted else {}
     major, minor, *_ = release.split(".")
-    # one split makes a text's result independent of its neighbours' lengths; 2.12 takes the word, and then refuses it
+    # one split makes a text's result independent of its neighbours' lengths; 2.12 has the parameter, but refuses it
     # without flash attention 3
     takes_splits = (int(major), int(minor)) >= (2, 13) and not is_rocm
     return {**gqa, "num_splits": 1} if takes_splits else gqa
@@ -61,17 +61,17 @@ def attend(
     max_len: int | None = None,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """Attend within each text: packed where `cu_seqlens` is given, otherwise plain causal SDPA per row.
+    """Attend within each text: packed if `cu_seqlens` is given, otherwise plain causal SDPA per row.
 
     Args:
-        module: the attention layer that asks.
+        module: the attention layer that calls.
         query: (b, heads, t, d); b = 1 when packed.
         key: (b, key heads, t, d); so is `value`.
         value: see `key`.
-        attention_mask: None, as no mask is registered for this implementation.
-        scaling: factor on the logits.
+        attention_mask: None, because no mask is registered for this implementation.
+        scaling: factor for the logits.
         dropout: for training.
-        cu_seqlens: (n + 1,) int32, where each text starts, and t.
+        cu_seqlens: (n + 1,) int32: the start of each text, and t.
         max_len: tokens of the longest text.
 
     Returns:
@@ -98,7 +98,7 @@ def packed_attention(  # noqa: PLR0917 - the op's schema is positional
         value: as `key`.
         cu_seqlens: (n + 1,) int32 on the same device: 0, the end of each text.
         max_len: tokens of the longest text.
-        scaling: factor on the logits.
+        scaling: factor for the logits.
 
     Returns:
         (t, heads, d), contiguous.
@@ -118,7 +118,7 @@ def _(query: torch.Tensor, *_: object) -> torch.Tensor:
 def _flash(  # noqa: PLR0917 - as the op
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor, max_len: int, scaling: float
 ) -> torch.Tensor:
-    # one tensor object for both sides; on some devices varlen_attn would otherwise prefer cuDNN
+    # cu_seqlens is one tensor object for queries and keys; on some devices varlen_attn would otherwise choose cuDNN
     with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
         out = varlen_attn(
             query,

@@ -1,4 +1,4 @@
-"""How many tokens one forward pass takes: less once memory ran short, and slowly more again."""
+"""How many tokens a pack may have: fewer after the device ran out of memory, then slowly more again."""
 
 from typing import Final
 
@@ -9,18 +9,18 @@ _STEPS_TO_FULL: Final = 8
 class TokenBudget:
     """Tokens of a pack.
 
-    What else holds the device's memory may let go of it, so a lowered budget recovers: by an eighth of the full one
+    Other users of the device's memory may release it, so a lowered budget recovers: by an eighth of the full budget
     after every 64 packs in a row that fit.
     """
 
     def __init__(self, full_tokens: int) -> None:
-        """Begin with `full_tokens`."""
+        """Start with `full_tokens`."""
         self._full_tokens = full_tokens
         self._fitted = 0
         self.tokens = full_tokens
 
     def halve(self, pack_tokens: int) -> None:
-        """Allow half of a pack for which memory was short, and never more than before."""
+        """Allow half of a pack that did not fit, and never more than before."""
         self.tokens = min(self.tokens, max(1, pack_tokens // 2))
         self._fitted = 0
 

@@ -1,4 +1,4 @@
-"""What this machine can score on, and how fast it multiplies matrices."""
+"""The devices of this machine, and how fast they multiply matrices."""
 
 import time
 from typing import Final
@@ -10,27 +10,27 @@ _MEASURED_S: Final = 0.2
 _ROWS: Final = {"cuda": 8192}
 _OTHER_ROWS: Final = 256
 _LEAST_WIDTH: Final = 1024
-"""A smaller product is over before a device's parts have met."""
+"""A smaller product is too short to measure."""
 
 
 def cuda_devices() -> list[str]:
-    """Name the CUDA devices, such as `cuda:0`; opens none of them."""
+    """Return the names of the CUDA devices, such as `cuda:0`; opens none of them."""
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
 
 
 def present_devices() -> list[torch.device]:
-    """Give the devices that a model could score on: the accelerators first, then the CPU."""
+    """Return the devices that a model can run on: accelerators first, then the CPU."""
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return [torch.device(name) for name in (*cuda_devices(), *mps, "cpu")]
 
 
 def measured_flops_per_s(device: torch.device, dtype: torch.dtype, widths: tuple[int, int]) -> float:
-    """Measure floating-point operations a second of one matrix product, for a fifth of a second: the best of several.
+    """Measure floating-point operations per second of a matrix product: the best of several within 0.2 seconds.
 
     Args:
         device: one of those present.
         dtype: of both matrices.
-        widths: (inner, outer) of the layer's weight, such as hidden and intermediate size; small ones are raised.
+        widths: (inner, outer) of the layer's weight, such as hidden and intermediate size; at least 1,024 is used.
     """
     inner, outer = (max(_LEAST_WIDTH, width) for width in widths)
     rows = _ROWS.get(device.type, _OTHER_ROWS)

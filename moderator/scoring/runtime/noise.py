@@ -1,7 +1,7 @@
-"""How much a text's rewards depend on what else is in its pack: measured, not guessed.
+"""How much a text's rewards depend on what else is in its pack, measured.
 
-A device multiplies matrices of different heights in different ways, and sums in different orders. The measure is that
-of one model on one device, in one precision, under one release of torch: `model calibrate` takes it and writes it down.
+A device multiplies matrices of different heights in different ways, and sums in different orders. The result holds for
+one model on one device, in one precision, with one release of torch: `model calibrate` measures and records it.
 """
 
 import math
@@ -29,13 +29,13 @@ def measure_noise(
     rewards: Callable[[Sequence[Prompt]], Sequence[Sequence[float]]],
     budget_tokens: int,
 ) -> tuple[float, ...]:
-    """Score probes alone and in random packs, from a few to `budget_tokens` tokens; always the same ones.
+    """Score probes alone and in random packs of a few to `budget_tokens` tokens; every run uses the same ones.
 
-    Each conversation is probed after every exchange: of two in one pack the earlier may be read in the later.
+    Each conversation is probed after every exchange; in one pack the earlier probe can be read within the later.
 
     Args:
         render: conversations to prompts.
-        rewards: scores prompts as they are scored when it matters; k rewards for each.
+        rewards: scores prompts as in operation; k rewards for each.
         budget_tokens: of a pack.
 
     Returns:
@@ -54,7 +54,7 @@ def measure_noise(
 
 
 def _pick(probes: Sequence[Prompt], chance: random.Random, budget_tokens: int) -> list[int]:
-    """Choose probes for a pack of random size, small and large ones alike; of each conversation one or more."""
+    """Choose probes for a pack of random size, from small to large; one or more of each conversation."""
     order = [
         conversation * _EXCHANGES + exchange
         for conversation in chance.sample(range(_CONVERSATIONS), _CONVERSATIONS)

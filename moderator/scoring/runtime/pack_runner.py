@@ -1,4 +1,4 @@
-"""Texts through a model, pack after pack, in smaller packs where the device has too little memory."""
+"""Run texts through a model pack by pack, in smaller packs if the device has too little memory."""
 
 from collections.abc import Sequence
 
@@ -19,21 +19,21 @@ class PackRunner:
     """Runs texts through one model. One thread owns it.
 
     Attributes:
-        layout: how texts share a pass.
-        budget: tokens of a pack.
+        layout: how texts are put into a pass.
+        budget: most tokens of a pack.
     """
 
     def __init__(self, model: RewardModel, budget_tokens: int | None, *, is_deterministic: bool) -> None:
         """Take a loaded model.
 
         Args:
-            model: compiled already, if it is to be.
-            budget_tokens: of a pack; None: what suits the device.
+            model: compiled already, if it should be.
+            budget_tokens: of a pack; None: the device's default.
             is_deterministic: fill every pass up to one size and share no prefixes, so that a text's scores do not
                 depend on what is scored with it.
 
         Raises:
-            ConfigurationError: no deterministic scores can be had, since texts are padded there.
+            ConfigurationError: deterministic scores are not possible, because texts are padded on this device.
         """
         if is_deterministic and model.layout.is_padded:
             raise ConfigurationError(
@@ -45,11 +45,11 @@ class PackRunner:
         self._is_deterministic = is_deterministic
 
     def run(self, texts: Sequence[Text]) -> list[tuple[Sequence[Text], torch.Tensor | None]]:
-        """Start a pass for each pack; where memory is short, again with half of it.
+        """Start a pass for each pack; if memory is too small, try again with half of it.
 
         Returns:
-            Each pack with its rows, as `RewardModel.forward` gives them, which may still be on their way; None for a
-            text that is too large even alone.
+            Each pack with its rows, as `RewardModel.forward` returns them; None for a text that is too large even
+            alone.
 
         Raises:
             RuntimeError: the device failed.
@@ -70,21 +70,21 @@ class PackRunner:
         return launched
 
     def run_pack(self, pack: Sequence[Text]) -> torch.Tensor | None:
-        """Start one pass; None where the device has too little memory for it."""
-        # the caller frees memory: within the except block the traceback still holds the pass's tensors
+        """Start one pass; None if the device has too little memory for it."""
+        # the caller frees memory: within the except block the traceback still references the pass's tensors
         try:
             return self._filled_up(pack) if self._is_deterministic else self._model.forward(pack)
         except torch.OutOfMemoryError:
             return None
 
     def _filled_up(self, pack: Sequence[Text]) -> torch.Tensor:
-        """Run a pass of the one size; equal prompts share a read-out, or many of them would make it larger."""
+        """Run a pass of the fixed size; equal prompts share a read-out, so that many of them do not enlarge it."""
         unique = [text._replace(reads=text.reads[:1]) for text in pack]
         once = self._model.forward(filled(unique, self.budget.tokens, self._model.max_input_tokens))
         return once[to_device([at for at, text in enumerate(pack) for _ in text.reads], self._model.device)]
 
     def _make_room(self, pack: Sequence[Text]) -> bool:
-        """Free memory and lower the budget; false where neither helps: the pass was a single text and nothing else."""
+        """Free memory and lower the budget; false if neither helps, because the pass was only one text."""
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
         tokens = sum(len(text.token_ids) for text in pack)

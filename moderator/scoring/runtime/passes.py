@@ -1,4 +1,4 @@
-"""Texts to tensors: what one forward pass takes, whether they lie end to end or are padded."""
+"""Texts to tensors: the input of one forward pass, packed end to end or padded."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -10,15 +10,14 @@ from moderator.scoring.packing import Layout, Text
 
 
 class Pass(NamedTuple):
-    """The tensors of n texts with m read-outs; (b, t) is (1, all tokens) end to end, (n, the longest) padded.
+    """The tensors of n texts with m read-outs; (b, t) is (1, all tokens) if packed, (n, the longest) if padded.
 
     Attributes:
         input_ids: (b, t), padded on the right.
-        position_ids: (b, t), from 0 in each text; those of padding mean nothing.
-        cu_seqlens: (n + 1,) int32: 0, the end of each text as if they lay end to end, so its differences are the
-            lengths.
+        position_ids: (b, t), from 0 in each text; those of padding have no meaning.
+        cu_seqlens: (n + 1,) int32: 0, the end of each text as if packed, so its differences are the lengths.
         max_len: tokens of the longest text, or more.
-        gate_rows: (m,), where each read-out's gate is, an index into all b x t rows.
+        gate_rows: (m,), row of each read-out's gate, an index into all b x t rows.
         last_rows: (m,), each read-out's last token, likewise.
     """
 
@@ -31,7 +30,7 @@ class Pass(NamedTuple):
 
 
 def lay_out(texts: Sequence[Text], layout: Layout, device: torch.device, padding: int = 0) -> Pass:
-    """Make the tensors of n >= 1 texts, on the device or on their way to it."""
+    """Make the tensors of n >= 1 texts, on the device or being copied to it."""
     lengths = [len(text.token_ids) for text in texts]
     longest = max(lengths)
     ends = [0, *accumulate(lengths)]
@@ -56,11 +55,11 @@ def lay_out(texts: Sequence[Text], layout: Layout, device: torch.device, padding
 
 
 def to_device(values: Sequence[object], device: torch.device, dtype: torch.dtype = torch.int64) -> torch.Tensor:
-    """Make a tensor there."""
-    is_cuda = device.type == "cuda"  # only pinned memory is copied without waiting for the passes before
+    """Make a tensor on the device."""
+    is_cuda = device.type == "cuda"  # only pinned memory is copied without waiting for earlier passes
     return torch.tensor(values, dtype=dtype, pin_memory=is_cuda).to(device, non_blocking=is_cuda)
 
 
 def _power_of_two(number: int) -> int:
-    """Round up: the kernel only sizes its grid by it, and compiled layers see fewer different numbers."""
+    """Round up: the kernel uses it only to size its grid, and compiled layers get fewer different numbers."""
     return 1 << (number - 1).bit_length()

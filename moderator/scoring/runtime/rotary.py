@@ -1,4 +1,4 @@
-"""Rotary positions: which of transformers' kinds a pass can hold, and whether their frequencies fit."""
+"""Rotary positions: which of transformers' kinds are supported, and whether their frequencies fit the network."""
 
 from typing import Final
 
@@ -12,10 +12,10 @@ _KINDS: Final = ("default", *ROPE_INIT_FUNCTIONS)
 
 
 def check_kind(config: PretrainedConfig, where: str) -> None:
-    """Refuse a kind that transformers does not know, and the one where a pass's longest text chooses for all of them.
+    """Refuse a kind that transformers does not know, and the kind whose frequencies depend on a pass's longest text.
 
     Args:
-        config: of the network, its rotary parameters given once or for each type of layer.
+        config: of the network, with rotary parameters for all layers or for each type of layer.
         where: names the file in errors.
 
     Raises:
@@ -34,15 +34,15 @@ def check_kind(config: PretrainedConfig, where: str) -> None:
 
 
 def check_frequencies(network: torch.nn.Module, head_size: int, where: str) -> None:
-    """Hold the frequencies of each rotary embedding, if there is one, against the heads that they turn.
+    """Check the frequencies of each rotary embedding, if there is one, against the width of the heads.
 
     Args:
-        network: built; its frequencies are computed, its weights need not be there.
-        head_size: numbers of a head, turned in pairs.
+        network: built; its frequencies must be computed, its weights need not be loaded.
+        head_size: width of a head.
         where: names the file in errors.
 
     Raises:
-        ConfigurationError: there are too few or too many, or not all are finite.
+        ConfigurationError: there are too few or too many, or some are not finite.
     """
     given = f"{where}: `head_dim`, `rope_parameters` or `rope_scaling` give frequencies"
     for name, buffer in network.named_buffers():

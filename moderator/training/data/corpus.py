@@ -1,4 +1,4 @@
-"""Everything that a training run reads, parted into what it learns from and what it is measured on."""
+"""Everything that a training run reads, divided into rows for training and rows held out for evaluation."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _HELD_OUT_OF = 25
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Rows with safety labels, preference pairs, and real exchanges; none of these lists is empty."""
+    """Rows with safety labels, preference pairs, and real exchanges; no list is empty."""
 
     rows: list[Row]
     held_out: list[Row]
@@ -44,40 +44,40 @@ def read_corpus(folder: Path, own: Iterable[Row] = ()) -> Corpus:
 
     Args:
         folder: holds the four files.
-        own: rows to add to those of `train.jsonl.gz`.
+        own: rows added to those of `train.jsonl.gz`.
 
     Raises:
-        ConfigurationError: a file is absent, too short to hold some out, or a line of it is not as described.
+        ConfigurationError: a file is missing, has too few lines to hold some out, or has an invalid line.
     """
     templates = read_identity_templates(folder / "identity_templates.csv.gz")
     labelled = [*read_rows(folder / "train.jsonl.gz", SAFETY), *templates, *own]
-    rows, held_out = _parted(folder / "train.jsonl.gz", labelled, _start_of_row)
-    pairs, held_out_pairs = _parted(
+    rows, held_out = _split(folder / "train.jsonl.gz", labelled, _first_turn)
+    pairs, held_out_pairs = _split(
         folder / "pairs.jsonl.gz", read_pairs(folder / "pairs.jsonl.gz"), lambda pair: pair.chosen[0]
     )
-    relevance, held_out_relevance = _parted(
-        folder / "relevance.jsonl.gz", read_rows(folder / "relevance.jsonl.gz", HELPFULNESS), _start_of_row
+    relevance, held_out_relevance = _split(
+        folder / "relevance.jsonl.gz", read_rows(folder / "relevance.jsonl.gz", HELPFULNESS), _first_turn
     )
     return Corpus(rows, held_out, pairs, held_out_pairs, relevance, held_out_relevance)
 
 
 def is_held_out(first: Turn) -> bool:
-    """Whether conversations that start with this turn are kept out of training."""
+    """Whether conversations that start with this turn are held out of training."""
     return stable_hash(first.content.strip().lower()) % _HELD_OUT_OF == 0
 
 
-def _start_of_row(row: Row) -> Turn:
+def _first_turn(row: Row) -> Turn:
     return row.conversation[0]
 
 
 _T = TypeVar("_T")
 
 
-def _parted(path: Path, found: Iterable[_T], start: Callable[[_T], Turn]) -> tuple[list[_T], list[_T]]:
-    learnt: list[_T] = []
+def _split(path: Path, found: Iterable[_T], start: Callable[[_T], Turn]) -> tuple[list[_T], list[_T]]:
+    training: list[_T] = []
     held_out: list[_T] = []
     for one in found:
-        (held_out if is_held_out(start(one)) else learnt).append(one)
-    if not learnt or not held_out:
-        raise ConfigurationError(f"{path}: too few lines to learn from some and to hold some out; a hundred will do")
-    return learnt, held_out
+        (held_out if is_held_out(start(one)) else training).append(one)
+    if not training or not held_out:
+        raise ConfigurationError(f"{path}: too few lines to train on some and hold some out; a hundred are enough")
+    return training, held_out

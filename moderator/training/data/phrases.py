@@ -35,10 +35,10 @@ _WEIGHT: Final = 3.0
 
 
 def read_phrases(path: Path = OWN_PHRASES) -> Iterator[Row]:
-    """Read `kind: text` and `kind: prompt => answer` lines; of each, up to 24 different wordings.
+    """Read `kind: text` and `kind: prompt => answer` lines; yield up to 24 different wordings of each.
 
     Raises:
-        ConfigurationError: a line is of another form or kind; names file and line.
+        ConfigurationError: a line has another form or kind; the text names file and line.
     """
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line or line.startswith("#"):
@@ -53,7 +53,7 @@ def read_phrases(path: Path = OWN_PHRASES) -> Iterator[Row]:
 
 
 def _wordings(text: str) -> list[str]:
-    """Draw wordings of one line, the same ones every time."""
+    """Draw wordings of one line, always the same ones."""
     random = Random(text)
     drawn = (_CHOICE.sub(lambda found: random.choice(found[1].split("|")), text) for _ in range(_DRAWS_PER_LINE))
     return list(dict.fromkeys(drawn))

@@ -21,7 +21,7 @@ SAFETY = "is_safe"
 HELPFULNESS = "helpfulness"
 CATEGORIES = ("x_hate", "x_harassment", "x_sexual", "x_violence", "x_selfharm", "x_illicit")
 COLUMNS = (SAFETY, HELPFULNESS, *CATEGORIES)
-"""What the network learns; only the first two become objectives of the checkpoint."""
+"""The labels that the network learns; only the first two become objectives of the checkpoint."""
 
 OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness")
 """The checkpoint's objectives, in the order of the first two columns."""
@@ -35,7 +35,7 @@ class Row:
     """A conversation whose last turn is judged.
 
     Attributes:
-        labels: by column, 0..1; an absent column is unknown.
+        labels: by column, 0..1; a missing column is unknown.
         weight: how much the row counts, above 0.
     """
 
@@ -58,7 +58,7 @@ class Pair:
 
 
 def read_rows(path: Path, column: str) -> Iterator[Row]:
-    """Read conversations, one JSON object a line; every one is labelled in `column` at least."""
+    """Read conversations, one JSON object per line; each has a label in `column` at least."""
     for where, line in _numbered_lines(path):
         parsed = _parse(_RowLine, where, line)
         if column not in parsed.labels:
@@ -67,14 +67,14 @@ def read_rows(path: Path, column: str) -> Iterator[Row]:
 
 
 def read_pairs(path: Path) -> Iterator[Pair]:
-    """Read preference pairs, one JSON object a line."""
+    """Read preference pairs, one JSON object per line."""
     for where, line in _numbered_lines(path):
         parsed = _parse(_PairLine, where, line)
         yield Pair(_turns(parsed.chosen), _turns(parsed.rejected), parsed.objective, parsed.source, parsed.licence)
 
 
 def read_identity_templates(path: Path) -> Iterator[Row]:
-    """Read harmless and harmful phrases over identity terms; the largest template's are thinned out."""
+    """Read harmless and harmful phrases about identity terms; of the largest template only every twelfth."""
     for where, line in islice(_numbered_lines(path), 1, None):
         fields = next(csv.reader([line.decode(errors="replace")]), [])
         if len(fields) != len(("template", "toxicity", "phrase")) or fields[1] not in {"toxic", "nontoxic"}:
@@ -88,7 +88,7 @@ def read_identity_templates(path: Path) -> Iterator[Row]:
 
 
 def stable_hash(text: str) -> int:
-    """Give a number that is the same on every machine."""
+    """Hash to a number that is the same on every machine."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
 
 

@@ -1,4 +1,4 @@
-"""The yardstick: logistic regression on hashed TF-IDF words and word pairs, printed beside the model."""
+"""The baseline: logistic regression on hashed TF-IDF words and word pairs, reported next to the model."""
 
 import math
 import re
@@ -21,7 +21,7 @@ _WORD = re.compile(r"[^\W_]+|[^\w\s]")
 
 
 def baseline_safety(rows: Sequence[Row], held_out: Sequence[Row], seed: int) -> Floats:
-    """Fit on the safety labels of `rows`; give the logit of safety of each held-out row."""
+    """Fit on the safety labels of `rows`; return the logit of safety of each held-out row."""
     bags = [_bag(row) for row in rows]
     seen = torch.zeros(_BUCKETS)
     for bag in bags:
@@ -65,7 +65,7 @@ def _logits(model: _Linear, bags: list[Tensor], rarity: Tensor) -> Tensor:
 
 
 def _bag(row: Row) -> Tensor:
-    """Hash the words and word pairs of the context and of the judged text, told apart, into buckets."""
+    """Hash words and word pairs into buckets; those of the context differ from those of the judged text."""
     *before, judged = row.conversation
     terms = {*_terms(judged.content), *(f"before {term}" for turn in before for term in _terms(turn.content))}
     return torch.tensor(sorted({zlib.crc32(term.encode()) % _BUCKETS for term in terms} or {0}))

@@ -1,4 +1,4 @@
-"""The model card: what the checkpoint is, what it was made from, how well it did."""
+"""The model card: what the checkpoint is, its training data, and how well it does."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -7,16 +7,16 @@ from moderator.training.evaluation.held_out import HeldOutReport, source_kind
 
 _CARD = """# A practice model for `moderator`
 
-A tiny ArmoRM (3 Llama layers, 1.6 million parameters) that lets `moderator demo` and `moderator score` show scores
-that mean something on any machine. **It is for practice: do not moderate people with it.**
+A tiny ArmoRM (3 Llama layers, 1.6 million parameters) that gives `moderator demo` and `moderator score` meaningful
+scores on any machine. **It is for practice: do not moderate people with it.**
 
 - Objectives: `beavertails-is_safe` (about 0 harmful .. 1 harmless) and `helpsteer-helpfulness`
   (raw; points 0..4 = raw x 5 - 0.5).
-- Reads the last turn in the context of those before it, framed by `reply/1`. English; of some twenty other languages
+- Judges the last turn in the context of the earlier ones, framed by `reply/1`. English; of some twenty other languages
   only everyday phrases, insults and threats.
-- Weak at: irony, quotation, counter-speech, rare words, tricky spelling, facts. Helpfulness is judged by the answer's
-  form more than by its fit to the question (see relevance below), never by its truth. One bad sentence in a long text
-  may pass.
+- Weak at: irony, quotation, counter-speech, rare words, tricky spelling, facts. Helpfulness depends on the answer's
+  form more than on its fit to the question (see relevance below), never on its truth. One harmful sentence in a long
+  text may go unnoticed.
 - Trained with `moderator model train` in {minutes:.0f} minutes on 2 CPU cores, {date}.
 
 ## Figures
@@ -25,8 +25,8 @@ that mean something on any machine. **It is for practice: do not moderate people
 
 ## Sources
 
-Weights are results of these texts and hold none of them. `gpteacher` rows were written by a vendor's language model
-(released under MIT); all other answers by people or by templates of this project (`template-...`).
+The weights were trained on these texts and do not contain them. `gpteacher` rows were written by a vendor's language
+model (released under MIT); all other answers by people or by templates of this project (`template-...`).
 
 | source | licence |
 |---|---|

@@ -1,4 +1,4 @@
-"""Measure a trained network on the held-out rows, beside the baseline."""
+"""Measure a trained network on the held-out rows, and the baseline on the same rows."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ class HeldOutReport:
     """Held-out figures.
 
     Attributes:
-        by_source: AUC of safety by source kind, with rows, where both kinds of label occur.
-        false_alarms: share of rows below 0.30 by source kind that has only harmless rows.
-        safety: flagging below each limit, raw scale.
-        helpfulness: flagging below each limit, in points 0..4.
+        by_source: rows and AUC of safety by source, for sources with both kinds of label.
+        false_alarms: rows and share below 0.30 by source, for sources with only harmless rows.
+        safety: results of flagging below each limit, on the raw scale.
+        helpfulness: results of flagging below each limit, in points 0..4.
     """
 
     rows: int
@@ -45,7 +45,7 @@ class HeldOutReport:
     helpfulness: list[Threshold]
 
     def lines(self) -> list[str]:
-        """Say it in Markdown."""
+        """Return the figures in Markdown."""
         return [
             f"Held out: {self.rows} rows of the same sources, chosen by hash of the first turn.",
             "",
@@ -75,7 +75,7 @@ class HeldOutReport:
 
 
 def measure_held_out(network: TrainingNetwork, encoder: Encoder, corpus: Corpus, seed: int) -> HeldOutReport:
-    """Score the held-out rows and compare with their labels; the baseline is fitted on the training rows here."""
+    """Score the held-out rows and compare with their labels; fit the baseline on the training rows."""
     rows = corpus.held_out
     rewards = score_rows(network, encoder, rows)
     safety, helpfulness = rewards[:, 0], rewards[:, 1] * 5 - 0.5
@@ -96,7 +96,7 @@ def measure_held_out(network: TrainingNetwork, encoder: Encoder, corpus: Corpus,
 
 
 def score_rows(network: TrainingNetwork, encoder: Encoder, rows: Sequence[Row]) -> Floats:
-    """Give the linear rewards of each row, (n, objectives)."""
+    """Return the linear rewards of each row, (n, objectives)."""
 
     def rewards(batch: Batch) -> Tensor:
         given: Tensor = network.rewards(network.last_hidden(batch))
@@ -106,7 +106,7 @@ def score_rows(network: TrainingNetwork, encoder: Encoder, rows: Sequence[Row]) 
 
 
 def source_kind(source: str) -> str:
-    """Drop what follows the first bracket or slash of a source's name."""
+    """Cut a source's name at its first bracket or slash."""
     return source.partition("(")[0].partition("/")[0]
 
 

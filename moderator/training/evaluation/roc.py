@@ -1,4 +1,4 @@
-"""Plain measures of how well scores tell rows apart."""
+"""How well scores separate harmful from harmless rows: AUC, precision and recall."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Truths = NDArray[np.bool_]
 
 
 def auc(scores: Floats, is_positive: Truths) -> float:
-    """The chance that a positive scores above a negative, ties counting half; NaN where one kind is absent."""
+    """The chance that a positive scores above a negative, ties counting half; NaN if one kind is missing."""
     positives, negatives = int(is_positive.sum()), int((~is_positive).sum())
     if not positives or not negatives:
         return math.nan
@@ -23,7 +23,7 @@ def auc(scores: Floats, is_positive: Truths) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """What happens when scores below `below` are flagged: shares 0..1."""
+    """The result of flagging scores below `below`: shares 0..1."""
 
     below: float
     precision: float

@@ -21,18 +21,18 @@ from moderator.training.text.encoding import Encoder
 _RIDGE_ALPHA = 1.0
 _GATE_BATCH = 512
 _GATE_RATE = 1e-3
-# rewards lie within 0..1, so their differences need stretching before a sigmoid tells them apart
+# rewards are within 0..1: their differences are too small for a sigmoid without this factor
 _GATE_SHARPNESS = 8.0
 
 
 class PairFeatures(NamedTuple):
-    """What the gate learns from.
+    """The training data of the gate.
 
     Attributes:
         gate_hidden: hidden states at the gate rows, (n, hidden).
         chosen: rewards of the better side, (n, k).
         rejected: rewards of the other side, (n, k).
-        shares: chance of each pair to be drawn, (n,): pairs about safety are few and count as much as the others.
+        shares: probability of drawing each pair, (n,): the few pairs about safety count as much as the others.
     """
 
     gate_hidden: Tensor
@@ -42,7 +42,7 @@ class PairFeatures(NamedTuple):
 
 
 def fit_regression(hidden: Tensor, targets: Targets) -> Tensor:
-    """Solve ridge regression of every objective on the last hidden states (n, hidden); gives (k, hidden)."""
+    """Solve ridge regression of every objective on the last hidden states (n, hidden); return (k, hidden)."""
     raw = raw_rewards(targets.labels)
     solved = [_ridge(hidden[known], column[known], targets.weights[known]) for column, known in _known_columns(raw)]
     return torch.stack(solved)
@@ -60,7 +60,7 @@ def _ridge(hidden: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
 
 
 def pair_features(network: TrainingNetwork, encoder: Encoder, pairs: Sequence[Pair]) -> PairFeatures:
-    """Read the frozen backbone at both sides of each pair; their prompts, and so their gate rows, are the same."""
+    """Run the frozen backbone on both sides of each pair; their prompts, and so their gate rows, are equal."""
     chosen = encoder.render([pair.chosen for pair in pairs])
     rejected = encoder.render([pair.rejected for pair in pairs])
     gate_rows = torch.tensor([rendering.gate_row for rendering in chosen])
@@ -82,7 +82,7 @@ def pair_features(network: TrainingNetwork, encoder: Encoder, pairs: Sequence[Pa
 
 
 def fit_gate(config: ArmoRMConfig, features: PairFeatures, steps: int, random: np.random.Generator) -> GatingNetwork:
-    """Train the gate so that the weighed rewards of the better side win; the logit scale stays 1."""
+    """Train the gate so that the weighted rewards of the better side are higher; the logit scale stays 1."""
     gate = GatingNetwork(config)
     gate.logit_scale.requires_grad = False
     optimizer = torch.optim.AdamW([p for p in gate.parameters() if p.requires_grad], lr=_GATE_RATE)
@@ -97,6 +97,6 @@ def fit_gate(config: ArmoRMConfig, features: PairFeatures, steps: int, random: n
 
 
 def _even_shares(columns: Sequence[str]) -> NDArray[np.float64]:
-    """Give every column the same chance, and each pair of a column the same part of it."""
+    """Give every column the same probability, shared equally by its pairs."""
     rows = Counter(columns)
     return np.array([1 / (len(rows) * rows[column]) for column in columns])

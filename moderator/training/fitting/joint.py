@@ -1,4 +1,4 @@
-"""Second stage: learn safety, helpfulness and harm categories together, and keep what was learnt of relevance."""
+"""Second stage: learn safety, helpfulness and harm categories together, without forgetting relevance."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -25,14 +25,14 @@ _DROPPED_SHARE = 0.02
 _PAIRED_BATCHES = 2
 _PAIR_LOSS_WEIGHT = 1.0
 _HARMLESS_FROM = 0.9
-# long rows cost most and teach least; each epoch takes some of them
+# long rows cost most and teach least; each epoch uses some of them
 _LONG_CHARACTERS = 400
 _LONG_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class JointStage:
-    """Everything the joint stage draws from."""
+    """The data of the joint stage."""
 
     encoder: Encoder
     vocabulary: Vocabulary
@@ -42,9 +42,9 @@ class JointStage:
     seed: int
 
     def learn(self, network: TrainingNetwork, epochs: float, progress: Progress, save: Callable[[], None]) -> None:
-        """Train for `epochs` or until `progress` is over; every epoch has its own disturbances.
+        """Train for `epochs` or until `progress` is over; every epoch is augmented differently.
 
-        `save` is called now and then, so that a run cut short leaves something.
+        `save` is called from time to time, so that a stopped run leaves a checkpoint.
         """
         learner = Learner("joint", network, progress, rate=_RATE, last_rate=_RATE / 20)
         for epoch in range(math.ceil(epochs)):
@@ -57,7 +57,7 @@ class JointStage:
                     return
 
     def _losses(self, network: TrainingNetwork, epoch: int) -> Iterator[tuple[float, Tensor]]:
-        """Give each batch's loss with the share of the epoch that it ends."""
+        """Yield the share of the epoch that is done with each batch, and the batch's loss."""
         random = np.random.default_rng((self.seed, epoch))
         sequences, targets = self.draw(epoch)
         groups = shuffled_groups([len(ids) for ids in sequences], BATCH_TOKENS, random)
@@ -70,7 +70,7 @@ class JointStage:
             yield number / len(groups), loss
 
     def draw(self, epoch: int) -> tuple[list[Ids], Targets]:
-        """Draw an epoch's rows, disturbed, as ids and targets; the same for the same epoch."""
+        """Draw and augment an epoch's rows; return ids and targets, always the same for the same epoch."""
         random = Random(f"{self.seed}/{epoch}")
         harmless = [row for row in self.rows if len(row.conversation) == 1 and row.labels[SAFETY] >= _HARMLESS_FROM]
         drawn = [row for row in self.rows if _length(row) <= _LONG_CHARACTERS or random.random() < _LONG_SHARE]
@@ -78,7 +78,7 @@ class JointStage:
         return self.encoder.encode([row.conversation for row in rows]), targets_of(rows)
 
     def _preferences(self, network: TrainingNetwork, random: np.random.Generator) -> Iterator[Tensor]:
-        """Take turns: two batches of relevance, one of the labelled pairs; for ever."""
+        """Alternate without end: two batches of relevance, one of the labelled pairs."""
         labelled = self._labelled_preferences(network, random)
         while True:
             for _ in range(2):

@@ -1,4 +1,4 @@
-"""What is learnt from labels: cross-entropy for every column, squared error for the rewards, preference for pairs."""
+"""The losses: cross-entropy for every column, squared error for the rewards, preference for pairs."""
 
 import math
 from collections.abc import Sequence
@@ -18,24 +18,24 @@ _REWARD_LOSS_WEIGHT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What rows say, in order: labels (n, columns) with NaN for unknown, weights (n,)."""
+    """The targets of n rows: labels (n, columns), NaN where unknown, and weights (n,)."""
 
     labels: Tensor
     weights: Tensor
 
     def of(self, members: Tensor) -> "Targets":
-        """Pick some rows'."""
+        """Select the targets of some rows."""
         return Targets(self.labels[members], self.weights[members])
 
 
 def targets_of(rows: Sequence[Row]) -> Targets:
-    """Lay the rows' labels and weights out as tensors."""
+    """Make tensors of the rows' labels and weights."""
     labels = [[row.labels.get(column, math.nan) for column in COLUMNS] for row in rows]
     return Targets(torch.tensor(labels), torch.tensor([row.weight for row in rows]))
 
 
 def raw_rewards(labels: Tensor) -> Tensor:
-    """Put the objectives' labels (n, columns) on the rewards' scale (n, objectives).
+    """Convert labels (n, columns) to the scale of the rewards (n, objectives).
 
     Safety stays 0..1. Helpfulness becomes 0.1..0.9, so that `raw x 5 - 0.5` is 0..4 points as in HelpSteer.
     """
@@ -43,7 +43,7 @@ def raw_rewards(labels: Tensor) -> Tensor:
 
 
 def label_loss(network: TrainingNetwork, batch: Batch, targets: Targets) -> Tensor:
-    """Cross-entropy of the logits with the soft labels, and squared error of the linear rewards; unknown counts not."""
+    """Cross-entropy of the logits with soft labels plus squared error of the linear rewards; without unknown labels."""
     hidden = network.last_hidden(batch)
     picked = targets.of(batch.members)
     raw = raw_rewards(picked.labels)
@@ -53,7 +53,7 @@ def label_loss(network: TrainingNetwork, batch: Batch, targets: Targets) -> Tens
 
 
 def entropy_loss(logits: Tensor, targets: Targets) -> Tensor:
-    """Cross-entropy of logits (n, columns) with soft labels, weighed by column and row; a number."""
+    """Cross-entropy of logits (n, columns) with soft labels, weighted by column and row; a scalar."""
     labels = targets.labels
     entropy = functional.binary_cross_entropy_with_logits(logits, labels.nan_to_num(), reduction="none")
     known = labels.isfinite() * _COLUMN_WEIGHTS * targets.weights[:, None]
@@ -61,7 +61,7 @@ def entropy_loss(logits: Tensor, targets: Targets) -> Tensor:
 
 
 def preference_loss(logits: Tensor) -> Tensor:
-    """Bradley-Terry: the first half should beat the second, in order; (2n,) to a number."""
+    """Bradley-Terry: each logit of the first half should exceed its partner in the second; (2n,) to a scalar."""
     better, worse = logits.chunk(2)
     return -functional.logsigmoid(better - worse).mean()
 

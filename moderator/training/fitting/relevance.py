@@ -1,7 +1,7 @@
-"""First stage: learn whether an answer belongs to its prompt, before anything else is learnt.
+"""First stage: learn whether an answer belongs to its prompt.
 
-It does not emerge beside other goals: synthetic pairs, whose better answer repeats words of the prompt, give way to
-real answers against answers of other prompts.
+The network does not learn this together with other goals, so it comes first: synthetic pairs, whose better answer
+repeats words of the prompt, are gradually replaced by real answers against answers to other prompts.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _BATCH_TOKENS = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A prompt and the answer that was given to it, as ids without template."""
+    """A prompt and its answer, as ids without the template's tokens."""
 
     prompt: Ids
     answer: Ids
@@ -38,7 +38,7 @@ class RelevancePairs:
         self._vocabulary = vocabulary
         self._random = random
         words = np.concatenate([exchange.answer for exchange in self._exchanges])
-        # half common words, half any: common ones alone would let the model lean on a few
+        # half common words, half any: with common ones alone the model would rely on a few
         self._words = words[np.isin(words, vocabulary.plain)]
 
     def natural(self, count: int) -> tuple[list[Ids], list[Ids]]:
@@ -52,23 +52,23 @@ class RelevancePairs:
         return better, worse
 
     def synthetic(self, count: int) -> tuple[list[Ids], list[Ids]]:
-        """Draw `count` prompts of loose words, with answers that repeat some of them and answers that do not."""
+        """Draw `count` prompts of random words, with answers that repeat some of them and answers that do not."""
         better, worse = [], []
         for _ in range(count):
-            prompt, fill, elsewhere = (self._loose_words(int(self._random.integers(4, 14))) for _ in range(3))
+            prompt, fill, elsewhere = (self._random_words(int(self._random.integers(4, 14))) for _ in range(3))
             repeated = self._random.permutation(prompt)[: self._random.integers(1, 4)]
             better.append(self._lay_out(prompt, self._random.permutation(np.concatenate([fill, repeated]))))
-            foreign = self._random.permutation(elsewhere)[: len(repeated)]
-            worse.append(self._lay_out(prompt, self._random.permutation(np.concatenate([fill, foreign]))))
+            other_words = self._random.permutation(elsewhere)[: len(repeated)]
+            worse.append(self._lay_out(prompt, self._random.permutation(np.concatenate([fill, other_words]))))
         return better, worse
 
     def mixed(self, synthetic_share: float) -> tuple[list[Ids], list[Ids]]:
-        """Draw one batch's worth, wholly synthetic with a chance of `synthetic_share`, else natural."""
+        """Draw one batch: synthetic with probability `synthetic_share`, otherwise natural."""
         if self._random.random() < synthetic_share:
             return self.synthetic(_BATCH_TOKENS // 80)
         return self.natural(_BATCH_TOKENS // 2 // _CLIP_TOKENS * 5 // 4)
 
-    def _loose_words(self, count: int) -> Ids:
+    def _random_words(self, count: int) -> Ids:
         common = self._words[self._random.integers(len(self._words), size=count)]
         rare = self._random.choice(self._vocabulary.plain, size=count)
         return np.where(self._random.integers(2, size=count) == 0, common, rare).astype(np.int32)
@@ -78,7 +78,7 @@ class RelevancePairs:
 
 
 def learn_relevance(network: TrainingNetwork, pairs: RelevancePairs, steps: int, progress: Progress) -> None:
-    """Train for `steps` or until `progress` is over: synthetic pairs fall from all batches to 15 % by half-way."""
+    """Train for `steps` or until `progress` is over; synthetic batches fall from 100 % to 15 % in the first half."""
     learner = Learner("relevance", network, progress, rate=2e-3, last_rate=2e-4)
     while not progress.is_over:
         better, worse = pairs.mixed(max(_LEAST_SYNTHETIC, 1 - 2 * progress.share))
@@ -87,7 +87,7 @@ def learn_relevance(network: TrainingNetwork, pairs: RelevancePairs, steps: int,
 
 
 def helpfulness_logits(network: TrainingNetwork, sequences: Sequence[Ids]) -> Tensor:
-    """Give one logit per sequence, (n,)."""
+    """Return one logit per sequence, (n,)."""
     batch = pad(sequences, range(len(sequences)))
     logits: Tensor = network.logits(network.last_hidden(batch))[:, COLUMNS.index(HELPFULNESS)]
     return logits

@@ -1,4 +1,4 @@
-"""How far a stage has come, and the learning rate that goes with it."""
+"""The progress of a stage, and the learning rate that follows from it."""
 
 import math
 import time
@@ -12,11 +12,11 @@ _WARM_UP_STEPS = 50
 
 @dataclass
 class Progress:
-    """How much of a stage is behind us: of its plan or of its time, whichever is further.
+    """How much of a stage is done: of its plan or of its time, whichever is more.
 
     Attributes:
-        limit_s: seconds the stage may take; None: as long as its plan needs (then a run can be repeated exactly).
-        reached: share of the plan that is done, 0..1; the stage keeps it up to date.
+        limit_s: most seconds of the stage; None: no limit (then a run can be repeated exactly).
+        reached: share of the plan that is done, 0..1; the stage updates it.
         steps: optimizer steps taken.
     """
 
@@ -27,13 +27,13 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """How much of the stage is behind us, 0..1."""
+        """How much of the stage is done, 0..1."""
         by_time = 0.0 if self.limit_s is None else self.elapsed_s / self.limit_s
         return min(1.0, max(self.reached, by_time))
 
     @property
     def is_over(self) -> bool:
-        """Whether the stage has come to its end."""
+        """Whether the stage is finished."""
         return self.share >= 1
 
     @property
@@ -43,7 +43,7 @@ class Progress:
 
 
 class Learner:
-    """AdamW with a short warm-up and a cosine fall from one rate to another; prints how it goes."""
+    """AdamW with a short warm-up and a cosine decay from one rate to another; prints its progress."""
 
     def __init__(
         self, stage: str, module: torch.nn.Module, progress: Progress, *, rate: float, last_rate: float

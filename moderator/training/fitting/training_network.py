@@ -1,4 +1,4 @@
-"""The network while it learns: a Llama backbone, logits for every column, and the linear rewards that are kept."""
+"""The network in training: a Llama backbone, logits for every column, and the linear rewards that are kept."""
 
 from typing import cast
 
@@ -14,8 +14,8 @@ from moderator.training.text.batches import Batch
 class TrainingNetwork(nn.Module):
     """A backbone with two kinds of heads on the last token's final hidden state.
 
-    `logits` (one per column, bounded by a sigmoid in the loss) drive the learning and are dropped afterwards;
-    `rewards` are linear, as in ArmoRM, and fitted to the labels themselves.
+    `logits` (one per column, with a sigmoid in the loss) guide the training and are dropped afterwards; `rewards` are
+    linear, as in ArmoRM, and fitted to the labels themselves.
     """
 
     def __init__(self, config: LlamaConfig) -> None:
@@ -25,13 +25,13 @@ class TrainingNetwork(nn.Module):
         self.rewards = nn.Linear(config.hidden_size, len(OBJECTIVES), bias=False)
 
     def last_hidden(self, batch: Batch) -> Tensor:
-        """Give the final hidden state at each row's last real token, (n, hidden)."""
+        """Return the final hidden state at each row's last real token, (n, hidden)."""
         return self.hidden_at(batch, batch.lengths - 1)
 
     def hidden_at(self, batch: Batch, positions: Tensor) -> Tensor:
-        """Give the final hidden state of each row at its position, (n, hidden).
+        """Return the final hidden state of each row at its position, (n, hidden).
 
-        Equal to the same rows of the whole backbone's output; the last layer computes nothing else.
+        Equal to these rows of the backbone's full output; the last layer computes no other rows.
         """
         backbone = self.backbone
         hidden = backbone.embed_tokens(batch.ids)  # (n, t, hidden)
@@ -62,7 +62,7 @@ class TrainingNetwork(nn.Module):
 
 
 def _heads(states: Tensor, head_dim: int) -> Tensor:
-    """Part (n, t, heads x d) into (n, heads, t, d)."""
+    """Reshape (n, t, heads x d) to (n, heads, t, d)."""
     return states.reshape(*states.shape[:2], -1, head_dim).transpose(1, 2)
 
 

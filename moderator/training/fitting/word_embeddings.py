@@ -1,6 +1,6 @@
-"""Before all else, a cheap start: learn what words are worth alone, as a bag, and begin the embedding with that.
+"""A cheap start before the first stage: train a bag of word embeddings, and start the network's embedding from it.
 
-A bag costs a hundredth of the whole network per token and reaches most of what single words can tell.
+A bag costs a hundredth of the network per token and learns most of what single words can show.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _EPOCHS = 3
 _BATCH = 512
 _RATE = 5e-3
 _DROPPED_SHARE = 0.1
-# as large as a fresh embedding's rows become in training; what is added later must still be heard
+# as large as the rows of a new embedding become in training; larger ones would hide what the layers add
 _EMBEDDING_STD = 0.05
 
 

@@ -12,12 +12,12 @@ from moderator.training.text.encoding import Ids
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Right-padded ids; padding stands after what is read, so a causal model needs no mask.
+    """Right-padded ids; padding comes after the tokens that are read, so a causal model needs no mask.
 
     Attributes:
         ids: (n, t) token ids.
-        lengths: (n,) how many of each row's ids are real.
-        members: (n,) positions in the list that the batch was drawn from.
+        lengths: (n,) number of real ids in each row.
+        members: (n,) indices in the list from which the batch was drawn.
     """
 
     ids: Tensor
@@ -35,7 +35,7 @@ def pad(sequences: Sequence[Ids], members: Sequence[int]) -> Batch:
 
 
 def shuffled_groups(lengths: Sequence[int], budget: int, random: np.random.Generator) -> list[list[int]]:
-    """Part 0..n-1 into groups of similar length whose padded size is at most `budget` tokens, in random order."""
+    """Divide 0..n-1 into groups of similar length whose padded size is at most `budget` tokens, in random order."""
     jittered = np.array(lengths) * random.uniform(0.9, 1.1, len(lengths))
     groups = list(_groups(np.argsort(jittered).tolist(), lengths, budget))
     random.shuffle(groups)
@@ -57,7 +57,7 @@ def _groups(order: Sequence[int], lengths: Sequence[int], budget: int) -> Iterat
 
 @torch.no_grad()
 def read_in_order(sequences: Sequence[Ids], read: Callable[[Batch], Tensor], *, budget: int = 16_384) -> Tensor:
-    """Run `read` over all sequences in batches; give its rows (n, …) in the order of `sequences`."""
+    """Run `read` over all sequences in batches; return its rows (n, …) in the order of `sequences`."""
     lengths = [len(ids) for ids in sequences]
     parts, members = [], []
     for group in _groups(np.argsort(lengths).tolist(), lengths, budget):

@@ -1,4 +1,4 @@
-"""Turn conversations into the ids the model reads, plain or disturbed for training."""
+"""Turn conversations into the ids that the model reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The ids that make up the template, found in the tokenizer, and the plain ones for synthetic text."""
+    """The template's ids in the tokenizer, and the plain ids for synthetic text."""
 
     bos: int
     header_start: int
@@ -50,7 +50,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerFast) -> "Vocabulary":
-        """Read the ids off `tokenizer`."""
+        """Find the ids in `tokenizer`."""
         bos, start, end, turn_end, user, assistant, line_break = (
             _single_id(tokenizer, text)
             for text in (BOS, HEADER_START, HEADER_END, TURN_END, "user", "assistant", "\n\n")
@@ -74,7 +74,7 @@ class Vocabulary:
         )
 
     def drop_some(self, ids: Ids, rate: float, random: np.random.Generator) -> Ids:
-        """Leave out a share of the ordinary tokens; the template's own stay."""
+        """Drop a share of the ordinary tokens; the template's tokens stay."""
         keep = random.random(len(ids)) >= rate
         starts = np.flatnonzero(ids == self.header_start)
         for offset in range(HEADER_TOKENS):

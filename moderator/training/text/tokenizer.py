@@ -26,9 +26,9 @@ _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# Zero-width and soft-hyphen characters serve chats mostly to hide a word from a filter.
+# In chats, zero-width and soft-hyphen characters mostly serve to hide a word from a filter.
 _INVISIBLE = "[\u00ad\u200b-\u200f\u2060\ufeff]"
-# Often enough that each becomes one token, whatever the corpus holds.
+# Often enough that each becomes one token with any corpus.
 _HEADER_WORDS = ("user", "assistant", "system", "\n\n")
 _HEADER_REPEATS = 5_000
 

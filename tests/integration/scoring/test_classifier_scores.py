@@ -128,7 +128,7 @@ def test_a_decoder_scores_alike_where_texts_must_be_padded(written: Callable[...
         assert one == pytest.approx(other, rel=1e-5, abs=1e-5)
 
 
-def test_the_mean_over_a_modernbert_passes_padding_over(written: Callable[..., Path]) -> None:
+def test_mean_pooling_of_modernbert_ignores_padding(written: Callable[..., Path]) -> None:
     folder = written("modernbert", classifier_pooling="mean")
     engine = load(folder)
 
@@ -141,7 +141,7 @@ def test_the_mean_over_a_modernbert_passes_padding_over(written: Callable[..., P
 
 
 @pytest.mark.parametrize("family", ["llama", "bert", "modernbert"])
-def test_what_a_config_says_of_other_outputs_and_of_chunks_is_passed_over(
+def test_config_fields_about_other_outputs_and_chunks_are_ignored(
     written: Callable[..., Path], tmp_path: Path, family: str
 ) -> None:
     wishes = {
@@ -202,7 +202,7 @@ def test_several_labels_are_what_the_problem_type_says(
     )
 
 
-def test_one_label_makes_up_the_overall_score_and_several_make_up_none(written: Callable[..., Path]) -> None:
+def test_one_label_is_the_overall_score_and_several_have_none(written: Callable[..., Path]) -> None:
     one, several = load(written("bert")), load(written("bert", LABELS))
 
     (single,) = one.score(one.render(CONVERSATIONS[:1]))
@@ -248,9 +248,7 @@ def test_with_a_chat_template_the_whole_conversation_is_read(written: Callable[.
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_names_that_old_releases_gave_to_buffers_are_passed_over(
-    written: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_buffers_that_old_releases_saved_are_ignored(written: Callable[..., Path], tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file  # noqa: PLC0415
 
     folder = copied(written("bert"), tmp_path)
@@ -260,7 +258,7 @@ def test_the_names_that_old_releases_gave_to_buffers_are_passed_over(
     assert rewards(load(folder), CONVERSATIONS) == rewards(load(written("bert")), CONVERSATIONS)
 
 
-def test_a_pooler_that_a_roberta_has_no_use_for_is_passed_over(written: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_pooler_that_roberta_does_not_use_is_ignored(written: Callable[..., Path], tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file  # noqa: PLC0415
 
     folder = copied(written("roberta"), tmp_path)
@@ -270,7 +268,7 @@ def test_a_pooler_that_a_roberta_has_no_use_for_is_passed_over(written: Callable
     assert rewards(load(folder), CONVERSATIONS) == rewards(load(written("roberta")), CONVERSATIONS)
 
 
-def test_padding_that_was_left_in_the_tokenizer_is_passed_over(written: Callable[..., Path], tmp_path: Path) -> None:
+def test_padding_that_was_saved_with_a_tokenizer_is_ignored(written: Callable[..., Path], tmp_path: Path) -> None:
     folder = copied(written("bert"), tmp_path)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_padding(length=64)
@@ -306,14 +304,14 @@ def test_an_unexpected_key_is_named(written: Callable[..., Path], tmp_path: Path
     assert "unexpected `model.layers.1." in error_of(folder)
 
 
-def test_a_misshapen_key_is_named_with_both_shapes(written: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_key_of_the_wrong_shape_is_named_with_both_shapes(written: Callable[..., Path], tmp_path: Path) -> None:
     folder = change_config(copied(written("bert", LABELS), tmp_path), id2label={"0": "a"}, label2id={"a": 0})
 
     assert "`classifier.bias` has shape (3,), the model (1,)" in error_of(folder)
 
 
 @pytest.mark.parametrize(
-    ("family", "changes", "told"),
+    ("family", "changes", "problem"),
     [
         ("llama", {"model_type": "gemma2"}, "`model_type` is `gemma2`; a classifier may be of llama, qwen2, qwen3,"),
         ("llama", {"model_type": ...}, "`model_type` is `None`"),
@@ -327,10 +325,10 @@ def test_a_misshapen_key_is_named_with_both_shapes(written: Callable[..., Path],
         ("bert", {"hidden_size": ...}, "`hidden_size` is missing"),
         ("bert", {"hidden_size": "16"}, "`hidden_size` must be a whole number"),
         ("bert", {"num_attention_heads": 5}, "no such network can be built"),
-        ("bert", {"hidden_act": "nope"}, "`hidden_act` is `nope`, which is no activation"),
-        ("modernbert", {"hidden_activation": "nope"}, "`hidden_activation` is `nope`, which is no activation"),
-        ("bert", {"pad_token_id": -5}, "`pad_token_id` is `-5`, which is no token"),
-        ("roberta", {"pad_token_id": None}, "`pad_token_id` is `None`, which is no token"),
+        ("bert", {"hidden_act": "nope"}, "`hidden_act` is `nope`, which is not an activation"),
+        ("modernbert", {"hidden_activation": "nope"}, "`hidden_activation` is `nope`, which is not an activation"),
+        ("bert", {"pad_token_id": -5}, "`pad_token_id` is `-5`, which is not a token"),
+        ("roberta", {"pad_token_id": None}, "`pad_token_id` is `None`, which is not a token"),
         ("bert", {"is_decoder": True}, "`is_decoder` is `True`, which is not supported"),
         ("bert", {"layer_norm_eps": "x"}, "config.json: Field 'layer_norm_eps' expected float"),
         ("bert", {"problem_type": []}, "`problem_type` is `[]`; it may be regression, multi_label_classification"),
@@ -360,9 +358,9 @@ def test_a_misshapen_key_is_named_with_both_shapes(written: Callable[..., Path],
     ],
 )
 def test_what_cannot_be_loaded_is_named(
-    written: Callable[..., Path], tmp_path: Path, family: str, changes: dict[str, Any], told: str
+    written: Callable[..., Path], tmp_path: Path, family: str, changes: dict[str, Any], problem: str
 ) -> None:
-    assert told in error_of(change_config(copied(written(family), tmp_path), **changes))
+    assert problem in error_of(change_config(copied(written(family), tmp_path), **changes))
 
 
 @pytest.mark.parametrize("family", ["bert", "qwen2"])

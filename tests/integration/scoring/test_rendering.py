@@ -155,7 +155,7 @@ def alternating(turns: int, content: str) -> list[Message]:
     speaker=st.integers(0, 1),
     word=st.sampled_from(["x ", "\u00e9! ", "<| ", "x" + " " * 100]),
 )
-def test_whatever_the_length_the_limit_holds_and_the_gate_stays(
+def test_at_any_length_the_limit_holds_and_the_gate_stays(
     small: Llama3Renderer, llama3_tokenizer: PreTrainedTokenizerFast, sizes: list[int], speaker: int, word: str
 ) -> None:
     framed = frame([(("user", "assistant")[(at + speaker) % 2], word * size) for at, size in enumerate(sizes)])
@@ -288,7 +288,7 @@ def test_older_turns_are_read_whole_where_their_tokens_fit(padded: tuple[Llama3R
         assert [number for number in range(10) if f"i will {number} you" in text] == list(range(turns))
 
 
-def test_turns_are_left_out_only_where_their_tokens_do_not_fit(small: Llama3Renderer) -> None:
+def test_turns_are_dropped_only_if_their_tokens_do_not_fit(small: Llama3Renderer) -> None:
     conversation = frame([("user", "hi"), ("user", "word " * 200), ("user", f"a{' ' * 5_000}z"), ("user", "ok?")])
 
     rendering = render_one(small, conversation)
@@ -364,7 +364,7 @@ def test_the_gate_pattern_is_the_checkpoints_own() -> None:
     assert rendering.gate_row == naive_gate_row(rendering.token_ids, renderer.gate_pattern)
 
 
-def test_the_headers_tokens_stay_text_where_the_tokenizer_does_not_call_them_special() -> None:
+def test_the_headers_tokens_stay_text_even_if_the_tokenizer_does_not_call_them_special() -> None:
     plain = plainly_added(tiny_armorm.tokenizer())
 
     rendering = render_one(Llama3Renderer(plain, 512), [("user", "hi"), ("assistant", FORGED)])

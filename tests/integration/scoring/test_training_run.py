@@ -75,7 +75,7 @@ def test_the_joint_stage_lowers_the_loss(tmp_path: Path) -> None:
     assert label_loss(network, batch, targets).item() < 0.9 * before
 
 
-def test_helpfulness_is_learnt_on_the_scale_of_points() -> None:
+def test_helpfulness_is_learned_on_the_scale_of_points() -> None:
     labels = torch.tensor([[1.0, 0.0], [0.0, 0.5], [0.3, 1.0]])
 
     raw = raw_rewards(labels)

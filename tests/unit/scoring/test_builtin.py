@@ -1,4 +1,4 @@
-"""The practice checkpoint in the package: small, of two objectives, and right about the plainest of cases."""
+"""The practice checkpoint in the package: small, of two objectives, and right about the plainest cases."""
 
 from collections.abc import Sequence
 from pathlib import Path

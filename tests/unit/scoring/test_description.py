@@ -1,4 +1,4 @@
-"""What `moderator model info` tells of a checkpoint, and when a model is refused as too slow."""
+"""What `moderator model info` says about a checkpoint, and when a model is refused as too slow."""
 
 import json
 from dataclasses import replace
@@ -28,12 +28,12 @@ EIGHT_BILLION = {
 }
 
 
-def told(folder: Path) -> Description:
+def described(folder: Path) -> Description:
     return describe(str(folder), say=lambda _: None)
 
 
-def test_a_model_is_told_line_by_line(folder: Path) -> None:
-    text = "\n".join(told(folder).lines())
+def test_a_model_is_described_line_by_line(folder: Path) -> None:
+    text = "\n".join(described(folder).lines())
 
     assert "model         Tiny-ArmoRM\n" in text
     assert "architecture  LlamaForRewardModelWithGating\n" in text
@@ -49,7 +49,7 @@ def test_a_model_is_told_line_by_line(folder: Path) -> None:
     assert "(an estimate, and a ceiling: tokens a second = " in text
 
 
-def test_the_practice_model_is_told_as_such() -> None:
+def test_the_practice_model_is_named_as_such() -> None:
     description = describe("builtin", say=lambda _: None)
 
     assert (
@@ -58,13 +58,13 @@ def test_the_practice_model_is_told_as_such() -> None:
     assert description.to_fields()["is_practice"]
 
 
-def test_a_program_is_told_the_same(tmp_path: Path) -> None:
+def test_the_json_object_says_the_same(tmp_path: Path) -> None:
     labels = ("toxic", "insult")
     folder = tiny_classifiers.write_classifier(
         tmp_path / "tiny-bert", "bert", labels, problem_type="multi_label_classification"
     )
 
-    fields: dict[str, Any] = json.loads(json.dumps(told(folder).to_fields()))
+    fields: dict[str, Any] = json.loads(json.dumps(described(folder).to_fields()))
 
     assert fields["name"] == "tiny-bert"
     assert not fields["is_practice"]
@@ -92,7 +92,7 @@ def test_the_arithmetic_is_that_of_the_published_model(tmp_path: Path) -> None:
     assert flops_per_token(model, 1000) - flops_per_token(model, 0) == pytest.approx(0.262e9, rel=1e-2)
 
 
-def test_attention_costs_twice_as_much_where_tokens_see_both_ways(tmp_path: Path) -> None:
+def test_bidirectional_attention_costs_twice_as_much(tmp_path: Path) -> None:
     families = ("llama", "bert")
     folders = [tiny_classifiers.write_classifier(tmp_path / each, each, ("toxic", "insult")) for each in families]
 
@@ -103,8 +103,8 @@ def test_attention_costs_twice_as_much_where_tokens_see_both_ways(tmp_path: Path
     assert both_ways == 2 * one_way > 0
 
 
-def test_more_than_a_billion_parameters_are_told_to_be_refused_on_the_cpu_alone(folder: Path) -> None:
-    measured = told(folder)
+def test_only_on_a_cpu_more_than_a_billion_parameters_are_marked_as_refused(folder: Path) -> None:
+    measured = described(folder)
     (cpu,) = [device for device in measured.devices if device.device == "cpu"]
     devices = (cpu, replace(cpu, device="cuda:0"))
 
@@ -118,13 +118,13 @@ def test_more_than_a_billion_parameters_are_told_to_be_refused_on_the_cpu_alone(
     assert not any(refused in line for line in small)
 
 
-def test_a_wrong_checkpoint_is_told_as_loading_tells_it(folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_gives_the_same_error_as_loading_it(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(tiny_armorm.fields(num_hidden_layers=3)))
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "model.safetensors"):
         (tmp_path / name).symlink_to(folder / name)
 
     with pytest.raises(ConfigurationError, match=r"the weights lack `model\.layers\.2\."):
-        told(tmp_path)
+        described(tmp_path)
 
 
 def test_more_than_a_billion_parameters_are_refused_on_a_cpu_before_they_are_read(tmp_path: Path) -> None:

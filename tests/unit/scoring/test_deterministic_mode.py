@@ -15,7 +15,7 @@ from tests import tiny_armorm
 from tests.unit.scoring.troubled_armorm import CONVERSATIONS, TroubledArmoRM, overall, question, too_small
 
 
-def test_deterministic_scores_do_not_depend_on_company_by_a_bit(armorm: ArmoRM, scorer: Scorer) -> None:
+def test_deterministic_scores_do_not_depend_on_neighbours_by_a_bit(armorm: ArmoRM, scorer: Scorer) -> None:
     engine = Engine(armorm, 512, is_deterministic=True)
     prompts = scorer.render(CONVERSATIONS)
 

@@ -121,7 +121,7 @@ def holed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ArmoRM:
     return tiny_armorm.load(copied)
 
 
-def test_a_score_that_is_not_finite_is_no_score_and_spoils_no_other(holed: ArmoRM, scorer: Scorer) -> None:
+def test_a_score_that_is_not_finite_is_no_score_and_changes_no_other(holed: ArmoRM, scorer: Scorer) -> None:
     engine = Engine(holed)
     conversations = [question("fine"), question("Zzz"), question("fine too")]
 
@@ -131,7 +131,7 @@ def test_a_score_that_is_not_finite_is_no_score_and_spoils_no_other(holed: ArmoR
     assert overall([fine, fine_too]) == pytest.approx(overall(scorer.score(scorer.render(conversations[::2]))))
 
 
-def test_a_text_that_is_not_finite_in_company_is_scored_once_more_alone(armorm: ArmoRM, scorer: Scorer) -> None:
+def test_a_text_that_is_not_finite_among_others_is_scored_once_more_alone(armorm: ArmoRM, scorer: Scorer) -> None:
     def spoil(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
         rows = rows.clone()
         if len(texts) > 1:

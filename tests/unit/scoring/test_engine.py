@@ -56,7 +56,7 @@ def test_nothing_to_score_is_no_scores(scorer: Scorer) -> None:
     assert scorer.score([]) == []
 
 
-def test_truncation_is_told(scorer: Scorer) -> None:
+def test_truncation_is_reported(scorer: Scorer) -> None:
     results = scorer.score(scorer.render([question("short"), question("long", "x" * 50_000)]))
 
     assert [result.truncated for result in results if isinstance(result, Scores)] == [False, True]
@@ -97,11 +97,11 @@ def test_the_model_is_part_of_the_key(folder: Path, scorer: Scorer, tmp_path: Pa
 def test_a_model_is_warm_after_many_short_texts_the_longest_and_one_token(armorm: ArmoRM) -> None:
     seen: list[list[int]] = []
 
-    def look(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
+    def record(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
         seen.append([len(text.token_ids) for text in texts])
         return rows
 
-    Engine(TroubledArmoRM(armorm, look), 128).warm_up()
+    Engine(TroubledArmoRM(armorm, record), 128).warm_up()
 
     assert seen[:3] == [[16] * 8, [4096], [1]]
 
@@ -164,7 +164,7 @@ def test_no_model_named_is_a_plain_error() -> None:
         load_scorer(ModelSettings(path=None))
 
 
-def test_prompts_of_another_make_are_scored_alike(scorer: Scorer) -> None:
+def test_prompts_with_lists_of_ids_score_like_those_with_tuples(scorer: Scorer) -> None:
     prompt = scorer.render([question("a")])[0]
 
     as_list = Prompt(list(prompt.token_ids), prompt.gate_row, truncated=False, score_key="")

@@ -1,4 +1,4 @@
-"""What is scored together: each text once, and alike whatever shares its pack."""
+"""What is scored together: each text once, with the same scores in any pack."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ conversations = st.lists(st.lists(st.sampled_from(["", "hi", "no", "well well"])
 
 @settings(max_examples=15, deadline=None)
 @given(contents=conversations, budget=st.integers(64, 400), is_padded=st.booleans())
-def test_scores_are_those_of_each_conversation_alone_whatever_it_shares(
+def test_scores_equal_those_of_each_conversation_alone_in_any_pack(
     armorm: ArmoRM,
     contents: list[list[str]],
     budget: int,

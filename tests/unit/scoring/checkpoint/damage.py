@@ -59,7 +59,7 @@ def error_of(folder: Path) -> str:
 
 
 def opening_error_of(folder: Path) -> str:
-    """What stops the model from being opened, which tells as much as loading does, weights aside."""
+    """What stops the model from being opened, with the same error as loading, weights aside."""
     with pytest.raises(ConfigurationError) as raised:
         open_model(folder)
     assert str(raised.value) == error_of(folder)

@@ -15,7 +15,7 @@ from moderator.scoring.opening import open_model
 from tests.unit.scoring.checkpoint.damage import WEIGHTS
 
 
-def test_a_path_that_no_file_system_takes_is_told() -> None:
+def test_a_path_that_no_file_system_accepts_is_a_plain_error() -> None:
     with pytest.raises(ConfigurationError, match=r"model `a+`: cannot be read: File name too long"):
         locate("a" * 300)
 
@@ -42,7 +42,7 @@ def test_an_unreachable_hub_is_a_plain_error(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
 
     with pytest.raises(
-        ConfigurationError, match="model `owner/name`: no such folder, and the model hub does not give it"
+        ConfigurationError, match="model `owner/name`: no such folder, and the model hub does not provide it"
     ):
         ArmoRM.from_pretrained("owner/name")
 

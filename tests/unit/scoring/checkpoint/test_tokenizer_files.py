@@ -47,7 +47,7 @@ def test_a_damaged_file_is_named(copied: Path, name: str, content: str) -> None:
     "template",
     [None, "", "  ", 7, [], ["x"], [None], [{"name": "rag", "template": "x"}], [{"name": "default", "template": 7}]],
 )
-def test_an_absent_chat_template_is_named(copied: Path, template: object) -> None:
+def test_a_missing_chat_template_is_named(copied: Path, template: object) -> None:
     (copied / "chat_template.jinja").unlink()
     fields = {"bos_token": "<|begin_of_text|>", "chat_template": template}
     (copied / "tokenizer_config.json").write_text(json.dumps(fields))
@@ -69,11 +69,11 @@ def test_a_checkpoint_whose_chat_template_fails_is_named(copied: Path) -> None:
         ("model", {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "b"}),
     ],
 )
-def test_a_tokenizer_that_its_library_chokes_on_is_named(copied: Path, part: str, broken: dict[str, object]) -> None:
+def test_a_tokenizer_that_its_library_cannot_read_is_named(copied: Path, part: str, broken: dict[str, object]) -> None:
     path = copied / "tokenizer.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {part: broken}))
 
-    assert opening_error_of(copied) == f"{path}: not a sound tokenizer; fetch it again"
+    assert opening_error_of(copied) == f"{path}: not a valid tokenizer; download it again"
 
 
 def test_a_checkpoint_whose_tokenizer_is_not_llama_3s_is_named(copied: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_padding_token_beyond_the_embedding_is_never_read(copied: Path, armorm
     assert torch.equal(tiny_armorm.load(copied).score(CHAT).overall, armorm.score(CHAT).overall)
 
 
-def test_lengths_that_whoever_saved_a_tokenizer_left_in_it_do_not_count(copied: Path) -> None:
+def test_lengths_that_were_saved_with_a_tokenizer_are_ignored(copied: Path) -> None:
     backend = Tokenizer.from_file(str(copied / "tokenizer.json"))
     backend.enable_truncation(4)
     backend.enable_padding(length=4)

@@ -35,7 +35,7 @@ def test_many_missing_keys_are_counted(copied: Path) -> None:
     assert "and 6 more" in error_of(copied)
 
 
-def test_a_misshapen_key_is_named_with_both_shapes(copied: Path) -> None:
+def test_a_key_of_the_wrong_shape_is_named_with_both_shapes(copied: Path) -> None:
     change_weights(copied, lambda weights: weights.update({"regression_layer.weight": torch.zeros(10, 32)}))
 
     assert "`regression_layer.weight` has shape (10, 32), the model (19, 32)" in error_of(copied)
@@ -70,14 +70,14 @@ def test_a_cut_weights_file_is_named(copied: Path, share: float) -> None:
     content = (copied / WEIGHTS).read_bytes()
     (copied / WEIGHTS).write_bytes(content[: int(len(content) * share)])
 
-    assert f"{WEIGHTS}: cut short or not a safetensors file" in error_of(copied)
+    assert f"{WEIGHTS}: truncated or not a safetensors file" in error_of(copied)
 
 
 @pytest.mark.parametrize("content", [b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", b"\xff" * 64])
 def test_what_is_no_safetensors_file_is_named(copied: Path, content: bytes) -> None:
     (copied / WEIGHTS).write_bytes(content)
 
-    assert f"{WEIGHTS}: cut short or not a safetensors file" in error_of(copied)
+    assert f"{WEIGHTS}: truncated or not a safetensors file" in error_of(copied)
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00004.bin", "consolidated.00.pth"])

@@ -65,5 +65,5 @@ def test_a_vocabulary_through_which_typed_text_becomes_a_special_token_is_refuse
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     backend.add_special_tokens(["[CLS]"])
 
-    with pytest.raises(ConfigurationError, match=r"typed text can come to the special token `\[CLS\]`"):
+    with pytest.raises(ConfigurationError, match=r"typed text can become the special token `\[CLS\]`"):
         MessageRenderer(PreTrainedTokenizerFast(tokenizer_object=backend), 100)  # type: ignore[no-untyped-call]

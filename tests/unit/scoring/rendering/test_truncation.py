@@ -30,7 +30,7 @@ def test_what_is_cut_grows_in_large_steps() -> None:
     assert firsts == [first for first, times in steps for _ in range(times)]
 
 
-def test_the_middle_is_left_out() -> None:
+def test_the_middle_is_removed() -> None:
     assert head_and_tail(list(range(10)), 5) == [0, 1, 2, 8, 9]
     assert head_and_tail(list(range(10)), 1) == [0]
     assert head_and_tail(list(range(10)), 0) == []

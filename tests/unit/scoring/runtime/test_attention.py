@@ -56,7 +56,7 @@ def test_the_op_keeps_the_rules_of_custom_ops() -> None:
         ("2.15.0+rocm7", True, ["enable_gqa", "num_splits"], {"enable_gqa": True}),
     ],
 )
-def test_flash_attention_is_told_what_its_release_of_torch_takes(
+def test_flash_attention_gets_the_options_that_its_release_of_torch_accepts(
     release: str,
     is_rocm: bool,  # noqa: FBT001
     names: list[str],

@@ -30,7 +30,7 @@ def test_a_budget_recovers_slowly_and_never_beyond_what_it_was() -> None:
     assert seen == [512] * 63 + [640] * 64 + [768] * 64 + [896] * 64 + [1024] * 65
 
 
-def test_running_short_again_starts_the_count_anew() -> None:
+def test_running_short_again_restarts_the_count() -> None:
     budget = TokenBudget(1024)
     budget.halve(1024)
     for _ in range(63):

@@ -15,11 +15,11 @@ from moderator.scoring.runtime.device import choose_dtype
         ("cpu", torch.float64, torch.float32),
     ],
 )
-def test_auto_is_what_is_stored_where_the_device_is_fast_in_it(
+def test_auto_is_the_stored_dtype_if_the_device_is_fast_in_it(
     device: str, stored: torch.dtype, chosen: torch.dtype
 ) -> None:
     assert choose_dtype("auto", stored, torch.device(device)) is chosen
 
 
-def test_a_type_that_is_named_is_taken_whatever_is_stored() -> None:
+def test_a_named_dtype_is_used_for_any_stored_one() -> None:
     assert choose_dtype("float16", torch.float32, torch.device("cpu")) is torch.float16

@@ -12,7 +12,7 @@ def render(conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
     return [Prompt((at,) * PROBE_TOKENS, 0, truncated=False, score_key="") for at in range(len(conversations))]
 
 
-def test_noise_is_how_far_rewards_in_company_lie_from_those_alone() -> None:
+def test_noise_is_how_far_rewards_in_a_pack_differ_from_those_alone() -> None:
     def rewards(prompts: Sequence[Prompt]) -> list[tuple[float, float]]:
         off = 0.25 if len(prompts) > 1 else 0.0
         return [(prompt.token_ids[0] + off, 1.0) for prompt in prompts]
@@ -20,7 +20,7 @@ def test_noise_is_how_far_rewards_in_company_lie_from_those_alone() -> None:
     assert measure_noise(render, rewards, 1024) == (0.25, 0.0)
 
 
-def test_conversations_are_tried_with_their_own_beginnings() -> None:
+def test_conversations_are_packed_with_their_own_prefixes() -> None:
     conversations: list[Sequence[Turn]] = []
     shared = 0
 

@@ -1,4 +1,4 @@
-"""What training does to texts: joins them, respells them, sets them late in a conversation."""
+"""What training does to texts: joins them, respells them, puts them late in a conversation."""
 
 from random import Random
 
@@ -20,7 +20,7 @@ def test_a_joined_text_is_as_safe_as_its_least_safe_part() -> None:
     assert all(part.conversation[0].content in row.conversation[0].content for part in rows)
 
 
-def test_tricky_spelling_changes_long_words_only() -> None:
+def test_obfuscation_changes_only_long_words() -> None:
     text = "you are an idiot and a loser"
 
     spelled = {obfuscate(text, Random(seed)) for seed in range(20)}

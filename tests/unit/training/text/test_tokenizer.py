@@ -1,4 +1,4 @@
-"""The small tokenizer: Llama-3's template, one token per role word, and one text however it is disguised."""
+"""The small tokenizer: Llama-3's template, one token per role word, and the same ids for disguised text."""
 
 import numpy as np
 import pytest
