@@ -21,7 +21,7 @@ from moderator.observability.metrics import Metrics
 from moderator.pipeline.current_decider import CurrentDecider
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.observer import CountingObserver, MonitoringObserver
-from moderator.pipeline.policy_report import PolicyReport, log_warnings
+from moderator.pipeline.policy_observer import PolicyObserver, log_warnings
 from moderator.pipeline.ports import ScoreCache, Scorer, VerdictCache
 from moderator.pipeline.processor import Processor
 from moderator.policy import PolicySet
@@ -212,15 +212,10 @@ def _follow_policies(
     stop: threading.Event,
 ) -> None:
     """Take up edits of the policies on a thread of its own: a disk that hangs must not stop the stream."""
-    report = PolicyReport(metrics, board, time.monotonic, settings.policies.max_stale_s)
-    report.started(start)
-    reloading = Reloading(
-        FolderWatch(settings.policies.path),
-        start,
-        admission,
-        swap=decider.swap,
-        listener=report,
-    )
+    observer = PolicyObserver(metrics, board, time.monotonic, settings.policies.max_stale_s)
+    observer.started(start)
+    watch = FolderWatch(settings.policies.path)
+    reloading = Reloading(watch, start, admission, swap=decider.swap, observer=observer)
     threading.Thread(target=reloading.follow, args=(stop,), name="policies", daemon=True).start()
 
 

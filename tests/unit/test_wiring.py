@@ -74,7 +74,7 @@ def test_nothing_that_only_tools_need_is_loaded_before_the_first_reload(tmp_path
         "start = wiring.choose(wiring.read_folder(folder), wiring.Admission(), None)",
         "reloading = wiring.Reloading(",
         "    wiring.FolderWatch(folder), start, wiring.Admission(),",
-        "    swap=id, listener=wiring.PolicyReport(",
+        "    swap=id, observer=wiring.PolicyObserver(",
         "        wiring.Metrics(wiring.CollectorRegistry()),",
         "        wiring.HealthBoard(wiring.HealthSnapshot(0, 0)), wiring.time.monotonic))",
         "reloading.poll(); reloading.poll()",

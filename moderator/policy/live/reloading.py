@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from moderator.policy.analysis.diff import Difference
 
 
-class ReloadListener(Protocol):
+class ReloadObserver(Protocol):
     """Is called with what becomes of each edit; must not raise."""
 
     def reloaded(self, before: PolicySet, accepted: Accepted, difference: "Difference") -> None:
@@ -46,7 +46,7 @@ class Reloading:
         start: what decides now, and where accepted policies are stored.
         admission: what every edit must suit.
         swap: compiles a policy set and lets it decide from the next window on; raises before it changes anything.
-        listener: is called on the thread that polls.
+        observer: is called on the thread that polls.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Reloading:
         admission: Admission,
         *,
         swap: Callable[[PolicySet], None],
-        listener: ReloadListener,
+        observer: ReloadObserver,
     ) -> None:
         self._watch = watch
         self._running = start.accepted
@@ -66,7 +66,7 @@ class Reloading:
         self._store = start.store
         self._is_stored = start.refusal is not None
         self._has_reported_store = False
-        self._listener = listener
+        self._observer = observer
 
     def follow(self, stop: threading.Event) -> None:
         """Poll every 2 s until `stop` is set."""
@@ -83,7 +83,7 @@ class Reloading:
 
     def _consider(self, state: FolderState) -> None:
         if state.source == self._running.state.source:
-            self._listener.in_effect(self._running.policies, self._refusal)
+            self._observer.in_effect(self._running.policies, self._refusal)
             self._refusal = None
         elif self._refusal is None or state.source != self._refusal.state.source:
             self._judge(state)
@@ -105,14 +105,14 @@ class Reloading:
 
     def _refuse(self, refusal: Refusal) -> None:
         self._refusal = refusal
-        self._listener.refused(refusal, self._running.policies)
+        self._observer.refused(refusal, self._running.policies)
 
     def _take_up(self, accepted: Accepted, difference: "Difference") -> None:
         before = self._running.policies
         self._running = accepted
         self._refusal = None
         self._is_stored = False
-        self._listener.reloaded(before, accepted, difference)
+        self._observer.reloaded(before, accepted, difference)
 
     def _store_running(self) -> None:
         """Store what decides; where that fails, report it once and try again at every poll."""
@@ -122,7 +122,7 @@ class Reloading:
             self._store.keep(self._running.policies.snapshot, self._running.files)
         except OSError as error:
             if not self._has_reported_store:
-                self._listener.not_stored(self._store.folder, reason_of(error))
+                self._observer.not_stored(self._store.folder, reason_of(error))
             self._has_reported_store = True
         else:
             self._is_stored = True

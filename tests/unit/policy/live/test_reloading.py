@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from moderator.errors import PolicyError
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.metrics import Metrics
-from moderator.pipeline.policy_report import PolicyReport
+from moderator.pipeline.policy_observer import PolicyObserver
 from moderator.policy import PolicySet
 from moderator.policy.live.admission import Admission
 from moderator.policy.live.folder_watch import POLL_EVERY_S, FolderWatch, read_folder
@@ -51,11 +51,11 @@ class Stage:
         start = choose(read_folder(self.folder), admission, store)
         self.running = start.accepted.policies
         self.logs: list[Any] = []
-        report = PolicyReport(self.metrics, self.board, self.clock.monotonic_s)
+        observer = PolicyObserver(self.metrics, self.board, self.clock.monotonic_s)
         with capture_logs() as logs:
-            report.started(start)
+            observer.started(start)
         self.logs += logs
-        self.reloading = Reloading(FolderWatch(self.folder), start, admission, swap=self.swap, listener=report)
+        self.reloading = Reloading(FolderWatch(self.folder), start, admission, swap=self.swap, observer=observer)
 
     def swap(self, policies: PolicySet) -> None:
         self.running = policies

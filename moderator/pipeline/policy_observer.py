@@ -23,8 +23,8 @@ def log_warnings(warnings: Iterable[Diagnostic]) -> None:
         log.warning("policy_warning", warning=str(warning))
 
 
-class PolicyReport:
-    """Reports the start and every reload; it is the `ReloadListener` of `run`.
+class PolicyObserver:
+    """Reports the start and every reload; it is the `ReloadObserver` of `run`.
 
     Args:
         metrics: gets the snapshot, the rules' budgets, and whether and for how long the folder differs.
