@@ -29,7 +29,7 @@ def calibrate(
     name: Annotated[str, typer.Option(help="What to call it: calibration/NAME.json in the policy folder.")],
     policies: Annotated[Path, typer.Option(metavar="DIR", help="The policy folder.")] = Path("policies"),
     model: Annotated[
-        str | None, typer.Option(help="The model that scored, a folder or hub id: measure its noise here, too.")
+        str | None, typer.Option(help="The model that scored, a folder or hub id: also measure its noise here.")
     ] = None,
     bootstrap_servers: Brokers = None,
     replace: Annotated[bool, typer.Option("--replace", help="Write over a calibration of that name.")] = False,
@@ -49,17 +49,17 @@ def calibrate(
     left_out = sorted(spread.rewards.keys() - quantiles.keys())
     typer.echo(f"{path}: {record['events']:,} events, {len(quantiles)} objectives, {measured}")
     if left_out:
-        typer.echo(f"left out, for they have fewer than 1,000 usable rewards: {', '.join(left_out)}")
+        typer.echo(f"left out because they have fewer than 1,000 usable rewards: {', '.join(left_out)}")
     typer.echo(f"name it in signals.yaml: calibrations: {{{model_of(spread)[0]}: calibration/{path.name}}}")
 
 
 def _path(policies: Path, name: str, *, replace: bool) -> Path:
     if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"`{name}` is no name for a file: use letters, digits, `.`, `_` and `-`")
+        raise ConfigurationError(f"`{name}` is not a file name: use letters, digits, `.`, `_` and `-`")
     path = policies / "calibration" / f"{name.removesuffix('.json')}.json"
     if path.exists() and not replace:
         raise ConfigurationError(
-            f"`{path}` is there already, and rules may go by it: choose another name, or give `--replace`"
+            f"`{path}` exists already, and rules may depend on it: choose another name, or give `--replace`"
         )
     return path
 

@@ -34,7 +34,7 @@ def backtest(
         str | None, typer.Option(metavar="SIGNAL", help="Try other limits of this signal on every event.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report as one page that works offline, too.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the report as one page that works offline.")
     ] = None,
     bootstrap_servers: Brokers = None,
     enforce: Annotated[bool, typer.Option("--enforce", help="A broken budget fails.")] = False,

@@ -35,7 +35,7 @@ class Format(StrEnum):
 def check(
     folder: Folder = DEFAULT_FOLDER,
     model: Annotated[
-        str | None, typer.Option(help="A model folder, or `builtin`: hold the signals against its objectives.")
+        str | None, typer.Option(help="A model folder, or `builtin`: check the signals against its objectives.")
     ] = None,
     report_format: Annotated[Format, typer.Option("--format", help="How to write the report.")] = Format.TEXT,
     *,

@@ -38,7 +38,7 @@ def _lines(before: "PolicySet", after: "PolicySet", found: "Difference") -> "Ite
     if not found.changes:
         yield "no change in meaning"
         if before.snapshot != after.snapshot:
-            yield "the snapshot differs, for it holds conditions as they are written"
+            yield "the snapshot differs, because it covers how conditions are written"
         return
     for change in found.changes:
         yield from _change_lines(change)

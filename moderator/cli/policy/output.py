@@ -1,4 +1,4 @@
-"""What the policy commands share: where the folder is, JSON, colour for terminals alone, counts in words."""
+"""What the policy commands share: the folder, JSON, problems, colour on terminals only, counts with nouns."""
 
 import os
 import sys

@@ -32,7 +32,7 @@ def policy_schema(settings: FolderSettings, signals: Iterable[Signal]) -> Json:
     keys = {
         "policy": _text("The policy's name; a rule's full id is policy/rule.", pattern=_NAME),
         "about": _text("One line on what the policy is for."),
-        "owner": _text("Who answers for it, such as team@example.com."),
+        "owner": _text("Who is responsible for it, such as team@example.com."),
         "applies_to": _ref("scope", "Which events the policy is for; every line must fit. Without it: all."),
         "rules": {
             "description": "All rules are evaluated, their order means nothing; the highest severity wins.",

@@ -224,7 +224,7 @@ def test_a_calibration_is_written_once_and_never_over_another_unasked(
     assert (first.code, second.code, third.code) == (0, 2, 0)
     assert "1,000 events, 4 objectives" in first.out
     assert "calibrations: {ArmoRM-Llama3-8B-v0.1: calibration/october.json}" in first.out
-    assert "is there already" in second.err
+    assert "exists already" in second.err
     assert [path.name for path in (folder / "calibration").iterdir() if "armorm" not in path.name] == ["october.json"]
 
 
@@ -256,4 +256,4 @@ def test_a_calibrations_name_stays_in_its_folder(tmp_path: Path, command: Callab
     ran = command("model", "calibrate", "--events", "-", "--policies", tmp_path, "--name", "../october")
 
     assert ran.code == 2
-    assert "is no name for a file" in ran.err
+    assert "is not a file name" in ran.err

@@ -320,7 +320,7 @@ def test_a_limit_written_otherwise_means_the_same_in_another_snapshot() -> None:
 
     text, record = moderator("diff", "old", "new").out, json.loads(moderator("diff", "old", "new", "--json").out)
 
-    assert text == "no change in meaning\nthe snapshot differs, for it holds conditions as they are written\n"
+    assert text == "no change in meaning\nthe snapshot differs, because it covers how conditions are written\n"
     assert (record["same_meaning"], record["old"] == record["new"], record["changes"]) == (True, False, [])
 
 

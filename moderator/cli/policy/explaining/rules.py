@@ -1,4 +1,4 @@
-"""Rules found by what a user calls them, and described in words."""
+"""Rules found by the name a user gives, and described in words."""
 
 from collections.abc import Iterator
 from pathlib import Path
