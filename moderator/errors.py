@@ -8,7 +8,7 @@
     │   ├── BrokerUnavailableError  exit 3 at start
     │   ├── CacheUnavailableError   decided without the cache instead
     │   └── ScorerUnavailableError  the device failed: exit 4
-    └── StoppedError              exit 4: going on would do harm
+    └── StoppedError              exit 4: to continue would do harm
         ├── FencedError               another process owns our instance id
         ├── DeadLetterLimitError    too large a share of the events cannot be read
         └── UndecodableBatchError   the client cannot decode what the broker holds
@@ -16,7 +16,7 @@
 No stream raises NoDecisionError (backtest/decision.py) and DemoFailedError (demo/session.py).
 
 Texts are one line, lower case, in the user's words: what, where, what to do. Never a message's content.
-Third-party errors are translated in the adapter that meets them and travel no further.
+Third-party errors are translated where the client is called and are not raised any further.
 """
 
 from moderator.events import DeadLetterReason
@@ -27,7 +27,7 @@ class ModeratorError(Exception):
 
 
 class ConfigurationError(ModeratorError):
-    """Settings, model or arguments are wrong; only a human can mend them."""
+    """Settings, model or arguments are wrong; only a human can fix them."""
 
 
 class PolicyError(ConfigurationError):
@@ -47,7 +47,7 @@ class InvalidEventError(ModeratorError):
 
 
 class TransientError(ModeratorError):
-    """Something outside is away for now."""
+    """Something outside does not answer at present."""
 
 
 class BrokerUnavailableError(TransientError):
@@ -63,7 +63,7 @@ class ScorerUnavailableError(TransientError):
 
 
 class StoppedError(ModeratorError):
-    """Going on would do harm; nothing uncommitted is lost by stopping."""
+    """To continue would do harm; nothing uncommitted is lost by stopping."""
 
 
 class FencedError(StoppedError):
@@ -79,5 +79,5 @@ class UndecodableBatchError(StoppedError):
 
 
 def reason_of(error: OSError) -> str:
-    """Give what the system says is wrong, as part of a text of ours."""
+    """Give the operating system's reason, as part of an error text of ours."""
     return (error.strerror or "unknown reason").lower()

@@ -48,7 +48,7 @@ class Record(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One message of a chat; empty content is normal beside tool calls."""
+    """One message of a chat; empty content is normal in a message with tool calls."""
 
     role: Role
     content: str
@@ -174,7 +174,7 @@ class EventSummary(TypedDict):
 
 
 class ConditionResult(TypedDict):
-    """One comparison of a rule: what it said, what the score was, by how much it held or missed.
+    """One comparison of a rule: its phrase, the score, whether it holds, and by how much.
 
     `score` and `margin` are on the signal's human scale; a positive margin means that it holds.
     """

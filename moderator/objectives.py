@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 BUILTIN = "builtin"
-"""What a user names to get the practice model in the package."""
+"""The name of the practice model in the package."""
 
 ARMORM_OBJECTIVES: tuple[str, ...] = (
     "helpsteer-helpfulness",
@@ -33,15 +33,15 @@ _CLASSIFIER = "ForSequenceClassification"
 
 
 def model_name(folder: Path) -> str:
-    """Name the model in a folder as the folder, or a link to it, is called; in the hub's cache as its repository.
+    """Give the model's name: that of its folder, or of a link to it; in the hub's cache that of its repository.
 
-    The hub keeps the model `owner/name` in `models--owner--name/snapshots/…`, in folders called by hashes.
+    The hub keeps the model `owner/name` in `models--owner--name/snapshots/…`, in folders named by hashes.
     """
-    whole = folder.resolve() if folder.name == ".." else folder.absolute()
-    match whole.parts[-3:]:
+    path = folder.resolve() if folder.name == ".." else folder.absolute()
+    match path.parts[-3:]:
         case (repository, "snapshots", _) if repository.startswith("models--"):
             return repository.rpartition("--")[2]
-    return whole.name
+    return path.name
 
 
 def is_classifier(config: Mapping[str, object]) -> bool:
@@ -51,10 +51,10 @@ def is_classifier(config: Mapping[str, object]) -> bool:
 
 
 def armorm_objectives(config: Mapping[str, object]) -> tuple[str, ...]:
-    """Name an ArmoRM's objectives in the order of its heads; where its `config.json` names none, the nineteen.
+    """Give an ArmoRM's objectives in the order of its heads; where its `config.json` names none, the nineteen.
 
     Raises:
-        ValueError: `objectives` does not give as many different names as `num_objectives` says; the text says so.
+        ValueError: `objectives` does not give as many different names as `num_objectives` says.
     """
     names = config.get("objectives")
     count = config.get("num_objectives", len(names if isinstance(names, list) else ARMORM_OBJECTIVES))
@@ -72,10 +72,10 @@ def armorm_objectives(config: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def label_names(config: Mapping[str, object]) -> tuple[str, ...]:
-    """Name a classifier's labels in the order of its head; without `id2label` as transformers does.
+    """Give a classifier's labels in the order of its head; without `id2label` as transformers names them.
 
     Raises:
-        ValueError: `id2label` does not number different names from 0; the text says so.
+        ValueError: `id2label` does not number different names from 0.
     """
     labels = config.get("id2label")
     if labels is None:

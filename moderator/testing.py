@@ -200,7 +200,7 @@ class ScriptedScorer:
         return [self._prompt(conversation) for conversation in conversations]
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
-        """Follow the script, in the order given; what was truncated says so."""
+        """Follow the script, in the order given; scores of a truncated prompt say that they are."""
         self.scored.append(list(prompts))
         return [self._scores(prompt) for prompt in prompts]
 

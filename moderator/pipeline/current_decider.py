@@ -1,4 +1,4 @@
-"""The decider of the moment: whoever follows the policies swaps it, the stream's thread asks for it."""
+"""The present decider: the thread that watches the policies swaps it, the stream's thread reads it."""
 
 from moderator.events import IncludeContent, ModelIdentity
 from moderator.pipeline.decision import Decider
@@ -6,7 +6,7 @@ from moderator.policy import PolicySet
 
 
 class CurrentDecider:
-    """Gives the decider for a window that begins now. Calling and swapping are safe from any thread."""
+    """Gives the decider for a window that starts now. To call and to swap are safe from any thread."""
 
     def __init__(self, policies: PolicySet, model: ModelIdentity, include_content: IncludeContent) -> None:
         self._model = model
@@ -14,9 +14,9 @@ class CurrentDecider:
         self.swap(policies)
 
     def __call__(self) -> Decider:
-        """Give the decider; keep it for the whole window."""
+        """Give the decider; use the same one for all of a window."""
         return self._decider
 
     def swap(self, policies: PolicySet) -> None:
-        """Compile aside, then let these policies decide from the next window on."""
+        """Compile these policies, then let them decide from the next window on."""
         self._decider = Decider(policies, self._model, self._include_content)

@@ -1,4 +1,4 @@
-"""Stop when too much is unreadable: after a bad deploy a topic must not be drained into the dead letters."""
+"""Stop when too many records are unreadable: a faulty producer must not turn a topic into dead letters."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from moderator.errors import DeadLetterLimitError
 
 JUDGED_RECORDS = 1_000
-"""The limit is on the share among the last this many records, and is not judged before."""
+"""The limit is on the share of the last so many records; it is not checked before there are so many."""
 
 
 class DeadLetterLimit:
     """Counts dead letters among the last 1,000 records.
 
     Args:
-        max_ratio: the largest share that is borne, 0 < share <= 1.
+        max_ratio: the largest share that is accepted, 0 < share <= 1.
     """
 
     def __init__(self, max_ratio: float) -> None:
@@ -25,7 +25,7 @@ class DeadLetterLimit:
         """Count records in the order they came.
 
         Raises:
-            DeadLetterLimitError: the share has passed the limit.
+            DeadLetterLimitError: the share is over the limit.
         """
         for is_dead in is_dead_letter:
             if len(self._last) == JUDGED_RECORDS:
@@ -36,5 +36,5 @@ class DeadLetterLimit:
                 raise DeadLetterLimitError(
                     f"{self._count} of the last {JUDGED_RECORDS} records were dead letters, more than "
                     f"`dead_letters.max_ratio` {self._max_ratio} allows: nothing of this window was published; "
-                    "mend the producer, or raise the limit"
+                    "fix the producer, or raise the limit"
                 )

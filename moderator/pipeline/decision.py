@@ -1,4 +1,4 @@
-"""Build the published record: one event, its scores, what the policy says of them, and why."""
+"""Build the published record: one event, its scores, the policy's verdict, and the reasons."""
 
 import hashlib
 from collections.abc import Iterable, Sequence

@@ -1,22 +1,22 @@
-"""How much to score at once, so that a window takes some seconds, whatever the model, the device and the texts."""
+"""How much to score at once, so that a window takes a few seconds with any model, device and texts."""
 
 TARGET_S = 5.0
-"""Longer gains nothing and hurts: decisions wait for it, health looks for it, and a drain must not outlast it."""
+"""Longer gains nothing and does harm: decisions wait, health sees no progress, and a drain takes too long."""
 FIRST_TOKENS = 1_024
 _GROWTH = 4
 
 
 class AdaptiveWindowLimit:
-    """Learns from each window how many guessed tokens the next may hold.
+    """Learns from each window how many estimated tokens the next may hold.
 
-    A guess may be many times too low, as for texts in scripts that the tokenizer hardly knows: so it begins small and
-    grows by steps.
+    An estimate may be many times too low, as for texts in scripts that the tokenizer hardly knows: so the limit starts
+    small and grows in steps.
 
     Args:
-        most_tokens: never more.
+        most_tokens: the limit never exceeds it.
 
     Attributes:
-        tokens: what the next window may hold.
+        tokens: what the next window may hold, estimated.
     """
 
     def __init__(self, most_tokens: int) -> None:
@@ -27,13 +27,13 @@ class AdaptiveWindowLimit:
         """Learn from a window.
 
         Args:
-            tokens: guessed, of what was scored and not looked up.
-            elapsed_s: what that took.
+            tokens: estimated, of what was scored and not found in the cache.
+            elapsed_s: how long that took.
         """
         if not tokens:
             return
         fitting = int(tokens * TARGET_S / max(elapsed_s, 1e-9))
         if elapsed_s > TARGET_S:
             self.tokens = max(1, min(self.tokens, fitting))
-        else:  # what little there was to score may be no measure of much
+        else:  # a small window may be a poor measure for a large one
             self.tokens = max(self.tokens, min(self._most_tokens, fitting, _GROWTH * self.tokens))

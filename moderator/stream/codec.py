@@ -1,4 +1,4 @@
-"""Bytes to chat events: every shape that may arrive, and a plain reason for what cannot be judged.
+"""Bytes to chat events: every accepted shape, and a plain reason for what cannot be judged.
 
 The event's public shape is `ChatEventRecord`; its JSON Schema is generated from it. Knows nothing of Kafka's client.
 """
@@ -20,11 +20,11 @@ MAX_NAME_CHARACTERS = 256
 MAX_METADATA_KEYS = 32
 
 Name = Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt
-"""An identifier; whole numbers of any size are taken as their text."""
+"""An identifier; an integer of any size is read as its text."""
 
 
 class ContentPart(BaseModel):
-    """Part of a message; texts are joined by a newline; others, whatever they hold, are left out and counted."""
+    """Part of a message; texts are joined by a newline; parts of other types are left out and counted."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -40,7 +40,7 @@ class ContentPart(BaseModel):
 
 
 class ChatMessage(BaseModel):
-    """One message as OpenAI's chat API has it; null content is normal beside tool calls."""
+    """One message as in OpenAI's chat API; null content is normal in a message with tool calls."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -71,7 +71,7 @@ class ChatEventRecord(BaseModel):
 
 
 def decode(record: Record, max_event_bytes: int) -> ChatEvent | DeadLetter:
-    """Read one record; what cannot be judged becomes a dead letter with its reason. Never raises on content."""
+    """Read one record; what cannot be judged becomes a dead letter with its reason. Never raises because of content."""
     if record.value is None:
         return DeadLetter("bad_json", "the record has no value")
     if len(record.value) > max_event_bytes:
@@ -83,7 +83,7 @@ def decode(record: Record, max_event_bytes: int) -> ChatEvent | DeadLetter:
 
 
 def _read_value(record: Record, value: bytes) -> ChatEvent:
-    """Read quickly; whatever that objects to is read again slowly and exactly, and that result stands."""
+    """Read the fast way; what that does not accept is read again by the schema, whose result counts."""
     try:
         body = orjson.loads(value)
         return _read_ordinary(body, record) or _read_event(body, record)
@@ -97,9 +97,9 @@ _OTHER_SHAPES = frozenset(("prompt", "response", "text", "specversion"))
 
 
 def _read_ordinary(body: Any, record: Record) -> ChatEvent | None:
-    """Read the plainest event, messages and fields that are text, in a quarter of the time that its schema takes.
+    """Read the most common kind of event, messages and text fields, in a quarter of the time that the schema takes.
 
-    None, which says nothing, for every other.
+    None for every other event, valid or not.
     """
     if type(body) is not dict or not _OTHER_SHAPES.isdisjoint(body) or _is_cloud_event(record):
         return None
@@ -128,8 +128,8 @@ def _ordinary_conversation(messages: Any) -> tuple[Turn, ...] | None:
     for message in messages:
         if type(message) is not dict:
             return None
-        spelt, content = message.get("role"), message.get("content")
-        role = _ROLES.get(spelt) if type(spelt) is str else None
+        name, content = message.get("role"), message.get("content")
+        role = _ROLES.get(name) if type(name) is str else None
         if role is None or type(content) is not str:
             return None
         turns.append(Turn(role, content))
@@ -142,8 +142,8 @@ _LONE_SURROGATE = re.compile(
 )
 
 
-def _loads_exactly(value: bytes) -> Any:  # whatever JSON holds; `_read_event` judges it
-    """Parse JSON with a BOM, lone surrogates (they become U+FFFD) and whole numbers of any size.
+def _loads_exactly(value: bytes) -> Any:  # any JSON value; `_read_event` checks it
+    """Parse JSON with a BOM, lone surrogates (they become U+FFFD) and integers of any size.
 
     Raises:
         InvalidEventError: not UTF-8, or not JSON.
@@ -152,9 +152,9 @@ def _loads_exactly(value: bytes) -> Any:  # whatever JSON holds; `_read_event` j
         text = value.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidEventError("bad_json", f"not UTF-8: byte {error.start} cannot be decoded") from error
-    mended = _LONE_SURROGATE.sub(lambda m: m.group() if m.group("keep") or m.group("other") else r"\ufffd", text)
+    repaired = _LONE_SURROGATE.sub(lambda m: m.group() if m.group("keep") or m.group("other") else r"\ufffd", text)
     try:
-        return json.loads(mended, parse_int=_whole_number, parse_constant=_refuse_constant)
+        return json.loads(repaired, parse_int=_integer, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         problem = error.msg.lower().removesuffix(" at")
         raise InvalidEventError("bad_json", f"not JSON: {problem} at character {error.pos}") from error
@@ -162,13 +162,13 @@ def _loads_exactly(value: bytes) -> Any:  # whatever JSON holds; `_read_event` j
         raise InvalidEventError("bad_json", "not JSON that can be read: nested too deeply") from error
 
 
-def _whole_number(digits: str) -> int:
+def _integer(digits: str) -> int:
     # Python refuses to parse thousands of digits; cut, it is still too long for a name, and infinite as a time
     return int(digits[: 2 * MAX_NAME_CHARACTERS])
 
 
 def _refuse_constant(name: str) -> None:
-    raise InvalidEventError("bad_json", f"not JSON: `{name}` is no JSON value")
+    raise InvalidEventError("bad_json", f"not JSON: `{name}` is not a JSON value")
 
 
 def _read_event(body: Any, record: Record) -> ChatEvent:
@@ -182,7 +182,7 @@ def _read_event(body: Any, record: Record) -> ChatEvent:
 
 
 def _open_envelope(body: dict[str, Any], record: Record) -> dict[str, Any]:
-    """Take the event out of a CloudEvents envelope, if there is one; the event's own id and time win over its."""
+    """Take the event out of a CloudEvents envelope, if there is one; add its id and time where the event has none."""
     if "specversion" in body and ("data" in body or "data_base64" in body) and not _has_content(body):
         envelope, event = body, _envelope_content(body)
     elif _is_cloud_event(record):
@@ -217,7 +217,7 @@ def _binary_attributes(record: Record) -> dict[str, str]:
 
 _FIELDS = frozenset(
     name for model in (ChatEventRecord, ChatMessage, ContentPart) for name in model.model_fields
-)  # only our own names may stand in an error
+)  # only our own names may appear in an error
 _A_NAME = "text or a whole number"
 _WANTED = {
     **dict.fromkeys(("id", "conversation_id", "tenant", "channel", "user"), _A_NAME),
@@ -227,7 +227,7 @@ _WANTED = {
     "content": "text or a list of parts",
     "metadata": "an object",
 }
-_TOLD = {
+_PROBLEMS = {
     "model_type": "should be an object",
     "missing": "is missing",
     "too_short": "is empty",
@@ -236,20 +236,20 @@ _TOLD = {
 
 
 def _describe(error: ValidationError) -> str:
-    """Say where and what in one line, quoting nothing that was sent."""
+    """Name the place and the problem in one line; quote nothing that was sent."""
     errors = error.errors(include_url=False, include_input=False, include_context=False)
-    # where several shapes are taken each has its errors: the one that got furthest is of the shape that was meant
+    # each accepted shape has its errors: the deepest one belongs to the shape that was meant
     first = max(errors, key=lambda each: len(each["loc"]))
     steps = [part for part in first["loc"] if isinstance(part, int) or part in _FIELDS]
     field = next((part for part in reversed(steps) if isinstance(part, str)), "")
     kind = first["type"]
-    if kind in _TOLD:
-        told = _TOLD[kind]
+    if kind in _PROBLEMS:
+        problem = _PROBLEMS[kind]
     elif kind.endswith("_type") and field in _WANTED:
-        told = f"should be {_WANTED[field]}"
+        problem = f"should be {_WANTED[field]}"
     else:
-        told = first["msg"].lower()
-    return f"`{'.'.join(map(str, steps))}`: {told}"
+        problem = first["msg"].lower()
+    return f"`{'.'.join(map(str, steps))}`: {problem}"
 
 
 def _to_chat_event(event: ChatEventRecord, record: Record) -> ChatEvent:
@@ -281,7 +281,7 @@ def _name(value: str | int | None, field: str) -> str | None:
 
 
 def _time(value: str | float | None) -> str | float | None:
-    """Pass the time through; a whole number beyond 64 bits, which cannot be written, becomes the nearest float."""
+    """Keep the time; an integer of more than 64 bits, which cannot be written, becomes the nearest float."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return float(str(value))  # infinite, and so written as null, where no float is as large
     return value
@@ -325,6 +325,6 @@ def _part_text(part: ContentPart) -> str:
         raise InvalidEventError("bad_schema", f"`messages.content`: a part of type `{part.type}` has no `text`")
     if not isinstance(part.text, str):
         raise InvalidEventError(
-            "bad_schema", f"`messages.content`: `text` of a part of type `{part.type}` is no string"
+            "bad_schema", f"`messages.content`: `text` of a part of type `{part.type}` is not a string"
         )
     return part.text

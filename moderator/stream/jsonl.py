@@ -1,6 +1,6 @@
 """The stream over files and pipes: one event a line in, decisions and dead letters as lines out.
 
-The same ports as Kafka's, so the same pipeline runs on both.
+The ports are the same as Kafka's, so the same pipeline runs on both.
 """
 
 import select
@@ -29,7 +29,7 @@ class JsonLinesSource:
     Args:
         raw: an unbuffered file, pipe or terminal; `close` closes it.
         name: the topic that records name: the file's base name, or `-`.
-        max_event_bytes: no more than this and one byte is kept of any line; what is longer is judged too large.
+        max_event_bytes: of a longer line only this many bytes and one more are kept; it is a dead letter, too large.
     """
 
     def __init__(self, raw: RawIOBase, name: str, max_event_bytes: int) -> None:
@@ -47,7 +47,7 @@ class JsonLinesSource:
         return self._is_exhausted
 
     def poll(self, timeout_ms: int) -> list[PolledSpan]:
-        """Give the lines that are there, waiting at most `timeout_ms` for a pipe; white-space-only lines are passed."""
+        """Give the lines that are there, waiting at most `timeout_ms` for a pipe; blank lines are skipped."""
         if self._is_paused or self._is_exhausted or not select.select([self._raw], [], [], timeout_ms / 1000)[0]:
             return []
         records = [self._record(line, offset) for offset, line in self._numbered_lines() if self._counts(line)]
@@ -66,7 +66,7 @@ class JsonLinesSource:
         self._raw.close()
 
     def _counts(self, line: bytes) -> bool:
-        """Pass over white space only, but never over a line of which a part was not kept."""
+        """Skip blank lines, but never a line of which a part was not kept."""
         return len(line) > self._kept_bytes or bool(line.strip())
 
     def _record(self, line: bytes, offset: int) -> Record:
@@ -84,7 +84,7 @@ class JsonLinesSource:
 
 
 class JsonLinesSink:
-    """Writes decisions and dead letters as they come, each at once and in input order."""
+    """Writes decisions and dead letters at once and in input order."""
 
     def __init__(self, decisions: BinaryIO, dead_letters: BinaryIO) -> None:
         self._decisions = decisions
@@ -103,7 +103,7 @@ class JsonLinesSink:
         """Accept any decision: a line has no limit."""
 
     def close(self) -> None:
-        """Flush what is buffered; whoever opened the files closes them."""
+        """Flush what is buffered; the caller closes the files that it opened."""
         self._decisions.flush()
         self._dead_letters.flush()
 

@@ -1,4 +1,4 @@
-"""A score cache without bounds or metrics, open to be looked into."""
+"""A score cache without bounds or metrics, whose contents a test can read."""
 
 from collections.abc import Mapping, Sequence
 

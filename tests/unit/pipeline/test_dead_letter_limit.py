@@ -13,7 +13,7 @@ def test_it_is_not_judged_before_a_thousand_records() -> None:
         limit.observe([True])
 
 
-def test_a_share_at_the_limit_is_borne_and_one_more_is_not() -> None:
+def test_a_share_at_the_limit_is_accepted_and_one_more_is_not() -> None:
     limit = DeadLetterLimit(max_ratio=0.5)
 
     limit.observe([True, False] * 500)

@@ -1,4 +1,4 @@
-"""What the loop's report makes of what it hears: health for probes, metrics for scrapes."""
+"""What the observer derives from the loop's calls: health for probes, metrics for scrapes."""
 
 from prometheus_client import CollectorRegistry
 
@@ -10,8 +10,8 @@ from moderator.testing import ManualClock
 from tests.builders import an_encoded_decision
 
 
-class Standing:
-    """What a source would know of its group and brokers."""
+class ScriptedStatus:
+    """What a source would know about its group and brokers."""
 
     def __init__(self) -> None:
         self.assignment: set[Partition] = set()
@@ -21,19 +21,19 @@ class Standing:
 
 
 class Stage:
-    """A report on doubles, with everything that it writes to."""
+    """An observer on doubles, with everything that it writes to."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.standing = Standing()
+        self.status = ScriptedStatus()
         self.board = HealthBoard(HealthSnapshot(0.0, 0.0))
         self.metrics = Metrics(CollectorRegistry())
-        self.observer = MonitoringObserver(self.standing, self.metrics, self.board, self.clock)
+        self.observer = MonitoringObserver(self.status, self.metrics, self.board, self.clock)
 
-    def turn(self, *, seconds: float = REFRESH_EVERY_S, has_in_flight: bool = False) -> None:
-        """Let time pass, in which the broker answers and the loop goes round."""
+    def iterate(self, *, seconds: float = REFRESH_EVERY_S, has_in_flight: bool = False) -> None:
+        """Let time pass; the broker answers and the loop iterates."""
         self.clock.advance(seconds)
-        self.standing.last_answer_s = self.clock.monotonic_s()
+        self.status.last_answer_s = self.clock.monotonic_s()
         self.observer.loop_iterated(has_in_flight=has_in_flight)
 
     def liveness_failures(self) -> list[str]:
@@ -46,23 +46,23 @@ class Stage:
         return self.metrics.registry.get_sample_value(name, labels)
 
 
-def test_a_loop_that_turns_is_healthy_however_long_nothing_comes() -> None:
+def test_a_loop_that_iterates_is_healthy_however_long_no_event_comes() -> None:
     stage = Stage()
 
     for _ in range(5):
-        stage.turn(seconds=50)
+        stage.iterate(seconds=50)
 
     assert stage.liveness_failures() == []
     assert stage.readiness_failures() == []
 
 
-def test_a_loop_that_turns_round_a_stuck_window_fails_health_after_a_minute() -> None:
+def test_a_window_that_stays_in_flight_fails_health_after_a_minute() -> None:
     stage = Stage()
-    stage.turn()
+    stage.iterate()
 
-    stage.turn(seconds=60, has_in_flight=True)
+    stage.iterate(seconds=60, has_in_flight=True)
     in_time = stage.liveness_failures()
-    stage.turn(seconds=1, has_in_flight=True)
+    stage.iterate(seconds=1, has_in_flight=True)
 
     assert in_time == []
     assert stage.liveness_failures() == ["no progress for 61 s"]
@@ -72,16 +72,16 @@ def test_each_published_window_is_progress_though_the_next_is_in_flight() -> Non
     stage = Stage()
 
     for _ in range(5):
-        stage.turn(seconds=50, has_in_flight=True)
+        stage.iterate(seconds=50, has_in_flight=True)
         stage.observer.published([an_encoded_decision()], score_s=1.0, publish_s=0.1)
-    stage.turn(has_in_flight=True)
+    stage.iterate(has_in_flight=True)
 
     assert stage.liveness_failures() == []
 
 
 def test_a_broker_that_answers_no_more_fails_health() -> None:
     stage = Stage()
-    stage.turn()
+    stage.iterate()
     stage.clock.advance(61)
 
     stage.observer.loop_iterated(has_in_flight=False)
@@ -89,16 +89,16 @@ def test_a_broker_that_answers_no_more_fails_health() -> None:
     assert stage.liveness_failures() == ["no answer from Kafka for 61 s"]
 
 
-def test_a_group_that_was_joined_once_is_ready_while_it_shares_out_anew() -> None:
+def test_a_group_that_was_joined_once_is_ready_while_it_rebalances() -> None:
     stage = Stage()
-    stage.standing.is_joined = False
-    stage.turn()
+    stage.status.is_joined = False
+    stage.iterate()
     before = stage.readiness_failures()
-    stage.standing.is_joined = True
-    stage.turn()
+    stage.status.is_joined = True
+    stage.iterate()
 
-    stage.standing.is_joined = False
-    stage.turn()
+    stage.status.is_joined = False
+    stage.iterate()
 
     assert before == ["the consumer group was not joined yet"]
     assert stage.readiness_failures() == []
@@ -106,7 +106,7 @@ def test_a_group_that_was_joined_once_is_ready_while_it_shares_out_anew() -> Non
 
 def test_asked_to_drain_it_is_unready_at_once() -> None:
     stage = Stage()
-    stage.turn()
+    stage.iterate()
 
     stage.observer.draining()
 
@@ -116,12 +116,12 @@ def test_asked_to_drain_it_is_unready_at_once() -> None:
 def test_the_lag_of_a_partition_taken_away_is_exposed_no_longer() -> None:
     stage = Stage()
     kept, lost = Partition("chat.events", 0), Partition("chat.events", 1)
-    stage.standing.assignment, stage.standing.lags = {kept, lost}, {kept: 7, lost: 9}
-    stage.turn()
+    stage.status.assignment, stage.status.lags = {kept, lost}, {kept: 7, lost: 9}
+    stage.iterate()
     owned = stage.value("moderator_lag_events", partition="1")
 
-    stage.standing.assignment, stage.standing.lags = {kept}, {kept: 5}
-    stage.turn()
+    stage.status.assignment, stage.status.lags = {kept}, {kept: 5}
+    stage.iterate()
 
     assert owned == 9
     assert stage.value("moderator_lag_events", partition="1") is None
@@ -131,12 +131,12 @@ def test_the_lag_of_a_partition_taken_away_is_exposed_no_longer() -> None:
 
 def test_it_looks_round_four_times_a_second_and_no_more_often() -> None:
     stage = Stage()
-    stage.turn()
+    stage.iterate()
     first = stage.board.snapshot
 
-    stage.turn(seconds=REFRESH_EVERY_S / 2)
+    stage.iterate(seconds=REFRESH_EVERY_S / 2)
     soon = stage.board.snapshot
-    stage.turn(seconds=REFRESH_EVERY_S / 2)
+    stage.iterate(seconds=REFRESH_EVERY_S / 2)
 
     assert soon is first
     assert stage.board.snapshot is not first

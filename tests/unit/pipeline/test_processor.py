@@ -26,12 +26,12 @@ from moderator.testing import (
 from tests.builders import POLICY_FILES, an_event_json, some_policies, some_scores
 from tests.unit.pipeline.dict_cache import DictCache
 
-GIVEN_UP_S = 5.0
-"""How long a double waits for what comes at once, unless the loop is wrong."""
+TIMEOUT_S = 5.0
+"""How long a double waits for what comes at once, unless the loop has a fault."""
 
 
 class Stage:
-    """A processor on doubles, with everything a test may want to look at."""
+    """A processor on doubles, with everything that a test may want to see."""
 
     def __init__(
         self, folder: Path, log: InMemoryLog, *, scorer: Scorer | None = None, sink: Sink | None = None
@@ -95,7 +95,7 @@ def test_order_within_a_partition_is_kept_across_windows(tmp_path: Path) -> None
         assert [offset for number, offset in places(stage.log) if number == partition] == list(range(50))
 
 
-def test_unreadable_records_become_dead_letters_beside_the_decisions(tmp_path: Path) -> None:
+def test_unreadable_records_become_dead_letters_next_to_the_decisions(tmp_path: Path) -> None:
     log = a_log(events=2)
     log.append(b"not json")
     log.append(None)
@@ -127,7 +127,7 @@ def test_a_failed_publication_is_tried_again_from_memory_without_scoring_again(t
     assert sum(len(prompts) for prompts in stage.scorer.scored) == 30
 
 
-def test_a_partition_taken_away_is_not_published_and_one_given_back_is_moderated_anew(tmp_path: Path) -> None:
+def test_a_partition_taken_away_is_not_published_and_one_given_back_is_moderated_again(tmp_path: Path) -> None:
     log = a_log(events=40, partitions=2)
     stage = Stage(tmp_path, log)
     taken = Partition("chat.events", 1)
@@ -187,22 +187,22 @@ def test_too_many_dead_letters_stop_the_loop_before_they_are_published(tmp_path:
     assert len(log.outcomes) == log.committed[Partition("chat.events", 0)] < 1_000
 
 
-def test_asked_to_stop_it_publishes_what_is_in_flight_and_leaves_what_was_only_gathered(tmp_path: Path) -> None:
+def test_asked_to_stop_it_publishes_what_is_in_flight_and_leaves_what_is_in_no_window_yet(tmp_path: Path) -> None:
     log = a_log(events=100)
     stage = Stage(tmp_path, log)
     is_draining = threading.Event()
 
     def score_while_draining(_: Sequence[Turn]) -> Scores:
         stage.stop.set()
-        is_draining.wait(GIVEN_UP_S)
+        is_draining.wait(TIMEOUT_S)
         return some_scores()
 
-    class TellsOfDraining(CountingObserver):
+    class ReportsDraining(CountingObserver):
         def draining(self) -> None:
             is_draining.set()
 
     stage.scorer = ScriptedScorer(score_while_draining)
-    stage.observer = TellsOfDraining()
+    stage.observer = ReportsDraining()
 
     stage.processor(max_events=5).run()
 
@@ -227,7 +227,7 @@ def test_what_cannot_be_published_while_draining_stops_it_after_the_timeout(tmp_
         stage.processor().run()
 
     assert log.outcomes == []
-    assert sink.attempts == 5  # the one before it was told to stop, and four within the 30 s
+    assert sink.attempts == 5  # the one before it was asked to stop, and four within the 30 s
 
 
 def test_the_next_window_is_scored_while_one_is_published(tmp_path: Path) -> None:
@@ -236,17 +236,17 @@ def test_the_next_window_is_scored_while_one_is_published(tmp_path: Path) -> Non
     is_next_scored = threading.Event()
     seen: list[bool] = []
 
-    def tell_of_the_next(conversation: Sequence[Turn]) -> Scores:
+    def report_the_next(conversation: Sequence[Turn]) -> Scores:
         if conversation[-1].content == "text 5":
             is_next_scored.set()
         return some_scores()
 
     class AwaitsTheNext(InMemorySink):
         def publish(self, spans: list[DecidedSpan]) -> Published:
-            seen.append(is_next_scored.wait(GIVEN_UP_S))
+            seen.append(is_next_scored.wait(TIMEOUT_S))
             return super().publish(spans)
 
-    stage.scorer = ScriptedScorer(tell_of_the_next)
+    stage.scorer = ScriptedScorer(report_the_next)
     stage.sink = AwaitsTheNext(log, stage.source)
 
     stage.processor(max_events=5).run()
@@ -265,28 +265,30 @@ def test_windows_shrink_to_what_a_slow_model_scores_in_some_seconds(tmp_path: Pa
         stage.clock.advance(1)
         return some_scores()
 
-    class TellsOfWindows(CountingObserver):
+    class RecordsWindows(CountingObserver):
         def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:
             windows.append(round(score_s))
 
-    stage.scorer, stage.observer = ScriptedScorer(take_a_second), TellsOfWindows()
+    stage.scorer, stage.observer = ScriptedScorer(take_a_second), RecordsWindows()
 
     stage.processor(max_events=4_000).run()
 
     assert windows == [10, *[5] * 18]
 
 
-def test_while_the_scorer_works_and_nothing_more_fits_it_still_polls_and_says_that_it_waits(tmp_path: Path) -> None:
+def test_while_the_scorer_works_and_the_buffer_is_full_it_polls_and_reports_a_window_in_flight(
+    tmp_path: Path,
+) -> None:
     stage = Stage(tmp_path, a_log(events=30))
     may_score = threading.Event()
     polls: list[int] = []
     waits: list[bool] = []
 
     def hold(_: Sequence[Turn]) -> Scores:
-        may_score.wait(GIVEN_UP_S)
+        may_score.wait(TIMEOUT_S)
         return some_scores()
 
-    class TellsOfPolls(InMemorySource):
+    class RecordsPolls(InMemorySource):
         def poll(self, timeout_ms: int) -> list[PolledSpan]:
             polls.append(len(waits))
             return super().poll(timeout_ms)
@@ -299,7 +301,7 @@ def test_while_the_scorer_works_and_nothing_more_fits_it_still_polls_and_says_th
                 may_score.set()
 
     stage.scorer = ScriptedScorer(hold)
-    stage.source = TellsOfPolls(stage.log, records_per_poll=10)
+    stage.source = RecordsPolls(stage.log, records_per_poll=10)
     stage.sink = InMemorySink(stage.log, stage.source)
     stage.observer = LetsTimePass()
 
@@ -314,19 +316,19 @@ def test_after_a_failed_publication_it_polls_before_the_next_though_nothing_more
     stage = Stage(tmp_path, log)
     steps: list[str] = []
 
-    class TellsOfPolls(InMemorySource):
+    class RecordsPolls(InMemorySource):
         def poll(self, timeout_ms: int) -> list[PolledSpan]:
             steps.append("polled")
             return super().poll(timeout_ms)
 
-    class TellsOfAttempts(InMemorySink):
+    class RecordsAttempts(InMemorySink):
         def publish(self, spans: list[DecidedSpan]) -> Published:
             published = super().publish(spans)
             steps.append("failed" if published.retry else "published")
             return published
 
-    stage.source = TellsOfPolls(log, records_per_poll=10)
-    stage.sink = TellsOfAttempts(log, stage.source, failures=5)
+    stage.source = RecordsPolls(log, records_per_poll=10)
+    stage.sink = RecordsAttempts(log, stage.source, failures=5)
 
     stage.processor(max_events=5).run()
 
@@ -337,17 +339,17 @@ def test_a_window_that_is_not_published_yet_is_reported_as_waiting(tmp_path: Pat
     log = a_log(events=5)
     stage = Stage(tmp_path, log)
     sink = InMemorySink(log, stage.source, failures=2)
-    told: list[tuple[int, bool]] = []
+    seen: list[tuple[int, bool]] = []
 
-    class TellsOfTurns(CountingObserver):
+    class RecordsIterations(CountingObserver):
         def loop_iterated(self, *, has_in_flight: bool) -> None:
-            told.append((sink.attempts, has_in_flight))
+            seen.append((sink.attempts, has_in_flight))
 
-    stage.sink, stage.observer = sink, TellsOfTurns()
+    stage.sink, stage.observer = sink, RecordsIterations()
 
     stage.processor().run()
 
-    assert told[-3:] == [(1, True), (2, True), (3, False)]
+    assert seen[-3:] == [(1, True), (2, True), (3, False)]
 
 
 def test_an_idle_processor_asked_to_stop_ends_at_once(tmp_path: Path) -> None:
@@ -374,21 +376,21 @@ def test_memory_is_bounded_while_publishing_fails(tmp_path: Path) -> None:
 
     stage.processor(max_events=50).run()
 
-    # one window being published, one scored, one gathered, and one poll over
+    # one window being published, one scored, one collected, and one poll over
     assert max(given[:300]) <= 3 * 50 + 2 * 10
     assert len(log.outcomes) == 5_000
 
 
 @pytest.mark.parametrize("fault", [ValueError("quotes: text 7"), KeyError("text 7"), RecursionError()])
-def test_an_event_that_no_scoring_survives_is_set_aside_and_the_others_are_decided(
+def test_an_event_whose_scoring_always_crashes_is_set_aside_and_the_others_are_decided(
     tmp_path: Path, fault: Exception
 ) -> None:
-    def stumble(conversation: Sequence[Turn]) -> Scores:
+    def crash(conversation: Sequence[Turn]) -> Scores:
         if conversation[-1].content == "text 7":
             raise fault
         return some_scores()
 
-    stage = Stage(tmp_path, a_log(events=20), scorer=ScriptedScorer(stumble))
+    stage = Stage(tmp_path, a_log(events=20), scorer=ScriptedScorer(crash))
 
     stage.processor().run()
 
@@ -443,7 +445,7 @@ def test_no_odd_field_stops_the_stream(tmp_path: Path) -> None:
     assert isinstance(outcomes[-1], EncodedDecision)
 
 
-def test_a_window_is_decided_whole_by_the_policies_that_stood_when_it_began(tmp_path: Path) -> None:
+def test_all_of_a_window_is_decided_by_the_policies_in_effect_when_it_started(tmp_path: Path) -> None:
     log = a_log(events=20)
     stage = Stage(tmp_path, log)
     before = load_policies(tmp_path)

@@ -6,7 +6,7 @@ from moderator.pipeline.window_limit import FIRST_TOKENS, TARGET_S, AdaptiveWind
 MOST = 262_144
 
 
-def test_it_begins_small_and_grows_by_steps_to_the_most() -> None:
+def test_it_starts_small_and_grows_in_steps_to_the_maximum() -> None:
     pace = AdaptiveWindowLimit(MOST)
     steps = [pace.tokens]
 

@@ -123,7 +123,9 @@ def test_what_a_part_holds_that_is_left_out_does_not_matter(text: object) -> Non
     assert event.skipped_parts == 1
 
 
-@pytest.mark.parametrize(("text", "problem"), [(None, "has no `text`"), (7, "is no string"), (["x"], "is no string")])
+@pytest.mark.parametrize(
+    ("text", "problem"), [(None, "has no `text`"), (7, "is not a string"), (["x"], "is not a string")]
+)
 def test_a_text_part_without_a_string_is_named(text: object, problem: str) -> None:
     dead_letter = refuse(an_event_json(messages=[{"role": "user", "content": [{"type": "text", "text": text}]}]))
 

@@ -24,7 +24,7 @@ def test_a_list_names_one_device_a_worker(wanted: str, devices: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("wanted", "problem"),
     [
         ("", "`` is no device"),
         ("0,,1", "`` is no device"),
@@ -35,11 +35,11 @@ def test_a_list_names_one_device_a_worker(wanted: str, devices: list[str]) -> No
         ("0,cuda:0", "`--devices 0,cuda:0` names `cuda:0` twice; one worker fills a device"),
     ],
 )
-def test_what_is_no_list_of_devices_is_told(wanted: str, told: str) -> None:
+def test_what_is_not_a_list_of_devices_is_reported(wanted: str, problem: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         named_devices(wanted)
 
-    assert told in str(raised.value)
+    assert problem in str(raised.value)
 
 
 def test_each_worker_has_a_device_a_port_and_an_instance_id_of_its_own() -> None:

@@ -1,4 +1,4 @@
-"""How long publishing may go on failing."""
+"""How long publishing may fail before the process stops."""
 
 import time
 from collections.abc import Callable

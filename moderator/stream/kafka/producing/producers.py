@@ -14,13 +14,13 @@ class Producers:
 
     Args:
         build: makes a producer, or raises KafkaError.
-        left_limit: how many may refuse to close before the process must be restarted.
+        hanging_limit: how many may refuse to close before the process must be restarted.
     """
 
-    def __init__(self, build: Callable[[], KafkaProducer], left_limit: int = 20) -> None:
+    def __init__(self, build: Callable[[], KafkaProducer], hanging_limit: int = 20) -> None:
         self._build = build
-        self._left_limit = left_limit
-        self._left: list[KafkaProducer] = []
+        self._hanging_limit = hanging_limit
+        self._hanging: list[KafkaProducer] = []
         self._current: KafkaProducer | None = None
 
     def get(self) -> KafkaProducer:
@@ -31,22 +31,22 @@ class Producers:
             StoppedError: too many refused to close.
         """
         if self._current is None:
-            self._left = [old for old in self._left if not try_to_close(old)]
-            if len(self._left) >= self._left_limit:
-                raise StoppedError(f"{len(self._left)} producers hang and cannot be closed: start `moderator` again")
+            self._hanging = [old for old in self._hanging if not try_to_close(old)]
+            if len(self._hanging) >= self._hanging_limit:
+                raise StoppedError(f"{len(self._hanging)} producers hang and cannot be closed: start `moderator` again")
             self._current = self._build()
         return self._current
 
     def drop(self) -> None:
         """Never use the current one again."""
         if self._current is not None:
-            self._left.append(self._current)
+            self._hanging.append(self._current)
             self._current = None
 
     def close(self) -> None:
         """Close what can be closed."""
         self.drop()
-        for old in self._left:
+        for old in self._hanging:
             try_to_close(old)
 
 

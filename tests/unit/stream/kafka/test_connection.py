@@ -58,7 +58,7 @@ def test_brokers_of_which_none_takes_a_connection_are_told_by_the_first(closed: 
         probe_brokers({"bootstrap_servers": [closed, "nowhere:port"]})
 
 
-def test_knocking_takes_five_seconds_at_most_however_many_brokers_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probing_takes_five_seconds_at_most_however_many_brokers_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     waits_s: list[float] = []
 
     def wait(_: object, timeout: float) -> None:

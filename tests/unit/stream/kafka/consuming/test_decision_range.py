@@ -28,7 +28,7 @@ def test_a_range_is_read_as_written(events: str, span: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "told"),
+    ("events", "problem"),
     [
         ("kafka:yesterday..", "is no range of decisions: write"),
         ("kafka:2026-10-01", "is no range of decisions: write"),
@@ -40,8 +40,8 @@ def test_a_range_is_read_as_written(events: str, span: object) -> None:
         ("kafka:flag/0@1..2,flag/0@5..6", "names a partition twice"),
     ],
 )
-def test_what_is_no_range_is_refused(events: str, told: str) -> None:
-    with pytest.raises(ConfigurationError, match=told):
+def test_what_is_no_range_is_refused(events: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
         parse_range(events)
 
 

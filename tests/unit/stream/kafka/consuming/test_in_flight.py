@@ -29,7 +29,7 @@ def test_what_was_polled_is_in_flight_until_it_is_committed() -> None:
     assert in_flight.count(OTHER) == 1
 
 
-def test_a_partition_that_was_let_go_begins_anew() -> None:
+def test_a_partition_that_was_given_up_starts_from_zero() -> None:
     in_flight = InFlight()
     in_flight.polled(a_batch(0, 10))
 

@@ -103,7 +103,7 @@ def test_a_broker_that_is_away_never_ends_the_process_and_is_not_asked_without_a
     assert [consumer.is_closed for consumer in group.consumers] == [True, False]
 
 
-def test_a_twin_ends_the_process_at_once() -> None:
+def test_another_process_with_our_instance_id_ends_this_one_at_once() -> None:
     group = Group(FencedInstanceIdError())
 
     with pytest.raises(FencedError, match="INSTANCE_ID"):

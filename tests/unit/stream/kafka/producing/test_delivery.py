@@ -1,4 +1,4 @@
-"""What counts as delivered, which failures of a publication another attempt may mend, and which it never will."""
+"""What counts as delivered, which failures another attempt may overcome, and which are permanent."""
 
 import pytest
 from kafka.errors import (
@@ -21,7 +21,7 @@ from moderator.stream.kafka.producing.delivery import deliver, stop_if_permanent
 
 
 class FlushedProducer:
-    """A flush that returns; what became of the records is for their futures to tell."""
+    """A flush that returns; only the futures know whether the records arrived."""
 
     def flush(self, timeout: float) -> None:
         assert timeout == 3.0
@@ -38,7 +38,7 @@ def test_a_record_that_was_refused_is_raised() -> None:
         deliver(FlushedProducer(), futures, 3.0)
 
 
-def test_a_record_of_which_nothing_was_heard_is_not_delivered() -> None:
+def test_a_record_without_an_answer_is_not_delivered() -> None:
     with pytest.raises(KafkaTimeoutError, match="not delivered within 3 s"):
         deliver(FlushedProducer(), [Future().success("arrived"), Future()], 3.0)
 
@@ -59,11 +59,11 @@ def test_what_kafka_will_never_take_ends_the_process(kind: type[KafkaError]) -> 
         stop_if_permanent(kind())
 
 
-def test_a_twin_ends_the_process() -> None:
+def test_another_process_with_our_instance_id_ends_this_one() -> None:
     with pytest.raises(FencedError, match="MODERATOR_KAFKA__INSTANCE_ID"):
         stop_if_permanent(FencedInstanceIdError())
 
 
 @pytest.mark.parametrize("kind", [CommitFailedError, KafkaTimeoutError, NotEnoughReplicasError, KafkaError])
-def test_what_another_attempt_may_mend_is_let_pass(kind: type[KafkaError]) -> None:
+def test_what_another_attempt_may_overcome_is_not_raised(kind: type[KafkaError]) -> None:
     stop_if_permanent(kind())

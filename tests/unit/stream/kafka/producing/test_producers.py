@@ -27,7 +27,7 @@ def recorded(build: Callable[[], Producer]) -> tuple[Producers, list[Producer]]:
         built.append(build())
         return built[-1]
 
-    return Producers(record, left_limit=3), built
+    return Producers(record, hanging_limit=3), built
 
 
 def test_the_same_one_is_given_until_it_is_dropped() -> None:
