@@ -13,7 +13,7 @@
         ├── DeadLetterLimitError    too large a share of the events cannot be read
         └── UndecodableBatchError   the client cannot decode what the broker holds
 
-No stream raises NoDecisionError (backtest/decision.py) and DemoFailedError (demo/session.py).
+No stream raises InvalidDecisionError (backtest/decision.py) and DemoFailedError (demo/session.py).
 
 Texts are one line, lower case, in the user's words: what, where, what to do. Never a message's content.
 Third-party errors are translated where the client is called and are not raised any further.

@@ -46,7 +46,7 @@ class FileRange(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """Lines that came by a pipe."""
+    """Lines from a pipe."""
 
     name: str
     lines: Sequence[bytes]
@@ -86,7 +86,7 @@ Batch = FileRange | Lines | Records
 
 
 def ranges_of(path: Path, size_bytes: int, range_bytes: int = RANGE_BYTES) -> Iterator[FileRange]:
-    """Cut a file of `size_bytes` into ranges; every line lies in exactly one."""
+    """Cut a file of `size_bytes` into ranges; every line belongs to exactly one."""
     for start in range(0, size_bytes, range_bytes):
         yield FileRange(str(path), start, min(start + range_bytes, size_bytes))
 
@@ -102,7 +102,7 @@ def lines_of(raw: RawIOBase, name: str, chunk_bytes: int = RANGE_BYTES // 4) -> 
             yield Lines(name, whole[:-1].split(b"\n"), len(whole))
         elif len(rest) < MAX_LINE_BYTES:
             rest += chunk
-        else:  # told as it is, in pieces: what never ends must not be waited for
+        else:  # given in pieces as it is: a line may never end
             yield Lines(name, [rest], len(rest))
             rest = chunk
     if rest:

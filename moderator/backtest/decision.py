@@ -1,4 +1,4 @@
-"""One recorded decision: bytes to `Decision`, quickly where it is sound, with an exact reason where it is not."""
+"""One recorded decision: bytes to `Decision`, quickly if it is valid, with an exact reason if it is not."""
 
 from functools import cache
 from typing import Any, cast
@@ -15,39 +15,39 @@ BOM = b"\xef\xbb\xbf"
 """Some editors begin a file with it."""
 
 
-class NoDecisionError(ModeratorError):
-    """A value is no decision of the schema that we know; the text quotes nothing of it."""
+class InvalidDecisionError(ModeratorError):
+    """A value is not a decision of the known schema; the text quotes nothing of it."""
 
 
 def read_decision(value: bytes | None) -> Decision:
-    """Parse one value; what lies within is taken on trust, see `explain`.
+    """Parse one value; the parts of the decision are not checked, see `schema_fault`.
 
     Raises:
-        NoDecisionError: not JSON, not a decision, or one of another schema.
+        InvalidDecisionError: not JSON, not a decision, or one of another schema.
     """
     if value is None:
-        raise NoDecisionError("it has no value")
+        raise InvalidDecisionError("it has no value")
     try:
         decision = orjson.loads(value.removeprefix(BOM))
     except orjson.JSONDecodeError as error:
-        raise NoDecisionError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
+        raise InvalidDecisionError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
     if not isinstance(decision, dict) or "schema" not in decision:
-        raise NoDecisionError("JSON, but no decision: it names no `schema`")
+        raise InvalidDecisionError("JSON, but not a decision: it has no `schema`")
     if decision["schema"] != SCHEMA:
-        raise NoDecisionError(f"a decision of another schema than `{SCHEMA}`")
+        raise InvalidDecisionError(f"a decision of another schema than `{SCHEMA}`")
     return cast("Decision", decision)
 
 
-def explain(decision: Decision) -> NoDecisionError | None:
-    """Say where a decision that could not be worked with departs from the schema; None when it does not."""
+def schema_fault(decision: Decision) -> InvalidDecisionError | None:
+    """Give the first part of a decision that does not match the schema; None when all of it does."""
     try:
         _adapter().validate_python(decision, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(step) for step in first["loc"])
-        return NoDecisionError(f"a decision whose `{where}` is wrong: {first['msg'].lower()}")
+        return InvalidDecisionError(f"a decision whose `{where}` is wrong: {first['msg'].lower()}")
     if parse_time_ms(decision["decided_at"]) is None:
-        return NoDecisionError("a decision whose `decided_at` is wrong: no date and time with a zone")
+        return InvalidDecisionError("a decision whose `decided_at` is wrong: not a date and time with a zone")
     return None
 
 

@@ -1,6 +1,6 @@
-"""What people said of events: JSON lines `{"id": "evt-1", "label": "flag"}`.
+"""Labels that people gave events: JSON lines `{"id": "evt-1", "label": "flag"}`.
 
-A `tenant` stands beside it where ids are a tenant's own. Other keys are left to the tools that wrote them. The id is
+A `tenant` is added where each tenant has its own ids. Other keys belong to the tools that wrote them. The id is
 the event's, which outlives policies and models.
 """
 
@@ -25,7 +25,7 @@ Key = tuple[str | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The verdict that people gave, by event; `lines` tells where each one stands."""
+    """The verdict that people gave, by event; `lines` has the line of each one."""
 
     verdicts: Mapping[Key, Verdict]
     lines: Mapping[Key, int]
@@ -42,10 +42,10 @@ NO_LABELS = Labels({}, {})
 
 
 def read_labels(path: Path) -> Labels:
-    """Read a file of labels; blank lines are passed over.
+    """Read a file of labels; blank lines are skipped.
 
     Raises:
-        ConfigurationError: the file cannot be read, has no label, or lines that are none; every such line is named.
+        ConfigurationError: the file cannot be read, has no label, or has lines that are not labels; each is named.
     """
     try:
         content = path.read_bytes()
@@ -64,7 +64,7 @@ def read_labels(path: Path) -> Labels:
 
 
 def _read_into(verdicts: dict[Key, Verdict], lines: dict[Key, int], content: Iterable[bytes]) -> Iterator[str]:
-    """Take every label; yield what is wrong, line by line."""
+    """Read every label; yield what is wrong, line by line."""
     for number, line in enumerate(content, start=1):
         if not line.strip():
             continue

@@ -1,4 +1,4 @@
-"""Decide a recorded event again, by the judge of live traffic, from the scores that were recorded; never by scoring."""
+"""Decide a recorded event again from its recorded scores, by the judge of live traffic; no model is needed."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from moderator.policy import Judge, Judgement, PolicySet, event_time_ms
 
 
 class ReplayInput(NamedTuple):
-    """What a recorded decision was decided from.
+    """What a recorded decision was made from.
 
     Attributes:
         model: objectives in the model's order, its name, fingerprint and dtype, and the framing.
@@ -22,23 +22,23 @@ class ReplayInput(NamedTuple):
 
 
 class ReplayedDecision(NamedTuple):
-    """One recorded decision, and what two policy sets say of its event today.
+    """One recorded decision, and what two policy sets decide of its event.
 
     Attributes:
-        position: where it stands among all; only their order counts.
-        label: what people said of the event; None where nobody looked.
+        position: its place among all decisions; only the order counts.
+        label: the verdict that a person gave the event; None without one.
     """
 
     position: tuple[int, int]
     decision: Decision
-    question: ReplayInput
+    replay_input: ReplayInput
     baseline: Judgement
     candidate: Judgement
     label: Verdict | None
 
 
 def replay_input_of(decision: Decision) -> ReplayInput:
-    """Take from a recorded decision what decides: rewards, event fields and the broker's time."""
+    """Take from a recorded decision what a judge needs: rewards, event fields and the broker's time."""
     rewards, model, event = decision["scores"]["objectives"], decision["model"], decision["event"]
     return ReplayInput(
         (tuple(rewards), model["name"], model["fingerprint"], model["dtype"], decision["framing"]),
@@ -55,16 +55,16 @@ class Replayer:
         self._policies = policies
         self._judges: dict[object, Judge] = {}
 
-    def judge(self, question: ReplayInput) -> Judgement:
+    def judge(self, replay_input: ReplayInput) -> Judgement:
         """Decide one event.
 
         Raises:
-            PolicyError: the policies do not suit the model that scored.
+            PolicyError: the policies do not fit the model that scored.
         """
-        judge = self._judges.get(question.model)
+        judge = self._judges.get(replay_input.model)
         if judge is None:
-            judge = self._judges[question.model] = self._bind(question.model)
-        return judge.decide(question.event, question.rewards, question.at_ms)
+            judge = self._judges[replay_input.model] = self._bind(replay_input.model)
+        return judge.decide(replay_input.event, replay_input.rewards, replay_input.at_ms)
 
     def _bind(self, model: tuple[tuple[str, ...], str, str, str, str]) -> Judge:
         objectives, name, fingerprint, dtype, framing = model

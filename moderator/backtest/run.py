@@ -1,4 +1,4 @@
-"""A backtest: every recorded event decided anew by two policy sets, and counted from every side in one pass."""
+"""A backtest: every recorded event is decided again by two policy sets and counted, in one pass."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Self
 
 from moderator.backtest.counting.confusion import Confusion
 from moderator.backtest.counting.curves import CurveReader, Curves, empty_curves
-from moderator.backtest.counting.exemption_matches import Spares
+from moderator.backtest.counting.exemption_matches import ExemptionMatches
 from moderator.backtest.counting.fidelity import Fidelity
 from moderator.backtest.counting.flips import Flips, RuleFlips
 from moderator.backtest.counting.nearest import Nearest
@@ -22,7 +22,7 @@ class Plan:
     """What is compared.
 
     Attributes:
-        sweep: the signal whose limits are looked at over all events; None for none.
+        sweep: the signal whose limits are tried on all events; None for none.
     """
 
     baseline: PolicySet
@@ -37,7 +37,7 @@ class Counts:
 
     Attributes:
         models: events by name, fingerprint and dtype of the model that scored them.
-        first, last: when the earliest and the latest were decided, ISO 8601 in UTC.
+        first, last: when the earliest and the latest decision was made, ISO 8601 in UTC.
         unscored: events to which the model gave no score.
     """
 
@@ -47,14 +47,14 @@ class Counts:
     rules: RuleFlips = field(default_factory=RuleFlips)
     confusion: Confusion = field(default_factory=Confusion)
     nearest: Nearest = field(default_factory=Nearest)
-    spares: Spares = field(default_factory=Spares)
+    exemption_matches: ExemptionMatches = field(default_factory=ExemptionMatches)
     models: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     first: str = ""
     last: str = ""
     unscored: int = 0
 
     def merge(self, other: Self) -> None:
-        """Take in what another process counted."""
+        """Add what another process counted."""
         self.fidelity.merge(other.fidelity)
         for key, curve in other.curves.items():
             self.curves[key].merge(curve)
@@ -62,7 +62,7 @@ class Counts:
         self.rules.merge(other.rules)
         self.confusion.merge(other.confusion)
         self.nearest.merge(other.nearest)
-        self.spares.merge(other.spares)
+        self.exemption_matches.merge(other.exemption_matches)
         self.models += other.models
         self.first = min(filter(None, (self.first, other.first)), default="")
         self.last = max(self.last, other.last)
@@ -81,27 +81,27 @@ class Backtest:
     def add(self, position: Position, decision: Decision) -> None:
         """Decide one event twice and count it."""
         key = self._labels.key_of(decision["event"]) if self._labels.verdicts else None
-        question = replay_input_of(decision)
-        case = ReplayedDecision(
+        replay_input = replay_input_of(decision)
+        replayed = ReplayedDecision(
             position,
             decision,
-            question,
-            self._baseline.judge(question),
-            self._candidate.judge(question),
+            replay_input,
+            self._baseline.judge(replay_input),
+            self._candidate.judge(replay_input),
             None if key is None else self._labels.verdicts[key],
         )
         counts = self.counted
-        counts.fidelity.add(case)
-        counts.flips.add(case)
-        counts.rules.add(case)
-        counts.nearest.add(case)
-        counts.spares.add(case)
+        counts.fidelity.add(replayed)
+        counts.flips.add(replayed)
+        counts.rules.add(replayed)
+        counts.nearest.add(replayed)
+        counts.exemption_matches.add(replayed)
         if key is not None:
-            counts.confusion.add(case, key)
-        self._curves.read(case, counts.curves)
+            counts.confusion.add(replayed, key)
+        self._curves.read(replayed, counts.curves)
         model = decision["model"]
         counts.models[model["name"], model["fingerprint"], model["dtype"]] += 1
         decided_at = decision["decided_at"]
         counts.first = min(counts.first or decided_at, decided_at)
         counts.last = max(counts.last, decided_at)
-        counts.unscored += case.candidate.status == "unscored"
+        counts.unscored += replayed.candidate.status == "unscored"

@@ -2,7 +2,7 @@
 
 Percent phrases read it: `in the lowest P%` is reward <= q[10P], `in the highest P%` is reward >= q[1000-10P].
 Rewards are raw and by objective, so that no edit of signals.yaml makes a file stale; a signal whose scale multiplies
-by less than zero turns the quantiles round. The file is JSON, one object:
+by less than zero reverses the quantiles. The file is JSON, one object:
 
     {"format": 1,
      "model": {"name": "ArmoRM-Llama3-8B-v0.1", "fingerprint": "sha256:…", "dtype": "bfloat16"},
@@ -13,15 +13,15 @@ by less than zero turns the quantiles round. The file is JSON, one object:
      "derived": {"usefulness": {"least_of": ["helpsteer-helpfulness", …], "quantiles": [0.0123, …]}},
      "noise": {"beavertails-is_safe": 0.004}}
 
-- `model`: as the decisions recorded it; the fingerprint tells the revision. One model a file.
+- `model`: as the decisions recorded it; the fingerprint identifies the revision. One model a file.
 - `window`: when the first and the last of the events were decided (`decided_at`), both included.
 - `events`: scored events counted, 1,000 or more; those without any score are not among them.
 - `quantiles`: objective -> q[0..1000], nearest rank: with n usable rewards sorted, q[i] is number
   max(1, ceil(i n / 1000)). Rewards as recorded: rounded half to even to 6 decimals, rising. An objective with fewer
   than 1,000 usable rewards is left out.
 - `derived`: signal of `lowest_of` or `highest_of` -> which of whose rewards it is, and that reward's q[0..1000], which
-  do not follow from those of its members; empty without any. One that is another reward by now is stale.
-- `noise`: objective -> how far one text's reward may lie from its reward when scored alone, as `model
+  do not follow from those of its members; empty without any. One whose signal has other members now is stale.
+- `noise`: objective -> how far one text's reward may be from its reward when scored alone, as `model
   calibrate --model` measured it, rounded up; null where it was not measured.
 
 Written with sorted keys, one list a line, so that a change can be read in review.
@@ -67,7 +67,7 @@ class Spread:
     last: str = ""
 
     def merge(self, other: Self) -> None:
-        """Take in what another process gathered."""
+        """Add what another process collected."""
         for mine, others in ((self.rewards, other.rewards), (self.derived, other.derived)):
             for name, values in others.items():
                 mine.setdefault(name, array("q")).extend(values)
@@ -77,14 +77,14 @@ class Spread:
 
 
 class RewardCollector:
-    """`study.Study` that gathers rewards, those of derived signals too."""
+    """Collects rewards, those of derived signals too; a `study.Study`."""
 
     def __init__(self, derived: Sequence[Signal]) -> None:
         self._derived = derived
         self.counted = Spread()
 
     def add(self, position: Position, decision: Decision) -> None:  # noqa: ARG002 - order does not matter here
-        """Gather one event's rewards; an event without any is passed over."""
+        """Collect one event's rewards; an event without any is skipped."""
         rewards, spread, model = decision["scores"]["objectives"], self.counted, decision["model"]
         known = {name: micro for name, reward in rewards.items() if (micro := _micro(reward)) is not None}
         if not known:
@@ -104,8 +104,8 @@ def calibration_record(spread: Spread, derived: Iterable[Signal], noise: Noise) 
     """Give the file's content.
 
     Args:
-        spread: what was gathered.
-        derived: the signals that it was gathered for.
+        spread: what was collected.
+        derived: the signals that it was collected for.
         noise: by objective, in raw units; what is not named was not measured.
 
     Raises:
@@ -158,8 +158,8 @@ def nearest_ranks(values: Sequence[int]) -> list[int]:
     return [int(ordered[rank - 1]) for rank in ranks]
 
 
-def _quantiles(gathered: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, list[float]]]:
-    for name, values in gathered.items():
+def _quantiles(rewards: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, list[float]]]:
+    for name, values in rewards.items():
         if len(values) >= MIN_EVENTS:
             yield name, [micro / MILLION for micro in nearest_ranks(values)]
 
@@ -172,10 +172,10 @@ def _derived_records(spread: Spread, derived: Iterable[Signal]) -> Iterator[tupl
             yield signal.name, {f"{signal.reward_pick}_of": objectives, "quantiles": quantiles[signal.name]}
 
 
-def _append(gathered: dict[str, "array[int]"], name: str, micro: int) -> None:
-    values = gathered.get(name)
+def _append(rewards: dict[str, "array[int]"], name: str, micro: int) -> None:
+    values = rewards.get(name)
     if values is None:
-        values = gathered[name] = array("q")
+        values = rewards[name] = array("q")
     values.append(micro)
 
 

@@ -1,4 +1,4 @@
-"""Where the example policies lie: in the package when it was installed, beside it in a checkout."""
+"""Where the example policies are: in the package when it was installed, next to it in a checkout."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`moderator run` as a user starts it: a process of its own, set up by its environment alone."""
+"""`moderator run` as a user starts it: its own process, configured only by its environment."""
 
 import http.client
 import os
@@ -21,8 +21,8 @@ _LAST_LINES = 12
 class LocalReplica:
     """`with LocalReplica({"MODERATOR_MODEL__PATH": "builtin", …}) as replica: replica.await_ready(60)`.
 
-    It works in an empty folder and sees no `MODERATOR_…` variable but the given ones: what is set up on this machine
-    for other purposes must not reach it.
+    It works in an empty folder and sees only the `MODERATOR_…` variables that are given: other settings of this machine
+    must not reach it.
     """
 
     def __init__(self, settings: Mapping[str, str], flags: Sequence[str] = ()) -> None:
@@ -30,7 +30,7 @@ class LocalReplica:
         self._flags = flags
         self.http_port = free_ports(1)[0]
         self._folder = Path(tempfile.mkdtemp(prefix="moderator-run-"))
-        self._environment = _foreign_environment() | {"MODERATOR_HTTP__PORT": str(self.http_port)} | dict(settings)
+        self._environment = _other_environment() | {"MODERATOR_HTTP__PORT": str(self.http_port)} | dict(settings)
         self._child: Child | None = None
 
     @property
@@ -64,11 +64,11 @@ class LocalReplica:
         return self._child.wait(timeout_s)
 
     def await_ready(self, timeout_s: float) -> bool:
-        """Wait until it says that it is ready; false when it has ended or `timeout_s` is over."""
+        """Wait until it reports that it is ready; false when it has ended or `timeout_s` is over."""
         assert self._child is not None
         return await_ready(self._child, self._is_ready, timeout_s)
 
-    def last_words(self) -> str:
+    def last_lines(self) -> str:
         """Give the last lines that it printed."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-_LAST_LINES:]) or "(nothing)"
@@ -84,7 +84,7 @@ class LocalReplica:
             connection.close()
 
 
-def _foreign_environment() -> dict[str, str]:
+def _other_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("MODERATOR_")}
     if (source := source_folder()) is None:
         return kept

@@ -1,4 +1,4 @@
-"""What the demo shows of one outcome, as plain values; pure."""
+"""The values that the demo shows of one outcome; pure."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Row:
         rules: the rules that flagged; for a dead letter what is wrong with the record.
         reasons: their reason codes; for a dead letter its own.
         speaker: role of the judged message; empty for a dead letter.
-        text: the judged message in one line; where the event lies when it is not one of the samples.
+        text: the judged message in one line; the event's place when it is not one of the samples.
     """
 
     verdict: str
@@ -40,7 +40,7 @@ class Row:
 
 
 def row_of(outcome: Outcome, sample: Sample | None) -> Row:
-    """Give the row of an outcome; `sample` is what was sent, None when somebody else sent it."""
+    """Give the row of an outcome; `sample` is what was sent, None when another program sent it."""
     result, text = outcome.result, _text(outcome.place, sample)
     if isinstance(result, DeadLetter):
         return Row("dead letter", "", (), result.error, result.reason, "", text)

@@ -1,4 +1,4 @@
-"""The demo from beginning to end; however it ends, everything is stopped."""
+"""Runs the demo; however it ends, everything is stopped."""
 
 import io
 import logging
@@ -22,7 +22,7 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_demo(*, is_kept: bool) -> bool:
-    """Start everything, show what becomes of the sample events, stop everything.
+    """Start everything, show the results for the sample events, stop everything.
 
     Args:
         is_kept: leave everything running after the summary until a signal comes.
@@ -34,13 +34,13 @@ def run_demo(*, is_kept: bool) -> bool:
         BrokerUnavailableError: Java or Maven is missing, or Kafka does not start.
         DemoFailedError: the replica ended or nothing came back.
     """
-    logging.getLogger("kafka").setLevel(logging.ERROR)  # its warnings would run through the table
+    logging.getLogger("kafka").setLevel(logging.ERROR)  # its warnings would appear between the table's rows
     screen = Screen(_console())
     with ExitStack() as stack, _ended_by_signals(screen):
         setup = set_up(screen, stack)
         _await_ready(screen, setup)
         session = _open(screen, setup, stack)
-        session.play(sample_events())
+        session.run(sample_events())
         is_exact = _summarise(screen, session)
         if is_kept:
             _keep(screen, setup, session)
@@ -49,13 +49,13 @@ def run_demo(*, is_kept: bool) -> bool:
 
 def _console() -> Console:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # the samples' scripts are more than some terminals can write
+        sys.stdout.reconfigure(errors="replace")  # some terminals cannot show every script of the samples
     return Console()
 
 
 @contextmanager
 def _ended_by_signals(screen: Screen) -> Iterator[None]:
-    """Turn the first signal into an orderly end; while things are being stopped, more of them change nothing."""
+    """End in order at the first signal; further signals have no effect while things are being stopped."""
 
     def end(number: int, _frame: object) -> None:
         _ignore_signals()
@@ -95,7 +95,7 @@ def _open(screen: Screen, setup: Setup, stack: ExitStack) -> Session:
 
 
 def _summarise(screen: Screen, session: Session) -> bool:
-    """Print the sum, and tell whether it is right."""
+    """Print the sum, and give whether it is right."""
     is_exact = session.tally.is_exact
     screen.say()
     screen.say(session.tally.sum_line(), "bold green" if is_exact else "bold red")
@@ -105,7 +105,7 @@ def _summarise(screen: Screen, session: Session) -> bool:
 
 
 def _keep(screen: Screen, setup: Setup, session: Session) -> None:
-    """Show what else is decided until a signal comes; that is the end asked for."""
+    """Show further decisions until a signal comes; this is a successful end."""
     kafka, http = setup.kafka, f"http://127.0.0.1:{setup.replica.http_port}"
     producer = f"{sys.executable} -m kafka.producer -b {kafka.bootstrap_servers} -t {kafka.events_topic}"
     screen.say()

@@ -19,7 +19,7 @@ class Sample:
 
     Attributes:
         value: the line's bytes.
-        event: what a reader makes of them; None for the malformed ones.
+        event: the decoded event; None for the malformed ones.
     """
 
     value: bytes

@@ -11,7 +11,7 @@ from rich.text import Text
 from moderator.demo.rows import Row
 from moderator.demo.table import header, plain, table_row
 
-_LINES_BESIDE_THE_ROWS = 4
+_OTHER_LINES = 4
 
 
 class Screen:
@@ -20,7 +20,7 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._meter = _meter(console)
-        self._task = self._meter.add_task("deciding with the practice model", visible=False, told="")
+        self._task = self._meter.add_task("deciding with the practice model", visible=False, progress="")
         self._lines_below_header: int | None = None
 
     def say(self, text: str = "", style: str = "") -> None:
@@ -32,19 +32,19 @@ class Screen:
         self._print(Text(f"  {text}", "bold"))
 
     def done(self, text: str) -> None:
-        """Tell that something is ready."""
+        """Print that something is ready."""
         self._print(Text.assemble(("✓ ", "green"), text), is_broken=True)
 
     def warn(self, text: str) -> None:
-        """Tell what is missing."""
+        """Print what is missing."""
         self.say(f"! {text}", "yellow")
 
     def note(self, text: str) -> None:
-        """Tell what the reader should bear in mind."""
+        """Print what the reader should know."""
         self.say(text, "italic yellow")
 
     def table(self, lines: Mapping[str, str]) -> None:
-        """Print titles and what belongs to them."""
+        """Print titles with their values."""
         if not self._console.is_terminal:
             for title, text in lines.items():
                 self.say(f"{title}: {text}")
@@ -62,22 +62,22 @@ class Screen:
 
     @contextmanager
     def meter(self, total: int) -> Iterator[None]:
-        """Show how far the events are while the block runs; on a terminal only."""
+        """Show the progress of the events while the block runs; on a terminal only."""
         self._meter.update(self._task, total=total, visible=True)
         with self._meter:
             yield
 
     def count(self, sent: int, back: int) -> None:
-        """Tell the meter how many events were sent and how many came back."""
-        self._meter.update(self._task, completed=back, told=f"{sent} sent, {back} back")
+        """Update the meter: how many events were sent and how many came back."""
+        self._meter.update(self._task, completed=back, progress=f"{sent} sent, {back} back")
 
     def row(self, row: Row, signals: Sequence[str]) -> None:
-        """Print one row; on a terminal the columns' names come again with every screenful."""
+        """Print one row; on a terminal the columns' names are repeated on every screenful."""
         if not self._console.is_terminal:
             self.say(plain(row))
             return
         width, height = self._console.size
-        if self._lines_below_header is None or self._lines_below_header >= height - _LINES_BESIDE_THE_ROWS:
+        if self._lines_below_header is None or self._lines_below_header >= height - _OTHER_LINES:
             self._print(header(signals, width))
             self._lines_below_header = 0
         shown = table_row(row, signals, width)
@@ -89,5 +89,5 @@ class Screen:
 
 
 def _meter(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[told]}")
+    columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[progress]}")
     return Progress(*columns, console=console, transient=True, expand=True, disable=not console.is_terminal)

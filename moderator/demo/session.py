@@ -1,4 +1,4 @@
-"""The demo's main act: events go in at a pace that can be followed, rows come out as they become visible."""
+"""One session of the demo: sends events slowly enough to follow, and prints each result when it becomes visible."""
 
 import time
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from moderator.errors import ModeratorError
 
 _PER_BURST = 8
 _BURST_EVERY_S = 0.2
-_LOOK_EVERY_S = 0.1
+_POLL_EVERY_S = 0.1
 _STALLED_AFTER_S = 60.0
 _SETTLE_S = 1.0
 
 
 class DemoFailedError(ModeratorError):
-    """The demo cannot go on; the text says why and how the replica's log ends.
+    """The demo cannot continue; the text has the reason and the last lines of the replica's log.
 
     Attributes:
         replica_exit_code: None while the replica runs.
     """
 
     def __init__(self, reason: str, replica: LocalReplica) -> None:
-        super().__init__(f"{reason}; its log ends with:\n{replica.last_words()}")
+        super().__init__(f"{reason}; its log ends with:\n{replica.last_lines()}")
         self.replica_exit_code = replica.exit_code
 
 
@@ -37,22 +37,22 @@ class Session:
         self.tally = Tally()
         self._screen, self._replica, self._sender, self._reader = screen, replica, sender, reader
 
-    def play(self, samples: Sequence[Sample]) -> None:
-        """Send all samples and print what becomes of each, until all have come back.
+    def run(self, samples: Sequence[Sample]) -> None:
+        """Send all samples and print each result, until all have come back.
 
         Raises:
             DemoFailedError: the replica ended, or nothing came back for a minute.
-            BrokerUnavailableError: Kafka does not take an event.
+            BrokerUnavailableError: Kafka does not accept an event.
         """
         with self._screen.meter(len(samples)):
             for first in range(0, len(samples), _PER_BURST):
                 self.tally.add_sent(self._sender.send(samples[first : first + _PER_BURST]))
                 self.watch(_BURST_EVERY_S)
             self._await_the_rest()
-            self.watch(_SETTLE_S)  # a repeated decision would come now
+            self.watch(_SETTLE_S)  # a repeated decision would appear now
 
     def watch(self, duration_s: float) -> None:
-        """Print what becomes visible for a while.
+        """Print the results that become visible in this time.
 
         Raises:
             DemoFailedError: the replica has ended.
@@ -61,9 +61,9 @@ class Session:
         while (left_s := until_s - time.monotonic()) > 0:
             if self._replica.exit_code is not None:
                 raise DemoFailedError(f"`moderator run` ended with exit code {self._replica.exit_code}", self._replica)
-            self._look(min(left_s, _LOOK_EVERY_S))
+            self._print_new(min(left_s, _POLL_EVERY_S))
 
-    def _look(self, timeout_s: float) -> None:
+    def _print_new(self, timeout_s: float) -> None:
         # what became visible together is shown in the order in which it was sent
         outcomes = sorted(self._reader.poll(timeout_s), key=lambda outcome: self.tally.position(outcome.place))
         for outcome in outcomes:
@@ -75,7 +75,7 @@ class Session:
     def _await_the_rest(self) -> None:
         back, since_s = self.tally.back, time.monotonic()
         while not self.tally.is_complete:
-            self.watch(_LOOK_EVERY_S)
+            self.watch(_POLL_EVERY_S)
             if self.tally.back > back:
                 back, since_s = self.tally.back, time.monotonic()
             elif time.monotonic() - since_s > _STALLED_AFTER_S:

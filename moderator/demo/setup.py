@@ -1,4 +1,4 @@
-"""What the demo plays on: Kafka, Redis and one replica of `moderator run`, started one after the other."""
+"""What the demo needs: Kafka, Redis and one replica of `moderator run`, started one after another."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass

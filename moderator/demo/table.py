@@ -1,6 +1,6 @@
 """The demo's table, line by line: it grows downwards and is never redrawn, so nothing is lost when it scrolls away.
 
-A terminal of 120 columns or more shows rule, reason and message beside one another, a smaller one below each other.
+A terminal of 120 columns or more shows rule, reason and message on one line, a smaller one on several.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _MAX_SIGNALS = 3
 _VERDICT_WIDTH, _RULE_WIDTH, _REASON_WIDTH = 13, 33, 16
 _LEAST_SIGNAL_WIDTH, _MOST_SIGNAL_WIDTH = 6, 12
 _GAP = "  "
-_SLACK = 2  # terminals and we do not always agree how wide a script is
+_SLACK = 2  # a terminal may show a script wider than is computed here
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "allow": "green"}
 _DEAD_LETTER_COLOUR = "magenta"
 
@@ -47,9 +47,9 @@ def _wide(row: Row, left: Text, width: int) -> Text:
 
 
 def _narrow(row: Row, left: Text, width: int) -> Text:
-    beside, *below = [text for text in (_why(row), _message(row)) if text]
+    first, *below = [text for text in (_why(row), _message(row)) if text]
     indent = left.cell_len + len(_GAP)
-    lines = [_join([left, _clip(beside, width - indent)])]
+    lines = [_join([left, _clip(first, width - indent)])]
     lines += [Text(" " * indent) + _clip(text, width - indent) for text in below]
     return Text("\n").join(lines)
 

@@ -10,7 +10,7 @@ from moderator.events import DeadLetter
 
 
 class Tally:
-    """Sent events and what came back for them."""
+    """Sent events and the results that came back."""
 
     def __init__(self) -> None:
         self.sent: dict[Place, Sample] = {}
@@ -38,17 +38,17 @@ class Tally:
         return self._times_back == Counter(self.sent.keys())
 
     def position(self, place: Place) -> int:
-        """Give the number in the order of sending; events that somebody else sent come last."""
+        """Give the number in the order of sending; events of other senders come last."""
         return self._positions.get(place, len(self._positions))
 
     def add_sent(self, places: Mapping[Place, Sample]) -> None:
-        """Note events that Kafka has taken."""
+        """Count events that Kafka has accepted."""
         for place in places:
             self._positions[place] = len(self._positions)
         self.sent |= places
 
     def add_back(self, outcome: Outcome, row: Row) -> None:
-        """Note one decision or dead letter."""
+        """Count one decision or dead letter."""
         self._times_back[outcome.place] += 1
         self._verdicts[row.verdict] += 1
         if isinstance(outcome.result, DeadLetter):
@@ -59,7 +59,7 @@ class Tally:
         self.signals = self.signals or tuple(score.signal for score in row.scores)
 
     def sum_line(self) -> str:
-        """Tell whether the sum is right, as one line."""
+        """Give the sum, and what is wrong with it, as one line."""
         parts = [f"{self._verdicts[name]} {title}" for name, title in _TITLES.items()]
         if self.is_exact:
             return f"{len(self.sent)} events in = {' + '.join(parts)}: each one exactly once"
@@ -68,7 +68,7 @@ class Tally:
         return f"{len(self.sent)} events in, but {' + '.join(parts)} out: {missing} missing, {repeated} repeated"
 
     def details(self) -> dict[str, str]:
-        """Give what else is worth knowing, by title."""
+        """Give further counts by title."""
         decided = self._verdicts["flag"] + self._verdicts["allow"]
         return {
             "flagged by": _listed(self._rules),

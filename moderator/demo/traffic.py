@@ -1,4 +1,4 @@
-"""Traffic of our own: send sample events, and read back what became of each, as any reader of the topics sees it."""
+"""Sends sample events and reads the result of each, as any reader of the topics sees it."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -19,7 +19,7 @@ _SEND_TIMEOUT_S = 30.0
 
 
 class Place(NamedTuple):
-    """Where an event lies in the events topic."""
+    """Position of an event in the events topic."""
 
     partition: int
     offset: int
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the event at `place`."""
+    """The result for the event at `place`."""
 
     place: Place
     result: Decision | DeadLetter
@@ -49,10 +49,10 @@ class EventSender:
             raise BrokerUnavailableError(f"cannot send to Kafka: {error}") from error
 
     def send(self, samples: Iterable[Sample]) -> dict[Place, Sample]:
-        """Send the samples and wait until Kafka has them; tells where each one lies.
+        """Send the samples and wait until Kafka has them; give the place of each one.
 
         Raises:
-            BrokerUnavailableError: one of them was not taken.
+            BrokerUnavailableError: Kafka did not accept one of them.
         """
         try:
             waiting = [(sample, self._producer.send(self._topic, sample.value, sample.key)) for sample in samples]
@@ -65,7 +65,7 @@ class EventSender:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(KafkaError):  # nothing of ours is left to send
+        with suppress(KafkaError):  # nothing is left to send
             self._producer.close(timeout=1)
 
 
@@ -98,10 +98,10 @@ class OutcomeReader:
             raise BrokerUnavailableError(f"cannot read from Kafka: {error}") from error
 
     def poll(self, timeout_s: float) -> list[Outcome]:
-        """Give what has become visible, waiting about `timeout_s` at most for the first.
+        """Give the results that have become visible, waiting about `timeout_s` at most for the first.
 
         Raises:
-            BrokerUnavailableError: Kafka does not let us read.
+            BrokerUnavailableError: Kafka does not allow reading.
         """
         try:
             polled = self._consumer.poll(timeout_ms=max(MIN_POLL_MS, int(timeout_s * 1000)))
@@ -127,7 +127,7 @@ class OutcomeReader:
 
 
 class _ConsumedRecord(NamedTuple):
-    """The client's record, as far as we read it."""
+    """The client's record, with the fields that are read here."""
 
     topic: str
     value: bytes

@@ -13,8 +13,8 @@ import pytest
 
 from moderator.backtest.batches import Lines, ranges_of
 from moderator.backtest.labels import NO_LABELS
+from moderator.backtest.processes import count_all
 from moderator.backtest.run import Backtest, Plan
-from moderator.backtest.study import count_all
 from moderator.errors import ConfigurationError, StoppedError
 from moderator.events import Decision
 from moderator.policy import PolicySet
@@ -43,7 +43,7 @@ def test_two_processes_find_what_one_finds(tmp_path: Path, policies: PolicySet) 
     assert one.flips == two.flips
     assert one.curves == two.curves
     assert one.nearest == two.nearest
-    assert one.fidelity.differences == two.fidelity.differences
+    assert one.fidelity.unreproduced == two.fidelity.unreproduced
     assert sum(done) == 2 * size
 
 

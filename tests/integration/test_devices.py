@@ -27,7 +27,7 @@ def await_shared(replica: LocalReplica) -> None:
     """Wait until the workers have parted the three partitions between them."""
 
     def are_shared() -> bool:
-        assert replica.exit_code is None, replica.last_words()
+        assert replica.exit_code is None, replica.last_lines()
         assigned = [line["partitions"] for line in logged(replica, "partitions_assigned")]
         return len(list(filter(None, assigned))) >= 2  # one worker alone is given all of them at once
 

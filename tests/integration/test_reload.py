@@ -65,7 +65,7 @@ def test_an_edit_while_events_flow_changes_verdicts_and_costs_no_event_and_no_in
     sent = 0
 
     with LocalReplica(environment) as replica:
-        assert replica.await_ready(READY_S), replica.last_words()
+        assert replica.await_ready(READY_S), replica.last_lines()
 
         def goes_on() -> None:
             nonlocal sent
@@ -115,7 +115,7 @@ def test_a_broken_save_changes_nothing_and_a_swapped_link_is_taken_up_cases_37_a
         settings, MODERATOR_POLICIES__PATH=str(folder), MODERATOR_POLICIES__MAX_STALE_S=str(THREE_POLLS_S)
     )
     with LocalReplica(environment) as replica:
-        assert replica.await_ready(READY_S), replica.last_words()
+        assert replica.await_ready(READY_S), replica.last_lines()
         swap_in({**files(), "safety.yaml": "policy: ["})
         await_condition(lambda: bool(said(replica, "policies_refused")), THREE_POLLS_S + SLACK_S)
         is_ok = metric(replica, "moderator_policy_reload_ok")

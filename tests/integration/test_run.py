@@ -58,8 +58,8 @@ def test_two_replicas_on_one_machine_share_the_events_and_drain(kafka: LocalKafk
     environment = variables(settings, MODERATOR_REDIS__URL=redis_server.url)
 
     with LocalReplica(environment) as one, LocalReplica(environment) as two:
-        assert one.await_ready(READY_S), one.last_words()
-        assert two.await_ready(READY_S), two.last_words()
+        assert one.await_ready(READY_S), one.last_lines()
+        assert two.await_ready(READY_S), two.last_lines()
         produce(settings, some_events(300))
         await_condition(lambda: committed_offsets(settings) == [100, 100, 100])
         counted = {name: metric(one, name) + metric(two, name) for name in _COUNTERS}
@@ -127,7 +127,7 @@ def test_it_decides_without_redis_and_uses_it_again_when_it_is_back(kafka: Local
     settings = some_topics(kafka.bootstrap_servers, delivery="at_least_once")
     with LocalRedis() as redis, LocalReplica(variables(settings, MODERATOR_REDIS__URL=redis.url)) as replica:
         redis.kill()
-        assert replica.await_ready(READY_S), replica.last_words()
+        assert replica.await_ready(READY_S), replica.last_lines()
         produce(settings, some_events(30))
         await_condition(lambda: committed_offsets(settings) == [10, 10, 10])
         redis.start()

@@ -1,4 +1,4 @@
-"""What people said of the events, by what the policies say of them."""
+"""Labels that people gave the events, by the policies' verdicts."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from moderator.events import Verdict
 
 @dataclass(slots=True)
 class Confusion:
-    """Labelled events by both verdicts and the label; which labels found an event."""
+    """Labelled events by both verdicts and the label; which labels belong to an event."""
 
     cells: Counter[tuple[Cell, Verdict]] = field(default_factory=Counter)
     found: set[Key] = field(default_factory=set)
 
-    def add(self, case: ReplayedDecision, key: Key) -> None:
-        """Count one event that the label under `key` is of."""
-        assert case.label is not None
-        self.cells[(case.baseline.verdict, case.candidate.verdict), case.label] += 1
+    def add(self, replayed: ReplayedDecision, key: Key) -> None:
+        """Count one event; `key` is its label's."""
+        assert replayed.label is not None
+        self.cells[(replayed.baseline.verdict, replayed.candidate.verdict), replayed.label] += 1
         self.found.add(key)
 
     def merge(self, other: Self) -> None:
-        """Take in what another counted elsewhere."""
+        """Add what another process counted."""
         self.cells += other.cells
         self.found |= other.found

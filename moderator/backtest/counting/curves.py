@@ -1,8 +1,8 @@
-"""What moving one limit of the candidate would do: how the scores lie, and which events the limit decides.
+"""What moving one limit of the candidate would do: the distribution of scores, and which events the limit decides.
 
 A limit decides an event when the verdict is flag with the comparison forced to hold and allow with it forced not to, or
 the other way round, all else as it is. So one pass over the events answers for every limit at once, exactly: with the
-whole rule, the rules beside it, exceptions and missing scores. The rule is taken as live, so that a shadow rule's limit
+whole rule, the other rules, exceptions and missing scores. The rule is taken as live, so that a shadow rule's limit
 can be chosen before it is promoted.
 """
 
@@ -40,7 +40,7 @@ class Curve:
             holds, or only if it fails. Scores in whole millionths, moved to the next thousandth or limit of either set,
             towards the side on which these stay exact.
         settled: events whose verdict is flag or allow whatever the limit, by verdict and label.
-        is_swept: all events were looked at, not the labelled ones alone.
+        is_swept: all events were counted, not the labelled ones alone.
     """
 
     is_swept: bool
@@ -50,7 +50,7 @@ class Curve:
     settled: Counter[tuple[Verdict, Verdict | None]] = field(default_factory=Counter)
 
     def merge(self, other: Self) -> None:
-        """Take in what another counted elsewhere."""
+        """Add what another process counted."""
         self.scores += other.scores
         self.when_holding += other.when_holding
         self.when_failing += other.when_failing
@@ -61,7 +61,7 @@ Curves = dict[ConditionKey, Curve]
 
 
 def empty_curves(candidate: PolicySet, sweep: str | None) -> Curves:
-    """Give a curve for each movable comparison of a live or shadow rule; `sweep` names the signal to look at whole."""
+    """Give a curve for each movable comparison of a live or shadow rule; `sweep` is the signal to try on all events."""
     return {
         (rule.id, index): Curve(is_swept=condition.signal.name == sweep)
         for rule in candidate.active_rules
@@ -89,18 +89,18 @@ class CurveReader:
         self._every = [limit for limits in self._limits.values() for limit in limits]
         self._swept = [limit for limit in self._every if limit.is_swept]
 
-    def read(self, case: ReplayedDecision, curves: Curves) -> None:
+    def read(self, replayed: ReplayedDecision, curves: Curves) -> None:
         """Count one event."""
-        for result in case.candidate.rules:
+        for result in replayed.candidate.rules:
             for limit in self._limits[result["rule"]]:
                 micro = limit.score_micro(result)
                 if micro is not None:
                     curves[limit.key].scores[micro // MICRO_PER_STEP] += 1
-        tried = self._swept if case.label is None else self._every
+        tried = self._swept if replayed.label is None else self._every
         if tried:
-            results = {result["rule"]: result for result in case.candidate.rules}
+            results = {result["rule"]: result for result in replayed.candidate.rules}
             for limit in tried:
-                limit.decide(case, results.get(limit.key[0]), curves[limit.key])
+                limit.decide(replayed, results.get(limit.key[0]), curves[limit.key])
 
 
 class _Limit:
@@ -132,17 +132,17 @@ class _Limit:
         score = result["conditions"][self._index]["score"]
         return None if score is None else round(score * MILLION)
 
-    def decide(self, case: ReplayedDecision, result: RuleResult | None, curve: Curve) -> None:
+    def decide(self, replayed: ReplayedDecision, result: RuleResult | None, curve: Curve) -> None:
         """Count one event by what the limit can do to its verdict; `result` is what the rule found, if it applied."""
-        holding, failing = self._verdicts(case, result)
+        holding, failing = self._verdicts(replayed, result)
         if holding == failing:
-            curve.settled[holding, case.label] += 1
+            curve.settled[holding, replayed.label] += 1
             return
         assert result is not None
         micro = self.score_micro(result)
         assert micro is not None
         decided = curve.when_holding if holding == "flag" else curve.when_failing
-        decided[self._moved(micro), case.label] += 1
+        decided[self._moved(micro), replayed.label] += 1
 
     def _moved(self, micro: int) -> int:
         """Move a score to a thousandth or mark, so that it stays on its side of every limit that is tried."""
@@ -150,13 +150,13 @@ class _Limit:
             return max([micro - micro % MICRO_PER_STEP, *(mark for mark in self._marks if mark <= micro)])
         return min([micro + -micro % MICRO_PER_STEP, *(mark for mark in self._marks if mark >= micro)])
 
-    def _verdicts(self, case: ReplayedDecision, result: RuleResult | None) -> tuple[Verdict, Verdict]:
+    def _verdicts(self, replayed: ReplayedDecision, result: RuleResult | None) -> tuple[Verdict, Verdict]:
         """Give the verdict with the comparison forced to hold, and with it forced to fail."""
-        if case.candidate.status == "unscored":
-            return case.candidate.verdict, case.candidate.verdict
-        if any(each["counted"] and each is not result for each in case.candidate.rules):
+        if replayed.candidate.status == "unscored":
+            return replayed.candidate.verdict, replayed.candidate.verdict
+        if any(each["counted"] and each is not result for each in replayed.candidate.rules):
             return "flag", "flag"
-        # no limit brings in a rule that is out of scope, of time or of its rollout, nor undoes an exception
+        # no limit makes a rule apply outside of its scope, its time or its rollout, or undoes an exception
         if result is None or result["outcome"] not in _OPEN or result.get("rollout") == "outside":
             return "allow", "allow"
         holds = result["conditions"][self._index]["holds"]
@@ -164,7 +164,7 @@ class _Limit:
         verdict: Verdict = "flag" if is_flagged else "allow"
         if holds is None:
             return verdict, verdict
-        other = (self._failing if holds else self._holding).judge(case.question).verdict
+        other = (self._failing if holds else self._holding).judge(replayed.replay_input).verdict
         return (verdict, other) if holds else (other, verdict)
 
 

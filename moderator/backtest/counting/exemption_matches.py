@@ -1,4 +1,4 @@
-"""Which exceptions the events needed."""
+"""Which exceptions of the candidate exempted events."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,17 +8,17 @@ from moderator.backtest.replay import ReplayedDecision
 
 
 @dataclass(slots=True)
-class Spares:
-    """Events spared under the candidate, by rule and by the exception's recorded name."""
+class ExemptionMatches:
+    """Events that the candidate exempts, by rule and by the exception's recorded name."""
 
-    used: Counter[tuple[str, str]] = field(default_factory=Counter)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, case: ReplayedDecision) -> None:
-        """Count one event's exceptions."""
-        for result in case.candidate.rules:
+    def add(self, replayed: ReplayedDecision) -> None:
+        """Count the exceptions that match one event."""
+        for result in replayed.candidate.rules:
             if "spared_by" in result:
-                self.used[result["rule"], result["spared_by"]] += 1
+                self.counts[result["rule"], result["spared_by"]] += 1
 
     def merge(self, other: Self) -> None:
-        """Take in what another counted elsewhere."""
-        self.used += other.used
+        """Add what another process counted."""
+        self.counts += other.counts

@@ -1,4 +1,4 @@
-"""Replay fidelity: does the baseline decide its own recorded decisions again, to the last margin?"""
+"""Replay fidelity: does the baseline reproduce its own recorded decisions, to the last margin?"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from moderator.backtest.replay import ReplayedDecision
 from moderator.events import Decision, RuleResult
 from moderator.policy import Judgement
 
-KEPT_DIFFERENCES = 10
+KEPT = 10
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Difference:
-    """One decision that came out otherwise; `what` names the first part that differs, and both values."""
+class UnreproducedDecision:
+    """A decision that the baseline does not reproduce; `what` names the first part that differs, and both values."""
 
     position: tuple[int, int]
     decision_id: str
@@ -22,18 +22,18 @@ class Difference:
 
 
 class Fidelity:
-    """Counts, over the decisions of one snapshot, how many come out just as recorded.
+    """Counts, over the decisions of one snapshot, how many are reproduced exactly.
 
     Attributes:
-        differing: decisions of the snapshot that came out otherwise.
-        differences: the first ten of these.
+        differing: decisions of the snapshot that are not reproduced.
+        unreproduced: the first ten of these.
         snapshots: decisions by the snapshot that made them.
     """
 
     def __init__(self, snapshot: str) -> None:
         self.snapshot = snapshot
         self.differing = 0
-        self.differences: list[Difference] = []
+        self.unreproduced: list[UnreproducedDecision] = []
         self.snapshots: Counter[str] = Counter()
 
     @property
@@ -41,22 +41,24 @@ class Fidelity:
         """Decisions that the baseline's snapshot made."""
         return self.snapshots[self.snapshot]
 
-    def add(self, case: ReplayedDecision) -> None:
-        """Compare one decision, if the snapshot made it."""
-        snapshot = case.decision["policy"]["snapshot"]
+    def add(self, replayed: ReplayedDecision) -> None:
+        """Compare one decision if the snapshot made it."""
+        snapshot = replayed.decision["policy"]["snapshot"]
         self.snapshots[snapshot] += 1
-        if snapshot != self.snapshot or _is_reproduced(case.decision, case.baseline):
+        if snapshot != self.snapshot or _is_reproduced(replayed.decision, replayed.baseline):
             return
         self.differing += 1
-        if len(self.differences) < KEPT_DIFFERENCES:
-            decision = case.decision
-            what = _first_difference(decision, case.baseline)
-            self.differences.append(Difference(case.position, decision["decision_id"], decision["event"]["id"], what))
+        if len(self.unreproduced) < KEPT:
+            decision = replayed.decision
+            what = _first_difference(decision, replayed.baseline)
+            self.unreproduced.append(
+                UnreproducedDecision(replayed.position, decision["decision_id"], decision["event"]["id"], what)
+            )
 
     def merge(self, other: Self) -> None:
-        """Take in what another counted elsewhere."""
+        """Add what another process counted."""
         self.differing += other.differing
-        self.differences = sorted([*self.differences, *other.differences])[:KEPT_DIFFERENCES]
+        self.unreproduced = sorted([*self.unreproduced, *other.unreproduced])[:KEPT]
         self.snapshots += other.snapshots
 
 

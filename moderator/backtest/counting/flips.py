@@ -23,26 +23,26 @@ class Flips:
         default_factory=lambda: {name: {} for name in GROUP_FIELDS}
     )
 
-    def add(self, case: ReplayedDecision) -> None:
+    def add(self, replayed: ReplayedDecision) -> None:
         """Count one event.
 
         Raises:
-            TypeError: tenant, channel or locale is no text.
+            TypeError: tenant, channel or locale is not text.
         """
-        cell = case.baseline.verdict, case.candidate.verdict
-        event = case.decision["event"]
+        cell = replayed.baseline.verdict, replayed.candidate.verdict
+        event = replayed.decision["event"]
         self.overall[cell] += 1
         for name, groups in self.groups.items():
             value = event[name]
             group = groups.get(value)
             if group is None:
                 if value is not None and not isinstance(value, str):
-                    raise TypeError(f"`{name}` is no text")
+                    raise TypeError(f"`{name}` is not text")
                 group = groups[value] = Counter()
             group[cell] += 1
 
     def merge(self, other: Self) -> None:
-        """Take in what another counted elsewhere."""
+        """Add what another process counted."""
         self.overall += other.overall
         for name, groups in other.groups.items():
             for value, cells in groups.items():
@@ -51,9 +51,9 @@ class Flips:
 
 @dataclass(slots=True)
 class RuleFlips:
-    """By rule: how many events it flags under the baseline, under the candidate, under both; and what it only watches.
+    """By rule: how many events it flags under the baseline, under the candidate, under both, and matches unflagged.
 
-    A rule flags an event when it counts: it matched (or was to flag for want of a score) and is live for the event.
+    A rule flags an event when it counts: it matched (or flags because a score is missing) and is live for the event.
     """
 
     baseline: Counter[str] = field(default_factory=Counter)
@@ -61,21 +61,21 @@ class RuleFlips:
     both: Counter[str] = field(default_factory=Counter)
     watched: Counter[str] = field(default_factory=Counter)
 
-    def add(self, case: ReplayedDecision) -> None:
+    def add(self, replayed: ReplayedDecision) -> None:
         """Count one event."""
-        before, after = _flagging(case.baseline.rules), _flagging(case.candidate.rules)
+        before, after = _flagging(replayed.baseline.rules), _flagging(replayed.candidate.rules)
         if before:
             self.baseline.update(before)
         if after:
             self.candidate.update(after)
             if before:
                 self.both.update(set(before) & set(after))
-        for result in case.candidate.rules:
+        for result in replayed.candidate.rules:
             if result["outcome"] == "matched" and not result["counted"]:
                 self.watched[result["rule"]] += 1
 
     def merge(self, other: Self) -> None:
-        """Take in what another counted elsewhere."""
+        """Add what another process counted."""
         self.baseline += other.baseline
         self.candidate += other.candidate
         self.both += other.both

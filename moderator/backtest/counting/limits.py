@@ -1,4 +1,4 @@
-"""Curves as tables: what each limit would flag, how right it would be, and how the scores lie around it."""
+"""Curves as tables: what each limit would flag, its precision and recall, and the distribution of scores."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _THOUSAND = 1_000
 _TAIL = 0.005
 
 Labelled = Counter[Verdict | None]
-"""Events by what people said of them; None for those of which nobody said anything."""
+"""Events by label; None for those without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class LimitRow:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """How many scores lie from `low` to below `high`; the first and the last bar take what lies beyond too."""
+    """Number of scores from `low` to below `high`; the first and the last bar include all scores beyond."""
 
     low: float
     high: float
@@ -59,7 +59,7 @@ class LimitReport:
         baseline_limit, candidate_limit: on the signal's scale; None where the set has no such comparison.
         bars: of the events that the rule applied to, rising.
         rows: by rising limit; the limits of both sets are among them. The rule counts as live.
-        is_swept: the rows tell of all events, not of labelled ones alone.
+        is_swept: the rows count all events, not the labelled ones alone.
     """
 
     rule: str
@@ -76,7 +76,7 @@ class LimitReport:
 
 
 def limit_reports(baseline: PolicySet, candidate: PolicySet, curves: Curves, model: str) -> tuple[LimitReport, ...]:
-    """Give one report for each comparison that some score was seen of, by rule; percent limits are the `model`'s."""
+    """Give one report for each comparison with at least one score, by rule; percent limits are the `model`'s."""
     return tuple(
         _report(
             rule,
@@ -113,7 +113,7 @@ def _report(
 
 
 def _grid(condition: Condition, curve: Curve, limits: list[Fraction]) -> range:
-    """Choose at most 40 steps in whole thousandths over the scale, or over where nearly all scores and limits lie."""
+    """Choose at most 40 steps in whole thousandths over the scale, or the range of nearly all scores and limits."""
     low, high = condition.signal.scale.low, condition.signal.scale.high
     if low is None or high is None:
         low, high = _middle(curve.scores)
@@ -134,7 +134,7 @@ def _nice_step(width: int) -> int:
 
 
 def _middle(scores: Counter[int]) -> tuple[Fraction, Fraction]:
-    """Give the ends between which all scores but half a percent on each side lie."""
+    """Give the range of all scores but half a percent on each side."""
     keys = sorted(scores)
     sums = list(accumulate(scores[key] for key in keys))
     low = next(key for key, total in zip(keys, sums, strict=True) if total > sums[-1] * _TAIL)

@@ -1,4 +1,4 @@
-"""The comparisons of a rule that have a limit to move, and where that limit lies in each of two policy sets."""
+"""The comparisons of a rule that have a limit to move, and the limit that each of two policy sets gives them."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -22,7 +22,7 @@ def limit_of(condition: Condition, policies: PolicySet, model: str | None) -> Fr
 
 
 def limit_before(baseline: PolicySet, rule: Rule, index: int, model: str | None) -> Fraction | None:
-    """Give the limit of the baseline's comparison that stands in the same place: part, signal, and which of these."""
+    """Give the limit of the baseline's comparison in the same place: part, signal, and which of these."""
     before = next((each for each in baseline.active_rules if each.id == rule.id), None)
     if before is None:
         return None

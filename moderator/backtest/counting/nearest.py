@@ -1,4 +1,4 @@
-"""The events that lie nearest to the candidate's limits: whom a small change would touch first. Ids, never text."""
+"""The events nearest to the candidate's limits: a small change affects these first. Ids, never text."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
@@ -9,7 +9,7 @@ KEPT = 5
 
 
 class Near(NamedTuple):
-    """One event beside one limit; ordered by how near it lies, then by place, so that ties fall alike every time.
+    """One event near one limit; ordered by distance, then by place, so that ties always have the same order.
 
     Attributes:
         margin: on the signal's scale; positive means that the comparison holds.
@@ -33,9 +33,9 @@ class Nearest:
 
     events: dict[ConditionKey, list[Near]] = field(default_factory=dict)
 
-    def add(self, case: ReplayedDecision) -> None:
-        """Look at one event's margins."""
-        for result in case.candidate.rules:
+    def add(self, replayed: ReplayedDecision) -> None:
+        """Count one event's margins."""
+        for result in replayed.candidate.rules:
             for index, condition in enumerate(result["conditions"]):
                 margin = condition["margin"]
                 if margin is None:
@@ -46,13 +46,13 @@ class Nearest:
                     kept = self.events[key] = []
                 distance = abs(margin)
                 if len(kept) < KEPT or distance < kept[-1][0]:
-                    event = case.decision["event"]
-                    near = Near(distance, case.position, event["id"], event["tenant"], condition["score"], margin)
+                    event = replayed.decision["event"]
+                    near = Near(distance, replayed.position, event["id"], event["tenant"], condition["score"], margin)
                     kept.append(near)
                     kept.sort()
                     del kept[KEPT:]
 
     def merge(self, other: Self) -> None:
-        """Take in what another found elsewhere."""
+        """Add what another process found."""
         for key, found in other.events.items():
             self.events[key] = sorted([*self.events.get(key, []), *found])[:KEPT]

@@ -1,6 +1,7 @@
-"""The page's charts as inline SVG: how scores lie around a limit, and how right each limit would be.
+"""The page's charts as inline SVG: the distribution of scores around a limit, and precision and recall at each limit.
 
-Colours come from the page's style sheet by class, so that both colour schemes fit. Every chart has a table beside it.
+Colours come from the page's style sheet by class, so that both colour schemes fit. The page shows the
+values of every chart in a table too.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -44,7 +44,7 @@ class Table(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """A term and what is said of it."""
+    """A term and its value."""
 
     term: str
     text: str
@@ -80,7 +80,7 @@ class Limit(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A whole report."""
+    """A report, ready to be written."""
 
     title: str
     facts: tuple[Fact, ...]

@@ -11,7 +11,7 @@ from moderator.policy.syntax.diagnostics import printable
 
 
 def backtest_page(report: BacktestReport) -> str:
-    """Write the page of a report whose fidelity is whole."""
+    """Write the page of a report; its fidelity must be 100%."""
     environment = Environment(
         autoescape=True,
         finalize=_printable,

@@ -1,4 +1,4 @@
-"""Turns a backtest's report into the document that text and page are written from."""
+"""Turns a backtest's report into the document from which text and page are written."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -37,7 +37,7 @@ _LABELS_NOTE = (
 
 
 def document_of(report: BacktestReport) -> Document:
-    """Give the whole document; without any section but the fidelity's where the fidelity is not whole."""
+    """Give the whole document; only facts and fidelity while the fidelity is below 100%."""
     return Document(
         title=f"Backtest of {report.candidate.folder} against {report.baseline.folder}",
         facts=(*_facts(report.events), _set("baseline", report.baseline), _set("candidate", report.candidate)),

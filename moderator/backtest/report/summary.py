@@ -11,7 +11,6 @@ from moderator.backtest.report.values import (
     BacktestReport,
     BudgetReport,
     CellReport,
-    DifferenceReport,
     EventsReport,
     FidelityReport,
     GroupReport,
@@ -22,6 +21,7 @@ from moderator.backtest.report.values import (
     NearReport,
     RuleReport,
     SetReport,
+    UnreproducedReport,
     UnusedReport,
 )
 from moderator.backtest.run import Counts, Plan
@@ -33,7 +33,7 @@ VERDICTS: tuple[Verdict, ...] = ("allow", "flag")
 
 
 def backtest_report(plan: Plan, counts: Counts, source: str, folders: tuple[str, str]) -> BacktestReport:
-    """Put the report together; `folders` names the baseline's and the candidate's."""
+    """Build the report; `folders` are the names of the baseline's and the candidate's."""
     events = sum(counts.flips.overall.values())
     return BacktestReport(
         events=EventsReport(source, events, counts.first, counts.last, _models(counts), counts.unscored),
@@ -61,7 +61,7 @@ def _models(counts: Counts) -> tuple[ModelCount, ...]:
 
 def _fidelity(fidelity: Fidelity) -> FidelityReport:
     others = {name: count for name, count in fidelity.snapshots.most_common() if name != fidelity.snapshot}
-    differences = (DifferenceReport(each.decision_id, each.event_id, each.what) for each in fidelity.differences)
+    differences = (UnreproducedReport(each.decision_id, each.event_id, each.what) for each in fidelity.unreproduced)
     return FidelityReport(fidelity.compared, fidelity.compared - fidelity.differing, others, tuple(differences))
 
 
@@ -88,14 +88,13 @@ def _rule_order(rule: RuleReport) -> tuple[int, str]:
 
 
 def _labels(plan: Plan, counts: Counts) -> LabelsReport:
-    said = counts.confusion.cells
     sides: list[tuple[Verdict | None, Verdict | None]] = [
         *((verdict, None) for verdict in reversed(VERDICTS)),
         *((None, verdict) for verdict in reversed(VERDICTS)),
         *((before, after) for before in VERDICTS for after in VERDICTS),
     ]
     cells = tuple(_cell(before, after, counts) for before, after in sides)
-    deserving = sum(count for (_, label), count in said.items() if label == "flag")
+    deserving = sum(count for (_, label), count in counts.confusion.cells.items() if label == "flag")
     flagged = [next(cell for cell in cells if (cell.baseline, cell.candidate) == side) for side in (sides[0], sides[2])]
     return LabelsReport(
         given=len(plan.labels.verdicts),
@@ -107,13 +106,13 @@ def _labels(plan: Plan, counts: Counts) -> LabelsReport:
 
 
 def _cell(before: Verdict | None, after: Verdict | None, counts: Counts) -> CellReport:
-    def fits(cell: Cell) -> bool:
+    def belongs(cell: Cell) -> bool:
         return before in (None, cell[0]) and after in (None, cell[1])
 
-    events = sum(count for cell, count in counts.flips.overall.items() if fits(cell))
+    events = sum(count for cell, count in counts.flips.overall.items() if belongs(cell))
     labels: Counter[Verdict] = Counter()
     for (cell, label), count in counts.confusion.cells.items():
-        if fits(cell):
+        if belongs(cell):
             labels[label] += count
     return CellReport(before, after, events, labels.total(), rate(labels["flag"], labels.total()))
 
@@ -129,7 +128,7 @@ def _nearest(candidate: PolicySet, counts: Counts) -> Iterator[NearestReport]:
 def _unused(candidate: PolicySet, counts: Counts) -> Iterator[UnusedReport]:
     for rule in candidate.active_rules:
         for exception in _exceptions(rule, candidate):
-            if not counts.spares.used[rule.id, exception]:
+            if not counts.exemption_matches.counts[rule.id, exception]:
                 yield UnusedReport(rule.id, exception)
 
 

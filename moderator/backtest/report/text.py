@@ -9,7 +9,7 @@ from moderator.policy.syntax.diagnostics import printable
 
 
 def backtest_text(report: BacktestReport) -> str:
-    """Write the whole report; nothing but the fidelity where that is not whole."""
+    """Write the whole report; only facts and fidelity while the fidelity is below 100%."""
     document = document_of(report)
     parts = [_facts(document.facts), *map(_section, document.sections)]
     parts += [_sweep(limit, limit.sweep) for limit in document.limits if limit.sweep]

@@ -1,4 +1,4 @@
-"""What a backtest tells: values for JSON, text and page alike. Knows ids, never text."""
+"""What a backtest reports, as values for JSON, text and page. It holds ids, never text of events."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ class ModelCount:
 
 @dataclass(frozen=True, slots=True)
 class EventsReport:
-    """Which events these are; `first` and `last` tell when the earliest and the latest were decided."""
+    """Which events were counted; `first` and `last` are when the earliest and the latest decision was made."""
 
     source: str
     count: int
@@ -41,8 +41,8 @@ class SetReport:
 
 
 @dataclass(frozen=True, slots=True)
-class DifferenceReport:
-    """A decision of the baseline that came out otherwise; `what` names the first part that differs."""
+class UnreproducedReport:
+    """A decision that the baseline does not reproduce; `what` names the first part that differs."""
 
     decision_id: str
     event_id: str
@@ -51,21 +51,21 @@ class DifferenceReport:
 
 @dataclass(frozen=True, slots=True)
 class FidelityReport:
-    """How many of the decisions that the baseline's snapshot made come out just as recorded.
+    """How many of the decisions that the baseline's snapshot made are reproduced exactly.
 
     Attributes:
         others: decisions by the other snapshots that made them, most first.
-        differences: the first ten.
+        differences: the first ten that are not reproduced.
     """
 
     compared: int
     reproduced: int
     others: Mapping[str, int]
-    differences: tuple[DifferenceReport, ...]
+    differences: tuple[UnreproducedReport, ...]
 
     @property
     def is_whole(self) -> bool:
-        """Every one of at least one is reproduced."""
+        """There is at least one, and every one is reproduced."""
         return 0 < self.compared == self.reproduced
 
 
@@ -109,7 +109,7 @@ class GroupReport:
 
 @dataclass(frozen=True, slots=True)
 class RuleReport:
-    """What one rule flags; its modes say in which of the sets it stands.
+    """What one rule flags; a mode of None means that the set does not have it.
 
     Attributes:
         flips: allow and flag here mean that the rule itself flags, or does not.
@@ -125,7 +125,7 @@ class RuleReport:
 
 @dataclass(frozen=True, slots=True)
 class CellReport:
-    """Events of one verdict, or of one cell of the flip matrix, beside what people said of them.
+    """Events of one verdict, or of one cell of the flip matrix, with the labels that people gave them.
 
     Attributes:
         baseline, candidate: the verdicts that make the cell; None for either.
@@ -142,7 +142,7 @@ class CellReport:
 
 @dataclass(frozen=True, slots=True)
 class LabelsReport:
-    """What people said.
+    """The labels that people gave.
 
     Attributes:
         given: labels in the file.
@@ -161,7 +161,7 @@ class LabelsReport:
 
 @dataclass(frozen=True, slots=True)
 class NearReport:
-    """An event beside a limit; score and margin on the signal's scale, a positive margin means that it holds."""
+    """An event near a limit; score and margin on the signal's scale, a positive margin means that it holds."""
 
     event_id: str
     tenant: str | None
@@ -181,7 +181,7 @@ class NearestReport:
 
 @dataclass(frozen=True, slots=True)
 class UnusedReport:
-    """An exception of the candidate that spared nobody: an item of a rule's `except`, or an exemption and its rule."""
+    """An exception of the candidate that exempted no event: an item of a rule's `except`, or an exemption."""
 
     rule: str
     exception: str
@@ -199,7 +199,7 @@ class BudgetReport:
 
 @dataclass(frozen=True, slots=True)
 class BacktestReport:
-    """Everything that a backtest tells, beside its fidelity; rules and groups with the most flips come first."""
+    """Everything that a backtest reports; rules and groups with the most flips come first."""
 
     events: EventsReport
     baseline: SetReport
@@ -216,7 +216,7 @@ class BacktestReport:
 
     @property
     def record(self) -> dict[str, object]:
-        """The report as JSON has it; nothing but the fidelity where that is not whole."""
+        """The report as JSON shows it; without full fidelity it is events, sets and fidelity only."""
         record = asdict(self)
         if self.fidelity.is_whole:
             return record

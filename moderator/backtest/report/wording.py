@@ -1,4 +1,4 @@
-"""How numbers are put, in the text and on the page alike."""
+"""How numbers are written, in the text and on the page."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -48,7 +48,7 @@ def budget_text(budget: BudgetReport) -> str:
 
 
 def fidelity_texts(fidelity: FidelityReport) -> Iterator[str]:
-    """Write what the replay of the baseline came to, in one or more sentences."""
+    """Write the result of replaying the baseline, in one or more sentences."""
     share = share_text(fidelity.reproduced, fidelity.compared)
     if fidelity.compared == 0:
         yield "none of the decisions was made by the baseline's snapshot: name the folder that made them"

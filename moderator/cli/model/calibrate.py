@@ -65,7 +65,7 @@ def _path(policies: Path, name: str, *, replace: bool) -> Path:
 
 
 def _gather(events: str, bootstrap_servers: str | None, derived: "tuple[Signal, ...]") -> "Spread":
-    from moderator.backtest.study import count_all
+    from moderator.backtest.processes import count_all
     from moderator.calibration.calibrate import RewardCollector
     from moderator.supervisor.workers import core_count
 

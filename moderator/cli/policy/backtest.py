@@ -59,9 +59,9 @@ def backtest(
 
 
 def _backtest(plan: "Plan", events: str, folders: tuple[str, str], bootstrap_servers: str | None) -> "BacktestReport":
+    from moderator.backtest.processes import count_all
     from moderator.backtest.report.summary import backtest_report
     from moderator.backtest.run import Backtest
-    from moderator.backtest.study import count_all
     from moderator.supervisor.workers import core_count
 
     with (

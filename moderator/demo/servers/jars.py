@@ -1,7 +1,7 @@
 """Kafka's jars, fetched once with Maven into the user's cache folder, one folder per version.
 
-A folder in the cache is whole or absent: jars are downloaded beside it and moved in by one rename, which also settles
-the race between two processes.
+A folder in the cache is complete or absent: jars are downloaded to a folder next to it, which is then renamed. So two
+processes may download at the same time.
 """
 
 import os
@@ -20,7 +20,7 @@ _DOWNLOAD_TIMEOUT_S = 600.0
 
 
 def kafka_jars() -> Path:
-    """Give the folder with the jars of a whole broker, fetching them when the cache has none.
+    """Give the folder with a broker's jars; fetch them when the cache has none.
 
     Raises:
         BrokerUnavailableError: Maven is missing or cannot fetch them.
@@ -52,7 +52,7 @@ def _fetch(folder: Path) -> None:
         try:
             jars.rename(folder)
         except OSError:
-            if not folder.is_dir():  # another process was faster: its jars are as good
+            if not folder.is_dir():  # another process was faster: its jars are the same
                 raise
 
 
@@ -60,7 +60,7 @@ def _download(jars: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise BrokerUnavailableError(KAFKA_TOOLS_HINT)
-    pom = shutil.copy(_POM, jars.parent / "pom.xml")  # the package's own folder may be read-only
+    pom = shutil.copy(_POM, jars.parent / "pom.xml")  # the package's folder may be read-only
     command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_TIMEOUT_S, check=False)

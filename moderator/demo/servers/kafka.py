@@ -21,7 +21,7 @@ _LOGGING = Path(__file__).with_name("log4j2.yaml")
 
 
 class LocalKafka(LocalServer):
-    """`with LocalKafka() as kafka: connect(kafka.bootstrap_servers)`. Restarted it has what was written."""
+    """`with LocalKafka() as kafka: connect(kafka.bootstrap_servers)`. A restart keeps the data."""
 
     def __init__(self) -> None:
         super().__init__("kafka")
@@ -37,7 +37,7 @@ class LocalKafka(LocalServer):
         """Start, or start again on the same ports and data, and wait until it answers.
 
         Raises:
-            BrokerUnavailableError: Java or the jars are missing, or the broker does not come up.
+            BrokerUnavailableError: Java or the jars are missing, or the broker does not start.
         """
         jars = kafka_jars()
         if not self._properties.exists():
@@ -54,11 +54,11 @@ class LocalKafka(LocalServer):
         done = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S, check=False)
         if done.returncode != 0:
             self._properties.unlink()
-            said = " | ".join((done.stdout + done.stderr).splitlines()[:5])
-            raise BrokerUnavailableError(f"the local Kafka broker's storage could not be formatted: {said}")
+            output = " | ".join((done.stdout + done.stderr).splitlines()[:5])
+            raise BrokerUnavailableError(f"the local Kafka broker's storage could not be formatted: {output}")
 
     def _answers(self) -> bool:
-        if not is_open(self._port):  # a client that fails to start leaves its thread behind
+        if not is_open(self._port):  # a client that fails to start leaves its thread running
             return False
         try:
             admin = KafkaAdminClient(
@@ -102,7 +102,7 @@ _ONE_NODE = {
     "transaction.state.log.num.partitions": "1",
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
-    # A killed broker may come back when its old registration has expired: after 1 s instead of 9.
+    # A killed broker may register again when its old registration has expired: after 1 s instead of 9.
     "broker.heartbeat.interval.ms": "200",
     "broker.session.timeout.ms": "1000",
 }

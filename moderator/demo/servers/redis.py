@@ -1,4 +1,4 @@
-"""A real Redis: nothing kept, and never the machine's own service."""
+"""A real Redis that stores nothing on disk; never the machine's own service."""
 
 import shutil
 import socket
@@ -13,7 +13,7 @@ _PING_TIMEOUT_S = 0.5
 
 
 class LocalRedis(LocalServer):
-    """`with LocalRedis() as redis: connect(redis.url)`. Restarted it has forgotten what was stored."""
+    """`with LocalRedis() as redis: connect(redis.url)`. A restart removes all data."""
 
     def __init__(self) -> None:
         super().__init__("redis")
@@ -28,14 +28,14 @@ class LocalRedis(LocalServer):
         """Start, or start again on the same port, and wait until it answers.
 
         Raises:
-            CacheUnavailableError: `redis-server` is missing or does not come up.
+            CacheUnavailableError: `redis-server` is missing or does not start.
         """
         binary = shutil.which("redis-server")
         if binary is None:
             raise CacheUnavailableError(_HINT)
         address = ["--bind", "127.0.0.1", "--port", str(self.port)]
-        nothing_kept = ["--save", "", "--appendonly", "no", "--dir", str(self.folder)]
-        if not self._run([binary, *address, *nothing_kept], self._answers, _START_TIMEOUT_S):
+        no_persistence = ["--save", "", "--appendonly", "no", "--dir", str(self.folder)]
+        if not self._run([binary, *address, *no_persistence], self._answers, _START_TIMEOUT_S):
             raise CacheUnavailableError(f"redis-server did not start on port {self.port}: {last_lines(self.log)}")
 
     def _answers(self) -> bool:

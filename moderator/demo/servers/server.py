@@ -1,4 +1,4 @@
-"""A server on loopback, with ports and a temporary folder of its own, for as long as its `with` block lasts."""
+"""A server on loopback with its own ports and temporary folder; it runs while its `with` block lasts."""
 
 import shutil
 import tempfile
@@ -13,9 +13,9 @@ _STOP_TIMEOUT_S = 10.0
 
 
 class LocalServer(ABC):
-    """Stopped, killed and started again it keeps its ports and its folder; `close` removes all of it.
+    """It keeps its ports and its folder when it is stopped, killed and started again; `close` removes everything.
 
-    A process that is itself killed takes the server with it and leaves only the folder behind.
+    When the process that started it is killed, the server ends too; only the folder remains.
 
     Attributes:
         folder: where the server may write.
@@ -59,7 +59,7 @@ class LocalServer(ABC):
             self._child.pause()
 
     def resume(self) -> None:
-        """Thaw it."""
+        """Let it continue after `pause`."""
         if self._child is not None:
             self._child.resume()
 
@@ -69,7 +69,7 @@ class LocalServer(ABC):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, command: Sequence[str], answers: Callable[[], bool], timeout_s: float) -> bool:
-        """Start `command` and wait until it answers; false, and nothing runs, where it does not."""
+        """Start `command` and wait until it answers; false when it does not; then nothing runs."""
         self._child = Child(command, log=self.log)
         if await_ready(self._child, answers, timeout_s):
             return True

@@ -7,10 +7,11 @@ from typing import Any
 
 from moderator.backtest.batches import Lines
 from moderator.backtest.labels import NO_LABELS, Labels
+from moderator.backtest.processes import count_all
 from moderator.backtest.report.summary import backtest_report
 from moderator.backtest.report.values import BacktestReport
 from moderator.backtest.run import Backtest, Counts, Plan
-from moderator.backtest.study import Study, count_all
+from moderator.backtest.study import Study
 from moderator.events import ModelIdentity, Scores, Unscored
 from moderator.pipeline.decision import Decider, Timestamps, encode
 from moderator.pipeline.window import ScoredEvent

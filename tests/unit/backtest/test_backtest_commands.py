@@ -167,7 +167,7 @@ def test_wrong_usage_is_told_in_one_line(stage: Stage) -> None:
         stage.backtest(events=folder / "nowhere"): "cannot read",
         stage.backtest(events=folder): "cannot read",
         stage.backtest(events=folder / "empty"): "there is no decision to read: the input is empty",
-        stage.backtest(events=folder / "events.jsonl"): "line 1: JSON, but no decision: it names no `schema`",
+        stage.backtest(events=folder / "events.jsonl"): "line 1: JSON, but not a decision: it has no `schema`",
         stage.backtest(events="kafka:someday"): "is no range of decisions",
         stage.backtest(events=folder / "events.jsonl.gz"): "is compressed: pipe what",
         stage.backtest("--sweep", "saftey"): "has a limit of `saftey`; they have limits of: safety",

@@ -7,8 +7,8 @@ import pytest
 
 from moderator.backtest.batches import Batch, Lines, Records
 from moderator.backtest.labels import NO_LABELS
+from moderator.backtest.processes import count_all
 from moderator.backtest.run import Backtest, Plan
-from moderator.backtest.study import count_all
 from moderator.errors import ConfigurationError
 from moderator.policy import PolicySet
 from tests.builders import a_record
@@ -55,8 +55,8 @@ def test_lines_that_are_no_decisions_are_named_with_their_numbers(policies: Poli
 
     assert [re.sub("`.*?`", "`x`", line) for line in told] == [
         "standard input line 3: not JSON: unexpected character, expected a string key at character 2",
-        "standard input line 5: JSON, but no decision: it names no `x`",
-        "standard input line 6: JSON, but no decision: it names no `x`",
+        "standard input line 5: JSON, but not a decision: it has no `x`",
+        "standard input line 6: JSON, but not a decision: it has no `x`",
         "standard input line 7: a decision of another schema than `x`",
         "standard input line 8: a decision whose `x` is wrong: field required",
         "standard input line 9: a decision whose `x` is wrong: input should be a valid dictionary",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moderator.backtest.batches import Lines
-from moderator.backtest.study import count_all
+from moderator.backtest.processes import count_all
 from moderator.calibration.calibrate import (
     RewardCollector,
     Spread,

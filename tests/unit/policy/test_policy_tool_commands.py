@@ -270,7 +270,7 @@ def test_many_decisions_are_explained_one_after_another() -> None:
     [
         ("", "there is nothing in `decisions.jsonl`"),
         ("{", "cannot explain `decisions.jsonl`, line 1: not JSON"),
-        ("[]", "cannot explain `decisions.jsonl`, line 1: JSON, but no decision"),
+        ("[]", "cannot explain `decisions.jsonl`, line 1: JSON, but not a decision"),
         ('{"schema": "moderator.decision/1"}', "cannot explain `decisions.jsonl`, line 1: a decision whose"),
     ],
 )
@@ -285,7 +285,7 @@ def test_a_decision_without_a_time_is_told() -> None:
 
     ran = explain(json.dumps(decision))
 
-    assert ran.error.endswith("a decision whose `decided_at` is wrong: no date and time with a zone")
+    assert ran.error.endswith("a decision whose `decided_at` is wrong: not a date and time with a zone")
 
 
 def test_a_difference_is_told_on_lines_that_fit_a_terminal() -> None:

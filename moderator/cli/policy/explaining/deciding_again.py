@@ -54,4 +54,4 @@ def _difference(decision: "Decision", policies: "PolicySet") -> str | None:
     judgement = Replayer(policies).judge(given)
     fidelity = Fidelity(decision["policy"]["snapshot"])
     fidelity.add(ReplayedDecision((0, 0), decision, given, judgement, judgement, label=None))
-    return fidelity.differences[0].what if fidelity.differences else None
+    return fidelity.unreproduced[0].what if fidelity.unreproduced else None

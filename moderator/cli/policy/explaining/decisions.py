@@ -24,13 +24,13 @@ def recorded_decisions(file: str) -> "Iterator[Decision]":
     Raises:
         ConfigurationError: the file cannot be read, or holds something else; also while they are read.
     """
-    from moderator.backtest.decision import NoDecisionError, explain, read_decision
+    from moderator.backtest.decision import InvalidDecisionError, read_decision, schema_fault
 
     for place, value in read_objects(file):
         try:
             decision = read_decision(value)
-            fault = explain(decision)
-        except NoDecisionError as error:
+            fault = schema_fault(decision)
+        except InvalidDecisionError as error:
             fault = error
         if fault is not None:
             raise ConfigurationError(f"cannot explain `{file}`, {place}: {fault}")
