@@ -12,7 +12,7 @@ from moderator.policy.live.admission import Accepted
 from moderator.policy.live.start import Refusal, Start
 
 if TYPE_CHECKING:
-    from moderator.policy.analysis.diff import Change, Difference
+    from moderator.policy.analysis.diff import Change, PolicyDiff
 
 log = get_logger(__name__)
 
@@ -52,7 +52,7 @@ class PolicyObserver:
             self.refused(start.refusal, policies)
             log.warning("started_on_last_good_policies", snapshot=policies.snapshot)
 
-    def reloaded(self, before: PolicySet, accepted: Accepted, difference: "Difference") -> None:
+    def reloaded(self, before: PolicySet, accepted: Accepted, difference: "PolicyDiff") -> None:
         """Other policies decide from now on."""
         snapshot = accepted.policies.snapshot
         self._show(accepted.policies)

@@ -90,7 +90,7 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
     check_rules(policies, settings, calibrations, now_ms, diagnostics)
     if diagnostics.error_count:
         return None
-    # These only warn, and of how the parts go together: that can be told once every part can be read and meant.
+    # These only warn about how the parts fit together, so every part must be free of errors first.
     check_exemptions(exemptions, policies, now_ms, diagnostics)
     rules = [rule for policy in policies for rule in policy.rules]
     found = PolicySet(

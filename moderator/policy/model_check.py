@@ -1,4 +1,4 @@
-"""Policies held against a model: has it the objectives that rules need, and is it the one that was calibrated?"""
+"""Policies checked against a model: has it the objectives that rules need, and is it the one that was calibrated?"""
 
 from collections.abc import Iterable, Sequence
 
@@ -26,7 +26,7 @@ def model_diagnostics(
         objectives: of the model, in any order.
         model_name: what the model is called.
         calibration: the one that signals.yaml names for the model.
-        identity: the running model; None when only its objectives are known, and no fingerprint is held against it.
+        identity: the running model; None when only its objectives are known, and no fingerprint is compared.
     """
     diagnostics = Diagnostics()
     conditions = [condition for rule in rules for condition in rule.conditions]
@@ -50,7 +50,7 @@ def _lack(signal: Signal, objectives: Sequence[str], model_name: str) -> tuple[s
     missing = _missing_objective(signal, objectives)
     assert missing is not None
     message = f"{signal.name} is read from {quote(missing)}, which the model {quote(model_name)} does not have"
-    # A name that a larger model has is no slip, even if it resembles another.
+    # A name that a larger model has is no mistake, even if it resembles another.
     near = "" if missing in ARMORM_OBJECTIVES else did_you_mean(missing, objectives)
     hint = f"{near} {choices('it', objectives)}".strip()
     return message, hint
@@ -73,7 +73,7 @@ def _check_calibration(
     ):
         if running != calibrated:
             message = (
-                f"{quote(percent[0].phrase)} goes by {calibration.file}, measured with the {what} {calibrated}; "
+                f"{quote(percent[0].phrase)} uses {calibration.file}, measured with the {what} {calibrated}; "
                 f"the running model's is {running}"
             )
             diagnostics.error(
@@ -81,4 +81,4 @@ def _check_calibration(
             )
     if identity.dtype != calibration.dtype:
         message = f"measured in {calibration.dtype}, and the model runs in {identity.dtype}"
-        diagnostics.warning("P063", calibration.file, message, "scores may differ by their noise: calibrate anew")
+        diagnostics.warning("P063", calibration.file, message, "scores may differ by their noise: calibrate again")

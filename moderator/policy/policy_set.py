@@ -1,4 +1,4 @@
-"""A whole policy folder, checked: what can decide, and what it is held against first."""
+"""A policy folder, read and checked: it gives the judge that decides, and is checked against the model first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from moderator.policy.syntax.diagnostics import Diagnostic, error_text, quote
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """A whole policy folder, checked.
+    """A policy folder, read and checked.
 
     Attributes:
         snapshot: `sha256:` and 64 hex digits over everything that can change a decision.
@@ -73,11 +73,11 @@ class PolicySet:
         return list(dict.fromkeys(lines))
 
     def check_objectives(self, objectives: Sequence[str], model_name: str) -> list[Diagnostic]:
-        """Hold the signals against a model of which only the objectives are known; give errors and warnings."""
+        """Check the signals against a model of which only the objectives are known; give errors and warnings."""
         return model_diagnostics(self.active_rules, self.signals, objectives, model_name)
 
     def check_model(self, model: ModelIdentity) -> list[Diagnostic]:
-        """Hold signals and calibrations against the running model; give warnings of what is merely odd.
+        """Check signals and calibrations against the running model; give the warnings.
 
         Raises:
             PolicyError: a live or shadow rule needs an objective that the model lacks, or says `in the lowest P%` and
@@ -99,7 +99,7 @@ class PolicySet:
     def bind(self, objectives: Sequence[str], model: str | None = None) -> Judge:
         """Compile for rewards in the order of `objectives`; a signal whose objective is not among them is absent.
 
-        Percent phrases go by the calibration of the `model` by that name; see `calibration_of`.
+        Percent phrases use the calibration of the `model` by that name; see `calibration_of`.
 
         Raises:
             PolicyError: a live or shadow rule has a percent phrase, and there is no calibration for the model.

@@ -14,7 +14,7 @@ from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, in_quot
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One thing that a test expected otherwise; `why` shows the rule's comparisons."""
+    """One thing that differs from what a test expects; `why` shows the rule's comparisons."""
 
     what: str
     expected: str
@@ -24,7 +24,7 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """What came of one test: what was decided, and all that was expected otherwise."""
+    """The result of one test: what was decided, and what was expected instead."""
 
     test: PolicyTest
     judgement: Judgement
@@ -46,12 +46,12 @@ def untested_rules(policies: PolicySet) -> list[Diagnostic]:
     """Give an error for each live rule without a test in which it matches, or one in which it does not."""
     diagnostics = Diagnostics()
     if not policies.tests:
-        diagnostics.error("P073", policies.policies[0].file, "there are no tests", "add a *.test.yaml file beside it")
+        diagnostics.error("P073", policies.policies[0].file, "there are no tests", "add a *.test.yaml file next to it")
     tests = [test for test in policies.tests if not test.known_gap]
     shown = {(rule, outcome) for test in tests for rule, outcome in test.expected.rules.items()}
     for rule in policies.rules:
-        wanted: tuple[TestOutcome, ...] = ("matched", "not matched")
-        lacking = [outcome for outcome in wanted if (rule.id, outcome) not in shown]
+        expected: tuple[TestOutcome, ...] = ("matched", "not matched")
+        lacking = [outcome for outcome in expected if (rule.id, outcome) not in shown]
         if rule.mode == "live" and lacking:
             message = f"the live rule {rule.id} has no test that expects it to be {' or '.join(map(repr, lacking))}"
             diagnostics.error("P074", rule.span, message.replace("'", '"'), _example(rule, lacking[0]))
@@ -63,7 +63,7 @@ def untimed_tests(policies: PolicySet) -> list[Diagnostic]:
     diagnostics = Diagnostics()
     for test in policies.tests if policies.uses_event_time else ():
         if test.at_ms is None:
-            message = f"the test {quote(test.name)} gives no time, and some rules or exemptions go by it"
+            message = f"the test {quote(test.name)} gives no time, and some rules or exemptions depend on it"
             diagnostics.error("P071", test.span, message, "add under given: time: 2026-10-05T12:00:00Z")
     return diagnostics.all
 
@@ -74,7 +74,7 @@ def closed_gaps(results: Sequence[TestResult]) -> list[Diagnostic]:
     for result in results:
         if result.test.known_gap and not result.mismatches:
             message = f"{quote(result.test.name)} is marked known_gap and passes"
-            diagnostics.error("P076", result.test.span, message, "remove known_gap: what it shows must stay so")
+            diagnostics.error("P076", result.test.span, message, "remove known_gap: from now on the test must pass")
     return diagnostics.all
 
 
@@ -93,7 +93,7 @@ def rewards_of(test: PolicyTest, policies: PolicySet) -> list[float | None] | No
 
 
 def event_of(fields: Mapping[str, str]) -> ChatEvent:
-    """Give the event that a test's fields describe; metadata stands under `metadata.<key>`."""
+    """Give the event that a test's fields describe; metadata is under `metadata.<key>`."""
     metadata = {key.removeprefix(METADATA): value for key, value in fields.items() if key.startswith(METADATA)}
     return ChatEvent(
         id=fields.get("id", ""),

@@ -1,7 +1,7 @@
-"""The exact text of every problem that `policy check`, `policy test` and `run` can print.
+"""The exact text of every diagnostic that `policy check`, `policy test` and `run` can print.
 
-Each case is one text file: the command, the files of the folder, the output. `settings.yaml` and `signals.yaml`
-beside them stand in where a case gives none. What stands behind a file's name tells how it is made, see `make`.
+Each case is one text file: the command, the files of the folder, the output. Where a case gives no `settings.yaml`
+or `signals.yaml`, the ones next to the cases are used. The word after a file's name says how it is made, see `make`.
 `$ moderator run` admits the folder as at a start, with the model of `model.json`.
 """
 
@@ -29,15 +29,15 @@ TIED = [round(rank / 1000, 1) for rank in range(1001)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_a_problem_is_told_in_exactly_these_words(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diagnostic_has_exactly_this_text(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command, files = read_case(case)
     expected = files.pop("output")
     lay_out(files, tmp_path / "policies")
     monkeypatch.chdir(tmp_path)
 
-    told, exit_code = tell(command, files)
+    printed, exit_code = run(command, files)
 
-    assert re.sub(r"sha256:[0-9a-f]{64}", "sha256:...", told) == expected
+    assert re.sub(r"sha256:[0-9a-f]{64}", "sha256:...", printed) == expected
     assert exit_code == (0 if "\n0 errors" in f"\n{expected}" else 1)
 
 
@@ -51,8 +51,8 @@ def test_a_case_is_named_after_a_code_that_it_shows() -> None:
     assert [case.stem for case in CASES if f" {case.stem[:4]} " not in case.read_text()] == []
 
 
-def tell(command: str, files: dict[str, str]) -> tuple[str, int]:
-    """Give what is printed, and 0 or 1: whether anything is wrong."""
+def run(command: str, files: dict[str, str]) -> tuple[str, int]:
+    """Give what is printed, and 0 or 1: whether there are errors."""
     try:
         if command == "$ moderator run":
             model = a_model(ARMORM_OBJECTIVES, **json.loads(files["model.json"]))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moderator.policy import load_policies
-from moderator.policy.analysis.diff import Difference, diff
+from moderator.policy.analysis.diff import PolicyDiff, diff
 from moderator.policy.syntax.diagnostics import error_text
 from tests.unit.policy.folders import POLICY, a_folder, a_policy, a_rule, codes_of, problems_of
 
@@ -76,7 +76,7 @@ def test_a_folder_that_differs_in_nothing_is_compared_in_time(tmp_path: Path) ->
 
     difference = diff(policies, policies)
 
-    assert difference == Difference((), "flags the same")
+    assert difference == PolicyDiff((), "flags the same")
     assert time.process_time() - began_s < 5
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moderator.policy import PolicySet
-    from moderator.policy.analysis.diff import Change, Difference
+    from moderator.policy.analysis.diff import Change, PolicyDiff
 
 
 def diff(
@@ -34,7 +34,7 @@ def diff(
         sys.stdout.writelines(f"{line}\n" for line in _lines(before, after, found))
 
 
-def _lines(before: "PolicySet", after: "PolicySet", found: "Difference") -> "Iterator[str]":
+def _lines(before: "PolicySet", after: "PolicySet", found: "PolicyDiff") -> "Iterator[str]":
     if not found.changes:
         yield "no change in meaning"
         if before.snapshot != after.snapshot:
@@ -72,7 +72,7 @@ def _filled(text: str, indent: str = "") -> str:
     )
 
 
-def _record(before: "PolicySet", after: "PolicySet", found: "Difference") -> dict[str, object]:
+def _record(before: "PolicySet", after: "PolicySet", found: "PolicyDiff") -> dict[str, object]:
     return {
         "old": before.snapshot,
         "new": after.snapshot,

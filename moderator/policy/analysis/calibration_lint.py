@@ -1,4 +1,4 @@
-"""Rules held against calibrations: percent phrases that they do not hold, shares with ties, limits finer than noise."""
+"""Rules checked against calibrations: percent phrases without quantiles, shares with ties, limits finer than noise."""
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
@@ -16,7 +16,7 @@ _FIRST_STEPS = (5, 2, 1)
 
 
 def check_calibrated(rules: Iterable[Rule], calibrations: Mapping[str, Calibration], diagnostics: Diagnostics) -> None:
-    """Report what the live and shadow rules say and the calibrations cannot bear."""
+    """Report what the live and shadow rules say and the calibrations do not support."""
     for rule in rules:
         for condition in rule.conditions if rule.mode != "off" else ():
             if condition.percent is not None:
@@ -34,20 +34,20 @@ def _check_percent(condition: Condition, calibrations: Mapping[str, Calibration]
         if quantiles_of(signal, calibration) is None:
             was_otherwise = " as it is defined now" if signal.name in calibration.derived else ""
             message = f"{calibration.file} does not hold {signal.name}{was_otherwise}"
-            diagnostics.error("P037", condition.span, message, "calibrate anew with `moderator model calibrate`")
+            diagnostics.error("P037", condition.span, message, "calibrate again with `moderator model calibrate`")
             return
         share = true_percent(condition, calibration)
         assert share is not None
         assert condition.percent is not None
         if share - condition.percent > _TIES:
             message = f"{quote(condition.phrase)} really catches {show(share)}% of the events in {calibration.file}"
-            diagnostics.warning("P039", condition.span, message, "many scores are equal; a share cannot part them")
+            diagnostics.warning("P039", condition.span, message, "many scores are equal; a share cannot separate them")
 
 
 def _check_fineness(
     condition: Condition, limit: Fraction, calibrations: Mapping[str, Calibration], diagnostics: Diagnostics
 ) -> None:
-    """Warn when the limit could be told from a rounder one only by scores that lie within their own noise."""
+    """Warn when only scores within their own noise could distinguish the limit from a rounder one."""
     for calibration in calibrations.values():
         noise = Fraction(noise_of(condition.signal, calibration), MILLION)
         if _step_of(limit) < noise:
@@ -68,7 +68,7 @@ def _step_of(limit: Fraction) -> Fraction:
 
 
 def _rounder(limit: Fraction, noise: Fraction, scale: Scale) -> Fraction | None:
-    """Give the nearest limit that the noise bears between the ends of the scale; None where none lies there."""
+    """Give the nearest limit between the ends of the scale that is not finer than the noise; None without one."""
     assert scale.low is not None
     assert scale.high is not None
     step = next((step for step in reversed(_steps()) if step >= noise), None)

@@ -45,10 +45,10 @@ def _makes_redundant(wider: Placed, narrower: Placed) -> bool:
     return (
         wider.rule.mode == "live"
         and _says_as_much(wider.rule, narrower.rule)
-        # One that goes by more signals is very rarely wider, and trying would be slow in large folders.
+        # A rule on more signals is very rarely wider, and trying it would be slow in large folders.
         and _signals(wider.rule) <= _signals(narrower.rule)
         and _fires_whenever(wider, narrower)
-        # Where the narrower one matches, a wider one that fires because a score is missing gives another reason.
+        # Where the narrower one matches, the wider one must too: for a missing score it would give another reason.
         and _within(narrower, wider, ScoreRegions.matches)
     )
 

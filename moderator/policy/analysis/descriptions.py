@@ -1,4 +1,4 @@
-"""A rule read aloud, made from what was compiled, so that staff can confirm what they wrote."""
+"""A rule in plain words, made from what was read, so that staff can confirm what they wrote."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -44,18 +44,18 @@ _MODES = {"live": "live", "shadow": "watched only", "off": "off"}
 
 
 def describe_rule(rule: Rule, exemptions: Iterable[Exemption] = ()) -> str:
-    """Give two sentences: what the rule does, and what else is to be known of it; no line ends."""
+    """Describe a rule in two sentences without line ends: what it does, and what else to know about it."""
     head = [f"{rule.id.partition('/')[2]}, {_MODES[rule.mode]}{_rollout(rule)}", *_times(rule)]
     head += [_line(line) for line in rule.scope if line.field != "speaker"]
     unless = f", unless {expression_in_words(rule.unless)}" if rule.unless else ""
-    spared = ", and".join(f" except {_spared(scope)}" for scope in rule.exempt_scopes)
-    body = f"when {expression_in_words(rule.when)}{unless}{';' if spared else ''}{spared}"
+    exempt = ", and".join(f" except {_exempt(scope)}" for scope in rule.exempt_scopes)
+    body = f"when {expression_in_words(rule.when)}{unless}{';' if exempt else ''}{exempt}"
     flag = f"flag it, {rule.flag.severity}, {_plain(rule.flag.reason)}"
-    return printable(f"{', '.join(head)}: {body}; {flag}. {_besides(rule, exemptions)}")
+    return printable(f"{', '.join(head)}: {body}; {flag}. {_more(rule, exemptions)}")
 
 
 def expression_in_words(expression: Expression) -> str:
-    """Read conditions aloud: `safety is below 0.55 and either … or …`."""
+    """Write conditions as words: `safety is below 0.55 and either … or …`."""
     if isinstance(expression, Condition):
         return _comparison(expression)
     return _joined(expression, is_inner=False)
@@ -83,7 +83,7 @@ def _times(rule: Rule) -> list[str]:
 
 
 def _joined(group: Group, *, is_inner: bool) -> str:
-    """Join a group's parts; a comma after an inner group keeps what follows out of it."""
+    """Join a group's parts; a comma after an inner group separates what follows from it."""
     word = "and" if group.kind == "all" else "or"
     parts = _flattened(group)
     text = ""
@@ -99,7 +99,7 @@ def _joined(group: Group, *, is_inner: bool) -> str:
 
 
 def _flattened(group: Group) -> list[Expression]:
-    """Take in the parts of inner groups that say the same: of one kind, or with one part alone."""
+    """Replace inner groups of the same kind, or with one part only, by their parts."""
     parts: list[Expression] = []
     for part in group.parts:
         if isinstance(part, Group) and (part.kind == group.kind or len(part.parts) == 1):
@@ -117,7 +117,7 @@ def _comparison(condition: Condition) -> str:
 
 
 def _line(line: FieldMatch) -> str:
-    """Read one line of a scope aloud: `in channels general or help`."""
+    """Write one line of a scope as words: `in channels general or help`."""
     values = _values(line)
     if line.field == "locale" and (language := _language(line)):
         return f"in {language}"
@@ -138,8 +138,8 @@ def _language(line: FieldMatch) -> str | None:
     return None
 
 
-def _spared(scope: Scope) -> str:
-    """Name whom an item of `except` spares: `moderators and staff`, `tenant acme in channel help`."""
+def _exempt(scope: Scope) -> str:
+    """Name what an item of `except` exempts: `moderators and staff`, `tenant acme in channel help`."""
     if len(scope) == 1 and scope[0].field == "role" and not scope[0].prefixes:
         return _listed([_plural(role) for role in sorted(scope[0].exact)], "and")
     words = " ".join(_line(line) for line in sorted(scope, key=lambda line: line.field != "tenant"))
@@ -150,8 +150,8 @@ def _plural(role: str) -> str:
     return role if role.endswith(("s", "staff")) else f"{role}s"
 
 
-def _besides(rule: Rule, exemptions: Iterable[Exemption]) -> str:
-    """Tell what a reader would not guess: whose messages, what a missing score does, labels, budget, exemptions."""
+def _more(rule: Rule, exemptions: Iterable[Exemption]) -> str:
+    """Say what a reader would not guess: whose messages, what a missing score does, labels, budget, exemptions."""
     parts = [f"judges {_speakers(line)}" for line in rule.scope if line.field == "speaker"]
     parts.append(
         "where a score is missing it flags" if rule.flags_when_missing else "where a score is missing it does not flag"
@@ -161,7 +161,7 @@ def _besides(rule: Rule, exemptions: Iterable[Exemption]) -> str:
     if rule.flag_share is not None:
         parts.append(f"meant to flag at most {show(rule.flag_share)}% of events")
     parts += [
-        f"{exemption.name} spares {_spared(exemption.scope)} until {date_in_words(exemption.until_ms)}"
+        f"{exemption.name} exempts {_exempt(exemption.scope)} until {date_in_words(exemption.until_ms)}"
         for exemption in exemptions
         if rule.id in exemption.covers
     ]

@@ -1,4 +1,4 @@
-"""Two policy folders compared by what they mean, with proofs of which way verdicts can move."""
+"""Two policy folders compared by what they mean, with proofs of the direction in which verdicts can change."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Change:
         what: a full rule id, or such as `signal safety`.
         lines: what differs, in words.
         claim: what is proven of a rule's part in every verdict; None where nothing is, or it is no rule.
-        warning: what is easily overlooked; empty without.
+        warning: what is easily overlooked; empty where there is nothing.
     """
 
     kind: Kind
@@ -49,14 +49,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PolicyDiff:
     """Everything that differs; `claim` is proven of every event's verdict, None where nothing is."""
 
     changes: tuple[Change, ...]
     claim: Claim | None
 
 
-def diff(old: PolicySet, new: PolicySet) -> Difference:
+def diff(old: PolicySet, new: PolicySet) -> PolicyDiff:
     """Compare what two folders mean; comments, order, `about` texts and tests make no difference."""
     changes = (
         *_setting_changes(old, new),
@@ -67,7 +67,7 @@ def diff(old: PolicySet, new: PolicySet) -> Difference:
     )
     more = _flags_no_less(old, new)
     less = _flags_no_less(new, old)
-    return Difference(changes, _claim(more=more, less=less))
+    return PolicyDiff(changes, _claim(more=more, less=less))
 
 
 def _setting_changes(old: PolicySet, new: PolicySet) -> Iterator[Change]:
@@ -144,15 +144,15 @@ def _redraw_warning(was: Rule, now: Rule) -> str:
 
 
 def _renamed(old: Sequence[Rule], new: Sequence[Rule]) -> Mapping[str, str]:
-    """Match each rule that is gone with a new one that says the same, or has the same conditions or `about` text."""
-    gone = [rule for rule in old if rule.id not in {other.id for other in new}]
-    come = [rule for rule in new if rule.id not in {other.id for other in old}]
+    """Match each removed rule with an added one that says the same, or has the same conditions or `about` text."""
+    removed = [rule for rule in old if rule.id not in {other.id for other in new}]
+    added = [rule for rule in new if rule.id not in {other.id for other in old}]
     names: dict[str, str] = {}
     for key in (_all_but_name, _conditions, _about):
-        for rule in gone:
-            twins = (other.id for other in come if other.id not in names.values() and key(other) == key(rule))
-            if rule.id not in names and (twin := next(twins, None)):
-                names[rule.id] = twin
+        for rule in removed:
+            same = (other.id for other in added if other.id not in names.values() and key(other) == key(rule))
+            if rule.id not in names and (found := next(same, None)):
+                names[rule.id] = found
     return names
 
 

@@ -1,4 +1,4 @@
-"""Whether scopes, times and shares lie within one another; sound, so False only means that it is not certain."""
+"""Whether scopes, times and shares are within one another; sound, so False only means that it is not certain."""
 
 from moderator.policy.language.ast import FieldMatch, Rollout, Rule, Scope
 from moderator.policy.language.fields import SPEAKERS

@@ -1,4 +1,4 @@
-"""What is well formed but cannot be meant: rules that always or never match, or flag the wrong end."""
+"""What is well formed but cannot be intended: rules that always or never match, or flag the wrong end."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, product
@@ -32,7 +32,7 @@ def check_rules(
     now_ms: int | None,
     diagnostics: Diagnostics,
 ) -> None:
-    """Report rules that cannot be meant, of those without an error; `now_ms` is None where no clock may count."""
+    """Report rules that cannot be intended, among those without an error; `now_ms` is None where no clock may count."""
     rules = [rule for policy in policies for rule in policy.rules]
     for rule in rules:
         _check_scope(rule, diagnostics)
@@ -45,7 +45,7 @@ def check_rules(
             message = f"this rule ended on {iso_utc(rule.until_ms)}"
             diagnostics.warning("P044", rule.span, message, "remove it, or move its end")
     check_calibrated(rules, calibrations, diagnostics)
-    # Of a rule with an error nothing is known, and it may be meant to be live.
+    # Nothing is known of a rule with an error, and it may be a live one.
     if not diagnostics.error_count and not any(rule.mode == "live" for rule in rules):
         diagnostics.warning("P053", policies[0].file, "no rule is live", "nothing is flagged for its score")
 
@@ -53,17 +53,17 @@ def check_rules(
 def check_exemptions(
     exemptions: Sequence[Exemption], policies: Sequence[Policy], now_ms: int | None, diagnostics: Diagnostics
 ) -> None:
-    """Report exemptions that are over, or that spare nothing."""
+    """Report exemptions that are over, or that exempt nothing."""
     rules = {rule.id: rule for policy in policies for rule in policy.rules}
     for exemption in exemptions:
         if now_ms is not None and exemption.until_ms <= now_ms:
-            message = f"this exemption ended on {iso_utc(exemption.until_ms)} and spares nothing any more"
+            message = f"this exemption ended on {iso_utc(exemption.until_ms)} and exempts nothing any more"
             diagnostics.warning("P044", exemption.span, message, "remove it, or renew it from today")
         for rule in map(rules.__getitem__, exemption.covers):
             why = "is off" if rule.mode == "off" else _why_never_together(rule, exemption)
             if why is not None:
-                message = f"this exemption spares nothing of {rule.id}, which {why}"
-                diagnostics.warning("P048", exemption.span, message, "mend it, or remove the rule from covers")
+                message = f"this exemption exempts nothing from {rule.id}, which {why}"
+                diagnostics.warning("P048", exemption.span, message, "fix it, or remove the rule from covers")
 
 
 def _why_never_together(rule: Rule, exemption: Exemption) -> str | None:
@@ -75,7 +75,7 @@ def _why_never_together(rule: Rule, exemption: Exemption) -> str | None:
 
 
 def _why_apart(scope: Scope, other: Scope) -> str | None:
-    """Why no event fits both scopes; None when one may."""
+    """Say why no event fits both scopes; None when one may."""
     pairs = product(scope, other)
     apart = next((a.field for a, b in pairs if a.field == b.field and not can_both_fit(a, b)), None)
     return None if apart is None else f"never applies to that {apart}"
@@ -85,11 +85,11 @@ def _check_exceptions(rule: Rule, diagnostics: Diagnostics) -> None:
     for number, scope in enumerate(rule.exempt_scopes, start=1):
         why = _why_apart(rule.scope, scope)
         if why is not None:
-            message = f"item {number} of except spares nothing of this rule, which {why}"
-            diagnostics.warning("P048", rule.span, message, "mend or remove the item")
+            message = f"item {number} of except exempts nothing from this rule, which {why}"
+            diagnostics.warning("P048", rule.span, message, "fix or remove the item")
         elif scope_within(rule.scope, scope):
-            message = f"this rule can never flag: item {number} of except spares everybody that it is for"
-            diagnostics.error("P051", rule.span, message, "mend or remove the item")
+            message = f"this rule can never flag: item {number} of except exempts every event that it applies to"
+            diagnostics.error("P051", rule.span, message, "fix or remove the item")
 
 
 def _check_scope(rule: Rule, diagnostics: Diagnostics) -> None:
@@ -97,11 +97,11 @@ def _check_scope(rule: Rule, diagnostics: Diagnostics) -> None:
     for first, second in combinations(rule.scope, 2):
         if first.field == second.field and not can_both_fit(first, second):
             message = f"this rule can never match: no {first.field} fits both its own applies_to and the policy's"
-            diagnostics.error("P051", rule.span, message, "mend or remove one of the two")
+            diagnostics.error("P051", rule.span, message, "fix or remove one of the two")
 
 
 def _check_truth(rule: Rule, calibrations: Iterable[Calibration | None], diagnostics: Diagnostics) -> None:
-    """Report a rule that matches never, or always, whichever model's calibration it goes by."""
+    """Report a rule that matches never, or always, whichever model's calibration it uses."""
     found = [_constant(rule, calibration) for calibration in calibrations]
     first = found[0]
     if first is not None and all(other is not None and other.code == first.code for other in found):
@@ -112,7 +112,7 @@ class _Found(NamedTuple):
     code: str
     span: Span
     message: str
-    hint: str = "mend or remove the rule"
+    hint: str = "fix or remove the rule"
 
 
 def _constant(rule: Rule, calibration: Calibration | None) -> _Found | None:
@@ -120,7 +120,7 @@ def _constant(rule: Rule, calibration: Calibration | None) -> _Found | None:
     if clash is not None:
         first, second = clash
         message = f"this rule can never match: {_need(first)} and {_need(second)}"
-        return _Found("P051", first.span, message, 'should these stand under "any:"?')
+        return _Found("P051", first.span, message, 'should these be under "any:"?')
     bounded = with_bounds(rule, calibration)
     regions = score_regions(bounded) if bounded else None
     if bounded is None or regions is None:
@@ -134,7 +134,7 @@ def _constant(rule: Rule, calibration: Calibration | None) -> _Found | None:
 
 
 def _required(expression: Expression) -> list[Condition]:
-    """Every comparison that must hold for the expression to hold."""
+    """Give every comparison that must hold for the expression to hold."""
     if isinstance(expression, Condition):
         return [expression]
     if expression.kind == "any" and len(expression.parts) > 1:

@@ -14,19 +14,19 @@ _NOTHING = "none"
 
 
 def rule_lines(was: Rule, now: Rule) -> Iterator[str]:
-    """Tell each part of a rule that differs, such as `safety below 0.30 -> below 0.35`."""
+    """Give each part of a rule that differs, such as `safety below 0.30 -> below 0.35`."""
     yield from _expression_lines("", was.when, now.when)
     yield from _expression_lines("unless ", was.unless, now.unless)
     yield from _differing(_rule_parts(was), _rule_parts(now))
 
 
 def signal_lines(was: Signal, now: Signal) -> Iterator[str]:
-    """Tell each part of a signal that differs and that a decision depends on."""
+    """Give each part of a signal that differs and that a decision depends on."""
     yield from _differing(_signal_parts(was), _signal_parts(now))
 
 
 def exemption_lines(was: Exemption, now: Exemption) -> Iterator[str]:
-    """Tell each part of an exemption that differs."""
+    """Give each part of an exemption that differs."""
     yield from _differing(_exemption_parts(was), _exemption_parts(now))
 
 
@@ -42,19 +42,19 @@ def signal_summary(signal: Signal) -> str:
 
 
 def exemption_summary(exemption: Exemption) -> str:
-    """Give in one line whom an exemption spares, from which rules, and until when."""
+    """Give in one line which events an exemption exempts, from which rules, and until when."""
     return printable(
         f"{_scope(exemption.scope)}, from {', '.join(exemption.covers)}, until {iso_utc(exemption.until_ms)}"
     )
 
 
 def scope_key(scope: Scope) -> tuple[str, ...]:
-    """Give what two scopes share exactly when they say the same in another order."""
+    """Give a key that is equal for two scopes if they say the same, in any order."""
     return tuple(sorted(map(_line, scope)))
 
 
 def conditions_key(expression: Expression | None) -> str:
-    """Give what two expressions share exactly when they read the same, however their limits are written."""
+    """Give a key that is equal for two expressions if they say the same, however their limits are written."""
     return expression_in_words(_plainly_written(expression)) if expression else _NOTHING
 
 
@@ -63,7 +63,7 @@ def _differing(was: dict[str, str], now: dict[str, str]) -> Iterator[str]:
 
 
 def _expression_lines(prefix: str, was: Expression | None, now: Expression | None) -> Iterator[str]:
-    """Tell which comparisons differ where the shape is the same, else the whole."""
+    """Give the comparisons that differ where the shape is the same, else the whole expressions."""
     if was is None or now is None or _shape(was) != _shape(now):
         if conditions_key(was) != conditions_key(now):
             before, after = (expression_in_words(one) if one else _NOTHING for one in (was, now))

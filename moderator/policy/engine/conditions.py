@@ -19,7 +19,7 @@ class CompiledCondition(NamedTuple):
         least, greatest: rewards for which it holds.
         edge: the score from which the margin counts; None for a comparison without a limit.
         sign: 1 where it holds for scores above the edge, -1 where it holds for scores below.
-        noise: how far one text's scores may lie apart; 0, which makes nothing borderline, where that is not known.
+        noise: how far apart one text's scores may be; 0, which makes nothing borderline, where that is not known.
     """
 
     template: ConditionResult

@@ -6,7 +6,7 @@ from moderator.policy.language.ast import Condition, Expression, Rule
 
 Held = bool | None
 Verdicts = Sequence[Held]
-"""What each condition of a rule said, in the order of `Rule.conditions`."""
+"""The verdict of each condition of a rule, in the order of `Rule.conditions`."""
 
 
 def compile_logic(rule: Rule) -> Callable[[Verdicts], Held]:
@@ -26,7 +26,7 @@ def compile_logic(rule: Rule) -> Callable[[Verdicts], Held]:
 
 
 def compile_expression(expression: Expression, first: int) -> tuple[Callable[[Verdicts], Held], int]:
-    """Compile an expression whose first condition stands at `first`; also give the position after its last."""
+    """Compile an expression whose first condition is at `first`; also give the position after its last."""
     if isinstance(expression, Condition):
         return (lambda held: held[first]), first + 1
     decisive = expression.kind == "any"

@@ -69,7 +69,7 @@ def readings_of(signals: Iterable[CompiledSignal], rewards: Sequence[object]) ->
 
 
 def compile_chooser(signal: Signal, positions: Sequence[int]) -> Chooser:
-    """Compile how a derived signal follows from its members, whose readings stand at `positions`; it needs all."""
+    """Compile how a derived signal follows from its members, whose readings are at `positions`; it needs all."""
     get = itemgetter(*positions)
     choose = min if signal.reward_pick == "least" else max
 
@@ -84,7 +84,7 @@ def compile_chooser(signal: Signal, positions: Sequence[int]) -> Chooser:
 
 
 def noise_of(signal: Signal, calibration: Calibration | None) -> int:
-    """Give how far one text's scores may lie apart, in whole millionths of a score; 0 where it was not measured."""
+    """Give how far apart one text's scores may be, in whole millionths of a score; 0 where it was not measured."""
     if calibration is None:
         return 0
     noises = [calibration.noise_micro.get(objective, 0) for objective in signal.objectives]

@@ -1,4 +1,4 @@
-"""Sticky rollouts: which units a share takes in is a matter of their ids alone, and a growing share drops none."""
+"""Sticky rollouts: whether a unit is in a share depends on its id alone, and a growing share drops no unit."""
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256

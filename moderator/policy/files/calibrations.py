@@ -26,7 +26,7 @@ def read_calibration(file: str, content: bytes, diagnostics: Diagnostics) -> Cal
         problem = f"not JSON: {error.msg} on line {error.lineno}"
     except _UnusableError as error:
         problem = str(error)
-    diagnostics.error("P040", file, problem, "write it anew with `moderator model calibrate`")
+    diagnostics.error("P040", file, problem, "write it again with `moderator model calibrate`")
     return None
 
 
@@ -34,7 +34,7 @@ class _UnusableError(Exception):
     pass
 
 
-@lru_cache(maxsize=8)  # thousands of numbers, which outlive many edits of the policies beside them
+@lru_cache(maxsize=8)  # thousands of numbers, which stay the same through many edits of the policies
 def _calibration(file: str, content: bytes) -> Calibration:
     record = _mapping(orjson.loads(content), "the file")
     if record.get("format") != _FORMAT:

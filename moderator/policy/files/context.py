@@ -13,10 +13,10 @@ class Context:
 
     Attributes:
         settings: None when settings.yaml could not be read; its names are then not checked.
-        signals: by name, at least one; None for one that has an error of its own; None as a whole likewise.
+        signals: by name, at least one; None for one with an error; no mapping when there is none.
         calibrations: by model name, in the order written; tests take the typical scores of the first.
-        policies: where each policy's name stands.
-        rules: policy name -> rule name -> where it stands; rules with errors too.
+        policies: where each policy's name is written.
+        rules: policy name -> rule name -> where it is written; rules with errors too.
         unnamed: policies with a rule whose name could not be read; None: a policy's own name could not be read. That
             error is reported, so an unknown name is taken to be one of these and not reported again.
     """

@@ -1,4 +1,4 @@
-"""exemptions.yaml -> the exemptions: events that named rules spare, for a while and never for ever."""
+"""exemptions.yaml -> the exemptions: events that are exempt from named rules, always with an end date."""
 
 from moderator.policy.files.context import Context
 from moderator.policy.files.nodes import Block, read_block, read_items, read_name, read_once, read_text
@@ -40,7 +40,9 @@ def _read_exemption(node: Node, seen: dict[str, Span], context: Context) -> Exem
     about = read_text(block.need("about", "one line on why it is there"), "about", diagnostics)
     owner = read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", diagnostics)
     covers = _read_covers(block.need("covers", "full ids of rules, such as [chat-safety/unsafe-reply]"), context)
-    scope = read_scope(block.need("applies_to", "whom it spares, such as {tenant: acme}"), "applies_to", context)
+    scope = read_scope(
+        block.need("applies_to", "which events it exempts, such as {tenant: acme}"), "applies_to", context
+    )
     added_ms = read_time(block.need("added", "the day it was added, such as 2026-09-20"), "added", diagnostics)
     until_ms = read_time(block.need("until", "the day it ends; exemptions must expire"), "until", diagnostics)
     if added_ms is not None and until_ms is not None:
@@ -79,7 +81,7 @@ def _check_length(block: Block, added_ms: int, until_ms: int, context: Context) 
     limit_days = context.settings.exemption_limit_days if context.settings else None
     if until_ms <= added_ms:
         message = f"it ends on {iso_utc(until_ms)}, not after {iso_utc(added_ms)}, when it was added"
-        context.diagnostics.error("P042", until.span, message, "exchange the two, or mend one")
+        context.diagnostics.error("P042", until.span, message, "swap the two, or fix one")
     elif limit_days is not None and until_ms - added_ms > limit_days * MS_PER_DAY:
         days = "1 day" if limit_days == 1 else f"{limit_days} days"
         message = f"this is more than {days} after {iso_utc(added_ms)}, when it was added"

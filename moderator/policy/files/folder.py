@@ -1,4 +1,4 @@
-"""A policy folder on disk -> its files' bytes -> their text, whatever may lie in it.
+"""A policy folder on disk -> its files' bytes -> their text, whatever is in it.
 
 Every `*.yaml` and `*.yml` directly in the folder counts, and `calibration/*.json`; hidden names and other subfolders
 do not. The bytes are read once: what is checked, hashed, stored and decided by is the same.
@@ -35,7 +35,7 @@ Files = Mapping[str, bytes | Unreadable]
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What lies in a policy folder: the names of all YAML files that count, and those that are text, by name."""
+    """What is in a policy folder: the names of all YAML files that count, and those that are text, by name."""
 
     names: tuple[str, ...]
     files: tuple[SourceFile, ...]
@@ -111,7 +111,7 @@ def _read_file(name: str, path: Path) -> bytes | Unreadable:
             content = stream.read(limit_bytes + 1)
     except OSError as error:
         why = reason_of(error)
-        return Unreadable(f"cannot be read: {why}", "mend or remove it")
+        return Unreadable(f"cannot be read: {why}", "fix or remove it")
     if len(content) > limit_bytes:
         return Unreadable(f"the file is over {limit_bytes // 1_000_000} MB", "split it into several files")
     return content

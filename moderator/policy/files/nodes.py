@@ -77,7 +77,7 @@ def read_items(
 
 
 def read_text(node: Node | None, what: str, diagnostics: Diagnostics, form: str = "") -> str | None:
-    """Read text that is not blank; `form` is the fix for anything else, else numbers and true/false want quotes."""
+    """Read text that is not blank; `form` is the fix for anything else, else numbers and true/false need quotes."""
     if not isinstance(node, Scalar):
         _report_other(node, f"{what} must be text", form or "write one word or line", diagnostics)
         return None
@@ -136,7 +136,7 @@ def read_number(
 
 
 def read_once(name: str | None, span: Span, what: str, seen: dict[str, Span], diagnostics: Diagnostics) -> bool:
-    """Note a name in `seen`; false, and reported, when it is there already."""
+    """Note a name in `seen`; false, and reported, when it is already there."""
     if name is None:
         return False
     if name in seen:

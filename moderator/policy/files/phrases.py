@@ -76,7 +76,7 @@ def _report_no_phrase(node: Scalar, unit: str | None, diagnostics: Diagnostics) 
 
 
 def _fixed(text: str, unit: str | None) -> str | None:
-    """Undo the usual slips: capitals, spaces, a comma, a bare point, a symbol, `in the` left out, the signal's unit."""
+    """Correct usual slips: capitals, spaces, a comma, a bare point, a symbol, no `in the`, the signal's unit."""
     better = " ".join(text.lower().replace(",", ".").split()).replace(" %", "%")
     better = f"in the {better}" if better.startswith(("lowest", "highest")) else better
     if symbol := re.match("[<>]=?", better):

@@ -111,7 +111,7 @@ def _read_schedule(block: Block, diagnostics: Diagnostics) -> tuple[int | None, 
     until_ms = read_time(until, "until", diagnostics)
     if starts is not None and starts_ms is not None and until_ms is not None and starts_ms >= until_ms:
         message = f"the rule starts on {iso_utc(starts_ms)}, which is not before its end on {iso_utc(until_ms)}"
-        diagnostics.error("P042", starts.span, message, "exchange the two, or mend one")
+        diagnostics.error("P042", starts.span, message, "swap the two, or fix one")
     return starts_ms, until_ms
 
 
@@ -156,7 +156,7 @@ def _read_labels(node: Node | None, diagnostics: Diagnostics) -> tuple[str, ...]
 def _read_reason(node: Node | None, context: Context) -> str | None:
     reason = read_text(node, "reason", context.diagnostics)
     reasons = context.settings.reasons if context.settings else None
-    # Without any, settings.yaml is what has to be mended, and that is said there.
+    # Where there are none, the error is in settings.yaml and reported there.
     if node is None or reason is None or not reasons or reason in reasons:
         return reason
     hint = f"{did_you_mean(reason, reasons)} {choices('settings.yaml', reasons)}".strip()
@@ -178,7 +178,7 @@ def _read_expression(node: Node | None, what: str, context: Context, level: int 
 
 
 def _report_side_by_side(first: Scalar, second: Scalar, diagnostics: Diagnostics) -> None:
-    message = f"two conditions stand side by side (the other is on line {first.span.line})"
+    message = f"two conditions are side by side (the other is on line {first.span.line})"
     diagnostics.error("P021", second.span, message, 'put both under "all:" or "any:"')
 
 

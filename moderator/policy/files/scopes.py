@@ -22,7 +22,7 @@ def read_scope(node: Node | None, what: str, context: Context, form: str = "writ
 def _read_line(key: Scalar, value: Node, context: Context) -> FieldMatch | None:
     field, diagnostics = key.text, context.diagnostics
     fields = context.settings.fields if context.settings else None
-    # Without any, settings.yaml is what has to be mended, and that is said there.
+    # Where there are none, the error is in settings.yaml and reported there.
     if fields and field not in fields:
         hint = did_you_mean(field, fields)
         known = choices("settings.yaml", fields)
@@ -42,7 +42,7 @@ def _read_pattern(field: str, node: Node, diagnostics: Diagnostics) -> str | Non
     if text is None:
         return None
     if "*" in text[:-1]:
-        diagnostics.error("P025", node.span, f"{quote(text)} can never fit", "a * may only stand at the end")
+        diagnostics.error("P025", node.span, f"{quote(text)} can never fit", "a * may only be at the end")
         return None
     if field == "speaker" and not any(_fits(text, speaker) for speaker in SPEAKERS):
         hint = did_you_mean(text, SPEAKERS) or f"write one of: {', '.join(SPEAKERS)}"

@@ -66,7 +66,7 @@ def _read_days(node: Node | None, diagnostics: Diagnostics) -> int | None:
         return None
     text = read_text(node, "exemption_limit", diagnostics, form)
     if text is None:
-        return _MOST_DAYS  # what is wrong is said; no exemption need be called too long beside it
+        return _MOST_DAYS  # the error is reported; no exemption need be reported as too long as well
     match = _DAYS.fullmatch(text)
     if match is None:
         diagnostics.error("P014", node.span, f"exemption_limit cannot be {quote(text)}", form)

@@ -137,7 +137,7 @@ def _read_members(
     items = read_items(node, what, diagnostics, "give two or more")
     names = [read_text(item, f"a signal of {what}", diagnostics) for item in items]
     if node is not None and items and len(set(names)) < len(names) + (len(names) == 1):
-        diagnostics.error("P035", node.span, f"{what} chooses among two or more signals, each once", "mend the list")
+        diagnostics.error("P035", node.span, f"{what} chooses among two or more signals, each once", "fix the list")
         return None
     members = [
         _member(item, name, plain, diagnostics) for item, name in zip(items, names, strict=True) if name is not None
@@ -184,7 +184,7 @@ def _read_ends(block: Block, what: str, diagnostics: Diagnostics) -> tuple[Fract
     if low is None or high is None:
         return None
     if low >= high:
-        diagnostics.error("P034", block.span, f"low {show(low)} is not below high {show(high)}", f"mend the {what}")
+        diagnostics.error("P034", block.span, f"low {show(low)} is not below high {show(high)}", f"fix the {what}")
         return None
     return low, high
 
@@ -198,12 +198,12 @@ def _read_plausible(node: Node | None, scale: Scale, diagnostics: Diagnostics) -
     if block is None or ends is None:
         return None
     if scale.low is not None and scale.high is not None and not (ends[0] <= scale.high and scale.low <= ends[1]):
-        diagnostics.error("P034", block.span, "no score on the scale is plausible", "mend the plausible range")
+        diagnostics.error("P034", block.span, "no score on the scale is plausible", "fix the plausible range")
         return None
     low, high = sorted(scale.micro_of(end) for end in ends)
     least, greatest = max(-MAX_MICRO, math.ceil(low)), min(MAX_MICRO, math.floor(high))
     if least > greatest:
         message = f"no reward from -{MAX_REWARD} to {MAX_REWARD} with 6 decimals has a plausible score"
-        diagnostics.error("P034", block.span, message, "mend the plausible range or the scale")
+        diagnostics.error("P034", block.span, message, "fix the plausible range or the scale")
         return None
     return least, greatest

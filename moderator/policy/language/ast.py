@@ -67,8 +67,8 @@ class Signal:
 
     @property
     def reward_pick(self) -> RewardPick:
-        """Which of its members' rewards a derived signal is: a scale may turn the order of scores round."""
-        return "least" if (self.pick == "lowest") != self.scale.is_turned else "greatest"
+        """Which of its members' rewards a derived signal is: a scale may reverse the order of scores."""
+        return "least" if (self.pick == "lowest") != self.scale.is_reversed else "greatest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Calibration:
         hash: `sha256:` and 64 hex digits over its content.
         quantiles: objective -> q[0..1000] of the reward in whole millionths, nearest rank, rising.
         derived: derived signal -> the same of the reward that it is.
-        noise_micro: objective -> how far one text's rewards may lie apart, in whole millionths; only where measured.
+        noise_micro: objective -> how far apart one text's rewards may be, in whole millionths; only where measured.
     """
 
     file: str
@@ -153,7 +153,7 @@ Scope = tuple[FieldMatch, ...]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """What a rule says when it matches; labels sorted."""
+    """What a rule adds to the decision when it matches; labels sorted."""
 
     severity: Severity
     reason: str
@@ -266,7 +266,7 @@ class PolicyTest:
         expected: rules by full id.
         other_scores: what was written for signals the test does not name; `typical` is the calibration's median.
         at_ms: the broker's time, ms since 1970; None where none is given, which only a folder without times allows.
-        known_gap: expected to fail, and to be told of once it passes.
+        known_gap: expected to fail, and reported once it passes.
     """
 
     name: str

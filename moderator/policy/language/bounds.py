@@ -18,7 +18,7 @@ def bounds_of(condition: Condition, calibration: Calibration | None) -> Bounds |
     if not condition.comparison.has_limit:
         return NO_REWARD
     limit = _reward_limit(condition, calibration)
-    return None if limit is None else condition.comparison.bounds(limit, is_turned=condition.signal.scale.is_turned)
+    return None if limit is None else condition.comparison.bounds(limit, is_reversed=condition.signal.scale.is_reversed)
 
 
 def score_limit(condition: Condition, calibration: Calibration | None) -> Fraction | None:
@@ -78,4 +78,4 @@ def _quantile(condition: Condition, calibration: Calibration | None) -> int | No
 
 
 def _holds_for_low_rewards(condition: Condition) -> bool:
-    return condition.comparison.holds_below != condition.signal.scale.is_turned
+    return condition.comparison.holds_below != condition.signal.scale.is_reversed

@@ -80,14 +80,14 @@ class Comparison:
         """Whether it holds for a score."""
         return self.holds_at if score == limit else (score < limit) == self.holds_below
 
-    def bounds(self, limit: Fraction, *, is_turned: bool) -> Bounds:
+    def bounds(self, limit: Fraction, *, is_reversed: bool) -> Bounds:
         """Give the rewards for which it holds.
 
         Args:
             limit: as a reward, in millionths.
-            is_turned: the scale is turned round, so that higher rewards are lower scores.
+            is_reversed: the scale is reversed: higher rewards are lower scores.
         """
-        if self.holds_below != is_turned:
+        if self.holds_below != is_reversed:
             return -MAX_MICRO, min(MAX_MICRO, math.floor(limit) if self.holds_at else math.ceil(limit) - 1)
         return max(-MAX_MICRO, math.ceil(limit) if self.holds_at else math.floor(limit) + 1), MAX_MICRO
 

@@ -1,4 +1,4 @@
-"""Event time: which moment a policy goes by, in whole milliseconds since 1970, UTC. No clock is read here."""
+"""Event time: the time by which an event is judged, in whole milliseconds since 1970, UTC. No clock is read here."""
 
 import math
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ def parse_time_ms(text: str) -> int | None:
 def iso_utc(at_ms: int) -> str:
     """Write a time as people do: the date alone at midnight UTC, else to the second or millisecond, with `Z`.
 
-    What lies outside of `CALENDAR_MS`, as a producer's clock in another unit may, is written as the number that it is.
+    What is outside of `CALENDAR_MS`, as a producer's clock in another unit may, is written as the number that it is.
     """
     if at_ms not in CALENDAR_MS:
         return f"{at_ms} ms since 1970"

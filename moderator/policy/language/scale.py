@@ -18,7 +18,7 @@ SAFELY_OFF_A_TIE = 0.49
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How a reward becomes a score: reward x multiply + add; `low` to `high` is where scores lie, None: anywhere."""
+    """How a reward becomes a score: reward x multiply + add; scores are from `low` to `high`, None: anywhere."""
 
     multiply: Fraction = Fraction(1)
     add: Fraction = Fraction(0)
@@ -27,7 +27,7 @@ class Scale:
     unit: str | None = None
 
     @property
-    def is_turned(self) -> bool:
+    def is_reversed(self) -> bool:
         """Whether higher rewards are lower scores."""
         return self.multiply < 0
 

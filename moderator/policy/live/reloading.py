@@ -15,13 +15,13 @@ from moderator.policy.live.start import Refusal, Start
 from moderator.policy.policy_set import PolicySet
 
 if TYPE_CHECKING:
-    from moderator.policy.analysis.diff import Difference
+    from moderator.policy.analysis.diff import PolicyDiff
 
 
 class ReloadObserver(Protocol):
     """Is called with what becomes of each edit; must not raise."""
 
-    def reloaded(self, before: PolicySet, accepted: Accepted, difference: "Difference") -> None:
+    def reloaded(self, before: PolicySet, accepted: Accepted, difference: "PolicyDiff") -> None:
         """Other policies decide from now on."""
         ...
 
@@ -107,7 +107,7 @@ class Reloading:
         self._refusal = refusal
         self._observer.refused(refusal, self._running.policies)
 
-    def _take_up(self, accepted: Accepted, difference: "Difference") -> None:
+    def _take_up(self, accepted: Accepted, difference: "PolicyDiff") -> None:
         before = self._running.policies
         self._running = accepted
         self._refusal = None

@@ -1,6 +1,6 @@
 """The catalogue of everything `policy check` and `policy test` can object to.
 
-A code keeps its meaning for ever; a new kind of problem takes a new code.
+A code never changes its meaning; a new kind of diagnostic takes a new code.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P004": "A file is not valid YAML; often a tab, a missing quote or a wrong indent.",
         "P005": "Anchors, aliases, merge keys, tags, directives and several documents in a file are not used here: "
         "what you read is all there is.",
-        "P006": "A key stands twice in one mapping, so one of the two would be lost.",
+        "P006": "A key is written twice in one mapping, so one of the two would be lost.",
         "P007": "The file is nested deeper, or holds more values, than any policy needs.",
         "P009": "settings.yaml names a format of the language that this version does not know.",
         "P010": "A condition names a signal that signals.yaml does not declare.",
@@ -28,16 +28,17 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P016": "A name may hold lower-case letters, digits, - and _, and starts with a letter or digit.",
         "P017": "The reasons score_missing and unscored are given by the engine and cannot be listed.",
         "P020": "Something required is missing or empty.",
-        "P021": "Two conditions stand side by side; say whether all or any of them must hold.",
-        "P022": "A list, a mapping or a text is wanted here and something else was found.",
-        "P023": "A number, true/false or null stands where text is wanted; quotes make it text.",
+        "P021": "Two conditions are side by side; say whether all or any of them must hold.",
+        "P022": "A list, a mapping or a text is expected here and something else was found.",
+        "P023": "A number, true/false or null is written where text is expected; quotes make it text.",
         "P024": "Conditions are nested more than 3 levels deep.",
-        "P025": "A pattern can never fit, for a * may only stand at the end; or hardly ever, for blanks at its ends.",
+        "P025": "A pattern can never fit, because a * may only be at the end; or hardly ever, because of blanks "
+        "at its ends.",
         "P027": "A signal without a scale takes percent phrases and missing alone: its numbers mean nothing to people.",
         "P030": "A comparison is not a phrase of the language, such as below 0.30; the error lists them all.",
         "P031": "A number is outside the signal's scale.",
         "P032": "A limit has more than 6 decimals; scores have 6.",
-        "P033": "A rule flags what scores best, which is rarely meant.",
+        "P033": "A rule flags what scores best, which is rarely intended.",
         "P034": "A signal's scale or plausible range cannot be right.",
         "P035": "lowest_of and highest_of choose among two or more signals that are read from objectives and share "
         "one scale and one good end.",
@@ -53,14 +54,14 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P045": "A budget is a share of events, such as {flag_share: at most 1.5%}.",
         "P046": "An exemption lasts longer than exemption_limit in settings.yaml allows.",
         "P047": "An exemption covers a rule that does not exist.",
-        "P048": "An exemption spares nothing: a rule that it covers is off, or never applies where or when it does.",
+        "P048": "An exemption exempts nothing: a rule that it covers is off, or never applies where or when it does.",
         "P050": "A rule matches whatever the scores are.",
-        "P051": "A rule can never match, or spares everybody that it is for.",
+        "P051": "A rule can never match, or exempts every event that it applies to.",
         "P052": "A high or critical rule is limited to a field that events only sometimes carry; events without it "
         "are never flagged by the rule.",
         "P053": "No rule is live, so nothing is ever flagged for a score.",
         "P054": "Another rule already matches whenever this one does, and says at least as much.",
-        "P055": "A limit stands at the end of its scale: the comparison holds for every score on it, or for none.",
+        "P055": "A limit is at the end of its scale: the comparison holds for every score on it, or for none.",
         "P060": "A live or shadow rule needs an objective that the model does not have.",
         "P061": "A declared signal needs an objective that the model does not have; no rule uses it.",
         "P062": "A percent phrase was calibrated for another model than the one that runs, or for none.",
@@ -71,8 +72,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P073": "There are no tests, so nothing is shown.",
         "P074": "A live rule needs a test in which it is matched and one in which it is not matched.",
         "P075": "A test expects something else than what the policies decide.",
-        "P076": "A test marked known_gap passes, so the gap is closed and the mark can go.",
-        "P077": "A small change to a rule goes unnoticed by every test: the tests would let that slip pass.",
+        "P076": "A test marked known_gap passes, so the gap is closed and the mark can be removed.",
+        "P077": "A small change to a rule goes unnoticed by every test, so the tests would not notice that mistake.",
     }
 )
 """Code -> what it means, for `policy check --about CODE`."""

@@ -6,7 +6,7 @@ _HARMLESS = ["%YAML", "1.2"]
 
 
 def without_directives(file: SourceFile, diagnostics: Diagnostics) -> str:
-    """Report directives, whose place the parser does not tell, and give the text with comments instead of them."""
+    """Report directives, whose place the parser does not give, and give the text with comments in their place."""
     lines = list(file.lines)
     is_before_content = True
     for index, line in enumerate(lines):

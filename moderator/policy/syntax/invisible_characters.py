@@ -1,9 +1,9 @@
-"""Characters that nobody sees and that make a text another one: it is read as one name and matches as another."""
+"""Characters that cannot be seen and change a text: people read one name, and the program compares another."""
 
 import re
 from dataclasses import dataclass
 
-# Controls, line ends other than our own, marks that hide, reorder or join what stands beside them, blank letters.
+# Controls, line ends other than our own, marks that hide, reorder or join what is next to them, blank letters.
 _ALWAYS = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e"
     r"\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"

@@ -1,4 +1,4 @@
-"""What the YAML parser objects to, in plain words, at the place to mend."""
+"""What the YAML parser rejects, in plain words, at the place to fix."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from moderator.policy.syntax.diagnostics import SourceFile, Span, quote
 
 _OPENING: Final = (FlowMappingStartToken, FlowSequenceStartToken)
 _CLOSING: Final = (FlowMappingEndToken, FlowSequenceEndToken)
-_TOLD_APART: Final = re.compile(r":(\s|$)")
+_COLON: Final = re.compile(r":(\s|$)")
 _GLUED: Final = re.compile(r"(?P<name>[A-Za-z0-9_-]+)[:\uff1a] *(?P<value>\S.*)?")
 _NAME_AND_BRACKET: Final = re.compile(r"[ -]*(?P<name>[A-Za-z0-9_-]+) +[{\[]")
 _LONG_DASHES: Final = ("\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212")
@@ -44,7 +44,7 @@ def explain_syntax_error(file: SourceFile, error: MarkedYAMLError) -> Explained:
     problem, while_doing = " ".join(str(error.problem).split()), str(error.context)
     line, column = mark.line, mark.column
     if "\\t" in problem:
-        return _at(file, line, column, "a tab stands where only spaces may", "indent with spaces")
+        return _at(file, line, column, "a tab is used where only spaces are allowed", "indent with spaces")
     if special := _special_start(file, line, column, problem, while_doing):
         return special
     if mark.index >= len(file.text.rstrip()) and "simple key" not in while_doing:
@@ -56,20 +56,20 @@ def explain_syntax_error(file: SourceFile, error: MarkedYAMLError) -> Explained:
     if "expected <block end>" in problem:
         return _unexpected_block(file, line, column, problem)
     if "expected ',' or" in problem and context is not None:
-        opened = f"the bracket that it stands in opens on line {context.line + 1}"
+        opened = f"its bracket opens on line {context.line + 1}"
         return _at(file, line, column, "a comma or a closing bracket is missing before this", opened)
     if "sequence entries are not allowed" in problem:
         return _unexpected_item(file, line, column)
     if "expected '<document start>'" in problem:
         return _unexpected_rest(file, line, column)
     if found := _NO_VALUE.search(problem):
-        message = f"a value is wanted here, and {found['sign']} begins none"
+        message = f"a value is expected here, and none begins with {found['sign']}"
         return _at(file, line, column, message, f"remove it, or {_QUOTE_IT}")
     return _at(file, line, column, problem, _LOOK_BEFORE)
 
 
 def explain_escape(file: SourceFile) -> Explained:
-    """Say where an escape stands that is no character, which the parser does not tell."""
+    """Say where an escape is that is no character, which the parser does not report."""
     places = ((number, _ESCAPE_BEYOND.search(line)) for number, line in enumerate(file.lines))
     line, column, width = next(((n, found.start(), len(found[0])) for n, found in places if found), (0, 0, 1))
     return _at(file, line, column, "this is no character", r"the last is \U0010FFFF", width=width)
@@ -111,14 +111,14 @@ def _no_colon(file: SourceFile, line: int) -> Explained:
     if glued and glued["value"]:
         fix = f"write {quote(glued['name'] + ': ' + glued['value'].strip())}, with a plain colon and a space"
         return _at(file, line, start, "a space is missing after the colon", fix, width=width)
-    if _TOLD_APART.search(text) and text[start] in "[{\"'":
+    if _COLON.search(text) and text[start] in "[{\"'":
         fix = "remove it, or write a name and a colon before it"
         return _at(file, line, start, f"no name begins with {text[start]}", fix)
     return _at(file, line, start, "this line has no name and colon", 'write it as "name: value"', width=width)
 
 
 def _unexpected_colon(file: SourceFile, line: int, column: int) -> Explained:
-    before = _TOLD_APART.search(file.lines[line][:column])
+    before = _COLON.search(file.lines[line][:column])
     if before is not None:
         if bare := _NAME_AND_BRACKET.match(file.lines[line], 0, before.start()):
             start, width = bare.start("name"), len(bare["name"])
@@ -130,7 +130,7 @@ def _unexpected_colon(file: SourceFile, line: int, column: int) -> Explained:
     if above is not None:
         if long_dash := _long_dash(file, above):
             return long_dash
-        if not _TOLD_APART.search(file.lines[above]):
+        if not _COLON.search(file.lines[above]):
             return _no_colon(file, above)
     return _wrong_indent(file, line)
 
@@ -151,7 +151,7 @@ def _unexpected_block(file: SourceFile, line: int, column: int, problem: str) ->
 
 def _unexpected_item(file: SourceFile, line: int, column: int) -> Explained:
     if file.lines[line][:column].rstrip(" ").endswith(":"):
-        return _at(file, line, column, "a list cannot begin beside its name", "begin the list on its own line")
+        return _at(file, line, column, "a list cannot begin on the line of its name", "begin the list on its own line")
     return _at(file, line, column, "the value has ended before this", _QUOTE_IT)
 
 

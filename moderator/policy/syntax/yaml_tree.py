@@ -1,6 +1,6 @@
 """YAML text -> a tree of nodes that know their place.
 
-Reads the parser's events, not its objects: aliases are never followed and tags never looked up, so nothing is
+Reads the parser's events, not its objects: aliases are never followed and tags never resolved, so nothing is
 executed and nothing multiplies.
 """
 
@@ -31,7 +31,7 @@ from moderator.policy.syntax.syntax_errors import explain_escape, explain_syntax
 MAX_DEPTH = 20
 MAX_NODES = 10_000
 MAX_CHARACTERS = 200_000
-"""Beside comments. Parsing takes about 50 µs a node and up to 2 µs a character: both bound the wait for an answer."""
+"""Without comments. Parsing takes about 50 µs a node and up to 2 µs a character: both limits bound the time."""
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
@@ -68,7 +68,7 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Already reported; readers pass it over in silence."""
+    """Already reported; readers skip it without another error."""
 
     span: Span
 
@@ -212,7 +212,7 @@ class _Composer:
         elif key.kind != "text":
             self._diagnostics.error("P023", key.span, f"the name {key.text} is not text", "put it in quotes")
         elif key.text in seen:
-            message = f"{quote(key.text)} stands twice (the other is on line {seen[key.text].line})"
+            message = f"{quote(key.text)} is written twice (the other is on line {seen[key.text].line})"
             self._diagnostics.error("P006", key.span, message, "keep one of the two")
         else:
             return True
@@ -238,7 +238,7 @@ class _Composer:
 
 
 def _shown_by(key: Scalar, value: Node) -> Node:
-    """Place a value that is not there at its name."""
+    """Give a missing value the place of its name."""
     is_absent = isinstance(value, Scalar) and value.kind == "nothing" and not value.text
     return Scalar("", "nothing", key.span) if is_absent else value
 

@@ -29,7 +29,7 @@ def test_the_languages_own_example_is_read_as_its_specification_reads_it(tmp_pat
         "Judges assistant replies; where a score is missing it does not flag; labelled quality-pilot; meant to flag at "
         "most 1.5% of events."
     )
-    assert unsafe.endswith("red-team-room spares tenant acme in channel red-team until 15 December 2026.")
+    assert unsafe.endswith("red-team-room exempts tenant acme in channel red-team until 15 December 2026.")
     assert stricter.startswith("stricter-safety, watched only: when safety is below 0.40; flag it, high")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from moderator.policy.analysis.diff import Change, Claim, Difference, diff
+from moderator.policy.analysis.diff import Change, Claim, PolicyDiff, diff
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
     EXEMPTIONS,
@@ -22,12 +22,12 @@ LESS: Claim = "can only flag less"
 SAME: Claim = "flags the same"
 
 
-def between(folder: Path, old: str, new: str, exemptions: str | None = None, **new_files: str) -> Difference:
+def between(folder: Path, old: str, new: str, exemptions: str | None = None, **new_files: str) -> PolicyDiff:
     before = a_set(folder / "old", old, exemptions=EXEMPTIONS if exemptions else None)
     return diff(before, a_set(folder / "new", new, exemptions=exemptions, **new_files))
 
 
-def changed(folder: Path, *replaced: tuple[str, str]) -> Difference:
+def changed(folder: Path, *replaced: tuple[str, str]) -> PolicyDiff:
     """The difference between the language's example and the same with some text replaced."""
     new, exemptions = CHAT_SAFETY, EXEMPTIONS
     for old_text, new_text in replaced:
@@ -36,7 +36,7 @@ def changed(folder: Path, *replaced: tuple[str, str]) -> Difference:
     return between(folder, CHAT_SAFETY, new, exemptions=exemptions)
 
 
-def only(difference: Difference) -> Change:
+def only(difference: PolicyDiff) -> Change:
     (change,) = difference.changes
     return change
 
@@ -53,7 +53,7 @@ def test_what_is_written_otherwise_and_means_the_same_is_no_difference(tmp_path:
         ("      safety: below 0.40", "      all: [{safety: below 0.4}]"),
     )
 
-    assert found == Difference((), SAME)
+    assert found == PolicyDiff((), SAME)
 
 
 @pytest.mark.parametrize(

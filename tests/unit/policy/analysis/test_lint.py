@@ -281,20 +281,20 @@ def test_a_rule_that_is_over_is_warned_of_where_the_time_is_known(
     assert codes_of(folder) == []
 
 
-def a_calibrated_pair(folder: Path, when: str, *, is_turned: bool) -> Path:
+def a_calibrated_pair(folder: Path, when: str, *, is_reversed: bool) -> Path:
     """A folder for two models, of which one gives much higher scores than the other."""
     high = [0.6 + rank / 10_000 for rank in range(1001)]
     objectives = a_calibration()["quantiles"]
     other = {"name": "other", "fingerprint": "sha256:bbbb", "dtype": "float32"}
     calibration = json.dumps(a_calibration(model=other, quantiles=dict.fromkeys(objectives, high)))
     lines = ["  ArmoRM-Llama3-8B-v0.1: calibration/armorm.json\n", "  other: calibration/other.json\n"]
-    signals = SIGNALS.replace(lines[0], "".join(reversed(lines) if is_turned else lines))
+    signals = SIGNALS.replace(lines[0], "".join(reversed(lines) if is_reversed else lines))
     path = a_folder(folder, a_policy(a_rule(when)), signals=signals)
     (path / "calibration" / "other.json").write_text(calibration)
     return path
 
 
-@pytest.mark.parametrize("is_turned", [False, True])
+@pytest.mark.parametrize("is_reversed", [False, True])
 @pytest.mark.parametrize(
     ("when", "found"),
     [
@@ -306,20 +306,20 @@ def test_a_rule_is_impossible_only_where_it_is_for_every_calibrated_model(
     tmp_path: Path,
     when: str,
     found: list[str],
-    is_turned: bool,  # noqa: FBT001 - a column of the table
+    is_reversed: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    assert codes_of(a_calibrated_pair(tmp_path, when, is_turned=is_turned)) == found
+    assert codes_of(a_calibrated_pair(tmp_path, when, is_reversed=is_reversed)) == found
 
 
-@pytest.mark.parametrize("is_turned", [False, True])
+@pytest.mark.parametrize("is_reversed", [False, True])
 @pytest.mark.parametrize(("limit", "found"), [("0.1", []), ("0.65", ["P054"])])
 def test_a_rule_is_covered_only_where_it_is_for_every_calibrated_model(
     tmp_path: Path,
     limit: str,
     found: list[str],
-    is_turned: bool,  # noqa: FBT001 - a column of the table
+    is_reversed: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    path = a_calibrated_pair(tmp_path, f"safety: below {limit}", is_turned=is_turned)
+    path = a_calibrated_pair(tmp_path, f"safety: below {limit}", is_reversed=is_reversed)
     narrow = a_rule("safety: in the lowest 2%", name="narrow")
     (path / POLICY).write_text(a_policy(a_rule(f"safety: below {limit}"), narrow))
 

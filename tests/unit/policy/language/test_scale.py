@@ -46,7 +46,7 @@ def test_bounds_in_whole_millionths_agree_with_exact_fractions(
 
     comparison = next(each for each in COMPARISONS if each.words == words)
 
-    least, greatest = comparison.bounds(scale.micro_of(Fraction(limit)), is_turned=scale.is_turned)
+    least, greatest = comparison.bounds(scale.micro_of(Fraction(limit)), is_reversed=scale.is_reversed)
 
     assert (least <= micro <= greatest) is comparison.holds(score, Fraction(limit)) is holds[words]
 
@@ -125,4 +125,4 @@ def test_a_plausible_range_that_no_reward_can_reach_is_an_error(tmp_path: Path, 
 
     (problem,) = problems_of(a_folder(tmp_path, signals=signals))
 
-    assert (problem.code, problem.hint) == ("P034", "mend the plausible range or the scale")
+    assert (problem.code, problem.hint) == ("P034", "fix the plausible range or the scale")
