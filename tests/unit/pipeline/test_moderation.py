@@ -5,10 +5,10 @@ import pytest
 
 from moderator.events import ChatEvent, DeadLetter, Partition, PartitionSpan, Prompt, Scores, Turn, Unscored
 from moderator.pipeline.decision import Decider
-from moderator.pipeline.moderation import Window, score_events, score_window
+from moderator.pipeline.moderation import Window, read_span, score_events, score_window
 from moderator.pipeline.window import Entry
 from moderator.testing import ManualClock, ScriptedScorer
-from tests.builders import a_model, a_record, a_turn, an_event, some_policies, some_scores
+from tests.builders import a_model, a_record, a_turn, an_event, an_event_json, some_policies, some_scores
 from tests.unit.pipeline.dict_cache import DictCache
 
 
@@ -125,3 +125,20 @@ def test_of_two_events_the_one_whose_scoring_always_crashes_is_set_aside_alone(d
     score_window(window, ScriptedScorer(crash), DictCache(), ManualClock())
 
     assert [isinstance(entry.scored, DeadLetter) for entry in window.entries] == [True, False]
+
+
+def test_a_record_that_reading_crashes_on_is_set_aside_alone() -> None:
+    class CrashingValue(bytes):
+        def __len__(self) -> int:
+            raise ValueError("quotes: hello")
+
+    records = [a_record(CrashingValue(b"{}"), offset=0), a_record(an_event_json(), offset=1)]
+    span = PartitionSpan(Partition("chat.events", 0), 1, 2, records)
+
+    crashed, read = (entry.event for entry in read_span(span, 0.0, 1_000).items)
+
+    assert isinstance(crashed, DeadLetter)
+    assert crashed.reason == "crashed_scorer"
+    assert "ValueError" in crashed.error
+    assert "hello" not in crashed.error
+    assert isinstance(read, ChatEvent)

@@ -46,6 +46,7 @@ class ExactlyOnce:
         metrics: Metrics,
         deadline_s: float = DEADLINE_S,
         confirm_s: float,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._membership = membership
         self._send = send
@@ -53,6 +54,7 @@ class ExactlyOnce:
         self._doubts_settled = metrics.doubts_settled
         self._deadline_s = deadline_s
         self._confirm_s = confirm_s
+        self._monotonic_s = monotonic_s
         self._in_doubt = False
         self._confirm_until_s = 0.0
         self._began_s = -float("inf")
@@ -69,7 +71,7 @@ class ExactlyOnce:
         """
         if not self._confirm_until_s:
             return True
-        if time.monotonic() < self._confirm_until_s:
+        if self._monotonic_s() < self._confirm_until_s:
             return False
         if self._membership.heartbeat_ok:
             self._confirm_until_s = 0.0
@@ -94,12 +96,12 @@ class ExactlyOnce:
         """
         self._in_doubt = True
         if _is_fenced(error):
-            if time.monotonic() - self._began_s < self._transaction_timeout_s:
+            if self._monotonic_s() - self._began_s < self._transaction_timeout_s:
                 raise fenced() from error
             # The broker ended a transaction that took too long, perhaps because this process was stopped meanwhile.
             # Then a replacement may be running, and our new producer would fence it: first the group must confirm us.
             if self._confirm_s:
-                self._confirm_until_s = time.monotonic() + self._confirm_s
+                self._confirm_until_s = self._monotonic_s() + self._confirm_s
 
     def _settle(self, spans: list[DecidedSpan]) -> list[DecidedSpan]:
         """Leave out what an attempt without an answer did commit."""
@@ -115,7 +117,7 @@ class ExactlyOnce:
         return uncommitted
 
     def _transact(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:
-        self._began_s = time.monotonic()
+        self._began_s = self._monotonic_s()
         producer.begin_transaction()
         deliver(producer, self._send(producer, spans), self._deadline_s)
         self._call_with_deadline(producer.send_offsets_to_transaction, next_offsets(spans), group)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kafka import TopicPartition
-from kafka.errors import IllegalStateError
+from kafka.errors import IllegalStateError, KafkaError
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
 from moderator.stream.kafka.consuming.membership import Membership
@@ -38,10 +38,15 @@ class ScriptedConsumer:
     def __init__(self, script: Callable[[], Polled] = dict) -> None:
         self._script = script
         self.is_responding = True
+        self.has_heartbeats = True
         self.is_closed = False
         self.group = SETTLED
         self.assigned: set[TopicPartition] = set()
         self.committed_offset: int | None = None
+        self.committed_error: KafkaError | None = None
+        self.offsets: dict[TopicPartition, int] = {}
+        self.fetched_ends: dict[TopicPartition, int] = {}
+        self.ends: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._coordinator = Coordinator()
 
@@ -59,9 +64,10 @@ class ScriptedConsumer:
 
     def metrics(self, *, raw: bool) -> dict[MetricName, Gauge]:
         assert raw
-        gauge = Gauge(lambda: 1.0 if self.is_responding else 0.0)
-        names = (("consumer-metrics", "response-rate"), ("consumer-coordinator-metrics", "heartbeat-rate"))
-        return {MetricName(*name): gauge for name in names}
+        return {
+            MetricName("consumer-metrics", "response-rate"): Gauge(lambda: float(self.is_responding)),
+            MetricName("consumer-coordinator-metrics", "heartbeat-rate"): Gauge(lambda: float(self.has_heartbeats)),
+        }
 
     def group_metadata(self) -> ConsumerGroupMetadata:
         return self.group
@@ -70,6 +76,8 @@ class ScriptedConsumer:
         return self.assigned
 
     def committed(self, partition: TopicPartition, timeout_ms: float) -> int | None:
+        if self.committed_error:
+            raise self.committed_error
         return self.committed_offset
 
     def pause(self, *partitions: TopicPartition) -> None:
@@ -82,13 +90,13 @@ class ScriptedConsumer:
         return self._paused & self.assigned
 
     def position(self, partition: TopicPartition, timeout_ms: float) -> int | None:
-        return None
+        return self.offsets.get(partition)
 
     def highwater(self, partition: TopicPartition) -> int | None:
-        return None
+        return self.fetched_ends.get(partition)
 
     def end_offsets(self, partitions: list[TopicPartition], timeout_ms: float) -> dict[TopicPartition, int]:
-        return {}
+        return {partition: self.ends[partition] for partition in partitions if partition in self.ends}
 
     def close(self, **_: object) -> None:
         self.is_closed = True

@@ -1,11 +1,14 @@
-"""What is ours, since when, and whether the group is settled; what the client forgets between two polls."""
+"""What we own, since when, and whether the group is stable; what the client forgets between two polls."""
 
 import pytest
 from kafka import TopicPartition
+from kafka.errors import IllegalStateError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata, MemberState
+from structlog.testing import capture_logs
 
 from moderator.events import DecidedSpan, Partition, PartitionSpan
 from moderator.stream.kafka.consuming.source import KafkaSource
+from tests.builders import a_record
 from tests.unit.stream.kafka.scripted_consumer import SETTLED, Polled, ScriptedConsumer, a_membership
 
 OURS, OTHER = TopicPartition("chat.events", 0), TopicPartition("chat.events", 1)
@@ -15,7 +18,7 @@ def a_span(partition: TopicPartition, *, epoch: int) -> DecidedSpan:
     return PartitionSpan(Partition(*partition), epoch, 1, [])
 
 
-def test_a_span_is_ours_while_its_partition_was_never_let_go_since_it_was_polled() -> None:
+def test_a_span_is_ours_while_its_partition_was_never_given_up_since_it_was_polled() -> None:
     consumer = ScriptedConsumer()
     membership = a_membership(lambda: consumer)
     consumer.assigned = {OURS}
@@ -48,14 +51,14 @@ def test_a_group_that_does_not_know_us_by_name_and_generation_is_not_settled(gro
     assert membership.settled() is None
 
 
-def test_a_partition_that_comes_unpaused_is_paused_again_before_the_next_poll() -> None:
+def test_a_partition_that_is_assigned_without_a_pause_is_paused_again_before_the_next_poll() -> None:
     paused: list[set[TopicPartition]] = []
 
-    def look() -> Polled:
+    def poll() -> Polled:
         paused.append(consumer.paused())
         return {}
 
-    consumer = ScriptedConsumer(look)
+    consumer = ScriptedConsumer(poll)
     source = KafkaSource(a_membership(lambda: consumer), ScriptedConsumer)
     consumer.assigned = {OURS}
     source.pause()
@@ -69,7 +72,7 @@ def test_a_partition_that_comes_unpaused_is_paused_again_before_the_next_poll() 
     assert paused == [{OURS}, {OURS, OTHER}, set()]
 
 
-def test_a_join_that_a_poll_has_begun_is_gone_on_with_by_the_next() -> None:
+def test_a_join_that_a_poll_has_started_is_continued_by_the_next() -> None:
     consumer = ScriptedConsumer()
     source = KafkaSource(a_membership(lambda: consumer), ScriptedConsumer)
     source.poll(20)
@@ -80,3 +83,97 @@ def test_a_join_that_a_poll_has_begun_is_gone_on_with_by_the_next() -> None:
 
     assert settled == 0
     assert consumer.rejoins == 1
+
+
+def test_a_partition_that_is_assigned_while_paused_is_paused_at_once() -> None:
+    consumer = ScriptedConsumer()
+    membership = a_membership(lambda: consumer)
+    consumer.assigned = {OURS}
+    membership.is_paused = True
+
+    membership.on_partitions_assigned([OURS])
+
+    assert consumer.paused() == {OURS}
+
+
+def test_partitions_that_are_lost_are_reported_as_lost_and_not_as_revoked() -> None:
+    membership = a_membership(ScriptedConsumer)
+
+    with capture_logs() as logs:
+        membership.on_partitions_lost([OTHER, OURS])
+
+    assert [(entry["event"], entry["partitions"]) for entry in logs] == [("partitions_lost", [0, 1])]
+
+
+def test_the_lag_is_what_was_not_fetched_and_what_is_in_flight() -> None:
+    consumer = ScriptedConsumer()
+    membership = a_membership(lambda: consumer)
+    consumer.assigned = {OURS, OTHER}
+    consumer.offsets, consumer.fetched_ends = {OURS: 7}, {OURS: 9, OTHER: 4}
+    membership.in_flight.polled(PartitionSpan(Partition(*OURS), 1, 7, [a_record(offset=4)]))
+
+    membership.refresh()
+
+    assert membership.lags == {Partition(*OURS): 2 + 3}
+
+
+def test_of_a_paused_partition_the_broker_is_asked_for_the_end() -> None:
+    consumer = ScriptedConsumer()
+    membership = a_membership(lambda: consumer)
+    consumer.assigned = {OURS}
+    consumer.pause(OURS)
+    consumer.offsets, consumer.fetched_ends, consumer.ends = {OURS: 7}, {OURS: 9}, {OURS: 20}
+
+    membership.refresh()
+
+    assert membership.lags == {Partition(*OURS): 13}
+
+
+def test_while_the_broker_does_not_respond_its_last_answer_stays_in_the_past_and_it_is_not_asked() -> None:
+    consumer = ScriptedConsumer()
+    membership = a_membership(lambda: consumer)
+    consumer.is_responding = False
+    consumer.assigned = {OURS}
+    consumer.pause(OURS)
+    consumer.offsets, consumer.fetched_ends, consumer.ends = {OURS: 7}, {OURS: 9}, {OURS: 20}
+    before_s = membership.last_answer_s
+
+    membership.refresh()
+
+    assert membership.last_answer_s == before_s
+    assert membership.lags == {Partition(*OURS): 2}
+
+
+def test_a_partition_that_is_revoked_between_two_calls_has_no_lag() -> None:
+    class Revoking(ScriptedConsumer):
+        def position(self, partition: TopicPartition, timeout_ms: float) -> int | None:
+            raise IllegalStateError
+
+        def highwater(self, partition: TopicPartition) -> int | None:
+            raise IllegalStateError
+
+        def resume(self, *partitions: TopicPartition) -> None:
+            raise KeyError
+
+    consumer = Revoking()
+    membership = a_membership(lambda: consumer)
+    consumer.assigned = {OURS}
+    consumer.pause(OURS)
+
+    membership.keep_paused()
+    membership.refresh()
+
+    assert membership.positions() == membership.lags == {}
+
+
+def test_a_group_that_cannot_be_left_in_order_is_left_all_the_same() -> None:
+    class Unreachable(ScriptedConsumer):
+        def close(self, **options: object) -> None:
+            super().close(**options)
+            raise KafkaTimeoutError
+
+    consumer = Unreachable()
+
+    a_membership(lambda: consumer).close()
+
+    assert consumer.is_closed

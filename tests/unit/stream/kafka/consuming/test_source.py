@@ -1,7 +1,10 @@
 """A consumer that fails is replaced; one after another ends the process, and an absent broker never does."""
 
+from collections.abc import Callable
+
 import pytest
 from kafka.errors import (
+    CorruptRecordError,
     FencedInstanceIdError,
     GroupAuthorizationFailedError,
     KafkaConnectionError,
@@ -9,23 +12,26 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from moderator.errors import FencedError, StoppedError
+from moderator.errors import FencedError, StoppedError, UndecodableBatchError
 from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.testing import ManualClock
+from tests.unit.stream.kafka.damaged_reader import PARTITION, DamagedReader
 from tests.unit.stream.kafka.scripted_consumer import Polled, ScriptedConsumer, a_membership
 
 
 class Group:
     """What `poll` and connecting meet, from now on."""
 
-    def __init__(self, refusal: KafkaError | None = None) -> None:
+    def __init__(
+        self, refusal: KafkaError | None = None, connect_reader: Callable[[], object] = ScriptedConsumer
+    ) -> None:
         self.refusal = refusal
         self.is_away = False
         self.consumers: list[ScriptedConsumer] = []
         self.clock = ManualClock()
         self.source = KafkaSource(
             a_membership(self.connect),
-            self.connect,
+            connect_reader,
             refusals_limit=5,
             monotonic_s=self.clock.monotonic_s,
             sleep=self.clock.advance,
@@ -90,8 +96,8 @@ def test_refusals_within_a_minute_of_one_another_add_up() -> None:
         group.refuse_once(then_s=59)
 
 
-def test_a_broker_that_is_away_never_ends_the_process_and_is_not_asked_without_a_rest() -> None:
-    group = Group(KafkaConnectionError("gone"))
+def test_a_broker_that_is_away_never_ends_the_process_and_is_called_once_a_second() -> None:
+    group = Group(KafkaConnectionError("refused"))
     group.is_away = True
     began_s = group.clock.monotonic_s()
 
@@ -108,3 +114,40 @@ def test_another_process_with_our_instance_id_ends_this_one_at_once() -> None:
 
     with pytest.raises(FencedError, match="INSTANCE_ID"):
         group.source.poll(100)
+
+
+def a_group_at(offset: int, connect_reader: Callable[[], object]) -> Group:
+    group = Group(CorruptRecordError(), connect_reader)
+    group.consumers[0].assigned = {PARTITION}
+    group.consumers[0].offsets = {PARTITION: offset}
+    return group
+
+
+def test_what_a_new_consumer_cannot_decode_either_stops_it_with_the_command_that_skips_it() -> None:
+    group = a_group_at(3, lambda: DamagedReader([3, 4]))
+
+    with pytest.raises(UndecodableBatchError, match=r"`chat\.events` partition 0 offset 3 .*--to-offset 5"):
+        group.source.poll(100)
+
+
+def test_what_a_new_consumer_can_decode_is_read_again_by_another_consumer() -> None:
+    group = a_group_at(3, lambda: DamagedReader([]))
+
+    group.poll_times(1)
+
+    assert [consumer.is_closed for consumer in group.consumers] == [True, False]
+
+
+def test_while_the_broker_does_not_say_whether_it_can_be_decoded_another_consumer_reads_it_again() -> None:
+    def refuse() -> object:
+        raise KafkaConnectionError("refused")
+
+    group = a_group_at(3, refuse)
+
+    group.poll_times(1)
+
+    assert [consumer.is_closed for consumer in group.consumers] == [True, False]
+
+
+def test_a_topic_has_no_end() -> None:
+    assert not Group().source.is_exhausted

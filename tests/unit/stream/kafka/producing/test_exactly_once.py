@@ -1,5 +1,6 @@
 """Both or neither: what happens when a step of the transaction fails, and what the broker is asked then."""
 
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -23,6 +24,7 @@ from moderator.stream.kafka.producing.sink import KafkaSink
 from moderator.testing import ManualClock
 from tests.unit.stream.kafka.scripted_consumer import SETTLED, ScriptedConsumer, a_membership
 
+TIMEOUT_S = 5.0
 PARTITION = TopicPartition("chat.events", 0)
 SPAN: DecidedSpan = PartitionSpan(Partition(*PARTITION), 1, 7, [])
 COMMITTED = [{PARTITION: OffsetAndMetadata(7, "", -1)}]
@@ -51,6 +53,9 @@ class Producer:
         self._offsets = offsets
 
     def commit_transaction(self) -> None:
+        if not self._stage.answers.is_set():
+            self._stage.answers.wait(TIMEOUT_S)
+            return
         if self._stage.failures:
             raise self._stage.failures.pop()
         self._stage.committed.append(self._offsets)
@@ -62,10 +67,18 @@ class Producer:
 class Stage:
     """The sink with exactly-once delivery, on doubles; an owned partition of which seven records are decided."""
 
-    def __init__(self, *failures: KafkaError, transaction_timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        *failures: KafkaError,
+        transaction_timeout_s: float = 60.0,
+        confirm_s: float = 0.0,
+        deadline_s: float = 3.0,
+    ) -> None:
         self.failures = list(failures)
         self.committed: list[dict[TopicPartition, OffsetAndMetadata]] = []
         self.producers = 0
+        self.answers = threading.Event()  # cleared: a commit waits for it
+        self.answers.set()
         self.consumer = ScriptedConsumer()
         self.consumer.assigned = {PARTITION}
         self.metrics = Metrics(CollectorRegistry())
@@ -77,7 +90,9 @@ class Stage:
             lambda _producer, _spans: [],
             transaction_timeout_s=transaction_timeout_s,
             metrics=self.metrics,
-            confirm_s=0.0,
+            deadline_s=deadline_s,
+            confirm_s=confirm_s,
+            monotonic_s=self.clock.monotonic_s,
         )
         self.sink = KafkaSink(
             membership,
@@ -171,3 +186,50 @@ def test_a_broker_that_takes_no_connection_is_not_asked_again_at_once_though_ano
 
     assert stage.publish() == ([], [SPAN])
     assert stage.producers == 1
+
+
+def test_fenced_by_the_broker_a_named_instance_waits_for_a_heartbeat_before_its_next_producer() -> None:
+    stage = Stage(ProducerFencedError(), transaction_timeout_s=0.0, confirm_s=5.0)
+
+    fenced, too_early = stage.publish(), stage.publish()
+    producers = stage.producers
+    stage.clock.advance(5.0)
+    confirmed = stage.publish()
+
+    assert (fenced, too_early, confirmed) == (([], [SPAN]), ([], [SPAN]), ([SPAN], []))
+    assert (producers, stage.producers) == (1, 2)
+
+
+def test_fenced_and_without_a_heartbeat_while_the_broker_answers_another_process_has_its_id() -> None:
+    stage = Stage(ProducerFencedError(), transaction_timeout_s=0.0, confirm_s=5.0)
+    stage.publish()
+    stage.consumer.has_heartbeats = False
+    stage.clock.advance(5.0)
+
+    with pytest.raises(FencedError, match="MODERATOR_KAFKA__INSTANCE_ID"):
+        stage.publish()
+
+    assert stage.producers == 1
+
+
+def test_fenced_and_without_any_answer_from_the_broker_it_waits_and_starts_no_producer() -> None:
+    stage = Stage(ProducerFencedError(), transaction_timeout_s=0.0, confirm_s=5.0)
+    stage.publish()
+    stage.consumer.has_heartbeats = False
+    stage.consumer.committed_error = KafkaTimeoutError("no answer")
+    stage.clock.advance(5.0)
+
+    assert stage.publish() == ([], [SPAN])
+    assert stage.producers == 1
+
+
+def test_a_commit_that_never_returns_is_given_up_at_its_deadline() -> None:
+    stage = Stage(deadline_s=0.01)
+    stage.answers.clear()
+
+    first = stage.publish()
+    stage.answers.set()
+    second = stage.publish()
+
+    assert (first, second) == (([], [SPAN]), ([SPAN], []))
+    assert stage.producers == 2
