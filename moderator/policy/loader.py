@@ -12,7 +12,7 @@ from moderator.policy.files.calibrations import read_calibration
 from moderator.policy.files.context import Context
 from moderator.policy.files.exemptions import read_exemptions
 from moderator.policy.files.folder import CALIBRATIONS, Files, Folder, Unreadable, decode_folder, read_files, stem_of
-from moderator.policy.files.nodes import choices
+from moderator.policy.files.node_readers import choices
 from moderator.policy.files.policies import read_policy
 from moderator.policy.files.settings import read_settings
 from moderator.policy.files.signals import SignalsFile, read_signals

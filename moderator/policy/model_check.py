@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from moderator.events import ModelIdentity
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.policy.files.nodes import choices
+from moderator.policy.files.node_readers import choices
 from moderator.policy.language.ast import Calibration, Condition, Rule, Signal
 from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, did_you_mean, quote
 

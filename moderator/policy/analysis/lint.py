@@ -176,7 +176,7 @@ def _flags_good_end(condition: Condition) -> bool:
 def _check_ends(rule: Rule, diagnostics: Diagnostics) -> None:
     for condition in rule.conditions:
         low, high = condition.signal.scale.low, condition.signal.scale.high
-        # `at most` the high end is always true and `above` it never; `at least` the low end, `below` it likewise.
+        # `at most` the highest score always holds, and `above` it never; so do `at least` the lowest, and `below` it.
         end = low if condition.comparison.holds_below != condition.comparison.holds_at else high
         if condition.limit is not None and condition.limit == end:
             words = quote(f"{condition.signal.name} {condition.phrase}")

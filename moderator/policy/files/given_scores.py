@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from moderator.policy.files.context import Context
-from moderator.policy.files.nodes import Block, choices, read_entries, read_number
+from moderator.policy.files.node_readers import Block, choices, read_entries, read_number
 from moderator.policy.language.ast import OtherScores, Signal
 from moderator.policy.language.bounds import typical_micro
 from moderator.policy.language.scale import MILLION, show

@@ -110,7 +110,7 @@ def _percent_is_sound(phrase: Phrase, span: Span, diagnostics: Diagnostics) -> b
     if LEAST_PERCENT <= percent <= GREATEST_PERCENT and (percent * 10).denominator == 1:
         return True
     step = round(min(max(percent, LEAST_PERCENT), GREATEST_PERCENT) * 10)
-    hint = f"write {phrase.comparison.write(show(Fraction(step, 10)))}%"
+    hint = f"write {phrase.comparison.write(f'{show(Fraction(step, 10))}%')}"
     diagnostics.error("P036", span, f"{show(percent)}% is not 0.1% to 50% in steps of 0.1%", hint)
     return False
 

@@ -4,7 +4,7 @@ from typing import get_args
 
 from moderator.events import SEVERITIES
 from moderator.policy.files.context import Context
-from moderator.policy.files.nodes import (
+from moderator.policy.files.node_readers import (
     Block,
     choices,
     read_block,
@@ -16,8 +16,8 @@ from moderator.policy.files.nodes import (
     read_text,
 )
 from moderator.policy.files.phrases import FORMS, read_condition
-from moderator.policy.files.schedules import read_budget, read_rollout, read_time
 from moderator.policy.files.scopes import read_scope
+from moderator.policy.files.times_and_shares import read_budget, read_rollout, read_time
 from moderator.policy.language.ast import Condition, Expression, Flag, Group, GroupKind, Policy, Rule, RuleMode, Scope
 from moderator.policy.language.event_time import iso_utc
 from moderator.policy.language.fields import VERDICTS

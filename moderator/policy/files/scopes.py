@@ -1,7 +1,7 @@
 """`applies_to` and `except`: which events a rule is for."""
 
 from moderator.policy.files.context import Context
-from moderator.policy.files.nodes import choices, read_entries, read_items, read_text
+from moderator.policy.files.node_readers import choices, read_entries, read_items, read_text
 from moderator.policy.language.ast import FieldMatch, Scope
 from moderator.policy.language.fields import SPEAKERS, normal_locale
 from moderator.policy.syntax.diagnostics import Diagnostics, did_you_mean, quote

@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from moderator.policy.files.nodes import (
+from moderator.policy.files.node_readers import (
     Block,
     read_block,
     read_choice,

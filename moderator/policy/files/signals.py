@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
-from moderator.policy.files.nodes import (
+from moderator.policy.files.node_readers import (
     Block,
     choices,
     read_block,

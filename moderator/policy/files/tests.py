@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from moderator.events import SEVERITIES, Severity, Status
 from moderator.policy.files.context import Context
 from moderator.policy.files.given_scores import read_scores
-from moderator.policy.files.nodes import (
+from moderator.policy.files.node_readers import (
     Block,
     choices,
     read_block,
@@ -16,7 +16,7 @@ from moderator.policy.files.nodes import (
     read_once,
     read_text,
 )
-from moderator.policy.files.schedules import read_time
+from moderator.policy.files.times_and_shares import read_time
 from moderator.policy.language.ast import Expectation, OtherScores, PolicyTest, TestOutcome
 from moderator.policy.language.fields import SPEAKERS, VERDICTS
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote

@@ -1,7 +1,7 @@
 """The acceptance list of the policy language: forty cases in their order, and how each must come out.
 
 A test is named by what must hold; the number at its end is that of the case in the list, and a case may take several
-tests. Elsewhere stand those of reloading (37, 38) in test_reloading.py, that of a renamed rule (23) with the tests of
+tests. Elsewhere are those of reloading (37, 38) in test_reloading.py, that of a renamed rule (23) with the tests of
 `policy diff`, and what 40 says of a backtest with the tests of `policy backtest`.
 """
 
@@ -368,7 +368,9 @@ def test_a_locale_is_compared_in_lower_case_with_dashes_case_27(
 
 
 @pytest.mark.parametrize(("role", "outcome"), [("moderator", "spared"), ("Moderator", "matched"), (None, "matched")])
-def test_a_role_spares_only_when_it_fits_exactly_case_28(policies: PolicySet, role: str | None, outcome: str) -> None:
+def test_a_role_is_exempt_only_when_it_fits_exactly_case_28(
+    policies: PolicySet, role: str | None, outcome: str
+) -> None:
     judgement = judge_raw(policies, an_event(role=role), safety=0.5, helpfulness=ZERO_POINTS)
 
     assert outcomes_of(judgement)["useless-and-doubtful"] == outcome
@@ -394,7 +396,7 @@ def test_every_line_of_an_exception_must_fit_case_29(policies: PolicySet) -> Non
         ("2026-12-14T23:59:59.999Z", "beta", "matched"),
     ],
 )
-def test_an_exemption_spares_whom_it_names_until_it_ends_case_30(
+def test_an_exemption_exempts_whom_it_names_until_it_ends_case_30(
     policies: PolicySet, time: str, tenant: str, outcome: str
 ) -> None:
     event = an_event(channel="red-team", tenant=tenant)
@@ -423,7 +425,7 @@ def test_an_exemption_must_end_in_time_and_cover_a_rule_case_31(tmp_path: Path, 
     assert codes == [code]
 
 
-def test_an_exemption_that_has_ended_is_warned_of_and_spares_nothing_case_31(tmp_path: Path) -> None:
+def test_an_exemption_that_has_ended_is_warned_of_and_exempts_nothing_case_31(tmp_path: Path) -> None:
     folder = a_folder(tmp_path, CHAT_SAFETY, exemptions=EXEMPTIONS)
 
     policies, problems = check_folder(folder, now_ms=ms_of("2026-12-15T00:00:00Z"))

@@ -44,7 +44,7 @@ NEVER = "all: [safety: below 0.30, safety: above 0.50]"
         ("policy: chat-safety\n", "policy: chat-safety\u200b\n", "P003"),
     ],
 )
-def test_a_name_that_cannot_be_read_is_not_told_to_be_unknown(tmp_path: Path, old: str, new: str, code: str) -> None:
+def test_a_name_that_cannot_be_read_is_not_reported_as_unknown(tmp_path: Path, old: str, new: str, code: str) -> None:
     policy = CHAT_SAFETY.replace(old, new, 1)
     assert policy != CHAT_SAFETY
 
@@ -54,14 +54,14 @@ def test_a_name_that_cannot_be_read_is_not_told_to_be_unknown(tmp_path: Path, ol
     assert {"P047", "P070"}.isdisjoint(codes)
 
 
-def test_without_any_policy_tests_and_exemptions_are_not_told_to_name_unknown_ones(tmp_path: Path) -> None:
+def test_without_any_policy_tests_and_exemptions_are_not_reported_to_name_unknown_ones(tmp_path: Path) -> None:
     folder = a_folder(tmp_path, tests=[TESTS], exemptions=EXEMPTIONS)
     (folder / "policy-0.yaml").unlink()
 
     assert codes_of(folder) == ["P001"]
 
 
-def test_an_unknown_rule_of_a_policy_whose_names_can_be_read_is_told_beside_another_error(tmp_path: Path) -> None:
+def test_an_unknown_rule_of_a_policy_whose_names_can_be_read_is_reported_next_to_another_error(tmp_path: Path) -> None:
     unread = a_policy(a_rule(name="Unsafe reply"), name="other")
     tests = TESTS.replace("{unsafe-reply:", "{unsafe-replies:")
 
@@ -78,7 +78,9 @@ def test_an_unknown_rule_of_a_policy_whose_names_can_be_read_is_told_beside_anot
         ("starts: tomorrow", "P041"),
     ],
 )
-def test_a_rule_that_can_never_match_is_told_beside_an_error_in_another(tmp_path: Path, more: str, code: str) -> None:
+def test_a_rule_that_can_never_match_is_reported_next_to_an_error_in_another(
+    tmp_path: Path, more: str, code: str
+) -> None:
     wrong = a_rule(name="wrong", more=more)
 
     codes = codes_of(a_folder(tmp_path, a_policy(wrong, a_rule(NEVER, name="never"))))
@@ -120,7 +122,7 @@ def test_rules_are_not_judged_by_settings_and_signals_with_an_error(
     assert [problem.file for problem in problems] in (["settings.yaml"], ["signals.yaml"])
 
 
-def test_a_field_of_a_test_that_wants_quotes_is_not_told_to_be_missing(tmp_path: Path) -> None:
+def test_a_field_of_a_test_that_needs_quotes_is_not_reported_as_missing(tmp_path: Path) -> None:
     tests = TESTS.replace("tenant: acme", "tenant: 0123")
 
     assert codes_of(a_folder(tmp_path, CHAT_SAFETY, tests=[tests])) == ["P023"]

@@ -274,13 +274,13 @@ def test_many_decisions_are_explained_one_after_another() -> None:
         ('{"schema": "moderator.decision/1"}', "cannot explain `decisions.jsonl`, line 1: a decision whose"),
     ],
 )
-def test_what_is_no_decision_is_told(text: str, error: str) -> None:
+def test_what_is_no_decision_is_reported(text: str, error: str) -> None:
     some_policies()
 
     assert explain(text).error.startswith(error)
 
 
-def test_a_decision_without_a_time_is_told() -> None:
+def test_a_decision_without_a_time_is_reported() -> None:
     decision = a_decision(some_policies(), at_ms=None, time=None) | {"decided_at": "soon"}
 
     ran = explain(json.dumps(decision))
@@ -288,7 +288,7 @@ def test_a_decision_without_a_time_is_told() -> None:
     assert ran.error.endswith("a decision whose `decided_at` is wrong: not a date and time with a zone")
 
 
-def test_a_difference_is_told_on_lines_that_fit_a_terminal() -> None:
+def test_a_difference_is_reported_on_lines_that_fit_a_terminal() -> None:
     some_policies(name="old")
     some_policies(
         CHAT_SAFETY.replace("rule: useless-and-doubtful", "rule: doubtful").replace("0.30", "0.35"), name="new"
@@ -306,7 +306,7 @@ def test_a_difference_is_told_on_lines_that_fit_a_terminal() -> None:
     )
 
 
-def test_no_difference_is_told_as_such() -> None:
+def test_no_difference_is_reported_as_such() -> None:
     some_policies(name="old")
     some_policies(CHAT_SAFETY.replace("rules:", "# Comments say nothing.\nrules:"), name="new")
 
@@ -324,7 +324,7 @@ def test_a_limit_written_otherwise_means_the_same_in_another_snapshot() -> None:
     assert (record["same_meaning"], record["old"] == record["new"], record["changes"]) == (True, False, [])
 
 
-def test_a_budget_decides_nothing_and_is_told() -> None:
+def test_a_budget_decides_nothing_and_is_reported() -> None:
     some_policies(name="old")
     some_policies(CHAT_SAFETY.replace("at most 1.5%", "at most 2%"), name="new")
 
@@ -353,7 +353,7 @@ def test_the_schema_goes_beside_the_policies_or_to_stdout() -> None:
     assert json.loads(out.out)["title"] == "A moderator policy"
 
 
-def test_only_where_the_comment_of_a_schema_finds_it_is_it_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_where_the_comment_of_a_schema_finds_it_is_it_reported(capsys: pytest.CaptureFixture[str]) -> None:
     some_policies()
 
     app(["schema"], standalone_mode=False)
@@ -366,7 +366,7 @@ def test_only_where_the_comment_of_a_schema_finds_it_is_it_told(capsys: pytest.C
     )
 
 
-def test_a_schema_that_cannot_be_written_is_told() -> None:
+def test_a_schema_that_cannot_be_written_is_reported() -> None:
     some_policies()
     Path("notes").touch()
 

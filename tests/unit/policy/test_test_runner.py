@@ -110,11 +110,11 @@ def test_a_test_that_shows_nothing_is_an_error(tmp_path: Path, tests: str, code:
 
 
 def test_two_signals_of_one_objective_need_scores_that_belong_together(tmp_path: Path) -> None:
-    twin = "  risk: {about: Risk, from: beavertails-is_safe, scale: {multiply: -1, add: 1, low: 0, high: 1}, good: low}"
+    risk = "  risk: {about: Risk, from: beavertails-is_safe, scale: {multiply: -1, add: 1, low: 0, high: 1}, good: low}"
     tests = [a_test_file(a_test(scores=SCORES.replace("}", f", risk: {risk}}}"))) for risk in ("0.1", "0.2")]
 
-    fitting = codes_of(a_folder(tmp_path / "a", signals=SIGNALS + twin, tests=tests[:1]))
-    contradicting = codes_of(a_folder(tmp_path / "b", signals=SIGNALS + twin, tests=tests[1:]))
+    fitting = codes_of(a_folder(tmp_path / "a", signals=SIGNALS + risk, tests=tests[:1]))
+    contradicting = codes_of(a_folder(tmp_path / "b", signals=SIGNALS + risk, tests=tests[1:]))
 
     assert (fitting, contradicting) == ([], ["P072"])
 

@@ -9,7 +9,7 @@ POINTS = SIGNALS.replace("low: 0, high: 4}", "low: 0, high: 4, unit: points}")
 
 
 def words_of(folder: Path, rule: str, *, signals: str = POINTS) -> str:
-    """What is read aloud of a rule's conditions, from `when` on."""
+    """Give how a rule is described, from `when` on."""
     policies = a_set(folder, a_policy(rule), signals=signals)
     return describe_rule(policies.rules[0]).partition("when ")[2].partition("; flag it")[0]
 
@@ -77,7 +77,7 @@ def test_a_scope_is_read_with_the_head(tmp_path: Path, scope: str, words: str) -
     assert f", {words}: when" in describe_rule(policies.rules[0])
 
 
-def test_times_are_told_only_where_they_are_not_midnight() -> None:
+def test_times_are_reported_only_where_they_are_not_midnight() -> None:
     midnight_ms = 1_790_812_800_000
 
     assert date_in_words(midnight_ms) == "1 October 2026"

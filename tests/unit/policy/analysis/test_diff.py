@@ -106,7 +106,7 @@ def test_what_is_written_otherwise_and_means_the_same_is_no_difference(tmp_path:
         ),
     ],
 )
-def test_a_change_is_told_by_its_meaning_with_what_is_proven_of_it(
+def test_a_change_is_reported_by_its_meaning_with_what_is_proven_of_it(
     tmp_path: Path, old: str, new: str, line: str, claim: str | None
 ) -> None:
     found = changed(tmp_path, (old, new))
@@ -183,7 +183,7 @@ def test_a_signal_on_another_scale_moves_every_limit_on_it(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("multiply", [5, -5])
-def test_plausible_scores_are_told_as_they_are_written(tmp_path: Path, multiply: int) -> None:
+def test_plausible_scores_are_reported_as_they_are_written(tmp_path: Path, multiply: int) -> None:
     scale = f"scale: {{multiply: {multiply}, add: -0.5, low: 0, high: 4}}"
     any_score = f"{SIGNALS}  risk: {{about: Risk, from: beavertails-is_safe, {scale}, good: low}}\n"
     few_scores = any_score.replace("good: low", "good: low, plausible: {low: -0.2, high: 4.1}")
@@ -236,7 +236,7 @@ def test_rules_with_too_many_ranges_of_scores_are_not_compared(tmp_path: Path) -
     assert (only(found).claim, found.claim) == (None, None)
 
 
-def test_a_derived_signal_that_comes_is_told_with_what_it_chooses_from(tmp_path: Path) -> None:
+def test_a_derived_signal_that_comes_is_reported_with_what_it_chooses_from(tmp_path: Path) -> None:
     before = a_set(
         tmp_path / "a",
         signals=SIGNALS.replace(

@@ -187,7 +187,7 @@ def test_an_exception_that_can_spare_nothing_is_warned_of(tmp_path: Path, more: 
 
 
 @pytest.mark.parametrize(
-    ("policy", "spares", "found"),
+    ("policy", "item", "found"),
     [
         ("{speaker: assistant}", "{speaker: assistant}", ["P051"]),
         ("{speaker: assistant}", "{speaker: '*'}", ["P051"]),
@@ -197,9 +197,9 @@ def test_an_exception_that_can_spare_nothing_is_warned_of(tmp_path: Path, more: 
     ],
 )
 def test_a_rule_that_spares_everybody_it_is_for_is_an_error(
-    tmp_path: Path, policy: str, spares: str, found: list[str]
+    tmp_path: Path, policy: str, item: str, found: list[str]
 ) -> None:
-    text = a_policy(a_rule(more=f"except: [{spares}]"), head=f"applies_to: {policy}")
+    text = a_policy(a_rule(more=f"except: [{item}]"), head=f"applies_to: {policy}")
 
     assert codes_of(a_folder(tmp_path, text)) == found
 

@@ -111,7 +111,7 @@ class SimpleRule:
     scope: dict[str, list[str]]
     when: Tree
     unless: Tree
-    spares: list[dict[str, list[str]]]
+    exempt_scopes: list[dict[str, list[str]]]
     if_missing: str | None
     severity: str
     reason: str
@@ -167,7 +167,7 @@ rules = st.builds(
     scope=scopes,
     when=trees,
     unless=st.none() | trees,
-    spares=st.lists(scopes.filter(bool), max_size=2),
+    exempt_scopes=st.lists(scopes.filter(bool), max_size=2),
     if_missing=st.sampled_from([None, "flag", "allow"]),
     severity=st.sampled_from(SEVERITIES),
     reason=st.sampled_from(["unsafe_content", "low_quality"]),
@@ -271,7 +271,7 @@ def test_the_judge_and_the_interpreter_agree_on_every_event(
 @settings(QUICK, max_examples=6)
 @given(rules, st.integers(0))
 def test_a_rule_called_impossible_or_certain_is_so(rule: SimpleRule, seed: int) -> None:
-    rule = replace(rule, spares=[])
+    rule = replace(rule, exempt_scopes=[])
     with TemporaryDirectory() as folder:
         codes = {problem.code for problem in check_folder(stored(Path(folder), alone([rule])))[1]}
     assume(codes & {"P050", "P051"})
@@ -292,7 +292,7 @@ def depth_of(tree: Tree) -> int:
 def test_a_rule_called_covered_flags_nothing_that_the_other_does_not(
     rule: SimpleRule, narrower: Tree, seed: int
 ) -> None:
-    wide = replace(rule, mode="live", spares=[], seed="a seed")
+    wide = replace(rule, mode="live", exempt_scopes=[], seed="a seed")
     # Most pairs of rules have nothing to do with each other; one that asks for more is often covered.
     narrow = replace(wide, when={"all": [rule.when, narrower]})
     assume(depth_of(narrow.when) <= 3)
@@ -359,7 +359,7 @@ def written(policy: SimplePolicy) -> str:
         lines += [f"    rollout_seed: {rule.seed}"] if rule.rollout and rule.seed else []
         lines += [f"    unless: {rule.unless}"] if rule.unless else []
         lines += [f"    applies_to: {rule.scope}"] if rule.scope else []
-        lines += [f"    except: {rule.spares}"] if rule.spares else []
+        lines += [f"    except: {rule.exempt_scopes}"] if rule.exempt_scopes else []
         lines += [f"    if_score_missing: {rule.if_missing}"] if rule.if_missing else []
         lines += [f"    flag: {{severity: {rule.severity}, reason: {rule.reason}, labels: [l{number % 2}]}}"]
     return "\n".join(lines) + "\n"
@@ -400,7 +400,7 @@ def interpret(
             continue
         held, conditions = whole(rule, scores)
         outcome = {True: "matched", False: "not matched", None: "unknown"}[held]
-        acts = held is True or (held is None and (rule.if_missing or default) == "flag")
+        fires = held is True or (held is None and (rule.if_missing or default) == "flag")
         result: dict[str, Any] = {
             "rule": f"p/r{number}",
             "mode": rule.mode,
@@ -411,8 +411,8 @@ def interpret(
         if rule.rollout is not None:
             is_inside = inside(rule.rollout, rule.seed or f"p/r{number}", fields)
             result["rollout"] = "inside" if is_inside else "outside"
-        spares = [f"except {place}" for place, scope in enumerate(rule.spares, start=1) if fit(scope, fields)]
-        spares += [
+        names = [f"except {place}" for place, scope in enumerate(rule.exempt_scopes, start=1) if fit(scope, fields)]
+        names += [
             f"x{place}"
             for place, one in enumerate(exempt)
             if one.covers == number and fit(one.scope, fields) and parsed_ms(one.added) <= at_ms < parsed_ms(one.until)
@@ -421,11 +421,11 @@ def interpret(
             result |= {"outcome": "not yet", "counted": False}
         elif rule.until and at_ms >= parsed_ms(rule.until):
             result |= {"outcome": "ended", "counted": False}
-        elif acts and spares:
-            result |= {"outcome": "spared", "spared_by": spares[0], "counted": False}
+        elif fires and names:
+            result |= {"outcome": "spared", "spared_by": names[0], "counted": False}
         else:
-            result |= {"outcome": outcome, "counted": acts and rule.mode == "live" and is_inside}
-            would_flag = would_flag or acts
+            result |= {"outcome": outcome, "counted": fires and rule.mode == "live" and is_inside}
+            would_flag = would_flag or fires
         listed.append(result)
         if result["counted"]:
             counting.append((rule, f"l{number % 2}", rule.reason if held else "score_missing"))

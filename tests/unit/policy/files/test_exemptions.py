@@ -53,13 +53,13 @@ def test_a_limit_is_a_count_of_days(tmp_path: Path, limit: str) -> None:
         ("    added", "    adde", "P011"),
     ],
 )
-def test_whatever_an_exemption_lacks_is_told(tmp_path: Path, old: str, new: str, code: str) -> None:
+def test_whatever_an_exemption_lacks_is_reported(tmp_path: Path, old: str, new: str, code: str) -> None:
     assert old in EXEMPTIONS
 
     assert code in codes_of(a_folder(tmp_path, CHAT_SAFETY, exemptions=EXEMPTIONS.replace(old, new)))
 
 
-def test_a_limit_that_is_wrong_is_not_told_to_be_absent(tmp_path: Path) -> None:
+def test_a_limit_that_is_wrong_is_not_reported_as_absent(tmp_path: Path) -> None:
     settings = SETTINGS.replace("90 days", "90")
 
     assert codes_of(a_folder(tmp_path, CHAT_SAFETY, settings=settings, exemptions=EXEMPTIONS)) == ["P023"]

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from typing import cast, get_args
 
-from moderator.policy.files.nodes import read_block, read_text
+from moderator.policy.files.node_readers import read_block, read_text
 from moderator.policy.language.ast import Rollout, RolloutUnit
 from moderator.policy.language.event_time import CALENDAR_MS, parse_time_ms
 from moderator.policy.language.scale import parse_decimal
