@@ -17,7 +17,7 @@ from moderator.events import SEVERITIES, DeadLetterReason, Decision, Verdict
 from moderator.policy.authoring.schema import policy_schema
 from moderator.policy.files.vocabulary import read_vocabulary
 from moderator.settings import KafkaSettings
-from moderator.stream.codec import ChatEventRecord
+from moderator.stream.event_schema import ChatEventRecord
 from tests.generated_docs import generated_docs
 
 ROOT = Path(__file__).parent.parent

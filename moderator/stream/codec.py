@@ -1,73 +1,27 @@
 """Bytes to chat events: every accepted shape, and a plain reason for what cannot be judged.
 
-The event's public shape is `ChatEventRecord`; its JSON Schema is generated from it. Knows nothing of Kafka's client.
+Knows nothing of Kafka's client.
 """
 
 import base64
 import binascii
-import json
-import re
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import ValidationError
 
 from moderator.errors import InvalidEventError
 from moderator.events import ChatEvent, DeadLetter, Record, Role, Turn
-
-TEXT_PARTS = ("text", "input_text", "output_text")
-MAX_NAME_CHARACTERS = 256
-MAX_METADATA_KEYS = 32
-
-Name = Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt
-"""An identifier; an integer of any size is read as its text."""
-
-
-class ContentPart(BaseModel):
-    """Part of a message; texts are joined by a newline; parts of other types are left out and counted."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        json_schema_extra={
-            "if": {"properties": {"type": {"enum": list(TEXT_PARTS)}}},
-            "then": {"required": ["text"], "properties": {"text": {"type": "string"}}},
-        },
-    )
-
-    type: StrictStr
-    text: Any = Field(None, description="A string in text parts; in others it is ignored.")
-
-
-class ChatMessage(BaseModel):
-    """One message as in OpenAI's chat API; null content is normal in a message with tool calls."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    role: Role
-    content: StrictStr | list[ContentPart] | None = None
-
-
-class ChatEventRecord(BaseModel):
-    """A chat event. The judged message is the last one; exactly one of `messages`, `prompt`, `text` is given."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", title="moderator.event/1")
-
-    id: Name | None = Field(None, description="Without it the id is topic/partition/offset.")
-    messages: list[ChatMessage] | None = Field(None, min_length=1)
-    prompt: StrictStr | None = Field(None, description="Shorthand with `response`: a user's message and its reply.")
-    response: StrictStr | None = None
-    text: StrictStr | None = Field(None, description="Shorthand: a single user message.")
-    conversation_id: Name | None = None
-    tenant: Name | None = None
-    channel: Name | None = None
-    locale: StrictStr | None = None
-    user: Name | None = None
-    role: StrictStr | None = Field(None, description="The author's role in the product, such as member or moderator.")
-    time: StrictStr | StrictInt | StrictFloat | None = Field(None, description="Passed through as given.")
-    metadata: dict[str, Any] | None = Field(
-        None, description=f"Text values are matched and echoed, {MAX_METADATA_KEYS} at most; others are ignored."
-    )
+from moderator.stream.event_schema import (
+    MAX_METADATA_KEYS,
+    MAX_NAME_CHARACTERS,
+    TEXT_PARTS,
+    ChatEventRecord,
+    ChatMessage,
+    ContentPart,
+    describe,
+)
+from moderator.stream.exact_json import loads_exactly
 
 
 def decode(record: Record, max_event_bytes: int) -> ChatEvent | DeadLetter:
@@ -88,7 +42,7 @@ def _read_value(record: Record, value: bytes) -> ChatEvent:
         body = orjson.loads(value)
         return _read_ordinary(body, record) or _read_event(body, record)
     except (orjson.JSONDecodeError, InvalidEventError):
-        return _read_event(_loads_exactly(value), record)
+        return _read_event(loads_exactly(value), record)
 
 
 _ROLES: dict[str, Role] = {role: role for role in get_args(Role)}
@@ -136,48 +90,13 @@ def _ordinary_conversation(messages: Any) -> tuple[Turn, ...] | None:
     return tuple(turns) if turns and turns[-1].content.strip() else None
 
 
-_LONE_SURROGATE = re.compile(
-    r"(?P<keep>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(?P<other>\\.)",
-    re.DOTALL,
-)
-
-
-def _loads_exactly(value: bytes) -> Any:  # any JSON value; `_read_event` checks it
-    """Parse JSON with a BOM, lone surrogates (they become U+FFFD) and integers of any size.
-
-    Raises:
-        InvalidEventError: not UTF-8, or not JSON.
-    """
-    try:
-        text = value.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidEventError("bad_json", f"not UTF-8: byte {error.start} cannot be decoded") from error
-    repaired = _LONE_SURROGATE.sub(lambda m: m.group() if m.group("keep") or m.group("other") else r"\ufffd", text)
-    try:
-        return json.loads(repaired, parse_int=_integer, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        problem = error.msg.lower().removesuffix(" at")
-        raise InvalidEventError("bad_json", f"not JSON: {problem} at character {error.pos}") from error
-    except RecursionError as error:
-        raise InvalidEventError("bad_json", "not JSON that can be read: nested too deeply") from error
-
-
-def _integer(digits: str) -> int:
-    # Python refuses to parse thousands of digits; cut, it is still too long for a name, and infinite as a time
-    return int(digits[: 2 * MAX_NAME_CHARACTERS])
-
-
-def _refuse_constant(name: str) -> None:
-    raise InvalidEventError("bad_json", f"not JSON: `{name}` is not a JSON value")
-
-
 def _read_event(body: Any, record: Record) -> ChatEvent:
     if not isinstance(body, dict):
         raise InvalidEventError("bad_schema", "the record is JSON, but not an object")
     try:
         event = ChatEventRecord.model_validate(_open_envelope(body, record))
     except ValidationError as error:
-        raise InvalidEventError("bad_schema", _describe(error)) from None
+        raise InvalidEventError("bad_schema", describe(error)) from None
     return _to_chat_event(event, record)
 
 
@@ -201,7 +120,7 @@ def _envelope_content(body: dict[str, Any]) -> dict[str, Any]:
     data = body.get("data")
     if data is None and "data_base64" in body:
         try:
-            data = _loads_exactly(base64.b64decode(body["data_base64"] or "", validate=True))
+            data = loads_exactly(base64.b64decode(body["data_base64"] or "", validate=True))
         except (binascii.Error, TypeError, ValueError) as error:
             raise InvalidEventError("bad_schema", "`data_base64` of the CloudEvent is not base64") from error
     if not isinstance(data, dict):
@@ -213,43 +132,6 @@ def _binary_attributes(record: Record) -> dict[str, str]:
     headers = dict(record.headers)
     values = {name: headers.get(f"ce_{name}") for name in ("id", "time")}
     return {name: value.decode("utf-8", "replace") for name, value in values.items() if value}
-
-
-_FIELDS = frozenset(
-    name for model in (ChatEventRecord, ChatMessage, ContentPart) for name in model.model_fields
-)  # only our own names may appear in an error
-_A_NAME = "text or a whole number"
-_WANTED = {
-    **dict.fromkeys(("id", "conversation_id", "tenant", "channel", "user"), _A_NAME),
-    **dict.fromkeys(("prompt", "response", "text", "locale", "role", "type"), "text"),
-    "time": "text or a number",
-    "messages": "a list of objects",
-    "content": "text or a list of parts",
-    "metadata": "an object",
-}
-_PROBLEMS = {
-    "model_type": "should be an object",
-    "missing": "is missing",
-    "too_short": "is empty",
-    "string_too_long": f"more than {MAX_NAME_CHARACTERS} characters",
-}
-
-
-def _describe(error: ValidationError) -> str:
-    """Name the place and the problem in one line; quote nothing that was sent."""
-    errors = error.errors(include_url=False, include_input=False, include_context=False)
-    # each accepted shape has its errors: the deepest one belongs to the shape that was meant
-    first = max(errors, key=lambda each: len(each["loc"]))
-    steps = [part for part in first["loc"] if isinstance(part, int) or part in _FIELDS]
-    field = next((part for part in reversed(steps) if isinstance(part, str)), "")
-    kind = first["type"]
-    if kind in _PROBLEMS:
-        problem = _PROBLEMS[kind]
-    elif kind.endswith("_type") and field in _WANTED:
-        problem = f"should be {_WANTED[field]}"
-    else:
-        problem = first["msg"].lower()
-    return f"`{'.'.join(map(str, steps))}`: {problem}"
 
 
 def _to_chat_event(event: ChatEventRecord, record: Record) -> ChatEvent:

@@ -1,0 +1,43 @@
+"""JSON as many producers write it: with a BOM, lone surrogates, integers of any size."""
+
+import json
+import re
+from typing import Any
+
+from moderator.errors import InvalidEventError
+
+_MAX_DIGITS = 512
+"""More than any name or time may have."""
+_LONE_SURROGATE = re.compile(
+    r"(?P<keep>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(?P<other>\\.)",
+    re.DOTALL,
+)
+
+
+def loads_exactly(value: bytes) -> Any:
+    """Parse JSON with a BOM, lone surrogates (they become U+FFFD) and integers of any size.
+
+    Raises:
+        InvalidEventError: not UTF-8, or not JSON.
+    """
+    try:
+        text = value.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidEventError("bad_json", f"not UTF-8: byte {error.start} cannot be decoded") from error
+    repaired = _LONE_SURROGATE.sub(lambda m: m.group() if m.group("keep") or m.group("other") else r"\ufffd", text)
+    try:
+        return json.loads(repaired, parse_int=_integer, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        problem = error.msg.lower().removesuffix(" at")
+        raise InvalidEventError("bad_json", f"not JSON: {problem} at character {error.pos}") from error
+    except RecursionError as error:
+        raise InvalidEventError("bad_json", "not JSON that can be read: nested too deeply") from error
+
+
+def _integer(digits: str) -> int:
+    # Python refuses to parse thousands of digits; cut, it is still too long for a name, and infinite as a time
+    return int(digits[:_MAX_DIGITS])
+
+
+def _refuse_constant(name: str) -> None:
+    raise InvalidEventError("bad_json", f"not JSON: `{name}` is not a JSON value")
