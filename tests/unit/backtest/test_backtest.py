@@ -83,7 +83,7 @@ def test_the_events_nearest_to_each_limit_are_named_without_text(tmp_path: Path,
     assert "Hello." not in json.dumps(report.record)
 
 
-def test_exceptions_that_spared_nobody_are_told(tmp_path: Path, baseline: PolicySet) -> None:
+def test_exceptions_that_exempted_no_event_are_reported(tmp_path: Path, baseline: PolicySet) -> None:
     rule = a_rule(more="except:\n  - {tenant: acme}\n  - {tenant: beta}")
     candidate = a_candidate(tmp_path, rule, exemptions=EXEMPTIONS)
 
@@ -120,7 +120,7 @@ def test_labels_give_rates_only_from_thirty_on(tmp_path: Path, baseline: PolicyS
     assert [rate.of for rate in report.labels.recall] == [29, 29]
 
 
-def test_precision_and_recall_are_told_of_each_set(tmp_path: Path, baseline: PolicySet) -> None:
+def test_precision_and_recall_are_reported_for_each_set(tmp_path: Path, baseline: PolicySet) -> None:
     candidate = a_candidate(tmp_path, a_rule("safety: below 0.50"))
     labels = some_labels(flag=range(40), allow=range(40, 100))
 

@@ -29,7 +29,7 @@ class Ran:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Setup:
     """Two policy folders, a file of the baseline's decisions, and a way to run the command on them."""
 
     folder: Path
@@ -60,17 +60,17 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def stage(tmp_path: Path, command: Callable[..., Ran]) -> Stage:
+def setup(tmp_path: Path, command: Callable[..., Ran]) -> Setup:
     baseline = a_folder(tmp_path / "baseline", a_policy(a_rule("safety: below 0.30")))
     budget = "budget: {flag_share: at most 30%}"
     rules = (a_rule("safety: below 0.35", more=budget), a_rule("honesty: missing", name="unknown", mode="shadow"))
     a_folder(tmp_path / "candidate", a_policy(*rules))
     write_lines(tmp_path / "decisions.jsonl", some_recorded(load_policies(baseline), SAFETIES))
-    return Stage(tmp_path, command)
+    return Setup(tmp_path, command)
 
 
-def test_fidelity_is_told_before_anything_that_follows_from_it(stage: Stage) -> None:
-    ran = stage.backtest("--sweep", "safety")
+def test_fidelity_is_shown_before_anything_that_follows_from_it(setup: Setup) -> None:
+    ran = setup.backtest("--sweep", "safety")
 
     assert (ran.code, ran.err) == (0, "")
     sections = re.findall(r"^[A-Z]{3}[A-Z '()]*", ran.out, re.MULTILINE)
@@ -80,10 +80,10 @@ def test_fidelity_is_told_before_anything_that_follows_from_it(stage: Stage) -> 
     assert re.search(r"0\.35 +candidate +35 +35\.00% +not enough labels \(0\)", ran.out)
 
 
-def test_a_sweep_leaves_out_the_limits_that_change_nothing(stage: Stage) -> None:
-    write_lines(stage.events, some_recorded(load_policies(stage.folder / "baseline"), [0.15, 0.8]))
+def test_a_sweep_leaves_out_the_limits_that_change_nothing(setup: Setup) -> None:
+    write_lines(setup.events, some_recorded(load_policies(setup.folder / "baseline"), [0.15, 0.8]))
 
-    ran = stage.backtest("--sweep", "safety")
+    ran = setup.backtest("--sweep", "safety")
 
     rows = re.findall(r"^ +([0-9.]+) +(baseline|candidate)? +(\d+) +[0-9.]+%", ran.out, re.MULTILINE)
     assert rows == [
@@ -98,42 +98,42 @@ def test_a_sweep_leaves_out_the_limits_that_change_nothing(stage: Stage) -> None
     ]
 
 
-def test_a_baseline_that_misses_a_decision_fails_and_shows_no_other_number(stage: Stage) -> None:
-    wrong = changed(recorded(load_policies(stage.folder / "baseline"), *USUAL, id="evt-x"), verdict="flag")
-    with stage.events.open("ab") as file:
+def test_a_baseline_that_misses_a_decision_fails_and_shows_no_other_number(setup: Setup) -> None:
+    wrong = changed(recorded(load_policies(setup.folder / "baseline"), *USUAL, id="evt-x"), verdict="flag")
+    with setup.events.open("ab") as file:
         file.write(wrong)
 
-    ran, as_json = stage.backtest("--html", stage.folder / "page.html"), stage.backtest("--json")
+    ran, as_json = setup.backtest("--html", setup.folder / "page.html"), setup.backtest("--json")
 
     assert (ran.code, as_json.code) == (1, 1)
     assert "99.01%: 1 of 101 decisions of the baseline's snapshot come out otherwise" in ran.out
     assert "of event evt-x: verdict: recorded flag, replayed allow" in ran.out
     assert "FLIPS" not in ran.out
     assert list(json.loads(as_json.out)) == ["events", "baseline", "candidate", "fidelity"]
-    assert not (stage.folder / "page.html").exists()
+    assert not (setup.folder / "page.html").exists()
 
 
-def test_a_baseline_that_made_none_of_the_decisions_fails(stage: Stage) -> None:
-    a_folder(stage.folder / "baseline", a_policy(a_rule("safety: below 0.31")))
+def test_a_baseline_that_made_none_of_the_decisions_fails(setup: Setup) -> None:
+    a_folder(setup.folder / "baseline", a_policy(a_rule("safety: below 0.31")))
 
-    ran = stage.backtest()
+    ran = setup.backtest()
 
     assert ran.code == 1
     assert "none of the decisions was made by the baseline's snapshot" in ran.out
 
 
-def test_a_broken_budget_fails_only_where_it_is_enforced(stage: Stage) -> None:
-    watched, enforced = stage.backtest(), stage.backtest("--enforce")
+def test_a_broken_budget_fails_only_where_it_is_enforced(setup: Setup) -> None:
+    watched, enforced = setup.backtest(), setup.backtest("--enforce")
 
     assert (watched.code, enforced.code) == (0, 1)
     assert "broken  chat-safety/unsafe-reply: 35%, at most 30%" in enforced.out
 
 
-def test_json_holds_everything(stage: Stage) -> None:
-    labels = stage.folder / "labels.jsonl"
+def test_json_holds_everything(setup: Setup) -> None:
+    labels = setup.folder / "labels.jsonl"
     labels.write_text('{"id": "evt-3", "label": "flag"}\n')
 
-    report = json.loads(stage.backtest("--json", "--labels", labels).out)
+    report = json.loads(setup.backtest("--json", "--labels", labels).out)
 
     assert report["flips"] == {"allow_allow": 65, "allow_flag": 5, "flag_allow": 0, "flag_flag": 30}
     assert report["labels"]["cells"][0]["deserve_flag"] == {
@@ -146,67 +146,67 @@ def test_json_holds_everything(stage: Stage) -> None:
     assert {"rules", "groups", "nearest", "unused_exceptions", "budgets", "limits"} <= set(report)
 
 
-def test_decisions_come_by_a_pipe_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    with stage.events.open("rb") as file:
+def test_decisions_come_by_a_pipe_too(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    with setup.events.open("rb") as file:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
 
-        ran = stage.backtest("--json", events="-")
+        ran = setup.backtest("--json", events="-")
 
     assert json.loads(ran.out)["events"]["count"] == 100
     assert json.loads(ran.out)["events"]["source"] == "standard input"
 
 
-def test_wrong_usage_is_told_in_one_line(stage: Stage) -> None:
-    folder = stage.folder
+def test_wrong_usage_is_reported_in_one_line(setup: Setup) -> None:
+    folder = setup.folder
     (folder / "empty").write_text("\n\n")
-    (folder / "events.jsonl.gz").write_bytes(gzip.compress(stage.events.read_bytes()))
-    (folder / "twin.html").hardlink_to(stage.events)
+    (folder / "events.jsonl.gz").write_bytes(gzip.compress(setup.events.read_bytes()))
+    (folder / "twin.html").hardlink_to(setup.events)
     (folder / "other.yaml").touch()
     (folder / "events.jsonl").write_text('{"id": "evt-1", "text": "private words"}\n')
     runs = {
-        stage.backtest(events=folder / "nowhere"): "cannot read",
-        stage.backtest(events=folder): "cannot read",
-        stage.backtest(events=folder / "empty"): "there is no decision to read: the input is empty",
-        stage.backtest(events=folder / "events.jsonl"): "line 1: JSON, but not a decision: it has no `schema`",
-        stage.backtest(events="kafka:someday"): "is no range of decisions",
-        stage.backtest(events=folder / "events.jsonl.gz"): "is compressed: pipe what",
-        stage.backtest("--sweep", "saftey"): "has a limit of `saftey`; they have limits of: safety",
-        stage.backtest("--sweep", "honesty"): "has a limit of `honesty`",
-        stage.backtest("--html", stage.events): "is an input",
-        stage.backtest("--html", folder / "twin.html"): "is an input",
-        stage.backtest("--html", folder / "candidate" / "settings.yaml"): "is in a policy folder",
-        stage.backtest("--html", folder / "other.yaml"): "exists already, and is YAML",
-        stage.backtest("--html", folder / "no" / "page.html"): "its folder is missing",
-        stage.backtest("--labels", folder / "nowhere"): "cannot read",
+        setup.backtest(events=folder / "nowhere"): "cannot read",
+        setup.backtest(events=folder): "cannot read",
+        setup.backtest(events=folder / "empty"): "there is no decision to read: the input is empty",
+        setup.backtest(events=folder / "events.jsonl"): "line 1: JSON, but not a decision: it has no `schema`",
+        setup.backtest(events="kafka:someday"): "is no range of decisions",
+        setup.backtest(events=folder / "events.jsonl.gz"): "is compressed: pipe what",
+        setup.backtest("--sweep", "saftey"): "has a limit of `saftey`; they have limits of: safety",
+        setup.backtest("--sweep", "honesty"): "has a limit of `honesty`",
+        setup.backtest("--html", setup.events): "is an input",
+        setup.backtest("--html", folder / "twin.html"): "is an input",
+        setup.backtest("--html", folder / "candidate" / "settings.yaml"): "is in a policy folder",
+        setup.backtest("--html", folder / "other.yaml"): "exists already, and is YAML",
+        setup.backtest("--html", folder / "no" / "page.html"): "its folder is missing",
+        setup.backtest("--labels", folder / "nowhere"): "cannot read",
     }
 
-    for ran, told in runs.items():
+    for ran, reported in runs.items():
         assert (ran.code, ran.out) == (2, "")
-        assert told in ran.err
+        assert reported in ran.err
         assert (ran.err.count("\n"), "private" in ran.err) == (1, False)
 
 
-def test_the_page_is_written_beside_the_text(stage: Stage) -> None:
-    ran = stage.backtest("--html", stage.folder / "page.html")
+def test_the_page_is_written_in_addition_to_the_text(setup: Setup) -> None:
+    ran = setup.backtest("--html", setup.folder / "page.html")
 
-    assert (ran.code, ran.err) == (0, f"wrote {stage.folder / 'page.html'}\n")
-    assert (stage.folder / "page.html").read_text().startswith("<!doctype html>")
+    assert (ran.code, ran.err) == (0, f"wrote {setup.folder / 'page.html'}\n")
+    assert (setup.folder / "page.html").read_text().startswith("<!doctype html>")
 
 
-def test_a_reader_who_leaves_the_text_leaves_the_page(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_who_closes_the_text_still_gets_the_page(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", buffering=1) as stdout, monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", stdout)
 
-        ran = stage.backtest("--html", stage.folder / "page.html")
+        ran = setup.backtest("--html", setup.folder / "page.html")
 
     assert ran.code == 128 + signal.SIGPIPE
-    assert (stage.folder / "page.html").read_text().startswith("<!doctype html>")
+    assert (setup.folder / "page.html").read_text().startswith("<!doctype html>")
 
 
-def test_a_page_that_cannot_be_written_does_not_take_the_text_with_it(stage: Stage) -> None:
-    ran = stage.backtest("--html", "/dev/full")
+def test_the_text_is_written_even_when_the_page_cannot_be(setup: Setup) -> None:
+    ran = setup.backtest("--html", "/dev/full")
 
     assert (ran.code, ran.err) == (2, "error: cannot write `/dev/full`: no space left on device\n")
     assert "flagged 30.00% -> 35.00%" in ran.out

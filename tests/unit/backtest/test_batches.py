@@ -32,7 +32,7 @@ def test_what_never_ends_a_line_is_not_waited_for() -> None:
 
 @settings(max_examples=150)
 @given(content=CONTENT, chunk_bytes=st.integers(1, 20))
-def test_every_line_of_a_pipe_comes_once_and_whole(content: bytes, chunk_bytes: int) -> None:
+def test_every_line_of_a_pipe_comes_once_and_complete(content: bytes, chunk_bytes: int) -> None:
     raw = cast("object", BytesIO(content))
 
     lines = [line for each in lines_of(raw, "-", chunk_bytes) for line in each.values()]  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ def test_labels_are_read_by_event_and_where_given_by_tenant(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reported"),
     [
         ("evt-2,flag", "line 2: not JSON"),
         ("[]", "line 2: no label: write"),
@@ -40,13 +40,13 @@ def test_labels_are_read_by_event_and_where_given_by_tenant(tmp_path: Path) -> N
         ('{"id": "evt-1", "label": "allow"}', "line 2: says allow of `evt-1`, of which line 1 says flag: keep one"),
     ],
 )
-def test_a_wrong_label_is_named_with_its_line(tmp_path: Path, line: str, told: str) -> None:
+def test_a_wrong_label_is_named_with_its_line(tmp_path: Path, line: str, reported: str) -> None:
     file = some_file(tmp_path, '{"id": "evt-1", "label": "flag"}', line)
 
     with pytest.raises(ConfigurationError) as refused:
         read_labels(file)
 
-    assert told in str(refused.value)
+    assert reported in str(refused.value)
     assert "\n" not in str(refused.value)
 
 

@@ -51,9 +51,9 @@ def test_lines_that_are_no_decisions_are_named_with_their_numbers(policies: Poli
         changed(good, scores="high"),
     )
 
-    told = refusal_of(policies, first, second)
+    reported = refusal_of(policies, first, second)
 
-    assert [re.sub("`.*?`", "`x`", line) for line in told] == [
+    assert [re.sub("`.*?`", "`x`", line) for line in reported] == [
         "standard input line 3: not JSON: unexpected character, expected a string key at character 2",
         "standard input line 5: JSON, but not a decision: it has no `x`",
         "standard input line 6: JSON, but not a decision: it has no `x`",
@@ -61,8 +61,8 @@ def test_lines_that_are_no_decisions_are_named_with_their_numbers(policies: Poli
         "standard input line 8: a decision whose `x` is wrong: field required",
         "standard input line 9: a decision whose `x` is wrong: input should be a valid dictionary",
     ]
-    assert "`event.tenant`" in told[4]
-    assert "secret" not in "".join(told)
+    assert "`event.tenant`" in reported[4]
+    assert "secret" not in "".join(reported)
 
 
 @pytest.mark.parametrize("field", ["tenant", "channel", "locale"])
@@ -70,9 +70,11 @@ def test_an_event_whose_fields_are_no_text_is_named(policies: PolicySet, field: 
     good = recorded(policies, *USUAL)
     event = json.loads(good)["event"]
 
-    told = refusal_of(policies, lines(good, changed(good, event={**event, field: 7})))
+    reported = refusal_of(policies, lines(good, changed(good, event={**event, field: 7})))
 
-    assert told == [f"standard input line 2: a decision whose `event.{field}` is wrong: input should be a valid string"]
+    assert reported == [
+        f"standard input line 2: a decision whose `event.{field}` is wrong: input should be a valid string"
+    ]
 
 
 def test_a_byte_order_mark_does_no_harm(policies: PolicySet) -> None:
@@ -84,10 +86,10 @@ def test_a_byte_order_mark_does_no_harm(policies: PolicySet) -> None:
     assert counts.fidelity.compared == 2
 
 
-def test_reading_ends_where_more_would_not_be_told(policies: PolicySet) -> None:
-    told = refusal_of(policies, *(lines(b"x", b"x") for _ in range(1_000)))
+def test_reading_ends_when_more_would_not_be_reported(policies: PolicySet) -> None:
+    reported = refusal_of(policies, *(lines(b"x", b"x") for _ in range(1_000)))
 
-    assert (len(told), told[-1]) == (11, "and more")
+    assert (len(reported), reported[-1]) == (11, "and more")
 
 
 def test_no_decision_at_all_is_refused(policies: PolicySet) -> None:

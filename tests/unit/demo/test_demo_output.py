@@ -111,7 +111,7 @@ def test_an_event_that_somebody_else_sent_is_shown_by_where_it_lies() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 119, 120, 140, 200])
 @pytest.mark.parametrize("row", [a_flagged_row(), a_dead_letter_row()], ids=["flag", "dead letter"])
-def test_a_row_fits_the_terminal_and_its_columns_stand_below_their_names(width: int, row: Row) -> None:
+def test_a_row_fits_the_terminal_and_its_columns_are_below_their_names(width: int, row: Row) -> None:
     lines = table_row(row, SIGNALS, width).split("\n")
     names = header(SIGNALS, width).plain
 
@@ -149,14 +149,14 @@ def test_the_sum_is_exact_when_every_event_came_back_once() -> None:
     assert tally.sum_line() == "2 events in = 2 flag + 0 allow + 0 dead letters: each one exactly once"
 
 
-def test_a_missing_and_a_repeated_event_are_told_apart_even_when_the_sum_is_right() -> None:
+def test_a_missing_and_a_repeated_event_are_both_reported_even_when_the_sum_is_right() -> None:
     tally = a_tally(back=[Place(0, 0), Place(0, 0)])
 
     assert not tally.is_exact
     assert tally.sum_line() == "2 events in, but 2 flag + 0 allow + 0 dead letters out: 1 missing, 1 repeated"
 
 
-def test_an_event_that_came_back_twice_is_told_though_none_is_missing() -> None:
+def test_an_event_that_came_back_twice_is_reported_though_none_is_missing() -> None:
     tally = a_tally(back=[Place(0, 0), Place(0, 1), Place(0, 1)])
 
     assert tally.is_complete
@@ -164,7 +164,7 @@ def test_an_event_that_came_back_twice_is_told_though_none_is_missing() -> None:
     assert tally.sum_line() == "2 events in, but 3 flag + 0 allow + 0 dead letters out: 0 missing, 1 repeated"
 
 
-def test_what_nobody_here_sent_spoils_the_sum() -> None:
+def test_an_event_of_another_sender_makes_the_sum_wrong() -> None:
     tally = a_tally(back=[Place(0, 0), Place(0, 1), Place(2, 9)])
 
     assert (tally.is_complete, tally.is_exact) == (True, False)

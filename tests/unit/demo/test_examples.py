@@ -8,7 +8,7 @@ from moderator.demo.examples import default_policies, example_policies
 from moderator.policy import load_policies
 
 
-def test_a_folder_of_policies_beside_the_user_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_folder_in_the_working_folder_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "policies").mkdir()
     monkeypatch.chdir(tmp_path)
 

@@ -24,9 +24,9 @@ def test_the_malformed_ones_have_different_kinds() -> None:
 
     letters = [decode(_record(sample), max_event_bytes=2**20) for sample in malformed]
 
-    told = [(letter.reason, letter.error) for letter in letters if isinstance(letter, DeadLetter)]
-    assert len(set(told)) == MALFORMED_COUNT - 1  # a blank text and a lone picture read alike: nothing to judge
-    assert {reason for reason, _ in told} == {"bad_json", "bad_schema", "no_text"}
+    reported = [(letter.reason, letter.error) for letter in letters if isinstance(letter, DeadLetter)]
+    assert len(set(reported)) == MALFORMED_COUNT - 1  # a blank text and a lone picture read alike: nothing to judge
+    assert {reason for reason, _ in reported} == {"bad_json", "bad_schema", "no_text"}
 
 
 def test_every_shape_of_an_event_occurs() -> None:

@@ -87,7 +87,7 @@ def test_a_signal_that_no_rule_asks_for_comes_out_as_recorded_too(policies: Poli
     assert difference.what.startswith("signals: recorded {")
 
 
-def test_rules_in_another_order_or_listed_twice_are_told(policies: PolicySet) -> None:
+def test_rules_in_another_order_or_listed_twice_are_reported(policies: PolicySet) -> None:
     rules = json.loads(recorded(policies, *USUAL))["rules"]
 
     for tampered in (rules[::-1], [*rules, rules[0]]):
@@ -98,7 +98,7 @@ def test_rules_in_another_order_or_listed_twice_are_told(policies: PolicySet) ->
         assert difference.what == "rules: recorded in another order, or one of them twice"
 
 
-def test_decisions_of_other_snapshots_do_not_count_and_are_told(tmp_path: Path, policies: PolicySet) -> None:
+def test_decisions_of_other_snapshots_do_not_count_and_are_reported(tmp_path: Path, policies: PolicySet) -> None:
     other = a_set(tmp_path, a_policy(a_rule("safety: below 0.5")))
 
     fidelity = report_of(policies, other, [recorded(policies, *USUAL), recorded(other, *USUAL)]).fidelity
@@ -107,7 +107,7 @@ def test_decisions_of_other_snapshots_do_not_count_and_are_told(tmp_path: Path, 
     assert fidelity.others == {other.snapshot: 1}
 
 
-def test_without_one_decision_of_the_baseline_nothing_is_whole(tmp_path: Path, policies: PolicySet) -> None:
+def test_without_any_decision_of_the_baseline_the_fidelity_is_not_whole(tmp_path: Path, policies: PolicySet) -> None:
     other = a_set(tmp_path, a_policy(a_rule("safety: below 0.5")))
 
     report = report_of(policies, policies, some_recorded(other, [0.1, 0.9]))

@@ -1,4 +1,4 @@
-"""Sweeps against the slow way: write each limit into the folder, decide everything anew, count."""
+"""Sweeps against the slow way: write each limit into the folder, decide everything again, count."""
 
 from pathlib import Path
 from random import Random
