@@ -135,14 +135,14 @@ class Scores(NamedTuple):
     truncated: bool
 
     @property
-    def is_weighed(self) -> bool:
-        """Whether the model weighs its objectives, so that there is an overall score."""
+    def is_weighted(self) -> bool:
+        """Tell whether the model weights its objectives, so that there is an overall score."""
         return any(self.weights)
 
     @property
     def overall(self) -> float | None:
-        """Sum over objectives of reward x weight, ArmoRM's gated score; None where nothing weighs the objectives."""
-        return sum(map(mul, self.rewards, self.weights)) if self.is_weighed else None
+        """Sum over objectives of reward x weight, ArmoRM's gated score; None where the objectives have no weights."""
+        return sum(map(mul, self.rewards, self.weights)) if self.is_weighted else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ class Contribution(TypedDict):
 
 
 class ScoreSummary(TypedDict):
-    """Scores on the human scale by signal, raw by objective, and overall where the model weighs its objectives."""
+    """Scores on the human scale by signal, raw by objective, and overall where the model weights its objectives."""
 
     signals: dict[str, float | None]
     objectives: dict[str, float | None]

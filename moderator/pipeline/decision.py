@@ -174,7 +174,7 @@ def explain(scores: Scores, objectives: Sequence[str]) -> list[Contribution]:
 
     The listed contributions sum to the recorded `overall` within 1e-5.
     """
-    if not scores.is_weighed:
+    if not scores.is_weighted:
         return []
     rewards, weights = scores.rewards, scores.weights
     contributions = list(map(mul, rewards, weights))

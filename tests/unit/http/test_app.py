@@ -34,7 +34,7 @@ def test_a_stream_that_moves_is_healthy_and_ready(probed: Probed) -> None:
     assert (readyz.status_code, readyz.json()) == (200, {"status": "ready", "reasons": []})
 
 
-def test_a_stream_that_stands_still_turns_unhealthy_without_saying_so_itself(probed: Probed) -> None:
+def test_a_stream_that_reports_nothing_for_a_minute_is_unhealthy(probed: Probed) -> None:
     probed.clock.advance(61)
 
     healthz = probed.client.get("/healthz")
