@@ -97,7 +97,7 @@ def test_the_whole_path_runs_over_tls_with_a_password(direct: KafkaSettings, sec
 
 
 @pytest.mark.parametrize("wrong", [{"sasl_password": "wrong"}, {"ssl_cafile": None}], ids=["password", "authority"])
-def test_a_wrong_password_and_an_unknown_authority_are_told_at_the_start(
+def test_a_wrong_password_and_an_unknown_authority_are_reported_at_the_start(
     secure: KafkaSettings, wrong: dict[str, object]
 ) -> None:
     settings = KafkaSettings(**{**secure.model_dump(), **wrong})
@@ -106,4 +106,4 @@ def test_a_wrong_password_and_an_unknown_authority_are_told_at_the_start(
     ended = called("topics", "create", **kafka_variables(settings))
 
     assert ended.returncode == 3, ended.stderr
-    assert re.search(r"takes connections: see to .* certificates, user and password", ended.stderr)
+    assert re.search(r"accepts connections: check .* certificates, user and password", ended.stderr)
