@@ -1,25 +1,16 @@
-"""Tiny random ArmoRM checkpoints: a tokenizer of 261 tokens with the Llama-3 template, a backbone of two layers."""
+"""Tiny random ArmoRM checkpoints: 261 tokens, a backbone of two layers."""
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from moderator.scoring.checkpoint.saving import save_checkpoint
-from tests.llama3 import TEMPLATE
-
-SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
-_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+from tests.tiny_tokenizers import armorm_tokenizer
 
 
 def fields(**changes: Any) -> dict[str, Any]:
@@ -58,28 +49,6 @@ def fields(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**published, **changes}.items() if value is not ...}
 
 
-@cache
-def _backend() -> Tokenizer:
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_SPLIT), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
-    return tokenizer
-
-
-def tokenizer(template: str = TEMPLATE) -> PreTrainedTokenizerFast:
-    """One token a byte."""
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=_backend(), bos_token=SPECIAL[0], eos_token=SPECIAL[4], chat_template=template
-    )
-
-
 def random_model(config: ArmoRMConfig, seed: int = 1) -> ArmoRMNetwork:
     """Weights large enough that every part of the model matters to the scores."""
     torch.manual_seed(seed)
@@ -92,10 +61,10 @@ def random_model(config: ArmoRMConfig, seed: int = 1) -> ArmoRMNetwork:
     return model
 
 
-def write_checkpoint(folder: Path, tokenizer: PreTrainedTokenizerFast, **changes: Any) -> Path:
+def write_checkpoint(folder: Path, **changes: Any) -> Path:
     """Write a folder as the published one is on the hub: v4-style config, one safetensors file."""
     config = ArmoRMConfig.from_fields(fields(**changes))
-    save_checkpoint(folder, random_model(config), tokenizer, config)
+    save_checkpoint(folder, random_model(config), armorm_tokenizer(), config)
     (folder / "config.json").write_text(json.dumps(fields(**changes)), encoding="utf-8")
     return folder
 

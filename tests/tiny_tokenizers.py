@@ -1,10 +1,12 @@
-"""Tokenizers of every family of classifiers, made in memory, with their chat templates. Needs no torch."""
+"""Tokenizers of ArmoRM and of every family of classifiers, with chat templates, made in memory. Needs no torch."""
 
 import json
 from functools import cache
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
+
+from tests.llama3 import TEMPLATE
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -27,6 +29,36 @@ _TEMPLATES = {
     ),
 }
 _CORPUS = ["the quick brown fox jumps over the lazy dog", "hello you are an idiot", "how do i reset my password", "sep"]
+ARMORM_SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+_LLAMA3_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+@cache
+def _armorm_backend() -> Tokenizer:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_LLAMA3_SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in ARMORM_SPECIAL])
+    return tokenizer
+
+
+def armorm_tokenizer(template: str = TEMPLATE) -> PreTrainedTokenizerFast:
+    """Give a tokenizer of 261 tokens, one per byte, with the Llama-3 template."""
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=_armorm_backend(),
+        bos_token=ARMORM_SPECIAL[0],
+        eos_token=ARMORM_SPECIAL[4],
+        chat_template=template,
+    )
 
 
 @cache

@@ -32,6 +32,7 @@ from moderator.scoring.packing import Layout, Text, gather, plan_packs
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests import tiny_armorm
 from tests.benchmarks.mix import Sample, backlog, chats, padding_ratio
+from tests.tiny_tokenizers import armorm_tokenizer
 
 VOCABULARY = 8_192
 BUDGET_TOKENS = 1_024
@@ -111,7 +112,7 @@ def a_contest(hidden: int, layers: int) -> Contest:
     backbone._attn_implementation = "sdpa"
     plain = LlamaModel(backbone)
     plain.load_state_dict(model.model.state_dict(), assign=True)
-    renderer = Llama3Renderer(tiny_armorm.tokenizer(), 4_096)
+    renderer = Llama3Renderer(armorm_tokenizer(), 4_096)
     return Contest(ArmoRM(model, renderer, config, Location(Path(), "random"), ""), plain)
 
 

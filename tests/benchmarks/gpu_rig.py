@@ -23,6 +23,7 @@ from moderator.scoring.packing import Layout, Text, filled, gather, plan_packs
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests import tiny_armorm
 from tests.benchmarks.mix import Sample
+from tests.tiny_tokenizers import armorm_tokenizer
 
 PADDED_TEXTS = 32
 
@@ -176,7 +177,7 @@ def _shared(
 
 
 def _armorm(model: ArmoRMNetwork, config: ArmoRMConfig) -> ArmoRM:
-    renderer = Llama3Renderer(tiny_armorm.tokenizer(), 4_096)
+    renderer = Llama3Renderer(armorm_tokenizer(), 4_096)
     return ArmoRM(model, renderer, config, Location(Path(), "random"), "sha256:" + "0" * 64)
 
 

@@ -20,7 +20,7 @@ CONVERSATIONS = [[Turn("user", f"question {number}"), Turn("assistant", "word " 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = {"hidden_size": 256, "intermediate_size": 512, "num_attention_heads": 4, "num_key_value_heads": 2}
-    return tiny_armorm.write_checkpoint(tmp_path_factory.mktemp("gpu"), tiny_armorm.tokenizer(), **sizes)
+    return tiny_armorm.write_checkpoint(tmp_path_factory.mktemp("gpu"), **sizes)
 
 
 def overall(armorm: ArmoRM) -> torch.Tensor:

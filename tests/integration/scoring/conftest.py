@@ -1,11 +1,16 @@
-"""One thread, and Llama-3's tokenizer once per session: making it takes seconds."""
+"""One thread, and what takes seconds to make once per session: Llama-3's tokenizer, classifiers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
 from moderator.scoring.rendering.llama3 import Llama3Renderer
-from tests import llama3
+from tests import llama3, tiny_classifiers
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -21,3 +26,18 @@ def llama3_tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture(scope="session")
 def llama3_renderer(llama3_tokenizer: PreTrainedTokenizerFast) -> Llama3Renderer:
     return Llama3Renderer(llama3_tokenizer, 4096)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Checkpoints to read, each written once; tests that change one copy it first."""
+    known: dict[str, Path] = {}
+
+    def write(family: str, labels: tuple[str, ...] = ("reward",), **changes: Any) -> Path:
+        key = json.dumps([family, labels, changes])
+        if key not in known:
+            folder = tmp_path_factory.mktemp("classifiers") / f"tiny-{family}"
+            known[key] = tiny_classifiers.write_classifier(folder, family, labels, **changes)
+        return known[key]
+
+    return write

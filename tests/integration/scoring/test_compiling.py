@@ -11,7 +11,7 @@ from tests.published_armorm import CHATS
 
 
 def test_every_layer_is_compiled_the_trimmed_last_one_too(tmp_path: Path) -> None:
-    folder = tiny_armorm.write_checkpoint(tmp_path, tiny_armorm.tokenizer(), num_hidden_layers=4)
+    folder = tiny_armorm.write_checkpoint(tmp_path, num_hidden_layers=4)
     graphs: list[list[str]] = []
 
     def keep(graph: torch.fx.GraphModule, _: object) -> Callable[..., Any]:

@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint to read; tests that change one copy it first."""
     from tests import tiny_armorm  # noqa: PLC0415
 
-    return tiny_armorm.write_checkpoint(tmp_path_factory.mktemp("tiny") / "Tiny-ArmoRM", tiny_armorm.tokenizer())
+    return tiny_armorm.write_checkpoint(tmp_path_factory.mktemp("tiny") / "Tiny-ArmoRM")
 
 
 @pytest.fixture(scope="session")

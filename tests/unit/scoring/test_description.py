@@ -16,6 +16,7 @@ from moderator.scoring.runtime.machine import present_devices
 from moderator.scoring.throughput import flops_per_token, parameter_count
 from moderator.settings import ModelSettings
 from tests import tiny_armorm, tiny_classifiers
+from tests.tiny_tokenizers import armorm_tokenizer
 
 EIGHT_BILLION = {
     "hidden_size": 4096,
@@ -83,7 +84,7 @@ def test_the_json_object_says_the_same(tmp_path: Path) -> None:
 def test_the_arithmetic_is_that_of_the_published_model(tmp_path: Path) -> None:
     fields = tiny_armorm.fields(**EIGHT_BILLION)
     (tmp_path / "config.json").write_text(json.dumps(fields))
-    tiny_armorm.tokenizer().save_pretrained(tmp_path)
+    armorm_tokenizer().save_pretrained(tmp_path)
 
     model = open_model(tmp_path)
 

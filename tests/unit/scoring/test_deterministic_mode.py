@@ -66,7 +66,7 @@ def test_nothing_fills_up_a_deterministic_pass_of_a_text_beyond_the_budget(armor
 
 def test_what_fills_a_deterministic_pass_is_no_longer_than_the_model_has_positions(tmp_path: Path) -> None:
     scaled = {"max_position_embeddings": 128, "rope_scaling": {"type": "dynamic", "factor": 2.0}}
-    armorm = tiny_armorm.load(tiny_armorm.write_checkpoint(tmp_path, tiny_armorm.tokenizer(), **scaled))
+    armorm = tiny_armorm.load(tiny_armorm.write_checkpoint(tmp_path, **scaled))
     prompts = Engine(armorm).render([question("a")])
 
     results = Engine(armorm, 512, is_deterministic=True).score(prompts)

@@ -16,6 +16,7 @@ from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Text
 from tests import tiny_armorm
+from tests.tiny_tokenizers import armorm_tokenizer
 from tests.unit.scoring.troubled_armorm import (
     CONVERSATIONS,
     TroubledArmoRM,
@@ -115,7 +116,7 @@ def holed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ArmoRM:
     """A model with one bad number: where it embeds `Z`."""
     copied = Path(shutil.copytree(folder, tmp_path_factory.mktemp("holed") / "holed"))
     weights = load_file(copied / "model.safetensors")
-    letter = tiny_armorm.tokenizer().convert_tokens_to_ids("Z")
+    letter = armorm_tokenizer().convert_tokens_to_ids("Z")
     weights["model.embed_tokens.weight"][letter, 5] = float("nan")
     save_file(weights, copied / "model.safetensors")
     return tiny_armorm.load(copied)

@@ -12,12 +12,13 @@ from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from tests import tiny_armorm
 from tests.published_armorm import CHATS, assert_scores_equal, chat, reference, templated
+from tests.tiny_tokenizers import armorm_tokenizer
 
 
 def test_scores_follow_the_published_formulas(folder: Path, armorm: ArmoRM) -> None:
     output = armorm.score(CHATS)
 
-    tokenizer = tiny_armorm.tokenizer()
+    tokenizer = armorm_tokenizer()
     pattern = list(armorm.renderer.gate_pattern)
     weights = load_file(folder / "model.safetensors")
     expected = [reference(weights, templated(tokenizer, turns), pattern) for turns in CHATS[:8]]
@@ -127,7 +128,7 @@ def test_the_backbone_may_be_bfloat16_and_the_heads_stay_float32(folder: Path, a
 def test_a_checkpoint_in_half_precision_is_scored_in_what_this_cpu_is_fast_at(
     stored: torch.dtype, tmp_path: Path
 ) -> None:
-    folder = tiny_armorm.write_checkpoint(tmp_path, tiny_armorm.tokenizer())
+    folder = tiny_armorm.write_checkpoint(tmp_path)
     weights = load_file(folder / "model.safetensors")
     save_file({name: tensor.to(stored) for name, tensor in weights.items()}, folder / "model.safetensors")
 
@@ -172,7 +173,7 @@ def test_more_input_tokens_than_positions_are_refused(folder: Path) -> None:
 
 
 def test_the_limit_is_the_lesser_of_4096_and_the_models_positions(tmp_path: Path, armorm: ArmoRM) -> None:
-    short = tiny_armorm.write_checkpoint(tmp_path, tiny_armorm.tokenizer(), max_position_embeddings=512)
+    short = tiny_armorm.write_checkpoint(tmp_path, max_position_embeddings=512)
 
     assert armorm.renderer.max_tokens == 4096
     assert tiny_armorm.load(short).renderer.max_tokens == 512

@@ -11,6 +11,7 @@ from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from moderator.scoring.checkpoint.saving import save_checkpoint
 from tests import tiny_armorm
+from tests.tiny_tokenizers import armorm_tokenizer
 from tests.unit.scoring.checkpoint.damage import (
     CHAT,
     WEIGHTS,
@@ -33,7 +34,7 @@ def test_a_saved_model_loads_to_the_same_scores(tmp_path: Path) -> None:
     )
     model = tiny_armorm.random_model(config)
 
-    save_checkpoint(tmp_path / "new" / "folder", model, tiny_armorm.tokenizer(), config)
+    save_checkpoint(tmp_path / "new" / "folder", model, armorm_tokenizer(), config)
 
     loaded = tiny_armorm.load(tmp_path / "new" / "folder")
     assert loaded.config.objectives == ("beavertails-is_safe", "helpsteer-helpfulness")
@@ -45,7 +46,7 @@ def test_a_saved_model_loads_to_the_same_scores(tmp_path: Path) -> None:
 def test_saved_files_are_as_readable_as_the_umask_says(tmp_path: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)
     try:
-        tiny_armorm.write_checkpoint(tmp_path / "new", tiny_armorm.tokenizer())
+        tiny_armorm.write_checkpoint(tmp_path / "new")
     finally:
         os.umask(before)
 
