@@ -1,16 +1,17 @@
 """Proofs that one rule counts whenever another does, whatever the event, its scores and its time.
 
-Sound, not complete: True is proven, False only means that no proof was found. Scores are compared in each region
-between the limits of both rules; scopes, times, shares and exemptions by inclusion.
+Sound, not complete: True is proven, False only means that no proof was found. Scores are compared in regions between
+the rules' limits; scopes, times, shares and exemptions by inclusion.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from moderator.events import SEVERITIES
 from moderator.policy.analysis.inclusion import scope_within, share_within, time_within
 from moderator.policy.analysis.score_regions import BoundedRule, Regions, ScoreRegions, score_regions, with_bounds
-from moderator.policy.language.ast import Rule, Scope
+from moderator.policy.language.ast import Calibration, Rule, Scope
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import Diagnostics
 
@@ -25,31 +26,51 @@ class Placed:
 
 def covers(wider: Placed, narrower: Placed) -> bool:
     """Whether `wider` is proven to count for every event that `narrower` counts for."""
-    return narrower.rule.mode != "live" or (wider.rule.mode == "live" and _fires_whenever(wider, narrower))
+    if narrower.rule.mode != "live":
+        return True
+    return wider.rule.mode == "live" and _is_in_force_whenever(wider, narrower) and _fires_whenever(wider, narrower)
 
 
 def check_covering(policies: PolicySet, diagnostics: Diagnostics) -> None:
     """Warn of each live or shadow rule that a live one makes redundant; of two that say the same, of the later."""
+    bounded = _bounded(policies)
     redundant: set[str] = set()
     for rule in reversed(policies.active_rules):
-        others = (other for other in policies.active_rules if other is not rule and other.id not in redundant)
-        narrower = Placed(policies, rule)
-        wider = next((other for other in others if _makes_redundant(Placed(policies, other), narrower)), None)
+        others = [other for other in policies.active_rules if other is not rule and other.id not in redundant]
+        wider = _first_wider(Placed(policies, rule), others, bounded) if rule.id in bounded else None
         if wider is not None:
             redundant.add(rule.id)
             message = f"{wider.id} already flags whatever this rule flags, at least as severely"
             diagnostics.warning("P054", rule.span, message, "remove one of the two, or let this one say more")
 
 
-def _makes_redundant(wider: Placed, narrower: Placed) -> bool:
+_Bounded = Mapping[str, Sequence[BoundedRule]]
+"""Rule id -> the rule with its bounds for each model that is calibrated, or once where none is."""
+
+
+def _bounded(policies: PolicySet) -> _Bounded:
+    calibrations: list[Calibration | None] = [*policies.calibrations.values()] or [None]
+    found = {rule.id: [with_bounds(rule, each) for each in calibrations] for rule in policies.active_rules}
+    return {rule: [one for one in each if one is not None] for rule, each in found.items() if None not in each}
+
+
+def _first_wider(narrower: Placed, others: Iterable[Rule], bounded: _Bounded) -> Rule | None:
+    """Find a rule that makes this one redundant; searches between this one's limits alone, so that it is fast."""
+    wider = [other for other in others if other.id in bounded and _may_be_wider(other, narrower)]
+    needs = [_need_of(each) for each in bounded[narrower.rule.id]] if wider else []
+    known = [need for need in needs if need is not None]
+    if len(known) < len(needs):
+        return None
+    return next((other for other in wider if all(map(_Need.is_met_by, known, bounded[other.id]))), None)
+
+
+def _may_be_wider(other: Rule, narrower: Placed) -> bool:
+    """Whether all but the scores allow it; the regions that these are compared in know the narrower one's signals."""
     return (
-        wider.rule.mode == "live"
-        and _says_as_much(wider.rule, narrower.rule)
-        # A rule on more signals is very rarely wider, and trying it would be slow in large folders.
-        and _signals(wider.rule) <= _signals(narrower.rule)
-        and _fires_whenever(wider, narrower)
-        # Where the narrower one matches, the wider one must too: for a missing score it would give another reason.
-        and _within(narrower, wider, ScoreRegions.matches)
+        other.mode == "live"
+        and _says_as_much(other, narrower.rule)
+        and _signals(other) <= _signals(narrower.rule)
+        and _is_in_force_whenever(Placed(narrower.policies, other), narrower)
     )
 
 
@@ -63,14 +84,31 @@ def _says_as_much(wider: Rule, narrower: Rule) -> bool:
     return is_as_severe and other.reason == flag.reason and set(flag.labels) <= set(other.labels)
 
 
-def _fires_whenever(wider: Placed, narrower: Placed) -> bool:
-    """Whether `wider` is proven to fire, and to be in force, for every event for which `narrower` does and is."""
+class _Need(NamedTuple):
+    """Where a rule fires and matches, in the regions between its own limits."""
+
+    regions: ScoreRegions
+    fires: Regions
+    matches: Regions
+
+    def is_met_by(self, wider: BoundedRule) -> bool:
+        """Whether another rule, which needs no more signals, fires and matches there too."""
+        # Matching counts by itself: a rule that fires because a score is missing gives another reason.
+        return not self.fires & ~self.regions.fires(wider) and not self.matches & ~self.regions.matches(wider)
+
+
+def _need_of(rule: BoundedRule) -> _Need | None:
+    regions = score_regions(rule)
+    return None if regions is None else _Need(regions, regions.fires(rule), regions.matches(rule))
+
+
+def _is_in_force_whenever(wider: Placed, narrower: Placed) -> bool:
+    """Whether `wider` is proven to apply, to be in force and not to exempt, wherever that is true of `narrower`."""
     return (
         scope_within(narrower.rule.scope, wider.rule.scope)
         and time_within(narrower.rule, wider.rule)
         and share_within(narrower.rule.rollout, wider.rule.rollout)
         and _exempts_no_more(wider, narrower)
-        and _within(narrower, wider, ScoreRegions.fires)
     )
 
 
@@ -102,25 +140,23 @@ def _exempt(placed: Placed) -> list[_Exempt]:
     ]
 
 
-def _within(narrower: Placed, wider: Placed, measure: Callable[[ScoreRegions, BoundedRule], Regions]) -> bool:
-    """Whether what is measured of `narrower` is within the same of `wider`, for each model that both can judge for.
+def _fires_whenever(wider: Placed, narrower: Placed) -> bool:
+    """Whether `wider` is proven to fire whenever `narrower` does, for each model that both can judge for.
 
     A folder with a percent phrase is refused for a model without a calibration; other phrases mean the same for all.
     """
     calibrated = [set(one.policies.calibrations) for one in (wider, narrower) if _has_percent(one.rule)]
     models = set.intersection(*calibrated) if calibrated else {""}
-    return bool(models) and all(_within_for(model, narrower, wider, measure) for model in models)
+    return bool(models) and all(_fires_whenever_for(model, wider, narrower) for model in models)
 
 
-def _has_percent(rule: Rule) -> bool:
-    return any(condition.percent is not None for condition in rule.conditions)
-
-
-def _within_for(
-    model: str, narrower: Placed, wider: Placed, measure: Callable[[ScoreRegions, BoundedRule], Regions]
-) -> bool:
+def _fires_whenever_for(model: str, wider: Placed, narrower: Placed) -> bool:
     one, other = (with_bounds(each.rule, each.policies.calibration_of(model)) for each in (narrower, wider))
     if one is None or other is None:
         return False
     regions = score_regions(one, other)
-    return regions is not None and not measure(regions, one) & ~measure(regions, other)
+    return regions is not None and not regions.fires(one) & ~regions.fires(other)
+
+
+def _has_percent(rule: Rule) -> bool:
+    return any(condition.percent is not None for condition in rule.conditions)
