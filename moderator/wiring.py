@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,6 +15,7 @@ from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCac
 from moderator.errors import ConfigurationError
 from moderator.events import EncodedDecision
 from moderator.http import HttpServer, create_app
+from moderator.observability.build import versions
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
@@ -24,8 +25,9 @@ from moderator.pipeline.observer import CountingObserver, MonitoringObserver
 from moderator.pipeline.policy_observer import PolicyObserver, log_warnings
 from moderator.pipeline.ports import ScoreCache, Scorer, VerdictCache
 from moderator.pipeline.processor import Processor
+from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.policy import PolicySet
-from moderator.policy.live.admission import Admission
+from moderator.policy.live.admission import Accepted, Admission
 from moderator.policy.live.folder_watch import FolderWatch, read_folder
 from moderator.policy.live.reloading import Reloading
 from moderator.policy.live.snapshot_store import SnapshotStore
@@ -82,19 +84,31 @@ def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.E
     clock = SystemClock()
     metrics = Metrics(CollectorRegistry())
     metrics.policy_reload_ok.set(start.refusal is None)
-    board = HealthBoard(HealthSnapshot(progressed_at_s=clock.monotonic_s(), broker_seen_at_s=clock.monotonic_s()))
+    metrics.build_info.labels(**versions()).set(1)
+    board = HealthBoard(HealthSnapshot(turned_at_s=clock.monotonic_s(), broker_seen_at_s=clock.monotonic_s()))
+    metrics.show_readiness(board, clock.monotonic_s)
     server = HttpServer(create_app(board, metrics.registry, clock.monotonic_s), settings.http)
     server.start()
-    try:
-        scorer = _load_scorer(settings)
-        start = check_again(start, Admission(scorer.identity))  # before the warm-up
-        scorer.warm_up()
-        if scorer.identity.is_practice:
-            log.warning("practice_model", model=scorer.identity.name, hint="its scores are for trying things out only")
-        has_begun.set()
-        moderate(settings, start, scorer, stop, metrics=metrics, board=board)
-    finally:
-        server.stop()
+    with closing(ScoringThread()) as scoring:
+        try:
+            board.snapshot = replace(board.snapshot, phase="model_loading")
+            start, scorer = scoring.call(lambda: _load_for(start, settings))
+            if scorer.identity.is_practice:
+                log.warning(
+                    "practice_model", model=scorer.identity.name, hint="its scores are for trying things out only"
+                )
+            has_begun.set()
+            moderate(settings, start, scoring, scorer, stop, metrics=metrics, board=board)
+        finally:
+            server.stop()
+
+
+def _load_for(start: Start, settings: Settings) -> tuple[Start, Scorer]:
+    """Load the model, check the policies against it, then warm it up: the check is quick, the warm-up is not."""
+    scorer = _load_scorer(settings)
+    start = check_again(start, Admission(scorer.identity))
+    scorer.warm_up()
+    return start, scorer
 
 
 def choose_policies(settings: Settings) -> Start:
@@ -109,9 +123,19 @@ def choose_policies(settings: Settings) -> Start:
 
 
 def moderate(
-    settings: Settings, start: Start, scorer: Scorer, stop: threading.Event, *, metrics: Metrics, board: HealthBoard
+    settings: Settings,
+    start: Start,
+    scoring: ScoringThread,
+    scorer: Scorer,
+    stop: threading.Event,
+    *,
+    metrics: Metrics,
+    board: HealthBoard,
 ) -> None:
-    """Run the stream with policies that were read and tested and a warm scorer; see `run_stream`."""
+    """Run the stream with policies that were read and tested and a scorer that its thread has warmed up.
+
+    See `run_stream`.
+    """
     clock = SystemClock()
     try:
         topics = await_topics(settings.kafka, sleep=lambda seconds: _sleep(seconds, stop))
@@ -135,6 +159,7 @@ def moderate(
             settings=settings,
             source=source,
             sink=sink,
+            scoring=scoring,
             scorer=scorer,
             score_cache=score_cache,
             verdict_cache=verdict_cache,
@@ -149,10 +174,11 @@ def moderate(
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """What decides without a stream: policies, and a warm scorer that suits them."""
+    """What decides without a stream: policies, and a scorer that suits them, warmed up on its thread."""
 
     policies: PolicySet
     scorer: Scorer
+    scoring: ScoringThread
 
 
 def load_judges(settings: Settings) -> Judges:
@@ -163,17 +189,26 @@ def load_judges(settings: Settings) -> Judges:
     """
     # loading takes long: what is wrong with any model is reported first
     accepted = Admission().admit(read_folder(settings.policies.path))
+    scoring = ScoringThread()
+    try:
+        return scoring.call(lambda: _load_judges(settings, accepted, scoring))
+    except BaseException:
+        scoring.close()
+        raise
+
+
+def _load_judges(settings: Settings, accepted: Accepted, scoring: ScoringThread) -> Judges:
     scorer = _load_scorer(settings)
     accepted = Admission(scorer.identity).check(accepted)
     log_warnings(accepted.warnings)
     scorer.warm_up()
-    return Judges(accepted.policies, scorer)
+    return Judges(accepted.policies, scorer, scoring)
 
 
 def score_lines(
     settings: Settings, judges: Judges, lines: FileIO, *, name: str, decisions: BinaryIO, dead_letters: BinaryIO
 ) -> Mapping[str, int]:
-    """Decide on JSON lines with the same pipeline, without Kafka and Redis.
+    """Decide on JSON lines with the same pipeline, without Kafka and Redis; the judges can be used once.
 
     `name` is what decisions call the input: the file's base name, or `-`. Gives the sums of `lines`, `flagged`,
     `allowed` and `dead_letters`.
@@ -184,11 +219,13 @@ def score_lines(
     """
     observer = CountingObserver()
     decider = CurrentDecider(judges.policies, judges.scorer.identity, settings.include_content)
-    with closing(JsonLinesSource(lines, name, settings.max_event_bytes)) as source:
+    source = JsonLinesSource(lines, name, settings.max_event_bytes)
+    with closing(source), closing(judges.scoring):
         Processor(
             settings=settings,
             source=source,
             sink=JsonLinesSink(decisions, dead_letters),
+            scoring=judges.scoring,
             scorer=judges.scorer,
             score_cache=InMemoryScoreCache(Metrics(CollectorRegistry())),
             verdict_cache=NoVerdictCache(),

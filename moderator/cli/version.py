@@ -7,16 +7,12 @@ from typing import Annotated
 
 import typer
 
-import moderator
-
-REVISION_FILE = Path(moderator.__file__).with_name("REVISION")
-"""Written when an image or a release is built; a checkout has none."""
+from moderator.observability.build import REVISION_FILE, revision
 
 
 def version_line(revision_file: Path) -> str:
     """Give such as `moderator 0.1.0 (2e3f356, Python 3.11.7)`; without the file the revision is `unknown`."""
-    revision = revision_file.read_text("utf-8").strip() if revision_file.exists() else "unknown"
-    return f"moderator {version('moderator')} ({revision}, Python {platform.python_version()})"
+    return f"moderator {version('moderator')} ({revision(revision_file)}, Python {platform.python_version()})"
 
 
 def _print_version(is_wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from moderator.observability.health import HealthBoard, liveness_failures, readiness_failures, staleness
+from moderator.observability.health import HealthBoard, Problem, liveness_problems, readiness_problems
 
 OK = 200
 UNAVAILABLE = 503
@@ -19,12 +19,11 @@ def create_app(board: HealthBoard, registry: CollectorRegistry, monotonic_s: Cal
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
-        return _answer("healthy", liveness_failures(board.snapshot, monotonic_s()))
+        return _answer("healthy", liveness_problems(board, monotonic_s()))
 
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
-        now_s = monotonic_s()
-        return _answer("ready", readiness_failures(board.snapshot, now_s) + staleness(board.policies, now_s))
+        return _answer("ready", readiness_problems(board, monotonic_s()))
 
     @app.get("/metrics")
     async def metrics(request: Request) -> Response:
@@ -34,6 +33,10 @@ def create_app(board: HealthBoard, registry: CollectorRegistry, monotonic_s: Cal
     return app
 
 
-def _answer(claim: str, objections: list[str]) -> JSONResponse:
-    status = f"not {claim}" if objections else claim
-    return JSONResponse({"status": status, "reasons": objections}, UNAVAILABLE if objections else OK)
+def _answer(claim: str, problems: list[Problem]) -> JSONResponse:
+    content = {
+        "status": f"not {claim}" if problems else claim,
+        "reasons": [problem.reason for problem in problems],
+        "codes": list(dict.fromkeys(problem.code for problem in problems)),
+    }
+    return JSONResponse(content, UNAVAILABLE if problems else OK)

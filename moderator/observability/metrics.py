@@ -5,12 +5,14 @@ event id or text.
 """
 
 import collections
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from moderator.events import DeadLetter, EncodedDecision
+from moderator.observability.health import CODES, HealthBoard, readiness_problems
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _EVENTS = (1, 4, 16, 64, 256, 500, 1_000, 2_000, 4_000)
@@ -32,6 +34,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         new = _Catalogue(registry)
+        self._add_process(new)
         self._add_outcomes(new)
         self._add_windows(new)
         self._add_caches(new)
@@ -50,6 +53,29 @@ class Metrics:
         _add(self.scores_missing, (missing for decision in decisions for missing in decision.missing_scores))
         for decision in decisions:
             self.event_seconds.observe(decision.total_ms / 1_000)
+
+    def show_readiness(self, board: HealthBoard, monotonic_s: Callable[[], float]) -> None:
+        """Let each scrape see what `/readyz` would answer at that moment."""
+
+        def codes() -> set[str]:
+            return {problem.code for problem in readiness_problems(board, monotonic_s())}
+
+        self.ready.set_function(lambda: not codes())
+        for code in CODES:
+            self.not_ready.labels(code).set_function(partial(_is_among, code, codes))
+
+    def _add_process(self, new: "_Catalogue") -> None:
+        self.build_info = new.gauge(
+            "moderator_build_info",
+            "1 for the versions that run.",
+            version="of moderator",
+            revision="its commit",
+            python="version",
+            torch="version",
+            kafka_client="version of kafka-python",
+        )
+        self.ready = new.gauge("moderator_ready", "1 while `/readyz` answers 200.")
+        self.not_ready = new.gauge("moderator_not_ready", "1 for each code that holds.", code="the codes of `/readyz`")
 
     def _add_outcomes(self, new: "_Catalogue") -> None:
         self.events = new.counter("moderator_events_total", "Records polled from the events topic.")
@@ -154,6 +180,10 @@ class Metrics:
             fingerprint="its hash",
             dtype="precision",
         )
+
+
+def _is_among(code: str, codes: Callable[[], Collection[str]]) -> bool:
+    return code in codes()
 
 
 def _add(counter: Counter, labels: Iterable[tuple[str, ...]]) -> None:

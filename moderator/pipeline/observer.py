@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from moderator.events import DeadLetter, EncodedDecision, Partition
-from moderator.observability.health import HealthBoard, HealthSnapshot
+from moderator.observability.health import Code, HealthBoard, HealthSnapshot, readiness_problems
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.decision import milliseconds
@@ -28,8 +28,12 @@ class StreamObserver(Protocol):
         """Note that a window, or the part of it that was still ours, is committed."""
         ...
 
-    def loop_iterated(self, *, has_in_flight: bool) -> None:
-        """Note that one iteration of the loop ended; `has_in_flight`: a window is being scored or published."""
+    def loop_iterated(self, *, scoring_since_s: float | None) -> None:
+        """Note that one round of the loop ended.
+
+        Args:
+            scoring_since_s: since when the present window has been in the scorer, monotonic; None: there is none.
+        """
         ...
 
     def draining(self) -> None:
@@ -60,6 +64,11 @@ class StreamStatus(Protocol):
         """When a broker last answered, monotonic seconds."""
         ...
 
+    @property
+    def troubles(self) -> Mapping[Code, str]:
+        """What keeps this replica from moderating that only Kafka's client knows: code and reason."""
+        ...
+
 
 class MonitoringObserver:
     """Keeps health and metrics of `moderator run` up to date, and logs. Created when the model is warm."""
@@ -69,9 +78,9 @@ class MonitoringObserver:
         self._metrics = metrics
         self._board = board
         self._clock = clock
-        self._progressed_at_s = clock.monotonic_s()
         self._refreshed_at_s = 0.0
         self._is_draining = False
+        self._codes: set[Code] = set()
 
     def polled(self, records: int) -> None:
         """Count the records."""
@@ -79,7 +88,6 @@ class MonitoringObserver:
 
     def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:
         """Count what is now visible, and log one line."""
-        self._progressed_at_s = self._clock.monotonic_s()
         self._metrics.windows.inc()
         self._metrics.window_events.observe(len(outcomes))
         self._metrics.score_seconds.observe(score_s)
@@ -88,33 +96,42 @@ class MonitoringObserver:
         score_ms, publish_ms = milliseconds(score_s), milliseconds(publish_s)
         log.info("window_published", **tally(outcomes), score_ms=score_ms, publish_ms=publish_ms)
 
-    def loop_iterated(self, *, has_in_flight: bool) -> None:
-        """Refresh health and gauges, a few times a second; an iteration with nothing in flight is progress."""
-        now_s = self._clock.monotonic_s()
-        if not has_in_flight:
-            self._progressed_at_s = now_s
-        if now_s - self._refreshed_at_s >= REFRESH_EVERY_S:
-            self._refreshed_at_s = now_s
-            self._refresh()
+    def loop_iterated(self, *, scoring_since_s: float | None) -> None:
+        """Refresh health and gauges, a few times a second."""
+        if self._clock.monotonic_s() - self._refreshed_at_s >= REFRESH_EVERY_S:
+            self._refresh(scoring_since_s)
 
     def draining(self) -> None:
         """Fail readiness and log it."""
         self._is_draining = True
-        self._refresh()
+        self._refresh(self._board.snapshot.scoring_since_s)
         log.info("draining")
 
-    def _refresh(self) -> None:
+    def _refresh(self, scoring_since_s: float | None) -> None:
+        self._refreshed_at_s = now_s = self._clock.monotonic_s()
         self._board.snapshot = HealthSnapshot(
-            progressed_at_s=self._progressed_at_s,
+            turned_at_s=now_s,
             broker_seen_at_s=self._status.last_answer_s,
-            has_begun=True,
-            has_joined=self._board.snapshot.has_joined or self._status.is_joined,
+            phase="running",
+            joined_at_s=now_s if self._status.is_joined else self._board.snapshot.joined_at_s,
+            scoring_since_s=scoring_since_s,
             is_draining=self._is_draining,
+            troubles=self._status.troubles,
         )
+        self._log_changes(now_s)
         self._metrics.assigned_partitions.set(len(self._status.assignment))
         self._metrics.lag_events.clear()
         for partition, lag in self._status.lags.items():
             self._metrics.lag_events.labels(str(partition.number)).set(lag)
+
+    def _log_changes(self, now_s: float) -> None:
+        """Log `not_ready` for each code that holds from now on, and `ready` for each that holds no more."""
+        reasons = {problem.code: problem.reason for problem in readiness_problems(self._board, now_s)}
+        for code in sorted(reasons.keys() - self._codes):
+            log.info("not_ready", code=code, reason=reasons[code])
+        for code in sorted(self._codes - reasons.keys()):
+            log.info("ready", code=code)
+        self._codes = set(reasons)
 
 
 def tally(outcomes: Sequence[EncodedDecision | DeadLetter]) -> dict[str, int]:
@@ -145,7 +162,7 @@ class CountingObserver:
         """Add up what was written."""
         self.counts.update(tally(outcomes))
 
-    def loop_iterated(self, *, has_in_flight: bool) -> None:
+    def loop_iterated(self, *, scoring_since_s: float | None) -> None:
         """Do nothing: no probe asks."""
 
     def draining(self) -> None:

@@ -12,7 +12,7 @@ from moderator.errors import StoppedError
 from moderator.events import DeadLetter, DecidedSpan, iso_time
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider, Timestamps
-from moderator.pipeline.moderation import ScoredWindow, Window, decide_window, read_span
+from moderator.pipeline.moderation import ScoredWindow, Window, decide_window, read_span, score_window
 from moderator.pipeline.observer import StreamObserver
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer, Sink, Source, VerdictCache
 from moderator.pipeline.scoring_thread import ScoringThread
@@ -30,6 +30,7 @@ class Processor:
     """Moves events from a source to a sink, each decided exactly once.
 
     Args:
+        scoring: the thread that loaded the scorer; it alone uses the scorer and the score cache from now on.
         current_decider: asked at the start of each window; a window keeps the decider that it started with.
         stop: set it to drain: windows in flight are published, records that are in no window yet are left for the
             next owner.
@@ -41,6 +42,7 @@ class Processor:
         settings: Settings,
         source: Source,
         sink: Sink,
+        scoring: ScoringThread,
         scorer: Scorer,
         score_cache: ScoreCache,
         verdict_cache: VerdictCache,
@@ -61,7 +63,9 @@ class Processor:
         self._dead_letter_limit = dead_letter_limit
         self._buffer = WindowBuffer(settings.window, scorer.identity.max_input_tokens)
         self._window_limit = AdaptiveWindowLimit(settings.window.max_tokens)
-        self._scoring = ScoringThread(scorer, score_cache, clock)
+        self._scoring = scoring
+        self._scorer = scorer
+        self._score_cache = score_cache
         self._publishing: list[DecidedSpan] = []
         self._publishing_since_s = 0.0
         self._scoring_s = 0.0
@@ -76,11 +80,8 @@ class Processor:
             ScorerUnavailableError, StoppedError: to continue is impossible or would do harm; nothing uncommitted is
                 lost.
         """
-        try:
-            while not self._is_finished():
-                self._iterate()
-        finally:
-            self._scoring.close()
+        while not self._is_finished():
+            self._iterate()
 
     def _iterate(self) -> None:
         self._poll()
@@ -91,12 +92,12 @@ class Processor:
             self._decide(scored)
         if self._publishing:
             self._publish()
-        self._observer.loop_iterated(has_in_flight=bool(self._scoring.in_flight or self._publishing))
+        self._observer.loop_iterated(scoring_since_s=self._scoring.busy_since_s)
 
     def _is_finished(self) -> bool:
         if self._stop.is_set():
             self._drain()
-        if self._scoring.in_flight or self._publishing:
+        if self._scoring.has_window or self._publishing:
             return False
         return self._is_draining or (self._source.is_exhausted and not self._buffer)
 
@@ -127,7 +128,7 @@ class Processor:
         is_due = self._clock.monotonic_s() - self._polled_at_s >= MAX_POLL_GAP_S
         if not (has_room or self._publishing or is_due):
             return
-        is_busy = self._scoring.in_flight or self._publishing or self._buffer
+        is_busy = self._scoring.has_window or self._publishing or self._buffer
         polled = self._source.poll(BUSY_POLL_MS if is_busy else IDLE_POLL_MS)
         self._polled_at_s = self._clock.monotonic_s()
         if not self._is_draining:
@@ -142,12 +143,13 @@ class Processor:
 
     def _submit_window(self) -> None:
         self._buffer.max_tokens = self._window_limit.tokens
-        if self._scoring.has_room and (spans := self._buffer.take()):
-            self._scoring.submit(Window(spans, self._current_decider()))
+        if not self._scoring.has_window and (spans := self._buffer.take()):
+            window = Window(spans, self._current_decider())
+            self._scoring.submit(lambda: score_window(window, self._scorer, self._score_cache, self._clock))
 
     def _scorer_wait_s(self) -> float:
         """How long to wait for the scorer: no time where the next poll waits anyway."""
-        return 0.0 if self._has_room or not self._scoring.in_flight else MAX_POLL_GAP_S / 2
+        return 0.0 if self._has_room or not self._scoring.has_window else MAX_POLL_GAP_S / 2
 
     def _decide(self, scored: ScoredWindow) -> None:
         """Decide on a scored window; from here on it only has to be published."""

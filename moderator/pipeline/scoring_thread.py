@@ -1,71 +1,101 @@
-"""The scoring thread: owns the scorer and the score cache, scores one window at a time, returns them in order."""
+"""The scoring thread: the only thread that loads, warms up and runs the model.
 
-import contextlib
+On a CPU each thread that runs torch has a team of OpenMP threads of its own. With the model loaded on one thread and
+used on another, two teams share the cores, and scoring loses a quarter to a third of its speed.
+"""
+
 import queue
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
 
-from moderator.pipeline.moderation import ScoredWindow, Window, score_window
-from moderator.pipeline.ports import Clock, ScoreCache, Scorer
+from moderator.pipeline.moderation import ScoredWindow
 
 CLOSE_TIMEOUT_S = 5.0
 
+Result = TypeVar("Result")
+
 
 class ScoringThread:
-    """Scores windows while the stream's thread polls and publishes; two one-slot queues bound what is in flight."""
+    """Runs one job at a time.
 
-    def __init__(self, scorer: Scorer, cache: ScoreCache, clock: Clock) -> None:
-        self._scorer = scorer
-        self._cache = cache
-        self._clock = clock
-        self._to_score: queue.Queue[Window | None] = queue.Queue(maxsize=1)
-        self._scored: queue.Queue[ScoredWindow | BaseException] = queue.Queue(maxsize=1)
-        self._in_flight = 0
-        self._thread = threading.Thread(target=self._score_all, name="scoring", daemon=True)
+    Args:
+        monotonic_s: the clock, in seconds.
+    """
+
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic_s = monotonic_s
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._window: Future[ScoredWindow] | None = None
+        self._busy_since_s: float | None = None
+        self._thread = threading.Thread(target=self._run_all, name="scoring", daemon=True)
         self._thread.start()
 
     @property
-    def in_flight(self) -> int:
-        """How many windows were submitted and not yet taken."""
-        return self._in_flight
+    def busy_since_s(self) -> float | None:
+        """When the job that is not done yet was passed on, in monotonic seconds; None while there is none."""
+        return self._busy_since_s
 
     @property
-    def has_room(self) -> bool:
-        """A window can be submitted without waiting."""
-        return self._in_flight == 0
+    def has_window(self) -> bool:
+        """A window was submitted and not yet taken."""
+        return self._window is not None
 
-    def submit(self, window: Window) -> None:
-        """Pass a window on; call only while `has_room`."""
-        self._to_score.put_nowait(window)
-        self._in_flight += 1
+    def call(self, job: Callable[[], Result]) -> Result:
+        """Run a job, such as loading the model, and wait for it; handlers of signals run meanwhile.
+
+        Raises:
+            Exception: what the job raised.
+        """
+        return self._put(job).result()
+
+    def submit(self, score: Callable[[], ScoredWindow]) -> None:
+        """Pass a window on; call only while there is none."""
+        assert self._window is None
+        self._window = self._put(score)
 
     def take(self, timeout_s: float) -> ScoredWindow | None:
-        """Give the next scored window, in the order submitted; None when it is not done within `timeout_s`.
+        """Give the scored window; None when there is none, or it is not done within `timeout_s`.
 
         Raises:
             ModeratorError: what scoring raised.
         """
-        try:
-            result = self._scored.get(timeout=timeout_s) if timeout_s > 0 else self._scored.get_nowait()
-        except queue.Empty:
+        if self._window is None:
             return None
-        self._in_flight -= 1
-        if isinstance(result, BaseException):
-            raise result
-        return result
+        try:
+            self._window.exception(timeout_s)
+        except TimeoutError:
+            return None
+        done, self._window = self._window, None
+        return done.result()
 
     def close(self) -> None:
-        """Let the thread end after its present window, and wait a few seconds for that.
+        """Let the thread end after its present job, and wait a few seconds for that.
 
         A thread that runs device code while the interpreter exits would abort the process.
         """
-        with contextlib.suppress(queue.Full):
-            self._to_score.put(None, timeout=CLOSE_TIMEOUT_S)
-            self._thread.join(CLOSE_TIMEOUT_S)
+        self._jobs.put(None)
+        self._thread.join(CLOSE_TIMEOUT_S)
 
-    def _score_all(self) -> None:
-        while (window := self._to_score.get()) is not None:
+    def _put(self, job: Callable[[], Result]) -> Future[Result]:
+        future: Future[Result] = Future()
+
+        def run() -> None:
             try:
-                self._scored.put(score_window(window, self._scorer, self._cache, self._clock))
-            except BaseException as error:  # noqa: BLE001 - raised again on the stream's thread
-                self._scored.put(error)
-                return
+                result = job()
+            except BaseException as error:  # noqa: BLE001 - raised again on the thread that waits
+                self._busy_since_s = None
+                future.set_exception(error)
+            else:
+                self._busy_since_s = None
+                future.set_result(result)
+
+        self._busy_since_s = self._monotonic_s()
+        self._jobs.put(run)
+        return future
+
+    def _run_all(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()

@@ -26,6 +26,7 @@ from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import configure_logging
 from moderator.observability.metrics import Metrics
+from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.settings import KafkaSettings, PoliciesSettings, Settings
 from moderator.stream.kafka.topics import create_topics
 from moderator.wiring import choose_policies, moderate
@@ -132,10 +133,10 @@ def run_ours(servers: str, topic: str, events: int, round_number: int) -> float:
         policies=PoliciesSettings(path=example_policies()),
     )
     metrics = Metrics(CollectorRegistry())
-    board = HealthBoard(HealthSnapshot(progressed_at_s=0, broker_seen_at_s=0))
+    board = HealthBoard(HealthSnapshot(turned_at_s=0, broker_seen_at_s=0))
     stop = threading.Event()
     with watching(metrics, events, stop) as elapsed_s:
-        moderate(settings, choose_policies(settings), NoScorer(), stop, metrics=metrics, board=board)
+        moderate(settings, choose_policies(settings), ScoringThread(), NoScorer(), stop, metrics=metrics, board=board)
     return elapsed_s[0]
 
 

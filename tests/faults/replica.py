@@ -15,6 +15,7 @@ from moderator.events import Prompt, Scores, Turn, Unscored
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import configure_logging, get_logger
 from moderator.observability.metrics import Metrics
+from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.settings import load_settings
 from moderator.testing import ScriptedScorer
 from moderator.wiring import choose_policies, moderate
@@ -49,10 +50,11 @@ def main() -> None:
     moderate(
         settings,
         choose_policies(settings),
+        ScoringThread(),
         SlowScorer(safety_by_last_digit),
         stop,
         metrics=Metrics(CollectorRegistry()),
-        board=HealthBoard(HealthSnapshot(progressed_at_s=0, broker_seen_at_s=0)),
+        board=HealthBoard(HealthSnapshot(turned_at_s=0, broker_seen_at_s=0)),
     )
 
 

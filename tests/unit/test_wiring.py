@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from moderator.errors import ConfigurationError
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.metrics import Metrics
+from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.settings import load_settings
 from moderator.testing import ScriptedScorer
 from moderator.wiring import choose_policies, moderate, run_stream
@@ -44,10 +45,11 @@ def test_asked_to_stop_while_kafka_is_awaited_the_stream_returns(tmp_path: Path)
     moderate(
         settings,
         choose_policies(settings),
+        ScoringThread(),
         ScriptedScorer(lambda _: some_scores()),
         stop,
         metrics=Metrics(CollectorRegistry()),
-        board=HealthBoard(HealthSnapshot(progressed_at_s=0, broker_seen_at_s=0)),
+        board=HealthBoard(HealthSnapshot(turned_at_s=0, broker_seen_at_s=0)),
     )
 
 

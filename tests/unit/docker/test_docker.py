@@ -11,7 +11,7 @@ import typer.main
 from ruamel.yaml import YAML
 
 from moderator.cli.app import app
-from moderator.cli.version import REVISION_FILE
+from moderator.observability.build import REVISION_FILE
 from moderator.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[3]

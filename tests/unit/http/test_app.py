@@ -18,7 +18,7 @@ class Probed:
         self.clock = ManualClock()
         now_s = self.clock.monotonic_s()
         self.metrics = Metrics(CollectorRegistry())
-        self.board = HealthBoard(HealthSnapshot(now_s, now_s, has_begun=True, has_joined=True))
+        self.board = HealthBoard(HealthSnapshot(now_s, now_s, phase="running", joined_at_s=now_s))
         self.client = TestClient(create_app(self.board, self.metrics.registry, self.clock.monotonic_s))
 
 
@@ -30,8 +30,8 @@ def probed() -> Probed:
 def test_a_stream_that_moves_is_healthy_and_ready(probed: Probed) -> None:
     healthz, readyz = probed.client.get("/healthz"), probed.client.get("/readyz")
 
-    assert (healthz.status_code, healthz.json()) == (200, {"status": "healthy", "reasons": []})
-    assert (readyz.status_code, readyz.json()) == (200, {"status": "ready", "reasons": []})
+    assert (healthz.status_code, healthz.json()) == (200, {"status": "healthy", "reasons": [], "codes": []})
+    assert (readyz.status_code, readyz.json()) == (200, {"status": "ready", "reasons": [], "codes": []})
 
 
 def test_a_stream_that_reports_nothing_for_a_minute_is_unhealthy(probed: Probed) -> None:
@@ -42,7 +42,24 @@ def test_a_stream_that_reports_nothing_for_a_minute_is_unhealthy(probed: Probed)
     assert healthz.status_code == 503
     assert healthz.json() == {
         "status": "not healthy",
-        "reasons": ["no progress for 61 s", "no answer from Kafka for 61 s"],
+        "reasons": ["the loop has not turned for 61 s"],
+        "codes": ["stuck"],
+    }
+
+
+def test_a_replica_that_only_waits_for_kafka_is_healthy_for_ever_and_not_ready(probed: Probed) -> None:
+    probed.clock.advance(75)
+    now_s = probed.clock.monotonic_s()
+    probed.board.snapshot = replace(probed.board.snapshot, turned_at_s=now_s, joined_at_s=now_s)
+
+    healthz, readyz = probed.client.get("/healthz"), probed.client.get("/readyz")
+
+    assert healthz.status_code == 200
+    assert readyz.status_code == 503
+    assert readyz.json() == {
+        "status": "not ready",
+        "reasons": ["no answer from Kafka for 75 s"],
+        "codes": ["kafka_away"],
     }
 
 
@@ -52,7 +69,8 @@ def test_a_draining_replica_is_healthy_but_not_ready(probed: Probed) -> None:
     healthz, readyz = probed.client.get("/healthz"), probed.client.get("/readyz")
 
     assert healthz.status_code == 200
-    assert (readyz.status_code, readyz.json()) == (503, {"status": "not ready", "reasons": ["draining"]})
+    assert readyz.status_code == 503
+    assert readyz.json() == {"status": "not ready", "reasons": ["draining"], "codes": ["draining"]}
 
 
 def test_a_replica_on_policies_replaced_long_ago_is_healthy_but_not_ready(probed: Probed) -> None:

@@ -25,7 +25,7 @@ def test_port_0_is_any_free_one_and_is_told() -> None:
     answer = httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=10)
     server.stop()
 
-    assert answer.json() == {"status": "healthy", "reasons": []}
+    assert answer.json() == {"status": "healthy", "reasons": [], "codes": []}
     assert "server" not in answer.headers
 
 

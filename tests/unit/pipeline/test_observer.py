@@ -1,9 +1,10 @@
 """What the observer derives from the loop's calls: health for probes, metrics for scrapes."""
 
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from moderator.events import DeadLetter, Partition
-from moderator.observability.health import HealthBoard, HealthSnapshot, liveness_failures, readiness_failures
+from moderator.observability.health import Code, HealthBoard, HealthSnapshot, liveness_problems, readiness_problems
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.observer import REFRESH_EVERY_S, MonitoringObserver, tally
 from moderator.testing import ManualClock
@@ -18,6 +19,7 @@ class ScriptedStatus:
         self.lags: dict[Partition, int] = {}
         self.is_joined = True
         self.last_answer_s = 0.0
+        self.troubles: dict[Code, str] = {}
 
 
 class Stage:
@@ -30,17 +32,17 @@ class Stage:
         self.metrics = Metrics(CollectorRegistry())
         self.observer = MonitoringObserver(self.status, self.metrics, self.board, self.clock)
 
-    def iterate(self, *, seconds: float = REFRESH_EVERY_S, has_in_flight: bool = False) -> None:
+    def iterate(self, *, seconds: float = REFRESH_EVERY_S, scoring_since_s: float | None = None) -> None:
         """Let time pass; the broker answers and the loop iterates."""
         self.clock.advance(seconds)
         self.status.last_answer_s = self.clock.monotonic_s()
-        self.observer.loop_iterated(has_in_flight=has_in_flight)
+        self.observer.loop_iterated(scoring_since_s=scoring_since_s)
 
-    def liveness_failures(self) -> list[str]:
-        return liveness_failures(self.board.snapshot, self.clock.monotonic_s())
+    def liveness_codes(self) -> list[Code]:
+        return [problem.code for problem in liveness_problems(self.board, self.clock.monotonic_s())]
 
-    def readiness_failures(self) -> list[str]:
-        return readiness_failures(self.board.snapshot, self.clock.monotonic_s())
+    def readiness_codes(self) -> list[Code]:
+        return [problem.code for problem in readiness_problems(self.board, self.clock.monotonic_s())]
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(name, labels)
@@ -52,56 +54,85 @@ def test_a_loop_that_iterates_is_healthy_however_long_no_event_comes() -> None:
     for _ in range(5):
         stage.iterate(seconds=50)
 
-    assert stage.liveness_failures() == []
-    assert stage.readiness_failures() == []
+    assert stage.liveness_codes() == []
+    assert stage.readiness_codes() == []
 
 
-def test_a_window_that_stays_in_flight_fails_health_after_a_minute() -> None:
+def test_a_replica_without_partitions_is_ready() -> None:
     stage = Stage()
+    stage.status.assignment = set()
+
     stage.iterate()
 
-    stage.iterate(seconds=60, has_in_flight=True)
-    in_time = stage.liveness_failures()
-    stage.iterate(seconds=1, has_in_flight=True)
+    assert stage.readiness_codes() == []
+
+
+def test_a_window_that_stays_in_the_scorer_fails_health_after_a_minute() -> None:
+    stage = Stage()
+    since_s = stage.clock.monotonic_s()
+
+    stage.iterate(seconds=60, scoring_since_s=since_s)
+    in_time = stage.liveness_codes()
+    stage.iterate(seconds=1, scoring_since_s=since_s)
 
     assert in_time == []
-    assert stage.liveness_failures() == ["no progress for 61 s"]
+    assert stage.liveness_codes() == ["stuck"]
 
 
-def test_each_published_window_is_progress_though_the_next_is_in_flight() -> None:
-    stage = Stage()
-
-    for _ in range(5):
-        stage.iterate(seconds=50, has_in_flight=True)
-        stage.observer.published([an_encoded_decision()], score_s=1.0, publish_s=0.1)
-    stage.iterate(has_in_flight=True)
-
-    assert stage.liveness_failures() == []
-
-
-def test_a_broker_that_answers_no_more_fails_health() -> None:
+def test_a_broker_that_answers_no_more_is_no_reason_to_restart() -> None:
     stage = Stage()
     stage.iterate()
-    stage.clock.advance(61)
+    stage.clock.advance(3_600)
 
-    stage.observer.loop_iterated(has_in_flight=False)
+    stage.observer.loop_iterated(scoring_since_s=None)
 
-    assert stage.liveness_failures() == ["no answer from Kafka for 61 s"]
+    assert stage.liveness_codes() == []
+    assert stage.readiness_codes() == ["kafka_away"]
 
 
-def test_a_group_that_was_joined_once_is_ready_while_it_rebalances() -> None:
+def test_a_group_that_was_joined_once_is_ready_through_a_rebalance_of_half_a_minute() -> None:
     stage = Stage()
     stage.status.is_joined = False
     stage.iterate()
-    before = stage.readiness_failures()
+    before = stage.readiness_codes()
     stage.status.is_joined = True
     stage.iterate()
-
     stage.status.is_joined = False
+
+    stage.iterate(seconds=30)
+    in_time = stage.readiness_codes()
+    stage.iterate(seconds=1)
+
+    assert before == ["group_not_joined"]
+    assert in_time == []
+    assert stage.readiness_codes() == ["group_not_joined"]
+
+
+def test_what_source_and_sink_report_is_unready_until_they_take_it_back() -> None:
+    stage = Stage()
+    stage.status.troubles = {"topic_gone": "topic `chat.events` does not exist"}
+    stage.iterate()
+    meanwhile = stage.readiness_codes()
+
+    stage.status.troubles = {}
     stage.iterate()
 
-    assert before == ["the consumer group was not joined yet"]
-    assert stage.readiness_failures() == []
+    assert meanwhile == ["topic_gone"]
+    assert stage.readiness_codes() == []
+
+
+def test_each_change_of_readiness_is_logged_once() -> None:
+    stage = Stage()
+    with capture_logs() as logs:
+        stage.iterate()
+        stage.status.troubles = {"topic_gone": "topic `chat.events` does not exist"}
+        for _ in range(3):
+            stage.iterate()
+        stage.status.troubles = {}
+        for _ in range(3):
+            stage.iterate()
+
+    assert [(line["event"], line["code"]) for line in logs] == [("not_ready", "topic_gone"), ("ready", "topic_gone")]
 
 
 def test_asked_to_drain_it_is_unready_at_once() -> None:
@@ -110,7 +141,7 @@ def test_asked_to_drain_it_is_unready_at_once() -> None:
 
     stage.observer.draining()
 
-    assert stage.readiness_failures() == ["draining"]
+    assert stage.readiness_codes() == ["draining"]
 
 
 def test_the_lag_of_a_partition_taken_away_is_exposed_no_longer() -> None:

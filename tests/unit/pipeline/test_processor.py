@@ -13,6 +13,7 @@ from moderator.pipeline.decision import Decider
 from moderator.pipeline.observer import CountingObserver
 from moderator.pipeline.ports import Scorer, Sink
 from moderator.pipeline.processor import MAX_POLL_GAP_S, Processor
+from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.policy import load_policies
 from moderator.settings import Settings, WindowSettings
 from moderator.testing import (
@@ -51,6 +52,7 @@ class Stage:
             settings=Settings(window=WindowSettings(max_events=max_events)),
             source=self.source,
             sink=self.sink,
+            scoring=ScoringThread(),
             scorer=self.scorer,
             score_cache=DictCache(),
             verdict_cache=self.verdicts,
@@ -294,8 +296,8 @@ def test_while_the_scorer_works_and_the_buffer_is_full_it_polls_and_reports_a_wi
             return super().poll(timeout_ms)
 
     class LetsTimePass(CountingObserver):
-        def loop_iterated(self, *, has_in_flight: bool) -> None:
-            waits.append(has_in_flight)
+        def loop_iterated(self, *, scoring_since_s: float | None) -> None:
+            waits.append(scoring_since_s is not None)
             stage.clock.advance(1.5 * MAX_POLL_GAP_S)
             if len(waits) == 3:
                 may_score.set()
@@ -335,21 +337,21 @@ def test_after_a_failed_publication_it_polls_before_the_next_though_nothing_more
     assert [after for before, after in pairwise(steps) if before == "failed"] == ["polled"] * 5
 
 
-def test_a_window_that_is_not_published_yet_is_reported_as_waiting(tmp_path: Path) -> None:
+def test_a_window_that_is_scored_and_not_published_yet_is_not_in_the_scorer(tmp_path: Path) -> None:
     log = a_log(events=5)
     stage = Stage(tmp_path, log)
     sink = InMemorySink(log, stage.source, failures=2)
     seen: list[tuple[int, bool]] = []
 
     class RecordsIterations(CountingObserver):
-        def loop_iterated(self, *, has_in_flight: bool) -> None:
-            seen.append((sink.attempts, has_in_flight))
+        def loop_iterated(self, *, scoring_since_s: float | None) -> None:
+            seen.append((sink.attempts, scoring_since_s is not None))
 
     stage.sink, stage.observer = sink, RecordsIterations()
 
     stage.processor().run()
 
-    assert seen[-3:] == [(1, True), (2, True), (3, False)]
+    assert seen[-2:] == [(2, False), (3, False)]
 
 
 def test_an_idle_processor_asked_to_stop_ends_at_once(tmp_path: Path) -> None:

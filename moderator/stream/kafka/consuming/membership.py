@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -19,6 +19,9 @@ from moderator.events import DecidedSpan, Partition
 from moderator.observability.logging import get_logger
 from moderator.stream.kafka.connection import free_broken_connections
 from moderator.stream.kafka.consuming.in_flight import InFlight
+
+if TYPE_CHECKING:
+    from moderator.observability.health import Code
 
 log = get_logger(__name__)
 
@@ -32,6 +35,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     Args:
         connect: makes the consumer, not yet subscribed; called again by `rejoin`.
         topic: what to subscribe to; the group is joined by the first poll.
+
+    Attributes:
+        troubles: why this replica is not ready, as far as only Kafka's client knows: code and reason. Source and sink
+            put one in when it begins and remove it when it has ended.
     """
 
     def __init__(self, connect: Callable[[], KafkaConsumer], topic: str) -> None:
@@ -43,6 +50,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self._refreshed_at_s = 0.0
         self.last_answer_s = time.monotonic()
         self.is_paused = False
+        self.troubles: dict[Code, str] = {}
         self.consumer = self._subscribed()
 
     def _subscribed(self) -> KafkaConsumer:

@@ -1,7 +1,7 @@
 """Polls chat events from Kafka as a member of a consumer group."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -9,6 +9,7 @@ from kafka.errors import FencedInstanceIdError, KafkaError
 
 from moderator.errors import StoppedError, UndecodableBatchError
 from moderator.events import Partition, PartitionSpan, PolledSpan
+from moderator.observability.health import Code
 from moderator.observability.logging import get_logger
 from moderator.stream.kafka.connection import MIN_POLL_MS, MIN_UNSETTLED_POLL_MS, record_of
 from moderator.stream.kafka.consuming.membership import Membership, fenced
@@ -70,6 +71,11 @@ class KafkaSource:
     def last_answer_s(self) -> float:
         """When the broker last answered, in monotonic seconds, within three seconds."""
         return self._membership.last_answer_s
+
+    @property
+    def troubles(self) -> Mapping[Code, str]:
+        """Why this replica is not ready, as source and sink noticed."""
+        return dict(self._membership.troubles)
 
     def poll(self, timeout_ms: int) -> list[PolledSpan]:
         """Give what has arrived; see `pipeline.ports.Source`.

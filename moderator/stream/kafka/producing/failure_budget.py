@@ -13,6 +13,8 @@ from moderator.stream.kafka.consuming.membership import Membership
 log = get_logger(__name__)
 
 _BACKOFF_S = 1.0
+REPORTED_AFTER_S = 30.0
+"""Publishing that fails for so long makes this replica not ready."""
 
 
 class FailureBudget:
@@ -40,6 +42,7 @@ class FailureBudget:
     def succeeded(self) -> None:
         """Note that something was published."""
         self._failing_since_s = None
+        self._membership.troubles.pop("not_publishing", None)
 
     def failed(self, error: Exception) -> None:
         """Note that an attempt failed.
@@ -55,7 +58,10 @@ class FailureBudget:
         if is_away or isinstance(error, KafkaConnectionError):
             self._back_off_until_s = now_s + _BACKOFF_S
         log.warning("publish_failed", error=type(error).__name__, cause=str(error), broker_is_away=is_away)
-        if now_s - self._failing_since_s > self._limit_s:
+        failing_s = now_s - self._failing_since_s
+        if failing_s >= REPORTED_AFTER_S:
+            self._membership.troubles["not_publishing"] = f"publishing has failed for {failing_s:.0f} s"
+        if failing_s > self._limit_s:
             raise StoppedError(
                 f"publishing has failed for {self._limit_s:.0f} s although Kafka answers; the last error is `{error}`: "
                 "nothing was committed; check the brokers and start again"

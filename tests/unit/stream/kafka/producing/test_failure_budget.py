@@ -18,8 +18,8 @@ class Publishing:
         self.consumer = ScriptedConsumer()
         self.clock = ManualClock()
         self.metrics = Metrics(CollectorRegistry())
-        membership = a_membership(lambda: self.consumer)
-        self.budget = FailureBudget(membership, self.metrics, 60.0, self.clock.monotonic_s)
+        self.membership = a_membership(lambda: self.consumer)
+        self.budget = FailureBudget(self.membership, self.metrics, 60.0, self.clock.monotonic_s)
 
     def fail_for(self, seconds: int, error: KafkaError) -> None:
         for _ in range(seconds):
@@ -48,6 +48,20 @@ def test_one_success_starts_a_new_minute() -> None:
 
     with pytest.raises(StoppedError):
         publishing.fail_for(1, KafkaTimeoutError())
+
+
+def test_half_a_minute_of_failures_makes_it_not_ready_until_one_success() -> None:
+    publishing = Publishing()
+
+    publishing.fail_for(29, KafkaTimeoutError())
+    in_time = dict(publishing.membership.troubles)
+    publishing.fail_for(1, KafkaTimeoutError())
+    late = dict(publishing.membership.troubles)
+    publishing.budget.succeeded()
+
+    assert in_time == {}
+    assert late == {"not_publishing": "publishing has failed for 30 s"}
+    assert publishing.membership.troubles == {}
 
 
 def test_while_kafka_does_not_answer_failures_are_accepted_without_limit() -> None:
