@@ -36,7 +36,7 @@ def check_rules(
     rules = [rule for policy in policies for rule in policy.rules]
     for rule in rules:
         _check_scope(rule, diagnostics)
-        _check_truth(rule, [*calibrations.values()] or [None], diagnostics)
+        _check_never_or_always(rule, [*calibrations.values()] or [None], diagnostics)
         _check_direction(rule, diagnostics)
         _check_ends(rule, diagnostics)
         _check_presence(rule, settings, diagnostics)
@@ -100,9 +100,9 @@ def _check_scope(rule: Rule, diagnostics: Diagnostics) -> None:
             diagnostics.error("P051", rule.span, message, "fix or remove one of the two")
 
 
-def _check_truth(rule: Rule, calibrations: Iterable[Calibration | None], diagnostics: Diagnostics) -> None:
+def _check_never_or_always(rule: Rule, calibrations: Iterable[Calibration | None], diagnostics: Diagnostics) -> None:
     """Report a rule that matches never, or always, whichever model's calibration it uses."""
-    found = [_constant(rule, calibration) for calibration in calibrations]
+    found = [_never_or_always(rule, calibration) for calibration in calibrations]
     first = found[0]
     if first is not None and all(other is not None and other.code == first.code for other in found):
         diagnostics.error(*first)
@@ -115,7 +115,7 @@ class _Found(NamedTuple):
     hint: str = "fix or remove the rule"
 
 
-def _constant(rule: Rule, calibration: Calibration | None) -> _Found | None:
+def _never_or_always(rule: Rule, calibration: Calibration | None) -> _Found | None:
     clash = _clash(_required(rule.when), calibration)
     if clash is not None:
         first, second = clash

@@ -13,7 +13,7 @@ class Context:
 
     Attributes:
         settings: None when settings.yaml could not be read; its names are then not checked.
-        signals: by name, at least one; None for one with an error; no mapping when there is none.
+        signals: by name, at least one; None for one with an error; None instead of the mapping when it is empty.
         calibrations: by model name, in the order written; tests take the typical scores of the first.
         policies: where each policy's name is written.
         rules: policy name -> rule name -> where it is written; rules with errors too.
