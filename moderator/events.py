@@ -20,6 +20,8 @@ Mode = Literal["live", "shadow"]
 Outcome = Literal["matched", "not matched", "unknown", "spared", "not yet", "ended"]
 Cause = Literal["absent", "not_a_number", "not_finite", "implausible"]
 DeadLetterReason = Literal["bad_json", "bad_schema", "too_large", "no_text", "crashed_scorer"]
+SkippedKind = Literal["image", "audio", "file", "reasoning", "tool_call", "other"]
+"""What of a message is not judged."""
 IncludeContent = Literal["none", "full"]
 
 Part = Literal["when", "unless"]
@@ -67,7 +69,7 @@ class ChatEvent(NamedTuple):
     role: str | None = None
     time: str | float | None = None
     metadata: Mapping[str, str] | None = None
-    skipped_parts: int = 0
+    skipped: Mapping[SkippedKind, int] | None = None
 
     @property
     def speaker(self) -> Role:

@@ -88,7 +88,7 @@ class Decider:
             "model": self._model_reference,
             "framing": self._model.framing,
             "truncated": scored.truncated,
-            "skipped_parts": event.skipped_parts,
+            "skipped_parts": sum(event.skipped.values()) if event.skipped else 0,
             "cached": scored.cached,
             "error": None if isinstance(scored.scores, Scores) else scored.scores.error,
             "timing_ms": _timing(polled_at_s, at),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
 
 from moderator.events import Role
 
@@ -14,6 +14,11 @@ Name = Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt
 """An identifier; an integer of any size is read as its text."""
 
 
+def _lower_case(role: object) -> object:
+    """Read `USER` as `user`: other products write roles so, and the meaning is plain."""
+    return role.lower() if isinstance(role, str) else role
+
+
 class ContentPart(BaseModel):
     """Part of a message; texts are joined by a newline; parts of other types are left out and counted."""
 
@@ -21,13 +26,36 @@ class ContentPart(BaseModel):
         frozen=True,
         extra="ignore",
         json_schema_extra={
-            "if": {"properties": {"type": {"enum": list(TEXT_PARTS)}}},
-            "then": {"required": ["text"], "properties": {"text": {"type": "string"}}},
+            "allOf": [
+                {
+                    "if": {"properties": {"type": {"enum": list(types)}}},
+                    "then": {"required": [field], "properties": {field: {"type": "string"}}},
+                }
+                for field, types in (("text", TEXT_PARTS), ("refusal", ("refusal",)))
+            ]
         },
     )
 
     type: StrictStr
     text: Any = Field(None, description="A string in text parts; in others it is ignored.")
+    refusal: Any = Field(None, description="A string in parts of type `refusal`; in others it is ignored.")
+
+
+class ToolFunction(BaseModel):
+    """What a tool call calls."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: StrictStr | None = None
+    arguments: StrictStr | None = None
+
+
+class ToolCall(BaseModel):
+    """One tool call of a message."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    function: ToolFunction | None = None
 
 
 class ChatMessage(BaseModel):
@@ -35,8 +63,13 @@ class ChatMessage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    role: Role
+    role: Annotated[Role, BeforeValidator(_lower_case)]
     content: StrictStr | list[ContentPart] | None = None
+    refusal: StrictStr | None = Field(None, description="Judged after the content: it is what the user saw.")
+    reasoning_content: StrictStr | None = Field(None, description="Skipped and counted.")
+    reasoning: StrictStr | None = Field(None, description="Skipped and counted.")
+    tool_calls: list[ToolCall] | None = Field(None, description="Skipped and counted.")
+    function_call: ToolFunction | None = Field(None, description="Skipped and counted.")
 
 
 class ChatEventRecord(BaseModel):
@@ -62,12 +95,14 @@ class ChatEventRecord(BaseModel):
 
 
 _FIELDS = frozenset(
-    name for model in (ChatEventRecord, ChatMessage, ContentPart) for name in model.model_fields
+    name for model in (ChatEventRecord, ChatMessage, ContentPart, ToolCall, ToolFunction) for name in model.model_fields
 )  # only our own names may appear in an error
 _A_NAME = "text or a whole number"
 _WANTED = {
     **dict.fromkeys(("id", "conversation_id", "tenant", "channel", "user"), _A_NAME),
-    **dict.fromkeys(("prompt", "response", "text", "locale", "role", "type"), "text"),
+    **dict.fromkeys(("prompt", "response", "text", "locale", "role", "type", "name", "arguments"), "text"),
+    **dict.fromkeys(("refusal", "reasoning", "reasoning_content"), "text"),
+    "tool_calls": "a list of objects",
     "time": "text or a number",
     "messages": "a list of objects",
     "content": "text or a list of parts",

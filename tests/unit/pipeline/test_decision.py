@@ -82,7 +82,9 @@ def test_what_was_remembered_or_cut_says_so(decider: Decider, *, cached: bool, t
 
 
 def test_the_event_is_summed_up_without_its_text(decider: Decider) -> None:
-    event = an_event(a_turn("attack at dawn"), tenant="acme", metadata={"surface": "web"}, skipped_parts=2)
+    event = an_event(
+        a_turn("attack at dawn"), tenant="acme", metadata={"surface": "web"}, skipped={"image": 1, "tool_call": 1}
+    )
 
     decision = decide(decider, some_scores(), event, partition=3, offset=991)
 

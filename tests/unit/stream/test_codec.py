@@ -105,22 +105,22 @@ def test_every_shape_of_content_is_read(fields: dict[str, Any], conversation: li
 
 
 def test_parts_without_text_are_left_out_and_counted() -> None:
-    content = [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "look"}, {"type": "audio"}]
+    content = [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "look"}, {"type": "gif"}]
 
     event = read(an_event_json(messages=[{"role": "user", "content": content}]))
 
     assert event.conversation[-1].content == "look"
-    assert event.skipped_parts == 2
+    assert event.skipped == {"image": 1, "other": 1}
 
 
 @pytest.mark.parametrize("text", [7, ["x"], {}, True, None, "x"])
 def test_what_a_part_holds_that_is_left_out_does_not_matter(text: object) -> None:
-    content = [{"type": "refusal", "text": text}, {"type": "text", "text": "look"}]
+    content = [{"type": "video", "text": text}, {"type": "text", "text": "look"}]
 
     event = read(an_event_json(messages=[{"role": "user", "content": content}]))
 
     assert event.conversation[-1].content == "look"
-    assert event.skipped_parts == 1
+    assert event.skipped == {"other": 1}
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,12 @@ def test_what_is_not_json_is_told_in_one_sentence(value: bytes, error: str) -> N
         (b'{"messages": [1]}', "bad_schema"),
         (b'{"messages": [{"content": "a"}]}', "bad_schema"),
         (b'{"messages": [{"role": "bot", "content": "a"}]}', "bad_schema"),
-        (b'{"messages": [{"role": "User", "content": "a"}]}', "bad_schema"),
+        (b'{"messages": [{"role": "Bot", "content": "a"}]}', "bad_schema"),
+        (b'{"messages": [{"role": "assistant", "content": "a", "refusal": 5}]}', "bad_schema"),
+        (b'{"messages": [{"role": "assistant", "content": "a", "reasoning_content": ["b"]}]}', "bad_schema"),
+        (b'{"messages": [{"role": "assistant", "content": "a", "tool_calls": "b"}]}', "bad_schema"),
+        (b'{"messages": [{"role": "assistant", "content": "a", "tool_calls": [{"function": 1}]}]}', "bad_schema"),
+        (b'{"messages": [{"role": "assistant", "content": null, "tool_calls": [{"function": {}}]}]}', "no_text"),
         (b'{"messages": [{"role": "user", "content": 5}]}', "bad_schema"),
         (b'{"messages": [{"role": "user", "content": ["a"]}]}', "bad_schema"),
         (b'{"messages": [{"role": "user", "content": [{"text": "a"}]}]}', "bad_schema"),
@@ -419,7 +424,8 @@ plain_messages = st.lists(
 )
 odd_messages = st.lists(
     st.dictionaries(
-        st.sampled_from(["role", "content", "name"]), odd_values | st.sampled_from(["user", "assistant", "tool"])
+        st.sampled_from(["role", "content", "name", "refusal", "reasoning", "tool_calls"]),
+        odd_values | st.sampled_from(["user", "assistant", "tool"]),
     )
     | st.just({"role": "user", "content": "x"}),
     max_size=3,

@@ -8,9 +8,10 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import FencedInstanceIdError, KafkaError
 
 from moderator.errors import StoppedError, UndecodableBatchError
-from moderator.events import Partition, PartitionSpan, PolledSpan
+from moderator.events import Partition, PartitionSpan, PolledSpan, Record
 from moderator.observability.health import Code
 from moderator.observability.logging import get_logger
+from moderator.stream.cloud_events import odd_headers
 from moderator.stream.kafka.connection import MIN_POLL_MS, MIN_UNSETTLED_POLL_MS, record_of
 from moderator.stream.kafka.consuming.membership import Membership, fenced
 from moderator.stream.kafka.consuming.undecodable import UNDECODABLE, find_undecodable, skip_command
@@ -19,6 +20,7 @@ log = get_logger(__name__)
 
 _REFUSALS_FORGOTTEN_S = 60.0
 _RETRY_S = 1.0
+_MOST_SPELLINGS = 50
 
 
 class KafkaSource:
@@ -46,6 +48,7 @@ class KafkaSource:
         self._sleep = sleep
         self._refusals = 0
         self._refused_at_s = 0.0
+        self._reported_headers: set[str] = set()
 
     @property
     def is_exhausted(self) -> bool:
@@ -125,7 +128,18 @@ class KafkaSource:
         assignment_epoch = self._membership.assignment_epoch(partition)
         span = PartitionSpan(Partition(*partition), assignment_epoch, records[-1].offset + 1, records)
         self._membership.in_flight.polled(span)
+        for record in records:
+            if record.headers:
+                self._report_odd_headers(record)
         return span
+
+    def _report_odd_headers(self, record: Record) -> None:
+        """Warn once of each spelling of a CloudEvents header that is not read."""
+        for name, should_be in odd_headers(record.headers).items():
+            if name not in self._reported_headers and len(self._reported_headers) < _MOST_SPELLINGS:
+                self._reported_headers.add(name)
+                hint = f"call it `{should_be}` and add `ce_specversion`: the event was judged as plain JSON without it"
+                log.warning("odd_cloudevents_headers", header=name, should_be=should_be, hint=hint)
 
     def _stop_if_undecodable(self, error: Exception) -> None:
         """Stop where a new consumer cannot decode it either; otherwise it was damaged in transit: read it again."""
