@@ -2,6 +2,7 @@
 
 from moderator.settings.load import load_settings
 from moderator.settings.parts import (
+    Compression,
     DeadLettersSettings,
     HttpSettings,
     KafkaSettings,
@@ -15,6 +16,7 @@ from moderator.settings.parts import (
 from moderator.settings.show import effective_settings, settings_table
 
 __all__ = [
+    "Compression",
     "DeadLettersSettings",
     "HttpSettings",
     "KafkaSettings",

@@ -2,12 +2,18 @@
 
 import json
 import re
+from itertools import accumulate
 from typing import Any
 
 from moderator.errors import InvalidEventError
 
 _MAX_DIGITS = 512
 """More than any name or time may have."""
+_MAX_DEPTH = 1_024
+"""As deep as orjson reads."""
+_TOO_DEEP = "not JSON that can be read: nested too deeply"
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 _LONE_SURROGATE = re.compile(
     r"(?P<keep>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(?P<other>\\.)",
     re.DOTALL,
@@ -25,13 +31,21 @@ def loads_exactly(value: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidEventError("bad_json", f"not UTF-8: byte {error.start} cannot be decoded") from error
     repaired = _LONE_SURROGATE.sub(lambda m: m.group() if m.group("keep") or m.group("other") else r"\ufffd", text)
+    if _depth(repaired) > _MAX_DEPTH:
+        raise InvalidEventError("bad_json", _TOO_DEEP)
     try:
         return json.loads(repaired, parse_int=_integer, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         problem = error.msg.lower().removesuffix(" at")
         raise InvalidEventError("bad_json", f"not JSON: {problem} at character {error.pos}") from error
     except RecursionError as error:
-        raise InvalidEventError("bad_json", "not JSON that can be read: nested too deeply") from error
+        raise InvalidEventError("bad_json", _TOO_DEEP) from error
+
+
+def _depth(text: str) -> int:
+    """Count how deep brackets are nested outside of strings: how deep Python itself reads depends on its version."""
+    steps = (1 if bracket in "[{" else -1 for bracket in _BRACKET.findall(_STRING.sub("", text)))
+    return max(accumulate(steps), default=0)
 
 
 def _integer(digits: str) -> int:

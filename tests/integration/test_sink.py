@@ -2,21 +2,24 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import orjson
-from kafka import KafkaProducer
+import pytest
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.partitioner.default import murmur2
 from prometheus_client import CollectorRegistry
 
+from moderator.demo.servers.kafka import LocalKafka
 from moderator.events import DeadLetter, EncodedDecision, Record
 from moderator.observability.metrics import Metrics
-from moderator.settings import KafkaSettings
+from moderator.settings import Compression, KafkaSettings
 from moderator.stream.kafka.source_and_sink import connect
 from moderator.stream.kafka.topics import await_topics
 from tests.builders import a_record
 from tests.faults.loop import Loop
-from tests.kafka_stream import a_decision, read_committed
+from tests.kafka_stream import a_decision, read_committed, some_topics
 
 Outcome = Callable[[Record], EncodedDecision | DeadLetter]
 
@@ -102,3 +105,36 @@ def test_a_decision_that_its_topic_does_not_take_is_refused_before_it_is_publish
     assert refused
     assert refused.reason == "too_large"
     assert kafka_settings.allow_topic in refused.error
+
+
+@pytest.mark.parametrize(("compression", "number"), [("none", 0), ("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4)])
+def test_outputs_are_written_with_the_codec_of_the_settings(
+    kafka: LocalKafka, compression: Compression, number: int
+) -> None:
+    settings = some_topics(kafka.bootstrap_servers, compression=compression)
+
+    (record,) = publish(settings, a_decision, {"value": b"{}", "key": b"c-9", "partition": 1})
+
+    assert codecs_on_disk(settings, record.topic, record.partition) == {number}
+
+
+def codecs_on_disk(settings: KafkaSettings, topic: str, partition: int) -> set[int]:
+    """Read the codec of each batch that is no control batch from the broker's log segments.
+
+    A batch is an offset (8 bytes), its length from here on (4), leader epoch (4), magic (1), CRC (4), attributes (2):
+    https://kafka.apache.org/documentation/#recordbatch. The codec is in the lowest three attribute bits, bit 5 marks a
+    control batch.
+    """
+    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    folders = {Path(each["log_dir"]) for broker in admin.describe_log_dirs() for each in broker["log_dirs"]}
+    admin.close()
+    codecs = set()
+    for folder in folders:
+        for segment in (folder / f"{topic}-{partition}").glob("*.log"):
+            content, at = segment.read_bytes(), 0
+            while at < len(content):
+                attributes = int.from_bytes(content[at + 21 : at + 23], "big")
+                if not attributes & 0b100000:
+                    codecs.add(attributes & 0b111)
+                at += 12 + int.from_bytes(content[at + 8 : at + 12], "big")
+    return codecs

@@ -12,7 +12,7 @@ from typing import Any
 from kafka.errors import KafkaConnectionError
 
 from moderator.events import Record
-from moderator.settings import KafkaSettings
+from moderator.settings import Compression, KafkaSettings
 
 CLIENT_ID = "moderator"
 OUTPUT_BATCH_BYTES = 4 * 2**20
@@ -96,7 +96,9 @@ def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
-def producer_settings(largest_record_bytes: int, smallest_batch_limit_bytes: int) -> dict[str, Any]:
+def producer_settings(
+    compression: Compression, *, largest_record_bytes: int, smallest_batch_limit_bytes: int
+) -> dict[str, Any]:
     """Give what an idempotent producer needs in addition to `client_settings`; transactions add their id.
 
     linger + request < delivery < transaction timeout: the client requires the first, the commit the second.
@@ -110,7 +112,7 @@ def producer_settings(largest_record_bytes: int, smallest_batch_limit_bytes: int
         # every single record: a window's part of a partition must fit into one
         "batch_size": min(OUTPUT_BATCH_BYTES, smallest_batch_limit_bytes),
         "max_request_size": max(2**20, largest_record_bytes),
-        "compression_type": "lz4",
+        "compression_type": None if compression == "none" else compression,
         "request_timeout_ms": 1_500,
         "delivery_timeout_ms": 3_000,
         "max_block_ms": 10_000,

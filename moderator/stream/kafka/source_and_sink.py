@@ -81,7 +81,10 @@ def sink_for(
         metrics: where failed publications and settled doubts are counted.
     """
     limits_bytes = sender.limits_bytes.values()
-    producer = {**client, **producer_settings(max(limits_bytes), min(limits_bytes))}
+    written = producer_settings(
+        settings.compression, largest_record_bytes=max(limits_bytes), smallest_batch_limit_bytes=min(limits_bytes)
+    )
+    producer = {**client, **written}
     if settings.delivery == "exactly_once":
         producer |= {"transactional_id": transactional_id(settings), "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS}
     sink = KafkaSink(

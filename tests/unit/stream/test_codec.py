@@ -205,6 +205,7 @@ def test_what_is_not_json_is_told_in_one_sentence(value: bytes, error: str) -> N
         (b"[" * 100_000, "bad_json"),
         (b'{"a":' * 100_000, "bad_json"),
         (b'{"text": "a", "x": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "bad_json"),
+        (b'\xef\xbb\xbf{"text": "a", "x": ' + b"[" * 1_024 + b"]" * 1_024 + b"}", "bad_json"),
         (b"null", "bad_schema"),
         (b"[]", "bad_schema"),
         (b'"text"', "bad_schema"),
@@ -263,6 +264,7 @@ def test_what_cannot_be_judged_is_a_dead_letter_with_its_reason(value: bytes | N
         (b'{"text": "NUL \\u0000 inside"}', "NUL \x00 inside"),
         (b'{"text": "first", "text": "last wins"}', "last wins"),
         (b'{"text": "unknown fields", "x": 1e999, "y": [[[]]]}', "unknown fields"),
+        (b'\xef\xbb\xbf{"text": "[\\"[", "x": "' + b"[" * 5_000 + b'"}', '["['),
         (b'{"text": "huge number", "x": ' + b"9" * 10_000 + b"}", "huge number"),
     ],
 )

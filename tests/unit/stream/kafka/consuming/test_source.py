@@ -1,6 +1,7 @@
 """A consumer that fails is replaced; one after another ends the process, and an absent broker never does."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from kafka.errors import (
@@ -11,10 +12,12 @@ from kafka.errors import (
     KafkaError,
     UnknownTopicOrPartitionError,
 )
+from structlog.testing import capture_logs
 
 from moderator.errors import FencedError, StoppedError, UndecodableBatchError
 from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.testing import ManualClock
+from tests.builders import a_record
 from tests.unit.stream.kafka.damaged_reader import PARTITION, DamagedReader
 from tests.unit.stream.kafka.scripted_consumer import Polled, ScriptedConsumer, a_membership
 
@@ -151,3 +154,19 @@ def test_while_the_broker_does_not_say_whether_it_can_be_decoded_another_consume
 
 def test_a_topic_has_no_end() -> None:
     assert not Group().source.is_exhausted
+
+
+def test_a_spelling_of_a_cloud_events_header_that_is_not_read_is_reported_once() -> None:
+    odd = a_record(b"{}", headers=[("ce-id", b"1")])
+    polled = SimpleNamespace(**odd._asdict(), timestamp=odd.timestamp_ms)
+    membership = a_membership(lambda: ScriptedConsumer(lambda: {PARTITION: [polled, polled]}))
+    membership.on_partitions_assigned([PARTITION])
+    source = KafkaSource(membership, ScriptedConsumer)
+
+    with capture_logs() as lines:
+        source.poll(100)
+        source.poll(100)
+
+    assert [(line["event"], line["header"], line["should_be"]) for line in lines] == [
+        ("odd_cloudevents_headers", "ce-id", "ce_id")
+    ]
