@@ -113,7 +113,10 @@ def test_outputs_are_written_with_the_codec_of_the_settings(
 ) -> None:
     settings = some_topics(kafka.bootstrap_servers, compression=compression)
 
-    (record,) = publish(settings, a_decision, {"value": b"{}", "key": b"c-9", "partition": 1})
+    def large(record: Record) -> EncodedDecision:  # what a codec does not make smaller, the client leaves as it is
+        return a_decision(record)._replace(value=b'{"about": "%s"}' % (b"a" * 2_000))
+
+    (record,) = publish(settings, large, {"value": b"{}", "key": b"c-9", "partition": 1})
 
     assert codecs_on_disk(settings, record.topic, record.partition) == {number}
 
