@@ -105,8 +105,8 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "moderator",
             "version": "1",
-            "description": "Chat events in, decisions out. Every topic's name is a setting. Outputs are compressed with "
-            "LZ4 unless MODERATOR_KAFKA__COMPRESSION says otherwise; kafkajs without plugins reads gzip alone.",
+            "description": "Chat events in, decisions out. Every topic's name is a setting. Outputs are compressed "
+            "with LZ4 unless MODERATOR_KAFKA__COMPRESSION says otherwise; kafkajs without plugins reads gzip alone.",
         },
         "defaultContentType": "application/json",
         "channels": channels,
