@@ -80,7 +80,18 @@ EVENTS: list[dict[str, Any]] = [
     {"text": "hello", "messages": None, "unknown": 1},
     {"prompt": "hello", "response": "hi", "id": 7, "time": 1_790_000_000.5},
     {"messages": [{"role": "tool", "content": [{"type": "image_url"}, {"type": "text", "text": "hi"}]}]},
-    {"messages": [{"role": "user", "content": [{"type": "refusal", "text": 7}, {"type": "text", "text": "hi"}]}]},
+    {
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "video", "text": 7},
+                    {"type": "refusal", "refusal": "no"},
+                    {"type": "text", "text": "hi"},
+                ],
+            }
+        ]
+    },
     {"messages": [{"role": "user", "content": "hi"}], "metadata": {"surface": "web", "n": 3}, "tenant": None},
 ]
 
@@ -100,6 +111,7 @@ NO_EVENTS: list[dict[str, Any]] = [
     {"messages": [{"role": "robot", "content": "hi"}]},
     {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
     {"messages": [{"role": "user", "content": [{"type": "input_text", "text": 7}]}]},
+    {"messages": [{"role": "user", "content": [{"type": "refusal", "text": "no"}, {"type": "text", "text": "hi"}]}]},
     {"messages": [{"role": "user", "content": [{"type": "refusal", "text": 7}, {"text": "hi"}]}]},
 ]
 
