@@ -1,7 +1,7 @@
 """Prompts and their keys, scores in their order, and the start of an engine."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,16 +106,6 @@ def test_a_model_is_warm_after_many_short_texts_the_longest_and_one_token(armorm
     assert seen[:3] == [[16] * 8, [4096], [1]]
 
 
-def test_noise_is_small_and_in_deterministic_mode_none(armorm: ArmoRM) -> None:
-    ordinary, deterministic = Engine(armorm, 512), Engine(armorm, 512, is_deterministic=True)
-
-    noise, none = ordinary.measure_noise(), deterministic.measure_noise()
-
-    assert len(noise) == len(armorm.objectives)
-    assert 0 < max(noise) < 1e-5
-    assert none == (0.0,) * len(armorm.objectives)
-
-
 def test_a_model_without_finite_scores_does_not_warm_up(armorm: ArmoRM) -> None:
     def spoil(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
         return rows * float("nan")
@@ -124,24 +114,6 @@ def test_a_model_without_finite_scores_does_not_warm_up(armorm: ArmoRM) -> None:
         ConfigurationError, match="model `Tiny-ArmoRM` cannot be used: the model's scores are not finite"
     ):
         Engine(TroubledArmoRM(armorm, spoil)).warm_up()
-
-
-def test_layers_that_cannot_be_compiled_are_a_matter_of_configuration(folder: Path) -> None:
-    def fail(*_: object) -> Callable[..., Any]:
-        raise RuntimeError("Failed to find C compiler. Please specify via CC environment variable.")
-
-    armorm = tiny_armorm.load(folder)
-    armorm.compile()
-
-    with (
-        torch.compiler.set_stance(force_backend=fail),
-        pytest.raises(
-            ConfigurationError,
-            match=r"`Tiny-ArmoRM` cannot be compiled for `cpu`: Failed to find C compiler\. Please .*; install .*"
-            r"`--no-compile`, or `MODERATOR_MODEL__COMPILE=false`$",
-        ),
-    ):
-        Engine(armorm).warm_up()
 
 
 def test_a_scorer_is_loaded_as_the_settings_say(folder: Path) -> None:

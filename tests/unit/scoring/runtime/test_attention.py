@@ -40,12 +40,6 @@ def test_each_token_attends_to_its_own_text_up_to_itself(heads: int, key_heads: 
     torch.testing.assert_close(out, by_hand(query, key, value, 0.3), atol=1e-6, rtol=0)
 
 
-def test_the_op_keeps_the_rules_of_custom_ops() -> None:
-    arguments = (*tensors(4, 2), ends(), 9, 0.3)
-
-    torch.library.opcheck(packed_attention, arguments, test_utils=("test_schema", "test_faketensor"))
-
-
 @pytest.mark.parametrize(
     ("release", "is_rocm", "names", "options"),
     [
