@@ -54,5 +54,5 @@ def _around(tokenizer: PreTrainedTokenizerFast, content: ContentEncoder) -> tupl
     whole: list[int] = tokenizer.backend_tokenizer.encode(_PROBE).ids
     at = next((at for at in range(len(whole)) if whole[at : at + len(inner)] == inner), None)
     if at is None or not inner:
-        raise ConfigurationError("the tokens that tokenizer.json puts around a text cannot be told apart from the text")
+        raise ConfigurationError("the tokens that tokenizer.json puts around a text cannot be separated from the text")
     return whole[:at], whole[at + len(inner) :]
