@@ -44,8 +44,7 @@ class LocalReplica:
         return self._child.exit_code if self._child else None
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "moderator", "run", *self._flags]
-        self._child = Child(command, log=self.log, env=self._environment, folder=self._folder)
+        self._child = self._start([sys.executable, "-m", "moderator", "run", *self._flags])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,6 +71,9 @@ class LocalReplica:
         """Give the last lines that it printed."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-_LAST_LINES:]) or "(nothing)"
+
+    def _start(self, command: Sequence[str]) -> Child:
+        return Child(command, log=self.log, env=self._environment, folder=self._folder)
 
     def _is_ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=_HTTP_TIMEOUT_S)

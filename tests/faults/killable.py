@@ -9,8 +9,8 @@ from typing import Self
 
 from moderator.demo.examples import example_policies
 from moderator.settings import KafkaSettings
-from moderator.supervisor.child import Child
 from tests.kafka_stream import kafka_variables
+from tests.warm.process import WarmChild
 
 SCORING_BEGAN = "scoring_began"
 """What a replica logs when it begins to score a window."""
@@ -27,7 +27,7 @@ class Replica:
         self._name = name
         self._scoring_s = scoring_s
         self._variables = variables
-        self.child: Child | None = None
+        self.child: WarmChild | None = None
 
     def start(self) -> None:
         environment = {
@@ -40,7 +40,7 @@ class Replica:
         if self._name:
             environment["MODERATOR_KAFKA__INSTANCE_ID"] = self._name
         environment |= self._variables
-        self.child = Child([sys.executable, "-m", "tests.faults.replica"], log=self.log, env=environment)
+        self.child = WarmChild([sys.executable, "-m", "tests.faults.replica"], log=self.log, env=environment)
 
     def kill(self) -> None:
         assert self.child

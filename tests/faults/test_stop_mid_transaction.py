@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -17,20 +16,18 @@ from moderator.stream.kafka.connection import TRANSACTION_TIMEOUT_MS
 from tests.faults.loop import a_loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.warm.process import ROOT, WarmPopen
 
 PER_PARTITION = 60
 ALL = [PER_PARTITION] * 3
 STOPPED = 4
 
-Process = subprocess.Popen[str]
-
 
 @contextmanager
-def in_mid_transaction(settings: KafkaSettings) -> Iterator[Process]:
+def in_mid_transaction(settings: KafkaSettings) -> Iterator[WarmPopen]:
     """Give a replica that has sent its records and not yet its offsets."""
-    root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "tests.faults.stopping_replica", json.dumps(settings.model_dump(mode="json"))]
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with WarmPopen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "in transaction\n"
         try:
@@ -39,7 +36,7 @@ def in_mid_transaction(settings: KafkaSettings) -> Iterator[Process]:
             process.kill()
 
 
-def go_on(process: Process) -> None:
+def go_on(process: WarmPopen) -> None:
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()

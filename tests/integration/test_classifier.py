@@ -1,13 +1,12 @@
 """Any reward or moderation model under `moderator score`, as its user starts it."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from tests import tiny_classifiers
+from tests.warm.process import run_moderator
 
 FILES = {
     "settings.yaml": """\
@@ -41,17 +40,9 @@ rules:
 
 
 def scored(model: Path, policies: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MODERATOR_")}
     events = [{"id": "evt-1", "text": "you are an idiot"}, {"id": "evt-2", "text": "hello"}]
-    return subprocess.run(
-        [sys.executable, "-m", "moderator", "score", "--model", str(model), "--policies", str(policies)],
-        input="\n".join(map(json.dumps, events)),
-        capture_output=True,
-        text=True,
-        env={**clean, **environment},
-        timeout=200,
-        check=False,
-    )
+    lines = "\n".join(map(json.dumps, events))
+    return run_moderator("score", "--model", str(model), "--policies", str(policies), stdin=lines, **environment)
 
 
 def written_policies(folder: Path) -> Path:
@@ -100,22 +91,17 @@ def test_a_large_model_is_refused_on_a_cpu_unless_forced(tmp_path: Path) -> None
 
 def test_what_a_model_is_can_be_asked_by_people_and_by_programs(tmp_path: Path) -> None:
     model = tiny_classifiers.write_classifier(tmp_path / "tiny-llama", "llama")
-    command = [sys.executable, "-m", "moderator", "model", "info", str(model)]
 
-    people, programs = (
-        subprocess.run([*command, *flags], capture_output=True, text=True, timeout=100, check=True)
-        for flags in ([], ["--json"])
-    )
+    people, programs = (run_moderator("model", "info", str(model), *flags) for flags in ([], ["--json"]))
 
+    assert people.returncode == programs.returncode == 0
     assert "architecture  LlamaForSequenceClassification\n" in people.stdout
     assert json.loads(programs.stdout)["architecture"] == "LlamaForSequenceClassification"
     assert people.stderr + programs.stderr == ""
 
 
 def test_a_folder_that_is_no_model_is_one_line_on_stderr(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "moderator", "model", "info", str(tmp_path)]
-
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    ended = run_moderator("model", "info", str(tmp_path))
 
     assert ended.returncode == 2
     assert ended.stderr == f"error: {tmp_path / 'config.json'}: no such file\n"

@@ -11,9 +11,10 @@ import pytest
 from moderator.demo.replica import LocalReplica
 from moderator.demo.servers.kafka import LocalKafka
 from tests.faults.oracle import assert_each_event_came_out_once
-from tests.integration.test_run import READY_S, called, some_events, variables
+from tests.integration.test_run import READY_S, some_events, variables
 from tests.kafka_stream import committed_offsets, produce, some_topics
 from tests.waiting import await_condition
+from tests.warm.process import run_moderator
 
 TWO = ("--devices", "cpu,cpu")
 
@@ -87,7 +88,7 @@ def test_a_killed_parent_takes_its_workers_along(kafka: LocalKafka) -> None:
 
 
 def test_what_is_wrong_with_the_settings_is_told_by_a_worker_and_ends_the_parent_with_2() -> None:
-    ended = called("run", *TWO, "--model", "builtin", "--policies", "no-such-folder")
+    ended = run_moderator("run", *TWO, "--model", "builtin", "--policies", "no-such-folder")
 
     assert ended.returncode == 2
     assert "error: " in ended.stderr
@@ -97,7 +98,7 @@ def test_what_is_wrong_with_the_settings_is_told_by_a_worker_and_ends_the_parent
 
 @pytest.mark.parametrize("devices", ["all", "gpu", "0,0"])
 def test_a_list_of_devices_that_cannot_be_is_told_before_anything_starts(devices: str) -> None:
-    ended = called("run", "--devices", devices, "--model", "builtin", CUDA_VISIBLE_DEVICES="")
+    ended = run_moderator("run", "--devices", devices, "--model", "builtin", CUDA_VISIBLE_DEVICES="")
 
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"error: `--devices {devices}`")

@@ -19,9 +19,10 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka.topics import create_topics
 from tests.builders import POLICY_FILES, write_files
 from tests.faults.oracle import assert_each_event_came_out_once
-from tests.integration.test_run import READY_S, called, logged, metric, stopped_by, variables
+from tests.integration.test_run import READY_S, logged, metric, stopped_by, variables
 from tests.kafka_stream import committed_offsets, produce, some_names, some_topics
 from tests.waiting import await_condition
+from tests.warm.process import WarmReplica, run_moderator
 
 TEXTS = 20
 THREE_POLLS_S = 6.0
@@ -64,7 +65,7 @@ def test_an_edit_while_events_flow_changes_verdicts_and_costs_no_event_and_no_in
     environment = variables(settings, MODERATOR_REDIS__URL=redis_server.url, MODERATOR_POLICIES__PATH=str(folder))
     sent = 0
 
-    with LocalReplica(environment) as replica:
+    with WarmReplica(environment) as replica:
         assert replica.await_ready(READY_S), replica.last_lines()
 
         def goes_on() -> None:
@@ -114,7 +115,7 @@ def test_a_broken_save_changes_nothing_and_a_swapped_link_is_taken_up_cases_37_a
     environment = variables(
         settings, MODERATOR_POLICIES__PATH=str(folder), MODERATOR_POLICIES__MAX_STALE_S=str(THREE_POLLS_S)
     )
-    with LocalReplica(environment) as replica:
+    with WarmReplica(environment) as replica:
         assert replica.await_ready(READY_S), replica.last_lines()
         swap_in({**files(), "safety.yaml": "policy: ["})
         await_condition(lambda: bool(said(replica, "policies_refused")), THREE_POLLS_S + SLACK_S)
@@ -143,13 +144,15 @@ def test_a_start_on_broken_policies_ends_with_2_unless_good_ones_were_kept(kafka
         settings, MODERATOR_POLICIES__PATH=str(folder), MODERATOR_POLICIES__STATE_DIR=str(state_dir)
     )
 
-    with LocalReplica(environment) as replica:
+    with WarmReplica(environment) as replica:
         await_condition((state_dir / "last_good").exists, READY_S)
         stopped_by(replica, signal.SIGTERM)
     (folder / "safety.yaml").write_text("policy: [")
-    without = called("run", **variables(settings, MODERATOR_POLICIES__PATH=str(folder), MODERATOR_HTTP__PORT="0"))
+    without = run_moderator(
+        "run", **variables(settings, MODERATOR_POLICIES__PATH=str(folder), MODERATOR_HTTP__PORT="0")
+    )
     produce(settings, some_events(0))
-    with LocalReplica(environment) as replica:
+    with WarmReplica(environment) as replica:
         await_condition(lambda: committed_offsets(settings) == [20, 20, 20], READY_S)
         is_ok = metric(replica, "moderator_policy_reload_ok")
         (fallen_back,) = said(replica, "started_on_last_good_policies")
@@ -168,7 +171,7 @@ def test_a_failing_policy_test_ends_a_start_with_2(tmp_path: Path) -> None:
         "    given: {event: {speaker: user}, scores: {safety: 0.5}}\n    expect: {verdict: flag}\n"
     )
 
-    ended = called("run", "--model", "builtin", "--policies", str(folder), MODERATOR_HTTP__PORT="0")
+    ended = run_moderator("run", "--model", "builtin", "--policies", str(folder), MODERATOR_HTTP__PORT="0")
 
     assert ended.returncode == 2, ended.stderr
     assert 'P075 safety.test.yaml:3:11 the test "everything is flagged" fails' in ended.stderr
@@ -189,7 +192,7 @@ def test_schedules_by_the_producers_clocks_end_a_start_with_2(by_producers_time:
     scheduled["safety.yaml"] = scheduled["safety.yaml"].replace("mode: live", "mode: live\n    until: 2099-01-01")
     folder = write_files(tmp_path / "policies", scheduled)
 
-    ended = called(
+    ended = run_moderator(
         "run", **variables(by_producers_time, MODERATOR_POLICIES__PATH=str(folder), MODERATOR_HTTP__PORT="0")
     )
 

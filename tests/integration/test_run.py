@@ -1,10 +1,7 @@
 """`moderator run` as an operator starts it: a process of its own, a real Kafka and Redis, the built-in model."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -24,8 +21,8 @@ from tests.faults.oracle import assert_each_event_came_out_once
 from tests.generate import decision_schema
 from tests.kafka_stream import committed_offsets, kafka_variables, produce, some_names, some_topics
 from tests.waiting import await_condition
+from tests.warm.process import WarmReplica, run_moderator
 
-ROOT = Path(__file__).parents[2]
 READY_S = 90
 
 
@@ -113,7 +110,7 @@ def test_what_was_scored_before_costs_no_inference_after_a_policy_edit(
     for settings, policies in ((first, example_policies()), (second, edited)):
         produce(settings, events)
         environment = variables(settings, MODERATOR_REDIS__URL=redis_server.url, MODERATOR_POLICIES__PATH=str(policies))
-        with LocalReplica(environment):
+        with WarmReplica(environment):
             await_condition(lambda settings=settings: committed_offsets(settings) == [20, 20, 20], READY_S)  # type: ignore[misc]
         records = assert_each_event_came_out_once(settings, [20, 20, 20])
         decisions = [orjson.loads(each.value) for each in records if each.topic != settings.dead_letter_topic]
@@ -125,7 +122,7 @@ def test_what_was_scored_before_costs_no_inference_after_a_policy_edit(
 
 def test_it_decides_without_redis_and_uses_it_again_when_it_is_back(kafka: LocalKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers, delivery="at_least_once")
-    with LocalRedis() as redis, LocalReplica(variables(settings, MODERATOR_REDIS__URL=redis.url)) as replica:
+    with LocalRedis() as redis, WarmReplica(variables(settings, MODERATOR_REDIS__URL=redis.url)) as replica:
         redis.kill()
         assert replica.await_ready(READY_S), replica.last_lines()
         produce(settings, some_events(30))
@@ -140,23 +137,10 @@ def test_it_decides_without_redis_and_uses_it_again_when_it_is_back(kafka: Local
         await_condition(is_kept)
 
 
-def called(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MODERATOR_")}
-    return subprocess.run(
-        [sys.executable, "-m", "moderator", *arguments],
-        capture_output=True,
-        text=True,
-        env={**clean, **environment},
-        cwd=ROOT,
-        timeout=100,
-        check=False,
-    )
-
-
 def test_a_kafka_that_does_not_answer_at_start_ends_it_with_3() -> None:
     settings = some_names(bootstrap_servers="127.0.0.1:9")
 
-    ended = called("run", **variables(settings, MODERATOR_KAFKA__START_TIMEOUT_S="3", MODERATOR_HTTP__PORT="0"))
+    ended = run_moderator("run", **variables(settings, MODERATOR_KAFKA__START_TIMEOUT_S="3", MODERATOR_HTTP__PORT="0"))
 
     assert ended.returncode == 3, ended.stderr
     assert "127.0.0.1:9" in ended.stderr.splitlines()[-1]
@@ -167,7 +151,7 @@ def test_a_kafka_that_does_not_answer_at_start_ends_it_with_3() -> None:
 def test_missing_topics_end_it_with_2_and_the_command_that_makes_them(kafka: LocalKafka) -> None:
     settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
 
-    ended = called("run", **variables(settings, MODERATOR_HTTP__PORT="0"))
+    ended = run_moderator("run", **variables(settings, MODERATOR_HTTP__PORT="0"))
 
     assert ended.returncode == 2, ended.stderr
     assert "moderator topics create" in ended.stderr
@@ -186,7 +170,7 @@ def test_missing_topics_end_it_with_2_and_the_command_that_makes_them(kafka: Loc
 def test_a_wrong_configuration_ends_it_with_2_before_anything_is_loaded(
     arguments: list[str], environment: dict[str, str], named: list[str]
 ) -> None:
-    ended = called(*arguments, **environment)
+    ended = run_moderator(*arguments, **environment)
 
     assert ended.returncode == 2, ended.stderr
     assert all(name in ended.stderr for name in named)
@@ -195,7 +179,7 @@ def test_a_wrong_configuration_ends_it_with_2_before_anything_is_loaded(
 
 
 def test_the_settings_in_effect_are_shown_with_secrets_masked() -> None:
-    ended = called(
+    ended = run_moderator(
         "run",
         "--print-settings",
         "--redis-url",
@@ -216,7 +200,7 @@ def test_too_many_dead_letters_stop_it_with_4_and_nothing_of_that_window_is_publ
     settings = some_topics(kafka.bootstrap_servers, partitions=1)
     produce(settings, [b"not json"] * 1_500, partitions=1)
 
-    ended = called("run", **variables(settings, MODERATOR_HTTP__PORT="0"))
+    ended = run_moderator("run", **variables(settings, MODERATOR_HTTP__PORT="0"))
 
     assert ended.returncode == 4, ended.stderr
     assert "max_ratio" in ended.stderr.splitlines()[-1]

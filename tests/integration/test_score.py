@@ -17,6 +17,7 @@ from moderator.cli.app import main
 from moderator.scoring import builtin
 from tests.builders import POLICY_FILES, write_files
 from tests.generate import decision_schema
+from tests.warm.process import MODERATOR, WarmPopen, run_moderator
 
 ROOT = Path(__file__).parents[2]
 PUBLIC_SHAPE = jsonschema.Draft202012Validator(decision_schema())
@@ -171,27 +172,23 @@ def test_a_named_policy_folder_that_is_missing_is_not_replaced_by_the_examples(c
 def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
     file = write_lines(tmp_path, *({"text": f"hello {n}"} for n in range(30)))
 
-    ended = subprocess.run(
-        [sys.executable, "-m", "moderator", "score", file, "--output", "/dev/full"],
-        capture_output=True,
-        cwd=ROOT,
-        check=False,
-    )
+    ended = run_moderator("score", file, "--output", "/dev/full")
 
     assert ended.returncode == 4
-    assert ended.stderr.splitlines()[-1] == b"error: cannot read or write: no space left on device"
-    assert b"Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-1] == "error: cannot read or write: no space left on device"
+    assert "Traceback" not in ended.stderr
 
 
 def test_dead_letters_that_stderr_cannot_take_are_not_lost_in_silence(tmp_path: Path) -> None:
     file = write_lines(tmp_path, {"text": "hello"}, b"not json")
 
-    with Path("/dev/full").open("wb") as full:
-        ended = subprocess.run(
-            [sys.executable, "-m", "moderator", "score", file], stdout=subprocess.PIPE, stderr=full, check=False
-        )
+    with (
+        Path("/dev/full").open("wb") as full,
+        WarmPopen([*MODERATOR, "score", file], stdout=subprocess.PIPE, stderr=full) as process,
+    ):
+        process.communicate(timeout=100)
 
-    assert ended.returncode == 4
+    assert process.returncode == 4
 
 
 def test_an_output_pipe_that_nobody_reads_any_more_ends_it_as_stdout_would(tmp_path: Path) -> None:
@@ -199,9 +196,7 @@ def test_an_output_pipe_that_nobody_reads_any_more_ends_it_as_stdout_would(tmp_p
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
-    with subprocess.Popen(
-        [sys.executable, "-m", "moderator", "score", file, "--output", pipe], stderr=subprocess.PIPE
-    ) as process:
+    with WarmPopen([*MODERATOR, "score", file, "--output", pipe], stderr=subprocess.PIPE) as process:
         pipe.open("rb").close()  # waits until it is opened for writing
         _, said = process.communicate(timeout=100)
 

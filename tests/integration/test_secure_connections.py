@@ -15,9 +15,9 @@ from moderator.stream.kafka.source_and_sink import connect
 from moderator.stream.kafka.topics import await_topics
 from tests.faults.loop import Loop
 from tests.faults.oracle import assert_each_event_came_out_once
-from tests.integration.test_run import called
 from tests.kafka_stream import kafka_variables, produce, some_topics
 from tests.two_door_kafka import TwoDoorKafka
+from tests.warm.process import run_moderator
 
 PASSWORD = "changeit"
 USERS = (
@@ -103,7 +103,7 @@ def test_a_wrong_password_and_an_unknown_authority_are_reported_at_the_start(
     settings = KafkaSettings(**{**secure.model_dump(), **wrong})
 
     # in a process of its own: a client that fails to start leaves a thread behind, which never gives up
-    ended = called("topics", "create", **kafka_variables(settings))
+    ended = run_moderator("topics", "create", **kafka_variables(settings))
 
     assert ended.returncode == 3, ended.stderr
     assert re.search(r"accepts connections: check .* certificates, user and password", ended.stderr)

@@ -1,0 +1,116 @@
+"""A process that has imported what `moderator run` needs, and forks itself into the commands that it is sent.
+
+`python -m tests.warm.server FD`: reads orders from the socket FD until its other end is closed. Each fork becomes a
+child of the process at that end, with the order's own arguments, environment, folder, streams and session. Then it runs
+as `python -m MODULE` does: what the interpreter does at the start and at the end is done here again.
+"""
+
+import atexit
+import ctypes
+import gc
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import NamedTuple
+
+import psutil
+
+ORDER_BYTES = 1 << 18
+SET_PDEATHSIG = 1
+PRELOADED = ("moderator.cli.app", "moderator.wiring", "moderator.scoring.engine", "moderator.scoring.opening")
+
+
+class Order(NamedTuple):
+    """A command `[python, "-m", module, ...]` to become."""
+
+    command: list[str]
+    environment: dict[str, str]
+    folder: str
+    is_session: bool
+
+
+def main() -> None:
+    link = socket.socket(fileno=int(sys.argv[1]))
+    for module in PRELOADED:
+        __import__(module)
+    assert psutil.Process().num_threads() == 1, "a fork would lack the other threads"
+    gc.freeze()
+    order = serve(link)
+    end(run(order.command[2]) if order else 0)
+
+
+def serve(link: socket.socket) -> Order | None:
+    """Fork for each order; give it in the fork, and None here when the other end is closed."""
+    parent = os.getppid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
+    while True:
+        message, streams, _, _ = socket.recv_fds(link, ORDER_BYTES, 3)
+        if not message:
+            return None
+        between = os.fork()
+        if between == 0:
+            if os.fork() == 0:
+                order = Order(*json.loads(message))
+                become(order, streams, parent)
+                link.send(b"%d" % os.getpid())
+                link.close()
+                return order
+            os._exit(0)
+        for stream in streams:
+            os.close(stream)
+        os.waitpid(between, 0)
+
+
+def become(order: Order, streams: list[int], parent: int) -> None:
+    """Do what the kernel and the interpreter do for a new process."""
+    while os.getppid() != parent:  # the process between us has not ended yet
+        time.sleep(0.001)
+    ctypes.CDLL(None).prctl(SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if order.is_session:
+        os.setsid()
+    os.environ.clear()
+    os.environ.update(order.environment)
+    os.chdir(order.folder)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    encoding, errors = sys.stdin.encoding, sys.stdin.errors
+    sys.stdin = os.fdopen(0, encoding=encoding, errors=errors, closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding=encoding, errors=errors, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding=encoding, errors="backslashreplace", closefd=False)
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
+    sys.path[0] = order.folder
+    sys.argv = ["-m", *order.command[3:]]
+    sys.orig_argv = order.command
+
+
+def run(module: str) -> int:
+    """Give the exit code; an error that nobody catches is left to the interpreter."""
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if isinstance(ended.code, int):
+            return ended.code
+        if ended.code is not None:
+            print(ended.code, file=sys.stderr)
+        return int(ended.code is not None)
+    return 0
+
+
+def end(code: int) -> None:
+    """End as the interpreter does, but leave the freeing of torch's million objects to the kernel."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
