@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 MODERATOR = (sys.executable, "-m", "moderator")
 TIMEOUT_S = 100
 READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "TORCH", "HF_")
+IMPORTED_ALREADY = "PYTHONPATH"
 SET_CHILD_SUBREAPER = 36
 
 
@@ -88,7 +89,7 @@ def _fork(order: Order, streams: Sequence[int]) -> int:
     """Order a fork and give its process id."""
     link, at_start = _server()
     for name, value in order.environment.items():
-        is_late = name.startswith(READ_AT_START) and name != "PYTHONPATH" and value != at_start.get(name)
+        is_late = name.startswith(READ_AT_START) and name != IMPORTED_ALREADY and value != at_start.get(name)
         assert not is_late, f"`{name}` is read when Python or torch starts: start this command cold"
     with _adopting():
         socket.send_fds(link, [json.dumps(order).encode()], streams)
@@ -110,7 +111,7 @@ def _adopting() -> Iterator[None]:
 def _server() -> tuple[socket.socket, Mapping[str, str]]:
     """Start this process's own server; it ends with us, as its end of the socket is closed then."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     with its:
         subprocess.Popen(
             [sys.executable, "-m", "tests.warm.server", str(its.fileno())],

@@ -80,18 +80,13 @@ def become(order: Order, streams: list[int], parent: int) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    encoding, errors = sys.stdin.encoding, sys.stdin.errors
-    sys.stdin = os.fdopen(0, encoding=encoding, errors=errors, closefd=False)
-    sys.stdout = os.fdopen(1, "w", encoding=encoding, errors=errors, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, encoding=encoding, errors="backslashreplace", closefd=False)
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
     sys.path[0] = order.folder
     sys.argv = ["-m", *order.command[3:]]
     sys.orig_argv = order.command
 
 
 def run(module: str) -> int:
-    """Give the exit code; an error that nobody catches is left to the interpreter."""
+    """Give the exit code; print what nobody catches."""
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as ended:
@@ -100,12 +95,15 @@ def run(module: str) -> int:
         if ended.code is not None:
             print(ended.code, file=sys.stderr)
         return int(ended.code is not None)
+    except Exception:  # noqa: BLE001 - this is where the interpreter would print it
+        sys.excepthook(*sys.exc_info())
+        return 1
     return 0
 
 
 def end(code: int) -> None:
     """End as the interpreter does, but leave the freeing of torch's million objects to the kernel."""
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
