@@ -27,7 +27,12 @@ demo: $(STAMP) ## moderate sample events through a real Kafka and Redis on this 
 .PHONY: test
 test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks (ARGS go to pytest)
 	@tests/system_packages.sh java mvn redis-server chromium
-	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: soak
+soak: $(STAMP) ## kill replicas under load for ten minutes each, and at each step of a commit
+	@tests/system_packages.sh java mvn
+	@$(BIN)/pytest tests/faults -k kill -n 3 --dist loadgroup --load-s 600 --timeout 0 -s $(ARGS)
 
 WITH_TORCH := scoring training pipeline stream cache
 

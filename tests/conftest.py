@@ -1,19 +1,69 @@
-"""Real servers for the tests that need them: one of each a session. What cannot start is a failure, never a skip."""
+"""Real servers and processes for the tests that need them. What cannot start is a failure, never a skip.
+
+A test that needs Kafka takes the fixture `kafka` (one broker for all tests of a run) and gives itself topics and a group
+with `some_topics(kafka.bootstrap_servers)`. One that stops or kills a broker starts a `LocalKafka` of its own.
+
+A test that needs Redis takes `redis_server`, which each test process has for itself; one that stops it starts a
+`LocalRedis` of its own.
+
+A test that calls the command line uses `run_moderator`, `WarmReplica` or `WarmPopen` of `tests.warm.process`. A cold
+start takes seconds: use `subprocess` only where the start itself is what the test is about.
+
+The tests of a file run in one process, those of `faults/` and `integration/` in any. Where these share what is expensive
+to start, a mark keeps them together: `pytestmark = pytest.mark.xdist_group("broker behind a proxy")`.
+"""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from moderator.demo.servers.java import require_kafka_tools
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.kafka_stream import some_topics
+from tests.servers import KafkaKeeper, SharedKafka, ask_for_kafka
 
 # machines are shared and noisy: no deadlines, and slow first draws are no failure; every run draws others
 settings.register_profile("noisy-machine", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("noisy-machine")
+
+KEEPER = pytest.StashKey[KafkaKeeper]()
+SPREAD = ("faults", "integration")
+"""Folders of tests that take seconds each."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--load-s", type=float, default=20.0, help="how long replicas are killed under load, in seconds")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.stash[KEEPER] = KafkaKeeper()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["kafka_keeper"] = node.config.stash[KEEPER].address
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if keeper := config.stash.get(KEEPER, None):
+        keeper.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name not in SPREAD and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+@pytest.fixture(scope="session")
+def load_s(pytestconfig: pytest.Config) -> float:
+    seconds: float = pytestconfig.getoption("--load-s")
+    return seconds
 
 
 @pytest.fixture(scope="session")
@@ -23,19 +73,21 @@ def kafka_tools() -> None:
 
 
 @pytest.fixture(scope="session")
-def kafka(kafka_tools: None) -> Iterator[LocalKafka]:
+def kafka(pytestconfig: pytest.Config) -> SharedKafka:
     """A broker that all tests share; those that stop or kill one start their own."""
-    with LocalKafka() as broker:
-        yield broker
+    if hasattr(pytestconfig, "workerinput"):
+        return ask_for_kafka(pytestconfig.workerinput["kafka_keeper"])
+    return ask_for_kafka(pytestconfig.stash[KEEPER].address)
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[LocalRedis]:
+    """A Redis that the tests of one process share: some of them empty it."""
     with LocalRedis() as server:
         yield server
 
 
 @pytest.fixture
-def kafka_settings(kafka: LocalKafka) -> KafkaSettings:
+def kafka_settings(kafka: SharedKafka) -> KafkaSettings:
     """Topics of three partitions and a group that this test has for itself."""
     return some_topics(kafka.bootstrap_servers)

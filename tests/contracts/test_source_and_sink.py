@@ -10,13 +10,13 @@ from typing import NamedTuple
 import pytest
 from prometheus_client import CollectorRegistry
 
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.events import DecidedSpan, PolledSpan, Published
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink, Source
 from moderator.stream.kafka.source_and_sink import connect
 from moderator.testing import InMemoryLog, InMemorySink, InMemorySource
 from tests.kafka_stream import decided, every_tenth_is_dead, produce, read_committed, some_topics, usual_limits
+from tests.servers import SharedKafka
 from tests.waiting import PATIENCE_S
 
 PARTITIONS = 2
@@ -53,7 +53,7 @@ def in_memory() -> Stream:
     return Stream(open_, lambda: [(record.partition, record.offset) for record, _ in log.outcomes])
 
 
-def on_kafka(kafka: LocalKafka, delivery: str) -> Stream:
+def on_kafka(kafka: SharedKafka, delivery: str) -> Stream:
     settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS, delivery=delivery)
     produce(settings, (b"%d" % number for number in range(PARTITIONS * PER_PARTITION)), partitions=PARTITIONS)
 

@@ -16,6 +16,8 @@ from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, produce, some_topics
 from tests.waiting import await_condition
 
+pytestmark = pytest.mark.xdist_group("broker that is killed")
+
 PER_PARTITION = 5_000
 EVENTS = 3 * PER_PARTITION
 

@@ -9,7 +9,6 @@ from kafka.admin import KafkaAdminClient, MemberToRemove
 from kafka.structs import ConsumerGroupMetadata
 from prometheus_client import CollectorRegistry
 
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.errors import FencedError
 from moderator.events import DecidedSpan, Partition, Published
 from moderator.observability.metrics import Metrics
@@ -24,6 +23,7 @@ from tests.faults.kafka_proxy import Api, Fault
 from tests.faults.loop import Loop, a_loop, a_loop_that_looks_often, running
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, decided, produce, some_topics, usual_limits
+from tests.servers import SharedKafka
 from tests.waiting import PATIENCE_S
 
 PARTITIONS = 4
@@ -32,7 +32,7 @@ ALL = [PER_PARTITION] * PARTITIONS
 
 
 @pytest.fixture
-def settings(kafka: LocalKafka) -> KafkaSettings:
+def settings(kafka: SharedKafka) -> KafkaSettings:
     return some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
 
 
@@ -180,6 +180,7 @@ def put_out(settings: KafkaSettings) -> None:
         admin.close()
 
 
+@pytest.mark.xdist_group("broker behind a proxy")
 def test_a_join_for_new_partitions_whose_last_answer_is_slow_is_brought_to_its_end(behind: Behind) -> None:
     settings, direct = behind.some_topics(partitions=1)
     with closing(a_loop_that_looks_often(settings)) as loop:

@@ -12,6 +12,8 @@ from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, produce
 from tests.waiting import PATIENCE_S, await_condition
 
+pytestmark = pytest.mark.xdist_group("broker behind a proxy")
+
 PER_PARTITION = 20
 STEPS = (Api.ADD_PARTITIONS, Api.PRODUCE, Api.ADD_OFFSETS, Api.TXN_OFFSET_COMMIT, Api.END_TXN)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import orjson
 
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.policy import load_policies
 from moderator.policy.live.snapshot_store import SnapshotStore
 from tests.builders import POLICY_FILES, write_files
 from tests.faults.killable import Replica
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.servers import SharedKafka
 from tests.waiting import await_condition
 
 KILLS = 6
@@ -34,7 +34,7 @@ def policies_of(number: int) -> dict[str, str]:
 
 
 def test_killed_while_an_edit_is_taken_up_it_starts_on_the_last_good_policies(
-    kafka: LocalKafka, tmp_path: Path
+    kafka: SharedKafka, tmp_path: Path
 ) -> None:
     settings = some_topics(kafka.bootstrap_servers)
     chance = random.Random(20261125)

@@ -11,6 +11,8 @@ from tests.faults.loop import a_loop
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
 from tests.kafka_stream import committed_offsets, produce, read_committed
 
+pytestmark = pytest.mark.xdist_group("broker behind a proxy")
+
 PER_PARTITION = 40
 EVENTS = 3 * PER_PARTITION
 COMMIT_REQUESTS = (Api.ADD_PARTITIONS, Api.PRODUCE, Api.ADD_OFFSETS, Api.TXN_OFFSET_COMMIT, Api.END_TXN)

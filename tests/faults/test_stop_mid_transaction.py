@@ -10,12 +10,12 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.connection import TRANSACTION_TIMEOUT_MS
 from tests.faults.loop import a_loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.servers import SharedKafka
 from tests.warm.process import ROOT, WarmPopen
 
 PER_PARTITION = 60
@@ -43,7 +43,7 @@ def go_on(process: WarmPopen) -> None:
 
 
 @pytest.fixture(params=["named", "unnamed"])
-def settings(request: pytest.FixtureRequest, kafka: LocalKafka) -> KafkaSettings:
+def settings(request: pytest.FixtureRequest, kafka: SharedKafka) -> KafkaSettings:
     instance_id = "replica-1" if request.param == "named" else None
     settings = some_topics(kafka.bootstrap_servers, instance_id=instance_id)
     produce(settings, (b"%d" % number for number in range(3 * PER_PARTITION)))

@@ -27,6 +27,8 @@ from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, output_topics, produce, read_committed, some_topics
 from tests.two_door_kafka import TwoDoorKafka
 
+pytestmark = pytest.mark.xdist_group("broker with access lists")
+
 Delivery = Literal["exactly_once", "at_least_once"]
 EACH = 20
 USERS = (

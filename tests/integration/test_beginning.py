@@ -7,16 +7,16 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewPartitions
 from prometheus_client import CollectorRegistry
 
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.source_and_sink import connect
 from tests.kafka_stream import committed_offsets, produce, some_topics, usual_limits
+from tests.servers import SharedKafka
 from tests.waiting import await_condition
 
 
 @pytest.fixture
-def settings(kafka: LocalKafka) -> KafkaSettings:
+def settings(kafka: SharedKafka) -> KafkaSettings:
     """A group that begins at the end of a topic which holds two events a partition."""
     settings = some_topics(kafka.bootstrap_servers, start_at="latest")
     produce(settings, [b"old"] * 6)

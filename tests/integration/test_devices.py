@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from moderator.demo.replica import LocalReplica
-from moderator.demo.servers.kafka import LocalKafka
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.test_run import READY_S, some_events, variables
 from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.servers import SharedKafka
 from tests.waiting import await_condition
 from tests.warm.process import run_moderator
 
@@ -36,7 +36,7 @@ def await_shared(replica: LocalReplica) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_two_workers_share_the_events_and_a_signal_drains_both(kafka: LocalKafka, number: signal.Signals) -> None:
+def test_two_workers_share_the_events_and_a_signal_drains_both(kafka: SharedKafka, number: signal.Signals) -> None:
     settings = some_topics(kafka.bootstrap_servers)
 
     with LocalReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
@@ -54,7 +54,7 @@ def test_two_workers_share_the_events_and_a_signal_drains_both(kafka: LocalKafka
     assert_each_event_came_out_once(settings, [100, 100, 100])
 
 
-def test_a_killed_worker_ends_the_other_and_what_it_left_is_moderated_by_the_next_start(kafka: LocalKafka) -> None:
+def test_a_killed_worker_ends_the_other_and_what_it_left_is_moderated_by_the_next_start(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers)
     environment = variables(settings, MODERATOR_HTTP__PORT="0", MODERATOR_KAFKA__INSTANCE_ID="host-a")
 
@@ -76,7 +76,7 @@ def test_a_killed_worker_ends_the_other_and_what_it_left_is_moderated_by_the_nex
     assert_each_event_came_out_once(settings, [1_000] * 3)
 
 
-def test_a_killed_parent_takes_its_workers_along(kafka: LocalKafka) -> None:
+def test_a_killed_parent_takes_its_workers_along(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers)
 
     with LocalReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:

@@ -8,7 +8,6 @@ import pytest
 from kafka import KafkaProducer
 from prometheus_client import CollectorRegistry
 
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.events import Partition, PolledSpan
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import Sink
@@ -16,6 +15,7 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.source_and_sink import connect
 from tests.kafka_stream import decided, produce, some_topics, usual_limits
+from tests.servers import SharedKafka
 from tests.waiting import PATIENCE_S
 
 PARTITIONS = 2
@@ -24,7 +24,7 @@ EACH = 10
 
 @pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
 def test_a_stuck_publication_shows_as_lag_and_a_drained_partition_as_none(
-    kafka: LocalKafka, delivery: Literal["exactly_once", "at_least_once"]
+    kafka: SharedKafka, delivery: Literal["exactly_once", "at_least_once"]
 ) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS, delivery=delivery)
     produce_each(settings)
@@ -44,7 +44,7 @@ def test_a_stuck_publication_shows_as_lag_and_a_drained_partition_as_none(
         await_lags(source, 0)
 
 
-def test_the_markers_of_producers_transactions_are_no_lag(kafka: LocalKafka) -> None:
+def test_the_markers_of_producers_transactions_are_no_lag(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=1)
     producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, transactional_id=settings.group_id)
     producer.init_transactions()

@@ -13,7 +13,6 @@ from kafka.admin import NewTopic
 from redis import Redis
 
 from moderator.demo.replica import LocalReplica
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.topics import create_topics
@@ -21,6 +20,7 @@ from tests.builders import POLICY_FILES, write_files
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.test_run import READY_S, logged, metric, stopped_by, variables
 from tests.kafka_stream import committed_offsets, produce, some_names, some_topics
+from tests.servers import SharedKafka
 from tests.waiting import await_condition
 from tests.warm.process import WarmReplica, run_moderator
 
@@ -57,7 +57,7 @@ def decisions_by_partition(settings: KafkaSettings, each: list[int]) -> list[lis
 
 
 def test_an_edit_while_events_flow_changes_verdicts_and_costs_no_event_and_no_inference(
-    kafka: LocalKafka, redis_server: LocalRedis, tmp_path: Path
+    kafka: SharedKafka, redis_server: LocalRedis, tmp_path: Path
 ) -> None:
     Redis.from_url(redis_server.url).flushdb()  # other tests score some of these texts, too
     settings = some_topics(kafka.bootstrap_servers)
@@ -96,7 +96,7 @@ def test_an_edit_while_events_flow_changes_verdicts_and_costs_no_event_and_no_in
 
 
 def test_a_broken_save_changes_nothing_and_a_swapped_link_is_taken_up_cases_37_and_38(
-    kafka: LocalKafka, tmp_path: Path
+    kafka: SharedKafka, tmp_path: Path
 ) -> None:
     settings = some_topics(kafka.bootstrap_servers)
     folder = tmp_path / "policies"
@@ -137,7 +137,7 @@ def test_a_broken_save_changes_nothing_and_a_swapped_link_is_taken_up_cases_37_a
         assert [decision["verdict"] for decision in decisions] == ["allow"] * 20 + ["flag"] * 20
 
 
-def test_a_start_on_broken_policies_ends_with_2_unless_good_ones_were_kept(kafka: LocalKafka, tmp_path: Path) -> None:
+def test_a_start_on_broken_policies_ends_with_2_unless_good_ones_were_kept(kafka: SharedKafka, tmp_path: Path) -> None:
     settings = some_topics(kafka.bootstrap_servers)
     folder, state_dir = write_files(tmp_path / "policies", files()), tmp_path / "state"
     environment = variables(
@@ -178,7 +178,7 @@ def test_a_failing_policy_test_ends_a_start_with_2(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def by_producers_time(kafka: LocalKafka) -> KafkaSettings:
+def by_producers_time(kafka: SharedKafka) -> KafkaSettings:
     settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     admin.create_topics([NewTopic(settings.events_topic, 3, 1, topic_configs={"message.timestamp.type": "CreateTime"})])

@@ -14,12 +14,12 @@ from redis import Redis
 
 from moderator.demo.examples import example_policies
 from moderator.demo.replica import LocalReplica
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.generate import decision_schema
 from tests.kafka_stream import committed_offsets, kafka_variables, produce, some_names, some_topics
+from tests.servers import SharedKafka
 from tests.waiting import await_condition
 from tests.warm.process import WarmReplica, run_moderator
 
@@ -50,7 +50,7 @@ def logged(replica: LocalReplica) -> list[dict[str, Any]]:
     return [json.loads(line) for line in replica.log.read_text().splitlines()]
 
 
-def test_two_replicas_on_one_machine_share_the_events_and_drain(kafka: LocalKafka, redis_server: LocalRedis) -> None:
+def test_two_replicas_on_one_machine_share_the_events_and_drain(kafka: SharedKafka, redis_server: LocalRedis) -> None:
     settings = some_topics(kafka.bootstrap_servers)
     environment = variables(settings, MODERATOR_REDIS__URL=redis_server.url)
 
@@ -96,7 +96,7 @@ def stopped_by(replica: LocalReplica, number: signal.Signals) -> int | None:
 
 
 def test_what_was_scored_before_costs_no_inference_after_a_policy_edit(
-    kafka: LocalKafka, redis_server: LocalRedis, tmp_path: Path
+    kafka: SharedKafka, redis_server: LocalRedis, tmp_path: Path
 ) -> None:
     events = some_events(60)
     first, second = some_topics(kafka.bootstrap_servers), some_topics(kafka.bootstrap_servers)
@@ -120,7 +120,7 @@ def test_what_was_scored_before_costs_no_inference_after_a_policy_edit(
     assert snapshots[0] != snapshots[1]
 
 
-def test_it_decides_without_redis_and_uses_it_again_when_it_is_back(kafka: LocalKafka) -> None:
+def test_it_decides_without_redis_and_uses_it_again_when_it_is_back(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers, delivery="at_least_once")
     with LocalRedis() as redis, WarmReplica(variables(settings, MODERATOR_REDIS__URL=redis.url)) as replica:
         redis.kill()
@@ -148,7 +148,7 @@ def test_a_kafka_that_does_not_answer_at_start_ends_it_with_3() -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_missing_topics_end_it_with_2_and_the_command_that_makes_them(kafka: LocalKafka) -> None:
+def test_missing_topics_end_it_with_2_and_the_command_that_makes_them(kafka: SharedKafka) -> None:
     settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
 
     ended = run_moderator("run", **variables(settings, MODERATOR_HTTP__PORT="0"))
@@ -196,7 +196,7 @@ def test_the_settings_in_effect_are_shown_with_secrets_masked() -> None:
     assert "hunter2" not in ended.stdout + ended.stderr
 
 
-def test_too_many_dead_letters_stop_it_with_4_and_nothing_of_that_window_is_published(kafka: LocalKafka) -> None:
+def test_too_many_dead_letters_stop_it_with_4_and_nothing_of_that_window_is_published(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=1)
     produce(settings, [b"not json"] * 1_500, partitions=1)
 

@@ -19,6 +19,8 @@ from tests.kafka_stream import kafka_variables, produce, some_topics
 from tests.two_door_kafka import TwoDoorKafka
 from tests.warm.process import run_moderator
 
+pytestmark = pytest.mark.xdist_group("broker with certificates")
+
 PASSWORD = "changeit"
 USERS = (
     "org.apache.kafka.common.security.plain.PlainLoginModule required "

@@ -9,7 +9,6 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from prometheus_client import CollectorRegistry
 
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.errors import StoppedError
 from moderator.events import EncodedDecision, Record
 from moderator.observability.metrics import Metrics
@@ -18,6 +17,7 @@ from moderator.stream.kafka.source_and_sink import connect
 from tests.faults.loop import Loop, a_loop, a_loop_that_looks_often
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
 from tests.kafka_stream import a_decision, committed_offsets, produce, read_committed, some_topics, usual_limits
+from tests.servers import SharedKafka
 from tests.waiting import await_condition
 
 EACH = 100
@@ -26,7 +26,7 @@ BROKER_ID = "1"
 
 
 @pytest.fixture(params=["exactly_once", "at_least_once"])
-def settings(kafka: LocalKafka, request: pytest.FixtureRequest) -> KafkaSettings:
+def settings(kafka: SharedKafka, request: pytest.FixtureRequest) -> KafkaSettings:
     return some_topics(kafka.bootstrap_servers, partitions=1, delivery=request.param)
 
 

@@ -7,13 +7,13 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from typer.testing import CliRunner
 
 from moderator.cli.app import app
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.connection import OUTPUT_BATCH_BYTES
 from moderator.stream.kafka.topics import DEAD_LETTER_EXTRA_BYTES, await_topics, create_topics
 from moderator.supervisor.child import free_ports
 from tests.kafka_stream import output_topics, some_names
+from tests.servers import SharedKafka
 
 
 def topic_configs(settings: KafkaSettings) -> dict[str, dict[str, str]]:
@@ -35,7 +35,7 @@ def test_topics_are_created_with_the_brokers_time_and_room_for_whole_batches(kaf
     assert rooms == {OUTPUT_BATCH_BYTES}
 
 
-def test_dead_letters_have_room_beside_the_largest_event(kafka: LocalKafka) -> None:
+def test_dead_letters_have_room_beside_the_largest_event(kafka: SharedKafka) -> None:
     settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     large_bytes = 2 * OUTPUT_BATCH_BYTES
@@ -62,14 +62,14 @@ def test_the_start_learns_what_each_output_topic_takes(kafka_settings: KafkaSett
     assert limits[kafka_settings.dead_letter_topic] == OUTPUT_BATCH_BYTES
 
 
-def test_a_missing_topic_is_named_with_the_command_that_makes_it(kafka: LocalKafka) -> None:
+def test_a_missing_topic_is_named_with_the_command_that_makes_it(kafka: SharedKafka) -> None:
     settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
 
     with pytest.raises(ConfigurationError, match=rf"`{settings.flag_topic}`.*`moderator topics create`"):
         await_topics(settings)
 
 
-def test_more_copies_than_brokers_are_refused_in_plain_words(kafka: LocalKafka) -> None:
+def test_more_copies_than_brokers_are_refused_in_plain_words(kafka: SharedKafka) -> None:
     settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
 
     with pytest.raises(ConfigurationError, match=r"cannot be created.*replicat"):
@@ -90,7 +90,7 @@ def test_brokers_that_do_not_answer_are_given_up_after_the_start_timeout() -> No
     assert 0 < sum(waits) < 1.5
 
 
-def test_the_command_says_of_each_topic_whether_it_is_new(kafka: LocalKafka) -> None:
+def test_the_command_says_of_each_topic_whether_it_is_new(kafka: SharedKafka) -> None:
     settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
     names = ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic")
     environment = {f"MODERATOR_KAFKA__{name.upper()}": getattr(settings, name) for name in names}

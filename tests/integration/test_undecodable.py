@@ -10,12 +10,12 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 from prometheus_client import CollectorRegistry
 
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.errors import UndecodableBatchError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.source_and_sink import connect
 from tests.kafka_stream import some_topics, usual_limits
+from tests.servers import SharedKafka
 from tests.waiting import PATIENCE_S
 
 BATCHES = (range(3), range(3, 8), range(8, 10))
@@ -38,7 +38,7 @@ def produce_batches(settings: KafkaSettings, *bad_offsets: int, batches: Sequenc
         producer.close()
 
 
-def damage(kafka: LocalKafka, settings: KafkaSettings, value: bytes) -> None:
+def damage(kafka: SharedKafka, settings: KafkaSettings, value: bytes) -> None:
     """Change one byte of a record where the broker keeps it; it does not look again before it serves it."""
     segment = kafka.folder / "logs" / f"{settings.events_topic}-0" / "00000000000000000000.log"
     content = segment.read_bytes()
@@ -61,7 +61,7 @@ def poll_until_it_stops(settings: KafkaSettings) -> tuple[list[int], Undecodable
 
 
 @pytest.mark.parametrize("what", ["header key", "checksum"])
-def test_an_undecodable_batch_is_named_with_a_way_past_it(kafka: LocalKafka, what: str) -> None:
+def test_an_undecodable_batch_is_named_with_a_way_past_it(kafka: SharedKafka, what: str) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=1)
     produce_batches(settings, *([5] if what == "header key" else []))
     if what == "checksum":
@@ -76,7 +76,7 @@ def test_an_undecodable_batch_is_named_with_a_way_past_it(kafka: LocalKafka, wha
     assert read_from(settings, resumed_at(error)) == list(BATCHES[BAD_BATCH + 1])
 
 
-def test_what_is_readable_between_two_bad_batches_is_not_skipped(kafka: LocalKafka) -> None:
+def test_what_is_readable_between_two_bad_batches_is_not_skipped(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=1)
     first_bad, good, second_bad = range(3), range(3, 8), range(8, 30)
     produce_batches(settings, 0, 8, batches=(first_bad, good, second_bad))

@@ -13,6 +13,7 @@ PUBLIC = {
     "test",
     "test-unit",
     "test-gpu",
+    "soak",
     "lint",
     "lint-workflows",
     "format",
