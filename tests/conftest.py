@@ -1,16 +1,16 @@
 """Real servers and processes for the tests that need them. What cannot start is a failure, never a skip.
 
-A test that needs Kafka takes the fixture `kafka` (one broker for all tests of a run) and gives itself topics and a group
-with `some_topics(kafka.bootstrap_servers)`. One that stops or kills a broker starts a `LocalKafka` of its own.
+A test that needs Kafka takes the fixture `kafka`, one broker for all tests of a run, and creates topics and a group
+of its own with `some_topics(kafka.bootstrap_servers)`. One that stops or kills a broker starts a `LocalKafka`.
 
-A test that needs Redis takes `redis_server`, which each test process has for itself; one that stops it starts a
-`LocalRedis` of its own.
+A test that needs Redis takes `redis_server`, which each test process has for itself. One that stops it starts
+a `LocalRedis`.
 
 A test that calls the command line uses `run_moderator`, `WarmReplica` or `WarmPopen` of `tests.warm.process`. A cold
 start takes seconds: use `subprocess` only where the start itself is what the test is about.
 
-The tests of a file run in one process, those of `faults/` and `integration/` in any. Where these share what is expensive
-to start, a mark keeps them together: `pytestmark = pytest.mark.xdist_group("broker behind a proxy")`.
+The tests of a file run in one process; those of `faults/` and `integration/` run in any. Where these share what is
+expensive to start, a mark keeps them together: `pytestmark = pytest.mark.xdist_group("broker behind a proxy")`.
 """
 
 from collections.abc import Iterator
