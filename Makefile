@@ -5,6 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
+unexport PYTHONDONTWRITEBYTECODE  # tests start the program many times, and each start would compile it again
 
 is_new_enough := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -44,6 +45,18 @@ test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
 	$(BIN)/pytest tests/unit $(addprefix --ignore tests/unit/,$(WITH_TORCH)) $(ARGS) || failed=$$?; \
 	wait "$$other" || failed=$$?; \
 	cat "$$log"; exit "$$failed"
+
+.PHONY: coverage
+coverage: $(STAMP) ## measure the branch coverage of all tests but the faults; fails where it has fallen
+	@tests/system_packages.sh java mvn redis-server
+	@$(BIN)/pytest $(addprefix tests/,unit golden contracts integration) -n 2 --dist loadgroup --cov --cov-report= $(ARGS)
+	@$(BIN)/coverage report --include 'moderator/policy/*' --skip-covered --fail-under 98
+	@$(BIN)/coverage report --include 'moderator/stream/*' --skip-covered --fail-under 95
+
+.PHONY: mutation
+mutation: $(STAMP) ## change single expressions of policy/engine and stream, and list the changes that no unit test finds
+	@$(BIN)/mutmut run $(ARGS)
+	@$(BIN)/mutmut results
 
 .PHONY: test-gpu
 test-gpu: $(STAMP) ## run the tests that need a CUDA device; fails without one
@@ -99,7 +112,7 @@ bench-backtest: $(STAMP) ## time a backtest of a million recorded decisions
 
 .PHONY: clean
 clean: ## remove everything that can be made again
-	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache dist build
+	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache dist build mutants .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml uv.lock | $(UV)

@@ -14,6 +14,8 @@ PUBLIC = {
     "test-unit",
     "test-gpu",
     "soak",
+    "coverage",
+    "mutation",
     "lint",
     "lint-workflows",
     "format",
