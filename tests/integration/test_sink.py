@@ -11,7 +11,6 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.partitioner.default import murmur2
 from prometheus_client import CollectorRegistry
 
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.events import DeadLetter, EncodedDecision, Record
 from moderator.observability.metrics import Metrics
 from moderator.settings import Compression, KafkaSettings
@@ -20,6 +19,7 @@ from moderator.stream.kafka.topics import await_topics
 from tests.builders import a_record
 from tests.faults.loop import Loop
 from tests.kafka_stream import a_decision, read_committed, some_topics
+from tests.servers import SharedKafka
 
 Outcome = Callable[[Record], EncodedDecision | DeadLetter]
 
@@ -109,7 +109,7 @@ def test_a_decision_that_its_topic_does_not_take_is_refused_before_it_is_publish
 
 @pytest.mark.parametrize(("compression", "number"), [("none", 0), ("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4)])
 def test_outputs_are_written_with_the_codec_of_the_settings(
-    kafka: LocalKafka, compression: Compression, number: int
+    kafka: SharedKafka, compression: Compression, number: int
 ) -> None:
     settings = some_topics(kafka.bootstrap_servers, compression=compression)
 

@@ -39,6 +39,17 @@ def test_every_snapshot_stays_and_the_last_one_is_good_last(tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.rglob("*") if path.name.startswith(".")) == []
 
 
+def test_a_note_that_is_being_read_does_not_change_in_the_readers_hands(tmp_path: Path) -> None:
+    store = SnapshotStore(tmp_path)
+    store.keep(FIRST, FILES)
+
+    with (tmp_path / "last_good").open() as being_read:
+        store.keep(SECOND, FILES)
+        read = being_read.read()
+
+    assert (read, store.last_good()) == (f"{FIRST}\n", SECOND)
+
+
 def test_two_processes_may_keep_one_snapshot_at_once(tmp_path: Path) -> None:
     one, two = SnapshotStore(tmp_path), SnapshotStore(tmp_path)
 
@@ -115,8 +126,11 @@ def test_what_a_killed_process_left_half_written_is_removed_once_it_is_old(tmp_p
     for folder in (old, young):
         folder.mkdir()
         (folder / "settings.yaml").write_bytes(b"form")
-    os.utime(old, (0, time.time() - 7_200))
+    old_note = tmp_path / ".unfinished-note"
+    old_note.write_bytes(b"sha256:")
+    for path in (old, old_note):
+        os.utime(path, (0, time.time() - 7_200))
 
     store.keep(SECOND, FILES)
 
-    assert (old.exists(), young.exists()) == (False, True)
+    assert (old.exists(), old_note.exists(), young.exists()) == (False, False, True)

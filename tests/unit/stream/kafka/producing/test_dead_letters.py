@@ -87,6 +87,46 @@ def test_what_does_not_fit_is_cut_and_named(value: bytes, header: bytes, key: by
     assert key.startswith(sent.key or b"")
 
 
+def test_a_value_is_cut_before_the_headers_go() -> None:
+    record = a_record(b"v" * 5_000, key=b"k", headers=[("x", b"1")])
+
+    sent = dead_letter_record(record, LETTER, AT, 2_000)
+
+    assert (sent.key, sent.headers[0]) == (b"k", ("x", b"1"))
+    assert sent.value
+    assert 2_000 - size_bytes(*sent) == len(",headers,key")  # room for the longest mark
+
+
+@pytest.mark.parametrize(("value", "kept"), [(b"v" * 5_000, True), (b"v", True), (None, False)])
+def test_headers_go_before_the_key_is_cut_and_make_room_for_the_value(value: bytes | None, *, kept: bool) -> None:
+    record = a_record(value, key=b"k", headers=[("x", b"h" * 5_000)])
+
+    sent = dead_letter_record(record, LETTER, AT, 2_000)
+
+    assert (sent.key, bool(sent.value)) == (b"k", kept)
+    assert sent.headers[0][0] == "dlq.reason"
+
+
+def test_a_key_is_cut_last_and_no_more_than_it_must() -> None:
+    sent = dead_letter_record(a_record(b"v", key=b"k" * 5_000), LETTER, AT, 2_000)
+
+    assert sent.value == b""
+    assert sent.key
+    assert size_bytes(*sent) == 2_000
+
+
+@pytest.mark.parametrize(("missing_bytes", "cut"), [(0, b"value"), (1, b"value,headers")])
+def test_a_value_may_be_cut_to_nothing_for_the_headers(missing_bytes: int, cut: bytes) -> None:
+    record = a_record(b"v" * 100, key=b"k", headers=[("x", b"h" * 500)])
+    whole = dead_letter_record(record, LETTER, AT, ROOMY)
+    longest_mark = [*whole.headers, ("dlq.truncated", b"value,headers,key")]
+    limit_bytes = size_bytes(b"k", b"", longest_mark) - missing_bytes
+
+    sent = dead_letter_record(record, LETTER, AT, limit_bytes)
+
+    assert dict(sent.headers)["dlq.truncated"] == cut
+
+
 def test_a_record_of_exactly_the_limit_is_sent_whole_and_one_byte_more_is_cut() -> None:
     record = a_record(b"v" * 100, key=b"k", headers=[("x", b"1")])
     whole = dead_letter_record(record, LETTER, AT, ROOMY)

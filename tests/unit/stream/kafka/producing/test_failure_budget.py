@@ -1,14 +1,24 @@
 """Publishing that goes on failing ends the process after a minute, unless it is Kafka that does not answer."""
 
+from collections.abc import Iterator
+from typing import Any, cast
+
 import pytest
 from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaError, KafkaTimeoutError
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from moderator.errors import StoppedError
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
 from moderator.testing import ManualClock
 from tests.unit.stream.kafka.scripted_consumer import ScriptedConsumer, a_membership
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    with capture_logs() as entries:
+        yield cast("list[Any]", entries)
 
 
 class Publishing:
@@ -87,6 +97,14 @@ def test_it_backs_off_for_a_second_where_no_broker_accepts_a_connection() -> Non
     publishing.clock.advance(1)
 
     assert (after_another_failure, at_once, publishing.budget.is_backing_off) == (False, True, False)
+
+
+def test_a_failure_is_logged_with_its_kind_and_cause(logs: list[Any]) -> None:
+    Publishing().budget.failed(CommitFailedError("put out"))
+
+    (entry,) = logs
+    assert (entry["event"], entry["error"], entry["broker_is_away"]) == ("publish_failed", "CommitFailedError", False)
+    assert "put out" in entry["cause"]
 
 
 def test_failures_are_counted_by_their_kind() -> None:
