@@ -8,3 +8,7 @@ gc.disable()
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # what is frozen is never freed, which libraries report as leaks when the process ends
