@@ -47,7 +47,7 @@ def main() -> None:
 def serve(link: socket.socket) -> Order | None:
     """Fork for each order; give it in the fork, and None here when the other end is closed."""
     parent = os.getppid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
+    at_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
     while True:
         message, streams, _, _ = socket.recv_fds(link, ORDER_BYTES, 3)
         if not message:
@@ -56,6 +56,7 @@ def serve(link: socket.socket) -> Order | None:
         if between == 0:
             if os.fork() == 0:
                 order = Order(*json.loads(message))
+                signal.signal(signal.SIGINT, at_interrupt)
                 become(order, streams, parent)
                 link.send(b"%d" % os.getpid())
                 link.close()
@@ -71,7 +72,6 @@ def become(order: Order, streams: list[int], parent: int) -> None:
     while os.getppid() != parent:  # the process between us has not ended yet
         time.sleep(0.001)
     ctypes.CDLL(None).prctl(SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if order.is_session:
         os.setsid()
     os.environ.clear()

@@ -1,5 +1,6 @@
 """A whole training run on a few dozen made-up rows: it learns, and what it writes can be served."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,13 @@ from moderator.training.text.batches import pad
 from moderator.training.text.encoding import Encoder, Vocabulary
 from moderator.training.text.tokenizer import train_tokenizer
 from tests.unit.training.corpus_files import write_corpus
+
+
+@pytest.fixture(autouse=True)
+def _denormals_for_later_tests() -> Iterator[None]:
+    """Undo what training sets for its whole process."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 def _tiny_plan(folder: Path, epochs: float = 1) -> Plan:

@@ -111,6 +111,7 @@ def test_a_traceback_shows_no_values_of_variables() -> None:
 
 def test_warnings_become_log_lines() -> None:
     stream = io.StringIO()
+    logging.captureWarnings(False)  # an earlier test may have left it on
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
