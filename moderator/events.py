@@ -38,7 +38,11 @@ class Partition(NamedTuple):
 
 
 class Record(NamedTuple):
-    """An event's envelope, its bytes untouched."""
+    """An event's envelope, its bytes untouched.
+
+    Attributes:
+        leader_epoch: the number of the partition's leader when the record was written; -1: not known.
+    """
 
     topic: str
     partition: int
@@ -47,6 +51,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()
+    leader_epoch: int = -1
 
 
 class Turn(NamedTuple):
@@ -315,17 +320,20 @@ class PartitionSpan(Generic[Item]):
     Attributes:
         assignment_epoch: how often this process had been assigned the partition when it polled.
         next_offset: the offset to read after this range, and so the one to commit.
-        items: in offset order; the log may have gaps between them.
+        items: in offset order; the log may have gaps between them. None: the range holds no event, only a
+            transaction's markers or what was aborted, and is committed all the same.
+        leader_epoch: that of the last thing in the range, record or marker; -1: not known.
     """
 
     partition: Partition
     assignment_epoch: int
     next_offset: int
     items: list[Item]
+    leader_epoch: int = -1
 
     def with_items(self, items: list[NextItem]) -> "PartitionSpan[NextItem]":
         """Give the same range after the next step."""
-        return PartitionSpan(self.partition, self.assignment_epoch, self.next_offset, items)
+        return PartitionSpan(self.partition, self.assignment_epoch, self.next_offset, items, self.leader_epoch)
 
 
 PolledSpan = PartitionSpan[Record]

@@ -149,6 +149,16 @@ class Metrics:
             "Partitions for which the broker was asked what became of an unanswered commit.",
             outcome="`committed`, `not committed`",
         )
+        self.events_lost = new.counter(
+            "moderator_events_lost_total",
+            "Offsets that the log had lost before they were read; control records count too.",
+            partition="number",
+        )
+        self.log_truncated = new.counter(
+            "moderator_log_truncated_total",
+            "Times that a log had lost its tail, or had lost it and was written on.",
+            partition="number",
+        )
         self.lag_events = new.gauge(
             "moderator_lag_events",
             "Events not yet committed in a partition that this replica owns.",

@@ -8,7 +8,7 @@ group only while it is polled, and the group removes a member that does not poll
 import threading
 from collections.abc import Callable
 
-from moderator.errors import DrainTimeoutError
+from moderator.errors import StoppedError
 from moderator.events import DeadLetter, DecidedSpan, iso_time
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider, Timestamps
@@ -112,7 +112,7 @@ class Processor:
             self._buffer.clear()
             self._observer.draining()
         elif self._clock.monotonic_s() > self._drain_until_s:
-            raise DrainTimeoutError(
+            raise StoppedError(
                 f"the windows in flight were not published within `drain_timeout_s`, "
                 f"{self._settings.drain_timeout_s:g} s: they are uncommitted and will be moderated again"
             )
@@ -172,5 +172,7 @@ class Processor:
     def _finish(self, committed: list[DecidedSpan]) -> None:
         """Do what follows a commit: write the verdict cache, count, log."""
         outcomes = [outcome for span in committed for _, outcome in span.items]
+        if not outcomes:  # only a position moved, past what is no event
+            return
         self._verdict_cache.put_many([outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)])
         self._observer.published(outcomes, self._scoring_s, self._clock.monotonic_s() - self._publishing_since_s)

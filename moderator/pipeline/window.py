@@ -152,7 +152,8 @@ def _before(span: Span, count: int) -> Span:
     """Give the first `count` entries; the next offset to read is then that of the first one left behind."""
     if count == len(span.items):
         return span
-    return replace(span, next_offset=span.items[count].record.offset, items=span.items[:count])
+    after = span.items[count].record
+    return replace(span, next_offset=after.offset, items=span.items[:count], leader_epoch=after.leader_epoch)
 
 
 def _after(span: Span, count: int) -> Span:

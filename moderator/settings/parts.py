@@ -47,6 +47,11 @@ class KafkaSettings(_Part):
         description="Where a group begins that has committed nothing yet: `earliest`, the oldest event, or `latest`, "
         "the end.",
     )
+    on_lost_events: Literal["continue", "stop"] = Field(
+        "continue",
+        description="When the group's position is not in the log any more: `continue` at the nearest right place, with "
+        "a warning and a count, or `stop` with exit 4.",
+    )
     compression: Compression = Field(
         "lz4",
         description="How everything written is compressed: `none`, `gzip`, `snappy`, `lz4` or `zstd`. `gzip` costs a "

@@ -14,7 +14,6 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka import source_and_sink
 from moderator.stream.kafka.connection import client_settings
 from moderator.stream.kafka.consuming.membership import Membership
-from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.producing.sender import OutcomeSender
 from tests.kafka_stream import decided, every_tenth_is_dead, usual_limits
 from tests.waiting import PATIENCE_S
@@ -25,8 +24,11 @@ Outcome = Callable[[Record], EncodedDecision | DeadLetter]
 class Loop:
     """One window at a time, paused while it is published."""
 
-    def __init__(self, source: Source, sink: Sink, outcome: Outcome = every_tenth_is_dead) -> None:
+    def __init__(
+        self, source: Source, sink: Sink, outcome: Outcome = every_tenth_is_dead, metrics: Metrics | None = None
+    ) -> None:
         self._outcome = outcome
+        self.metrics = metrics or Metrics(CollectorRegistry())
         self.source = source
         self.sink = sink
         self.committed = 0
@@ -78,13 +80,14 @@ def running(loop: Loop) -> Iterator[None]:
 
 
 def a_loop(settings: KafkaSettings) -> Loop:
-    return Loop(*source_and_sink.connect(settings, usual_limits(settings), Metrics(CollectorRegistry())))
+    metrics = Metrics(CollectorRegistry())
+    return Loop(*source_and_sink.connect(settings, usual_limits(settings), metrics), metrics=metrics)
 
 
 def a_loop_that_looks_often(settings: KafkaSettings) -> Loop:
     """Make a loop whose consumer looks for new partitions every half second instead of every five minutes."""
     client = client_settings(settings) | {"metadata_max_age_ms": 500}
     membership = Membership(lambda: source_and_sink.member(settings, client), settings.events_topic)
-    sender = OutcomeSender(settings, usual_limits(settings), time.time)
-    sink = source_and_sink.sink_for(membership, settings, client, sender, Metrics(CollectorRegistry()))
-    return Loop(KafkaSource(membership, lambda: source_and_sink.reader(client)), sink)
+    sender, metrics = OutcomeSender(settings, usual_limits(settings), time.time), Metrics(CollectorRegistry())
+    sink = source_and_sink.sink_for(membership, settings, client, sender, metrics)
+    return Loop(source_and_sink.source_for(membership, settings, client, metrics), sink)

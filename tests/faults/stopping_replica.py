@@ -17,7 +17,6 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka import source_and_sink
 from moderator.stream.kafka.connection import client_settings
 from moderator.stream.kafka.consuming.membership import Membership
-from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.producing.sender import OutcomeSender
 from tests.faults.loop import Loop
 from tests.kafka_stream import usual_limits
@@ -46,8 +45,9 @@ def main() -> None:
     client = client_settings(settings)
     membership = Membership(lambda: source_and_sink.member(settings, client), settings.events_topic)
     sender = StoppingSender(settings, usual_limits(settings), time.time)
-    sink = source_and_sink.sink_for(membership, settings, client, sender, Metrics(CollectorRegistry()))
-    loop = Loop(KafkaSource(membership, lambda: source_and_sink.reader(client)), sink)
+    metrics = Metrics(CollectorRegistry())
+    sink = source_and_sink.sink_for(membership, settings, client, sender, metrics)
+    loop = Loop(source_and_sink.source_for(membership, settings, client, metrics), sink)
     try:
         while True:
             loop.step()

@@ -166,7 +166,7 @@ def a_late_loop(settings: KafkaSettings, metrics: Metrics) -> tuple[LateMembersh
     membership = LateMembership(lambda: source_and_sink.member(settings, client), settings.events_topic)
     sender = OutcomeSender(settings, usual_limits(settings), time.time)
     sink = source_and_sink.sink_for(membership, settings, client, sender, metrics)
-    return membership, Loop(KafkaSource(membership, lambda: source_and_sink.reader(client)), sink)
+    return membership, Loop(source_and_sink.source_for(membership, settings, client, metrics), sink)
 
 
 def put_out(settings: KafkaSettings) -> None:

@@ -79,8 +79,8 @@ def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
     return {
         "group_id": settings.group_id,
         "group_instance_id": settings.instance_id,
-        # never `latest`: it loses what comes before a partition's first commit, see `start_at_end`
-        "auto_offset_reset": "earliest",
+        # the client never decides where to go on, see `placing`
+        "auto_offset_reset": "none",
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
         "max_poll_records": 2_000,
@@ -130,6 +130,7 @@ def record_of(polled: Any) -> Record:
         polled.key,
         polled.value,
         polled.headers,
+        polled.leader_epoch,
     )
 
 

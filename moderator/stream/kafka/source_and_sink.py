@@ -20,6 +20,7 @@ from moderator.stream.kafka.connection import (
     producer_settings,
 )
 from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.consuming.placing import Placing
 from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.consuming.start_at_end import commit_end_for_new_group
 from moderator.stream.kafka.producing.at_least_once import AtLeastOnce
@@ -28,6 +29,7 @@ from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
 from moderator.stream.kafka.producing.sender import OutcomeSender
 from moderator.stream.kafka.producing.sink import KafkaSink
+from moderator.stream.kafka.topics import holds_markers
 
 _CONFIRM_S = 5.0
 """The client counts heartbeats of the last few seconds: longer than that, by more than one heartbeat."""
@@ -52,7 +54,7 @@ def connect(
         membership = Membership(lambda: member(settings, client), settings.events_topic)
     except KafkaError as error:
         raise _unavailable(settings, error) from error
-    source = KafkaSource(membership, lambda: reader(client))
+    source = source_for(membership, settings, client, metrics)
     sink = sink_for(membership, settings, client, OutcomeSender(settings, limits_bytes, time.time), metrics)
     if settings.start_at == "latest":
         try:
@@ -62,6 +64,16 @@ def connect(
             source.close()
             raise
     return source, sink
+
+
+def source_for(
+    membership: Membership, settings: KafkaSettings, client: Mapping[str, Any], metrics: Metrics
+) -> KafkaSource:
+    """Make the source; see `sink_for`."""
+    placing = Placing(
+        membership, settings.on_lost_events, metrics, lambda partition: holds_markers(settings, partition)
+    )
+    return KafkaSource(membership, placing, lambda: reader(client))
 
 
 def sink_for(

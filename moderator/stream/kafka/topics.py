@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, ProducerState
 from kafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from moderator.errors import BrokerUnavailableError, ConfigurationError
@@ -84,6 +84,27 @@ def create_topics(settings: KafkaSettings, *, partitions: int, replication: int)
             topic: {**shape, "configs": {_MAX_MESSAGE_BYTES: str(limit)}} for topic, limit in limits_bytes.items()
         }
         return created | _create(admin, outputs)
+
+
+def holds_markers(settings: KafkaSettings, partition: TopicPartition) -> bool:
+    """Tell whether offsets of a partition may hold no event: the topic is compacted, or transactions wrote to it.
+
+    True also where we may not ask: a count of offsets is then an upper bound of the events.
+    """
+    client = client_settings(settings)
+    try:
+        probe_brokers(client)
+        with contextlib.closing(KafkaAdminClient(**client)) as admin:
+            config = _topic_configs(admin, [partition.topic])[partition.topic]
+            producers = admin.describe_producers([partition])[partition].active_producers
+    except KafkaError:
+        return True
+    return "compact" in config.get("cleanup.policy", "") or any(map(_is_transactional, producers))
+
+
+def _is_transactional(producer: ProducerState) -> bool:
+    # an idempotent producer has neither ended a transaction nor one that is open
+    return bool(producer.coordinator_epoch >= 0 or producer.current_transaction_start_offset >= 0)
 
 
 @contextlib.contextmanager

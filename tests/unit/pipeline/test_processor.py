@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from moderator.errors import DeadLetterLimitError, ScorerUnavailableError, StoppedError
-from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, PolledSpan, Published, Scores, Turn
+from moderator.events import (
+    DeadLetter,
+    DecidedSpan,
+    EncodedDecision,
+    Partition,
+    PartitionSpan,
+    PolledSpan,
+    Published,
+    Scores,
+    Turn,
+)
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider
 from moderator.pipeline.observer import CountingObserver
@@ -26,6 +36,7 @@ from moderator.testing import (
 )
 from tests.builders import POLICY_FILES, an_event_json, some_policies, some_scores
 from tests.unit.pipeline.dict_cache import DictCache
+from tests.waiting import await_condition
 
 TIMEOUT_S = 5.0
 """How long a double waits for what comes at once, unless the loop has a fault."""
@@ -86,6 +97,27 @@ def test_every_event_gives_exactly_one_decision_and_its_offset_is_committed(tmp_
         Partition("chat.events", 1): 34,
         Partition("chat.events", 2): 33,
     }
+
+
+def test_a_range_without_events_is_committed_and_not_counted(tmp_path: Path) -> None:
+    class Passing(InMemorySource):
+        def poll(self, timeout_ms: int) -> list[PolledSpan]:
+            spans = super().poll(timeout_ms)
+            return spans or [PartitionSpan(Partition("chat.events", 0), 1, 7, [])]
+
+    log = a_log(events=3)
+    stage = Stage(tmp_path, log)
+    stage.source = Passing(log, is_finite=False)
+    stage.sink = InMemorySink(log, stage.source)
+    processor = stage.processor()
+    thread = threading.Thread(target=processor.run)
+
+    thread.start()
+    await_condition(lambda: log.committed == {Partition("chat.events", 0): 7}, TIMEOUT_S)
+    stage.stop.set()
+    thread.join(TIMEOUT_S)
+
+    assert (stage.observer.counts["events"], len(log.outcomes)) == (3, 3)
 
 
 def test_order_within_a_partition_is_kept_across_windows(tmp_path: Path) -> None:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
-from kafka.structs import ConsumerGroupMetadata, MemberState
+from kafka.structs import ConsumerGroupMetadata, MemberState, OffsetAndMetadata
 
 from moderator.errors import FencedError
 from moderator.events import DecidedSpan, Partition
 from moderator.observability.logging import get_logger
 from moderator.stream.kafka.connection import free_broken_connections
+from moderator.stream.kafka.consuming.client_state import position_of, restore_epochs, topic_id
 from moderator.stream.kafka.consuming.in_flight import InFlight
+from moderator.stream.kafka.consuming.position import Position
 
 if TYPE_CHECKING:
     from moderator.observability.health import Code
@@ -43,8 +45,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
 
     def __init__(self, connect: Callable[[], KafkaConsumer], topic: str) -> None:
         self._connect = connect
-        self._topic = topic
+        self.topic = topic
         self._assignment_epochs: Counter[TopicPartition] = Counter()
+        self._unplaced: dict[TopicPartition, int] = {}
         self.in_flight = InFlight()
         self._lags: dict[Partition, int] = {}
         self._refreshed_at_s = 0.0
@@ -55,18 +58,14 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
 
     def _subscribed(self) -> KafkaConsumer:
         self.consumer = self._connect()
-        self.consumer.subscribe([self._topic], listener=self)
+        self.consumer.subscribe([self.topic], listener=self)
         self._response_rate = _metric(self.consumer, "consumer-metrics", "response-rate")
         self._heartbeat_rate = _metric(self.consumer, "consumer-coordinator-metrics", "heartbeat-rate")
         return self.consumer
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Start a new assignment of each partition; the client forgets that the old one was paused."""
-        self._assignment_epochs.update(assigned)
-        for partition in assigned:
-            self.in_flight.forget(Partition(*partition))
-        if self.is_paused:
-            self.consumer.pause(*assigned)
+        """Start a new assignment of each partition."""
+        self.start_over(assigned)
         log.info("partitions_assigned", partitions=sorted(tp.partition for tp in assigned))
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -76,6 +75,32 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
         """Log it; without this method the client would call it a revocation."""
         log.warning("partitions_lost", partitions=sorted(tp.partition for tp in lost))
+
+    def start_over(self, partitions: Iterable[TopicPartition]) -> None:
+        """Let what is in flight of these partitions count no more, and read nothing of them until they are placed.
+
+        INVARIANT: the client never chooses an offset. It is given one at once, any, so that it looks for none; and the
+        partition is paused until `placed` gives the right one.
+        """
+        self._assignment_epochs.update(partitions)
+        for partition in partitions:
+            self.in_flight.forget(Partition(*partition))
+            self._unplaced[partition] = self._assignment_epochs[partition]
+            self.consumer.seek(partition, 0)
+            self.consumer.pause(partition)
+
+    @property
+    def unplaced(self) -> dict[TopicPartition, int]:
+        """The partitions of ours whose position is not known yet, each with its assignment epoch."""
+        assignment = self.consumer.assignment()
+        return {partition: epoch for partition, epoch in self._unplaced.copy().items() if partition in assignment}
+
+    def placed(self, partition: TopicPartition, assignment_epoch: int, offset: int) -> None:
+        """Read a partition from the offset on, unless it was taken away or assigned again meanwhile."""
+        if self._unplaced.get(partition) == assignment_epoch and partition in self.consumer.assignment():
+            self.consumer.seek(partition, offset)
+            self.in_flight.begin(Partition(*partition), offset)
+            del self._unplaced[partition]
 
     def rejoin(self) -> None:
         """Replace the consumer: the old one cannot be used any more. All assignments start again.
@@ -118,18 +143,32 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         """
         return self.consumer.committed(TopicPartition(*partition), timeout_ms=timeout_s * 1_000) or 0
 
-    def positions(self) -> dict[TopicPartition, int]:
-        """Give the offset to read next, by partition, where it is known."""
-        known = {partition: self._position(partition) for partition in self.consumer.assignment()}
+    def next_offsets(self, spans: Iterable[DecidedSpan]) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Give what to commit, by partition; where one has several spans, the last one's."""
+        topic = topic_id(self.consumer, self.topic)
+        return {
+            TopicPartition(*span.partition): Position(
+                span.next_offset, span.leader_epoch if span.leader_epoch >= 0 else None, topic
+            ).written()
+            for span in spans
+        }
+
+    def positions(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Give the offset to read next, with the epoch of what was read last, of each partition that is placed."""
+        placed = self.consumer.assignment() - self._unplaced.keys()
+        restore_epochs(self.consumer, placed)
+        known = {partition: position_of(self.consumer, partition) for partition in placed}
         return {partition: position for partition, position in known.items() if position is not None}
 
     def keep_paused(self) -> None:
-        """Set the client's flags as `is_paused` says; newly assigned partitions are not paused."""
+        """Set the client's flags as `is_paused` says; what is not placed stays paused."""
         assignment, paused = self.consumer.assignment(), self.consumer.paused()
-        wrong = assignment - paused if self.is_paused else assignment & paused
-        if wrong:
-            with contextlib.suppress(KeyError):  # one of them was revoked just now: the next call does it
-                (self.consumer.pause if self.is_paused else self.consumer.resume)(*wrong)
+        wanted = assignment if self.is_paused else assignment & self._unplaced.keys()
+        with contextlib.suppress(KeyError):  # one of them was revoked just now: the next call does it
+            if wanted - paused:
+                self.consumer.pause(*wanted - paused)
+            if paused - wanted:
+                self.consumer.resume(*paused - wanted)
 
     def keep_joining(self) -> None:
         """Make the next poll continue a join that a poll has started; without this the client may never finish it.
@@ -179,9 +218,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
             self.consumer.close(autocommit=False, timeout_ms=1_000)
 
     def _count_lags(self) -> dict[Partition, int]:
-        """Count from the client's position, which includes a transaction's marker; a committed offset does not."""
         positions, ends = self.positions(), self._ends()
-        counted = {Partition(*tp): ends[tp] - position for tp, position in positions.items() if tp in ends}
+        counted = {Partition(*tp): ends[tp] - position.offset for tp, position in positions.items() if tp in ends}
         return {partition: max(0, ahead) + self.in_flight.count(partition) for partition, ahead in counted.items()}
 
     def _ends(self) -> dict[TopicPartition, int]:
@@ -199,13 +237,6 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         except KafkaError:  # revoked just now
             return None
         return end
-
-    def _position(self, partition: TopicPartition) -> int | None:
-        try:
-            position: int | None = self.consumer.position(partition, timeout_ms=0)
-        except KafkaError:  # revoked just now, or not known yet
-            return None
-        return position
 
 
 def fenced() -> FencedError:

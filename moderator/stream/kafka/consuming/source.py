@@ -5,15 +5,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import AuthorizationError, FencedInstanceIdError, KafkaError
+from kafka.errors import FencedInstanceIdError, KafkaError, LogTruncationError, OffsetOutOfRangeError
+from kafka.structs import OffsetAndMetadata
 
-from moderator.errors import GroupRefusesError, RightLostError, UndecodableBatchError
+from moderator.errors import StoppedError, UndecodableBatchError
 from moderator.events import Partition, PartitionSpan, PolledSpan, Record
 from moderator.observability.health import Code
 from moderator.observability.logging import get_logger
 from moderator.stream.cloud_events import odd_headers
 from moderator.stream.kafka.connection import MIN_POLL_MS, MIN_UNSETTLED_POLL_MS, record_of
 from moderator.stream.kafka.consuming.membership import Membership, fenced
+from moderator.stream.kafka.consuming.placing import Placing
 from moderator.stream.kafka.consuming.undecodable import UNDECODABLE, find_undecodable, skip_command
 
 log = get_logger(__name__)
@@ -21,6 +23,7 @@ log = get_logger(__name__)
 _REFUSALS_FORGOTTEN_S = 60.0
 _RETRY_S = 1.0
 _MOST_SPELLINGS = 50
+_PASS_EVERY_S = 2.0
 
 
 class KafkaSource:
@@ -28,6 +31,7 @@ class KafkaSource:
 
     Args:
         membership: shared with the sink; the first poll joins the group.
+        placing: decides where assigned partitions go on.
         connect_reader: makes a consumer outside of any group, to find the batch that cannot be decoded.
         refusals_limit: how many consumers may fail, each within a minute of the one before.
     """
@@ -35,6 +39,7 @@ class KafkaSource:
     def __init__(
         self,
         membership: Membership,
+        placing: Placing,
         connect_reader: Callable[[], KafkaConsumer],
         *,
         refusals_limit: int = 5,
@@ -42,6 +47,7 @@ class KafkaSource:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._membership = membership
+        self._placing = placing
         self._connect_reader = connect_reader
         self._refusals_limit = refusals_limit
         self._monotonic_s = monotonic_s
@@ -49,6 +55,7 @@ class KafkaSource:
         self._refusals = 0
         self._refused_at_s = 0.0
         self._reported_headers: set[str] = set()
+        self._passed_at_s = 0.0
 
     @property
     def is_exhausted(self) -> bool:
@@ -86,19 +93,26 @@ class KafkaSource:
         Raises:
             UndecodableBatchError: the client cannot decode a batch that the broker holds.
             FencedError: another process uses our instance id.
-            GroupRefusesError, RightLostError: the group has refused us several times.
+            LostEventsError: events are lost, and that has to stop the process.
+            StoppedError: the group has refused us several times.
         """
         self._membership.keep_paused()
         self._membership.keep_joining()
         try:
             polled = self._membership.consumer.poll(max(timeout_ms, self._min_poll_ms()))
+            self._placing.place()
         except UNDECODABLE as error:
             self._stop_if_undecodable(error)
+            return []
+        except (OffsetOutOfRangeError, LogTruncationError) as error:
+            self._compare_again(error)
             return []
         except KafkaError as error:
             self._rejoin(error)
             return []
-        spans = [self._span(partition, records) for partition, records in polled.items()]
+        positions = self._membership.positions()
+        spans = [self._span(partition, records, positions.get(partition)) for partition, records in polled.items()]
+        spans += self._passed(positions)
         self._membership.refresh()
         if self._refusals and self._monotonic_s() - self._refused_at_s > _REFUSALS_FORGOTTEN_S:
             self._refusals = 0
@@ -122,16 +136,45 @@ class KafkaSource:
         """Wait longer while the group rebalances: nothing can be published meanwhile."""
         return MIN_POLL_MS if self.is_joined else MIN_UNSETTLED_POLL_MS
 
-    def _span(self, partition: TopicPartition, polled: list[Any]) -> PolledSpan:
+    def _span(self, partition: TopicPartition, polled: list[Any], position: OffsetAndMetadata | None) -> PolledSpan:
         records = [record_of(each) for each in polled]
-        # The client assigns no partition again while it returns records, so this is the epoch of the poll.
-        assignment_epoch = self._membership.assignment_epoch(partition)
-        span = PartitionSpan(Partition(*partition), assignment_epoch, records[-1].offset + 1, records)
-        self._membership.in_flight.polled(span)
+        last = records[-1]
         for record in records:
             if record.headers:
                 self._report_odd_headers(record)
+        if position is not None and position.offset > last.offset:  # it may have read markers after the last record
+            return self._polled(partition, records, position.offset, position.leader_epoch)
+        return self._polled(partition, records, last.offset + 1, last.leader_epoch)
+
+    def _passed(self, positions: Mapping[TopicPartition, OffsetAndMetadata]) -> list[PolledSpan]:
+        """Every 2 s, give spans without records for what the client has passed since the last commit: see `InFlight`.
+
+        They are committed as any other, so that every measure of lag from outside reaches zero.
+        """
+        now_s = self._monotonic_s()
+        if self._membership.is_paused or now_s - self._passed_at_s < _PASS_EVERY_S:
+            return []
+        self._passed_at_s = now_s
+        return [
+            self._polled(partition, [], position.offset, position.leader_epoch)
+            for partition, position in positions.items()
+            if self._membership.in_flight.is_passed(Partition(*partition), position.offset)
+        ]
+
+    def _polled(
+        self, partition: TopicPartition, records: list[Record], next_offset: int, leader_epoch: int
+    ) -> PolledSpan:
+        # The client assigns no partition again while it returns records, so this is the epoch of the poll.
+        assignment_epoch = self._membership.assignment_epoch(partition)
+        span = PartitionSpan(Partition(*partition), assignment_epoch, next_offset, records, leader_epoch)
+        self._membership.in_flight.polled(span)
         return span
+
+    def _compare_again(self, error: OffsetOutOfRangeError | LogTruncationError) -> None:
+        is_truncated = isinstance(error, LogTruncationError)
+        refused = error.divergent_offsets if is_truncated else error.args[0]
+        log.info("position_refused", partitions=sorted(tp.partition for tp in refused), error=type(error).__name__)
+        self._placing.refused(refused)
 
     def _report_odd_headers(self, record: Record) -> None:
         """Warn once of each spelling of a CloudEvents header that is not read."""
@@ -144,7 +187,8 @@ class KafkaSource:
     def _stop_if_undecodable(self, error: Exception) -> None:
         """Stop where a new consumer cannot decode it either; otherwise it was damaged in transit: read it again."""
         try:
-            found = find_undecodable(self._connect_reader, self._membership.positions())
+            positions = {partition: at.offset for partition, at in self._membership.positions().items()}
+            found = find_undecodable(self._connect_reader, positions)
         except KafkaError:
             found = None
         if found is None:
@@ -162,8 +206,7 @@ class KafkaSource:
         if isinstance(error, FencedInstanceIdError):
             raise fenced() from error
         if self._refusals >= self._refusals_limit:
-            refused = RightLostError if isinstance(error, AuthorizationError) else GroupRefusesError
-            raise refused(f"the consumer group refuses us: `{error}`") from error
+            raise StoppedError(f"the consumer group refuses us: `{error}`") from error
         try:
             self._membership.rejoin()
         except KafkaError as unreachable:  # no exit while the broker is away: the next poll tries again

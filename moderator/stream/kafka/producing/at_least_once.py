@@ -8,7 +8,7 @@ from kafka.structs import ConsumerGroupMetadata
 
 from moderator.events import DecidedSpan
 from moderator.stream.kafka.consuming.membership import Membership
-from moderator.stream.kafka.producing.delivery import DEADLINE_S, Send, deliver, next_offsets
+from moderator.stream.kafka.producing.delivery import DEADLINE_S, Send, deliver
 
 
 class AtLeastOnce:
@@ -35,7 +35,7 @@ class AtLeastOnce:
     def attempt(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:  # noqa: ARG002 - a port's signature
         """Publish, then commit; see `Delivery`."""
         deliver(producer, self._send(producer, spans), self._deadline_s)
-        self._membership.consumer.commit(next_offsets(spans), timeout_ms=self._deadline_s * 1_000)
+        self._membership.consumer.commit(self._membership.next_offsets(spans), timeout_ms=self._deadline_s * 1_000)
 
     def failed(self, error: KafkaError) -> None:
         """Note nothing: what may have arrived is published again."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from kafka.errors import (
     AuthorizationError,
     FencedInstanceIdError,
@@ -12,15 +12,15 @@ from kafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
 )
-from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
+from kafka.structs import ConsumerGroupMetadata
 
-from moderator.errors import NotPublishingError, RightLostError
+from moderator.errors import StoppedError
 from moderator.events import DecidedSpan
 from moderator.stream.kafka.consuming.membership import fenced
 
 DEADLINE_S = 3.0
 """How long one step of a publication may take; the client delivers records, or gives them up, within it."""
-_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+_PERMANENT = (MessageSizeTooLargeError, RecordListTooLargeError, AuthorizationError)
 
 Send = Callable[[KafkaProducer, Sequence[DecidedSpan]], list[Any]]
 """Pass every outcome of the spans to the producer; give the futures."""
@@ -79,22 +79,14 @@ def deliver(producer: KafkaProducer, futures: Sequence[Any], deadline_s: float) 
             raise future.exception or KafkaTimeoutError(f"a record was not delivered within {deadline_s:g} s")
 
 
-def next_offsets(spans: Sequence[DecidedSpan]) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Give the offset to read next, by partition; where one has several spans, the last one's."""
-    return {TopicPartition(*span.partition): OffsetAndMetadata(span.next_offset, "", -1) for span in spans}
-
-
 def stop_if_permanent(error: KafkaError) -> None:
     """Return where another attempt may succeed.
 
     Raises:
         FencedError: another process uses our instance id.
-        RightLostError, NotPublishingError: Kafka will never accept this.
+        StoppedError: Kafka will never accept this.
     """
     if isinstance(error, FencedInstanceIdError):
         raise fenced() from error
-    text = f"Kafka will never take what was decided: `{error}`; nothing was committed"
-    if isinstance(error, AuthorizationError):
-        raise RightLostError(text) from error
-    if isinstance(error, _TOO_LARGE):
-        raise NotPublishingError(text) from error
+    if isinstance(error, _PERMANENT):
+        raise StoppedError(f"Kafka will never take what was decided: `{error}`; nothing was committed") from error

@@ -21,7 +21,7 @@ from kafka.structs import ConsumerGroupMetadata
 from moderator.events import DecidedSpan
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.consuming.membership import Membership, fenced
-from moderator.stream.kafka.producing.delivery import DEADLINE_S, Send, deliver, next_offsets
+from moderator.stream.kafka.producing.delivery import DEADLINE_S, Send, deliver
 
 
 class ExactlyOnce:
@@ -120,7 +120,7 @@ class ExactlyOnce:
         self._began_s = self._monotonic_s()
         producer.begin_transaction()
         deliver(producer, self._send(producer, spans), self._deadline_s)
-        self._call_with_deadline(producer.send_offsets_to_transaction, next_offsets(spans), group)
+        self._call_with_deadline(producer.send_offsets_to_transaction, self._membership.next_offsets(spans), group)
         self._call_with_deadline(producer.commit_transaction)
 
     def _call_with_deadline(self, call: Callable[..., None], *arguments: object) -> None:

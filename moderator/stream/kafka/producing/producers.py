@@ -6,7 +6,7 @@ from collections.abc import Callable
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from moderator.errors import NotPublishingError
+from moderator.errors import StoppedError
 
 
 class Producers:
@@ -28,14 +28,12 @@ class Producers:
 
         Raises:
             KafkaError: the broker does not answer.
-            NotPublishingError: too many refused to close.
+            StoppedError: too many refused to close.
         """
         if self._current is None:
             self._hanging = [old for old in self._hanging if not try_to_close(old)]
             if len(self._hanging) >= self._hanging_limit:
-                raise NotPublishingError(
-                    f"{len(self._hanging)} producers hang and cannot be closed: start `moderator` again"
-                )
+                raise StoppedError(f"{len(self._hanging)} producers hang and cannot be closed: start `moderator` again")
             self._current = self._build()
         return self._current
 

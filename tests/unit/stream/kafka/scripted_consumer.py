@@ -5,9 +5,13 @@ from typing import Any, NamedTuple
 
 from kafka import TopicPartition
 from kafka.errors import IllegalStateError, KafkaError
-from kafka.structs import ConsumerGroupMetadata, MemberState
+from kafka.structs import ConsumerGroupMetadata, MemberState, OffsetAndMetadata
+from prometheus_client import CollectorRegistry
 
+from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.consuming.placing import Placing
+from moderator.stream.kafka.consuming.source import KafkaSource
 
 Polled = dict[TopicPartition, list[Any]]
 SETTLED = ConsumerGroupMetadata("group", 1, "member", None, MemberState.STABLE)
@@ -32,6 +36,37 @@ class Coordinator:
         self.rejoins += 1
 
 
+class PartitionState:
+    """The client's own state of a partition."""
+
+    def __init__(self, position: OffsetAndMetadata) -> None:
+        self.position = position
+
+
+class Subscription:
+    """The client's own state of what is assigned to it."""
+
+    def __init__(self) -> None:
+        self.assignment: dict[TopicPartition, PartitionState] = {}
+
+
+class Cluster:
+    """What the client knows of topics: one, with an id and a leader."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, str] = {"chat.events": "id-1"}
+        self.leader_epoch = 4
+
+    def topic_id(self, topic: str) -> str | None:
+        return self.ids.get(topic)
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        return {0, 1} if topic in self.ids else None
+
+    def leader_epoch_for_partition(self, _: TopicPartition) -> int:
+        return self.leader_epoch
+
+
 class ScriptedConsumer:
     """A settled member that owns nothing and knows no offsets; `poll` gives, or raises, what the script does."""
 
@@ -44,11 +79,25 @@ class ScriptedConsumer:
         self.assigned: set[TopicPartition] = set()
         self.committed_offset: int | None = None
         self.committed_error: KafkaError | None = None
-        self.offsets: dict[TopicPartition, int] = {}
+        self._subscription = Subscription()
+        self._cluster = Cluster()
         self.fetched_ends: dict[TopicPartition, int] = {}
         self.ends: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._coordinator = Coordinator()
+
+    def is_at(self, partition: TopicPartition, offset: int, leader_epoch: int = 4) -> None:
+        """Let the client have read so far."""
+        self.assigned = self.assigned | {partition}
+        position = OffsetAndMetadata(offset, "", leader_epoch)
+        self._subscription.assignment[partition] = PartitionState(position)
+
+    @property
+    def cluster(self) -> Cluster:
+        return self._cluster
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self._subscription.assignment[partition] = PartitionState(OffsetAndMetadata(offset, "", -1))
 
     @property
     def rejoins(self) -> int:
@@ -89,9 +138,6 @@ class ScriptedConsumer:
     def paused(self) -> set[TopicPartition]:
         return self._paused & self.assigned
 
-    def position(self, partition: TopicPartition, timeout_ms: float) -> int | None:
-        return self.offsets.get(partition)
-
     def highwater(self, partition: TopicPartition) -> int | None:
         return self.fetched_ends.get(partition)
 
@@ -104,3 +150,10 @@ class ScriptedConsumer:
 
 def a_membership(connect: Callable[[], ScriptedConsumer]) -> Membership:
     return Membership(connect, "chat.events")
+
+
+def a_source(
+    membership: Membership, connect_reader: Callable[[], object] = ScriptedConsumer, **arguments: Any
+) -> KafkaSource:
+    placing = Placing(membership, "continue", Metrics(CollectorRegistry()), lambda _: False)
+    return KafkaSource(membership, placing, connect_reader, **arguments)

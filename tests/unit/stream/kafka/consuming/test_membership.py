@@ -7,9 +7,8 @@ from kafka.structs import ConsumerGroupMetadata, MemberState
 from structlog.testing import capture_logs
 
 from moderator.events import DecidedSpan, Partition, PartitionSpan
-from moderator.stream.kafka.consuming.source import KafkaSource
 from tests.builders import a_record
-from tests.unit.stream.kafka.scripted_consumer import SETTLED, Polled, ScriptedConsumer, a_membership
+from tests.unit.stream.kafka.scripted_consumer import SETTLED, Polled, ScriptedConsumer, a_membership, a_source
 
 OURS, OTHER = TopicPartition("chat.events", 0), TopicPartition("chat.events", 1)
 
@@ -59,7 +58,7 @@ def test_a_partition_that_is_assigned_without_a_pause_is_paused_again_before_the
         return {}
 
     consumer = ScriptedConsumer(poll)
-    source = KafkaSource(a_membership(lambda: consumer), ScriptedConsumer)
+    source = a_source(a_membership(lambda: consumer))
     consumer.assigned = {OURS}
     source.pause()
     source.poll(20)
@@ -74,7 +73,7 @@ def test_a_partition_that_is_assigned_without_a_pause_is_paused_again_before_the
 
 def test_a_join_that_a_poll_has_started_is_continued_by_the_next() -> None:
     consumer = ScriptedConsumer()
-    source = KafkaSource(a_membership(lambda: consumer), ScriptedConsumer)
+    source = a_source(a_membership(lambda: consumer))
     source.poll(20)
     settled = consumer.rejoins
 
@@ -108,8 +107,10 @@ def test_partitions_that_are_lost_are_reported_as_lost_and_not_as_revoked() -> N
 def test_the_lag_is_what_was_not_fetched_and_what_is_in_flight() -> None:
     consumer = ScriptedConsumer()
     membership = a_membership(lambda: consumer)
-    consumer.assigned = {OURS, OTHER}
-    consumer.offsets, consumer.fetched_ends = {OURS: 7}, {OURS: 9, OTHER: 4}
+    consumer.is_at(OURS, 7)
+    consumer.assigned |= {OTHER}
+    consumer.fetched_ends = {OURS: 9, OTHER: 4}
+    membership.in_flight.begin(Partition(*OURS), 4)
     membership.in_flight.polled(PartitionSpan(Partition(*OURS), 1, 7, [a_record(offset=4)]))
 
     membership.refresh()
@@ -120,9 +121,9 @@ def test_the_lag_is_what_was_not_fetched_and_what_is_in_flight() -> None:
 def test_of_a_paused_partition_the_broker_is_asked_for_the_end() -> None:
     consumer = ScriptedConsumer()
     membership = a_membership(lambda: consumer)
-    consumer.assigned = {OURS}
+    consumer.is_at(OURS, 7)
     consumer.pause(OURS)
-    consumer.offsets, consumer.fetched_ends, consumer.ends = {OURS: 7}, {OURS: 9}, {OURS: 20}
+    consumer.fetched_ends, consumer.ends = {OURS: 9}, {OURS: 20}
 
     membership.refresh()
 
@@ -133,9 +134,9 @@ def test_while_the_broker_does_not_respond_its_last_answer_stays_in_the_past_and
     consumer = ScriptedConsumer()
     membership = a_membership(lambda: consumer)
     consumer.is_responding = False
-    consumer.assigned = {OURS}
+    consumer.is_at(OURS, 7)
     consumer.pause(OURS)
-    consumer.offsets, consumer.fetched_ends, consumer.ends = {OURS: 7}, {OURS: 9}, {OURS: 20}
+    consumer.fetched_ends, consumer.ends = {OURS: 9}, {OURS: 20}
     before_s = membership.last_answer_s
 
     membership.refresh()
@@ -146,9 +147,6 @@ def test_while_the_broker_does_not_respond_its_last_answer_stays_in_the_past_and
 
 def test_a_partition_that_is_revoked_between_two_calls_has_no_lag() -> None:
     class Revoking(ScriptedConsumer):
-        def position(self, partition: TopicPartition, timeout_ms: float) -> int | None:
-            raise IllegalStateError
-
         def highwater(self, partition: TopicPartition) -> int | None:
             raise IllegalStateError
 

@@ -15,11 +15,10 @@ from kafka.errors import (
 from structlog.testing import capture_logs
 
 from moderator.errors import FencedError, StoppedError, UndecodableBatchError
-from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.testing import ManualClock
 from tests.builders import a_record
 from tests.unit.stream.kafka.damaged_reader import PARTITION, DamagedReader
-from tests.unit.stream.kafka.scripted_consumer import Polled, ScriptedConsumer, a_membership
+from tests.unit.stream.kafka.scripted_consumer import Polled, ScriptedConsumer, a_membership, a_source
 
 
 class Group:
@@ -32,7 +31,7 @@ class Group:
         self.is_away = False
         self.consumers: list[ScriptedConsumer] = []
         self.clock = ManualClock()
-        self.source = KafkaSource(
+        self.source = a_source(
             a_membership(self.connect),
             connect_reader,
             refusals_limit=5,
@@ -121,8 +120,7 @@ def test_another_process_with_our_instance_id_ends_this_one_at_once() -> None:
 
 def a_group_at(offset: int, connect_reader: Callable[[], object]) -> Group:
     group = Group(CorruptRecordError(), connect_reader)
-    group.consumers[0].assigned = {PARTITION}
-    group.consumers[0].offsets = {PARTITION: offset}
+    group.consumers[0].is_at(PARTITION, offset)
     return group
 
 
@@ -161,7 +159,7 @@ def test_a_spelling_of_a_cloud_events_header_that_is_not_read_is_reported_once()
     polled = SimpleNamespace(**odd._asdict(), timestamp=odd.timestamp_ms)
     membership = a_membership(lambda: ScriptedConsumer(lambda: {PARTITION: [polled, polled]}))
     membership.on_partitions_assigned([PARTITION])
-    source = KafkaSource(membership, ScriptedConsumer)
+    source = a_source(membership)
 
     with capture_logs() as lines:
         source.poll(100)

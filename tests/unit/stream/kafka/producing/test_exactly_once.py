@@ -26,8 +26,8 @@ from tests.unit.stream.kafka.scripted_consumer import SETTLED, ScriptedConsumer,
 
 TIMEOUT_S = 5.0
 PARTITION = TopicPartition("chat.events", 0)
-SPAN: DecidedSpan = PartitionSpan(Partition(*PARTITION), 1, 7, [])
-COMMITTED = [{PARTITION: OffsetAndMetadata(7, "", -1)}]
+SPAN: DecidedSpan = PartitionSpan(Partition(*PARTITION), 1, 7, [], leader_epoch=3)
+COMMITTED = [{PARTITION: OffsetAndMetadata(7, '{"v":1,"topic":"id-1"}', 3)}]
 
 
 class Producer:

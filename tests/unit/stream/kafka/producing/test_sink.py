@@ -162,6 +162,7 @@ def test_a_start_without_an_answer_takes_over_later_and_logs_it() -> None:
 
 def test_a_published_span_counts_no_longer_as_in_flight() -> None:
     stage = Stage(ScriptedDelivery())
+    stage.membership.in_flight.begin(Partition(*OURS), 4)
     stage.membership.in_flight.polled(PartitionSpan(Partition(*OURS), 1, 7, [a_record(offset=4)]))
     before = stage.membership.in_flight.count(Partition(*OURS))
 

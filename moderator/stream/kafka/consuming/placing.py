@@ -1,0 +1,184 @@
+"""Where an assigned partition goes on: the group's position, compared with what the brokers hold.
+
+The client alone would go on where nothing was lost for it, without a word: it has forgotten the position's epoch, and
+its own reset knows only the two ends of the log.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+from kafka import TopicPartition
+from kafka.errors import AuthorizationError, KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from moderator.errors import LostEventsError
+from moderator.observability.logging import get_logger
+from moderator.observability.metrics import Metrics
+from moderator.stream.kafka.consuming.client_state import committed, position_of
+from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.consuming.partition_logs import read_logs
+from moderator.stream.kafka.consuming.position import (
+    Finding,
+    PartitionLog,
+    Position,
+    compare,
+    place_after,
+    read_position,
+)
+
+log = get_logger(__name__)
+
+_ANSWER_S = 1.0
+_RETRY_S = 0.5
+
+Found = dict[TopicPartition, tuple[Position, list[Finding]]]
+
+
+class Placing:
+    """Places the partitions of one membership. Same thread as the source.
+
+    Args:
+        membership: whose partitions.
+        on_lost_events: go on after a warning, or stop.
+        metrics: where what was lost is counted.
+        holds_markers: tells whether offsets of a partition may hold something other than events.
+    """
+
+    def __init__(
+        self,
+        membership: Membership,
+        on_lost_events: Literal["continue", "stop"],
+        metrics: Metrics,
+        holds_markers: Callable[[TopicPartition], bool],
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._membership = membership
+        self._on_lost_events = on_lost_events
+        self._events_lost = metrics.events_lost
+        self._log_truncated = metrics.log_truncated
+        self._holds_markers = holds_markers
+        self._monotonic_s = monotonic_s
+        self._retry_at_s = 0.0
+
+    def place(self) -> None:
+        """Place what was assigned; without an answer try again later.
+
+        Raises:
+            AuthorizationError: we may not read the group.
+            LostEventsError: events are lost, and that has to stop the process.
+        """
+        unplaced = self._membership.unplaced
+        if not unplaced or self._monotonic_s() < self._retry_at_s:
+            return
+        try:
+            self._place(unplaced)
+        except AuthorizationError:
+            raise
+        except KafkaError as error:
+            self._retry_at_s = self._monotonic_s() + _RETRY_S
+            log.info("positions_unknown", error=type(error).__name__, cause=str(error))
+
+    def refused(self, partitions: Iterable[TopicPartition]) -> None:
+        """Compare again: the broker or the client says that a position is not in the log.
+
+        Where the log has only lost its beginning, what is in flight stays valid, and the partition goes on behind the
+        gap. In any other case it starts over at the group's position.
+
+        Raises:
+            LostEventsError: events are lost, and that has to stop the process.
+        """
+        consumer = self._membership.consumer
+        ours = {tp: position for tp in partitions if (position := position_of(consumer, tp)) is not None}
+        try:
+            found = self._compare({tp: Position(position.offset) for tp, position in ours.items()})
+        except KafkaError:  # it is compared once more before anything else is read
+            found = {}
+        behind = {tp: each for tp, each in found.items() if [one.kind for one in each[1]] == ["events_lost"]}
+        self._report(behind)
+        for partition, (position, findings) in behind.items():
+            consumer.seek(partition, place_after(position, findings))
+        self._membership.start_over(ours.keys() - behind.keys())
+
+    def _place(self, unplaced: Mapping[TopicPartition, int]) -> None:
+        consumer = self._membership.consumer
+        stored = committed(consumer, unplaced, _ANSWER_S)
+        logs = read_logs(consumer, {tp: read_position(stored[tp]).epoch if tp in stored else None for tp in unplaced})
+        found = {tp: _found(read_position(each), logs[tp]) for tp, each in stored.items()}
+        self._report(found)
+        places = {tp: place_after(*each) for tp, each in found.items()}
+        places |= {tp: logs[tp].beginning for tp in unplaced.keys() - stored.keys()}
+        self._write_down(places, stored, logs)
+        for partition, epoch in unplaced.items():
+            if partition not in stored:
+                log.info("partition_begins", partition=partition.partition, at=places[partition])
+            self._membership.placed(partition, epoch, places[partition])
+
+    def _compare(self, positions: Mapping[TopicPartition, Position]) -> Found:
+        logs = read_logs(self._membership.consumer, {tp: position.epoch for tp, position in positions.items()})
+        return {tp: _found(position, logs[tp]) for tp, position in positions.items()}
+
+    def _write_down(
+        self,
+        places: Mapping[TopicPartition, int],
+        stored: Mapping[TopicPartition, OffsetAndMetadata],
+        logs: Mapping[TopicPartition, PartitionLog],
+    ) -> None:
+        """Commit each place that differs from the position, before anything is read from there.
+
+        A lower one must be known before the next commit is in doubt; and what is reported is reported once.
+        """
+        changed = {
+            tp: Position(place, logs[tp].leader_epoch, logs[tp].topic_id).written()
+            for tp, place in places.items()
+            if tp not in stored or stored[tp].offset != place
+        }
+        if changed:
+            self._membership.consumer.commit(changed, timeout_ms=_ANSWER_S * 1_000)
+
+    def _report(self, found: Found) -> None:
+        """Stop, or warn and count."""
+        lost = {tp: each for tp, each in found.items() if any(one.kind != "epoch_forgotten" for one in each[1])}
+        if lost and self._on_lost_events == "stop":
+            texts = [self._text(tp, position, one) for tp, (position, found) in lost.items() for one in found]
+            raise LostEventsError("; ".join(texts))
+        for partition, (position, findings) in found.items():
+            for finding in findings:
+                self._warn(partition, position, finding)
+
+    def _warn(self, partition: TopicPartition, position: Position, finding: Finding) -> None:
+        label = str(partition.partition)
+        about = {"partition": partition.partition, "position": position.offset}
+        match finding.kind:
+            case "events_lost":
+                self._events_lost.labels(label).inc(finding.events)
+                at_most = {"at_most": True} if self._holds_markers(partition) else {}
+                log.warning("events_lost", **about, beginning=finding.place, events=finding.events, **at_most)
+            case "log_truncated":
+                self._log_truncated.labels(label).inc()
+                log.warning("log_truncated", **about, now=finding.place, epoch=finding.epoch)
+            case "topic_recreated":
+                at_most = {"at_most": True} if self._holds_markers(partition) else {}
+                log.warning("topic_recreated", **about, events=finding.events, **at_most)
+            case "epoch_forgotten":
+                log.info("epoch_forgotten", **about, hint="the log cannot be compared with it: reading goes on there")
+
+    def _text(self, partition: TopicPartition, position: Position, finding: Finding) -> str:
+        topic, number = partition
+        what = {
+            "events_lost": f"the log begins at {finding.place}: {finding.events} events are lost unread",
+            "log_truncated": f"the log was cut at {finding.place}: {finding.events} events that were judged are lost",
+            "topic_recreated": f"another topic has its name now, with {finding.events} new events",
+            "epoch_forgotten": "",
+        }[finding.kind]
+        most = "at most; " if self._holds_markers(partition) else ""
+        return (
+            f"topic `{topic}` partition {number}: the group's position is {position.offset}, but {what} ({most}nothing "
+            "was committed). Go on there with `MODERATOR_KAFKA__ON_LOST_EVENTS=continue`, or set the position with "
+            f"`kafka-consumer-groups.sh --bootstrap-server BROKER --group {self._membership.group_id} "
+            f"--topic {topic}:{number} --reset-offsets --to-offset {finding.place} --execute`"
+        )
+
+
+def _found(position: Position, log: PartitionLog) -> tuple[Position, list[Finding]]:
+    return position, compare(position, log)

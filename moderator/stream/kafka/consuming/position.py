@@ -1,0 +1,104 @@
+"""A group's position in a partition: what is written down, and what comparing it with the log finds. Pure."""
+
+import json
+from typing import Literal, NamedTuple
+
+from kafka.structs import OffsetAndMetadata
+
+_VERSION = 1
+_NO_EPOCH = -1
+
+
+class Position(NamedTuple):
+    """The offset to read next, as it was committed.
+
+    Attributes:
+        epoch: the leader's number when the last record before it was written; None: not known.
+        topic_id: which topic of that name; None: not known, as where another tool has set the position.
+    """
+
+    offset: int
+    epoch: int | None = None
+    topic_id: str | None = None
+
+    def written(self) -> OffsetAndMetadata:
+        """Give what Kafka stores; the metadata is JSON of at most 500 bytes."""
+        metadata = {"v": _VERSION, "topic": self.topic_id} if self.topic_id else None
+        text = json.dumps(metadata, separators=(",", ":")) if metadata else ""
+        return OffsetAndMetadata(self.offset, text, _NO_EPOCH if self.epoch is None else self.epoch)
+
+
+def read_position(stored: OffsetAndMetadata) -> Position:
+    """Read what Kafka stored; metadata that is not ours says nothing."""
+    epoch = stored.leader_epoch if stored.leader_epoch is not None and stored.leader_epoch >= 0 else None
+    return Position(stored.offset, epoch, _topic_id(stored.metadata))
+
+
+class PartitionLog(NamedTuple):
+    """What the brokers hold of a partition.
+
+    Attributes:
+        topic_id: of the topic that has the name now.
+        beginning: the oldest offset that is there.
+        end: where reading ends: no open transaction begins before it.
+        log_end: where the leader's log ends.
+        leader_epoch: of the leader that said so; a position in this log is good for as long as that epoch is in it.
+        epoch_end: where the records of the position's epoch end; None: the broker does not know that epoch.
+    """
+
+    topic_id: str | None
+    beginning: int
+    end: int
+    log_end: int
+    leader_epoch: int
+    epoch_end: int | None = None
+
+
+class Finding(NamedTuple):
+    """One thing that is not as it was when the position was written.
+
+    Attributes:
+        place: where reading goes on because of it.
+        events: how many offsets it concerns.
+        epoch: of the position, where the broker told by it where the logs part.
+    """
+
+    kind: Literal["events_lost", "log_truncated", "topic_recreated", "epoch_forgotten"]
+    place: int
+    events: int
+    epoch: int | None = None
+
+
+def compare(position: Position, log: PartitionLog) -> list[Finding]:
+    """Compare a position with the log; no finding: all is well."""
+    if position.topic_id and log.topic_id and position.topic_id != log.topic_id:
+        return [Finding("topic_recreated", log.beginning, log.end - log.beginning)]
+    found = []
+    if log.beginning > position.offset:
+        found.append(Finding("events_lost", log.beginning, log.beginning - position.offset))
+    if position.epoch is not None and log.epoch_end is not None:
+        if log.epoch_end < position.offset:
+            found.append(_truncated(position, log.epoch_end, position.epoch))
+    elif position.offset > log.log_end:
+        found.append(_truncated(position, log.end, None))
+    elif position.epoch is not None and not found:
+        found.append(Finding("epoch_forgotten", position.offset, 0))
+    return found
+
+
+def place_after(position: Position, findings: list[Finding]) -> int:
+    """Give where reading goes on: at the largest place, or at the position."""
+    return max((finding.place for finding in findings), default=position.offset)
+
+
+def _truncated(position: Position, now: int, epoch: int | None) -> Finding:
+    return Finding("log_truncated", now, position.offset - now, epoch)
+
+
+def _topic_id(metadata: str | None) -> str | None:
+    try:
+        read = json.loads(metadata or "{}")
+    except ValueError:
+        return None
+    topic = read.get("topic") if isinstance(read, dict) else None
+    return topic if isinstance(topic, str) else None
