@@ -25,15 +25,18 @@ demo: $(STAMP) ## moderate sample events through a real Kafka and Redis on this 
 	@tests/system_packages.sh java mvn redis-server
 	@$(BIN)/moderator demo $(ARGS)
 
+# one process more than there are cores, as many tests wait; the folders with the longest tests come first
+SPREAD = -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 6 --dist loadgroup --no-loadscope-reorder
+
 .PHONY: test
 test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks (ARGS go to pytest)
 	@tests/system_packages.sh java mvn redis-server chromium
-	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks $(SPREAD) $(ARGS)
 
 .PHONY: soak
 soak: $(STAMP) ## kill replicas under load for ten minutes each, and at each step of a commit
 	@tests/system_packages.sh java mvn
-	@$(BIN)/pytest tests/faults -k kill -n 3 --dist loadgroup --load-s 600 --timeout 0 -s $(ARGS)
+	@$(BIN)/pytest tests/faults -k kill $(SPREAD) --load-s 600 --timeout 0 -s $(ARGS)
 
 WITH_TORCH := scoring training pipeline stream cache
 
@@ -49,7 +52,7 @@ test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
 .PHONY: coverage
 coverage: $(STAMP) ## measure the branch coverage of all tests but the faults; fails where it has fallen
 	@tests/system_packages.sh java mvn redis-server
-	@$(BIN)/pytest $(addprefix tests/,unit golden contracts integration) -n 2 --dist loadgroup --cov --cov-report= $(ARGS)
+	@$(BIN)/pytest $(addprefix tests/,unit golden contracts integration) $(SPREAD) --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage report --include 'moderator/policy/*' --skip-covered --fail-under 98
 	@$(BIN)/coverage report --include 'moderator/stream/*' --skip-covered --fail-under 95
 

@@ -9,10 +9,11 @@ a `LocalRedis`.
 A test that calls the command line uses `run_moderator`, `WarmReplica` or `WarmPopen` of `tests.warm.process`. A cold
 start takes seconds: use `subprocess` only where the start itself is what the test is about.
 
-The tests of a file run in one process; those of `faults/` and `integration/` run in any. Where these share what is
+The tests of a file run in one process; those of `faults/`, `integration/` and its `docs/` in any. Where these share what is
 expensive to start, a mark keeps them together: `pytestmark = pytest.mark.xdist_group("broker behind a proxy")`.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,8 +30,11 @@ from tests.servers import KafkaKeeper, SharedKafka, ask_for_kafka
 settings.register_profile("noisy-machine", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("noisy-machine")
 
+# threads that wait for others leave the cores to the other test processes; libgomp reads it when torch is imported
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 KEEPER = pytest.StashKey[KafkaKeeper]()
-SPREAD = ("faults", "integration")
+SPREAD = ("faults", "integration", "docs")
 """Folders of tests that take seconds each."""
 
 

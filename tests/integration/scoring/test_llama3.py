@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from transformers import PreTrainedTokenizerFast
 
 from moderator.scoring.armorm.armorm import ArmoRM
@@ -11,6 +12,8 @@ from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests import tiny_armorm
 from tests.llama3 import GATE_PATTERN
 from tests.published_armorm import CHATS, assert_scores_equal, reference, templated
+
+pytestmark = pytest.mark.xdist_group("tokenizer of Llama 3")
 
 
 def test_scores_follow_the_published_formulas(

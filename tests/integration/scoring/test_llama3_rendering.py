@@ -21,6 +21,8 @@ hostile = st.lists(
 ).map("".join)
 chat_roles = st.sampled_from(["system", "user", "assistant"])
 
+pytestmark = pytest.mark.xdist_group("tokenizer of Llama 3")
+
 
 @pytest.fixture(scope="module")
 def renderer(llama3_renderer: Llama3Renderer) -> Llama3Renderer:

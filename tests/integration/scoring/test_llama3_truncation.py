@@ -23,6 +23,8 @@ from tests.llama3_renderings import (
     turns_in,
 )
 
+pytestmark = pytest.mark.xdist_group("tokenizer of Llama 3")
+
 
 @pytest.fixture(scope="module")
 def renderer(llama3_renderer: Llama3Renderer) -> Llama3Renderer:
