@@ -9,8 +9,8 @@ a `LocalRedis`.
 A test that calls the command line uses `run_moderator`, `WarmReplica` or `WarmPopen` of `tests.warm.process`. A cold
 start takes seconds: use `subprocess` only where the start itself is what the test is about.
 
-The tests of a file run in one process; those of `faults/`, `integration/` and its `docs/` in any. Where these share what is
-expensive to start, a mark keeps them together: `pytestmark = pytest.mark.xdist_group("broker behind a proxy")`.
+The tests of a file run in one process; those of `faults/`, `integration/` and its `docs/` run in any. Where these share
+what is expensive to start, a mark keeps them together: `pytestmark = pytest.mark.xdist_group("broker behind a proxy")`.
 """
 
 import os
