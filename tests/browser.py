@@ -33,8 +33,8 @@ class Browser:
         self._chromium = chromium
         self._folder = folder
 
-    def complaints(self, page: str) -> list[str]:
-        """Open a page as it is; give what the browser says in its console."""
+    def messages(self, page: str) -> list[str]:
+        """Open a page as it is; give what the browser prints to its console."""
         shown = self._open(page, "light", 1_200)
         return [line for line in shown.stderr.splitlines() if "CONSOLE" in line or "Refused" in line]
 

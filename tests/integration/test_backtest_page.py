@@ -1,4 +1,4 @@
-"""The backtest's page in a real browser: nothing to complain of, readable in both schemes, whole in narrow windows."""
+"""The backtest's page in a real browser: no messages in the console, readable in both schemes and in narrow windows."""
 
 import pytest
 
@@ -66,12 +66,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return backtest_page(report_of(baseline, candidate, decisions, labels=labels, sweep="safety"))
 
 
-def test_the_browser_has_nothing_to_complain_of(browser: Browser, page: str) -> None:
-    assert browser.complaints(page) == []
+def test_the_browser_prints_no_message(browser: Browser, page: str) -> None:
+    assert browser.messages(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_its_ground(browser: Browser, page: str, scheme: Scheme) -> None:
+def test_every_text_has_enough_contrast(browser: Browser, page: str, scheme: Scheme) -> None:
     contrasts = browser.measure(page, CONTRASTS, scheme=scheme)
 
     assert len(contrasts) > 100

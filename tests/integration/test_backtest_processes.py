@@ -47,7 +47,7 @@ def test_two_processes_find_what_one_finds(tmp_path: Path, policies: PolicySet) 
     assert sum(done) == 2 * size
 
 
-def test_what_another_process_finds_wrong_is_told_with_its_line(tmp_path: Path, policies: PolicySet) -> None:
+def test_an_invalid_value_in_another_process_is_reported_with_its_line(tmp_path: Path, policies: PolicySet) -> None:
     decisions = some_recorded(policies, [nth / 100 for nth in range(60)])
     decisions[44] = b"{"
     file = write_lines(tmp_path / "decisions.jsonl", decisions)
@@ -88,7 +88,7 @@ class Dying:
         os._exit(9)
 
 
-def test_a_process_that_ends_by_itself_is_told(policies: PolicySet) -> None:
+def test_a_process_that_ends_unexpectedly_is_reported(policies: PolicySet) -> None:
     batch = Lines("standard input", [recorded(policies, *USUAL)], 1)
 
     with pytest.raises(StoppedError, match="has ended"):
