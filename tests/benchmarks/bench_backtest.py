@@ -1,8 +1,9 @@
 """`policy backtest` over a million recorded decisions, as its user runs it: a file, two policy folders, every core.
 
 The decisions are made by the pipeline's own decider under the shipped policies, with ArmoRM's nineteen objectives and
-3 kB each; the candidate is the same folder with one limit moved. The file repeats 20,000 different ones. Wall time depends on who shares the machine, so CPU time is given too. The last line is JSON; the bound is on
-wall time with two cores.
+3 kB each; the candidate is the same folder with one limit moved. The file repeats 20,000 different ones.
+Wall time depends on who shares the machine, so CPU time is given too. The last line is JSON; the bound is on wall time
+with two cores.
 """
 
 import argparse
