@@ -34,7 +34,7 @@ from moderator.policy.live.snapshot_store import SnapshotStore
 from moderator.policy.live.start import Start, check_again, choose
 from moderator.settings import Settings
 from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
-from moderator.stream.kafka.source_and_sink import connect
+from moderator.stream.kafka.source_and_sink import begin_group, connect
 from moderator.stream.kafka.topics import await_topics
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def moderate(
         topics = await_topics(settings.kafka, sleep=lambda seconds: _sleep(seconds, stop))
     except _StopRequestedError:
         return
+    begin_group(settings.kafka)
     identity = scorer.identity
     metrics.model.labels(identity.name, identity.fingerprint, identity.dtype).set(1)
     admission = Admission(identity, has_brokers_time=topics.has_brokers_time)

@@ -1,6 +1,7 @@
 """What can be set: one frozen model per part, the unit in the name, the reason in the description."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
@@ -42,10 +43,11 @@ class KafkaSettings(_Part):
         description="`exactly_once`: one transaction per window. `at_least_once`: flush, then commit; duplicates are "
         "possible, losses are not.",
     )
-    start_at: Literal["earliest", "latest"] = Field(
-        "earliest",
-        description="Where a group begins that has committed nothing yet: `earliest`, the oldest event, or `latest`, "
-        "the end.",
+    start_at: str | None = Field(
+        None,
+        description="Where a new group begins, one without positions: `earliest`, `latest`, or a time, the brokers', "
+        "such as `2026-11-29T06:00:00Z`. Unset: at the oldest event, but only while no output topic has ever held "
+        "anything.",
     )
     on_lost_events: Literal["continue", "stop"] = Field(
         "continue",
@@ -85,6 +87,13 @@ class KafkaSettings(_Part):
                 raise ValueError(f"should be `host:port`, comma-separated; `{server.strip()}` is not")
         return servers
 
+    @field_validator("start_at")
+    @classmethod
+    def _demand_a_place(cls, at: str | None) -> str | None:
+        if at is not None and at not in {"earliest", "latest"} and not _is_time(at):
+            raise ValueError("should be `earliest`, `latest` or a time such as `2026-11-29T06:00:00Z`")
+        return at
+
     @field_validator("ssl_cafile", "ssl_certfile", "ssl_keyfile")
     @classmethod
     def _demand_files(cls, path: Path | None) -> Path | None:
@@ -113,6 +122,14 @@ class KafkaSettings(_Part):
         if given and not self.security_protocol.startswith("SASL"):
             raise ValueError(f"{given[0]} needs a security_protocol of SASL_SSL or SASL_PLAINTEXT")
         return self
+
+
+def _is_time(text: str) -> bool:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return at.tzinfo is not None and at.timestamp() >= 0
 
 
 class RedisSettings(_Part):

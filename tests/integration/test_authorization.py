@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 from moderator.errors import ConfigurationError, StoppedError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.source_and_sink import connect
+from moderator.stream.kafka.source_and_sink import begin_group, connect
 from moderator.stream.kafka.topics import await_topics
 from tests.faults.loop import Loop
 from tests.faults.oracle import assert_each_event_came_out_once
@@ -147,13 +147,12 @@ def test_a_group_that_may_not_be_joined_ends_the_process(limited: Limited) -> No
         loop.run_until(lambda: loop.committed > 0)
 
 
-def test_a_group_that_may_not_be_read_cannot_be_told_to_begin_at_the_end(limited: Limited) -> None:
+def test_a_group_that_may_not_be_read_does_not_begin(limited: Limited) -> None:
     limited.deny((ResourceType.GROUP, limited.direct.group_id, ACLOperation.READ))
-    late = limited._replace(settings=limited.settings.model_copy(update={"start_at": "latest"}))
     threads_before = set(threading.enumerate())
 
     with pytest.raises(ConfigurationError, match=rf"no right to read as group `{limited.direct.group_id}`"):
-        late.join()
+        begin_group(limited.settings)
 
     assert set(threading.enumerate()) <= threads_before  # no client is left behind, knocking on
 

@@ -2,7 +2,9 @@
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
@@ -19,10 +21,10 @@ from moderator.stream.kafka.connection import (
     probe_brokers,
     producer_settings,
 )
+from moderator.stream.kafka.consuming import group_start
 from moderator.stream.kafka.consuming.membership import Membership
 from moderator.stream.kafka.consuming.placing import Placing
 from moderator.stream.kafka.consuming.source import KafkaSource
-from moderator.stream.kafka.consuming.start_at_end import commit_end_for_new_group
 from moderator.stream.kafka.producing.at_least_once import AtLeastOnce
 from moderator.stream.kafka.producing.delivery import Delivery
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
@@ -47,7 +49,6 @@ def connect(
 
     Raises:
         BrokerUnavailableError: the brokers do not answer.
-        ConfigurationError: the group is new and has to start at the end, and we may not read the group.
     """
     client = client_settings(settings)
     try:
@@ -56,14 +57,34 @@ def connect(
         raise _unavailable(settings, error) from error
     source = source_for(membership, settings, client, metrics)
     sink = sink_for(membership, settings, client, OutcomeSender(settings, limits_bytes, time.time), metrics)
-    if settings.start_at == "latest":
-        try:
-            _start_at_end(settings, client)  # the sink has ended what a crash left open, which would hide offsets
-        except BaseException:
-            sink.close()
-            source.close()
-            raise
     return source, sink
+
+
+def begin_group(settings: KafkaSettings) -> None:
+    """Write down where a new group begins, before anything is read; any other group is not changed.
+
+    Raises:
+        BrokerUnavailableError: the brokers do not answer.
+        ConfigurationError: a human has to say where it begins, or we may not read the group.
+    """
+    with _start_errors(settings):
+        group_start.begin_group(settings, partial(_outsider, client_settings(settings)))
+
+
+def describe_start(settings: KafkaSettings) -> str:
+    """Say for each partition where the group would begin and how many events would be judged; changes nothing.
+
+    Raises:
+        BrokerUnavailableError, ConfigurationError: see `begin_group`.
+    """
+    with _start_errors(settings):
+        start = group_start.plan_start(settings, partial(_outsider, client_settings(settings)))
+    places = [
+        f"partition {partition.partition} at {place:,} ({start.logs[partition].end - place:,} events)"
+        for partition, place in start.places.items()
+    ]
+    group = f"{'new ' if start.is_new else ''}group `{settings.group_id}`"
+    return f"{group}, {start.events:,} events to judge: {', '.join(places)}"
 
 
 def source_for(
@@ -143,14 +164,19 @@ def member(settings: KafkaSettings, client: Mapping[str, Any]) -> KafkaConsumer:
     return KafkaConsumer(**client, **consumer_settings(settings), partition_assignment_strategy=assignors)
 
 
-def reader(client: Mapping[str, Any], group_id: str | None = None) -> KafkaConsumer:
-    """Make a consumer that joins no group, though it may read and commit the offsets of one.
+def reader(client: Mapping[str, Any]) -> KafkaConsumer:
+    """Make a consumer that joins no group.
 
     Raises:
         KafkaError: the brokers do not answer.
     """
+    return _outsider(client, isolation_level="read_committed", group_id=None)
+
+
+def _outsider(client: Mapping[str, Any], *, isolation_level: str, group_id: str | None) -> KafkaConsumer:
+    """Make a consumer that joins no group, though it may read and commit the offsets of one."""
     probe_brokers(client)
-    return KafkaConsumer(**client, group_id=group_id, isolation_level="read_committed", enable_auto_commit=False)
+    return KafkaConsumer(**client, group_id=group_id, isolation_level=isolation_level, enable_auto_commit=False)
 
 
 def _producer(client: Mapping[str, Any], settings: Mapping[str, Any]) -> KafkaProducer:
@@ -158,9 +184,10 @@ def _producer(client: Mapping[str, Any], settings: Mapping[str, Any]) -> KafkaPr
     return KafkaProducer(**settings)
 
 
-def _start_at_end(settings: KafkaSettings, client: Mapping[str, Any]) -> None:
+@contextmanager
+def _start_errors(settings: KafkaSettings) -> Iterator[None]:
     try:
-        commit_end_for_new_group(lambda: reader(client, settings.group_id), settings.events_topic)
+        yield
     except AuthorizationError as error:
         raise ConfigurationError(
             f"Kafka gives us no right to read as group `{settings.group_id}`: `{error}`"

@@ -27,6 +27,21 @@ def test_both_verdicts_may_share_a_topic() -> None:
     assert kafka.flag_topic == kafka.allow_topic
 
 
+@pytest.mark.parametrize("at", ["earliest", "latest", "2026-11-29T06:00:00Z", "2026-11-29T06:00:00+01:00", None])
+def test_a_new_group_begins_at_an_end_or_at_a_time(at: str | None) -> None:
+    assert KafkaSettings(start_at=at).start_at == at
+
+
+@pytest.mark.parametrize("at", ["Latest", "yesterday", "2026-11-29T06:00:00", "1900-01-01T00:00:00Z", "7"])
+def test_where_a_new_group_begins_is_refused_where_it_means_nothing(at: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environ={"MODERATOR_KAFKA__START_AT": at})
+
+    assert str(caught.value) == (
+        f"MODERATOR_KAFKA__START_AT is `{at}`: should be `earliest`, `latest` or a time such as `2026-11-29T06:00:00Z`"
+    )
+
+
 def test_sasl_without_mechanism_is_named_with_the_place_that_set_it() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings(environ={"MODERATOR_KAFKA__SECURITY_PROTOCOL": "SASL_SSL"})
