@@ -1,6 +1,19 @@
-"""Entry point of `moderator` and `python -m moderator`."""
+"""Entry point of `moderator` and `python -m moderator`. Nothing but the standard library is imported at first."""
 
-from moderator.cli.app import main
+import sys
+
+from moderator.ending import SIGNALS_OF_RUN
+
+
+def main() -> None:
+    """Run the command line; `run` handles signals from its first moment on."""
+    # a check that is interrupted must not end with 0
+    if sys.argv[1:2] == ["run"] and "--check" not in sys.argv:
+        SIGNALS_OF_RUN.handle()
+    from moderator.cli.app import main as run_command_line  # noqa: PLC0415 - takes a while
+
+    run_command_line()
+
 
 if __name__ == "__main__":
     main()

@@ -3,7 +3,7 @@
 import gc
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from io import FileIO
@@ -62,11 +62,11 @@ class NoVerdictCache:
         """Drop them."""
 
 
-def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.Event) -> None:
+def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], object]) -> None:
     """Consume, decide and publish until `stop` is set and the windows in flight are published.
 
-    The group is joined only when the model is warm. Health answers from the first moment. `has_begun` is set when the
-    model is loaded: before that there is nothing to finish, and the process may end at once.
+    The group is joined only when the model is warm. Health answers from the first moment. `loaded` is called when the
+    model is: before that there is nothing to finish, and the process may end at once.
 
     Raises:
         ConfigurationError: policies, model, topics, the HTTP port or the address of Redis are wrong.
@@ -97,7 +97,7 @@ def run_stream(settings: Settings, stop: threading.Event, has_begun: threading.E
                 log.warning(
                     "practice_model", model=scorer.identity.name, hint="its scores are for trying things out only"
                 )
-            has_begun.set()
+            loaded()
             moderate(settings, start, scoring, scorer, stop, metrics=metrics, board=board)
         finally:
             server.stop()

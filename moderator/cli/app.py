@@ -3,11 +3,10 @@
 `policy check` must answer without loading torch, kafka or redis, so a command imports what it needs when called.
 """
 
-import contextlib
 import os
 import sys
 import traceback
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import typer
 
@@ -20,7 +19,10 @@ from moderator.cli.run import run
 from moderator.cli.score import score
 from moderator.cli.topics import app as topics
 from moderator.cli.version import Version
+from moderator.ending import end, flush_outputs
 from moderator.errors import BrokerUnavailableError, ConfigurationError, ModeratorError
+
+_CRASHED: Final = "crashed"
 
 app = typer.Typer(
     name="moderator",
@@ -48,34 +50,42 @@ def main() -> None:
     try:
         _call()
     except ModeratorError as error:
-        sys.stderr.write(f"error: {error}\n")
-        _end(exit_code_of(error))
+        _end(exit_code_of(error), error.end_reason, str(error))
     except OSError as error:  # such as a full disk: no fault of ours
-        sys.stderr.write(f"error: cannot read or write: {(error.strerror or type(error).__name__).lower()}\n")
-        _end(exit_codes.STOPPED)
+        reason = (error.strerror or type(error).__name__).lower()
+        _end(exit_codes.STOPPED, _CRASHED, f"cannot read or write: {reason}")
     except Exception as error:  # noqa: BLE001 - the one place; a fault of ours must not print the values it met
         frames = "".join(traceback.format_tb(error.__traceback__))
         sys.stderr.write(f"Traceback (most recent call last):\n{frames}")
-        sys.stderr.write(f"error: a fault in moderator: `{type(error).__name__}`; please report the lines above\n")
-        _end(exit_codes.STOPPED)
+        fault = f"a fault in moderator: `{type(error).__name__}`; please report the lines above"
+        _end(exit_codes.STOPPED, _CRASHED, fault)
 
 
 def _call() -> None:
     try:
         app()
-    except SystemExit:  # every command ends so; its code counts once its output is written
+    except SystemExit as ended:  # every command ends so; its code counts once its output is written
+        usage_error = getattr(ended.__context__, "format_message", None)  # some versions of typer bring their own click
+        if _is_run() and usage_error:
+            _end(exit_codes.WRONG_CONFIGURATION, "usage", usage_error())
         sys.stdout.flush()
         raise
 
 
-def _end(code: int) -> NoReturn:
-    with contextlib.suppress(OSError, SystemExit):  # the error was written first; a failed output changes nothing
-        sys.stdout.flush()
+def _end(code: int, reason: str, error: str) -> NoReturn:
+    if _is_run():
+        flush_outputs()
+        end(code, reason, error)
+    sys.stderr.write(f"error: {error}\n")
+    flush_outputs()  # the error was written first; a failed output changes nothing
     if code == exit_codes.STOPPED:
         # a thread that hangs in a device's or a client's code would turn a normal exit into an abort
-        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _is_run() -> bool:
+    return sys.argv[1:2] == ["run"]
 
 
 def exit_code_of(error: ModeratorError) -> int:

@@ -1,24 +1,28 @@
 """`moderator run`: consume, decide, publish."""
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
 from moderator.cli import exit_codes
 from moderator.cli.options import NoCompile
+from moderator.ending import DRAINED, SIGNALS_OF_RUN, end, flush_outputs
 
 if TYPE_CHECKING:
     from moderator.settings import Settings
 
 _GRACE_S = 15.0
 """How long a worker may outlive its drain time-out; one stuck on a lost device must not delay a restart."""
+_REASONS_OF_WORKERS: Final = {
+    exit_codes.OK: DRAINED,
+    exit_codes.WRONG_CONFIGURATION: "configuration",
+    exit_codes.SERVER_UNREACHABLE: "unreachable",
+}
+"""Why all workers ended, as far as the exit code of the first that failed says."""
 
 
 def run(
@@ -55,42 +59,25 @@ def run(
         return
     configure_logging(settings.log.level)
     if devices is not None:
-        raise typer.Exit(_run_workers(devices, settings, flags))
+        _run_workers(devices, settings, flags)
     _run_here(settings)
 
 
 def _run_here(settings: "Settings") -> NoReturn:
-    stop, has_begun = threading.Event(), threading.Event()
-    drain_on_signals(stop, has_begun)
     from moderator.wiring import run_stream
 
-    run_stream(settings, stop, has_begun)
+    run_stream(settings, SIGNALS_OF_RUN.stop, SIGNALS_OF_RUN.drain_from_now_on)
     # all is published and closed; only the libraries would still shut down, and some of them print prose
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(exit_codes.OK)
+    flush_outputs()
+    end(exit_codes.OK, DRAINED)
 
 
-def _run_workers(devices: str, settings: "Settings", flags: Mapping[str, object]) -> int:
+def _run_workers(devices: str, settings: "Settings", flags: Mapping[str, object]) -> NoReturn:
     from moderator.supervisor.supervisor import Supervisor
     from moderator.supervisor.workers import named_devices, plan_workers
 
     workers = plan_workers(named_devices(devices), settings, flags, os.environ)
-    return Supervisor(workers, grace_s=settings.drain_timeout_s + _GRACE_S).run()
-
-
-def drain_on_signals(stop: threading.Event, has_begun: threading.Event) -> None:
-    """Let the first SIGTERM or SIGINT drain, and the second end the process at once.
-
-    Until `has_begun` is set there is nothing to drain, and the first one ends the process at once, with exit code 0.
-    """
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-        if not has_begun.is_set():
-            os._exit(exit_codes.OK)
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
+    code = Supervisor(workers, grace_s=settings.drain_timeout_s + _GRACE_S).run()
+    flush_outputs()
+    reason = _REASONS_OF_WORKERS.get(code, "crashed")
+    end(code, reason, f"a worker ended with exit code {code}; its own last line says why" if code else None)

@@ -8,7 +8,7 @@ group only while it is polled, and the group removes a member that does not poll
 import threading
 from collections.abc import Callable
 
-from moderator.errors import StoppedError
+from moderator.errors import DrainTimeoutError
 from moderator.events import DeadLetter, DecidedSpan, iso_time
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider, Timestamps
@@ -112,7 +112,7 @@ class Processor:
             self._buffer.clear()
             self._observer.draining()
         elif self._clock.monotonic_s() > self._drain_until_s:
-            raise StoppedError(
+            raise DrainTimeoutError(
                 f"the windows in flight were not published within `drain_timeout_s`, "
                 f"{self._settings.drain_timeout_s:g} s: they are uncommitted and will be moderated again"
             )

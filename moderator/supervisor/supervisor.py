@@ -12,12 +12,13 @@ import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from moderator.ending import SIGNALS
 from moderator.observability.logging import get_logger
 from moderator.supervisor.child import killed_with_parent
 from moderator.supervisor.workers import Worker
 
 RUN: Final = (sys.executable, "-m", "moderator", "run")
-_FORWARDED: Final = (signal.SIGTERM, signal.SIGINT)
+_FORWARDED: Final = SIGNALS
 
 log = get_logger(__name__)
 
@@ -32,8 +33,8 @@ class _Ended(NamedTuple):
 class Supervisor:
     """Runs the workers until all have ended; the kernel kills them when this process is killed.
 
-    Every SIGTERM and SIGINT is forwarded to every worker. When a worker fails, the others are asked to drain, and
-    killed when they do not end in time. When a worker ends with 0, somebody asked it to: the others continue.
+    Every SIGTERM, SIGINT and SIGHUP is forwarded to every worker. When a worker fails, the others are asked to drain,
+    and killed when they do not end in time. When a worker ends with 0, somebody asked it to: the others continue.
     """
 
     def __init__(self, workers: Sequence[Worker], *, grace_s: float, command: Sequence[str] = RUN) -> None:

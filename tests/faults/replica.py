@@ -4,13 +4,12 @@ Starting takes a second instead of many, so that a minute holds many kills.
 """
 
 import os
-import threading
 import time
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry
 
-from moderator.cli.run import drain_on_signals
+from moderator.ending import Signals
 from moderator.events import Prompt, Scores, Turn, Unscored
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import configure_logging, get_logger
@@ -44,15 +43,15 @@ def safety_by_last_digit(conversation: Sequence[Turn]) -> Scores:
 def main() -> None:
     settings = load_settings()
     configure_logging("info")
-    stop, has_begun = threading.Event(), threading.Event()
-    has_begun.set()
-    drain_on_signals(stop, has_begun)
+    signals = Signals()
+    signals.handle()
+    signals.drain_from_now_on()
     moderate(
         settings,
         choose_policies(settings),
         ScoringThread(),
         SlowScorer(safety_by_last_digit),
-        stop,
+        signals.stop,
         metrics=Metrics(CollectorRegistry()),
         board=HealthBoard(HealthSnapshot(turned_at_s=0, broker_seen_at_s=0)),
     )

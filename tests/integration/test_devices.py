@@ -91,7 +91,7 @@ def test_what_is_wrong_with_the_settings_is_told_by_a_worker_and_ends_the_parent
     ended = run_moderator("run", *TWO, "--model", "builtin", "--policies", "no-such-folder")
 
     assert ended.returncode == 2
-    assert "error: " in ended.stderr
+    assert json.loads(ended.stderr.splitlines()[-1])["reason"] == "configuration"
     assert "no-such-folder" in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -101,5 +101,5 @@ def test_a_list_of_devices_that_cannot_be_is_told_before_anything_starts(devices
     ended = run_moderator("run", "--devices", devices, "--model", "builtin", CUDA_VISIBLE_DEVICES="")
 
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"error: `--devices {devices}`")
+    assert json.loads(ended.stderr)["error"].startswith(f"`--devices {devices}`")
     assert ended.stderr.count("\n") == 1

@@ -29,7 +29,7 @@ def test_an_address_that_is_none_of_redis_is_reported_before_model_and_policies_
     )
 
     with pytest.raises(ConfigurationError, match="MODERATOR_REDIS__URL") as caught:
-        run_stream(settings, threading.Event(), threading.Event())
+        run_stream(settings, threading.Event(), lambda: None)
 
     assert "hunter2" not in str(caught.value)
 

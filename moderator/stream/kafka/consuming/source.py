@@ -5,10 +5,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import FencedInstanceIdError, KafkaError, LogTruncationError, OffsetOutOfRangeError
+from kafka.errors import (
+    AuthorizationError,
+    FencedInstanceIdError,
+    KafkaError,
+    LogTruncationError,
+    OffsetOutOfRangeError,
+)
 from kafka.structs import OffsetAndMetadata
 
-from moderator.errors import StoppedError, UndecodableBatchError
+from moderator.errors import GroupRefusesError, RightLostError, UndecodableBatchError
 from moderator.events import Partition, PartitionSpan, PolledSpan, Record
 from moderator.observability.health import Code
 from moderator.observability.logging import get_logger
@@ -94,7 +100,7 @@ class KafkaSource:
             UndecodableBatchError: the client cannot decode a batch that the broker holds.
             FencedError: another process uses our instance id.
             LostEventsError: events are lost, and that has to stop the process.
-            StoppedError: the group has refused us several times.
+            GroupRefusesError, RightLostError: the group has refused us several times.
         """
         self._membership.keep_paused()
         self._membership.keep_joining()
@@ -206,7 +212,8 @@ class KafkaSource:
         if isinstance(error, FencedInstanceIdError):
             raise fenced() from error
         if self._refusals >= self._refusals_limit:
-            raise StoppedError(f"the consumer group refuses us: `{error}`") from error
+            refused = RightLostError if isinstance(error, AuthorizationError) else GroupRefusesError
+            raise refused(f"the consumer group refuses us: `{error}`") from error
         try:
             self._membership.rejoin()
         except KafkaError as unreachable:  # no exit while the broker is away: the next poll tries again

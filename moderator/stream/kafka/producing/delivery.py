@@ -14,13 +14,13 @@ from kafka.errors import (
 )
 from kafka.structs import ConsumerGroupMetadata
 
-from moderator.errors import StoppedError
+from moderator.errors import NotPublishingError, RightLostError
 from moderator.events import DecidedSpan
 from moderator.stream.kafka.consuming.membership import fenced
 
 DEADLINE_S = 3.0
 """How long one step of a publication may take; the client delivers records, or gives them up, within it."""
-_PERMANENT = (MessageSizeTooLargeError, RecordListTooLargeError, AuthorizationError)
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 Send = Callable[[KafkaProducer, Sequence[DecidedSpan]], list[Any]]
 """Pass every outcome of the spans to the producer; give the futures."""
@@ -84,9 +84,12 @@ def stop_if_permanent(error: KafkaError) -> None:
 
     Raises:
         FencedError: another process uses our instance id.
-        StoppedError: Kafka will never accept this.
+        RightLostError, NotPublishingError: Kafka will never accept this.
     """
     if isinstance(error, FencedInstanceIdError):
         raise fenced() from error
-    if isinstance(error, _PERMANENT):
-        raise StoppedError(f"Kafka will never take what was decided: `{error}`; nothing was committed") from error
+    text = f"Kafka will never take what was decided: `{error}`; nothing was committed"
+    if isinstance(error, AuthorizationError):
+        raise RightLostError(text) from error
+    if isinstance(error, _TOO_LARGE):
+        raise NotPublishingError(text) from error

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from kafka.errors import KafkaConnectionError
 
-from moderator.errors import StoppedError
+from moderator.errors import NotPublishingError
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.consuming.membership import Membership
@@ -48,7 +48,7 @@ class FailureBudget:
         """Note that an attempt failed.
 
         Raises:
-            StoppedError: all attempts have failed for as long as the limit, although Kafka answers.
+            NotPublishingError: all attempts have failed for as long as the limit, although Kafka answers.
         """
         self._failures.labels(type(error).__name__).inc()
         now_s = self._monotonic_s()
@@ -62,7 +62,7 @@ class FailureBudget:
         if failing_s >= REPORTED_AFTER_S:
             self._membership.troubles["not_publishing"] = f"publishing has failed for {failing_s:.0f} s"
         if failing_s > self._limit_s:
-            raise StoppedError(
+            raise NotPublishingError(
                 f"publishing has failed for {self._limit_s:.0f} s although Kafka answers; the last error is `{error}`: "
                 "nothing was committed; check the brokers and start again"
             )

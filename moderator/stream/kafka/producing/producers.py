@@ -6,7 +6,7 @@ from collections.abc import Callable
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from moderator.errors import StoppedError
+from moderator.errors import NotPublishingError
 
 
 class Producers:
@@ -28,12 +28,14 @@ class Producers:
 
         Raises:
             KafkaError: the broker does not answer.
-            StoppedError: too many refused to close.
+            NotPublishingError: too many refused to close.
         """
         if self._current is None:
             self._hanging = [old for old in self._hanging if not try_to_close(old)]
             if len(self._hanging) >= self._hanging_limit:
-                raise StoppedError(f"{len(self._hanging)} producers hang and cannot be closed: start `moderator` again")
+                raise NotPublishingError(
+                    f"{len(self._hanging)} producers hang and cannot be closed: start `moderator` again"
+                )
             self._current = self._build()
         return self._current
 
