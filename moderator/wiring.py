@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from prometheus_client import CollectorRegistry
 
 from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCache, check_address
-from moderator.errors import ConfigurationError
+from moderator.errors import CacheUnavailableError, ConfigurationError
 from moderator.events import EncodedDecision
 from moderator.http import HttpServer, create_app
 from moderator.observability.build import versions
@@ -33,6 +33,7 @@ from moderator.policy.live.reloading import Reloading
 from moderator.policy.live.snapshot_store import SnapshotStore
 from moderator.policy.live.start import Start, check_again, choose
 from moderator.settings import Settings
+from moderator.start_checks import OF_SERVERS, StartChecks
 from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
 from moderator.stream.kafka.source_and_sink import begin_group, connect
 from moderator.stream.kafka.topics import await_topics
@@ -78,7 +79,6 @@ def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], o
             "no model is named: set `MODERATOR_MODEL__PATH` or give `--model` a folder, a hub id, or `builtin` "
             "(a practice model)"
         )
-    # loading takes long: what is wrong with any model is reported first
     check_address(settings.redis)
     start = choose_policies(settings)
     clock = SystemClock()
@@ -88,9 +88,11 @@ def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], o
     board = HealthBoard(HealthSnapshot(turned_at_s=clock.monotonic_s(), broker_seen_at_s=clock.monotonic_s()))
     metrics.show_readiness(board, clock.monotonic_s)
     server = HttpServer(create_app(board, metrics.registry, clock.monotonic_s), settings.http)
-    server.start()
-    with closing(ScoringThread()) as scoring:
+    with closing(ScoringThread()) as scoring, StartChecks(settings) as checks:
+        checks.make("temporary_folder")
+        server.start()
         try:
+            _check_servers(checks)
             board.snapshot = replace(board.snapshot, phase="model_loading")
             start, scorer = scoring.call(lambda: _load_for(start, settings))
             if scorer.identity.is_practice:
@@ -103,11 +105,29 @@ def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], o
             server.stop()
 
 
+def _check_servers(checks: StartChecks) -> None:
+    for name in OF_SERVERS:
+        try:
+            checks.make(name)
+        except CacheUnavailableError as error:  # no reason to wait: decisions do not depend on it
+            log.warning("cache_away", error=str(error))
+    log.info("checks_passed")
+
+
 def _load_for(start: Start, settings: Settings) -> tuple[Start, Scorer]:
     """Load the model, check the policies against it, then warm it up: the check is quick, the warm-up is not."""
+    since_s = time.monotonic()
     scorer = _load_scorer(settings)
     start = check_again(start, Admission(scorer.identity))
     scorer.warm_up()
+    seconds, identity = round(time.monotonic() - since_s, 1), scorer.identity
+    log.info(
+        "model_loaded",
+        seconds=seconds,
+        device=scorer.device,
+        dtype=identity.dtype,
+        fingerprint=identity.fingerprint,
+    )
     return start, scorer
 
 
@@ -116,9 +136,12 @@ def choose_policies(settings: Settings) -> Start:
 
     Raises:
         PolicyError: they may not decide, and no last good ones are stored that may.
+        ConfigurationError: the state folder cannot be used.
     """
     state_dir = settings.policies.state_dir
     store = None if state_dir is None else SnapshotStore(state_dir)
+    if store is not None:
+        store.create()
     return choose(read_folder(settings.policies.path), Admission(), store)
 
 

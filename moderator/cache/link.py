@@ -72,7 +72,7 @@ class RedisLink:
         metrics: Metrics,
         monotonic_s: Callable[[], float],
     ) -> None:
-        self._client = _connect(settings)
+        self._client = connect(settings)
         self._deadline_s = settings.deadline_ms / 1_000
         self._monotonic_s = monotonic_s
         self._cache = cache
@@ -168,13 +168,22 @@ def check_address(settings: RedisSettings) -> None:
         ConfigurationError: it does not.
     """
     if settings.url is not None:
-        _connect(settings).close()
+        connect(settings).close()
 
 
-def _connect(settings: RedisSettings) -> Redis:
+def connect(settings: RedisSettings, timeout_s: float | None = None) -> Redis:
+    """Make a client; it connects when it is first used.
+
+    Args:
+        settings: must name a `url`.
+        timeout_s: for each answer; None: the deadline.
+
+    Raises:
+        ConfigurationError: the client does not understand the address.
+    """
     assert settings.url is not None
     url = settings.url.get_secret_value()
-    deadline_s = settings.deadline_ms / 1_000
+    deadline_s = timeout_s or settings.deadline_ms / 1_000
     try:
         _refuse_other_options(url)
         client = Redis.from_url(

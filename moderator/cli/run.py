@@ -10,6 +10,7 @@ import typer
 
 from moderator.cli import exit_codes
 from moderator.cli.options import NoCompile
+from moderator.cli.start_report import report_start
 from moderator.ending import DRAINED, SIGNALS_OF_RUN, end, flush_outputs
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ def run(
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Show the settings in effect, secrets masked, and end.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Check all that a start needs, change nothing, print what was found, and end."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --check: print one JSON object.")] = False,
 ) -> None:
     """Consume chat events from Kafka, decide, and publish; set up by MODERATOR_… variables."""
     from moderator.observability.logging import configure_logging
@@ -53,11 +59,14 @@ def run(
         "redis.url": redis_url,
         "model.compile": False if no_compile else None,
     }
+    if check:
+        configure_logging("error")  # what is printed is the answer
+        raise typer.Exit(report_start(lambda: load_settings(flags), is_json=as_json))
     settings = load_settings(flags)
     if print_settings:
         sys.stdout.write(effective_settings(settings))
         return
-    configure_logging(settings.log.level)
+    configure_logging(settings.log.level, libraries=settings.log.libraries)
     if devices is not None:
         _run_workers(devices, settings, flags)
     _run_here(settings)

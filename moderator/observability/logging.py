@@ -2,12 +2,18 @@
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from typing import TextIO
 
 import structlog
 from structlog.typing import Processor
 
+from moderator.observability.throttle import Throttle
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+OURS = "moderator"
 
 # Below INFO these write what they carry: record values, prompts, commands.
 WORDY_LOGGERS = ("kafka", "transformers", "redis", "uvicorn", "httpx", "httpcore", "asyncio")
@@ -16,12 +22,20 @@ WORDY_LOGGERS = ("kafka", "transformers", "redis", "uvicorn", "httpx", "httpcore
 NERVOUS_LOGGERS = ("kafka.net.selector",)
 
 
-def configure_logging(level: str, stream: TextIO | None = None) -> None:
+def configure_logging(
+    level: str,
+    stream: TextIO | None = None,
+    *,
+    libraries: str = "warning",
+    monotonic_s: Callable[[], float] = time.monotonic,
+) -> None:
     """Send all logs of this process to `stream`, replacing what was configured before.
 
     Args:
-        level: `debug`, `info`, `warning` or `error`; the wordy libraries never go below info.
+        level: `debug`, `info`, `warning` or `error`, of our own lines.
         stream: stderr by default.
+        libraries: the lowest level of other lines, `info` or above; never below `level`.
+        monotonic_s: the clock by which repeated lines are left out.
     """
     structlog.configure(
         processors=[
@@ -35,11 +49,14 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_formatter())
-    logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
+    handler.addFilter(Throttle(monotonic_s))
+    lowest = max(LEVELS[level], LEVELS[libraries], logging.INFO)
+    logging.basicConfig(level=lowest, handlers=[handler], force=True)
+    logging.getLogger(OURS).setLevel(LEVELS[level])
     logging.captureWarnings(True)
     for name in WORDY_LOGGERS:
         library = logging.getLogger(name)
-        library.setLevel(max(LEVELS[level], logging.INFO))
+        library.setLevel(lowest)
         library.propagate = True  # transformers turns it off when it is imported
     for name in NERVOUS_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -61,7 +78,7 @@ def _shared() -> list[Processor]:
 
 def _formatter() -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_shared(),
+        foreign_pre_chain=[*_shared(), structlog.stdlib.ExtraAdder(allow=["repeated"])],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,  # a traceback without the values of variables

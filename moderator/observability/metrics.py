@@ -64,6 +64,11 @@ class Metrics:
         for code in CODES:
             self.not_ready.labels(code).set_function(partial(_is_among, code, codes))
 
+    def show_state_dir(self) -> None:
+        """Show from now on whether the state folder can be written."""
+        self.state_dir_ok.set(1)
+        self.registry.register(self.state_dir_ok)
+
     def _add_process(self, new: "_Catalogue") -> None:
         self.build_info = new.gauge(
             "moderator_build_info",
@@ -183,6 +188,9 @@ class Metrics:
             "moderator_policy_stale_seconds",
             "Time since the policy folder last held the policies that decide; it is read every 2 s.",
         )
+        self.state_dir_ok = new.gauge(
+            "moderator_state_dir_ok", "1 while `STATE_DIR` can be written; absent without one.", is_absent=True
+        )
         self.model = new.gauge(
             "moderator_model",
             "1 for the model that scores.",
@@ -223,9 +231,10 @@ class _Catalogue:
         self.definitions.append(Definition(name, "counter", meaning, labels))
         return Counter(name, meaning, tuple(labels), registry=self._registry)
 
-    def gauge(self, name: str, meaning: str, /, **labels: str) -> Gauge:
+    def gauge(self, name: str, meaning: str, /, *, is_absent: bool = False, **labels: str) -> Gauge:
+        """Make a gauge; one that `is_absent` is shown once it is registered."""
         self.definitions.append(Definition(name, "gauge", meaning, labels))
-        return Gauge(name, meaning, tuple(labels), registry=self._registry)
+        return Gauge(name, meaning, tuple(labels), registry=None if is_absent else self._registry)
 
     def histogram(self, name: str, meaning: str, buckets: tuple[float, ...], /, **labels: str) -> Histogram:
         self.definitions.append(Definition(name, "histogram", meaning, labels))

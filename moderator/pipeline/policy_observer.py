@@ -47,6 +47,8 @@ class PolicyObserver:
         policies = start.accepted.policies
         self._show(policies)
         self._show_agreement(is_ok=start.refusal is None)
+        if start.store is not None:
+            self._metrics.show_state_dir()
         log_warnings(start.accepted.warnings)
         if start.refusal is not None:
             self.refused(start.refusal, policies)
@@ -79,7 +81,12 @@ class PolicyObserver:
 
     def not_stored(self, state_dir: Path, cause: str) -> None:
         """The policies that decide could not be stored."""
+        self._metrics.state_dir_ok.set(0)
         log.warning("policies_not_kept", state_dir=str(state_dir), cause=cause)
+
+    def stored(self) -> None:
+        """The policies that decide are in the state folder."""
+        self._metrics.state_dir_ok.set(1)
 
     def _show(self, policies: PolicySet) -> None:
         self._metrics.policy_snapshot.labels(policies.snapshot).set(1)

@@ -11,8 +11,9 @@ from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
 from moderator.observability.logging import get_logger
+from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.model import RewardModel
-from moderator.scoring.opening import open_model
+from moderator.scoring.opening import OpenModel, open_model
 from moderator.scoring.packing import Text, gather
 from moderator.scoring.runtime.device import choose_device, on
 from moderator.scoring.runtime.noise import measure_noise
@@ -32,16 +33,48 @@ def load_scorer(settings: ModelSettings) -> "Engine":
     Raises:
         ConfigurationError: no model is named, or it cannot be used; the text names file and key.
     """
-    if settings.path is None:
-        raise ConfigurationError("no model is named: set `MODERATOR_MODEL__PATH` or give `--model`")
-    model = open_model(settings.path, settings.max_input_tokens)
-    device = choose_device(settings.device)
+    model, device = _open(settings), choose_device(settings.device)
+    weights = model.check_weights()
     if not settings.force_cpu:
-        refuse_slow(model, device, settings.dtype, model.check_weights().dtype)
+        refuse_slow(model, device, settings.dtype, weights.dtype)
+    log.info("model_loading", path=settings.path, bytes=_size_bytes(weights))
     loaded = model.load(settings.dtype, device)
     if settings.compile and device.type == "cuda":
         loaded.compile()
     return Engine(loaded, settings.pack_tokens, is_deterministic=settings.deterministic)
+
+
+def check_model(settings: ModelSettings) -> str:
+    """Check a checkpoint's files without reading its weights; give what it is.
+
+    Raises:
+        ConfigurationError: as `load_scorer`.
+    """
+    model = _open(settings)
+    size_bytes = _size_bytes(model.check_weights())
+    return f"`{model.location.name}`, {len(model.objectives)} objectives, {size_bytes:,} bytes of weights"
+
+
+def check_device(settings: ModelSettings) -> str:
+    """Check that the device exists and is not too slow for the model; give its name.
+
+    Raises:
+        ConfigurationError: as `load_scorer`.
+    """
+    model, device = _open(settings), choose_device(settings.device)
+    if not settings.force_cpu:
+        refuse_slow(model, device, settings.dtype, model.check_weights().dtype)
+    return f"`{device}`"
+
+
+def _open(settings: ModelSettings) -> OpenModel:
+    if settings.path is None:
+        raise ConfigurationError("no model is named: set `MODERATOR_MODEL__PATH` or give `--model`")
+    return open_model(settings.path, settings.max_input_tokens)
+
+
+def _size_bytes(weights: Weights) -> int:
+    return sum(file.stat().st_size for file in weights.files)
 
 
 class Engine:
@@ -77,6 +110,11 @@ class Engine:
         """Which model this is."""
         return self._identity
 
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return str(self._model.device)
+
     def warm_up(self) -> None:
         """Run the most demanding packs at start-up, so that errors stop it: many texts, the longest one, one token.
 
@@ -93,7 +131,6 @@ class Engine:
             if isinstance(error.__cause__, _NOT_COMPILED):
                 raise ConfigurationError(_not_compiled(self._model, error.__cause__)) from error
             raise
-        log.info("warm", model=self._identity.name, device=str(self._model.device))
 
     def measure_noise(self) -> tuple[float, ...]:
         """Measure how much a text's k rewards depend on what is scored with it; takes some seconds.

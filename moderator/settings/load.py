@@ -1,7 +1,7 @@
 """Read the settings: flags win over the environment, it over files of secrets, they over `moderator.yaml`.
 
-A secret is a file in the folder that `MODERATOR_SECRETS_DIR` names, called like its variable, such as
-`MODERATOR_KAFKA__SASL_PASSWORD`; other files there are not read.
+A secret is a file in the folder that `MODERATOR_SECRETS_DIR` names, called like its variable in any case, such as
+`MODERATOR_KAFKA__SASL_PASSWORD`; a file called otherwise stops the start, unless its name begins with a dot.
 """
 
 import os
@@ -29,7 +29,8 @@ def load_settings(
 
     Args:
         overrides: what flags say, by path (`{"model.path": "builtin"}`); None means that the flag was not given.
-        environ: the environment; the process' own by default. An empty variable counts as unset.
+        environ: the environment; the process' own by default. An empty variable counts as unset, but
+            for the group's, which is refused.
         folder: where `moderator.yaml` is searched for; the working folder by default.
 
     Raises:

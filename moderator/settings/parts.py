@@ -59,6 +59,12 @@ class KafkaSettings(_Part):
         description="How everything written is compressed: `none`, `gzip`, `snappy`, `lz4` or `zstd`. `gzip` costs a "
         "hundred times as much; kafkajs without plugins reads nothing else.",
     )
+    client_id: str | None = Field(
+        None,
+        min_length=1,
+        description="`client.id` of all Kafka clients of this replica, for the brokers' logs and quotas; unset: "
+        "`moderator-` and the instance id, else 8 random hex digits.",
+    )
     instance_id: str | None = Field(
         None,
         min_length=1,
@@ -82,6 +88,10 @@ class KafkaSettings(_Part):
     @classmethod
     def _demand_addresses(cls, servers: str) -> str:
         for server in servers.split(","):
+            if "://" in server:
+                raise ValueError(
+                    f"should be `host:port`, comma-separated, without `{server.strip().partition('://')[0]}://`"
+                )
             address = _ADDRESS.fullmatch(server.strip())
             if address is None or not 0 < int(address["port"] or _DEFAULT_PORT) <= _LAST_PORT:
                 raise ValueError(f"should be `host:port`, comma-separated; `{server.strip()}` is not")
@@ -242,6 +252,14 @@ class LogSettings(_Part):
     """Logs: JSON lines on stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is written.")
+    libraries: Literal["info", "warning", "error"] = Field(
+        "warning", description="Lowest level of lines that come from libraries, such as Kafka's client."
+    )
+
+    @field_validator("level", "libraries", mode="before")
+    @classmethod
+    def _take_upper_case(cls, level: object) -> object:
+        return level.lower() if isinstance(level, str) else level
 
 
 class Settings(_Part):

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from moderator.errors import ConfigurationError
 from moderator.settings.names import PREFIX, known_settings, path_of, variable_of
 
 SECRETS_FOLDER_VARIABLE = "MODERATOR_SECRETS_DIR"
+_NEVER_EMPTY = "kafka.group_id"
 
 # Kubernetes sets these in every pod of a namespace with a Service called moderator or moderator-something.
 _SERVICE_LINK = re.compile(r"_(service_host|service_port(_\w+)?|port_\d+_(tcp|udp|sctp)(_(proto|port|addr))?)$")
@@ -84,7 +85,7 @@ def from_secrets(environ: Mapping[str, str]) -> Origin:
     if not folder:
         return Origin("no folder of secrets", (), {})
     try:
-        return _by_variables(f"the folder `{folder}`", _read_secrets(Path(folder).expanduser()))
+        return _by_files(f"the folder `{folder}`", *_read_secrets(Path(folder).expanduser()))
     except FileNotFoundError:
         why = f'directory "{Path(folder).expanduser().resolve()}" does not exist'
     except UnicodeDecodeError:
@@ -94,17 +95,38 @@ def from_secrets(environ: Mapping[str, str]) -> Origin:
     raise ConfigurationError(f"`{SECRETS_FOLDER_VARIABLE}` is `{folder}`: {why}") from None
 
 
-def _read_secrets(folder: Path) -> dict[str, str]:
-    files = [file for file in folder.iterdir() if _is_ours(file.name) and file.is_file()]
-    return {file.name: file.read_text("utf-8").strip() for file in files}
+def _read_secrets(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Give the names of all files, and the content of those called like a setting; Kubernetes' own begin with a dot."""
+    files = [file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file()]
+    known = [file for file in files if _is_ours(file.name) and path_of(file.name) in known_settings()]
+    return [file.name for file in files], {file.name: _without_line_break(file.read_text("utf-8")) for file in known}
+
+
+def _without_line_break(text: str) -> str:
+    """Cut one final line break, which editors add; all else may belong to a secret."""
+    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+
+
+def _by_files(title: str, names: Iterable[str], contents: Mapping[str, str]) -> Origin:
+    # a dot would make a path of a name that is none
+    spelled = {path_of(name) if _is_ours(name) else name.replace(".", "_"): name for name in names}
+    values = _without_empty({path_of(name): content for name, content in contents.items()})
+    return Origin(title, spelled, values, lambda path: spelled.get(path) or variable_of(path))
 
 
 def _by_variables(title: str, variables: Mapping[str, str]) -> Origin:
     known = known_settings()
     ours = {path_of(name): value for name, value in variables.items()}
-    # an empty value counts as unset: compose files pass on a variable that is not set as an empty one
-    values = {path: value for path, value in ours.items() if value and path in known}
+    values = _without_empty({path: value for path, value in ours.items() if path in known})
     return Origin(title, ours, values, variable_of)
+
+
+def _without_empty(values: Mapping[str, str]) -> dict[str, str]:
+    """Take empty values as unset: compose files pass on a variable that is not set as an empty one.
+
+    An empty group stays, and is refused: its replicas would join the default group and share that one's work.
+    """
+    return {path: value for path, value in values.items() if value or path == _NEVER_EMPTY}
 
 
 def from_file(path: Path) -> Origin:

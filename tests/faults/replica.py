@@ -20,7 +20,7 @@ from moderator.testing import ScriptedScorer
 from moderator.wiring import choose_policies, moderate
 from tests.faults.killable import SCORING_BEGAN
 
-log = get_logger(__name__)
+log = get_logger("moderator.replica_of_the_tests")
 
 SCORING_S = float(os.environ.get("SCORING_S", "0.03"))
 

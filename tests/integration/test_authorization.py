@@ -20,8 +20,9 @@ from prometheus_client import CollectorRegistry
 from moderator.errors import ConfigurationError, StoppedError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
+from moderator.stream.kafka.rights import require_rights
 from moderator.stream.kafka.source_and_sink import begin_group, connect
-from moderator.stream.kafka.topics import await_topics
+from moderator.stream.kafka.topics import await_topics, connected
 from tests.faults.loop import Loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, output_topics, produce, read_committed, some_topics
@@ -112,6 +113,36 @@ def test_to_read_events_and_group_and_to_write_outputs_is_enough(limited: Limite
         loop.run_until(lambda: loop.committed == EACH)
 
     assert_each_event_came_out_once(limited.direct, [EACH])
+
+
+def test_the_rights_that_are_enough_pass_the_check_of_the_start(limited: Limited) -> None:
+    with connected(limited.settings) as admin:
+        require_rights(admin, limited.settings)
+
+    assert committed_offsets(limited.direct, 1) == [0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "operation", "named"),
+    [
+        (ResourceType.TOPIC, "events_topic", ACLOperation.READ, "READ on topic `{name}`"),
+        (ResourceType.TOPIC, "flag_topic", ACLOperation.WRITE, "WRITE on topic `{name}`"),
+        (ResourceType.TOPIC, "allow_topic", ACLOperation.DESCRIBE, "WRITE on topic `{name}`"),
+        (ResourceType.TOPIC, "dead_letter_topic", ACLOperation.WRITE, "WRITE on topic `{name}`"),
+        (ResourceType.GROUP, "group_id", ACLOperation.READ, "READ on group `{name}`"),
+        (ResourceType.TRANSACTIONAL_ID, "group_id", ACLOperation.WRITE, "WRITE on transactional ids .* `{name}`"),
+    ],
+)
+def test_each_missing_right_is_found_before_the_start_reads_or_joins_anything(
+    broker: TwoDoorKafka, kind: ResourceType, field: str, operation: ACLOperation, named: str
+) -> None:
+    limited = some_limited(broker, "exactly_once")
+    name = getattr(limited.direct, field)
+    limited.deny((kind, name, operation))
+
+    expected = rf"does not allow `User:moderator` {named.format(name=name)};"
+    with connected(limited.settings) as admin, pytest.raises(ConfigurationError, match=expected):
+        require_rights(admin, limited.settings)
 
 
 def test_an_output_that_may_not_be_written_any_more_ends_the_process(limited: Limited) -> None:

@@ -58,7 +58,7 @@ def test_a_hang_up_that_the_parent_ignores_stays_ignored() -> None:
 def test_the_last_line_stays_the_last_though_other_threads_write_on() -> None:
     process = ended(
         "def chatter():",
-        "    while True: os.write(2, b'chatter\\n')",
+        "    while True: time.sleep(0.0005); os.write(2, b'chatter\\n')",
         "for _ in range(3): threading.Thread(target=chatter, daemon=True).start()",
         "end(4, 'twin', 'naïve')",
     )

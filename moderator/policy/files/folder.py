@@ -47,7 +47,7 @@ def read_files(folder: Path) -> dict[str, bytes | Unreadable]:
     Raises:
         PolicyError: the folder itself cannot be listed.
     """
-    files = _list(folder, "policy folder", "name the folder that holds settings.yaml")
+    files = _list(folder, "policy folder", "name the folder that holds settings.yaml, or mount it there")
     paths = {path.name: path for path in files if _counts(path)}
     paths |= {f"{CALIBRATIONS}{path.name}": path for path in _calibration_paths(folder)}
     return {name: _read_file(name, path) for name, path in sorted(paths.items())}
@@ -71,7 +71,8 @@ def decode_folder(files: Files, name: str, diagnostics: Diagnostics) -> Folder:
             "P001",
             name,
             "the folder is empty",
-            "add settings.yaml, signals.yaml and a policy; an empty folder never means allow everything",
+            "add settings.yaml, signals.yaml and a policy, or mount the folder that holds them; an empty folder never "
+            "means allow everything",
         )
     texts = (_text(file, counting[file], diagnostics) for file in _without_twins(list(counting), diagnostics))
     return Folder(tuple(counting), tuple(text for text in texts if text is not None))

@@ -37,6 +37,10 @@ class ReloadObserver(Protocol):
         """The policies that decide could not be stored; this is tried again at every poll."""
         ...
 
+    def stored(self) -> None:
+        """The policies that decide are in the state folder."""
+        ...
+
 
 class Reloading:
     """Follows a policy folder; one thread owns it.
@@ -127,3 +131,4 @@ class Reloading:
         else:
             self._is_stored = True
             self._has_reported_store = False
+            self._observer.stored()

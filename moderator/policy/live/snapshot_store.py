@@ -8,6 +8,7 @@ Several processes may share the folder: what is there is complete, whenever one 
 """
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import time
 import uuid
 from pathlib import Path
 
-from moderator.errors import PolicyError
+from moderator.errors import ConfigurationError, PolicyError, reason_of
 from moderator.policy.files.folder import Files
 from moderator.policy.loader import load_policies
 from moderator.policy.policy_set import PolicySet
@@ -27,10 +28,35 @@ _ABANDONED_S = 3_600.0
 
 
 class SnapshotStore:
-    """The state folder of one deployment; made when something is first kept."""
+    """The state folder of one deployment."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def create(self) -> None:
+        """Create the folder, if it is missing.
+
+        Raises:
+            ConfigurationError: it is a file, or cannot be created.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
+
+    def check(self) -> None:
+        """Check that `create` could succeed; changes nothing.
+
+        Raises:
+            ConfigurationError: it could not.
+        """
+        nearest = next(
+            folder for folder in (self.folder.absolute(), *self.folder.absolute().parents) if folder.exists()
+        )
+        if not nearest.is_dir():
+            raise _unusable(self.folder, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+        if nearest != self.folder.absolute() and not os.access(nearest, os.W_OK):
+            raise _unusable(self.folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
     def folder_of(self, snapshot: str) -> Path:
         """Where the policies of a snapshot (`sha256:` and 64 hex digits) are, if they were kept."""
@@ -97,6 +123,13 @@ class SnapshotStore:
             _sync_folder(target.parent)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def _unusable(folder: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"the state folder `{folder}` cannot be used: {reason_of(error)}; "
+        "name a folder in `MODERATOR_POLICIES__STATE_DIR`"
+    )
 
 
 def _unfinished_name(target: Path) -> Path:

@@ -6,6 +6,7 @@ Also the conversion of the client's records to ours.
 import gc
 import logging
 import socket
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,8 @@ from kafka.errors import KafkaConnectionError
 from moderator.events import Record
 from moderator.settings import Compression, KafkaSettings
 
-CLIENT_ID = "moderator"
+_RANDOM_NAME = uuid.uuid4().hex[:8]
+"""Of this process: replicas without an instance id must not share a client id."""
 OUTPUT_BATCH_BYTES = 4 * 2**20
 """What the output topics should accept at once: a window's decisions of one partition."""
 MIN_POLL_MS = 20
@@ -37,7 +39,7 @@ def client_settings(settings: KafkaSettings) -> dict[str, Any]:
     password = settings.sasl_password
     return {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
-        "client_id": CLIENT_ID,
+        "client_id": client_id(settings),
         "security_protocol": settings.security_protocol,
         "sasl_mechanism": settings.sasl_mechanism,
         "sasl_plain_username": settings.sasl_username,
@@ -48,6 +50,11 @@ def client_settings(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_timeout_ms": 5_000,
         "reconnect_backoff_max_ms": 1_000,
     }
+
+
+def client_id(settings: KafkaSettings) -> str:
+    """Name this replica to the brokers; the same for all its clients."""
+    return settings.client_id or f"moderator-{settings.instance_id or _RANDOM_NAME}"
 
 
 def probe_brokers(client: Mapping[str, Any]) -> None:

@@ -1,13 +1,21 @@
 """Topics: wait for the brokers, check that the topics exist and are suitable, create them."""
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, ProducerState
-from kafka.errors import KafkaConnectionError, KafkaError, NoError, TopicAlreadyExistsError, for_code
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.observability.logging import get_logger
@@ -21,6 +29,7 @@ RECORD_LIMIT_BYTES = 1_048_588
 DEAD_LETTER_EXTRA_BYTES = 64 * 1024
 """Room for the reasons that a dead letter carries in addition to the original record."""
 _RETRY_S = 1.0
+_PORT = re.compile(r":\d+$")
 _MAX_MESSAGE_BYTES = "max.message.bytes"
 _TIMESTAMP_TYPE = "message.timestamp.type"
 _BROKERS_TIME = "LogAppendTime"
@@ -32,10 +41,12 @@ class Topics(NamedTuple):
     Attributes:
         limits_bytes: the largest record that each output topic accepts, by name.
         has_brokers_time: events carry the time at which a broker received them, not one that their producer chose.
+        partitions: how many the events topic has.
     """
 
     limits_bytes: dict[str, int]
     has_brokers_time: bool
+    partitions: int
 
 
 def await_topics(settings: KafkaSettings, *, sleep: Callable[[float], object] = time.sleep) -> Topics:
@@ -45,13 +56,42 @@ def await_topics(settings: KafkaSettings, *, sleep: Callable[[float], object] = 
         BrokerUnavailableError: no answer within `start_timeout_s`.
         ConfigurationError: a topic is missing.
     """
-    with _connected(settings, sleep) as admin:
-        _require_topics(admin, settings)
-        configs = _topic_configs(admin, [settings.events_topic, *_output_topics(settings)])
-    has_brokers_time = configs[settings.events_topic].get(_TIMESTAMP_TYPE, _BROKERS_TIME) == _BROKERS_TIME
-    if not has_brokers_time:
+    with connected(settings, sleep) as admin:
+        partitions = require_topics(admin, settings)
+        topics = read_topics(admin, settings, partitions)
+    if not topics.has_brokers_time:
         _warn_of_producers_time(settings.events_topic)
-    return Topics({topic: _record_limit_bytes(configs[topic]) for topic in _output_topics(settings)}, has_brokers_time)
+    return topics
+
+
+def require_topics(admin: KafkaAdminClient, settings: KafkaSettings) -> int:
+    """Check that the topics exist, those that we may see at least; give the partitions of the events topic.
+
+    Raises:
+        ConfigurationError: a topic is missing.
+    """
+    wanted = [settings.events_topic, *_output_topics(settings)]
+    described = {topic["name"]: topic for topic in admin.describe_topics(wanted)}
+    errors = {topic: for_code(described[topic]["error_code"]) for topic in wanted}
+    wrong = [
+        f"`{topic}` ({error.__name__})"
+        for topic, error in errors.items()
+        if error not in {NoError, TopicAuthorizationFailedError}  # `rights` reports those
+    ]
+    if wrong:
+        raise ConfigurationError(
+            f"Kafka at `{settings.bootstrap_servers}` does not give us {', '.join(wrong)}: "
+            "create the topics with `moderator topics create`, or name others"
+        )
+    return len(described[settings.events_topic]["partitions"])
+
+
+def read_topics(admin: KafkaAdminClient, settings: KafkaSettings, partitions: int) -> Topics:
+    """Read the topics' settings, as far as we may see them; `partitions` is what `require_topics` gave."""
+    configs = _topic_configs(admin, [settings.events_topic, *_output_topics(settings)])
+    has_brokers_time = configs[settings.events_topic].get(_TIMESTAMP_TYPE, _BROKERS_TIME) == _BROKERS_TIME
+    limits_bytes = {topic: _record_limit_bytes(configs[topic]) for topic in _output_topics(settings)}
+    return Topics(limits_bytes, has_brokers_time, partitions)
 
 
 def create_topics(settings: KafkaSettings, *, partitions: int, replication: int) -> dict[str, bool]:
@@ -67,7 +107,7 @@ def create_topics(settings: KafkaSettings, *, partitions: int, replication: int)
         ConfigurationError: the brokers refuse to create one.
     """
     shape = {"num_partitions": partitions, "replication_factor": replication}
-    with _connected(settings, time.sleep) as admin:
+    with connected(settings) as admin:
         # policy time and queueing time are read from it: the brokers' clocks agree, those of many producers do not
         events = {settings.events_topic: {**shape, "configs": {_TIMESTAMP_TYPE: _BROKERS_TIME}}}
         # first, and awaited: a new topic may not show its settings at once, and the others depend on them
@@ -108,8 +148,12 @@ def _is_transactional(producer: ProducerState) -> bool:
 
 
 @contextlib.contextmanager
-def _connected(settings: KafkaSettings, sleep: Callable[[float], object]) -> Iterator[KafkaAdminClient]:
-    """Connect for the duration of a block; the client's errors become ours."""
+def connected(settings: KafkaSettings, sleep: Callable[[float], object] = time.sleep) -> Iterator[KafkaAdminClient]:
+    """Connect for the duration of a block; the client's errors become ours.
+
+    Raises:
+        BrokerUnavailableError: no answer within `start_timeout_s`, or none in the block.
+    """
     admin = _connect(settings, sleep)
     try:
         yield admin
@@ -133,7 +177,8 @@ def _connect(settings: KafkaSettings, sleep: Callable[[float], object]) -> Kafka
                     f"(`MODERATOR_KAFKA__START_TIMEOUT_S`): `{error}`{_hint(error)}"
                 ) from error
             servers, cause = settings.bootstrap_servers, str(error)
-            log.warning("kafka_unreachable", bootstrap_servers=servers, cause=cause, give_up_in_s=round(left_s, 1))
+            give_up_in_s, hint = round(left_s, 1), _port_hint(servers)
+            log.warning("kafka_unreachable", bootstrap_servers=servers, cause=cause, give_up_in_s=give_up_in_s, **hint)
             sleep(_RETRY_S)
 
 
@@ -142,6 +187,12 @@ def _admin(settings: KafkaSettings, timeout_s: float) -> KafkaAdminClient:
     probe_brokers(client)
     timeout_ms = min(client.pop("bootstrap_timeout_ms"), timeout_s * 1_000)
     return KafkaAdminClient(**client, bootstrap_timeout_ms=timeout_ms)
+
+
+def _port_hint(servers: str) -> dict[str, str]:
+    entries = [entry.strip() for entry in servers.split(",")]
+    without = [f"`{entry}`" for entry in entries if not _PORT.search(entry)]
+    return {"hint": f"{', '.join(without)} names no port, which means 9092"} if without else {}
 
 
 def _hint(error: Exception) -> str:
@@ -155,19 +206,6 @@ def _hint(error: Exception) -> str:
 
 def _output_topics(settings: KafkaSettings) -> list[str]:
     return [settings.flag_topic, settings.allow_topic, settings.dead_letter_topic]
-
-
-def _require_topics(admin: KafkaAdminClient, settings: KafkaSettings) -> None:
-    wanted = [settings.events_topic, *_output_topics(settings)]
-    codes = {topic["name"]: topic["error_code"] for topic in admin.describe_topics(wanted)}
-    wrong = [
-        f"`{topic}` ({for_code(codes[topic]).__name__})" for topic in wanted if for_code(codes[topic]) is not NoError
-    ]
-    if wrong:
-        raise ConfigurationError(
-            f"Kafka at `{settings.bootstrap_servers}` does not give us {', '.join(wrong)}: "
-            "create the topics with `moderator topics create`, or name others"
-        )
 
 
 def _topic_configs(admin: KafkaAdminClient, topics: Sequence[str]) -> dict[str, dict[str, str]]:

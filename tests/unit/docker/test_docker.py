@@ -69,6 +69,14 @@ def test_the_service_names_model_policies_and_redis(tmp_path: Path) -> None:
     assert f"../policies:{settings.policies.path}:ro" in SERVICES["moderator"]["volumes"]
 
 
+def test_the_image_holds_no_policies_so_that_a_forgotten_mount_stops_the_start(tmp_path: Path) -> None:
+    *_, last_stage = DOCKERFILE.split("\nFROM ")
+    settings = load_settings(environ=_in_image("MODERATOR_"), folder=tmp_path)
+
+    assert settings.policies.path == Path("/policies")
+    assert not re.search(r"^COPY (?!--from)", last_stage, re.MULTILINE)
+
+
 def test_the_probed_port_is_the_one_published_and_listened_on_from_outside(tmp_path: Path) -> None:
     http = load_settings(environ=_environ("moderator"), folder=tmp_path).http
 

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import structlog
 
-from moderator.observability.logging import WORDY_LOGGERS, configure_logging, get_logger
+from moderator.observability.logging import OURS, WORDY_LOGGERS, configure_logging, get_logger
+from moderator.observability.throttle import Throttle
+from moderator.testing import ManualClock
 
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     root = logging.getLogger()
-    names = [root, *map(logging.getLogger, WORDY_LOGGERS)]
+    names = [root, *map(logging.getLogger, (OURS, *WORDY_LOGGERS))]
     levels, handlers = [logger.level for logger in names], root.handlers[:]
     propagates = [logger.propagate for logger in names]
     yield
@@ -86,7 +88,7 @@ def test_what_is_below_the_level_is_not_written() -> None:
 @pytest.mark.parametrize("name", ["kafka.conn", "transformers.modeling", "redis.connection"])
 def test_libraries_that_log_content_at_debug_never_go_below_info(name: str) -> None:
     stream = io.StringIO()
-    configure_logging("debug", stream)
+    configure_logging("debug", stream, libraries="info")
 
     logging.getLogger(name).debug("value: I hate you")
     logging.getLogger(name).info("connected")
@@ -149,3 +151,100 @@ def test_configuring_twice_writes_each_line_once() -> None:
     get_logger("moderator").info("once")
 
     assert len(_lines(stream)) == 1
+
+
+def test_libraries_speak_from_warning_on_unless_they_are_asked_for_more() -> None:
+    quiet, loud = io.StringIO(), io.StringIO()
+    for stream, libraries in ((quiet, "warning"), (loud, "info")):
+        configure_logging("info", stream, libraries=libraries)
+        logging.getLogger("kafka.cluster").info("metadata updated")
+        logging.getLogger("somebody").info("working")
+        logging.getLogger("somebody").warning("not working")
+        get_logger("moderator").info("ours")
+
+    assert [line["event"] for line in _lines(quiet)] == ["not working", "ours"]
+    assert [line["event"] for line in _lines(loud)] == ["metadata updated", "working", "not working", "ours"]
+
+
+def test_libraries_are_never_louder_than_we_are() -> None:
+    stream = io.StringIO()
+
+    configure_logging("error", stream)
+    logging.getLogger("kafka.conn").warning("connection refused")
+
+    assert _lines(stream) == []
+
+
+class Lines:
+    """A log whose clock moves only when told to."""
+
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
+        self.clock = ManualClock()
+        configure_logging("info", self.stream, monotonic_s=self.clock.monotonic_s)
+
+    def written(self) -> list[tuple[str, int | None]]:
+        return [(line["event"], line.get("repeated")) for line in _lines(self.stream)]
+
+
+def test_a_library_s_line_is_written_once_a_minute_and_the_next_says_how_often_it_was_repeated() -> None:
+    lines = Lines()
+
+    for number in range(150):
+        logging.getLogger("kafka.conn").warning("%s: refused", f"node {number}")
+        lines.clock.advance(1)
+
+    assert lines.written() == [("node 0: refused", None), ("node 60: refused", 59), ("node 120: refused", 59)]
+
+
+def test_other_templates_and_other_loggers_are_lines_of_their_own() -> None:
+    lines = Lines()
+
+    logging.getLogger("kafka.conn").warning("refused")
+    logging.getLogger("kafka.conn").warning("%s", "reset")
+    logging.getLogger("kafka.conn").warning("%s", "closed")
+    logging.getLogger("kafka.cluster").warning("refused")
+
+    assert [event for event, _ in lines.written()] == ["refused", "reset", "closed", "refused"]
+
+
+def test_our_warning_is_written_once_a_minute_for_each_subject() -> None:
+    lines, log = Lines(), get_logger("moderator.stream")
+
+    for _ in range(3):
+        log.warning("kafka_unreachable", bootstrap_servers="a:1", cause=f"{lines.clock.now_s()}", give_up_in_s=9.5)
+        log.warning("kafka_unreachable", bootstrap_servers="b:1")
+        log.warning("events_lost", partition=1, events=7)
+        log.warning("events_lost", partition=2, events=7)
+        lines.clock.advance(20)
+    lines.clock.advance(1)
+    log.warning("kafka_unreachable", bootstrap_servers="a:1", cause="still", give_up_in_s=1.5)
+
+    assert lines.written() == [
+        ("kafka_unreachable", None),
+        ("kafka_unreachable", None),
+        ("events_lost", None),
+        ("events_lost", None),
+        ("kafka_unreachable", 2),
+    ]
+
+
+def test_our_other_levels_are_always_written() -> None:
+    lines, log = Lines(), get_logger("moderator.pipeline")
+
+    for _ in range(2):
+        log.info("window_published", events=1)
+        log.error("event_crashed", event_id="evt-1")
+
+    assert len(lines.written()) == 4
+
+
+def test_lines_without_a_template_do_not_fill_the_memory() -> None:
+    clock = ManualClock()
+    throttle = Throttle(clock.monotonic_s)
+
+    for number in range(5_000):
+        throttle.filter(logging.LogRecord("kafka", logging.WARNING, "", 0, f"no template {number}", (), None))
+        clock.advance(1)
+
+    assert len(throttle._passed_at_s) <= 1_000

@@ -80,6 +80,7 @@ def test_two_processes_parts_can_live_side_by_side() -> None:
 
 def test_the_table_lists_every_metric_of_the_registry() -> None:
     metrics = Metrics(CollectorRegistry())
+    metrics.show_state_dir()
     exposed = {family.name for family in metrics.registry.collect()}
 
     listed = {line.split("`")[1].removesuffix("_total") for line in metrics_table().splitlines()[2:]}

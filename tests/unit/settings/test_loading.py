@@ -102,13 +102,76 @@ def test_an_empty_file_or_group_sets_nothing(tmp_path: Path) -> None:
     assert settings == Settings()
 
 
-def test_other_files_among_the_secrets_are_left_alone(tmp_path: Path) -> None:
-    environ = _secrets(tmp_path / "secrets", tls_key="-----", MODERATOR_LOG__LEVEL="error")
-    (tmp_path / "secrets" / "keystore").write_bytes(b"\xff")
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("kafka__sasl_password", "MODERATOR_KAFKA__SASL_PASSWORD"),
+        ("sasl_password", "MODERATOR_KAFKA__SASL_PASSWORD"),
+        ("MODERATOR_KAFKA_SASL_PASSWORD", "MODERATOR_KAFKA__SASL_PASSWORD"),
+        ("kafka.sasl_password", "MODERATOR_KAFKA__SASL_PASSWORD"),
+        ("redis-url", "MODERATOR_REDIS__URL"),
+    ],
+)
+def test_a_file_among_the_secrets_that_is_no_setting_stops_start_up_and_names_the_nearest(
+    name: str, nearest: str, tmp_path: Path
+) -> None:
+    environ = _secrets(tmp_path / "secrets", MODERATOR_LOG__LEVEL="error")
+    (tmp_path / "secrets" / name).write_bytes(b"\xff hunter2")
 
-    settings = load_settings(environ=environ, folder=tmp_path)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environ=environ, folder=tmp_path)
 
-    assert settings.log.level == "error"
+    assert str(caught.value) == (
+        f"`{name}` in the folder `{tmp_path / 'secrets'}` is not a setting; the nearest is `{nearest}`"
+    )
+
+
+def test_files_and_folders_of_the_secrets_that_begin_with_a_dot_are_not_read(tmp_path: Path) -> None:
+    environ = _secrets(tmp_path / "secrets", **{".keep": "", "..data": "", "MODERATOR_LOG__LEVEL": "error"})
+
+    assert load_settings(environ=environ, folder=tmp_path).log.level == "error"
+
+
+@pytest.mark.parametrize("name", ["MODERATOR_REDIS__URL", "moderator_redis__url", "Moderator_Redis__Url"])
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("redis://a ", "redis://a "),
+        ("redis://a\n", "redis://a"),
+        ("redis://a\r\n", "redis://a"),
+        ("redis://a\n\n", "redis://a\n"),
+    ],
+)
+def test_a_secret_s_file_is_called_like_its_variable_in_any_case_and_loses_one_final_line_break(
+    name: str, written: str, read: str, tmp_path: Path
+) -> None:
+    environ = _secrets(tmp_path / "secrets")
+    (tmp_path / "secrets" / name).write_bytes(written.encode())
+
+    url = load_settings(environ=environ, folder=tmp_path).redis.url
+
+    assert url is not None
+    assert url.get_secret_value() == read
+
+
+def test_an_empty_group_is_refused_for_its_replicas_would_join_the_default_one(tmp_path: Path) -> None:
+    for environ in ({"MODERATOR_KAFKA__GROUP_ID": ""}, _secrets(tmp_path / "secrets", MODERATOR_KAFKA__GROUP_ID="\n")):
+        with pytest.raises(ConfigurationError, match=r"MODERATOR_KAFKA__GROUP_ID` in .* is ``: .*at least 1 character"):
+            load_settings(environ=environ, folder=tmp_path)
+
+
+@pytest.mark.parametrize("level", ["INFO", "Info", "info"])
+def test_levels_of_logs_may_be_in_upper_case(level: str, tmp_path: Path) -> None:
+    environ = {"MODERATOR_LOG__LEVEL": level, "MODERATOR_LOG__LIBRARIES": level}
+
+    log = load_settings(environ=environ, folder=tmp_path).log
+
+    assert (log.level, log.libraries) == ("info", "info")
+
+
+def test_a_broker_s_address_with_a_scheme_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"should be `host:port`, comma-separated, without `kafka://`"):
+        load_settings(environ={"MODERATOR_KAFKA__BOOTSTRAP_SERVERS": "a:9092,kafka://b:9092"}, folder=tmp_path)
 
 
 def test_secrets_mounted_by_kubernetes_are_read_through_their_links(tmp_path: Path) -> None:

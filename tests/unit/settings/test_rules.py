@@ -38,7 +38,8 @@ def test_where_a_new_group_begins_is_refused_where_it_means_nothing(at: str) -> 
         load_settings(environ={"MODERATOR_KAFKA__START_AT": at})
 
     assert str(caught.value) == (
-        f"MODERATOR_KAFKA__START_AT is `{at}`: should be `earliest`, `latest` or a time such as `2026-11-29T06:00:00Z`"
+        f"`MODERATOR_KAFKA__START_AT` in the environment is `{at}`: should be `earliest`, `latest` or a time such as "
+        "`2026-11-29T06:00:00Z`"
     )
 
 

@@ -68,7 +68,10 @@ class Stage:
             self.logs += logs
 
     def metric(self, name: str, **labels: str) -> float | None:
-        return self.metrics.registry.get_sample_value(f"moderator_policy_{name}", labels)
+        return self.value(f"moderator_policy_{name}", **labels)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(name, labels)
 
     def said(self, event: str) -> list[Any]:
         return [line for line in self.logs if line["event"] == event]
@@ -410,11 +413,13 @@ def test_a_state_folder_that_cannot_be_written_is_warned_of_once_and_tried_again
     stage = Stage(tmp_path, state_dir=blocked)
 
     stage.poll(5)
-    warnings = len(stage.said("policies_not_kept"))
+    warnings, is_ok = len(stage.said("policies_not_kept")), stage.value("moderator_state_dir_ok")
     blocked.unlink()
     stage.poll()
 
-    assert warnings == 1
+    assert (warnings, is_ok) == (1, 0)
+    assert stage.value("moderator_state_dir_ok") == 1
+    assert Stage(tmp_path).value("moderator_state_dir_ok") is None  # there is none
     assert SnapshotStore(blocked).last_good() == stage.running.snapshot
 
 

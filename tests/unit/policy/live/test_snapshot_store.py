@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from moderator.errors import ConfigurationError
 from moderator.policy.files.folder import read_files
 from moderator.policy.live.snapshot_store import SnapshotStore
 from tests.unit.policy.folders import POLICY, a_set
@@ -134,3 +135,23 @@ def test_what_a_killed_process_left_half_written_is_removed_once_it_is_old(tmp_p
     store.keep(SECOND, FILES)
 
     assert (old.exists(), old_note.exists(), young.exists()) == (False, False, True)
+
+
+def test_a_state_folder_that_is_a_file_or_below_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    for folder in (tmp_path / "file", tmp_path / "file" / "state"):
+        for use in (SnapshotStore(folder).check, SnapshotStore(folder).create):
+            with pytest.raises(ConfigurationError, match=f"state folder `{folder}` cannot be used: .*STATE_DIR"):
+                use()
+
+
+def test_checking_a_state_folder_creates_nothing_and_creating_it_does(tmp_path: Path) -> None:
+    store = SnapshotStore(tmp_path / "a" / "b")
+
+    store.check()
+    before = list(tmp_path.iterdir())
+    store.create()
+
+    assert before == []
+    assert store.folder.is_dir()

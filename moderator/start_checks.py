@@ -1,0 +1,127 @@
+"""What is checked before the weights are read: `run` ends at the first failure, `run --check` reports all of them.
+
+What takes minutes comes last: a wrong topic, a missing right or a wrong password must not be found after a long load.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any, Final, Self
+
+from moderator.cache import check_address, check_redis
+from moderator.errors import ConfigurationError
+from moderator.policy.live.admission import Admission
+from moderator.policy.live.folder_watch import read_folder
+from moderator.policy.live.snapshot_store import SnapshotStore
+from moderator.policy.loader import load_policies
+from moderator.settings import Settings
+from moderator.stream.kafka.rights import require_rights
+from moderator.stream.kafka.source_and_sink import describe_start
+from moderator.stream.kafka.topics import Topics, connected, read_topics, require_topics
+
+OF_POLICIES: Final = ("policies", "policy_tests")
+OF_SERVERS: Final = ("kafka", "topics", "rights", "record_limits", "positions", "redis")
+ORDER: Final = (*OF_POLICIES, "temporary_folder", *OF_SERVERS, "model", "device")
+NEEDS: Final[Mapping[str, str]] = {
+    "policy_tests": "policies",
+    "topics": "kafka",
+    "rights": "kafka",
+    "record_limits": "topics",
+    "positions": "rights",
+    "device": "model",
+}
+"""The check without which another cannot be made."""
+
+
+class StartChecks:
+    """The checks by name; a context, which closes what they have opened.
+
+    Args:
+        settings: those of the start.
+        sleep: waits between two attempts to reach Kafka, in seconds.
+    """
+
+    def __init__(self, settings: Settings, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._settings = settings
+        self._sleep = sleep
+        self._open = ExitStack()
+        self._admin: Any
+        self._topics: Topics
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def make(self, check: str) -> str:
+        """Make one check; give what was found, in a few words.
+
+        Raises:
+            ConfigurationError: something is wrong.
+            BrokerUnavailableError, CacheUnavailableError: a server does not answer.
+        """
+        found: str = getattr(self, f"_check_{check}")()
+        return found
+
+    def _check_policies(self) -> str:
+        state_dir = self._settings.policies.state_dir
+        if state_dir is not None:
+            SnapshotStore(state_dir).check()
+        folder = read_folder(self._settings.policies.path)
+        if isinstance(folder.files, Exception):
+            raise folder.files
+        return f"{load_policies(folder.files, folder.folder).rule_count} rules in `{folder.folder}`"
+
+    def _check_policy_tests(self) -> str:
+        accepted = Admission().admit(read_folder(self._settings.policies.path))
+        return f"they pass; snapshot {accepted.policies.snapshot}"
+
+    def _check_temporary_folder(self) -> str:
+        """Libraries need one even where we write nothing."""
+        try:
+            return f"`{tempfile.gettempdir()}` can be written"
+        except OSError:
+            raise ConfigurationError(
+                "no folder for temporary files can be written; mount one and name it in `TMPDIR`"
+            ) from None
+
+    def _check_kafka(self) -> str:
+        kafka = self._settings.kafka
+        self._admin = self._open.enter_context(connected(kafka, self._sleep))
+        return f"`{kafka.bootstrap_servers}` answers"
+
+    def _check_topics(self) -> str:
+        kafka = self._settings.kafka
+        partitions = require_topics(self._admin, kafka)
+        self._topics = read_topics(self._admin, kafka, partitions)
+        return f"`{kafka.events_topic}` has {partitions} partitions, and the output topics exist"
+
+    def _check_rights(self) -> str:
+        require_rights(self._admin, self._settings.kafka)
+        return "all that are needed"
+
+    def _check_record_limits(self) -> str:
+        limits = self._topics.limits_bytes.items()
+        return ", ".join(f"`{topic}` takes records of {limit:,} bytes" for topic, limit in limits)
+
+    def _check_positions(self) -> str:
+        return describe_start(self._settings.kafka)
+
+    def _check_redis(self) -> str:
+        if self._settings.redis.url is None:
+            return "none is named: scores are cached in memory, verdicts nowhere"
+        check_address(self._settings.redis)
+        check_redis(self._settings.redis)
+        return "answers, and takes what the caches write"
+
+    def _check_model(self) -> str:
+        from moderator.scoring.engine import check_model  # noqa: PLC0415 - torch alone takes seconds
+
+        return check_model(self._settings.model)
+
+    def _check_device(self) -> str:
+        from moderator.scoring.engine import check_device  # noqa: PLC0415 - torch alone takes seconds
+
+        return check_device(self._settings.model)
