@@ -92,7 +92,7 @@ def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], o
         checks.make("temporary_folder")
         server.start()
         try:
-            _check_servers(checks)
+            _check_servers(checks, settings)
             board.snapshot = replace(board.snapshot, phase="model_loading")
             start, scorer = scoring.call(lambda: _load_for(start, settings))
             if scorer.identity.is_practice:
@@ -105,10 +105,17 @@ def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], o
             server.stop()
 
 
-def _check_servers(checks: StartChecks) -> None:
+def _check_servers(checks: StartChecks, settings: Settings) -> None:
+    """Make the checks; where they look up positions, write those of a new group down.
+
+    That is before the model is loaded: what arrives meanwhile is not skipped by a group that begins at the end.
+    """
     for name in OF_SERVERS:
         try:
-            checks.make(name)
+            if name == "positions":
+                begin_group(settings.kafka)
+            else:
+                checks.make(name)
         except CacheUnavailableError as error:  # no reason to wait: decisions do not depend on it
             log.warning("cache_away", error=str(error))
     log.info("checks_passed")
@@ -164,7 +171,6 @@ def moderate(
         topics = await_topics(settings.kafka, sleep=lambda seconds: _sleep(seconds, stop))
     except _StopRequestedError:
         return
-    begin_group(settings.kafka)
     identity = scorer.identity
     metrics.model.labels(identity.name, identity.fingerprint, identity.dtype).set(1)
     admission = Admission(identity, has_brokers_time=topics.has_brokers_time)

@@ -129,9 +129,7 @@ def run_bare(servers: str, topic: str, events: int, name: str, events_per_transa
 def run_ours(servers: str, topic: str, events: int, round_number: int) -> float:
     """Run `moderator`'s stream with a scorer that does nothing; gives seconds from the first poll with records."""
     settings = Settings(
-        kafka=KafkaSettings(
-            bootstrap_servers=servers, events_topic=topic, group_id=f"ours-{round_number}", start_at="earliest"
-        ),
+        kafka=KafkaSettings(bootstrap_servers=servers, events_topic=topic, group_id=f"ours-{round_number}"),
         policies=PoliciesSettings(path=example_policies()),
     )
     metrics = Metrics(CollectorRegistry())
