@@ -1,21 +1,26 @@
-"""One Redis, called with a deadline. The only file that knows Redis' client.
+"""A cache's way to Redis, called with a deadline.
 
-A call that fails is an outage: it is counted, logged once, and followed by a back-off in which Redis is not called. So
-an absent Redis costs one deadline every few seconds and not one in every window. The first success ends the outage.
+A call that fails is counted, logged once, and followed by a back-off in which Redis is not called. So an absent Redis
+costs one deadline every few seconds and not one in every window. A server that answers and refuses (a replica, a full
+one, one that took our rights away) is a failure of the same kind, for reads and writes separately: a full Redis can
+still be read. After every failure the connection is dropped, since the address may lead elsewhere by now.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Literal, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from moderator.cache.backoff import Backoff
+from moderator.cache.cluster import Cluster
+from moderator.cache.protocol import Refusal, Reply, get_command
 from moderator.errors import ConfigurationError
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
@@ -23,9 +28,7 @@ from moderator.settings import RedisSettings
 
 log = get_logger(__name__)
 
-FIRST_BACKOFF_S = 0.1
-MAX_BACKOFF_S = 5.0
-PIECE_KEYS = 256
+PIECE_KEYS = 512
 """Keys of one call: the answers of one piece are kept when the next piece is past the deadline."""
 WRITE_DEADLINES = 5
 """No result waits for a write, but it delays the thread that makes it."""
@@ -50,12 +53,12 @@ _OPTIONS: Final = (
 )
 """Options that an address may have; others would change what we need: deadlines, bytes as values, no retries."""
 
-Reply = TypeVar("Reply")
+Use = Literal["read", "write"]
 Item = TypeVar("Item")
 
 
 class RedisLink:
-    """A connection of one thread's cache.
+    """The connections of one thread's cache.
 
     Args:
         settings: must name a `url`.
@@ -72,7 +75,7 @@ class RedisLink:
         metrics: Metrics,
         monotonic_s: Callable[[], float],
     ) -> None:
-        self._client = connect(settings)
+        self._cluster = Cluster(connect(settings))
         self._deadline_s = settings.deadline_ms / 1_000
         self._monotonic_s = monotonic_s
         self._cache = cache
@@ -80,81 +83,109 @@ class RedisLink:
         self._up = metrics.cache_up.labels(cache)
         self._up.set(1)
         self._unwritten = metrics.cache_unwritten.labels(cache)
-        self._refuses = False
-        self._failures = 0
-        self._failed_at_s = 0.0
-        self._back_off_until_s = 0.0
+        self._away = Backoff(monotonic_s)
+        self._refused: dict[Use, Backoff] = {"read": Backoff(monotonic_s), "write": Backoff(monotonic_s)}
 
-    @property
-    def is_backing_off(self) -> bool:
+    def is_backing_off(self, use: Use) -> bool:
         """A call failed a short time ago, so Redis is not called now."""
-        return self._failures > 0 and self._monotonic_s() < self._back_off_until_s
+        return self._away.is_on or self._refused[use].is_on
 
-    def deadline(self, times: int = 1) -> Callable[[], bool]:
-        """Start the deadline of one call; the function given tells whether it is over."""
-        ends_at_s = self._monotonic_s() + times * self._deadline_s
-        return lambda: self._monotonic_s() >= ends_at_s
+    def get(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Read the first keys, as many as Redis answers within the deadline; what is no text there is None."""
+        values: list[bytes | None] = []
+        left_s = self._deadline(self._deadline_s)
+        for piece in _pieces([key.encode() for key in keys]):
+            replies = self._call("read", piece, [get_command(key) for key in piece], left_s())
+            if any(map(_is_refused, replies)) or not replies:
+                break
+            values += [reply if isinstance(reply, bytes) else None for reply in replies]
+        return values
 
-    def get(self, keys: list[str]) -> list[object] | None:
-        """Read the keys' values in one call; None when Redis did not answer."""
-        return self._call(lambda client: list[object](client.mget(keys)))
-
-    def set(self, values: Mapping[str, bytes], ttl_s: int) -> None:
-        """Write, piece by piece, within a few deadlines; what is late or meets an outage is counted and not written."""
-        is_over = self.deadline(times=WRITE_DEADLINES)
+    def set(self, commands: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send keys and their commands within a few deadlines; what is late or refused is counted and not written."""
         written = 0
-        for piece in pieces(list(values.items())):
-            if is_over() or (refusals := self._call(_setter(piece, ttl_s))) is None:
+        left_s = self._deadline(WRITE_DEADLINES * self._deadline_s)
+        for piece in _pieces(commands):
+            keys, packed = zip(*piece, strict=True)
+            replies = self._call("write", keys, packed, left_s())
+            refused = sum(map(_is_refused, replies))
+            written += len(replies) - refused
+            if refused or not replies:
                 break
-            written += len(piece) - len(refusals)
-            if self._note_refusals(refusals):
-                break
-        self._unwritten.inc(len(values) - written)
+        self._unwritten.inc(len(commands) - written)
+
+    def skip(self, count: int) -> None:
+        """Count values that were not even offered."""
+        self._unwritten.inc(count)
 
     def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
+        """Close the connections."""
+        self._cluster.drop()
 
-    def _call(self, call: Callable[[Redis], Reply]) -> Reply | None:
-        if self.is_backing_off:
-            return None
+    def _deadline(self, length_s: float) -> Callable[[], float]:
+        ends_at_s = self._monotonic_s() + length_s
+        return lambda: ends_at_s - self._monotonic_s()
+
+    def _call(self, use: Use, keys: Sequence[bytes], commands: Sequence[bytes], left_s: float) -> list[Reply]:
+        """Make one call, and note how it went; no answers when it was not made or failed."""
+        if left_s <= 0 or self.is_backing_off(use):
+            return []
         try:
-            reply = call(self._client)
+            replies = self._cluster.exchange(keys, commands, left_s)
+        except (AuthenticationError, BusyLoadingError, ResponseError) as error:
+            self._note_refusal(use, type(error).__name__)
+            return []
         except (RedisError, OSError, ValueError) as error:  # ValueError: the answer is not Redis' protocol
-            self._fail(error)
-            return None
-        self._recover()
-        return reply
+            self._note_outage(error)
+            return []
+        self._note_answer()
+        if refusal := next(filter(_is_refused, replies), None):
+            assert isinstance(refusal, Refusal)
+            self._note_refusal(use, refusal.code)
+        else:
+            self._note_taken(use)
+        return replies
 
-    def _note_refusals(self, refusals: list[Exception]) -> bool:
-        """Note whether Redis refuses writes (it is full, or a replica) although it answers reads; log a change."""
-        if refusals:
-            self._outages.inc()
-        if refusals and not self._refuses:
-            log.warning("cache_refuses_writes", cache=self._cache, error=_reason(refusals[0]))
-        if self._refuses and not refusals:
-            log.info("cache_takes_writes", cache=self._cache)
-        self._refuses = bool(refusals)
-        return self._refuses
-
-    def _fail(self, error: Exception) -> None:
-        self._outages.inc()
-        self._up.set(0)
-        now_s = self._monotonic_s()
-        if self._failures == 0:
-            self._failed_at_s = now_s
+    def _note_outage(self, error: Exception) -> None:
+        if not self._away.has_failed:
             log.warning("cache_away", cache=self._cache, error=_reason(error))
-        self._back_off_until_s = now_s + min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self._failures, 10))
-        self._failures += 1
+        self._note_failure(self._away)
 
-    def _recover(self) -> None:
-        if self._failures:
-            log.info("cache_back", cache=self._cache, away_s=round(self._monotonic_s() - self._failed_at_s, 1))
-            self._failures = 0
-            self._up.set(1)
+    def _note_refusal(self, use: Use, error: str) -> None:
+        if not self._is_refused:
+            log.warning("cache_refuses_writes", cache=self._cache, error=error)
+        self._note_failure(self._refused[use])
+
+    def _note_failure(self, backoff: Backoff) -> None:
+        self._outages.inc()
+        backoff.note_failure()
+        self._cluster.drop()
+        self._up.set(0)
+
+    def _note_answer(self) -> None:
+        if self._away.has_failed:
+            log.info("cache_back", cache=self._cache, away_s=self._away.lasted_s)
+            self._away.end()
+            self._up.set(not self._is_refused)
+
+    def _note_taken(self, use: Use) -> None:
+        if self._refused[use].has_failed:
+            self._refused[use].end()
+            self._up.set(not self._is_refused)
+            if not self._is_refused:
+                log.info("cache_takes_writes", cache=self._cache)
+
+    @property
+    def _is_refused(self) -> bool:
+        return any(backoff.has_failed for backoff in self._refused.values())
 
 
-def pieces(items: list[Item]) -> Iterator[list[Item]]:
+def _is_refused(reply: Reply) -> bool:
+    """Tell an error that says something of the server; WRONGTYPE says that another wrote something else there."""
+    return isinstance(reply, Refusal) and reply.code != "WRONGTYPE"
+
+
+def _pieces(items: Sequence[Item]) -> Iterator[list[Item]]:
     """Split items into the pieces of one call each."""
     rest = iter(items)
     while piece := list(islice(rest, PIECE_KEYS)):
@@ -207,20 +238,7 @@ def _refuse_other_options(url: str) -> None:
         raise ValueError
 
 
-def _setter(values: list[tuple[str, bytes]], ttl_s: int) -> Callable[[Redis], list[Exception]]:
-    def write(client: Redis) -> list[Exception]:
-        pipeline = client.pipeline(transaction=False)
-        for key, value in values:
-            pipeline.set(key, value, ex=ttl_s)
-        replies = pipeline.execute(raise_on_error=False)
-        return [reply for reply in replies if isinstance(reply, Exception)]
-
-    return write
-
-
 def _reason(error: Exception) -> str:
     """Name the failure; a server's own text may quote what it was sent, so only the client's text is logged."""
     is_client_s = isinstance(error, RedisConnectionError | RedisTimeoutError | OSError)
-    if is_client_s and not isinstance(error, AuthenticationError):
-        return f"{type(error).__name__}: {error}"
-    return type(error).__name__
+    return f"{type(error).__name__}: {error}" if is_client_s else type(error).__name__

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from moderator.cache.link import RedisLink, pieces
+from moderator.cache.link import RedisLink
+from moderator.cache.protocol import set_command
 from moderator.cache.value import decode_scores, encode_scores
 from moderator.events import Scores
 from moderator.observability.metrics import Metrics
@@ -36,9 +37,10 @@ class RedisScoreCache:
     def get_many(self, keys: Sequence[str]) -> list[Scores | None]:
         """Look up each key, in the order given; a miss, an outage and a damaged value are all None. Never raises.
 
-        Takes no longer than twice the deadline: what was not looked up by then is a miss.
+        Takes no longer than the deadline (to connect takes up to as long again): what was not looked up by then is a
+        miss.
         """
-        values = self._read([PREFIX + key for key in keys])
+        values = self._link.get([PREFIX + key for key in keys])
         found = [decode_scores(value, self._objective_count) for value in values]
         unanswered = len(keys) - len(values)
         absent = values.count(None)
@@ -46,23 +48,19 @@ class RedisScoreCache:
         self._lookups.labels("hit").inc(hits)
         self._lookups.labels("miss").inc(absent)
         self._lookups.labels("damaged").inc(len(values) - hits - absent)
-        self._lookups.labels("away" if self._link.is_backing_off else "late").inc(unanswered)
+        self._lookups.labels("away" if self._link.is_backing_off("read") else "late").inc(unanswered)
         return found + [None] * unanswered
 
     def put_many(self, scores: Mapping[str, Scores]) -> None:
         """Keep the scores; an outage is counted, never raised."""
-        self._link.set({PREFIX + key: encode_scores(value) for key, value in scores.items()}, self._ttl_s)
+        if self._link.is_backing_off("write"):
+            self._link.skip(len(scores))
+        else:
+            self._link.set([self._command((PREFIX + key).encode(), value) for key, value in scores.items()])
 
     def close(self) -> None:
         """Close the connection."""
         self._link.close()
 
-    def _read(self, keys: list[str]) -> list[object]:
-        """Give the values of the first keys, as many as Redis answered in time."""
-        is_over = self._link.deadline()
-        values: list[object] = []
-        for piece in pieces(keys):
-            if is_over() or (replies := self._link.get(piece)) is None:
-                break
-            values += replies
-        return values
+    def _command(self, key: bytes, scores: Scores) -> tuple[bytes, bytes]:
+        return key, set_command(key, encode_scores(scores), self._ttl_s)

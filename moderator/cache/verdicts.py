@@ -6,6 +6,7 @@ from urllib.parse import quote
 import orjson
 
 from moderator.cache.link import RedisLink
+from moderator.cache.protocol import set_command
 from moderator.events import EncodedDecision
 from moderator.observability.metrics import Metrics
 from moderator.settings import RedisSettings
@@ -35,10 +36,11 @@ class RedisVerdictCache:
 
     def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
         """Keep the decisions' verdicts; the last one of each event. An outage is counted, never raised."""
-        if self._link.is_backing_off:
+        if self._link.is_backing_off("write"):
+            self._link.skip(len(decisions))
             return
-        verdicts = {verdict_key(decision.tenant, decision.event_id): _value(decision) for decision in decisions}
-        self._link.set(verdicts, self._ttl_s)
+        last = {verdict_key(decision.tenant, decision.event_id).encode(): decision for decision in decisions}
+        self._link.set([(key, set_command(key, _value(decision), self._ttl_s)) for key, decision in last.items()])
 
     def close(self) -> None:
         """Close the connection."""

@@ -129,18 +129,20 @@ class Metrics:
         self.cache_lookups = new.counter(
             "moderator_cache_lookups_total",
             "Score look-ups. After all but a `hit` the text is scored.",
-            outcome="`hit`, `miss`, `damaged`, `late` (past the deadline), `away` (Redis does not answer)",
+            outcome="`hit`, `miss`, `damaged`, `late` (past the deadline), `away` (Redis does not answer, or refuses)",
         )
         self.cache_outages = new.counter(
-            "moderator_cache_outages_total", "Calls to Redis that failed.", cache="`score`, `verdict`"
+            "moderator_cache_outages_total", "Calls to Redis that failed or were refused.", cache="`score`, `verdict`"
         )
         self.cache_unwritten = new.counter(
             "moderator_cache_unwritten_total",
-            "Scores and verdicts not kept because Redis was away or slow.",
+            "Scores and verdicts not kept because Redis was away or slow, or refused them.",
             cache="`score`, `verdict`",
         )
         self.cache_up = new.gauge(
-            "moderator_cache_up", "1 while Redis answers, 0 after a call failed.", cache="`score`, `verdict`"
+            "moderator_cache_up",
+            "1 while Redis takes reads and writes, 0 after one failed or was refused, until one of its kind succeeds.",
+            cache="`score`, `verdict`",
         )
 
     def _add_publishing(self, new: "_Catalogue") -> None:

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from moderator.cache import RedisScoreCache, RedisVerdictCache, verdict_key
-from moderator.cache.link import MAX_BACKOFF_S, PIECE_KEYS
+from moderator.cache.backoff import MAX_BACKOFF_S
+from moderator.cache.link import PIECE_KEYS
 from moderator.demo.servers.redis import LocalRedis
 from moderator.errors import ConfigurationError
 from moderator.events import EncodedDecision, Scores
@@ -146,12 +147,13 @@ def test_a_full_redis_that_evicts_nothing_is_still_read_and_noted_once(own_redis
     for _ in range(3):
         outage.cache.put_many({"another": SCORES})
         assert outage.look_up()[0] == [SCORES]
+        outage.clock.advance(MAX_BACKOFF_S)
     _raw(own_redis).config_set("maxmemory", 0)
     outage.cache.put_many({"another": SCORES})
 
     assert outage.count("unwritten_total", cache="score") == 3
     assert [(entry["event"], entry.get("error")) for entry in logs] == [
-        ("cache_refuses_writes", "OutOfMemoryError"),
+        ("cache_refuses_writes", "OOM"),
         ("cache_takes_writes", None),
     ]
 

@@ -13,11 +13,16 @@ _PING_TIMEOUT_S = 0.5
 
 
 class LocalRedis(LocalServer):
-    """`with LocalRedis() as redis: connect(redis.url)`. A restart removes all data."""
+    """`with LocalRedis() as redis: connect(redis.url)`. A restart removes all data.
 
-    def __init__(self) -> None:
+    Args:
+        options: more of them for redis-server's command line.
+    """
+
+    def __init__(self, *options: str) -> None:
         super().__init__("redis")
         self.port = free_ports(1)[0]
+        self._options = options
 
     @property
     def url(self) -> str:
@@ -35,7 +40,7 @@ class LocalRedis(LocalServer):
             raise CacheUnavailableError(_HINT)
         address = ["--bind", "127.0.0.1", "--port", str(self.port)]
         no_persistence = ["--save", "", "--appendonly", "no", "--dir", str(self.folder)]
-        if not self._run([binary, *address, *no_persistence], self._answers, _START_TIMEOUT_S):
+        if not self._run([binary, *address, *no_persistence, *self._options], self._answers, _START_TIMEOUT_S):
             raise CacheUnavailableError(f"redis-server did not start on port {self.port}: {last_lines(self.log)}")
 
     def _answers(self) -> bool:
