@@ -1,5 +1,7 @@
 """What is sent to Redis, and how its answers are read as they come."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,14 +38,14 @@ def test_commands_are_packed_as_redis_reads_them() -> None:
 def test_answers_are_the_same_wherever_the_bytes_are_cut(answers: list[tuple[bytes, Reply]], cuts: list[int]) -> None:
     sent = b"".join(answer for answer, _ in answers)
     places = [0, *sorted(min(cut, len(sent)) for cut in cuts), len(sent)]
-    parts = [sent[first:last] for first, last in zip(places, places[1:], strict=False)]
+    parts = [sent[first:last] for first, last in pairwise(places)]
 
     assert read(len(answers), *parts) == [reply for _, reply in answers]
 
 
 @pytest.mark.parametrize("received", [b"HTTP/1.1 400\r\n", b"\xff", b"$x\r\n", b"*1\r\n", b"+OK\r\n+OK\r\n", b"\r\n"])
 def test_what_is_not_redis_protocol_is_not_taken_for_an_answer(received: bytes) -> None:
-    with pytest.raises(ValueError, match="protocol|invalid literal"):
+    with pytest.raises(ValueError, match=r"protocol|invalid literal"):
         read(1, received)
 
 
