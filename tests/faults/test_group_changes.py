@@ -198,3 +198,17 @@ def test_a_join_for_new_partitions_whose_last_answer_is_slow_is_brought_to_its_e
         loop.run_until(lambda: loop.committed == 3 * PER_PARTITION)
 
     assert_each_event_came_out_once(direct, [2 * PER_PARTITION, PER_PARTITION])
+
+
+def test_a_twin_that_came_and_went_ends_the_process_without_any_traffic(behind: Behind) -> None:
+    settings, _ = behind.some_topics(instance_id="one")
+
+    with closing(a_loop(settings)) as loop:
+        loop.run_until(lambda: bool(owned(loop)))
+        with closing(a_loop(settings)) as twin, running(loop):
+            twin.run_until(lambda: bool(owned(twin)))
+        began_s = time.monotonic()
+        with pytest.raises(FencedError, match="INSTANCE_ID"):
+            loop.run_until(lambda: False)
+
+    assert time.monotonic() - began_s < 20

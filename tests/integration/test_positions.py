@@ -1,7 +1,7 @@
 """Positions that the log does not agree with any more, on a real broker: reported, counted, and never decided twice."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -13,9 +13,11 @@ from structlog.testing import capture_logs
 from moderator.demo.servers.kafka import LocalKafka
 from moderator.errors import LostEventsError
 from moderator.events import Partition
+from moderator.observability.health import Code
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.consuming.position import read_position
 from moderator.stream.kafka.consuming.source import KafkaSource
+from moderator.stream.kafka.topics import create_topics
 from tests.faults.loop import Loop, a_loop
 from tests.faults.oracle import place_of
 from tests.kafka_stream import committed_offsets, produce, read_committed, some_topics
@@ -67,6 +69,11 @@ def stored(settings: KafkaSettings) -> OffsetAndMetadata:
 def lags(loop: Loop) -> dict[Partition, int]:
     assert isinstance(loop.source, KafkaSource)
     return loop.source.lags
+
+
+def troubles(loop: Loop) -> Mapping[Code, str]:
+    assert isinstance(loop.source, KafkaSource)
+    return loop.source.troubles
 
 
 def decide_all(settings: KafkaSettings, until: int) -> Loop:
@@ -169,3 +176,38 @@ def test_a_transaction_that_is_left_open_stays_lag(settings: KafkaSettings) -> N
             loop.run_until(lambda: time.monotonic() - began_s > 3)
 
     assert committed_offsets(settings, 1) == [5]
+
+
+def test_a_topic_that_is_deleted_and_comes_back_is_decided_from_its_beginning(settings: KafkaSettings) -> None:
+    fill(settings, 10)
+    with capture_logs() as logs, closing(a_loop(settings)) as loop, admin_of(settings) as admin:
+        loop.run_until(lambda: loop.committed == 10)
+        admin.delete_topics([settings.events_topic])
+        loop.run_until(lambda: "topic_gone" in troubles(loop), timeout_s=15)
+        create_topics(settings, partitions=1, replication=1)
+        fill(settings, 4)
+        loop.run_until(lambda: loop.committed == 14, timeout_s=30)
+
+    assert troubles(loop) == {}
+    assert [line["event"] for line in logs if line["event"].startswith("events_topic")] == [
+        "events_topic_gone",
+        "events_topic_back",
+    ]
+    assert offsets_out(settings) == sorted([*range(10), *range(4)])
+
+
+def test_another_topic_under_the_same_name_is_read_from_its_beginning(settings: KafkaSettings) -> None:
+    fill(settings, 10)
+    decide_all(settings, 10)
+    position = stored(settings)
+    with admin_of(settings) as admin:
+        admin.delete_topics([settings.events_topic])
+        create_topics(settings, partitions=1, replication=1)
+        fill(settings, 15)
+        admin.alter_group_offsets(settings.group_id, {partition_of(settings): position})
+
+    with capture_logs() as logs:
+        decide_all(settings, 15)
+
+    assert lines_of(logs, "topic_recreated") == [{"partition": 0, "position": 10, "events": 15}]
+    assert offsets_out(settings) == sorted([*range(10), *range(15)])

@@ -98,6 +98,8 @@ def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
         "session_timeout_ms": SESSION_TIMEOUT_MS,
         "heartbeat_interval_ms": 1_000,
         "max_poll_interval_ms": 120_000,
+        # a deleted topic and new partitions are noticed within it, by members without partitions too
+        "metadata_max_age_ms": 10_000,
         "metrics_num_samples": 2,
         "metrics_sample_window_ms": int(ANSWER_WINDOW_S * 500),
     }

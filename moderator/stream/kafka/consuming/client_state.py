@@ -1,4 +1,4 @@
-"""What we need of Kafka's client and it gives no public name: positions with their epochs, topic ids, ends of epochs.
+"""What we need of Kafka's client and it gives no public name: positions and their epochs, topic ids, heartbeats.
 
 The only file that reads the client's private parts for it; kafka-python is pinned for that reason among others.
 """
@@ -92,6 +92,12 @@ def epoch_ends(
     for node, asked in by_leader.items():
         ends |= _read_ends(consumer, _ask(consumer, node, _request(consumer, asked), timeout_s))
     return ends
+
+
+def heartbeat_answered_s(consumer: KafkaConsumer) -> float:
+    """Give when the coordinator last answered a heartbeat or let us join, monotonic seconds."""
+    heartbeat = consumer._coordinator.heartbeat  # noqa: SLF001 - see the file's head
+    return float(max(heartbeat.last_receive, heartbeat.last_reset))
 
 
 def update_metadata(consumer: KafkaConsumer) -> None:

@@ -180,22 +180,28 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         if self.consumer.group_metadata().state == MemberState.REBALANCING:
             self.consumer._coordinator.request_rejoin()  # noqa: SLF001 - the client has no public way to ask
 
-    def refresh(self) -> None:
-        """Once a second, note whether the broker responds and how large the lag is."""
+    def refresh(self) -> bool:
+        """Once a second, note whether the broker responds and how large the lag is; tell whether it was done now."""
         now_s = time.monotonic()
         if now_s - self._refreshed_at_s < _REFRESH_EVERY_S:
-            return
+            return False
         self._refreshed_at_s = now_s
         if self.broker_responding:
             self.last_answer_s = now_s
         else:
             free_broken_connections()
         self._lags = self._count_lags()
+        return True
 
     @property
     def group_id(self) -> str:
         """The group's name."""
         return str(self.consumer.group_metadata().group_id)
+
+    @property
+    def is_static(self) -> bool:
+        """Our instance has a name, which another process may use by mistake."""
+        return self.consumer.group_metadata().group_instance_id is not None
 
     @property
     def broker_responding(self) -> bool:

@@ -11,6 +11,7 @@ from kafka.errors import (
     KafkaError,
     LogTruncationError,
     OffsetOutOfRangeError,
+    UnknownMemberIdError,
 )
 from kafka.structs import OffsetAndMetadata
 
@@ -22,6 +23,8 @@ from moderator.stream.cloud_events import odd_headers
 from moderator.stream.kafka.connection import MIN_POLL_MS, MIN_UNSETTLED_POLL_MS, record_of
 from moderator.stream.kafka.consuming.membership import Membership, fenced
 from moderator.stream.kafka.consuming.placing import Placing
+from moderator.stream.kafka.consuming.topic_watch import TopicWatch
+from moderator.stream.kafka.consuming.twin_watch import SILENCE_S, TwinWatch
 from moderator.stream.kafka.consuming.undecodable import UNDECODABLE, find_undecodable, skip_command
 
 log = get_logger(__name__)
@@ -54,6 +57,8 @@ class KafkaSource:
     ) -> None:
         self._membership = membership
         self._placing = placing
+        self._topic_watch = TopicWatch(membership)
+        self._twin_watch = TwinWatch(membership, monotonic_s)
         self._connect_reader = connect_reader
         self._refusals_limit = refusals_limit
         self._monotonic_s = monotonic_s
@@ -119,7 +124,8 @@ class KafkaSource:
         positions = self._membership.positions()
         spans = [self._span(partition, records, positions.get(partition)) for partition, records in polled.items()]
         spans += self._passed(positions)
-        self._membership.refresh()
+        if self._membership.refresh():
+            self._watch()
         if self._refusals and self._monotonic_s() - self._refused_at_s > _REFUSALS_FORGOTTEN_S:
             self._refusals = 0
         return spans
@@ -175,6 +181,14 @@ class KafkaSource:
         span = PartitionSpan(Partition(*partition), assignment_epoch, next_offset, records, leader_epoch)
         self._membership.in_flight.polled(span)
         return span
+
+    def _watch(self) -> None:
+        """Notice what neither client nor broker tells us."""
+        self._topic_watch.check()
+        if self._twin_watch.is_put_out():
+            if self._membership.is_static:
+                raise fenced()
+            self._rejoin(UnknownMemberIdError(f"no heartbeat was answered for {SILENCE_S:g} s"))
 
     def _compare_again(self, error: OffsetOutOfRangeError | LogTruncationError) -> None:
         is_truncated = isinstance(error, LogTruncationError)

@@ -26,11 +26,19 @@ class Gauge(NamedTuple):
     value: Callable[[], float]
 
 
+class Heartbeat:
+    """When the coordinator answered."""
+
+    def __init__(self) -> None:
+        self.last_receive = self.last_reset = float("inf")
+
+
 class Coordinator:
     """The part of the client that joins the group."""
 
     def __init__(self) -> None:
         self.rejoins = 0
+        self.heartbeat = Heartbeat()
 
     def request_rejoin(self) -> None:
         self.rejoins += 1
@@ -56,6 +64,10 @@ class Cluster:
     def __init__(self) -> None:
         self.ids: dict[str, str] = {"chat.events": "id-1"}
         self.leader_epoch = 4
+        self.updates = 0
+
+    def request_update(self) -> None:
+        self.updates += 1
 
     def topic_id(self, topic: str) -> str | None:
         return self.ids.get(topic)
@@ -98,6 +110,10 @@ class ScriptedConsumer:
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._subscription.assignment[partition] = PartitionState(OffsetAndMetadata(offset, "", -1))
+
+    @property
+    def heartbeat(self) -> Heartbeat:
+        return self._coordinator.heartbeat
 
     @property
     def rejoins(self) -> int:
