@@ -97,6 +97,11 @@ bench-stream: $(STAMP) ## compare the transactional path to the bare client's lo
 	@tests/system_packages.sh java mvn
 	@$(BIN)/python -m tests.benchmarks.bench_stream $(ARGS)
 
+.PHONY: bench-latency
+bench-latency: $(STAMP) ## time events from sending to a visible decision (ARGS="--against PYTHON" for another version)
+	@tests/system_packages.sh java mvn
+	@$(BIN)/python -m tests.benchmarks.bench_latency $(ARGS)
+
 .PHONY: bench-policy
 bench-policy: $(STAMP) ## see that twenty rules take less than 20 microseconds an event
 	@$(BIN)/python -m tests.benchmarks.bench_policy $(ARGS)

@@ -22,7 +22,7 @@ from moderator.settings import Settings
 
 IDLE_POLL_MS = 100
 BUSY_POLL_MS = 20
-"""The shortest poll that lets the client join its group; a scored window waits no longer than this."""
+"""How long a retry of a publication waits for records, and a poll for the scorer."""
 MAX_POLL_GAP_S = 0.1
 
 
@@ -128,13 +128,18 @@ class Processor:
         is_due = self._clock.monotonic_s() - self._polled_at_s >= MAX_POLL_GAP_S
         if not (has_room or self._publishing or is_due):
             return
-        is_busy = self._scoring.has_window or self._publishing or self._buffer
-        polled = self._source.poll(BUSY_POLL_MS if is_busy else IDLE_POLL_MS)
+        polled = self._source.poll(self._poll_ms())
         self._polled_at_s = self._clock.monotonic_s()
         if not self._is_draining:
             for span in polled:
                 self._observer.polled(len(span.items))
                 self._buffer.add(read_span(span, self._polled_at_s, self._settings.max_event_bytes))
+
+    def _poll_ms(self) -> int:
+        """How long to wait for records: not at all while the scorer works, since its result is waited for instead."""
+        if self._scoring.has_window and not self._publishing:
+            return 0
+        return BUSY_POLL_MS if self._publishing or self._buffer else IDLE_POLL_MS
 
     def _pause_source(self, *, is_paused: bool) -> None:
         if is_paused != self._is_paused:
@@ -148,8 +153,10 @@ class Processor:
             self._scoring.submit(lambda: score_window(window, self._scorer, self._score_cache, self._clock))
 
     def _scorer_wait_s(self) -> float:
-        """How long to wait for the scorer: no time where the next poll waits anyway."""
-        return 0.0 if self._has_room or not self._scoring.has_window else MAX_POLL_GAP_S / 2
+        """How long to wait for the scorer: a result ends the wait at once, a record does not."""
+        if not self._scoring.has_window:
+            return 0.0
+        return BUSY_POLL_MS / 1_000 if self._has_room else MAX_POLL_GAP_S / 2
 
     def _decide(self, scored: ScoredWindow) -> None:
         """Decide on a scored window; from here on it only has to be published."""

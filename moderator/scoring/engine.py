@@ -1,6 +1,7 @@
 """The scorer of the pipeline: renders conversations and scores them with one model."""
 
 import hashlib
+import os
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -15,7 +16,7 @@ from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.model import RewardModel
 from moderator.scoring.opening import OpenModel, open_model
 from moderator.scoring.packing import Text, gather
-from moderator.scoring.runtime.device import choose_device, on
+from moderator.scoring.runtime.device import choose_device, choose_threads, on
 from moderator.scoring.runtime.noise import measure_noise
 from moderator.scoring.runtime.pack_runner import PackRunner
 from moderator.scoring.throughput import refuse_slow
@@ -38,6 +39,7 @@ def load_scorer(settings: ModelSettings) -> "Engine":
     if not settings.force_cpu:
         refuse_slow(model, device, settings.dtype, weights.dtype)
     log.info("model_loading", path=settings.path, bytes=_size_bytes(weights))
+    choose_threads(device, sum(shape.numel() for shape in model.shapes.values()), os.environ)
     loaded = model.load(settings.dtype, device)
     if settings.compile and device.type == "cuda":
         loaded.compile()

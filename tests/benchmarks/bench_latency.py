@@ -66,7 +66,7 @@ class Replica(LocalReplica):
 def short_messages() -> list[str]:
     """The texts of the sample events' judged messages, short ones."""
     turns = (sample.event.conversation[-1] for sample in sample_events() if sample.event)
-    return [turn.content for turn in turns if len(turn.content) < 200]  # noqa: PLR2004
+    return [turn.content for turn in turns if len(turn.content) < 200]
 
 
 def measure(python: str, kafka: LocalKafka, rate: float, seconds: float) -> Run:

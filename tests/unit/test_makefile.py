@@ -25,6 +25,7 @@ PUBLIC = {
     "bench-policy",
     "bench-backtest",
     "bench-gpu",
+    "bench-latency",
     "clean",
 }
 

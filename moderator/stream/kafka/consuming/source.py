@@ -20,7 +20,7 @@ from moderator.events import Partition, PartitionSpan, PolledSpan, Record
 from moderator.observability.health import Code
 from moderator.observability.logging import get_logger
 from moderator.stream.cloud_events import odd_headers
-from moderator.stream.kafka.connection import MIN_POLL_MS, MIN_UNSETTLED_POLL_MS, record_of
+from moderator.stream.kafka.connection import MIN_UNSETTLED_POLL_MS, record_of
 from moderator.stream.kafka.consuming.membership import Membership, fenced
 from moderator.stream.kafka.consuming.placing import Placing
 from moderator.stream.kafka.consuming.topic_watch import TopicWatch
@@ -145,8 +145,8 @@ class KafkaSource:
         self._membership.close()
 
     def _min_poll_ms(self) -> int:
-        """Wait longer while the group rebalances: nothing can be published meanwhile."""
-        return MIN_POLL_MS if self.is_joined else MIN_UNSETTLED_POLL_MS
+        """Wait longer while the group rebalances: shorter polls would not join it, and nothing can be published."""
+        return 0 if self.is_joined else MIN_UNSETTLED_POLL_MS
 
     def _span(self, partition: TopicPartition, polled: list[Any], position: OffsetAndMetadata | None) -> PolledSpan:
         records = [record_of(each) for each in polled]

@@ -1,7 +1,9 @@
+from collections.abc import Iterator
+
 import pytest
 import torch
 
-from moderator.scoring.runtime.device import choose_dtype
+from moderator.scoring.runtime.device import choose_dtype, choose_threads
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,29 @@ def test_auto_is_the_stored_dtype_if_the_device_is_fast_in_it(
 
 def test_a_named_dtype_is_used_for_any_stored_one() -> None:
     assert choose_dtype("float16", torch.float32, torch.device("cpu")) is torch.float16
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize(
+    ("device", "weights", "environ", "count"),
+    [
+        ("cpu", 1_600_000, {}, 1),
+        ("cpu", 66_000_000, {}, 2),
+        ("cpu", 1_600_000, {"OMP_NUM_THREADS": "2"}, 2),
+        ("mps", 1_600_000, {}, 2),
+    ],
+)
+def test_a_small_network_is_computed_on_one_thread_of_a_cpu(
+    device: str, weights: int, environ: dict[str, str], count: int
+) -> None:
+    choose_threads(torch.device(device), weights, environ)
+
+    assert torch.get_num_threads() == count
