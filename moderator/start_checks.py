@@ -29,6 +29,7 @@ NEEDS: Final[Mapping[str, str]] = {
     "rights": "kafka",
     "record_limits": "topics",
     "positions": "rights",
+    "model": "temporary_folder",  # torch cannot be imported without one
     "device": "model",
 }
 """The check without which another cannot be made."""

@@ -35,6 +35,7 @@ from moderator.policy.live.start import Start, check_again, choose
 from moderator.settings import Settings
 from moderator.start_checks import OF_SERVERS, StartChecks
 from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
+from moderator.stream.kafka.connection import client_id
 from moderator.stream.kafka.source_and_sink import begin_group, connect
 from moderator.stream.kafka.topics import await_topics
 
@@ -182,8 +183,18 @@ def moderate(
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))
         _freeze_start_up_objects()
-        snapshot = start.accepted.policies.snapshot
-        log.info("started", model=identity.name, snapshot=snapshot, group=settings.kafka.group_id)
+        built = versions()
+        log.info(
+            "started",
+            version=built["version"],
+            revision=built["revision"],
+            instance=settings.kafka.instance_id,
+            client_id=client_id(settings.kafka),
+            group=settings.kafka.group_id,
+            model=identity.name,
+            snapshot=start.accepted.policies.snapshot,
+            partitions=topics.partitions,
+        )
         _follow_policies(settings, start, admission, decider, metrics=metrics, board=board, stop=stop)
         Processor(
             settings=settings,

@@ -67,9 +67,29 @@ def run(
         sys.stdout.write(effective_settings(settings))
         return
     configure_logging(settings.log.level, libraries=settings.log.libraries)
+    _log_start(settings, flags)
     if devices is not None:
         _run_workers(devices, settings, flags)
     _run_here(settings)
+
+
+def _log_start(settings: "Settings", flags: Mapping[str, object]) -> None:
+    from moderator.observability.build import versions
+    from moderator.observability.logging import get_logger
+    from moderator.settings import settings_from
+    from moderator.stream.kafka.connection import client_id
+
+    built = {name: version for name, version in versions().items() if name in {"version", "revision", "python"}}
+    kafka = settings.kafka
+    get_logger(__name__).info(
+        "starting",
+        **built,
+        instance=kafka.instance_id,
+        client_id=client_id(kafka),
+        group=kafka.group_id,
+        pid=os.getpid(),
+        settings_from=settings_from(flags),
+    )
 
 
 def _run_here(settings: "Settings") -> NoReturn:

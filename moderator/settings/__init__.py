@@ -1,6 +1,6 @@
 """Settings: what can be set, where it is read from, and how it is shown."""
 
-from moderator.settings.load import load_settings
+from moderator.settings.load import load_settings, settings_from
 from moderator.settings.parts import (
     Compression,
     DeadLettersSettings,
@@ -28,5 +28,6 @@ __all__ = [
     "WindowSettings",
     "effective_settings",
     "load_settings",
+    "settings_from",
     "settings_table",
 ]

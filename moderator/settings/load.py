@@ -38,12 +38,7 @@ def load_settings(
             from and never shows a secret.
     """
     environ = os.environ if environ is None else environ
-    origins = [
-        from_flags(overrides or {}),
-        from_environment(environ),
-        from_secrets(environ),
-        from_file((folder or Path()) / "moderator.yaml"),
-    ]
+    origins = _origins(overrides or {}, environ, folder or Path())
     if problems := [problem for origin in origins for problem in unknown_in(origin)]:
         raise ConfigurationError("\n".join(problems))
     try:
@@ -51,6 +46,21 @@ def load_settings(
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise ConfigurationError("\n".join(_problem(detail, origins) for detail in details)) from None
+
+
+def settings_from(overrides: Mapping[str, object], environ: Mapping[str, str] | None = None) -> list[str]:
+    """Name the places that set something, such as `the environment`, the strongest first; see `load_settings`."""
+    origins = _origins(overrides, os.environ if environ is None else environ, Path())
+    return [origin.title for origin in origins if origin.values]
+
+
+def _origins(overrides: Mapping[str, object], environ: Mapping[str, str], folder: Path) -> list[Origin]:
+    return [
+        from_flags(overrides),
+        from_environment(environ),
+        from_secrets(environ),
+        from_file(folder / "moderator.yaml"),
+    ]
 
 
 def _merge(origins: list[Origin]) -> dict[str, object]:

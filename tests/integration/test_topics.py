@@ -1,6 +1,7 @@
 """Topics on a real broker: created once, looked at before the start, and the start awaited."""
 
 import time
+from contextlib import closing
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
@@ -9,10 +10,11 @@ from typer.testing import CliRunner
 from moderator.cli.app import app
 from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.connection import OUTPUT_BATCH_BYTES
+from moderator.stream.kafka.connection import OUTPUT_BATCH_BYTES, client_settings
+from moderator.stream.kafka.producing.awaited import awaited
 from moderator.stream.kafka.topics import DEAD_LETTER_EXTRA_BYTES, await_topics, create_topics
 from moderator.supervisor.child import free_ports
-from tests.kafka_stream import output_topics, some_names
+from tests.kafka_stream import output_topics, some_names, some_topics
 from tests.servers import SharedKafka
 
 
@@ -101,3 +103,17 @@ def test_the_command_says_of_each_topic_whether_it_is_new(kafka: SharedKafka) ->
     assert first.stdout.splitlines() == [f"{environment[f'MODERATOR_KAFKA__{n.upper()}']}: created" for n in names]
     assert second.stdout.count("exists already, left as it is") == len(names)
     assert first.stderr == second.stderr == ""
+
+
+def test_publishing_into_a_topic_with_too_few_replicas_in_sync_is_waiting_and_not_failing(kafka: SharedKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers)
+    topics = output_topics(settings)
+    before = awaited(client_settings(settings), topics, settings.group_id, f"{settings.group_id}-x")
+    with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)) as admin:
+        config = {"min.insync.replicas": "2"}
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.flag_topic, config)])
+
+    meanwhile = awaited(client_settings(settings), topics, settings.group_id, None)
+
+    assert before is None
+    assert meanwhile == f"topic `{settings.flag_topic}` partition 0 has 1 replicas in sync and needs 2"

@@ -26,6 +26,7 @@ from moderator.stream.kafka.consuming.membership import Membership
 from moderator.stream.kafka.consuming.placing import Placing
 from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.producing.at_least_once import AtLeastOnce
+from moderator.stream.kafka.producing.awaited import awaited
 from moderator.stream.kafka.producing.delivery import Delivery
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
@@ -120,12 +121,13 @@ def sink_for(
     producer = {**client, **written}
     if settings.delivery == "exactly_once":
         producer |= {"transactional_id": transactional_id(settings), "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS}
+    asked = partial(awaited, client, list(sender.limits_bytes), settings.group_id, producer.get("transactional_id"))
     sink = KafkaSink(
         membership,
         _delivery(membership, settings, sender, metrics),
         lambda: _producer(client, producer),
         reject_oversized=sender.reject_oversized,
-        failure_budget=FailureBudget(membership, metrics),
+        failure_budget=FailureBudget(membership, metrics, asked),
     )
     if settings.delivery == "exactly_once" and settings.instance_id:
         sink.take_over()

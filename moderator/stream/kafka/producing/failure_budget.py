@@ -9,29 +9,42 @@ from moderator.errors import NotPublishingError
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.producing.awaited import Awaited
 
 log = get_logger(__name__)
 
 _BACKOFF_S = 1.0
 REPORTED_AFTER_S = 30.0
 """Publishing that fails for so long makes this replica not ready."""
+ASKED_EVERY_S = 10.0
+"""How long it fails before the brokers are asked what it waits for, and then how often they are asked."""
 
 
 class FailureBudget:
-    """How long publishing may fail while Kafka answers; while Kafka does not answer there is no limit."""
+    """How long publishing may fail while Kafka answers; while it can only wait there is no limit.
+
+    Args:
+        membership: says whether the brokers answer, and is told why this replica does not publish.
+        metrics: where failures are counted.
+        awaited: gives what publishing waits for, such as a leader; asking takes some seconds.
+    """
 
     def __init__(
         self,
         membership: Membership,
         metrics: Metrics,
+        awaited: Awaited,
+        *,
         limit_s: float = 60.0,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._awaited = awaited
         self._membership = membership
         self._failures = metrics.publish_failures
         self._limit_s = limit_s
         self._monotonic_s = monotonic_s
         self._failing_since_s: float | None = None
+        self._ask_at_s = 0.0
         self._back_off_until_s = -float("inf")
 
     @property
@@ -54,10 +67,12 @@ class FailureBudget:
         now_s = self._monotonic_s()
         is_away = not self._membership.broker_responding
         if is_away or self._failing_since_s is None:
-            self._failing_since_s = now_s
+            self._failing_since_s, self._ask_at_s = now_s, now_s + ASKED_EVERY_S
         if is_away or isinstance(error, KafkaConnectionError):
             self._back_off_until_s = now_s + _BACKOFF_S
         log.warning("publish_failed", error=type(error).__name__, cause=str(error), broker_is_away=is_away)
+        if now_s >= self._ask_at_s and self._must_wait(now_s):
+            return
         failing_s = now_s - self._failing_since_s
         if failing_s >= REPORTED_AFTER_S:
             self._membership.troubles["not_publishing"] = f"publishing has failed for {failing_s:.0f} s"
@@ -66,3 +81,14 @@ class FailureBudget:
                 f"publishing has failed for {self._limit_s:.0f} s although Kafka answers; the last error is `{error}`: "
                 "nothing was committed; check the brokers and start again"
             )
+
+    def _must_wait(self, now_s: float) -> bool:
+        """Ask the brokers whether publishing can only wait; if so, the time until it stops begins again."""
+        self._ask_at_s = now_s + ASKED_EVERY_S
+        awaited = self._awaited()
+        if awaited is None:
+            return False
+        self._failing_since_s = now_s
+        self._membership.troubles["not_publishing"] = awaited
+        log.warning("publishing_waits", hint=awaited)
+        return True

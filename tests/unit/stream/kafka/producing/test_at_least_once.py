@@ -32,7 +32,9 @@ def test_a_broker_that_takes_no_connection_is_not_asked_again_within_a_second(pa
         AtLeastOnce(membership, lambda _producer, _spans: []),
         build,
         reject_oversized=lambda _record, _decision: None,
-        failure_budget=FailureBudget(membership, Metrics(CollectorRegistry()), monotonic_s=clock.monotonic_s),
+        failure_budget=FailureBudget(
+            membership, Metrics(CollectorRegistry()), lambda: None, monotonic_s=clock.monotonic_s
+        ),
     )
     first = sink.publish([span]).retry
     clock.advance(pause_s)

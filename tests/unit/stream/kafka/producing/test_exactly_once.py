@@ -99,7 +99,7 @@ class Stage:
             delivery,
             lambda: Producer(self),
             reject_oversized=lambda _record, _decision: None,
-            failure_budget=FailureBudget(membership, self.metrics, monotonic_s=self.clock.monotonic_s),
+            failure_budget=FailureBudget(membership, self.metrics, lambda: None, monotonic_s=self.clock.monotonic_s),
         )
 
     def publish(self) -> tuple[Sequence[DecidedSpan], Sequence[DecidedSpan]]:

@@ -8,7 +8,7 @@ from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaError, Ka
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from moderator.errors import StoppedError
+from moderator.errors import NotPublishingError, StoppedError
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
 from moderator.testing import ManualClock
@@ -29,7 +29,10 @@ class Publishing:
         self.clock = ManualClock()
         self.metrics = Metrics(CollectorRegistry())
         self.membership = a_membership(lambda: self.consumer)
-        self.budget = FailureBudget(self.membership, self.metrics, 60.0, self.clock.monotonic_s)
+        self.awaited: str | None = None
+        self.budget = FailureBudget(
+            self.membership, self.metrics, lambda: self.awaited, monotonic_s=self.clock.monotonic_s
+        )
 
     def fail_for(self, seconds: int, error: KafkaError) -> None:
         for _ in range(seconds):
@@ -72,6 +75,20 @@ def test_half_a_minute_of_failures_makes_it_not_ready_until_one_success() -> Non
     assert in_time == {}
     assert late == {"not_publishing": "publishing has failed for 30 s"}
     assert publishing.membership.troubles == {}
+
+
+def test_while_it_can_only_wait_failures_are_accepted_without_limit_and_it_is_not_ready() -> None:
+    publishing = Publishing()
+    publishing.awaited = "topic `flag` partition 0 has no leader"
+    publishing.fail_for(1_800, KafkaTimeoutError())
+    meanwhile = dict(publishing.membership.troubles)
+    publishing.awaited = None
+
+    publishing.fail_for(49, KafkaTimeoutError())
+    with pytest.raises(NotPublishingError):
+        publishing.fail_for(13, KafkaTimeoutError())
+
+    assert meanwhile == {"not_publishing": "topic `flag` partition 0 has no leader"}
 
 
 def test_while_kafka_does_not_answer_failures_are_accepted_without_limit() -> None:

@@ -74,7 +74,7 @@ class Stage:
             self.build,
             reject_oversized=lambda _record, _decision: TOO_LARGE,
             failure_budget=FailureBudget(
-                self.membership, Metrics(CollectorRegistry()), monotonic_s=self.clock.monotonic_s
+                self.membership, Metrics(CollectorRegistry()), lambda: None, monotonic_s=self.clock.monotonic_s
             ),
         )
 
