@@ -1,7 +1,7 @@
 """Scores and verdicts, kept for a limited time. Correctness never depends on them; they hold no message's text."""
 
+from moderator.cache.address import check_address
 from moderator.cache.checking import check_redis
-from moderator.cache.link import check_address
 from moderator.cache.memory import InMemoryScoreCache
 from moderator.cache.scores import RedisScoreCache
 from moderator.cache.verdicts import RedisVerdictCache, verdict_key

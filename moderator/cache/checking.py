@@ -1,72 +1,129 @@
 """Whether the Redis that the settings name can be used, found before anything depends on it."""
 
+import contextlib
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Final
 
 from redis import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.connection import SSLConnection
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    InvalidResponse,
+    MovedError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 
-from moderator.cache.link import connect
+from moderator.cache.address import connect
+from moderator.cache.codes import code_of
+from moderator.cache.scores import PREFIX as SCORE
+from moderator.cache.verdicts import PREFIX as VERDICT
 from moderator.errors import CacheUnavailableError, ConfigurationError
 from moderator.settings import RedisSettings
 
 _TIMEOUT_S: Final = 2.0
 """A start may wait longer than a look-up."""
-_KEY: Final = "moderator:score:check"
-_CHECKS: Final[tuple[Callable[[Redis], object], ...]] = (
-    lambda client: client.ping(),
-    lambda client: client.mget([_KEY]),
-    lambda client: client.set(_KEY, b"", ex=1, xx=True),  # only where it exists, and it never does
+_CALLS: Final[tuple[Callable[[Redis], object], ...]] = (
+    lambda client: client.get(f"{SCORE}check"),
+    lambda client: client.set(f"{SCORE}check", b"", ex=1, xx=True),  # only where it exists, and it never does
+    lambda client: client.set(f"{VERDICT}check", b"", ex=1, xx=True),
 )
-_REFUSALS: Final = ("NOAUTH", "WRONGPASS", "NOPERM", "DB index", "invalid DB")
+_DATABASE: Final = ("DB index", "invalid DB", "SELECT is not allowed")
+
+_HUNG_UP: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 def check_redis(settings: RedisSettings) -> None:
     """Ask Redis, where one is named, what the caches will ask of it; changes nothing.
 
     Raises:
-        ConfigurationError: the address cannot be used, or Redis refuses user, password, database or a right; the text
-            shows no secret.
-        CacheUnavailableError: it does not answer, or not yet.
+        ConfigurationError: the address cannot be used, or Redis refuses user, password, database or a right, or speaks
+            TLS where we do not, or the other way round; the text shows no secret.
+        CacheUnavailableError: it does not answer, or refuses at present (it is loading, full, a replica).
     """
     if settings.url is None:
         return
-    client = connect(settings, timeout_s=_TIMEOUT_S)
+    client = connect(settings, _TIMEOUT_S)
     try:
-        for check in _CHECKS:
-            check(client)
+        for call in _CALLS:
+            _make(call, client)
     except (RedisError, OSError, ValueError) as error:
-        raise _translated(error) from None  # the client's texts may repeat what it sent
+        _raise_refusal(error)
+        _raise_other_protocol(client, error)
+        raise CacheUnavailableError(
+            f"Redis at `MODERATOR_REDIS__URL` does not answer ({type(error).__name__})"
+        ) from None  # the client's texts may repeat what it sent
     finally:
         client.close()
 
 
-def _translated(error: Exception) -> Exception:
-    if isinstance(error, AuthenticationError | NoPermissionError) or _is_refusal(error):
-        return ConfigurationError(
-            f"Redis at `MODERATOR_REDIS__URL` refuses us ({_kind(error)}); check user, password, database number and "
-            "the rights to GET and SET keys that begin with `moderator:`"
-        )
-    if _speaks_no_tls(error):
-        return ConfigurationError(
+def _make(call: Callable[[Redis], object], client: Redis) -> None:
+    """Make one call; that another node of a cluster has the key is no error."""
+    with contextlib.suppress(MovedError):
+        call(client)
+
+
+def _raise_refusal(error: Exception) -> None:
+    is_database = str(error).startswith(_DATABASE)
+    if is_database or isinstance(error, AuthenticationError | NoPermissionError):
+        what = "the database number" if is_database else code_of(error)
+        raise ConfigurationError(
+            f"Redis at `MODERATOR_REDIS__URL` refuses us ({what}); check user, password, database number (0 in a "
+            "cluster) and the rights to GET and SET keys that begin with `moderator:`"
+        ) from None
+    if isinstance(error, BusyLoadingError | ResponseError):
+        raise CacheUnavailableError(f"Redis at `MODERATOR_REDIS__URL` refuses at present ({code_of(error)})") from None
+
+
+def _raise_other_protocol(client: Redis, error: Exception) -> None:
+    """Find out whether the server speaks TLS, where it was reached and not understood."""
+    options = client.connection_pool.connection_kwargs
+    if "path" in options:
+        return
+    host, port = options.get("host", "localhost"), options.get("port", 6379)
+    uses_tls = issubclass(client.connection_pool.connection_class, SSLConnection)
+    if uses_tls and (_refuses_tls(error) or _speaks_plainly(host, port)):
+        raise ConfigurationError(
             "the server at `MODERATOR_REDIS__URL` does not speak TLS as asked; check its port and certificates, or "
             "use redis:// instead of rediss://"
-        )
-    return CacheUnavailableError(f"Redis at `MODERATOR_REDIS__URL` does not answer ({type(error).__name__})")
+        ) from None
+    if not uses_tls and _speaks_tls(host, port):
+        raise ConfigurationError("the server at `MODERATOR_REDIS__URL` speaks TLS; use rediss://") from None
+    if isinstance(error, InvalidResponse):
+        raise ConfigurationError(
+            "the server at `MODERATOR_REDIS__URL` does not speak as Redis; check its port"
+        ) from None
 
 
-def _is_refusal(error: Exception) -> bool:
-    return isinstance(error, ResponseError) and str(error).startswith(_REFUSALS)
-
-
-def _kind(error: Exception) -> str:
-    return next((word for word in _REFUSALS if word in str(error)), type(error).__name__)
-
-
-def _speaks_no_tls(error: BaseException | None) -> bool:
+def _refuses_tls(error: BaseException | None) -> bool:
+    """Tell an error of TLS itself: one side does not accept the other's certificate or version."""
     while error is not None:
-        if isinstance(error, ssl.SSLError):
+        if isinstance(error, ssl.SSLError) and not isinstance(error, _HUNG_UP):
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _speaks_plainly(host: str, port: int) -> bool:
+    """Tell whether a server answers without TLS as Redis does; no secret is sent."""
+    try:
+        with socket.create_connection((host, port), _TIMEOUT_S) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(1) in {b"+", b"-"}
+    except OSError:
+        return False
+
+
+def _speaks_tls(host: str, port: int) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # nothing is sent
+    try:
+        with socket.create_connection((host, port), _TIMEOUT_S) as connection, context.wrap_socket(connection):
+            return True
+    except OSError:
+        return False

@@ -8,20 +8,17 @@ still be read. After every failure the connection is dropped, since the address 
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Final, Literal, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from typing import Literal, TypeVar
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 
+from moderator.cache.address import connect
 from moderator.cache.backoff import Backoff
 from moderator.cache.cluster import Cluster
+from moderator.cache.codes import code_of
 from moderator.cache.protocol import Refusal, Reply, get_command
-from moderator.errors import ConfigurationError
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.settings import RedisSettings
@@ -32,26 +29,6 @@ PIECE_KEYS = 512
 """Keys of one call: the answers of one piece are kept when the next piece is past the deadline."""
 WRITE_DEADLINES = 5
 """No result waits for a write, but it delays the thread that makes it."""
-
-_OPTIONS: Final = (
-    "db",
-    "username",
-    "password",
-    "client_name",
-    "health_check_interval",
-    "socket_keepalive",
-    "ssl_ca_certs",
-    "ssl_ca_path",
-    "ssl_certfile",
-    "ssl_keyfile",
-    "ssl_password",
-    "ssl_ca_data",
-    "ssl_cert_reqs",
-    "ssl_check_hostname",
-    "ssl_ciphers",
-    "ssl_min_version",
-)
-"""Options that an address may have; others would change what we need: deadlines, bytes as values, no retries."""
 
 Use = Literal["read", "write"]
 Item = TypeVar("Item")
@@ -75,8 +52,8 @@ class RedisLink:
         metrics: Metrics,
         monotonic_s: Callable[[], float],
     ) -> None:
-        self._cluster = Cluster(connect(settings))
         self._deadline_s = settings.deadline_ms / 1_000
+        self._cluster = Cluster(connect(settings, self._deadline_s))
         self._monotonic_s = monotonic_s
         self._cache = cache
         self._outages = metrics.cache_outages.labels(cache)
@@ -133,7 +110,7 @@ class RedisLink:
         try:
             replies = self._cluster.exchange(keys, commands, left_s)
         except (AuthenticationError, BusyLoadingError, ResponseError) as error:
-            self._note_refusal(use, type(error).__name__)
+            self._note_refusal(use, code_of(error))
             return []
         except (RedisError, OSError, ValueError) as error:  # ValueError: the answer is not Redis' protocol
             self._note_outage(error)
@@ -190,52 +167,6 @@ def _pieces(items: Sequence[Item]) -> Iterator[list[Item]]:
     rest = iter(items)
     while piece := list(islice(rest, PIECE_KEYS)):
         yield piece
-
-
-def check_address(settings: RedisSettings) -> None:
-    """Check that the client understands the address, if there is one; makes no connection.
-
-    Raises:
-        ConfigurationError: it does not.
-    """
-    if settings.url is not None:
-        connect(settings).close()
-
-
-def connect(settings: RedisSettings, timeout_s: float | None = None) -> Redis:
-    """Make a client; it connects when it is first used.
-
-    Args:
-        settings: must name a `url`.
-        timeout_s: for each answer; None: the deadline.
-
-    Raises:
-        ConfigurationError: the client does not understand the address.
-    """
-    assert settings.url is not None
-    url = settings.url.get_secret_value()
-    deadline_s = timeout_s or settings.deadline_ms / 1_000
-    try:
-        _refuse_other_options(url)
-        client = Redis.from_url(
-            url,
-            protocol=2,  # every server has it, and there is no handshake whose error repeats the password
-            socket_timeout=deadline_s,
-            socket_connect_timeout=deadline_s,
-            retry=Retry(NoBackoff(), 0),
-        )
-        client.connection_pool.make_connection()  # makes no connection, but refuses unknown options
-    except (ValueError, TypeError, RedisError):
-        raise ConfigurationError(
-            "`MODERATOR_REDIS__URL` cannot be used: give redis://user:password@host:port/database; "
-            f"the options that it may have after a `?` are {', '.join(_OPTIONS)}"
-        ) from None
-    return client
-
-
-def _refuse_other_options(url: str) -> None:
-    if parse_qs(urlsplit(url).query, keep_blank_values=True).keys() - set(_OPTIONS):
-        raise ValueError
 
 
 def _reason(error: Exception) -> str:

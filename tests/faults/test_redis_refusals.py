@@ -193,7 +193,7 @@ def test_a_right_to_read_that_is_taken_away_makes_every_look_up_a_miss(server: L
     assert events(logs) == [("cache_refuses_writes", "score", "NOPERM"), ("cache_takes_writes", "score", None)]
 
 
-@pytest.mark.parametrize(("address", "error"), [(":right@", "AuthenticationError"), ("", "NOAUTH")])
+@pytest.mark.parametrize(("address", "error"), [(":right@", "WRONGPASS"), ("", "NOAUTH")])
 def test_a_password_that_was_changed_is_found_at_the_next_connection_and_not_shown(
     server: LocalRedis, logs: list[Any], address: str, error: str
 ) -> None:
@@ -212,7 +212,7 @@ def test_a_password_that_was_changed_is_found_at_the_next_connection_and_not_sho
     caches.write("after")
 
     assert (up, caches.up) == ((0, 0), (1, 1))
-    assert [event for event, _, _ in events(logs)] == [event for event, _, _ in refused_and_taken(error)]
+    assert events(logs) == refused_and_taken(error)
     assert "hunter2" not in str(logs)
     assert "right" not in str(logs)
 
@@ -234,7 +234,7 @@ def test_a_redis_that_is_loading_is_refused_until_it_has_loaded(logs: list[Any])
         caches.write("after")
 
     assert (up, caches.up) == ((0, 0), (1, 1))
-    assert [event for event, _, _ in events(logs)] == [event for event, _, _ in refused_and_taken("LOADING")]
+    assert events(logs) == refused_and_taken("LOADING")
 
 
 def _serve(listener: socket.socket, loading: threading.Event) -> None:

@@ -310,7 +310,7 @@ def test_a_wrong_password_is_an_outage_that_does_not_show_it(own_redis: LocalRed
     outage = Outage(own_redis.url.replace("redis://", "redis://:hunter2@"))
 
     assert outage.look_up()[0] == [None]
-    assert logs[0]["error"] == "AuthenticationError"
+    assert logs[0]["error"] == "WRONGPASS"
     assert "hunter2" not in str(logs)
 
 
