@@ -1,0 +1,209 @@
+"""What a reader sees of a text: invisible characters and piles of marks are removed before a model reads it.
+
+Padding that nobody sees could otherwise push a threat out of what the model keeps, or cut its words in two. Serving,
+training and calibration use this one function. Text without any of these characters stays as it is. There is no
+normalisation, no case folding and no mapping of look-alikes: those would change ordinary text.
+"""
+
+import re
+import unicodedata
+from functools import cache
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+_ASCII_CONTROLS: Final = bytes(code for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n\r")
+_BLACK_FLAG: Final = "\U0001f3f4"
+_FLAG: Final = re.compile(f"({_BLACK_FLAG}[\U000e0030-\U000e0039\U000e0061-\U000e007a]{{3,6}}\U000e007f)")
+"""England's flag and its like: a black flag, letters that only mark it, and the end mark."""
+_JOINERS: Final = "\u200c\u200d"
+_PLAIN_SELECTORS: Final = "\ufe00-\ufe0f"
+_IDEOGRAPHIC_SELECTORS: Final = "\U000e0100-\U000e01ef"
+_MONGOLIAN_SELECTORS: Final = "\u180b-\u180f"
+_SELECTORS: Final = _PLAIN_SELECTORS + _IDEOGRAPHIC_SELECTORS + _MONGOLIAN_SELECTORS
+_INVISIBLE: Final = (
+    # C0 and C1 controls but tab, line feed, carriage return and next line
+    r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"
+    # Default_Ignorable_Code_Point, but joiners, selectors and the blanks below; then the interlinear marks
+    r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+)
+_BLANKS: Final = dict.fromkeys((0x3164, 0xFFA0, 0x2800), " ")
+"""Letters and symbols that show as a blank."""
+_BLANK: Final = re.compile("[\u3164\uffa0\u2800]")
+_LONG_BLANK: Final = re.compile(r"\s\s{64,}")
+_MOST_BLANKS: Final = 64
+_INVISIBLES: Final = re.compile(f"[{_INVISIBLE}]+")
+_SHAPING: Final = re.compile(f"(?=[{_JOINERS}{_SELECTORS}])([{_SELECTORS}]*)([{_JOINERS}]?)[{_JOINERS}{_SELECTORS}]*")
+"""Selectors and the first joiner of a run; a selector after a joiner selects nothing, and a run joins but once."""
+_JOINED: Final = frozenset(("Lo", "Mn", "Mc", "So", "Sk"))
+_JOINED_AFTER: Final = frozenset(("Lo", "Mn", "Mc", "So", "Sm"))
+_KEYCAPS: Final = frozenset("0123456789#*")
+
+_OVERLAYS: Final = frozenset(map(chr, (*range(0x332, 0x339), *range(0x20D0, 0x20E3), *range(0x20E4, 0x20F1))))
+_ALPHABETS: Final = re.compile(r"\b(LATIN|GREEK|CYRILLIC)\b")
+_MOST_ON_ALPHABETS: Final = 3
+_MOST_ON_OTHER_LETTERS: Final = 8
+_VIRAMA: Final = 9
+_LAST_WITH_MARKS: Final = 0x1FFFF
+"""No combining mark lies beyond but the selectors of plane 14."""
+
+
+class Visible(NamedTuple):
+    """A text as a reader sees it.
+
+    Attributes:
+        text: without white space at its ends.
+        removed: how many characters were removed; replaced ones and shortened white space do not count.
+    """
+
+    text: str
+    removed: int
+
+
+def visible(text: str) -> Visible:
+    """Remove what nobody sees.
+
+    Args:
+        text: any text without lone surrogates.
+    """
+    kept = text
+    if text.isascii():
+        if len(text.encode().translate(None, _ASCII_CONTROLS)) < len(text):
+            kept = _INVISIBLES.sub("", text)
+    elif _suspects_of_the_first_plane().search(text) and _suspects().search(text):
+        kept = _flags_and_visible(text.translate(_BLANKS) if _BLANK.search(text) else text)
+        kept = _SHAPING.sub(_shaped, _piles().sub(_without_excess, kept))
+    return Visible(_LONG_BLANK.sub(lambda run: run[0][:_MOST_BLANKS], kept).strip(), len(text) - len(kept))
+
+
+def positions(text: str, seen: str, wanted: list[int]) -> list[int]:
+    """Find where in the text as sent the characters of its visible form stand.
+
+    Args:
+        text: as sent.
+        seen: `visible(text).text`.
+        wanted: rising indexes in `seen`; its length stands for the end of the text.
+
+    Returns:
+        Indexes in `text`, one for each of `wanted`.
+    """
+    if text == seen:
+        return list(wanted)
+    shown = text.translate(_BLANKS)
+    found: list[int] = []
+    at = -1
+    read = 0
+    for index in wanted:
+        while read <= index < len(seen):
+            at = shown.index(seen[read], at + 1)
+            read += 1
+        found.append(at if index < len(seen) else len(text))
+    return found
+
+
+@cache
+def _of_category(*categories: str) -> str:
+    """Give the characters of some categories of marks as ranges of a character class; the selectors are none."""
+    selector = re.compile(f"[{_SELECTORS}]")
+    wanted = [
+        code
+        for code in range(0x300, _LAST_WITH_MARKS)
+        if unicodedata.category(chr(code)) in categories and not selector.match(chr(code))
+    ]
+    starts = [code for before, code in pairwise((0, *wanted)) if code != before + 1]
+    ends = [code for code, after in pairwise((*wanted, 0)) if after != code + 1]
+    return "".join(f"{chr(start)}-{chr(end)}" for start, end in zip(starts, ends, strict=True))
+
+
+@cache
+def _suspects() -> re.Pattern[str]:
+    """Match a character that may have to be removed or replaced. One class: it is searched in every text."""
+    blanks = "".join(map(chr, _BLANKS))
+    return re.compile(f"[{_INVISIBLE}{_JOINERS}{_SELECTORS}{blanks}{_of_category('Mn', 'Me')}]")
+
+
+@cache
+def _suspects_of_the_first_plane() -> re.Pattern[str]:
+    """Match the same, or any character beyond the first plane: a class without those is searched 20 times faster."""
+    inside = _suspects().pattern[1:-1]
+    beyond = re.sub("[\U00010000-\U0010ffff](-[\U00010000-\U0010ffff])?", "", inside)
+    return re.compile(f"[{beyond}]|[\U00010000-\U0010ffff]")
+
+
+def _flags_and_visible(text: str) -> str:
+    if not _INVISIBLES.search(text):
+        return text
+    parts = _FLAG.split(text) if _BLACK_FLAG in text else [text]
+    parts[::2] = [_INVISIBLES.sub("", part) for part in parts[::2]]
+    return "".join(parts)
+
+
+@cache
+def _piles() -> re.Pattern[str]:
+    """Match the character that marks stand on, if any, and the marks, with all that shapes or spaces them."""
+    marks, between = _of_category("Mn", "Me"), f"{_JOINERS}{_SELECTORS}{_of_category('Mc')}"
+    return re.compile(f"([^{marks}{between}]?)([{between}]*[{marks}][{marks}{between}]*)")
+
+
+@cache
+def _mark() -> re.Pattern[str]:
+    return re.compile(f"[{_of_category('Mn', 'Me')}]")
+
+
+def _without_excess(pile: re.Match[str]) -> str:
+    """Keep as many marks as writing needs."""
+    base, rest = pile.groups()
+    if len(rest) == 1 and not base.isspace() and rest not in _OVERLAYS:
+        return pile[0]
+    if _is_of_alphabet(base):
+        marks = _mark().findall(rest)
+        is_written = len(marks) <= _MOST_ON_ALPHABETS
+        return base + _mark().sub(lambda mark: mark[0] if is_written and mark[0] not in _OVERLAYS else "", rest)
+    left = _most_marks(base)
+    kept: list[str] = []
+    for each in rest:
+        if _mark().match(each):
+            left -= 1
+            if left < 0:
+                continue
+        kept.append(each)
+    return base + "".join(kept)
+
+
+def _is_of_alphabet(base: str) -> bool:
+    return base.isalpha() and _ALPHABETS.search(unicodedata.name(base, "")) is not None
+
+
+def _most_marks(base: str) -> int:
+    if base.isspace() and base != "\u00a0":
+        return 0
+    return _MOST_ON_OTHER_LETTERS if base.isalpha() else 1
+
+
+def _shaped(run: re.Match[str]) -> str:
+    """Keep of joiners and selectors between two characters what can shape one of them."""
+    text, (start, end) = run.string, run.span()
+    before, after = text[start - 1 : start], text[end : end + 1]
+    selectors, joiner = run.groups()
+    selector = next((each for each in selectors if _selects(each, before)), "")
+    return selector + (joiner if joiner and _joins(before, after) else "")
+
+
+def _selects(selector: str, before: str) -> bool:
+    """Whether a variation selector can change the character before it."""
+    if not before or before.isspace():
+        return False
+    if "\u180b" <= selector <= "\u180f":
+        return "\u1820" <= before <= "\u18aa"
+    if selector >= "\U000e0100":
+        return unicodedata.category(before) == "Lo" and before >= "\u2e80"
+    return not before.isascii() or before in _KEYCAPS
+
+
+def _joins(before: str, after: str) -> bool:
+    """Whether a joiner can shape what stands at its sides."""
+    if not before:
+        return False
+    if unicodedata.combining(before) == _VIRAMA:
+        return True
+    return bool(after) and unicodedata.category(before) in _JOINED and unicodedata.category(after) in _JOINED_AFTER

@@ -1,0 +1,155 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderator.scoring.rendering.visible import positions, visible
+
+THREAT = "I will find you and hurt you"
+ORDINARY = [
+    "👨‍👩‍👧‍👦",
+    "❤️‍🔥",
+    "🏳️‍🌈",
+    "🏴‍☠️",
+    "👩🏽‍⚕️",
+    "🙂‍↔️",
+    "1️⃣",
+    "ℹ️",
+    "🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+    "می‌خواهم",
+    "क्‍ष क्‌ष",
+    "ന്‍",
+    "ශ්‍රී",
+    "葛󠄀",
+    unicodedata.normalize("NFD", "é and ệ"),
+    unicodedata.normalize("NFD", "ᾅ"),
+    "שָׁלוֹם",
+    "ที่นี่",
+    "བསྒྲུབས",
+    "مُحَمَّدٌ",
+    "ပြောင်းရွှေ့",
+    "a\tb\nc\r\nd\x85e",
+    "x" * 200 + " " * 64 + "y",
+    "2 ≠ 3, 2 =\u0338 3",
+]
+PADDING = [
+    "\u034f",
+    "\u2060",
+    "\U000e0041",
+    "\u00ad",
+    "\ufe0f",
+    "\u200b",
+    "\u200c",
+    "\u200d",
+    "\u200e",
+    "\u202e",
+    "\u2066",
+    "\ufeff",
+    "\ufff9",
+    "\u115f",
+    "\u17b4",
+    "\u180e",
+    "\u061c",
+    "\U0001d173",
+    "\U000e0100",
+    "\x00",
+    "\x9f",
+    "\u20e0",
+]
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert visible(text) == (text, 0)
+
+
+@pytest.mark.parametrize("padding", PADDING, ids=ascii)
+def test_invisible_padding_around_and_inside_a_threat_leaves_the_threat_alone(padding: str) -> None:
+    pad = padding * 3_000
+
+    seen = visible(f" {pad}{THREAT[:10]}{padding}{THREAT[10:]}{pad}").text
+
+    assert seen == THREAT
+
+
+@pytest.mark.parametrize("padding", [" ", "\u3164", "\uffa0", "\u2800", "\u0301", "\u0489"], ids=ascii)
+def test_blanks_and_piles_of_marks_around_a_threat_leave_the_threat_alone(padding: str) -> None:
+    pad = padding * 3_000
+
+    assert visible(f" {pad}{THREAT}{pad}").text == THREAT
+
+
+def test_a_threat_between_invisible_padding_and_kind_words_stays_among_them() -> None:
+    pad = "\u034f" * 1_400
+
+    assert visible(f"Hi{pad}{THREAT}{pad}!") == (f"Hi{THREAT}!", 2_800)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("k\u0336i\u0336l\u0336l\u0336", "kill"),
+        ("".join(letter + "\u0301\u0316\u0334\u0357\u0329" for letter in "kill"), "kill"),
+        ("к\u0336и\u0336", "ки"),
+        ("\uff4b\u0336", "\uff4b"),
+        ("ศ" + "\u0e34" * 20, "ศ" + "\u0e34" * 8),
+        ("!" + "\u0301" * 5, "!\u0301"),
+        ("a \u0301b", "a b"),
+        ("a\u00a0\u0301b", "a\u00a0\u0301b"),
+        ("a\u20e3b", "a\u20e3b"),
+    ],
+    ids=ascii,
+)
+def test_marks_stay_as_far_as_writing_needs_them(written: str, shown: str) -> None:
+    assert visible(written).text == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("a\u200db", "ab"),
+        ("ک\u200c\u200c\u200dت", "ک\u200cت"),
+        ("🙂\u200d", "🙂"),
+        ("a\ufe0f", "a"),
+        ("🙂\ufe0f\ufe0f", "🙂\ufe0f"),
+        ("a\U000e0100", "a"),
+        ("\u1820\u180b\u180b", "\u1820\u180b"),
+        ("\U0001f3f4\U000e0067\U000e0062", "\U0001f3f4"),
+        ("a\u202eb\u202c", "ab"),
+        ("a" + "\n" * 80 + "b", "a" + "\n" * 64 + "b"),
+    ],
+    ids=ascii,
+)
+def test_joiners_selectors_and_tags_stay_only_where_they_shape_something(written: str, shown: str) -> None:
+    assert visible(written).text == shown
+
+
+def test_replaced_blanks_and_shortened_white_space_do_not_count_as_removed() -> None:
+    assert visible("a\u3164b" + " " * 100 + "c") == ("a b" + " " * 64 + "c", 0)
+    assert visible("a\u200bb\x00c").removed == 2
+
+
+def test_nothing_is_left_of_a_text_that_nobody_sees() -> None:
+    assert visible("\u200b\u2060 \u3164\u034f").text == ""
+
+
+_ODD = "ab\u0301\u0336 \u00a0\t\u200b\u200d\ufe0f\u180b\u1820\U000e0100\u4e00\u094d\u0915\u0903🙂\u20e31\U0001f3f4\U000e0067\U000e007f\u3164"
+
+
+@given(st.text(alphabet=st.one_of(st.sampled_from(_ODD), st.characters(exclude_categories=["Cs"])), max_size=40))
+def test_what_is_visible_stays_visible(text: str) -> None:
+    once = visible(text).text
+
+    assert visible(once) == (once, 0)
+
+
+@given(st.text(alphabet=st.sampled_from(_ODD), max_size=40))
+def test_visible_characters_are_found_in_the_text_as_sent_in_order(text: str) -> None:
+    seen = visible(text).text
+
+    at = positions(text, seen, list(range(len(seen) + 1)))
+
+    assert at == sorted(set(at))
+    assert at[-1] == len(text)
+    assert all(text[where] == letter or letter == " " for where, letter in zip(at, seen, strict=False))
