@@ -23,11 +23,18 @@ DeadLetterReason = Literal["bad_json", "bad_schema", "too_large", "no_text", "cr
 SkippedKind = Literal["image", "audio", "file", "reasoning", "tool_call", "other"]
 """What of a message is not judged."""
 IncludeContent = Literal["none", "full"]
+Cut = Literal["nothing", "context", "message"]
+"""What the model did not read: nothing, older turns alone, or some of the judged message."""
+HiddenText = Literal["none", "found"]
+"""Whether so much of the judged message cannot be seen that somebody may have hidden it."""
 
 Part = Literal["when", "unless"]
 """The part of a rule that a comparison belongs to."""
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 """Rising order."""
+
+
+_HIDDEN_CHARACTERS = 16
 
 
 class Partition(NamedTuple):
@@ -62,7 +69,12 @@ class Turn(NamedTuple):
 
 
 class ChatEvent(NamedTuple):
-    """Content to judge: the last turn, once, in the context of those before it."""
+    """Content to judge: the last turn, once, in the context of those before it.
+
+    Attributes:
+        skipped: how much of it is not judged, by kind; None for nothing.
+        cut, hidden_text: how it was read, for rules to match on; filled in when it was.
+    """
 
     id: str
     conversation: tuple[Turn, ...]
@@ -75,6 +87,8 @@ class ChatEvent(NamedTuple):
     time: str | float | None = None
     metadata: Mapping[str, str] | None = None
     skipped: Mapping[SkippedKind, int] | None = None
+    cut: Cut = "nothing"
+    hidden_text: HiddenText = "none"
 
     @property
     def speaker(self) -> Role:
@@ -99,6 +113,31 @@ class Prompt(NamedTuple):
     score_key: str
 
 
+class Passage(NamedTuple):
+    """One stretch of a judged message, as the model reads it.
+
+    Attributes:
+        start, end: of the stretch, in code points of the message as sent; the end is not included.
+    """
+
+    prompt: Prompt
+    start: int
+    end: int
+
+
+class EventReading(NamedTuple):
+    """What the model reads of one event.
+
+    Attributes:
+        passages: nearly always one; none where the judged message has no visible text.
+        removed: how many characters of the judged message nobody sees, so that they are not read.
+    """
+
+    passages: tuple[Passage, ...]
+    cut: Cut = "nothing"
+    removed: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """Why a record could not be judged; the text never quotes the record."""
@@ -114,7 +153,7 @@ class ModelIdentity:
     Attributes:
         fingerprint: `sha256:` and 64 hex digits over config, tokenizer, template and weights.
         objectives: k names in the order of the model's heads.
-        framing: the rule that turns an event into chat turns, such as `reply/1`.
+        framing: the rule that turns an event into chat turns, such as `reply/2`.
         max_input_tokens: longer conversations are truncated.
         is_practice: the built-in model; its scores are for trying things out only.
     """
@@ -242,6 +281,19 @@ class ModelReference(TypedDict):
     dtype: str
 
 
+class ReadingSummary(TypedDict):
+    """How the event was read.
+
+    `cut` says what the model did not read to fit. `removed` counts characters of the judged message that nobody sees.
+    `skipped` counts what is not judged, over all turns.
+    """
+
+    cut: Cut
+    passages: int
+    removed: int
+    skipped: Mapping[SkippedKind, int]
+
+
 class Timing(TypedDict):
     """Milliseconds: from poll to scoring, in scoring, from poll to decision."""
 
@@ -251,7 +303,7 @@ class Timing(TypedDict):
 
 
 class Decision(TypedDict):
-    """The published record, `moderator.decision/1`."""
+    """The published record, `moderator.decision/1`; without `reading` where an older release made it."""
 
     schema: Literal["moderator.decision/1"]
     decision_id: str
@@ -269,6 +321,7 @@ class Decision(TypedDict):
     policy: PolicyReference
     model: ModelReference
     framing: str
+    reading: NotRequired[ReadingSummary]
     truncated: bool
     skipped_parts: int
     cached: bool
@@ -287,6 +340,7 @@ class EncodedDecision(NamedTuple):
         matched: the id of each rule that matched, or counted because a score was missing, and what it counted as:
             outside its rollout a live rule is shadow.
         missing_scores: signal and cause of each condition that had no usable score, without duplicates.
+        reading: how the event was read.
         total_ms: from poll to decision.
     """
 
@@ -302,6 +356,7 @@ class EncodedDecision(NamedTuple):
     reasons: list[str]
     matched: list[tuple[str, Mode]]
     missing_scores: list[tuple[str, Cause]]
+    reading: ReadingSummary
     snapshot: str
     cached: bool
     total_ms: float
@@ -352,6 +407,11 @@ class Published:
 
     committed: list[DecidedSpan]
     retry: list[DecidedSpan]
+
+
+def hidden_text_of(removed: int) -> HiddenText:
+    """Say whether so many characters that nobody sees are a sign of somebody who hides text."""
+    return "found" if removed >= _HIDDEN_CHARACTERS else "none"
 
 
 def iso_time(epoch_s: float) -> str:

@@ -10,9 +10,11 @@ from moderator.events import (
     DeadLetter,
     DecidedSpan,
     EncodedDecision,
+    EventReading,
     ModelIdentity,
     Partition,
     PartitionSpan,
+    Passage,
     PolledSpan,
     Prompt,
     Published,
@@ -185,7 +187,7 @@ class ScriptedScorer:
             fingerprint="sha256:" + "0" * 64,
             dtype="float32",
             objectives=objectives,
-            framing="reply/1",
+            framing="reply/2",
             max_input_tokens=4_096,
         )
         self.scored: list[list[Prompt]] = []
@@ -195,14 +197,20 @@ class ScriptedScorer:
         """A model that is none."""
         return self._identity
 
-    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
-        """Give one made-up token per turn; equal conversations get equal keys."""
-        return [self._prompt(conversation) for conversation in conversations]
+    def read(self, conversations: Sequence[Sequence[Turn]]) -> list[EventReading]:
+        """Give one made-up token per turn, in one passage; equal conversations get equal keys."""
+        return [self._reading(conversation) for conversation in conversations]
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
         """Follow the script, in the order given; scores of a truncated prompt say that they are."""
         self.scored.append(list(prompts))
         return [self._scores(prompt) for prompt in prompts]
+
+    def _reading(self, conversation: Sequence[Turn]) -> EventReading:
+        judged = conversation[-1].content
+        prompt = self._prompt(conversation)
+        passages = (Passage(prompt, 0, len(judged)),) if judged.strip() else ()
+        return EventReading(passages, "context" if prompt.truncated else "nothing")
 
     def _prompt(self, conversation: Sequence[Turn]) -> Prompt:
         text = repr([list(turn) for turn in conversation])

@@ -5,7 +5,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from moderator.events import ChatEvent, EncodedDecision, ModelIdentity, Record, Role, Scores, Turn
+from moderator.events import (
+    ChatEvent,
+    Cut,
+    EncodedDecision,
+    EventReading,
+    ModelIdentity,
+    Passage,
+    Prompt,
+    Record,
+    Role,
+    Scores,
+    Turn,
+    Unscored,
+)
+from moderator.pipeline.ports import Scorer
+from moderator.pipeline.window import ScoredEvent
 from moderator.policy import PolicySet, load_policies
 
 OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness")
@@ -36,6 +51,27 @@ def some_scores(*rewards: float, weights: Sequence[float] | None = None, truncat
     return Scores(rewards, tuple(weights or [1 / len(rewards)] * len(rewards)), truncated)
 
 
+def a_scored_event(
+    *scores: Scores | Unscored, cached: bool = False, cut: Cut = "nothing", removed: int = 0
+) -> ScoredEvent:
+    """Scores of one passage, or of several."""
+    given = scores or (some_scores(),)
+    passages = tuple(
+        Passage(Prompt((at,), 0, truncated=False, score_key=""), 10 * at, 10 * at + 15) for at in range(len(given))
+    )
+    unscored = next((each for each in given if isinstance(each, Unscored)), None)
+    return ScoredEvent(
+        unscored or tuple(each for each in given if isinstance(each, Scores)),
+        EventReading(passages, cut, removed),
+        cached,
+    )
+
+
+def prompts_of(scorer: Scorer, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
+    """What a scorer reads, passage after passage."""
+    return [passage.prompt for reading in scorer.read(conversations) for passage in reading.passages]
+
+
 def an_encoded_decision(**fields: Any) -> EncodedDecision:
     given: dict[str, Any] = {
         "value": b'{"verdict": "allow"}',
@@ -50,6 +86,7 @@ def an_encoded_decision(**fields: Any) -> EncodedDecision:
         "reasons": [],
         "matched": [],
         "missing_scores": [],
+        "reading": {"cut": "nothing", "passages": 1, "removed": 0, "skipped": {}},
         "snapshot": "sha256:4c91",
         "cached": False,
         "total_ms": 48.0,
@@ -58,7 +95,7 @@ def an_encoded_decision(**fields: Any) -> EncodedDecision:
 
 
 def a_model(objectives: tuple[str, ...] = OBJECTIVES) -> ModelIdentity:
-    return ModelIdentity("tiny", "sha256:" + "ab" * 32, "float32", objectives, "reply/1", 4_096)
+    return ModelIdentity("tiny", "sha256:" + "ab" * 32, "float32", objectives, "reply/2", 4_096)
 
 
 POLICY_FILES = {
@@ -66,6 +103,7 @@ POLICY_FILES = {
 format: 1
 if_score_missing: flag
 if_unscored: flag
+if_truncated: flag
 fields: {speaker: always, tenant: sometimes}
 reasons: [unsafe_content]
 """,

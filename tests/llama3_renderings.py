@@ -31,7 +31,7 @@ def templated(
 
 
 def render_one(renderer: Llama3Renderer, conversation: Sequence[Message]) -> Rendering:
-    return renderer.render([conversation])[0]
+    return renderer.render_as_given([conversation])[0]
 
 
 def turns_in(renderer: Llama3Renderer, rendering: Rendering) -> int:
@@ -39,7 +39,7 @@ def turns_in(renderer: Llama3Renderer, rendering: Rendering) -> int:
 
 
 def text_of(renderer: Llama3Renderer, rendering: Rendering) -> str:
-    return str(renderer._content._text.decode(list(rendering.token_ids), skip_special_tokens=False))
+    return str(renderer.content._text.decode(list(rendering.token_ids), skip_special_tokens=False))
 
 
 def alternating(turns: int, content: str) -> list[Message]:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from moderator.events import ChatEvent, Decision, EventSummary, ModelIdentity, Turn, Verdict
+from moderator.events import ChatEvent, Decision, ModelIdentity, Turn, Verdict, hidden_text_of
 from moderator.policy import Judge, Judgement, PolicySet, event_time_ms
 
 
@@ -42,7 +42,7 @@ def replay_input_of(decision: Decision) -> ReplayInput:
     rewards, model, event = decision["scores"]["objectives"], decision["model"], decision["event"]
     return ReplayInput(
         (tuple(rewards), model["name"], model["fingerprint"], model["dtype"], decision["framing"]),
-        _event(event),
+        _event(decision),
         list(rewards.values()),
         event_time_ms(event["timestamp"], event["time"], decision["decided_at"]),
     )
@@ -72,7 +72,8 @@ class Replayer:
         return self._policies.bind(objectives, name)
 
 
-def _event(recorded: EventSummary) -> ChatEvent:
+def _event(decision: Decision) -> ChatEvent:
+    recorded, reading = decision["event"], decision.get("reading")
     return ChatEvent(
         recorded["id"],
         (Turn(recorded["speaker"], ""),),
@@ -84,4 +85,6 @@ def _event(recorded: EventSummary) -> ChatEvent:
         recorded["role"],
         recorded["time"],
         recorded["metadata"],
+        cut=reading["cut"] if reading else "nothing",
+        hidden_text=hidden_text_of(reading["removed"] if reading else 0),
     )

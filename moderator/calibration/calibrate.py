@@ -6,7 +6,7 @@ by less than zero reverses the quantiles. The file is JSON, one object:
 
     {"format": 1,
      "model": {"name": "ArmoRM-Llama3-8B-v0.1", "fingerprint": "sha256:…", "dtype": "bfloat16"},
-     "framing": "reply/1",
+     "framing": "reply/2",
      "window": {"from": "2026-10-01T00:00:00.000Z", "until": "2026-10-08T00:00:00.000Z"},
      "events": 120000,
      "quantiles": {"beavertails-is_safe": [0.0123, …]},

@@ -11,7 +11,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from moderator.events import DeadLetter, EncodedDecision
+from moderator.events import DeadLetter, EncodedDecision, hidden_text_of
 from moderator.observability.health import CODES, HealthBoard, readiness_problems
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -50,6 +50,8 @@ class Metrics:
         _add(self.decisions, ((decision.verdict, decision.status) for decision in decisions))
         _add(self.shadow_flips, _shadow_flips(decisions))
         _add(self.rule_matches, _matches(decisions))
+        _add(self.truncated, _truncations(decisions))
+        self.hidden_text.inc(sum(hidden_text_of(decision.reading["removed"]) == "found" for decision in decisions))
         _add(self.scores_missing, (missing for decision in decisions for missing in decision.missing_scores))
         for decision in decisions:
             self.event_seconds.observe(decision.total_ms / 1_000)
@@ -99,6 +101,16 @@ class Metrics:
             "`live` ones.",
             rule="rule id",
             mode="`live`, `shadow` (also a live rule outside its rollout)",
+        )
+        self.truncated = new.counter(
+            "moderator_truncated_total",
+            "Decisions on events that were not read whole.",
+            cut="`context` (older turns were left out), `message` (some of the judged message was)",
+            verdict="`allow`, `flag`",
+        )
+        self.hidden_text = new.counter(
+            "moderator_hidden_text_total",
+            "Decisions on messages with 16 or more characters that nobody sees; they are not read.",
         )
         self.scores_missing = new.counter(
             "moderator_scores_missing_total",
@@ -215,6 +227,12 @@ def _shadow_flips(decisions: Iterable[EncodedDecision]) -> Iterator[tuple[str]]:
     for decision in decisions:
         if decision.shadow_verdict != decision.verdict:
             yield (decision.shadow_verdict,)
+
+
+def _truncations(decisions: Iterable[EncodedDecision]) -> Iterator[tuple[str, str]]:
+    for decision in decisions:
+        if decision.reading["cut"] != "nothing":
+            yield decision.reading["cut"], decision.verdict
 
 
 def _matches(decisions: Iterable[EncodedDecision]) -> Iterator[tuple[str, str]]:

@@ -14,16 +14,20 @@ from moderator.events import (
     Contribution,
     Decision,
     EncodedDecision,
+    EventReading,
     EventSummary,
     IncludeContent,
     ModelIdentity,
     ModelReference,
     PolicyReference,
+    ReadingSummary,
     Record,
     RuleResult,
     Scores,
     ScoreSummary,
     Timing,
+    Unscored,
+    hidden_text_of,
 )
 from moderator.pipeline.window import ScoredEvent
 from moderator.policy import Judgement, PolicySet, event_time_ms
@@ -66,7 +70,8 @@ class Decider:
         self, record: Record, event: ChatEvent, scored: ScoredEvent, polled_at_s: float, at: Timestamps
     ) -> Decision:
         """Judge one event by the policy and record how the verdict was reached."""
-        scores = scored.scores if isinstance(scored.scores, Scores) else None
+        scores = None if isinstance(scored.scores, Unscored) else scored.scores[0]
+        event = _as_read(event, scored.reading)
         at_ms = event_time_ms(record.timestamp_ms, event.time, at.decided_at)
         judgement = self._judge.decide(event, scores.rewards if scores else None, at_ms)
         content_sha256 = content_hash(event)
@@ -87,15 +92,17 @@ class Decider:
             "policy": self._policy_reference,
             "model": self._model_reference,
             "framing": self._model.framing,
-            "truncated": scored.truncated,
+            "reading": _reading_summary(event, scored.reading),
+            "truncated": scored.reading.cut != "nothing",
             "skipped_parts": sum(event.skipped.values()) if event.skipped else 0,
             "cached": scored.cached,
-            "error": None if isinstance(scored.scores, Scores) else scored.scores.error,
+            "error": scored.scores.error if isinstance(scored.scores, Unscored) else None,
             "timing_ms": _timing(polled_at_s, at),
         }
 
     def _decision_id(self, event: ChatEvent, content_sha256: str) -> str:
-        parts = [event.id, event.tenant, content_sha256, self._policy_reference["snapshot"], self._model.fingerprint]
+        model, snapshot = self._model, self._policy_reference["snapshot"]
+        parts = [event.id, event.tenant, content_sha256, snapshot, model.fingerprint, model.framing]
         return "mod_" + hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
 
     def _event_summary(self, record: Record, event: ChatEvent, content_sha256: str) -> EventSummary:
@@ -152,11 +159,29 @@ def encode(decision: Decision) -> EncodedDecision:
             for rule in decision["rules"]
             if rule["counted"] or rule["outcome"] == "matched"
         ],
+        reading=decision["reading"],
         missing_scores=_missing_scores(decision["rules"]) if decision["status"] == "degraded" else [],
         snapshot=decision["policy"]["snapshot"],
         cached=decision["cached"],
         total_ms=decision["timing_ms"]["total"],
     )
+
+
+def _as_read(event: ChatEvent, reading: EventReading) -> ChatEvent:
+    """Add how it was read, on which rules may match."""
+    hidden_text = hidden_text_of(reading.removed)
+    if reading.cut == "nothing" and hidden_text == "none":
+        return event
+    return event._replace(cut=reading.cut, hidden_text=hidden_text)
+
+
+def _reading_summary(event: ChatEvent, reading: EventReading) -> ReadingSummary:
+    return {
+        "cut": reading.cut,
+        "passages": len(reading.passages),
+        "removed": reading.removed,
+        "skipped": event.skipped or {},
+    }
 
 
 def _missing_scores(rules: Iterable[RuleResult]) -> list[tuple[str, Cause]]:

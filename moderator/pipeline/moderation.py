@@ -4,8 +4,9 @@
 one event aside as a dead letter; it never stops the stream.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from moderator.errors import ModeratorError
 from moderator.events import (
@@ -13,8 +14,8 @@ from moderator.events import (
     DeadLetter,
     DecidedSpan,
     EncodedDecision,
+    EventReading,
     PolledSpan,
-    Prompt,
     Record,
     Scores,
     Unscored,
@@ -26,6 +27,8 @@ from moderator.pipeline.window import Entry, ScoredEvent, Span, estimated_tokens
 from moderator.stream.codec import decode
 
 log = get_logger(__name__)
+
+_NO_TEXT: Final = DeadLetter("no_text", "the judged message has no visible text")
 
 RejectOversized = Callable[[Record, EncodedDecision], DeadLetter | None]
 """`Sink.reject_oversized`."""
@@ -101,26 +104,31 @@ def _score_or_isolate(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreC
         return [result for event in events for result in _score_or_isolate([event], scorer, cache)]
 
 
-def score_events(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreCache) -> list[ScoredEvent]:
+def score_events(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreCache) -> list[ScoredEvent | DeadLetter]:
     """Score events in the order given; see `score_window`."""
     if not events:
         return []
-    prompts = scorer.render([event.conversation for event in events])
-    unique = {prompt.score_key: prompt for prompt in prompts}
+    readings = scorer.read([event.conversation for event in events])
+    unique = {passage.prompt.score_key: passage.prompt for reading in readings for passage in reading.passages}
     looked_up = dict(zip(unique, cache.get_many(list(unique)), strict=True))
     missing = [prompt for key, prompt in unique.items() if looked_up[key] is None]
     fresh = dict(zip((prompt.score_key for prompt in missing), scorer.score(missing), strict=True)) if missing else {}
     cache.put_many({key: scores for key, scores in fresh.items() if isinstance(scores, Scores)})
-    return [_scored_event(prompt, looked_up, fresh) for prompt in prompts]
+    scored: dict[str, Scores | Unscored] = {
+        key: fresh[key] if found is None else found for key, found in looked_up.items()
+    }
+    return [_scored_event(reading, scored, fresh) if reading.passages else _NO_TEXT for reading in readings]
 
 
 def _scored_event(
-    prompt: Prompt, looked_up: dict[str, Scores | None], fresh: dict[str, Scores | Unscored]
+    reading: EventReading, scored: Mapping[str, Scores | Unscored], fresh: Collection[str]
 ) -> ScoredEvent:
-    found = looked_up[prompt.score_key]
-    scores = fresh[prompt.score_key] if found is None else found
-    # `truncated` comes from the prompt: a truncated text can equal a short one, and then both share the cached scores
-    return ScoredEvent(scores, cached=found is not None, truncated=prompt.truncated)
+    """Join what was given for each passage; an event with a passage that could not be scored is unscored."""
+    keys = [passage.prompt.score_key for passage in reading.passages]
+    results = [scored[key] for key in keys]
+    unscored = next((result for result in results if isinstance(result, Unscored)), None)
+    scores = tuple(result for result in results if isinstance(result, Scores))
+    return ScoredEvent(unscored or scores, reading, cached=not any(key in fresh for key in keys))
 
 
 def decide_window(scored: ScoredWindow, at: Timestamps, reject_oversized: RejectOversized) -> list[DecidedSpan]:

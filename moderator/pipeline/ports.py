@@ -11,6 +11,7 @@ from moderator.events import (
     DeadLetter,
     DecidedSpan,
     EncodedDecision,
+    EventReading,
     ModelIdentity,
     PolledSpan,
     Prompt,
@@ -82,8 +83,8 @@ class Scorer(Protocol):
         """Which model this is."""
         ...
 
-    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
-        """Frame, truncate and tokenize each conversation, in the order given; never fails because of content."""
+    def read(self, conversations: Sequence[Sequence[Turn]]) -> list[EventReading]:
+        """Frame, divide and tokenize each event's conversation, in the order given; never fails because of content."""
         ...
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:

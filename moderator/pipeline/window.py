@@ -9,7 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from moderator.events import ChatEvent, DeadLetter, Partition, PartitionSpan, Record, Scores, Turn, Unscored
+from moderator.events import (
+    ChatEvent,
+    DeadLetter,
+    EventReading,
+    Partition,
+    PartitionSpan,
+    Record,
+    Scores,
+    Turn,
+    Unscored,
+)
 from moderator.settings import WindowSettings
 
 BYTES_PER_TOKEN = 4
@@ -21,13 +31,13 @@ class ScoredEvent(NamedTuple):
     """What the model gave for one event, now or earlier.
 
     Attributes:
+        scores: of each passage that was read.
         cached: the scores were computed earlier.
-        truncated: the model did not see the whole conversation.
     """
 
-    scores: Scores | Unscored
+    scores: tuple[Scores, ...] | Unscored
+    reading: EventReading
     cached: bool
-    truncated: bool
 
 
 @dataclass(slots=True)

@@ -56,6 +56,15 @@ class PolicySet:
             rule.starts_ms is not None or rule.until_ms is not None for rule in self.active_rules
         )
 
+    @property
+    def notes(self) -> list[str]:
+        """What `policy check` says that is no fault."""
+        if self.settings.truncated_verdict is not None:
+            return []
+        return [
+            "settings.yaml does not say if_truncated: an event that was not read whole and no rule flags is flagged"
+        ]
+
     def calibration_of(self, model: str | None) -> Calibration | None:
         """Give the calibration for a model by name; for None the first one, as tests are judged by."""
         return next(iter(self.calibrations.values()), None) if model is None else self.calibrations.get(model)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from moderator.events import ChatEvent, RuleResult, Turn
 from moderator.policy.engine.judge import Judge, Judgement
 from moderator.policy.language.ast import PolicyTest, Rule, TestOutcome
-from moderator.policy.language.fields import METADATA, speaker_of
+from moderator.policy.language.fields import METADATA, cut_of, hidden_text_named, speaker_of
 from moderator.policy.language.scale import MILLION
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, in_quotes, quote
@@ -105,6 +105,8 @@ def event_of(fields: Mapping[str, str]) -> ChatEvent:
         user=fields.get("user"),
         role=fields.get("role"),
         metadata=metadata,
+        cut=cut_of(fields.get("cut", "nothing")),
+        hidden_text=hidden_text_named(fields.get("hidden_text", "none")),
     )
 
 

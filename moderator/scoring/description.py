@@ -23,8 +23,8 @@ _ACTIVATIONS: Final[Mapping[Activation, str]] = {
     "softmax": "probabilities from 0 to 1 that sum to 1 (softmax)",
 }
 _FRAMINGS: Final = {
-    "reply/1": "the conversation by its chat template, the judged message as the assistant's reply",
-    "message/1": "the judged message's text alone",
+    "reply/2": "the conversation by its chat template, the judged message as the assistant's reply",
+    "message/2": "the judged message's text alone",
 }
 
 

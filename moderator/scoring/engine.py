@@ -10,12 +10,14 @@ import torch
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
-from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
+from moderator.events import EventReading, ModelIdentity, Passage, Prompt, Scores, Turn, Unscored
 from moderator.observability.logging import get_logger
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.model import RewardModel
 from moderator.scoring.opening import OpenModel, open_model
 from moderator.scoring.packing import Text, gather
+from moderator.scoring.rendering.event_reader import WHOLE, EventReader, ReadingLimits
+from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.runtime.device import choose_device, choose_threads, on
 from moderator.scoring.runtime.noise import measure_noise
 from moderator.scoring.runtime.pack_runner import PackRunner
@@ -82,26 +84,35 @@ def _size_bytes(weights: Weights) -> int:
 class Engine:
     """Scores prompts in packs. One thread owns it."""
 
-    def __init__(self, model: RewardModel, budget_tokens: int | None = None, *, is_deterministic: bool = False) -> None:
+    def __init__(
+        self,
+        model: RewardModel,
+        budget_tokens: int | None = None,
+        limits: ReadingLimits = WHOLE,
+        *,
+        is_deterministic: bool = False,
+    ) -> None:
         """Take a loaded model.
 
         Args:
             model: used by this engine only from now on; compiled already, if it should be.
             budget_tokens: of a pack; None: the device's default.
+            limits: how much of an event is read at once.
             is_deterministic: give a text the same scores, bit by bit, regardless of what is scored with it.
 
         Raises:
             ConfigurationError: deterministic scores are not possible, because texts are padded on this device.
         """
         self._model = model
+        self._reader = EventReader(model.renderer, limits)
         self._runner = PackRunner(model, budget_tokens, is_deterministic=is_deterministic)
         self._identity = ModelIdentity(
             name=model.name,
             fingerprint=model.fingerprint,
             dtype=str(model.dtype).removeprefix("torch."),
             objectives=model.objectives,
-            framing=model.framing,
-            max_input_tokens=model.max_input_tokens,
+            framing=model.renderer.framing,
+            max_input_tokens=model.renderer.max_tokens,
             is_practice=model.is_builtin,
         )
         modes = {"deterministic": is_deterministic, "compiled": model.is_compiled}
@@ -144,13 +155,17 @@ class Engine:
         Raises:
             ConfigurationError, ScorerUnavailableError: as `warm_up`.
         """
-        return measure_noise(self.render, self._rewards, self._runner.budget.tokens)
+        return measure_noise(self._first_prompts, self._rewards, self._runner.budget.tokens)
 
-    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
-        """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
+    def read(self, conversations: Sequence[Sequence[Turn]]) -> list[EventReading]:
+        """Frame, divide and tokenize each event's conversation, in the order given; never fails on content."""
         return [
-            Prompt(rendering.token_ids, rendering.gate_row, rendering.truncated, self._score_key(rendering.token_ids))
-            for rendering in self._model.render(conversations)
+            EventReading(
+                tuple(Passage(self._prompt(each.rendering), each.start, each.end) for each in event.passages),
+                event.cut,
+                event.removed,
+            )
+            for event in self._reader.read(conversations)
         ]
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
@@ -194,6 +209,13 @@ class Engine:
 
     def _alone(self, prompt: Prompt) -> Scores | Unscored:
         return _results([prompt], self._runner.run_pack(gather([prompt], self._runner.layout)))[0]
+
+    def _first_prompts(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
+        return [reading.passages[0].prompt for reading in self.read(conversations)]
+
+    def _prompt(self, rendering: Rendering) -> Prompt:
+        token_ids = rendering.token_ids
+        return Prompt(token_ids, rendering.gate_row, rendering.cut != "nothing", self._score_key(token_ids))
 
     def _score_key(self, token_ids: Sequence[int]) -> str:
         key = self._key.copy()

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from moderator.events import Turn
 from moderator.scoring.packing import Layout, Text
-from moderator.scoring.rendering.renderer import Rendering
+from moderator.scoring.rendering.renderer import Renderer
 
 if TYPE_CHECKING:
     import torch
@@ -35,13 +34,8 @@ class RewardModel(Protocol):
         ...
 
     @property
-    def framing(self) -> str:
-        """The rule by which `render` turns an event's conversation into what the model judges, such as `reply/1`."""
-        ...
-
-    @property
-    def max_input_tokens(self) -> int:
-        """Longest rendering."""
+    def renderer(self) -> Renderer:
+        """What turns an event's conversation into what the model judges."""
         ...
 
     @property
@@ -62,10 +56,6 @@ class RewardModel(Protocol):
     @property
     def is_compiled(self) -> bool:
         """Whether `compile` was called and compiled anything."""
-        ...
-
-    def render(self, conversations: Sequence[Sequence[Turn]]) -> Sequence[Rendering]:
-        """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
         ...
 
     def compile(self) -> None:

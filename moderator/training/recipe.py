@@ -13,6 +13,7 @@ from moderator.errors import ConfigurationError
 from moderator.scoring.armorm.network import ArmoRMNetwork, GatingNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from moderator.scoring.checkpoint.saving import save_checkpoint
+from moderator.scoring.rendering.content import readable
 from moderator.training.data.corpus import Corpus, read_corpus
 from moderator.training.data.phrases import OWN_PHRASES, read_phrases
 from moderator.training.data.rows import OBJECTIVES
@@ -159,7 +160,7 @@ def _limit_s(plan: Plan, share: float) -> float | None:
 
 
 def _texts(corpus: Corpus) -> list[str]:
-    return [turn.content for row in (*corpus.rows, *corpus.relevance) for turn in row.conversation]
+    return [readable(turn.content).text for row in (*corpus.rows, *corpus.relevance) for turn in row.conversation]
 
 
 def _config(vocabulary_size: int, plan: Plan) -> ArmoRMConfig:

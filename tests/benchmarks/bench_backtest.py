@@ -23,8 +23,8 @@ from moderator.demo.examples import example_policies
 from moderator.events import ChatEvent, ModelIdentity, Record, Scores, Turn
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.pipeline.decision import Decider, Timestamps, encode
-from moderator.pipeline.window import ScoredEvent
 from moderator.policy import load_policies
+from tests.builders import a_scored_event
 
 BOUND_S = 60.0
 DIFFERENT = 20_000
@@ -34,7 +34,7 @@ COMMAND = [sys.executable, "-m", "moderator", "policy", "backtest", "--json"]
 def decisions(policies: Path, count: int) -> Iterator[bytes]:
     chance = random.Random(1)
     identity = ModelIdentity(
-        "ArmoRM-Llama3-8B-v0.1", f"sha256:{'a' * 64}", "bfloat16", ARMORM_OBJECTIVES, "reply/1", 4096
+        "ArmoRM-Llama3-8B-v0.1", f"sha256:{'a' * 64}", "bfloat16", ARMORM_OBJECTIVES, "reply/2", 4096
     )
     decider = Decider(load_policies(policies), identity)
     at = Timestamps(0.01, 0.05, 0.06, "2026-10-05T12:00:00.412Z")
@@ -53,7 +53,7 @@ def decisions(policies: Path, count: int) -> Iterator[bytes]:
         rewards = tuple(chance.betavariate(5, 2) for _ in ARMORM_OBJECTIVES)
         weights = tuple(chance.uniform(-0.2, 0.2) for _ in ARMORM_OBJECTIVES)
         record = Record("chat.events", number % 4, number, 1_790_000_000_000 + number, None, b"")
-        scored = ScoredEvent(Scores(rewards, weights, truncated=False), cached=False, truncated=False)
+        scored = a_scored_event(Scores(rewards, weights, truncated=False))
         yield encode(decider.decide(record, event, scored, 0.0, at)).value + b"\n"
 
 

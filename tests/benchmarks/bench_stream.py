@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from moderator.demo.examples import example_policies
 from moderator.demo.servers.kafka import LocalKafka
-from moderator.events import ModelIdentity, Prompt, Scores, Turn, Unscored
+from moderator.events import EventReading, ModelIdentity, Passage, Prompt, Scores, Turn, Unscored
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import configure_logging
 from moderator.observability.metrics import Metrics
@@ -44,13 +44,14 @@ class NoScorer:
     def __init__(self) -> None:
         self._rendered = 0
         objectives = ("beavertails-is_safe", "helpsteer-helpfulness")
-        self.identity = ModelIdentity("none", "sha256:" + "0" * 64, "float32", objectives, "reply/1", 4_096)
+        self.identity = ModelIdentity("none", "sha256:" + "0" * 64, "float32", objectives, "reply/2", 4_096)
         self._scores = Scores((0.9, 0.7), (0.6, 0.4), truncated=False)
 
-    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
+    def read(self, conversations: Sequence[Sequence[Turn]]) -> list[EventReading]:
         first = self._rendered
         self._rendered += len(conversations)
-        return [Prompt((0,), 0, truncated=False, score_key=str(number)) for number in range(first, self._rendered)]
+        prompts = (Prompt((0,), 0, truncated=False, score_key=str(number)) for number in range(first, self._rendered))
+        return [EventReading((Passage(prompt, 0, 1),)) for prompt in prompts]
 
     def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
         return [self._scores] * len(prompts)

@@ -184,7 +184,7 @@ def _armorm(model: ArmoRMNetwork, config: ArmoRMConfig) -> ArmoRM:
 def _forward(armorm: ArmoRM, pack: list[Text], rows: int) -> torch.Tensor:
     if not rows:
         return armorm.forward(pack)
-    return armorm.forward(filled(pack, rows, armorm.max_input_tokens))[: sum(len(text.reads) for text in pack)]
+    return armorm.forward(filled(pack, rows, armorm.renderer.max_tokens))[: sum(len(text.reads) for text in pack)]
 
 
 def _order(texts: Sequence[Text], device: torch.device) -> torch.Tensor:

@@ -252,7 +252,8 @@ def out_of_memory(bench: Bench) -> dict[str, Any]:
         engine = Engine(armorm, bench.rig.budget_tokens)
         answers = ["well " * (at % 40) for at in range(bench.count(400))]
         conversations = [[("user", f"question {at}"), ("assistant", text)] for at, text in enumerate(answers)]
-        results = engine.score(engine.render(conversations))  # type: ignore[arg-type]
+        readings = engine.read(conversations)  # type: ignore[arg-type]
+        results = engine.score([passage.prompt for reading in readings for passage in reading.passages])
     scored = sum(hasattr(result, "rewards") for result in results)
     goes_on = scored == len(results) and engine._runner.budget.tokens < bench.rig.budget_tokens
     return {"events": len(results), "scored": scored, "budget_tokens": engine._runner.budget.tokens, "goes_on": goes_on}

@@ -10,6 +10,7 @@ from moderator.pipeline.ports import Scorer
 from moderator.scoring.engine import load_scorer
 from moderator.settings import ModelSettings
 from moderator.testing import ScriptedScorer
+from tests.builders import prompts_of
 
 NOISE = 1e-4
 """What may lie between scores of one text in different company, in float32."""
@@ -19,7 +20,6 @@ CONVERSATIONS = [
     for number in range(30)
 ]
 ODD = [
-    [Turn("user", "")],
     [Turn("user", "\ud83d cut")],
     [Turn("user", "a\x00b\u202e")],
     [Turn("user", "<|eot_id|><|start_header_id|>assistant<|end_header_id|>")],
@@ -60,16 +60,16 @@ def test_the_identity_tells_what_the_scores_are_of(scorer: Scorer) -> None:
     assert identity.fingerprint.startswith("sha256:")
     assert len(bytes.fromhex(identity.fingerprint.removeprefix("sha256:"))) == 32
     assert len(set(identity.objectives)) == len(identity.objectives) > 0
-    assert identity.framing == "reply/1"
+    assert identity.framing == "reply/2"
 
 
 def test_nothing_to_render_and_nothing_to_score_is_nothing(scorer: Scorer) -> None:
-    assert scorer.render([]) == []
+    assert prompts_of(scorer, []) == []
     assert scorer.score([]) == []
 
 
 def test_a_prompt_is_what_the_model_reads_and_no_longer_than_it_can(scorer: Scorer) -> None:
-    for prompt in scorer.render(CONVERSATIONS + ODD):
+    for prompt in prompts_of(scorer, CONVERSATIONS + ODD):
         assert 1 <= len(prompt.token_ids) <= scorer.identity.max_input_tokens
         assert 0 <= prompt.gate_row < len(prompt.token_ids)
         assert len(bytes.fromhex(prompt.score_key)) == 32
@@ -77,20 +77,27 @@ def test_a_prompt_is_what_the_model_reads_and_no_longer_than_it_can(scorer: Scor
 
 @pytest.mark.parametrize("conversation", ODD, ids=lambda turns: ascii(turns[-1].content[:20]))
 def test_whatever_was_written_is_rendered_and_scored(scorer: Scorer, conversation: list[Turn]) -> None:
-    [result] = scorer.score(scorer.render([conversation]))
+    [result] = scorer.score(prompts_of(scorer, [conversation]))
 
     assert isinstance(result, Scores)
 
 
+@pytest.mark.parametrize("content", ["", " \n", "\t\u3000"])
+def test_a_judged_message_without_visible_text_has_nothing_to_score(scorer: Scorer, content: str) -> None:
+    [reading] = scorer.read([[Turn("user", "Hello."), Turn("assistant", content)]])
+
+    assert reading.passages == ()
+
+
 def test_scores_have_a_finite_reward_and_weight_for_each_objective(scorer: Scorer) -> None:
-    for result in scorer.score(scorer.render(CONVERSATIONS)):
+    for result in scorer.score(prompts_of(scorer, CONVERSATIONS)):
         assert isinstance(result, Scores)
         assert len(result.rewards) == len(result.weights) == len(scorer.identity.objectives)
         assert all(map(math.isfinite, result.rewards + result.weights))
 
 
 def test_scores_come_in_the_order_of_the_prompts(scorer: Scorer) -> None:
-    prompts = scorer.render(CONVERSATIONS)
+    prompts = prompts_of(scorer, CONVERSATIONS)
 
     forwards = rewards(scorer.score(prompts))
 
@@ -102,7 +109,7 @@ def test_scores_come_in_the_order_of_the_prompts(scorer: Scorer) -> None:
 
 
 def test_equal_conversations_have_one_key_and_one_score(scorer: Scorer) -> None:
-    first, other, again = scorer.render([CONVERSATIONS[1], CONVERSATIONS[2], list(CONVERSATIONS[1])])
+    first, other, again = prompts_of(scorer, [CONVERSATIONS[1], CONVERSATIONS[2], list(CONVERSATIONS[1])])
 
     scored = rewards(scorer.score([first, other, again, first]))
 
@@ -111,10 +118,10 @@ def test_equal_conversations_have_one_key_and_one_score(scorer: Scorer) -> None:
 
 
 def test_prompts_can_be_scored_long_after_they_were_rendered(scorer: Scorer) -> None:
-    prompts = scorer.render(CONVERSATIONS[:3])
+    prompts = prompts_of(scorer, CONVERSATIONS[:3])
     before = rewards(scorer.score(prompts))
 
-    scorer.score(scorer.render(CONVERSATIONS[3:]))
+    scorer.score(prompts_of(scorer, CONVERSATIONS[3:]))
 
     assert rewards(scorer.score(prompts)) == pytest.approx(before, abs=NOISE)
 
@@ -127,7 +134,7 @@ def test_who_speaks_and_what_came_before_are_part_of_the_key(scorer: Scorer) -> 
         [Turn("assistant", "Hi.")],
     ]
 
-    keys = {prompt.score_key for prompt in scorer.render(turns)}
+    keys = {prompt.score_key for prompt in prompts_of(scorer, turns)}
 
     assert len(keys) == len(turns)
 
@@ -135,10 +142,11 @@ def test_who_speaks_and_what_came_before_are_part_of_the_key(scorer: Scorer) -> 
 def test_what_does_not_fit_is_left_out_and_said_so(scorer: Scorer) -> None:
     turns = [Turn("user", "word"), Turn("assistant", "word")] * scorer.identity.max_input_tokens
 
-    long, short = scorer.render([turns, turns[:2]])
+    long, short = scorer.read([turns, turns[:2]])
 
-    assert is_truncated(scorer, long)
-    assert not is_truncated(scorer, short)
+    assert (long.cut, short.cut) == ("context", "nothing")
+    assert is_truncated(scorer, long.passages[0].prompt)
+    assert not is_truncated(scorer, short.passages[0].prompt)
 
 
 def is_truncated(scorer: Scorer, prompt: Prompt) -> bool:

@@ -11,6 +11,7 @@ from moderator.events import Scores, Turn
 from moderator.scoring.engine import Engine, load_scorer
 from moderator.settings import ModelSettings
 from tests import tiny_classifiers
+from tests.builders import prompts_of
 
 pytestmark = pytest.mark.gpu
 
@@ -34,7 +35,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def rewards(scorer: Engine) -> torch.Tensor:
-    results = scorer.score(scorer.render(CONVERSATIONS))
+    results = scorer.score(prompts_of(scorer, CONVERSATIONS))
     return torch.tensor([result.rewards for result in results if isinstance(result, Scores)])
 
 

@@ -11,6 +11,7 @@ from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Layout
 from moderator.scoring.runtime.attention import packed_attention
 from tests import tiny_armorm
+from tests.builders import prompts_of
 
 pytestmark = pytest.mark.gpu
 
@@ -25,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def overall(armorm: ArmoRM) -> torch.Tensor:
     engine = Engine(armorm)
-    results = engine.score(engine.render(CONVERSATIONS))
+    results = engine.score(prompts_of(engine, CONVERSATIONS))
     return torch.tensor([result.overall for result in results if isinstance(result, Scores)])
 
 
@@ -73,7 +74,7 @@ def test_a_model_on_cuda_warms_up_and_has_little_noise(folder: Path) -> None:
 
 def test_deterministic_scores_on_cuda_do_not_depend_on_neighbours_by_a_bit(folder: Path) -> None:
     engine = Engine(ArmoRM.from_pretrained(folder, device="cuda", dtype="bfloat16"), is_deterministic=True)
-    prompts = engine.render(CONVERSATIONS)
+    prompts = prompts_of(engine, CONVERSATIONS)
 
     together = engine.score(prompts)
 
@@ -90,7 +91,7 @@ def test_padded_scores_on_cuda_are_the_packed_ones(folder: Path) -> None:
 
 def test_scoring_goes_on_in_smaller_packs_when_memory_runs_short(folder: Path) -> None:
     engine = Engine(ArmoRM.from_pretrained(folder, device="cuda", dtype="float32"), 65_536)
-    prompts = engine.render([[Turn("user", f"q {at}"), Turn("assistant", "word " * 60)] for at in range(400)])
+    prompts = prompts_of(engine, [[Turn("user", f"q {at}"), Turn("assistant", "word " * 60)] for at in range(400)])
     engine.score(prompts[:1])  # what libraries keep for themselves is there before the limit is
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory

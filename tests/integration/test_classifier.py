@@ -69,7 +69,7 @@ def test_an_encoder_moderates_by_the_probabilities_of_its_labels(tmp_path: Path)
         assert decision["verdict"] == ("flag" if decision["scores"]["signals"]["toxicity"] > 0.5 else "allow")
         assert decision["scores"]["overall"] is None
         assert decision["explanation"] == []
-        assert decision["framing"] == "message/1"
+        assert decision["framing"] == "message/2"
         assert decision["model"]["name"] == "tiny-toxic-bert"
 
 

@@ -67,7 +67,7 @@ DECISION: dict[str, Any] = {
     ],
     "policy": {"snapshot": "sha256:4c91", "format": 1, "calibration": None},
     "model": {"name": "ArmoRM-Llama3-8B-v0.1", "fingerprint": "sha256:ab", "dtype": "bfloat16"},
-    "framing": "reply/1",
+    "framing": "reply/2",
     "truncated": False,
     "skipped_parts": 0,
     "cached": False,

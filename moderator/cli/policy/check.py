@@ -85,6 +85,7 @@ def _write(folder: Path, policies: "PolicySet | None", problems: "list[Diagnosti
         modes = [rule.mode for rule in policies.rules]
         shares = ", ".join(f"{modes.count(mode)} {mode}" for mode in ("live", "shadow", "off"))
         sys.stdout.write("".join(f"{line}\n" for line in policies.true_shares()))
+        sys.stdout.write("".join(f"note: {note}\n" for note in policies.notes))
         sys.stdout.write(f"{folder}: {count(len(modes), 'rule')} ({shares})\n")
         sys.stdout.write(f"snapshot {policies.snapshot}\n")
     errors = sum(problem.level == "error" for problem in problems)
@@ -95,5 +96,6 @@ def _record(policies: "PolicySet | None", problems: "list[Diagnostic]") -> dict[
     return {
         "snapshot": policies.snapshot if policies else None,
         "rules": policies.rule_count if policies else None,
+        "notes": policies.notes if policies else [],
         "problems": [problem_record(problem) for problem in problems],
     }

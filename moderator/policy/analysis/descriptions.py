@@ -40,6 +40,14 @@ _LANGUAGES = {
     "zh": "Chinese",
 }
 _PLACES = {"channel": "in channel", "tenant": "of tenant", "locale": "in locale", "role": "by role"}
+_READING = {
+    "cut": {
+        "nothing": "where the whole event was read",
+        "context": "where older turns were not read",
+        "message": "where some of the message was not read",
+    },
+    "hidden_text": {"none": "without hidden text", "found": "with hidden text"},
+}
 _MODES = {"live": "live", "shadow": "watched only", "off": "off"}
 
 
@@ -119,6 +127,8 @@ def _comparison(condition: Condition) -> str:
 def _line(line: FieldMatch) -> str:
     """Write one line of a scope as words: `in channels general or help`."""
     values = _values(line)
+    if line.field in _READING:
+        return _listed([_READING[line.field][value] for value in values], "or")
     if line.field == "locale" and (language := _language(line)):
         return f"in {language}"
     if line.field.startswith(METADATA):

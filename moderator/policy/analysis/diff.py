@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from moderator.events import Verdict
 from moderator.policy.analysis.covering import Placed, covers
 from moderator.policy.analysis.rule_lines import (
     conditions_key,
@@ -71,10 +72,17 @@ def diff(old: PolicySet, new: PolicySet) -> PolicyDiff:
 
 
 def _setting_changes(old: PolicySet, new: PolicySet) -> Iterator[Change]:
-    was, now = old.settings.unscored_verdict, new.settings.unscored_verdict
-    if was != now:
-        claim: Claim = "can only flag more" if now == "flag" else "can only flag less"
-        yield Change("changed", "settings", (f"if_unscored {was} -> {now}",), claim)
+    for key, was, now in (
+        ("if_unscored", old.settings.unscored_verdict, new.settings.unscored_verdict),
+        ("if_truncated", _truncated_verdict(old), _truncated_verdict(new)),
+    ):
+        if was != now:
+            claim: Claim = "can only flag more" if now == "flag" else "can only flag less"
+            yield Change("changed", "settings", (f"{key} {was} -> {now}",), claim)
+
+
+def _truncated_verdict(policies: PolicySet) -> Verdict:
+    return policies.settings.truncated_verdict or "flag"
 
 
 def _part_changes(
@@ -171,6 +179,8 @@ def _about(rule: Rule) -> tuple[object, ...]:
 def _flags_no_less(narrower: PolicySet, wider: PolicySet) -> bool:
     """Whether every event that `narrower` flags is proven to be flagged by `wider`."""
     if narrower.settings.unscored_verdict == "flag" and wider.settings.unscored_verdict == "allow":
+        return False
+    if narrower.settings.flags_truncated and not wider.settings.flags_truncated:
         return False
     return all(_is_covered(Placed(narrower, rule), wider) for rule in narrower.rules)
 

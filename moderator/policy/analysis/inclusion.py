@@ -1,7 +1,7 @@
 """Whether scopes, times and shares are within one another; sound, so False only means that it is not certain."""
 
 from moderator.policy.language.ast import FieldMatch, Rollout, Rule, Scope
-from moderator.policy.language.fields import SPEAKERS
+from moderator.policy.language.fields import CLOSED_FIELDS
 
 
 def scope_within(inner: Scope, outer: Scope) -> bool:
@@ -33,8 +33,8 @@ def can_both_fit(first: FieldMatch, second: FieldMatch) -> bool:
 def _line_within(inner: FieldMatch, outer: FieldMatch) -> bool:
     if inner.field != outer.field:
         return False
-    if inner.field == "speaker":
-        return all(_fits(outer, speaker) for speaker in SPEAKERS if _fits(inner, speaker))
+    if inner.field in CLOSED_FIELDS:
+        return all(_fits(outer, value) for value in CLOSED_FIELDS[inner.field] if _fits(inner, value))
     is_exact_within = all(_fits(outer, value) for value in inner.exact)
     return is_exact_within and all(prefix.startswith(outer.prefixes) for prefix in inner.prefixes)
 

@@ -189,7 +189,7 @@ def _check_presence(rule: Rule, settings: FolderSettings, diagnostics: Diagnosti
     if rule.flag.severity not in _BLOCKING:
         return
     for line in rule.scope:
-        if settings.fields[line.field] == "sometimes":
+        if settings.fields.get(line.field) == "sometimes":
             message = f"this {rule.flag.severity} rule never flags events without {line.field}"
             diagnostics.warning(
                 "P052", rule.span, message, f"settings.yaml says that events carry {line.field} sometimes"

@@ -9,7 +9,7 @@ from typing import Any
 from moderator.events import SEVERITIES
 from moderator.policy.language.ast import FolderSettings, Signal
 from moderator.policy.language.comparisons import COMPARISONS
-from moderator.policy.language.fields import SPEAKERS
+from moderator.policy.language.fields import READING_FIELDS, SPEAKERS
 from moderator.policy.language.scale import show
 
 Json = dict[str, Any]
@@ -19,6 +19,12 @@ _NUMBER = r"-?[0-9]+(\.[0-9]+)?"
 _PERCENT = r"(50(\.0)?|[1-4]?[0-9](\.[0-9])?)%"
 _PATTERNS = {"number": _NUMBER, "percent": _PERCENT, "nothing": ""}
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
+
+
+_READING = {
+    "cut": "What the model did not read: nothing, older turns (context), or some of the judged message (message).",
+    "hidden_text": "found: 16 or more characters of the judged message cannot be seen.",
+}
 
 
 def policy_schema(settings: FolderSettings, signals: Iterable[Signal]) -> Json:
@@ -182,6 +188,10 @@ def _scope(settings: FolderSettings) -> Json:
         }
         for field, presence in settings.fields.items()
     }
+    for field, values in READING_FIELDS.items():
+        one: Json = {"enum": list(values)}
+        about = f"{_READING[field]} In a list any one fits."
+        lines[field] = {"description": about, "anyOf": [one, {"type": "array", "minItems": 1, "items": one}]}
     return {**_object("Fields of the event; every line must fit.", lines, ()), "minProperties": 1}
 
 

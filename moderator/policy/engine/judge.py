@@ -18,7 +18,8 @@ class Judgement(NamedTuple):
 
     Attributes:
         severity: the highest of the rules that count; None when the verdict is allow.
-        reasons: sorted, no doubles; `score_missing` where a rule counted because a score is missing.
+        reasons: sorted, no doubles; `score_missing` where a rule counted because a score is missing; `truncated` alone
+            where no rule counted and some of the judged message was not read.
         labels: sorted, no doubles.
         rules: every rule but those that are off or do not apply, by id.
         shadow_verdict: the verdict had all shadow rules been live.
@@ -78,6 +79,7 @@ class Judge:
             (rule, rule.scope, rule.conditions, rule.holds, rule.template, rule.is_limited) for rule in compiled
         )
         self._unscored_verdict: Verdict = settings.unscored_verdict
+        self._flags_truncated = settings.flags_truncated
 
     def decide(self, event: ChatEvent, rewards: Sequence[float | None] | None, at_ms: int) -> Judgement:
         """Decide on one event; never fails on content.
@@ -101,6 +103,8 @@ class Judge:
         status: Status = "degraded" if None in scores and _lacks_score(results) else "scored"
         shadow: Verdict = "flag" if would_flag else "allow"
         if not counting:
+            if event.cut == "message" and self._flags_truncated:
+                return Judgement("flag", status, "medium", ["truncated"], [], results, "flag", signals)
             return Judgement("allow", status, None, [], [], results, shadow, signals)
         reasons = {rule.reason if outcome == "matched" else "score_missing" for rule, outcome in counting}
         labels = {label for rule, _ in counting for label in rule.labels}

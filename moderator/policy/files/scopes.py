@@ -1,9 +1,9 @@
 """`applies_to` and `except`: which events a rule is for."""
 
 from moderator.policy.files.context import Context
-from moderator.policy.files.node_readers import choices, read_entries, read_items, read_text
+from moderator.policy.files.node_readers import choices, read_choice, read_entries, read_items, read_text
 from moderator.policy.language.ast import FieldMatch, Scope
-from moderator.policy.language.fields import SPEAKERS, normal_locale
+from moderator.policy.language.fields import READING_FIELDS, SPEAKERS, normal_locale
 from moderator.policy.syntax.diagnostics import Diagnostics, did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar
 from moderator.policy.syntax.yaml_tree import Sequence as ListNode
@@ -23,8 +23,8 @@ def _read_line(key: Scalar, value: Node, context: Context) -> FieldMatch | None:
     field, diagnostics = key.text, context.diagnostics
     fields = context.settings.fields if context.settings else None
     # Where there are none, the error is in settings.yaml and reported there.
-    if fields and field not in fields:
-        hint = did_you_mean(field, fields)
+    if fields and field not in fields and field not in READING_FIELDS:
+        hint = did_you_mean(field, (*fields, *READING_FIELDS))
         known = choices("settings.yaml", fields)
         diagnostics.error("P012", key.span, f"rules cannot match on {quote(field)}", f"{hint} {known}".strip())
         return None
@@ -41,6 +41,8 @@ def _read_pattern(field: str, node: Node, diagnostics: Diagnostics) -> str | Non
     text = read_text(node, field, diagnostics)
     if text is None:
         return None
+    if field in READING_FIELDS:
+        return read_choice(node, field, READING_FIELDS[field], diagnostics)
     if "*" in text[:-1]:
         diagnostics.error("P025", node.span, f"{quote(text)} can never fit", "a * may only be at the end")
         return None

@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 
+from moderator.events import Verdict
 from moderator.policy.files.node_readers import (
     Block,
     read_block,
@@ -15,14 +16,14 @@ from moderator.policy.files.node_readers import (
     read_text,
 )
 from moderator.policy.language.ast import FolderSettings, Presence
-from moderator.policy.language.fields import EVENT_FIELDS, FORMAT, METADATA, VERDICTS
+from moderator.policy.language.fields import EVENT_FIELDS, FORMAT, METADATA, READING_FIELDS, VERDICTS
 from moderator.policy.language.scale import show
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node
 
-RESERVED_REASONS = ("score_missing", "unscored")
+RESERVED_REASONS = ("score_missing", "unscored", "truncated")
 
-_KEYS = ("format", "if_score_missing", "if_unscored", "fields", "reasons", "exemption_limit")
+_KEYS = ("format", "if_score_missing", "if_unscored", "if_truncated", "fields", "reasons", "exemption_limit")
 _DAYS = re.compile(r"([1-9][0-9]{0,3}) days?")
 _MOST_DAYS = 9_999
 _PRESENCES: tuple[Presence, ...] = ("always", "sometimes")
@@ -46,10 +47,15 @@ def read_settings(tree: Node, diagnostics: Diagnostics) -> FolderSettings | None
     return FolderSettings(
         flags_when_missing=if_missing != "allow",
         unscored_verdict=if_unscored or "flag",
+        truncated_verdict=_read_if_truncated(block.get("if_truncated"), diagnostics),
         fields=_read_fields(block, diagnostics),
         reasons=_read_reasons(block, diagnostics),
         exemption_limit_days=_read_days(block.get("exemption_limit"), diagnostics),
     )
+
+
+def _read_if_truncated(node: Node | None, diagnostics: Diagnostics) -> Verdict | None:
+    return None if node is None else read_choice(node, "if_truncated", VERDICTS, diagnostics)
 
 
 def _check_format(block: Block, diagnostics: Diagnostics) -> None:
@@ -82,6 +88,9 @@ def _read_fields(block: Block, diagnostics: Diagnostics) -> dict[str, Presence]:
         presence = read_choice(value, f"the field {key.text}", _PRESENCES, diagnostics)
         if key.text in EVENT_FIELDS or (key.text.startswith(METADATA) and _is_metadata_key(key.text)):
             fields[key.text] = presence or "sometimes"
+        elif key.text in READING_FIELDS:
+            message = f"every event has {key.text}, so rules may match on it without a line here"
+            diagnostics.error("P012", key.span, message, "remove the line")
         else:
             hint = did_you_mean(key.text, EVENT_FIELDS) or f"events have: {', '.join(EVENT_FIELDS)}, metadata.<key>"
             diagnostics.error("P012", key.span, f"events have no field {quote(key.text)}", hint)

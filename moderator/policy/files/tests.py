@@ -18,7 +18,7 @@ from moderator.policy.files.node_readers import (
 )
 from moderator.policy.files.times_and_shares import read_time
 from moderator.policy.language.ast import Expectation, OtherScores, PolicyTest, TestOutcome
-from moderator.policy.language.fields import SPEAKERS, VERDICTS
+from moderator.policy.language.fields import READING_FIELDS, SPEAKERS, VERDICTS
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar
 from moderator.policy.syntax.yaml_tree import Sequence as ListNode
@@ -98,7 +98,7 @@ def _read_event(given: Block, context: Context) -> dict[str, str]:
     event: dict[str, str] = {}
     for key, value in entries.entries if entries else ():
         if _is_event_field(key, context) and (text := read_text(value, key.text, diagnostics)) is not None:
-            event[key.text] = _checked_speaker(text, value, diagnostics) if key.text == "speaker" else text
+            event[key.text] = _checked(key.text, text, value, diagnostics)
     if entries is not None:
         _require_fields({key.text for key, _ in entries.entries}, entries.span, context)
     return event
@@ -106,16 +106,18 @@ def _read_event(given: Block, context: Context) -> dict[str, str]:
 
 def _is_event_field(key: Scalar, context: Context) -> bool:
     fields = context.settings.fields if context.settings else None
-    if not fields or key.text in fields or key.text in _UNMATCHED_FIELDS:
+    known = (*(fields or ()), *READING_FIELDS, *_UNMATCHED_FIELDS)
+    if not fields or key.text in known:
         return True
-    known = (*fields, *_UNMATCHED_FIELDS)
     hint = f"{did_you_mean(key.text, known)} {choices('settings.yaml', fields)}".strip()
     context.diagnostics.error("P012", key.span, f"rules cannot match on {quote(key.text)}", hint)
     return False
 
 
-def _checked_speaker(text: str, node: Node, diagnostics: Diagnostics) -> str:
-    if text not in SPEAKERS:
+def _checked(field: str, text: str, node: Node, diagnostics: Diagnostics) -> str:
+    if field in READING_FIELDS:
+        read_choice(node, field, READING_FIELDS[field], diagnostics)
+    elif field == "speaker" and text not in SPEAKERS:
         hint = did_you_mean(text, SPEAKERS) or f"write one of: {', '.join(SPEAKERS)}"
         diagnostics.error("P014", node.span, f"nobody speaks as {quote(text)}", hint)
     return text

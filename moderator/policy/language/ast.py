@@ -24,6 +24,8 @@ class FolderSettings:
     """settings.yaml; `fields` in the order written.
 
     Attributes:
+        truncated_verdict: of an event of whose judged message some was not read, and that no live rule flags; None:
+            not said, which is flag.
         exemption_limit_days: how long after `added` an exemption may last; None when there are no exemptions.
     """
 
@@ -31,7 +33,13 @@ class FolderSettings:
     unscored_verdict: Verdict
     fields: dict[str, Presence]
     reasons: tuple[str, ...]
+    truncated_verdict: Verdict | None = None
     exemption_limit_days: int | None = None
+
+    @property
+    def flags_truncated(self) -> bool:
+        """Whether an event is flagged because some of its judged message was not read."""
+        return self.truncated_verdict != "allow"
 
 
 @dataclass(frozen=True, slots=True)

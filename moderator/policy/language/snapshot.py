@@ -37,6 +37,8 @@ def snapshot_of(
         "rules": [_rule(rule) for rule in sorted(rules, key=lambda rule: rule.id) if rule.mode != "off"],
     }
     # What a folder does not use is left out, so that a new part of the language changes no snapshot without it.
+    if not settings.flags_truncated:
+        content["if_truncated"] = "allow"
     if calibrations:
         content["calibrations"] = {model: calibration.hash for model, calibration in calibrations.items()}
     if exemptions:

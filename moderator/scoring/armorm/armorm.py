@@ -8,7 +8,6 @@ from typing import Final
 import torch
 
 from moderator.errors import ConfigurationError
-from moderator.events import Turn
 from moderator.scoring.armorm.network import ArmoRMNetwork, ArmoRMOutput, build_network
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from moderator.scoring.checkpoint.files import CONFIG, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, read_config
@@ -16,10 +15,8 @@ from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location, locate
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
 from moderator.scoring.packing import Text, gather, plan_packs
-from moderator.scoring.rendering.framing import FRAMING, frame
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.llama3 import Llama3Renderer
-from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.runtime.device import causal_layout, choose_device, compile_layers, on, pack_tokens
 from moderator.scoring.runtime.passes import lay_out
 
@@ -91,8 +88,6 @@ class ArmoRM:
         self.is_builtin = location.is_builtin
         self.fingerprint = fingerprint
         self.objectives = config.objectives
-        self.framing = FRAMING
-        self.max_input_tokens = renderer.max_tokens
         self.device = network.reward_transform_matrix.device
         self.dtype = network.model.embed_tokens.weight.dtype
         self.layout = causal_layout(self.device)
@@ -121,7 +116,7 @@ class ArmoRM:
         return open_armorm(locate(path_or_hub_id), max_input_tokens).load(dtype, choose_device(device))
 
     def score(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> ArmoRMOutput:
-        """Score conversations as given, without framing; long ones are truncated as `Llama3Renderer.render` does.
+        """Score conversations as given, without framing; long ones as `Llama3Renderer.render_as_given` cuts them.
 
         Args:
             conversations: n >= 0 lists of {"role", "content"}; the last turn is judged.
@@ -133,17 +128,13 @@ class ArmoRM:
             ValueError: a conversation has no assistant header, where the gate is read; the text names its index.
         """
         given = [[(turn["role"], turn["content"] or "") for turn in turns] for turns in conversations]
-        texts = gather(self.renderer.render(given), self.layout)
+        texts = gather(self.renderer.render_as_given(given), self.layout)
         lengths = [len(text.token_ids) for text in texts]
         packs = plan_packs(lengths, pack_tokens(self.device), is_padded=self.layout.is_padded)
         with on(self.device):
             outputs = [self._no_scores(), *(self._outputs(texts[pack.start : pack.stop]) for pack in packs)]
         order = torch.tensor([read.prompt for text in texts for read in text.reads], dtype=torch.int64).argsort()
         return ArmoRMOutput(*(torch.cat([part.cpu() for part in parts])[order] for parts in zip(*outputs, strict=True)))
-
-    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
-        """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
-        return self.renderer.render([frame(conversation) for conversation in conversations])
 
     def compile(self) -> None:
         """Compile the decoder layers at their first call; takes seconds and pays off only on CUDA."""

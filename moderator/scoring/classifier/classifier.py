@@ -11,7 +11,6 @@ from typing import Any, Final
 import torch
 from transformers import PreTrainedModel
 
-from moderator.events import Turn
 from moderator.scoring.checkpoint.classifier_config import Activation, ClassifierConfig
 from moderator.scoring.checkpoint.files import CONFIG
 from moderator.scoring.checkpoint.loading import load_weights
@@ -21,7 +20,7 @@ from moderator.scoring.classifier.building import FLOAT32_HEADS, build_network
 from moderator.scoring.packing import Layout, Text
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.messages import MessageRenderer
-from moderator.scoring.rendering.renderer import Renderer, Rendering
+from moderator.scoring.rendering.renderer import Renderer
 from moderator.scoring.rendering.templates import TemplateRenderer
 from moderator.scoring.runtime.device import causal_layout, compile_layers
 from moderator.scoring.runtime.passes import lay_out
@@ -93,22 +92,16 @@ class Classifier:
         self.name = name
         self.fingerprint = fingerprint
         self.objectives = config.objectives
-        self.framing = renderer.framing
-        self.max_input_tokens = renderer.max_tokens
         self.device = network.device
         self.dtype: torch.dtype = network.get_input_embeddings().weight.dtype  # type: ignore[assignment]
         is_encoder = config.is_encoder
         self.layout = Layout(shares_prefixes=False, is_padded=True) if is_encoder else causal_layout(self.device)
         self.is_compiled = False
         self._network = network
-        self._renderer = renderer
+        self.renderer = renderer
         self._activate = _ACTIVATIONS[config.activation]
         self._logits = self._read_whole if is_encoder else self._read_last
         self._padding = config.network.pad_token_id or 0
-
-    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
-        """Frame, truncate and tokenize each conversation, in the order given; never fails on content."""
-        return self._renderer.render(conversations)
 
     @torch.inference_mode()
     def forward(self, texts: Sequence[Text]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Framing `reply/1`: turn an event's conversation into one that ends with an assistant's reply.
+"""Framing `reply/2`: turn an event's conversation into one that ends with an assistant's reply.
 
 ArmoRM judges an assistant's reply: its gate is read at the last assistant header, and without one there is no score.
 So the sender of the judged message gets the assistant's role. The rule is the same in training and in serving.
@@ -7,7 +7,7 @@ So the sender of the judged message gets the assistant's role. The rule is the s
 from collections.abc import Sequence
 from typing import Final
 
-FRAMING: Final = "reply/1"
+FRAMING: Final = "reply/2"
 
 Message = tuple[str, str]
 """Role and content."""

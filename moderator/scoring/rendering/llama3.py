@@ -11,8 +11,9 @@ from typing import Final
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
+from moderator.events import Cut, Turn
 from moderator.scoring.rendering.content import ContentEncoder, readable
-from moderator.scoring.rendering.framing import OPENER, Message, opener_at
+from moderator.scoring.rendering.framing import FRAMING, OPENER, Message, frame, opener_at
 from moderator.scoring.rendering.limits import refuse_no_room
 from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.rendering.truncation import first_turn, head_and_tail
@@ -37,6 +38,9 @@ _PROBES: Final[list[list[Message]]] = [
 class Llama3Renderer:
     """Renders conversations for one tokenizer and one limit. One thread owns it."""
 
+    framing = FRAMING
+    reads_context = True
+
     def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
         """Check that the tokenizer and its chat template are of the Llama-3 kind.
 
@@ -50,14 +54,18 @@ class Llama3Renderer:
         self.max_tokens = max_tokens
         self._bos = _token(tokenizer, tokenizer.bos_token or "")
         self._start, self._end, self._eot = (_token(tokenizer, token) for token in _CONTROL)
-        self._content = ContentEncoder(tokenizer.backend_tokenizer, control={*_CONTROL, tokenizer.bos_token or ""})
+        self.content = ContentEncoder(tokenizer.backend_tokenizer, control={*_CONTROL, tokenizer.bos_token or ""})
         self._headers: dict[str, list[int]] = {}
         self.gate_pattern = tuple(tokenizer.encode(_GATE_HEADER, add_special_tokens=False))
-        self._opener = self._turn(OPENER[0], next(self._content.encode([OPENER[1]])))
+        self._opener = self._turn(OPENER[0], next(self.content.encode([OPENER[1]])))
         self._check_template(tokenizer)
         refuse_no_room(max_tokens, around=1 + len(self._opener) + len(self.gate_pattern))
 
-    def render(self, conversations: Sequence[Sequence[Message]]) -> list[Rendering]:
+    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
+        """Frame and render each event's conversation, in the order given; see `render_as_given`."""
+        return self.render_as_given([frame(conversation) for conversation in conversations])
+
+    def render_as_given(self, conversations: Sequence[Sequence[Message]]) -> list[Rendering]:
         """Render each conversation, in the order given.
 
         A conversation that is too long loses its oldest turns first, then the middle of the last reply and what follows
@@ -86,7 +94,7 @@ class Llama3Renderer:
         short = list(range(len(conversations)))
         while short:
             rounds = [self._next(conversations[at], skip=len(read[at])) for at in short]
-            contents = self._content.encode([content for turns in rounds for _, content in turns])
+            contents = self.content.encode([content for turns in rounds for _, content in turns])
             for at, turns in zip(short, rounds, strict=True):
                 read[at] += [self._turn(role, self._bounded(next(contents))) for role, _ in turns]
             short = [
@@ -99,7 +107,7 @@ class Llama3Renderer:
         room = self.max_tokens
         taken: list[Message] = []
         for role, content in reversed(conversation[: len(conversation) - skip]):
-            text = readable(content)
+            text = self.content.without_middle(readable(content).text, self.max_tokens)
             room -= len(self._header(role)) + len(text) // _CHARACTERS_PER_TOKEN
             if taken and room < 0:
                 break
@@ -116,7 +124,7 @@ class Llama3Renderer:
     def _fit(self, roles: list[str], turns: list[list[int]]) -> Rendering:
         offset = len(roles) - len(turns)
         if offset == 0 and self._fits(turns):
-            return self._join(roles, turns, truncated=False)
+            return self._join(roles, turns, "nothing")
         roles = roles[offset:]
         room = self.max_tokens - 1 - len(self._opener)
         lengths = [len(turn) for turn in turns]
@@ -125,30 +133,30 @@ class Llama3Renderer:
             # without the header of the reply and the last EOT
             said = list(chain.from_iterable(turns[reply:]))[len(self.gate_pattern) - 1 : -1]
             kept = self._turn("assistant", head_and_tail(said, room - len(self.gate_pattern)))
-            return self._open(["assistant"], [kept], 0)
-        return self._open(roles, turns, first_turn(lengths, offset=offset, anchor=reply, room=room))
+            return self._open(["assistant"], [kept], "message")
+        first = first_turn(lengths, offset=offset, anchor=reply, room=room)
+        return self._open(roles[first:], turns[first:], "context")
 
-    def _open(self, roles: list[str], turns: list[list[int]], first: int) -> Rendering:
-        """Begin with the turn `first`; insert the opener if that is a reply."""
-        roles, turns = roles[first:], turns[first:]
+    def _open(self, roles: list[str], turns: list[list[int]], cut: Cut) -> Rendering:
+        """Insert the opener if what is left begins with a reply."""
         at = opener_at(roles)
         if at is not None:
             roles.insert(at, OPENER[0])
             turns.insert(at, self._opener)
-        return self._join(roles, turns, truncated=True)
+        return self._join(roles, turns, cut)
 
-    def _join(self, roles: list[str], turns: list[list[int]], *, truncated: bool) -> Rendering:
+    def _join(self, roles: list[str], turns: list[list[int]], cut: Cut) -> Rendering:
         token_ids = [self._bos, *chain.from_iterable(turns)]
         before_reply = sum(len(turn) for turn in turns[: _last_reply(roles)])
         # the gate's pattern starts with the last token of the turn before the reply; BOS shifts all turns by one
-        return Rendering(tuple(token_ids), before_reply, truncated)
+        return Rendering(tuple(token_ids), before_reply, cut)
 
     def _turn(self, role: str, content: list[int]) -> list[int]:
         return [*self._header(role), *content, self._eot]
 
     def _header(self, role: str) -> list[int]:
         if role not in self._headers:
-            name, gap = self._content.encode([role, "\n\n"])
+            name, gap = self.content.encode([role, "\n\n"])
             self._headers[role] = [self._start, *name, self._end, *gap]
         return self._headers[role]
 
@@ -161,7 +169,7 @@ class Llama3Renderer:
                 wanted = tokenizer.apply_chat_template(messages, return_dict=False)
             except Exception as error:  # a template is a program and can raise anything
                 raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
-            contents = self._content.encode([content.strip() for _, content in probe])
+            contents = self.content.encode([content.strip() for _, content in probe])
             turns = [self._turn(role, content) for (role, _), content in zip(probe, contents, strict=True)]
             if wanted != [self._bos, *chain.from_iterable(turns)]:
                 raise ConfigurationError("the chat template is not Llama-3's, the only one that ArmoRM was trained on")

@@ -12,8 +12,8 @@ from moderator.scoring.rendering.limits import refuse_no_room
 from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.rendering.truncation import head_and_tail
 
-MESSAGE_FRAMING: Final = "message/1"
-"""The judged message's text, stripped; a long one keeps its head and its tail."""
+MESSAGE_FRAMING: Final = "message/2"
+"""What a reader sees of the judged message; a long one keeps its head and its tail."""
 
 _PROBE: Final = "hello"
 
@@ -22,6 +22,7 @@ class MessageRenderer:
     """Renders judged messages for one tokenizer and one limit, with the tokens that it puts around a text."""
 
     framing = MESSAGE_FRAMING
+    reads_context = False
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
         """Find the tokens that the tokenizer puts around a text.
@@ -30,23 +31,24 @@ class MessageRenderer:
             ConfigurationError: typed text can become special tokens, or `max_tokens` leaves no room for text.
         """
         self.max_tokens = max_tokens
-        self._content = ContentEncoder(tokenizer.backend_tokenizer)
-        self._before, self._after = _around(tokenizer, self._content)
+        self.content = ContentEncoder(tokenizer.backend_tokenizer)
+        self._before, self._after = _around(tokenizer, self.content)
         around = len(self._before) + len(self._after)
         refuse_no_room(max_tokens, around)
         self._room = max_tokens - around
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Render the last turn of each conversation, in the order given; n >= 0 of them."""
-        contents = self._content.encode([readable(conversation[-1].content) for conversation in conversations])
+        texts = [readable(conversation[-1].content).text for conversation in conversations]
+        contents = self.content.encode([self.content.without_middle(text, self._room) for text in texts])
         return [self._rendering(content) for content in contents]
 
     def _rendering(self, content: list[int]) -> Rendering:
         is_long = len(content) > self._room
         kept = head_and_tail(content, self._room) if is_long else content
         # blank text would leave no tokens with a tokenizer that puts none around a text
-        token_ids = (*self._before, *kept, *self._after) or tuple(next(self._content.encode([" ."])))
-        return Rendering(token_ids, 0, is_long)
+        token_ids = (*self._before, *kept, *self._after) or tuple(next(self.content.encode([" ."])))
+        return Rendering(token_ids, 0, "message" if is_long else "nothing")
 
 
 def _around(tokenizer: PreTrainedTokenizerFast, content: ContentEncoder) -> tuple[list[int], list[int]]:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from moderator.events import Turn
+from moderator.events import Cut, Turn
+from moderator.scoring.rendering.content import ContentEncoder
 
 
 class Rendering(NamedTuple):
@@ -12,24 +13,28 @@ class Rendering(NamedTuple):
     Attributes:
         token_ids: BOS, then the turns.
         gate_row: index in `token_ids` where the last assistant header starts, at the end of the turn before it.
-        truncated: turns or text were omitted.
+        cut: what was omitted to fit: older turns, or some of the judged message too.
     """
 
     token_ids: tuple[int, ...]
     gate_row: int
-    truncated: bool
+    cut: Cut
 
 
 class Renderer(Protocol):
     """Turns events' conversations into token ids, for one tokenizer and one limit. One thread owns it.
 
     Attributes:
-        framing: the rule by which it renders, such as `message/1`.
+        framing: the rule by which it renders, such as `message/2`.
         max_tokens: most tokens of a rendering.
+        reads_context: turns before the judged one are rendered too.
+        content: encodes what people wrote, as renderings hold it.
     """
 
     framing: str
     max_tokens: int
+    reads_context: bool
+    content: ContentEncoder
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Render each conversation, in the order given; never fails on content."""

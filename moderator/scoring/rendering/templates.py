@@ -12,7 +12,7 @@ from typing import Any, Final
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
-from moderator.events import Turn
+from moderator.events import Cut, Turn
 from moderator.scoring.rendering.content import ContentEncoder, readable
 from moderator.scoring.rendering.framing import FRAMING, OPENER, Message, frame, opened
 from moderator.scoring.rendering.limits import refuse_no_room
@@ -40,6 +40,7 @@ class TemplateRenderer:
     """Renders conversations for one tokenizer, its chat template and one limit. One thread owns it."""
 
     framing = FRAMING
+    reads_context = True
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
         """Check our rendering against the tokenizer's own.
@@ -59,22 +60,25 @@ class TemplateRenderer:
         longest_first = sorted(special, key=len, reverse=True)
         self._splits = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")") if special else None
         self._layout = lru_cache(_KNOWN_LAYOUTS)(self._run_template)
-        self._content = ContentEncoder(tokenizer.backend_tokenizer, is_inner=True, control=self._control())
+        self.content = ContentEncoder(tokenizer.backend_tokenizer, is_inner=True, control=self._control())
         self._check_template()
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Frame and render each conversation, in the order given; a long one loses its oldest turns first."""
         framed = [frame(conversation) for conversation in conversations]
         # each turn has at least one token
-        newest = [opened([(role, readable(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
+        newest = [opened([(role, self._bounded(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
         return [
-            Rendering(tuple(ids), 0, truncated=False) if len(ids) <= self.max_tokens >= len(whole) else self._cut(turns)
+            Rendering(tuple(ids), 0, "nothing") if len(ids) <= self.max_tokens >= len(whole) else self._cut(turns)
             for whole, turns, ids in zip(framed, newest, self._tokenize(newest), strict=True)
         ]
 
+    def _bounded(self, content: str) -> str:
+        return self.content.without_middle(readable(content).text, self.max_tokens)
+
     def _tokenize(self, conversations: Sequence[list[Message]]) -> Iterator[list[int]]:
         runs = [self._runs(turns) for turns in conversations]
-        contents = self._content.encode([run for each in runs for run in each if isinstance(run, str)])
+        contents = self.content.encode([run for each in runs for run in each if isinstance(run, str)])
         for each in runs:
             yield [token for run in each for token in (next(contents) if isinstance(run, str) else (run,))]
 
@@ -127,7 +131,7 @@ class TemplateRenderer:
 
     def _cut(self, turns: list[Message]) -> Rendering:
         *_, judged = turns
-        contents = [len(ids) for ids in self._content.encode([text for _, text in turns])]
+        contents = [len(ids) for ids in self.content.encode([text for _, text in turns])]
         # a turn also costs its header; the guess takes it as equal for all turns
         header = max(0, self._length(turns) - sum(contents)) // len(turns) + 1
         lengths = [length + header for length in contents]
@@ -136,17 +140,19 @@ class TemplateRenderer:
         while self._length(kept := opened(turns[first:])) > self.max_tokens and first < len(turns) - 1:
             first += 1
         room = contents[-1]
+        cut: Cut = "context"
         while (excess := self._length(kept) - self.max_tokens) > 0:
             room -= excess
+            cut = "message"
             kept = [*kept[:-1], (judged[0], self._head_and_tail(judged[1], room))]
-        return Rendering(tuple(next(self._tokenize([kept]))), 0, truncated=True)
+        return Rendering(tuple(next(self._tokenize([kept]))), 0, cut)
 
     def _length(self, turns: list[Message]) -> int:
         return len(next(self._tokenize([turns])))
 
     def _head_and_tail(self, text: str, room: int) -> str:
         """Remove the middle of the text, so that about `room` tokens remain."""
-        spans = self._content.spans(text)
+        spans = self.content.spans(text)
         tail = max(room, 0) // 2
         head = max(room, 0) - tail
         return text[: spans[head - 1][1] if head else 0] + (text[spans[-tail][0] :] if tail else "")

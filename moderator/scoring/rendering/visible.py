@@ -30,7 +30,7 @@ _INVISIBLE: Final = (
 _BLANKS: Final = dict.fromkeys((0x3164, 0xFFA0, 0x2800), " ")
 """Letters and symbols that show as a blank."""
 _BLANK: Final = re.compile("[\u3164\uffa0\u2800]")
-_LONG_BLANK: Final = re.compile(r"\s\s{64,}")
+_LONG_BLANK: Final = re.compile(r"\s{65,}")
 _MOST_BLANKS: Final = 64
 _INVISIBLES: Final = re.compile(f"[{_INVISIBLE}]+")
 _SHAPING: Final = re.compile(f"(?=[{_JOINERS}{_SELECTORS}])([{_SELECTORS}]*)([{_JOINERS}]?)[{_JOINERS}{_SELECTORS}]*")
@@ -87,8 +87,8 @@ def positions(text: str, seen: str, wanted: list[int]) -> list[int]:
     Returns:
         Indexes in `text`, one for each of `wanted`.
     """
-    if text == seen:
-        return list(wanted)
+    if (start := text.find(seen)) >= 0:
+        return [start + index if index < len(seen) else len(text) for index in wanted]
     shown = text.translate(_BLANKS)
     found: list[int] = []
     at = -1
@@ -140,9 +140,12 @@ def _flags_and_visible(text: str) -> str:
 
 @cache
 def _piles() -> re.Pattern[str]:
-    """Match the character that marks stand on, if any, and the marks, with all that shapes or spaces them."""
-    marks, between = _of_category("Mn", "Me"), f"{_JOINERS}{_SELECTORS}{_of_category('Mc')}"
-    return re.compile(f"([^{marks}{between}]?)([{between}]*[{marks}][{marks}{between}]*)")
+    """Match a run of marks and of what shapes or spaces them, after the character that it stands on, if any.
+
+    To demand a mark here would take time that grows with the square of a run without one.
+    """
+    run = f"{_of_category('Mn', 'Me')}{_JOINERS}{_SELECTORS}{_of_category('Mc')}"
+    return re.compile(f"([^{run}]?)([{run}]+)")
 
 
 @cache
@@ -153,7 +156,8 @@ def _mark() -> re.Pattern[str]:
 def _without_excess(pile: re.Match[str]) -> str:
     """Keep as many marks as writing needs."""
     base, rest = pile.groups()
-    if len(rest) == 1 and not base.isspace() and rest not in _OVERLAYS:
+    is_single = len(rest) == 1 and not base.isspace() and rest not in _OVERLAYS
+    if is_single or not _mark().search(rest):
         return pile[0]
     if _is_of_alphabet(base):
         marks = _mark().findall(rest)

@@ -80,7 +80,7 @@ class PackRunner:
     def _filled_up(self, pack: Sequence[Text]) -> torch.Tensor:
         """Run a pass of the fixed size; equal prompts share a read-out, so that many of them do not enlarge it."""
         unique = [text._replace(reads=text.reads[:1]) for text in pack]
-        once = self._model.forward(filled(unique, self.budget.tokens, self._model.max_input_tokens))
+        once = self._model.forward(filled(unique, self.budget.tokens, self._model.renderer.max_tokens))
         return once[to_device([at for at, text in enumerate(pack) for _ in text.reads], self._model.device)]
 
     def _make_room(self, pack: Sequence[Text]) -> bool:

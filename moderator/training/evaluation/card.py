@@ -12,7 +12,7 @@ scores on any machine. **It is for practice: do not moderate people with it.**
 
 - Objectives: `beavertails-is_safe` (about 0 harmful .. 1 harmless) and `helpsteer-helpfulness`
   (raw; points 0..4 = raw x 5 - 0.5).
-- Judges the last turn in the context of the earlier ones, framed by `reply/1`. English; of some twenty other languages
+- Judges the last turn in the context of the earlier ones, framed by `reply/2`. English; of some twenty other languages
   only everyday phrases, insults and threats.
 - Weak at: irony, quotation, counter-speech, rare words, tricky spelling, facts. Helpfulness depends on the answer's
   form more than on its fit to the question (see relevance below), never on its truth. One harmful sentence in a long

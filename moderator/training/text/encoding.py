@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
 from moderator.events import Turn
-from moderator.scoring.rendering.framing import frame
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from moderator.scoring.rendering.renderer import Rendering
 from moderator.training.text.tokenizer import BOS, HEADER_END, HEADER_START, TURN_END
@@ -27,12 +26,12 @@ class Encoder:
         self._renderer = Llama3Renderer(tokenizer, MAX_TRAINING_TOKENS)
 
     def encode(self, conversations: Sequence[Sequence[Turn]]) -> list[Ids]:
-        """Encode each conversation, framed by `reply/1`; longer ones are truncated as serving would."""
+        """Encode each conversation, framed by `reply/2`; longer ones are truncated as serving would."""
         return [np.array(rendering.token_ids, dtype=np.int32) for rendering in self.render(conversations)]
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Render each conversation, framed, with the row at which the gate is read."""
-        return self._renderer.render([frame(conversation) for conversation in conversations])
+        return self._renderer.render(conversations)
 
 
 @dataclass(frozen=True, slots=True)

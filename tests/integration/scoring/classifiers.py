@@ -12,6 +12,7 @@ from moderator.errors import ConfigurationError
 from moderator.events import Scores, Turn
 from moderator.scoring.engine import Engine, load_scorer
 from moderator.settings import ModelSettings
+from tests.builders import prompts_of
 
 CONVERSATIONS = [
     [Turn("user", text)]
@@ -24,7 +25,7 @@ def load_classifier(folder: Path, **settings: Any) -> Engine:
 
 
 def rewards(engine: Engine, conversations: Sequence[Sequence[Turn]]) -> list[tuple[float, ...]]:
-    results = engine.score(engine.render(conversations))
+    results = engine.score(prompts_of(engine, conversations))
     assert all(isinstance(result, Scores) for result in results)
     return [result.rewards for result in results if isinstance(result, Scores)]
 

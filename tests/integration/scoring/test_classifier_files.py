@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
+from tests.builders import prompts_of
 from tests.integration.scoring.classifiers import (
     CONVERSATIONS,
     change_config,
@@ -53,10 +54,10 @@ def test_padding_that_was_saved_with_a_tokenizer_is_ignored(written: Callable[..
     tokenizer.enable_truncation(4)
     tokenizer.save(str(folder / "tokenizer.json"))
 
-    prompts = load_classifier(folder).render(CONVERSATIONS)
+    prompts = prompts_of(load_classifier(folder), CONVERSATIONS)
 
     assert [each.token_ids for each in prompts] == [
-        each.token_ids for each in load_classifier(written("bert")).render(CONVERSATIONS)
+        each.token_ids for each in prompts_of(load_classifier(written("bert")), CONVERSATIONS)
     ]
 
 

@@ -13,6 +13,7 @@ from moderator.scoring.engine import Engine
 from moderator.scoring.opening import open_model
 from moderator.scoring.packing import Layout
 from tests import tiny_classifiers
+from tests.builders import prompts_of
 from tests.integration.scoring.classifiers import CONVERSATIONS, change_config, copied, load_classifier, rewards
 
 FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gemma", "bert", "roberta", "modernbert")
@@ -25,7 +26,7 @@ def test_texts_scored_together_score_as_transformers_scores_each_alone(
     folder = written(family)
     engine = load_classifier(folder)
 
-    prompts = engine.render(CONVERSATIONS)
+    prompts = prompts_of(engine, CONVERSATIONS)
     results = engine.score(prompts)
 
     for prompt, result in zip(prompts, results, strict=True):
@@ -71,7 +72,7 @@ def test_mean_pooling_of_modernbert_ignores_padding(written: Callable[..., Path]
     folder = written("modernbert", classifier_pooling="mean")
     engine = load_classifier(folder)
 
-    prompts = engine.render(CONVERSATIONS)
+    prompts = prompts_of(engine, CONVERSATIONS)
 
     for prompt, (reward,) in zip(prompts, rewards(engine, CONVERSATIONS), strict=True):
         assert [reward] == pytest.approx(
@@ -100,7 +101,7 @@ def test_a_decoder_is_read_at_its_last_token_even_where_that_is_the_padding_toke
     written: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = written("gemma")
-    newline = load_classifier(folder).render(CONVERSATIONS[:1])[0].token_ids[-1]
+    newline = prompts_of(load_classifier(folder), CONVERSATIONS[:1])[0].token_ids[-1]
 
     padded = change_config(copied(folder, tmp_path), pad_token_id=newline)
 
@@ -130,7 +131,7 @@ def test_several_labels_are_what_the_problem_type_says(
     folder = change_config(copied(written(family, LABELS), tmp_path), problem_type=problem_type)
     engine = load_classifier(folder)
 
-    prompt = engine.render(CONVERSATIONS[:1])[0]
+    prompt = prompts_of(engine, CONVERSATIONS[:1])[0]
 
     assert engine.identity.objectives == LABELS
     assert rewards(engine, CONVERSATIONS[:1])[0] == pytest.approx(
@@ -141,8 +142,8 @@ def test_several_labels_are_what_the_problem_type_says(
 def test_one_label_is_the_overall_score_and_several_have_none(written: Callable[..., Path]) -> None:
     one, several = load_classifier(written("bert")), load_classifier(written("bert", LABELS))
 
-    (single,) = one.score(one.render(CONVERSATIONS[:1]))
-    (many,) = several.score(several.render(CONVERSATIONS[:1]))
+    (single,) = one.score(prompts_of(one, CONVERSATIONS[:1]))
+    (many,) = several.score(prompts_of(several, CONVERSATIONS[:1]))
 
     assert isinstance(single, Scores)
     assert isinstance(many, Scores)
@@ -163,16 +164,16 @@ def test_labels_without_names_are_named_as_transformers_names_them(
 def test_without_a_chat_template_the_judged_message_is_read_alone(written: Callable[..., Path]) -> None:
     engine = load_classifier(written("bert"))
 
-    alone, last = engine.render([[Turn("user", " hello ")], [Turn("user", "x"), Turn("assistant", "hello")]])
+    alone, last = prompts_of(engine, [[Turn("user", " hello ")], [Turn("user", "x"), Turn("assistant", "hello")]])
 
-    assert engine.identity.framing == "message/1"
+    assert engine.identity.framing == "message/2"
     assert alone == last
 
 
 def test_with_a_chat_template_the_whole_conversation_is_read(written: Callable[..., Path]) -> None:
     engine = load_classifier(written("qwen2"))
 
-    alone, last = engine.render([[Turn("user", "hello")], [Turn("user", "x"), Turn("assistant", "hello")]])
+    alone, last = prompts_of(engine, [[Turn("user", "hello")], [Turn("user", "x"), Turn("assistant", "hello")]])
 
-    assert engine.identity.framing == "reply/1"
+    assert engine.identity.framing == "reply/2"
     assert alone.token_ids != last.token_ids

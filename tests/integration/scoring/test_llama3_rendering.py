@@ -44,7 +44,7 @@ def test_ordinary_text_renders_as_the_chat_template_does(
 
     assert list(rendering.token_ids) == templated(llama3_tokenizer, framed)
     assert rendering.gate_row == naive_gate_row(rendering.token_ids, GATE_PATTERN)
-    assert not rendering.truncated
+    assert rendering.cut == "nothing"
 
 
 @settings(max_examples=150)
@@ -65,7 +65,7 @@ def test_special_tokens_in_text_are_text(
 
 @pytest.mark.parametrize("speaker", ["user", "assistant"])
 def test_a_forged_turn_changes_neither_turns_nor_gate(renderer: Llama3Renderer, speaker: str) -> None:
-    honest, forged = renderer.render([frame([("user", "hi"), (speaker, text)]) for text in ("ok", FORGED)])
+    honest, forged = renderer.render_as_given([frame([("user", "hi"), (speaker, text)]) for text in ("ok", FORGED)])
 
     assert turns_in(renderer, forged) == turns_in(renderer, honest)
     assert forged.gate_row == honest.gate_row
@@ -88,7 +88,9 @@ def test_odd_contents_render(renderer: Llama3Renderer, content: str) -> None:
 
 
 def test_a_lone_surrogate_is_read_as_a_replacement_character(renderer: Llama3Renderer) -> None:
-    cut, replaced = renderer.render([[("user", "hi"), ("assistant", f"a{end}")] for end in ("\ud83d", "\ufffd")])
+    cut, replaced = renderer.render_as_given(
+        [[("user", "hi"), ("assistant", f"a{end}")] for end in ("\ud83d", "\ufffd")]
+    )
 
     assert cut == replaced
 
@@ -102,4 +104,4 @@ def test_a_conversation_without_an_assistant_header_is_named(
     fine = [("user", "hi"), ("assistant", "yes")]
 
     with pytest.raises(ValueError, match="conversation 1: no assistant turn"):
-        renderer.render([fine, conversation])
+        renderer.render_as_given([fine, conversation])

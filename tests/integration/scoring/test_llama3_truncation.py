@@ -53,8 +53,8 @@ def test_at_any_length_the_limit_holds_and_the_gate_stays(
     assert len(rendering.token_ids) <= 128
     assert rendering.token_ids[0] == 128000
     assert rendering.gate_row == naive_gate_row(rendering.token_ids, GATE_PATTERN)
-    assert rendering.truncated == (len(whole) > 128)
-    assert rendering.truncated or list(rendering.token_ids) == whole
+    assert (rendering.cut != "nothing") == (len(whole) > 128)
+    assert rendering.cut != "nothing" or list(rendering.token_ids) == whole
 
 
 def split_turns(token_ids: Sequence[int]) -> list[tuple[int, ...]]:
@@ -88,7 +88,7 @@ def test_the_oldest_turns_go_first(small: Llama3Renderer, llama3_tokenizer: PreT
 
     kept = turns_in(small, rendering)
     newest = templated(llama3_tokenizer, conversation[-kept:])
-    assert rendering.truncated
+    assert rendering.cut != "nothing"
     assert 5 < kept < 40
     assert list(rendering.token_ids) == newest
 
@@ -96,7 +96,7 @@ def test_the_oldest_turns_go_first(small: Llama3Renderer, llama3_tokenizer: PreT
 def test_a_growing_conversation_keeps_its_first_turn_for_several_turns(small: Llama3Renderer) -> None:
     conversations = [alternating(turns, "lorem ipsum") for turns in range(20, 80, 2)]
 
-    renderings = small.render(conversations)
+    renderings = small.render_as_given(conversations)
 
     firsts = [rendering.token_ids[:12] for rendering in renderings]
     changes = sum(before != after for before, after in pairwise(firsts))
@@ -110,7 +110,7 @@ def test_the_turn_before_the_judged_one_is_kept_where_it_fits(small: Llama3Rende
 
         rendering = render_one(small, conversation)
 
-        assert rendering.truncated == (turns_in(small, rendering) < turns)
+        assert (rendering.cut != "nothing") == (turns_in(small, rendering) < turns)
         assert turns_in(small, rendering) >= 2
         assert "The question" in text_of(small, rendering)
 
@@ -133,7 +133,7 @@ def test_a_judged_message_too_long_by_itself_keeps_head_and_tail(small: Llama3Re
     rendering = render_one(small, frame([("user", "hi"), ("assistant", long)]))
 
     text = text_of(small, rendering)
-    assert rendering.truncated
+    assert rendering.cut != "nothing"
     assert len(rendering.token_ids) == 128
     assert "\n\nThe head of it. middle" in text
     assert text.endswith("middle  The tail of it.<|eot_id|>")
@@ -157,7 +157,7 @@ def test_a_judged_message_is_read_whole_where_its_tokens_fit(padded: tuple[Llama
 
     rendering = render_one(renderer, frame([("user", judged)]))
 
-    assert not rendering.truncated
+    assert rendering.cut == "nothing"
     assert len(rendering.token_ids) < 500
     assert "i will kill you" in text_of(renderer, rendering)
 
@@ -167,11 +167,11 @@ def test_older_turns_are_read_whole_where_their_tokens_fit(padded: tuple[Llama3R
     older = [f"i will {number} you{nothing}{nothing}bye" for number in range(10)]
     conversations = [frame([("user", text) for text in [*older[:turns], "ok?"]]) for turns in (10, 0, 3)]
 
-    renderings = renderer.render(conversations)
+    renderings = renderer.render_as_given(conversations)
 
     for turns, rendering in zip((10, 0, 3), renderings, strict=True):
         text = text_of(renderer, rendering)
-        assert not rendering.truncated
+        assert rendering.cut == "nothing"
         assert [number for number in range(10) if f"i will {number} you" in text] == list(range(turns))
 
 
@@ -181,7 +181,7 @@ def test_turns_are_dropped_only_if_their_tokens_do_not_fit(small: Llama3Renderer
     rendering = render_one(small, conversation)
 
     text = text_of(small, rendering)
-    assert rendering.truncated
+    assert rendering.cut != "nothing"
     assert f"a{' ' * 5_000}z" in text
     assert "word" not in text
     assert "\n\nhi" not in text
@@ -190,7 +190,7 @@ def test_turns_are_dropped_only_if_their_tokens_do_not_fit(small: Llama3Renderer
 def test_a_batch_of_messages_of_a_quarter_megabyte_each_renders(small: Llama3Renderer) -> None:
     conversations = [frame([("user", f"{number}{' ' * 2**18}end")]) for number in range(3)]
 
-    renderings = small.render(conversations)
+    renderings = small.render_as_given(conversations)
 
     assert [len(rendering.token_ids) for rendering in renderings] == [128] * 3
     for number, rendering in enumerate(renderings):
@@ -203,14 +203,14 @@ def test_a_very_long_conversation_renders(renderer: Llama3Renderer) -> None:
 
     rendering = render_one(renderer, conversation)
 
-    assert rendering.truncated
+    assert rendering.cut != "nothing"
     assert len(rendering.token_ids) <= 4096
 
 
 def test_many_short_turns_render(renderer: Llama3Renderer) -> None:
     rendering = render_one(renderer, alternating(20_000, ""))
 
-    assert rendering.truncated
+    assert rendering.cut != "nothing"
     assert 2048 < len(rendering.token_ids) <= 4096
 
 
@@ -228,7 +228,7 @@ def test_of_a_reply_and_unframed_turns_after_it_that_do_not_fit_head_and_tail_st
     )
 
     text = text_of(small, rendering)
-    assert rendering.truncated
+    assert rendering.cut != "nothing"
     assert len(rendering.token_ids) == 128
     assert rendering.gate_row == naive_gate_row(rendering.token_ids, GATE_PATTERN)
     assert "assistant<|end_header_id|>\n\nHead" in text

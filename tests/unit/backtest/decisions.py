@@ -12,11 +12,10 @@ from moderator.backtest.report.summary import backtest_report
 from moderator.backtest.report.values import BacktestReport
 from moderator.backtest.run import Backtest, Counts, Plan
 from moderator.backtest.study import Study
-from moderator.events import ModelIdentity, Scores, Unscored
+from moderator.events import Cut, ModelIdentity, Scores, Unscored
 from moderator.pipeline.decision import Decider, Timestamps, encode
-from moderator.pipeline.window import ScoredEvent
 from moderator.policy import PolicySet
-from tests.builders import a_record
+from tests.builders import a_record, a_scored_event, some_scores
 from tests.unit.policy.folders import NOON_MS, a_model, an_event
 
 _BOUND: dict[int, tuple[PolicySet, ModelIdentity, Decider]] = {}
@@ -39,11 +38,18 @@ def recorded(
         _decider(policies, model or a_model()).decide(
             a_record(timestamp_ms=at_ms),
             an_event(**event),
-            ScoredEvent(scores, cached=False, truncated=False),
+            a_scored_event(scores),
             0.0,
             Timestamps(0.0, 0.0, 0.0, decided_at),
         )
     ).value
+
+
+def recorded_as_read(policies: PolicySet, cut: Cut, removed: int = 0) -> bytes:
+    """Give one recorded decision on an event that was read so, which no rule of the usual policies flags."""
+    at = Timestamps(0.0, 0.0, 0.0, "2026-10-05T12:00:00.412Z")
+    scored = a_scored_event(some_scores(*USUAL), cut=cut, removed=removed)
+    return encode(_decider(policies, a_model()).decide(a_record(), an_event(), scored, 0.0, at)).value
 
 
 def _decider(policies: PolicySet, model: ModelIdentity) -> Decider:

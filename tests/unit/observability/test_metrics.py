@@ -46,6 +46,26 @@ def test_matches_are_counted_by_rule_and_mode() -> None:
     assert _value(metrics, "moderator_rule_matches_total", rule="c", mode="shadow") == 1
 
 
+def test_events_that_were_cut_and_messages_with_hidden_text_are_counted() -> None:
+    metrics = Metrics(CollectorRegistry())
+    readings = [("nothing", 0), ("context", 15), ("message", 16), ("message", 2_000)]
+
+    metrics.count_outcomes(
+        [
+            an_encoded_decision(
+                verdict="flag" if cut == "message" else "allow",
+                reading={"cut": cut, "passages": 1, "removed": removed, "skipped": {}},
+            )
+            for cut, removed in readings
+        ]
+    )
+
+    assert _value(metrics, "moderator_truncated_total", cut="context", verdict="allow") == 1
+    assert _value(metrics, "moderator_truncated_total", cut="message", verdict="flag") == 2
+    assert _value(metrics, "moderator_truncated_total", cut="nothing", verdict="allow") is None
+    assert _value(metrics, "moderator_hidden_text_total") == 2
+
+
 def test_scores_that_rules_lacked_are_counted_by_signal_and_cause() -> None:
     metrics = Metrics(CollectorRegistry())
 

@@ -5,13 +5,12 @@ from pathlib import Path
 from moderator.events import Decision
 from moderator.pipeline.current_decider import CurrentDecider
 from moderator.pipeline.decision import Decider, Timestamps
-from moderator.pipeline.window import ScoredEvent
 from moderator.policy import load_policies
-from tests.builders import POLICY_FILES, a_model, a_record, an_event, some_policies, some_scores
+from tests.builders import POLICY_FILES, a_model, a_record, a_scored_event, an_event, some_policies
 
 
 def decide(decider: Decider) -> Decision:
-    scored = ScoredEvent(some_scores(), cached=False, truncated=False)
+    scored = a_scored_event()
     return decider.decide(a_record(), an_event(), scored, 0.0, Timestamps(0.0, 0.0, 0.0, "2026-10-05T12:00:00.412Z"))
 
 

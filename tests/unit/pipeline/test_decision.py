@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from moderator.events import ChatEvent, Decision, Scores, Unscored, iso_time
+from moderator.events import ChatEvent, Cut, Decision, Scores, Unscored, iso_time
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.pipeline.decision import Decider, Timestamps, encode, explain
-from moderator.pipeline.window import ScoredEvent
 from moderator.policy import load_policies
-from tests.builders import POLICY_FILES, a_model, a_record, a_turn, an_event, some_policies, some_scores
+from tests.builders import POLICY_FILES, a_model, a_record, a_scored_event, a_turn, an_event, some_policies, some_scores
 
 AT = Timestamps(10.012, 10.0435, 10.0482, "2026-10-05T12:00:00.412Z")
 
@@ -26,9 +25,7 @@ def decider(tmp_path: Path) -> Decider:
 
 
 def decide(decider: Decider, scores: Scores | Unscored, event: ChatEvent | None = None, **record: Any) -> Decision:
-    return decider.decide(
-        a_record(**record), event or an_event(), ScoredEvent(scores, cached=False, truncated=False), 10.0, AT
-    )
+    return decider.decide(a_record(**record), event or an_event(), a_scored_event(scores), 10.0, AT)
 
 
 def test_the_decision_has_the_published_shape(decider: Decider) -> None:
@@ -72,13 +69,20 @@ def test_scores_are_recorded_to_six_decimals(decider: Decider) -> None:
     assert decision["scores"]["overall"] == 0.123457
 
 
-@pytest.mark.parametrize(("cached", "truncated"), [(True, False), (False, True)])
-def test_what_was_remembered_or_cut_says_so(decider: Decider, *, cached: bool, truncated: bool) -> None:
-    scored = ScoredEvent(some_scores(), cached, truncated)
+def test_what_was_remembered_says_so(decider: Decider) -> None:
+    assert decider.decide(a_record(), an_event(), a_scored_event(cached=True), 10.0, AT)["cached"]
+    assert not decide(decider, some_scores())["cached"]
 
-    decision = decider.decide(a_record(), an_event(), scored, 10.0, AT)
 
-    assert (decision["cached"], decision["truncated"]) == (cached, truncated)
+@pytest.mark.parametrize(("cut", "truncated"), [("nothing", False), ("context", True), ("message", True)])
+def test_the_decision_says_how_the_event_was_read(decider: Decider, cut: Cut, *, truncated: bool) -> None:
+    event = an_event(skipped={"image": 2, "tool_call": 1})
+
+    decision = decider.decide(a_record(), event, a_scored_event(cut=cut, removed=7), 10.0, AT)
+
+    skipped = {"image": 2, "tool_call": 1}
+    assert decision["reading"] == {"cut": cut, "passages": 1, "removed": 7, "skipped": skipped}
+    assert (decision["truncated"], decision["skipped_parts"]) == (truncated, 3)
 
 
 def test_the_event_is_summed_up_without_its_text(decider: Decider) -> None:
@@ -231,7 +235,7 @@ def test_the_calibration_of_the_running_model_is_named() -> None:
     calibration = {
         "format": 1,
         "model": {"name": a_model().name, "fingerprint": a_model().fingerprint, "dtype": "float32"},
-        "framing": "reply/1",
+        "framing": "reply/2",
         "events": 1_000,
         "quantiles": {"beavertails-is_safe": quantiles},
     }

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from moderator.events import ChatEvent, DeadLetter, Partition, PartitionSpan, Prompt, Scores, Turn, Unscored
+from moderator.events import ChatEvent, DeadLetter, EventReading, Partition, PartitionSpan, Scores, Turn, Unscored
 from moderator.pipeline.decision import Decider
 from moderator.pipeline.moderation import Window, read_span, score_events, score_window
-from moderator.pipeline.window import Entry
+from moderator.pipeline.ports import ScoreCache, Scorer
+from moderator.pipeline.window import Entry, ScoredEvent
 from moderator.testing import ManualClock, ScriptedScorer
 from tests.builders import a_model, a_record, a_turn, an_event, an_event_json, some_policies, some_scores
 from tests.unit.pipeline.dict_cache import DictCache
@@ -15,6 +16,12 @@ from tests.unit.pipeline.dict_cache import DictCache
 def length_scores(conversation: Sequence[Turn]) -> Scores | Unscored:
     content = conversation[-1].content
     return Unscored("not finite") if content == "nan" else some_scores(float(len(content)), 0.0)
+
+
+def scored_events(events: Sequence[ChatEvent], scorer: Scorer, cache: ScoreCache) -> list[ScoredEvent]:
+    scored = score_events(events, scorer, cache)
+    assert not any(isinstance(each, DeadLetter) for each in scored)
+    return [each for each in scored if isinstance(each, ScoredEvent)]
 
 
 def test_no_events_ask_neither_model_nor_cache() -> None:
@@ -27,16 +34,16 @@ def test_no_events_ask_neither_model_nor_cache() -> None:
 def test_scores_come_in_the_order_of_the_events() -> None:
     events = [an_event(a_turn("x" * n)) for n in (3, 1, 2)]
 
-    scored = score_events(events, ScriptedScorer(length_scores), DictCache())
+    scored = scored_events(events, ScriptedScorer(length_scores), DictCache())
 
-    assert [each.scores for each in scored] == [some_scores(3.0, 0.0), some_scores(1.0, 0.0), some_scores(2.0, 0.0)]
+    assert [each.scores for each in scored] == [(some_scores(length, 0.0),) for length in (3.0, 1.0, 2.0)]
 
 
 def test_equal_content_in_one_window_is_scored_once() -> None:
     scorer = ScriptedScorer(length_scores)
     events = [an_event(a_turn("same"), id="1"), an_event(a_turn("other"), id="2"), an_event(a_turn("same"), id="3")]
 
-    scored = score_events(events, scorer, DictCache())
+    scored = scored_events(events, scorer, DictCache())
 
     assert [len(prompts) for prompts in scorer.scored] == [2]
     assert scored[0] == scored[2]
@@ -47,7 +54,7 @@ def test_content_scored_before_is_taken_from_the_cache_and_says_so() -> None:
     scorer, cache = ScriptedScorer(length_scores), DictCache()
     score_events([an_event(a_turn("seen"))], scorer, cache)
 
-    scored = score_events([an_event(a_turn("seen")), an_event(a_turn("new"))], scorer, cache)
+    scored = scored_events([an_event(a_turn("seen")), an_event(a_turn("new"))], scorer, cache)
 
     assert [each.cached for each in scored] == [True, False]
     assert [len(prompts) for prompts in scorer.scored] == [1, 1]
@@ -86,7 +93,7 @@ def test_each_entry_gets_the_scores_of_its_own_event_and_a_dead_letter_gets_none
 
     score_window(window, ScriptedScorer(length_scores), DictCache(), ManualClock())
 
-    expected = [some_scores(1.0, 0.0), None, some_scores(3.0, 0.0), None, some_scores(2.0, 0.0)]
+    expected = [(some_scores(1.0, 0.0),), None, (some_scores(3.0, 0.0),), None, (some_scores(2.0, 0.0),)]
     assert [entry.scored and entry.scored.scores for entry in window.entries] == expected  # type: ignore[union-attr]
 
 
@@ -96,19 +103,29 @@ def test_truncation_is_recorded_for_each_event_though_the_scores_are_shared() ->
     score_events(whole, ScriptedScorer(length_scores), cache)
 
     class Cutting(ScriptedScorer):
-        def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
-            return [prompt._replace(truncated=True) for prompt in super().render(conversations)]
+        def read(self, conversations: Sequence[Sequence[Turn]]) -> list[EventReading]:
+            return [reading._replace(cut="context") for reading in super().read(conversations)]
 
-    [scored] = score_events(whole, Cutting(length_scores), cache)
+    [scored] = scored_events(whole, Cutting(length_scores), cache)
 
     assert scored.cached
-    assert scored.truncated
+    assert scored.reading.cut == "context"
+
+
+def test_a_judged_message_that_nobody_sees_is_a_dead_letter_and_costs_no_scoring() -> None:
+    scorer = ScriptedScorer(length_scores)
+
+    unseen, seen = score_events([an_event(a_turn(" ")), an_event(a_turn("x"))], scorer, DictCache())
+
+    assert unseen == DeadLetter("no_text", "the judged message has no visible text")
+    assert isinstance(seen, ScoredEvent)
+    assert [len(prompts) for prompts in scorer.scored] == [1]
 
 
 def test_what_could_not_be_scored_is_not_cached() -> None:
     cache = DictCache()
 
-    [scored] = score_events([an_event(a_turn("nan"))], ScriptedScorer(length_scores), cache)
+    [scored] = scored_events([an_event(a_turn("nan"))], ScriptedScorer(length_scores), cache)
 
     assert scored.scores == Unscored("not finite")
     assert cache.scores == {}

@@ -16,6 +16,7 @@ SETTINGS = """\
 format: 1
 if_score_missing: flag
 if_unscored: flag
+if_truncated: flag
 fields:
   {speaker: always, tenant: always, channel: always, locale: sometimes, role: sometimes, metadata.surface: sometimes}
 reasons: [unsafe_content, low_quality]

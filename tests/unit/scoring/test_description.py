@@ -40,7 +40,7 @@ def test_a_model_is_described_line_by_line(folder: Path) -> None:
     assert "architecture  LlamaForRewardModelWithGating\n" in text
     assert "objectives    19: helpsteer-helpfulness, " in text
     assert (
-        "reads         the conversation by its chat template, the judged message as the assistant's reply (reply/1)"
+        "reads         the conversation by its chat template, the judged message as the assistant's reply (reply/2)"
         in text
     )
     assert f"fingerprint   {tiny_armorm.load(folder).fingerprint}\n" in text
@@ -71,7 +71,7 @@ def test_the_json_object_says_the_same(tmp_path: Path) -> None:
     assert not fields["is_practice"]
     assert fields["objectives"] == list(labels)
     assert fields["scale"] == "sigmoid"
-    assert fields["framing"] == "message/1"
+    assert fields["framing"] == "message/2"
     assert fields["fingerprint"] == load_scorer(ModelSettings(path=str(folder), device="cpu")).identity.fingerprint
     assert fields["parameters"] == sum(each.numel() for each in load_file(folder / "model.safetensors").values())
     assert fields["positions"] == fields["max_input_tokens"] == 128

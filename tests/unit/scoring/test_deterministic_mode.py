@@ -12,12 +12,13 @@ from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Layout, Text
 from tests import tiny_armorm
+from tests.builders import prompts_of
 from tests.unit.scoring.troubled_armorm import CONVERSATIONS, TroubledArmoRM, overall, question, too_small
 
 
 def test_deterministic_scores_do_not_depend_on_neighbours_by_a_bit(armorm: ArmoRM, scorer: Scorer) -> None:
     engine = Engine(armorm, 512, is_deterministic=True)
-    prompts = scorer.render(CONVERSATIONS)
+    prompts = prompts_of(scorer, CONVERSATIONS)
 
     together = engine.score(prompts)
 
@@ -34,7 +35,9 @@ def test_deterministic_passes_have_one_size_however_many_prompts_are_equal(armor
         return rows
 
     engine = Engine(TroubledArmoRM(armorm, note), 512, is_deterministic=True)
-    prompts = engine.render([question("the same")] * 1500 + [question(f"q{number}", "short") for number in range(10)])
+    prompts = prompts_of(
+        engine, [question("the same")] * 1500 + [question(f"q{number}", "short") for number in range(10)]
+    )
 
     results = engine.score(prompts)
 
@@ -47,7 +50,7 @@ def test_a_deterministic_pass_of_one_text_is_filled_up_less_where_memory_is_shor
     armorm: ArmoRM, scorer: Scorer
 ) -> None:
     engine = Engine(TroubledArmoRM(armorm, too_small(300)), 1024, is_deterministic=True)
-    prompts = scorer.render([question("a")])
+    prompts = prompts_of(scorer, [question("a")])
 
     results = engine.score(prompts)
 
@@ -56,7 +59,7 @@ def test_a_deterministic_pass_of_one_text_is_filled_up_less_where_memory_is_shor
 
 def test_nothing_fills_up_a_deterministic_pass_of_a_text_beyond_the_budget(armorm: ArmoRM, scorer: Scorer) -> None:
     engine = Engine(TroubledArmoRM(armorm, too_small(200)), 120, is_deterministic=True)
-    prompts = scorer.render([question("a", "w" * 105)])
+    prompts = prompts_of(scorer, [question("a", "w" * 105)])
 
     results = engine.score(prompts)
 
@@ -67,7 +70,7 @@ def test_nothing_fills_up_a_deterministic_pass_of_a_text_beyond_the_budget(armor
 def test_what_fills_a_deterministic_pass_is_no_longer_than_the_model_has_positions(tmp_path: Path) -> None:
     scaled = {"max_position_embeddings": 128, "rope_scaling": {"type": "dynamic", "factor": 2.0}}
     armorm = tiny_armorm.load(tiny_armorm.write_checkpoint(tmp_path, **scaled))
-    prompts = Engine(armorm).render([question("a")])
+    prompts = prompts_of(Engine(armorm), [question("a")])
 
     results = Engine(armorm, 512, is_deterministic=True).score(prompts)
 
@@ -77,7 +80,7 @@ def test_what_fills_a_deterministic_pass_is_no_longer_than_the_model_has_positio
 def test_deterministic_scores_have_keys_of_their_own(armorm: ArmoRM, scorer: Scorer) -> None:
     deterministic = Engine(armorm, is_deterministic=True)
 
-    assert deterministic.render([question("a")])[0].score_key != scorer.render([question("a")])[0].score_key
+    assert prompts_of(deterministic, [question("a")])[0].score_key != prompts_of(scorer, [question("a")])[0].score_key
 
 
 def test_where_texts_are_padded_no_scores_are_deterministic(armorm: ArmoRM) -> None:

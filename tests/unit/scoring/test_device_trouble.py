@@ -16,6 +16,7 @@ from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Text
 from tests import tiny_armorm
+from tests.builders import prompts_of
 from tests.tiny_tokenizers import armorm_tokenizer
 from tests.unit.scoring.troubled_armorm import (
     CONVERSATIONS,
@@ -28,7 +29,7 @@ from tests.unit.scoring.troubled_armorm import (
 
 def test_a_pack_that_does_not_fit_is_halved_until_it_does(armorm: ArmoRM, scorer: Scorer) -> None:
     troubled = TroubledArmoRM(armorm, too_small(400))
-    prompts = scorer.render([turns for turns in CONVERSATIONS if len(turns[1].content) < 200])
+    prompts = prompts_of(scorer, [turns for turns in CONVERSATIONS if len(turns[1].content) < 200])
 
     results = Engine(troubled).score(prompts)
 
@@ -38,7 +39,7 @@ def test_a_pack_that_does_not_fit_is_halved_until_it_does(armorm: ArmoRM, scorer
 def test_later_packs_are_made_smaller(armorm: ArmoRM, scorer: Scorer) -> None:
     troubled = TroubledArmoRM(armorm, too_small(600))
     engine = Engine(troubled)
-    prompts = scorer.render([question(f"q{number}", "short") for number in range(20)])
+    prompts = prompts_of(scorer, [question(f"q{number}", "short") for number in range(20)])
     engine.score(prompts)
     troubled.packs.clear()
 
@@ -49,7 +50,7 @@ def test_later_packs_are_made_smaller(armorm: ArmoRM, scorer: Scorer) -> None:
 
 def test_a_text_that_alone_does_not_fit_is_unscored_and_the_others_are_not(armorm: ArmoRM, scorer: Scorer) -> None:
     troubled = TroubledArmoRM(armorm, too_small(300))
-    prompts = scorer.render([question("a"), question("b", "x" * 1000), question("c")])
+    prompts = prompts_of(scorer, [question("a"), question("b", "x" * 1000), question("c")])
 
     first, long, last = Engine(troubled).score(prompts)
 
@@ -59,7 +60,7 @@ def test_a_text_that_alone_does_not_fit_is_unscored_and_the_others_are_not(armor
 
 def test_equal_texts_that_alone_do_not_fit_are_tried_once(armorm: ArmoRM, scorer: Scorer) -> None:
     troubled = TroubledArmoRM(armorm, too_small(300))
-    prompts = scorer.render([question("b", "x" * 1000)] * 50)
+    prompts = prompts_of(scorer, [question("b", "x" * 1000)] * 50)
 
     results = Engine(troubled).score(prompts)
 
@@ -75,7 +76,7 @@ def test_the_budget_comes_back_once_memory_does(armorm: ArmoRM, scorer: Scorer) 
 
     troubled = TroubledArmoRM(armorm, allocate)
     engine = Engine(troubled, 512)
-    prompts = scorer.render([question(f"q{number}", "short") for number in range(40)])
+    prompts = prompts_of(scorer, [question(f"q{number}", "short") for number in range(40)])
 
     for _ in range(4):
         engine.score(prompts)
@@ -96,7 +97,7 @@ def test_any_other_failure_of_the_device_scores_nothing(armorm: ArmoRM, scorer: 
     engine = Engine(TroubledArmoRM(armorm, fail))
 
     with pytest.raises(ScorerUnavailableError, match=r"device `cpu` failed: CUDA error: unspecified launch failure$"):
-        engine.score(scorer.render(CONVERSATIONS[:2]))
+        engine.score(prompts_of(scorer, CONVERSATIONS[:2]))
 
 
 def test_layers_that_would_be_compiled_once_too_often_score_nothing(armorm: ArmoRM, scorer: Scorer) -> None:
@@ -106,7 +107,7 @@ def test_layers_that_would_be_compiled_once_too_often_score_nothing(armorm: Armo
     engine = Engine(TroubledArmoRM(armorm, fail))
 
     with pytest.raises(ScorerUnavailableError, match="Hard failure"):
-        engine.score(scorer.render(CONVERSATIONS[:2]))
+        engine.score(prompts_of(scorer, CONVERSATIONS[:2]))
     with pytest.raises(ConfigurationError, match="`--no-compile`"):
         engine.warm_up()
 
@@ -126,10 +127,10 @@ def test_a_score_that_is_not_finite_is_no_score_and_changes_no_other(holed: Armo
     engine = Engine(holed)
     conversations = [question("fine"), question("Zzz"), question("fine too")]
 
-    fine, bad, fine_too = engine.score(engine.render(conversations))
+    fine, bad, fine_too = engine.score(prompts_of(engine, conversations))
 
     assert bad == Unscored("the model's scores are not finite")
-    assert overall([fine, fine_too]) == pytest.approx(overall(scorer.score(scorer.render(conversations[::2]))))
+    assert overall([fine, fine_too]) == pytest.approx(overall(scorer.score(prompts_of(scorer, conversations[::2]))))
 
 
 def test_a_text_that_is_not_finite_among_others_is_scored_once_more_alone(armorm: ArmoRM, scorer: Scorer) -> None:
@@ -140,7 +141,7 @@ def test_a_text_that_is_not_finite_among_others_is_scored_once_more_alone(armorm
         return rows
 
     troubled = TroubledArmoRM(armorm, spoil)
-    prompts = scorer.render(CONVERSATIONS[:4])
+    prompts = prompts_of(scorer, CONVERSATIONS[:4])
 
     results = Engine(troubled).score(prompts)
 
@@ -151,7 +152,7 @@ def test_a_text_that_is_not_finite_among_others_is_scored_once_more_alone(armorm
 def test_a_text_that_is_not_finite_alone_is_not_scored_again(armorm: ArmoRM, scorer: Scorer) -> None:
     troubled = TroubledArmoRM(armorm, lambda _, rows: rows * float("nan"))
 
-    results = Engine(troubled).score(scorer.render([question("a")]))
+    results = Engine(troubled).score(prompts_of(scorer, [question("a")]))
 
     assert results == [Unscored("the model's scores are not finite")]
     assert troubled.packs == [1]
@@ -159,7 +160,7 @@ def test_a_text_that_is_not_finite_alone_is_not_scored_again(armorm: ArmoRM, sco
 
 def test_equal_texts_that_are_not_finite_are_scored_once_more_between_them(armorm: ArmoRM, scorer: Scorer) -> None:
     troubled = TroubledArmoRM(armorm, lambda _, rows: rows * float("nan"))
-    prompts = scorer.render([question("a")] * 50 + [question("b")] * 50)
+    prompts = prompts_of(scorer, [question("a")] * 50 + [question("b")] * 50)
 
     results = Engine(troubled).score(prompts)
 
@@ -170,7 +171,7 @@ def test_equal_texts_that_are_not_finite_are_scored_once_more_between_them(armor
 def test_of_equal_texts_that_are_scored_once_more_each_says_itself_whether_it_was_truncated(armorm: ArmoRM) -> None:
     troubled = TroubledArmoRM(armorm, lambda texts, rows: rows * float("nan") if len(texts) > 1 else rows)
     engine = Engine(troubled)
-    whole, other = engine.render([question("a"), question("b")])
+    whole, other = prompts_of(engine, [question("a"), question("b")])
 
     results = engine.score([whole, whole._replace(truncated=True), other])
 

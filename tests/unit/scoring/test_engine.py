@@ -17,6 +17,7 @@ from moderator.scoring.packing import Text
 from moderator.scoring.rendering.framing import frame
 from moderator.settings import ModelSettings
 from tests import tiny_armorm
+from tests.builders import prompts_of
 from tests.unit.scoring.troubled_armorm import (
     CONVERSATIONS,
     TroubledArmoRM,
@@ -32,7 +33,7 @@ def test_the_identity_names_the_model(scorer: Scorer, armorm: ArmoRM) -> None:
     assert identity.fingerprint == armorm.fingerprint
     assert identity.dtype == "float32"
     assert identity.objectives == armorm.config.objectives
-    assert identity.framing == "reply/1"
+    assert identity.framing == "reply/2"
     assert identity.max_input_tokens == 4096
     assert not identity.is_practice
 
@@ -40,7 +41,7 @@ def test_the_identity_names_the_model(scorer: Scorer, armorm: ArmoRM) -> None:
 def test_scores_are_those_of_the_framed_conversations_in_their_order(scorer: Scorer, armorm: ArmoRM) -> None:
     conversations = [*CONVERSATIONS, [Turn("user", "You fool")], [Turn("tool", "{}"), Turn("developer", "Be brief.")]]
 
-    results = scorer.score(scorer.render(conversations))
+    results = scorer.score(prompts_of(scorer, conversations))
 
     framed = [[{"role": role, "content": text} for role, text in frame(turns)] for turns in conversations]
     expected = armorm.score(framed)
@@ -52,19 +53,19 @@ def test_scores_are_those_of_the_framed_conversations_in_their_order(scorer: Sco
 
 
 def test_nothing_to_score_is_no_scores(scorer: Scorer) -> None:
-    assert scorer.render([]) == []
+    assert prompts_of(scorer, []) == []
     assert scorer.score([]) == []
 
 
 def test_truncation_is_reported(scorer: Scorer) -> None:
-    results = scorer.score(scorer.render([question("short"), question("long", "x" * 50_000)]))
+    results = scorer.score(prompts_of(scorer, [question("short"), question("long", "x" * 50_000)]))
 
     assert [result.truncated for result in results if isinstance(result, Scores)] == [False, True]
 
 
 def test_equal_content_has_one_key_and_other_content_another(scorer: Scorer) -> None:
-    first, same, other, moved = scorer.render(
-        [question("a", "b"), question("a", "b"), question("a", "c"), question("ab", "")]
+    first, same, other, moved = prompts_of(
+        scorer, [question("a", "b"), question("a", "b"), question("a", "c"), question("ab", "a")]
     )
 
     assert first.score_key == same.score_key
@@ -73,7 +74,7 @@ def test_equal_content_has_one_key_and_other_content_another(scorer: Scorer) -> 
 
 
 def test_a_user_message_has_the_key_of_the_reply_that_it_is_framed_as(scorer: Scorer) -> None:
-    shouted, answered = scorer.render([[Turn("user", "Go away")], [Turn("assistant", "Go away")]])
+    shouted, answered = prompts_of(scorer, [[Turn("user", "Go away")], [Turn("assistant", "Go away")]])
 
     assert shouted.score_key == answered.score_key
 
@@ -82,7 +83,7 @@ def test_a_user_message_has_the_key_of_the_reply_that_it_is_framed_as(scorer: Sc
 def test_precision_and_limit_are_part_of_the_key(folder: Path, scorer: Scorer, arguments: dict[str, Any]) -> None:
     other = Engine(tiny_armorm.load(folder, **arguments))
 
-    assert other.render([question("a")])[0].score_key != scorer.render([question("a")])[0].score_key
+    assert prompts_of(other, [question("a")])[0].score_key != prompts_of(scorer, [question("a")])[0].score_key
 
 
 def test_the_model_is_part_of_the_key(folder: Path, scorer: Scorer, tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_the_model_is_part_of_the_key(folder: Path, scorer: Scorer, tmp_path: Pa
 
     other = Engine(tiny_armorm.load(copied))
 
-    assert other.render([question("a")])[0].score_key != scorer.render([question("a")])[0].score_key
+    assert prompts_of(other, [question("a")])[0].score_key != prompts_of(scorer, [question("a")])[0].score_key
 
 
 def test_a_model_is_warm_after_many_short_texts_the_longest_and_one_token(armorm: ArmoRM) -> None:
@@ -137,7 +138,7 @@ def test_no_model_named_is_a_plain_error() -> None:
 
 
 def test_prompts_with_lists_of_ids_score_like_those_with_tuples(scorer: Scorer) -> None:
-    prompt = scorer.render([question("a")])[0]
+    prompt = prompts_of(scorer, [question("a")])[0]
 
     as_list = Prompt(list(prompt.token_ids), prompt.gate_row, truncated=False, score_key="")
 

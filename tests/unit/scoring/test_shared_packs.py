@@ -12,12 +12,13 @@ from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Layout
 from tests import tiny_armorm
+from tests.builders import prompts_of
 from tests.unit.scoring.troubled_armorm import TroubledArmoRM, question
 
 
 def test_equal_conversations_are_scored_once(armorm: ArmoRM, scorer: Scorer) -> None:
     counted = TroubledArmoRM(armorm, lambda _, rows: rows)
-    prompts = scorer.render([question("a"), question("b"), question("a"), question("a")])
+    prompts = prompts_of(scorer, [question("a"), question("b"), question("a"), question("a")])
 
     results = Engine(counted).score(prompts)
 
@@ -40,7 +41,7 @@ def test_scores_equal_those_of_each_conversation_alone_in_any_pack(
     other_layout.layout = Layout(is_padded=is_padded)
     engine, apart = Engine(other_layout, budget), Engine(armorm)
     turns = [[Turn(("user", "assistant")[at % 2], text) for at, text in enumerate(texts)] for texts in contents]
-    prompts = engine.render([texts[: at + 1] for texts in turns for at in range(len(texts))])
+    prompts = prompts_of(engine, [texts[: at + 1] for texts in turns for at in range(len(texts))])
 
     together = engine.score(prompts)
 
@@ -56,7 +57,7 @@ def test_a_backlog_of_a_conversation_costs_no_more_than_its_last_two_turns(armor
     turns = [Turn(("user", "assistant")[at % 2], f"turn {at} " * 5) for at in range(10)]
     counted = TroubledArmoRM(armorm, lambda _, rows: rows)
 
-    Engine(counted, 4096).score(scorer.render([turns[: at + 1] for at in range(10)]))
+    Engine(counted, 4096).score(prompts_of(scorer, [turns[: at + 1] for at in range(10)]))
 
     assert counted.packs == [2]  # every other turn is framed with the roles exchanged
 
@@ -65,4 +66,6 @@ def test_compiled_scores_have_keys_of_their_own(folder: Path, scorer: Scorer) ->
     compiled = tiny_armorm.load(folder)
     compiled.compile()
 
-    assert Engine(compiled).render([question("a")])[0].score_key != scorer.render([question("a")])[0].score_key
+    assert (
+        prompts_of(Engine(compiled), [question("a")])[0].score_key != prompts_of(scorer, [question("a")])[0].score_key
+    )

@@ -16,7 +16,7 @@ def question(text: str, answer: str = "A fine answer.") -> Conversation:
     return [Turn("user", text), Turn("assistant", answer)]
 
 
-CONVERSATIONS = [question(f"question {number}", "word " * (number * 7 % 60)) for number in range(60)]
+CONVERSATIONS = [question(f"question {number}", "word " * (number * 7 % 60 + 1)) for number in range(60)]
 
 
 class TroubledArmoRM(ArmoRM):

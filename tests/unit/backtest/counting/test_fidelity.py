@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from moderator.errors import PolicyError
 from moderator.policy import PolicySet
-from tests.unit.backtest.decisions import USUAL, changed, recorded, report_of, some_recorded
+from tests.unit.backtest.decisions import USUAL, changed, recorded, recorded_as_read, report_of, some_recorded
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, a_folder, a_model, a_policy, a_rule, a_set
 
 NOISY_FLOAT = st.floats(-1_200, 1_200) | st.integers(-(2**20), 2**20).map(lambda n: n / 2**14) | st.floats(0, 1)
@@ -134,4 +134,24 @@ def test_models_are_counted_apart(tmp_path: Path) -> None:
         ("sha256:aaaa", 2),
         ("sha256:bbbb", 1),
     ]
+    assert report.fidelity.is_whole
+
+
+def test_decisions_of_a_release_that_did_not_record_how_it_read_come_out_as_recorded(policies: PolicySet) -> None:
+    older = [
+        {k: v for k, v in json.loads(each).items() if k != "reading"} for each in some_recorded(policies, (0.1, 0.9))
+    ]
+    truncated = [{**each, "truncated": True} for each in older]
+
+    fidelity = report_of(policies, policies, [json.dumps(each).encode() for each in (*older, *truncated)]).fidelity
+
+    assert (fidelity.compared, fidelity.reproduced) == (4, 4)
+
+
+def test_a_decision_on_a_message_that_was_cut_comes_out_as_recorded(policies: PolicySet) -> None:
+    cut = recorded_as_read(policies, "message")
+
+    report = report_of(policies, policies, [cut])
+
+    assert json.loads(cut)["reasons"] == ["truncated"]
     assert report.fidelity.is_whole

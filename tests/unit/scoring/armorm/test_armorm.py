@@ -34,7 +34,9 @@ def test_packed_scores_equal_those_of_each_conversation_alone(armorm: ArmoRM) ->
 
 
 def test_the_differentiable_pass_gives_the_packed_scores(armorm: ArmoRM) -> None:
-    texts = armorm.renderer.render([[(turn["role"], turn["content"]) for turn in turns] for turns in CHATS[:5]])
+    texts = armorm.renderer.render_as_given(
+        [[(turn["role"], turn["content"]) for turn in turns] for turns in CHATS[:5]]
+    )
     longest = max(len(text.token_ids) for text in texts)
     padded = torch.tensor([[*text.token_ids, *[0] * (longest - len(text.token_ids))] for text in texts])
     gate_rows = torch.tensor([at * longest + text.gate_row for at, text in enumerate(texts)])

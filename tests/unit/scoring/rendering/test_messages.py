@@ -41,7 +41,7 @@ def test_a_long_message_keeps_head_and_tail() -> None:
 
     (rendering,) = MessageRenderer(tokenizer, 20).render([[Turn("user", "begin" + "x" * 100 + "end")]])
 
-    assert rendering.truncated
+    assert rendering.cut == "message"
     assert len(rendering.token_ids) == 20
     assert tokenizer.decode(list(rendering.token_ids)) == f"<s>begin{'x' * 10}end</s>"
 

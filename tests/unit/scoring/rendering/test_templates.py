@@ -117,7 +117,7 @@ def test_a_long_conversation_loses_its_oldest_turns_first() -> None:
     (rendering,) = RENDERERS["qwen2"].render([turns])
 
     text = text_of(rendering.token_ids)
-    assert rendering.truncated
+    assert rendering.cut == "context"
     assert 200 < len(rendering.token_ids) <= 400
     assert "turn 19 " in text
     assert "turn 0 " not in text
@@ -135,7 +135,7 @@ def test_a_conversation_of_more_turns_than_tokens_is_cut_whichever_role_speaks_t
 
     long, short = renderer.render([[*turns, Turn(last, "more")], [Turn(last, "more")]])
 
-    assert (long.truncated, short.truncated) == (True, False)
+    assert (long.cut, short.cut) == ("context", "nothing")
     assert limit // 2 < len(long.token_ids) <= limit
     assert long.token_ids[-4:] == short.token_ids[-4:]
 
@@ -144,7 +144,7 @@ def test_a_judged_message_that_alone_is_too_long_keeps_head_and_tail() -> None:
     (rendering,) = RENDERERS["qwen2"].render([[Turn("user", "old"), Turn("user", "begin " + "x" * 5_000 + " end")]])
 
     text = text_of(rendering.token_ids)
-    assert rendering.truncated
+    assert rendering.cut == "message"
     assert len(rendering.token_ids) == 400
     assert "begin xx" in text
     assert "xx end<|im_end|>" in text
@@ -156,8 +156,8 @@ def test_what_fits_exactly_is_not_truncated() -> None:
 
     exact, longer = RENDERERS["qwen2"].render([[Turn("user", "x" * room)], [Turn("user", "x" * (room + 1))]])
 
-    assert (exact.truncated, len(exact.token_ids)) == (False, 400)
-    assert (longer.truncated, len(longer.token_ids)) == (True, 400)
+    assert (exact.cut, len(exact.token_ids)) == ("nothing", 400)
+    assert (longer.cut, len(longer.token_ids)) == ("message", 400)
 
 
 @settings(max_examples=40, deadline=None)
@@ -177,7 +177,7 @@ def test_no_content_makes_it_fail_or_forges_a_turn(family: str, turns: list[tupl
     (rendering,) = RENDERERS[family].render([[Turn(*turn) for turn in turns]])
 
     assert 0 < len(rendering.token_ids) <= 400
-    if family == "qwen2" and not rendering.truncated:
+    if family == "qwen2" and rendering.cut == "nothing":
         start = tokenizer_of(family).convert_tokens_to_ids("<|im_start|>")
         assert rendering.token_ids.count(start) == len(frame([Turn(*turn) for turn in turns]))
 

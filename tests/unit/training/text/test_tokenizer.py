@@ -5,7 +5,6 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from moderator.events import Turn
-from moderator.scoring.rendering.framing import frame
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from moderator.training.text.encoding import MAX_TRAINING_TOKENS, Encoder, Ids, Vocabulary
 from moderator.training.text.tokenizer import train_tokenizer
@@ -39,7 +38,7 @@ def test_training_reads_the_ids_that_serving_reads(tokenizer: PreTrainedTokenize
 
     ids = Encoder(tokenizer).encode(_CONVERSATIONS)
 
-    served = serving.render([frame(conversation) for conversation in _CONVERSATIONS])
+    served = serving.render(_CONVERSATIONS)
     assert [list(one) for one in ids] == [list(rendering.token_ids) for rendering in served]
 
 
