@@ -18,7 +18,6 @@ PADDINGS = {
     "\u00ad": 3_000,
     "\ufe0f": 3_000,
     "\u200b": 9_000,
-    "\u3164": 9_000,
     "\u0301": 9_000,
 }
 """Character -> how many of it at each side pushed the threat out of the 4,096 tokens that Llama-3 models keep."""
@@ -53,5 +52,5 @@ def test_a_flagged_threat_stays_flagged_behind_invisible_padding(
         main()
 
     decisions = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert [(each["verdict"], each["reasons"]) for each in decisions] == [("flag", ["abusive_message"])] * 9
-    assert [each["reading"]["removed"] >= 1_400 for each in decisions] == [False, *[True] * 5, True, False, True]
+    assert [(each["verdict"], each["reasons"]) for each in decisions] == [("flag", ["abusive_message"])] * 8
+    assert [each["reading"]["removed"] >= 1_400 for each in decisions] == [False, *[True] * 7]

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
+from moderator.scoring.rendering.content import readable
 from moderator.scoring.rendering.framing import Message, frame
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests.llama3 import GATE_PATTERN
@@ -35,14 +36,15 @@ def test_the_gate_pattern_is_the_published_one(renderer: Llama3Renderer) -> None
 
 @settings(max_examples=150)
 @given(conversation=st.lists(st.tuples(chat_roles, harmless), min_size=1, max_size=4))
-def test_ordinary_text_renders_as_the_chat_template_does(
+def test_what_a_reader_sees_of_a_text_renders_as_the_chat_template_does(
     renderer: Llama3Renderer, llama3_tokenizer: PreTrainedTokenizerFast, conversation: list[Message]
 ) -> None:
     framed = frame(conversation)
 
     rendering = render_one(renderer, framed)
 
-    assert list(rendering.token_ids) == templated(llama3_tokenizer, framed)
+    seen = [(role, readable(content).text) for role, content in framed]
+    assert list(rendering.token_ids) == templated(llama3_tokenizer, seen)
     assert rendering.gate_row == naive_gate_row(rendering.token_ids, GATE_PATTERN)
     assert rendering.cut == "nothing"
 
@@ -56,7 +58,8 @@ def test_special_tokens_in_text_are_text(
 
     rendering = render_one(renderer, framed)
 
-    oracle = templated(llama3_tokenizer, framed, sanitize=True)
+    seen = [(role, readable(content).text) for role, content in framed]
+    oracle = templated(llama3_tokenizer, seen, sanitize=True)
     assert turns_in(renderer, rendering) == oracle.count(HEADER) == len(framed)
     assert rendering.token_ids.count(EOT) == oracle.count(EOT)
     assert rendering.gate_row == naive_gate_row(rendering.token_ids, GATE_PATTERN)
