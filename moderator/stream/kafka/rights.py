@@ -23,10 +23,8 @@ from moderator.errors import ConfigurationError
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.connection import TRANSACTION_TIMEOUT_MS
 
-_READ: Final = 3
-_WRITE: Final = 4
-_NOT_SAID: Final = -(2**31)
-"""What a broker answers that does not tell rights."""
+_SEEN: Final = "DESCRIBE"
+"""Among the rights on every topic that we may see, where the brokers say them at all."""
 _RETRY_FOR_S: Final = 10.0
 """A coordinator may be away for a moment; its first start takes some seconds."""
 _RETRY_EVERY_S: Final = 0.2
@@ -48,14 +46,13 @@ def require_rights(admin: KafkaAdminClient, settings: KafkaSettings) -> None:
 
 
 def _missing_on_topics(admin: KafkaAdminClient, settings: KafkaSettings) -> Iterator[str]:
-    needed = {settings.events_topic: _READ}
-    needed |= dict.fromkeys((settings.flag_topic, settings.allow_topic, settings.dead_letter_topic), _WRITE)
+    needed = {settings.events_topic: "READ"}
+    needed |= dict.fromkeys((settings.flag_topic, settings.allow_topic, settings.dead_letter_topic), "WRITE")
     for topic in admin.describe_topics(list(needed)):
-        operation = needed[topic["name"]]
-        rights = topic.get("topic_authorized_operations", _NOT_SAID)
+        operation, rights = needed[topic["name"]], topic["authorized_operations"]
         is_hidden = for_code(topic["error_code"]) is TopicAuthorizationFailedError
-        if is_hidden or (rights != _NOT_SAID and not rights >> operation & 1):
-            yield f"{'READ' if operation == _READ else 'WRITE'} on topic `{topic['name']}`"
+        if is_hidden or (_SEEN in rights and operation not in rights):
+            yield f"{operation} on topic `{topic['name']}`"
 
 
 def _missing_on_ids(admin: KafkaAdminClient, settings: KafkaSettings) -> Iterator[str]:
