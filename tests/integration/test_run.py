@@ -143,7 +143,9 @@ def test_a_kafka_that_does_not_answer_at_start_ends_it_with_3() -> None:
     ended = run_moderator("run", **variables(settings, MODERATOR_KAFKA__START_TIMEOUT_S="3", MODERATOR_HTTP__PORT="0"))
 
     assert ended.returncode == 3, ended.stderr
-    assert "127.0.0.1:9" in ended.stderr.splitlines()[-1]
+    last = json.loads(ended.stderr.splitlines()[-1])
+    assert (last["event"], last["code"], last["reason"]) == ("ended", 3, "unreachable")
+    assert "127.0.0.1:9" in last["error"]
     assert '"event": "kafka_unreachable"' in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -203,6 +205,8 @@ def test_too_many_dead_letters_stop_it_with_4_and_nothing_of_that_window_is_publ
     ended = run_moderator("run", **variables(settings, MODERATOR_HTTP__PORT="0"))
 
     assert ended.returncode == 4, ended.stderr
-    assert "max_ratio" in ended.stderr.splitlines()[-1]
+    last = json.loads(ended.stderr.splitlines()[-1])
+    assert (last["event"], last["code"], last["reason"]) == ("ended", 4, "dead_letter_limit")
+    assert "max_ratio" in last["error"]
     assert_each_event_came_out_once(settings, committed_offsets(settings, 1))
     assert committed_offsets(settings, 1)[0] < 1_000

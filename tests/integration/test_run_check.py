@@ -128,17 +128,6 @@ def test_a_wrong_password_of_redis_ends_a_start_before_the_model_is_read(
     assert "secret" not in started.stderr + str(answer)
 
 
-@pytest.mark.parametrize("address", ["redis://127.0.0.1:{port}/99", "rediss://127.0.0.1:{port}/0"])
-def test_a_database_that_is_out_of_range_and_tls_that_is_not_spoken_are_wrong(
-    address: str, redis_server: LocalRedis
-) -> None:
-    url = address.format(port=redis_server.port)
-
-    answer = checked(some_names(bootstrap_servers=NOWHERE), MODERATOR_REDIS__URL=url)
-
-    assert answer.states["redis"] == "wrong", answer.details["redis"]
-
-
 def test_missing_topics_end_a_start_before_the_model_is_read(kafka: SharedKafka) -> None:
     settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
 

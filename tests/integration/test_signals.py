@@ -13,7 +13,8 @@ import pytest
 
 from moderator.demo.examples import example_policies
 from moderator.settings import KafkaSettings
-from tests.kafka_stream import kafka_variables, some_names
+from tests.kafka_stream import kafka_variables, some_names, some_topics
+from tests.servers import SharedKafka
 from tests.waiting import await_condition
 
 AT_ONCE_S = 5.0
@@ -82,6 +83,19 @@ def test_a_signal_soon_after_the_start_ends_it_with_0(
 
     assert code == 0
     assert (lines[-1]["event"], lines[-1]["reason"], lines[-1]["error"]) == ("ended", "drained", None)
+
+
+def test_a_signal_while_torch_is_imported_and_the_model_loads_ends_it_with_0(
+    kafka: SharedKafka, tmp_path: Path
+) -> None:
+    started = Started(some_topics(kafka.bootstrap_servers), tmp_path)
+    started.await_event("checks_passed")
+
+    code, lines = started.ended_by(signal.SIGTERM)
+
+    assert code == 0
+    assert lines[-1]["reason"] == "drained"
+    assert "started" not in {line["event"] for line in lines}
 
 
 def test_a_signal_while_kafka_is_awaited_ends_it_with_0(tmp_path: Path) -> None:
