@@ -41,6 +41,9 @@ class StartChecks:
     Args:
         settings: those of the start.
         sleep: waits between two attempts to reach Kafka, in seconds.
+
+    Attributes:
+        topics: what `topics` has found.
     """
 
     def __init__(self, settings: Settings, sleep: Callable[[float], object] = time.sleep) -> None:
@@ -48,7 +51,7 @@ class StartChecks:
         self._sleep = sleep
         self._open = ExitStack()
         self._admin: Any
-        self._topics: Topics
+        self.topics: Topics
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +99,7 @@ class StartChecks:
     def _check_topics(self) -> str:
         kafka = self._settings.kafka
         partitions = require_topics(self._admin, kafka)
-        self._topics = read_topics(self._admin, kafka, partitions)
+        self.topics = read_topics(self._admin, kafka, partitions)
         return f"`{kafka.events_topic}` has {partitions} partitions, and the output topics exist"
 
     def _check_rights(self) -> str:
@@ -104,7 +107,7 @@ class StartChecks:
         return "all that are needed"
 
     def _check_record_limits(self) -> str:
-        limits = self._topics.limits_bytes.items()
+        limits = self.topics.limits_bytes.items()
         return ", ".join(f"`{topic}` takes records of {limit:,} bytes" for topic, limit in limits)
 
     def _check_positions(self) -> str:

@@ -89,11 +89,11 @@ def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], o
     board = HealthBoard(HealthSnapshot(turned_at_s=clock.monotonic_s(), broker_seen_at_s=clock.monotonic_s()))
     metrics.show_readiness(board, clock.monotonic_s)
     server = HttpServer(create_app(board, metrics.registry, clock.monotonic_s), settings.http)
-    with closing(ScoringThread()) as scoring, StartChecks(settings) as checks:
-        checks.make("temporary_folder")
-        server.start()
+    StartChecks(settings).make("temporary_folder")
+    server.start()
+    with closing(ScoringThread()) as scoring:
         try:
-            _check_servers(checks, settings)
+            start = _check_servers(start, settings)
             board.snapshot = replace(board.snapshot, phase="model_loading")
             start, scorer = scoring.call(lambda: _load_for(start, settings))
             if scorer.identity.is_practice:
@@ -106,20 +106,23 @@ def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], o
             server.stop()
 
 
-def _check_servers(checks: StartChecks, settings: Settings) -> None:
-    """Make the checks; where they look up positions, write those of a new group down.
+def _check_servers(start: Start, settings: Settings) -> Start:
+    """Make the checks, and check the policies against the topic; positions of a new group are written down.
 
     That is before the model is loaded: what arrives meanwhile is not skipped by a group that begins at the end.
     """
-    for name in OF_SERVERS:
-        try:
-            if name == "positions":
-                begin_group(settings.kafka)
-            else:
-                checks.make(name)
-        except CacheUnavailableError as error:  # no reason to wait: decisions do not depend on it
-            log.warning("cache_away", error=str(error))
+    with StartChecks(settings) as checks:
+        for name in OF_SERVERS:
+            try:
+                if name == "positions":
+                    begin_group(settings.kafka)
+                else:
+                    checks.make(name)
+            except CacheUnavailableError as error:  # no reason to wait: decisions do not depend on it
+                log.warning("cache_away", error=str(error))
+        start = check_again(start, Admission(has_brokers_time=checks.topics.has_brokers_time))
     log.info("checks_passed")
+    return start
 
 
 def _load_for(start: Start, settings: Settings) -> tuple[Start, Scorer]:
