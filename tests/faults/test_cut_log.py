@@ -6,11 +6,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 from structlog.testing import capture_logs
 
 from moderator.demo.servers.kafka import LocalKafka
+from moderator.errors import LostEventsError
 from moderator.settings import KafkaSettings
 from tests.faults.loop import a_loop, running
 from tests.faults.oracle import place_of
@@ -91,9 +93,15 @@ def test_reading_goes_on_where_the_logs_part_while_down_and_while_up() -> None:
             await_condition(lambda: committed_offsets(up, 1) == [KEPT + 20])
         while_up = truncations(logs)
         fill(down, [WRITTEN_ON], 80)
+        stopping = down.model_copy(update={"on_lost_events": "stop"})
+        with closing(a_loop(stopping)) as loop, pytest.raises(LostEventsError) as raised:
+            loop.run_until(lambda: False)
+        after_stop = committed_offsets(down)
         with capture_logs() as logs, closing(a_loop(down)) as loop:
             loop.run_until(lambda: committed_offsets(down) == [KEPT, KEPT + 80, KEPT])
 
+        assert str(raised.value).count(f"position is {EACH}, but the log was cut at {KEPT}") == 3
+        assert after_stop == [EACH] * 3
         assert [found[:3] for found in while_up] == [(0, EACH, KEPT)]
         assert places(up, 0) == sorted([*range(EACH), *range(KEPT, KEPT + 20)])
         epoch = truncations(logs)[0][3]

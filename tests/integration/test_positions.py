@@ -10,7 +10,6 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 from structlog.testing import capture_logs
 
-from moderator.demo.servers.kafka import LocalKafka
 from moderator.errors import LostEventsError
 from moderator.events import Partition
 from moderator.observability.health import Code
@@ -21,10 +20,11 @@ from moderator.stream.kafka.topics import create_topics
 from tests.faults.loop import Loop, a_loop
 from tests.faults.oracle import place_of
 from tests.kafka_stream import committed_offsets, produce, read_committed, some_topics
+from tests.servers import SharedKafka
 
 
 @pytest.fixture(params=["exactly_once", "at_least_once"])
-def settings(kafka: LocalKafka, request: pytest.FixtureRequest) -> KafkaSettings:
+def settings(kafka: SharedKafka, request: pytest.FixtureRequest) -> KafkaSettings:
     return some_topics(kafka.bootstrap_servers, partitions=1, delivery=request.param)
 
 
@@ -145,6 +145,40 @@ def test_what_retention_takes_stops_the_process_where_it_shall(settings: KafkaSe
     assert "ON_LOST_EVENTS=continue" in text
     assert "--reset-offsets --to-offset 250" in text
     assert committed_offsets(settings, 1) == [100]
+
+
+def test_what_retention_takes_from_a_slow_reader_is_reported_and_what_is_in_flight_is_published(
+    settings: KafkaSettings,
+) -> None:
+    fill(settings, 100)
+    with capture_logs() as logs, closing(a_loop(settings)) as loop:
+        loop.run_until(lambda: loop.committed == 100)
+        loop.source.pause()
+        fill(settings, 200)
+        delete_before(settings, 250)
+        loop.source.resume()
+        loop.run_until(lambda: bool(lines_of(logs, "events_lost")), timeout_s=5)
+        loop.run_until(lambda: committed_offsets(settings, 1) == [300])
+
+    assert lines_of(logs, "events_lost") == [{"partition": 0, "position": 100, "beginning": 250, "events": 150}]
+    assert offsets_out(settings) == [*range(100), *range(250, 300)]
+
+
+def test_a_count_of_offsets_that_may_hold_markers_is_an_upper_bound(kafka: SharedKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=1)
+    with closing(a_producer(settings)) as producer:
+        producer.begin_transaction()
+        producer.send(settings.events_topic, b"{}", partition=0).get(10)
+        producer.commit_transaction()
+    decide_all(settings, 2)
+    fill(settings, 5)
+    delete_before(settings, 4)
+
+    with capture_logs() as logs:
+        decide_all(settings, 7)
+
+    lost = {"partition": 0, "position": 2, "beginning": 4, "events": 2, "at_most": True}
+    assert lines_of(logs, "events_lost") == [lost]
 
 
 def test_the_position_follows_markers_and_aborted_records(settings: KafkaSettings) -> None:

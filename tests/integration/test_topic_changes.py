@@ -1,7 +1,7 @@
 """Topics that change while nobody or somebody reads them: more partitions, gaps, records gone, a lower limit."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 
 import pytest
@@ -11,9 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from moderator.errors import StoppedError
 from moderator.events import EncodedDecision, Record
+from moderator.observability.health import Code
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
+from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.source_and_sink import connect
+from moderator.stream.kafka.topics import create_topics
 from tests.faults.loop import Loop, a_loop, a_loop_that_looks_often
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
 from tests.kafka_stream import a_decision, committed_offsets, produce, read_committed, some_topics, usual_limits
@@ -141,3 +144,23 @@ def test_a_topic_that_takes_less_than_at_the_start_ends_the_process(settings: Ka
             loop.run_until(lambda: loop.committed > 0)
 
     assert committed_offsets(settings, 1) == [0]
+
+
+def test_an_output_topic_that_is_deleted_makes_it_not_ready_until_it_is_back(kafka: SharedKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=1)
+    with closing(a_loop(settings)) as loop, admin_of(settings) as admin:
+        admin.delete_topics([settings.flag_topic])
+        fill(settings)
+        loop.run_until(lambda: "topic_gone" in troubles(loop))
+        gone = troubles(loop)["topic_gone"]
+        create_topics(settings, partitions=1, replication=1)
+
+        loop.run_until(lambda: loop.committed == EACH)
+
+    assert f"no partitions of topic `{settings.flag_topic}`" in gone
+    assert troubles(loop) == {}
+
+
+def troubles(loop: Loop) -> Mapping[Code, str]:
+    assert isinstance(loop.source, KafkaSource)
+    return loop.source.troubles

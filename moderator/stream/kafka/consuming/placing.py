@@ -113,6 +113,8 @@ class Placing:
             if partition not in stored:
                 log.info("partition_begins", partition=partition.partition, at=places[partition])
             self._membership.placed(partition, epoch, places[partition])
+            for counter in (self._events_lost, self._log_truncated):
+                counter.labels(str(partition.partition))  # shown from now on, with 0
 
     def _compare(self, positions: Mapping[TopicPartition, Position]) -> Found:
         logs = read_logs(self._membership.consumer, {tp: position.epoch for tp, position in positions.items()})

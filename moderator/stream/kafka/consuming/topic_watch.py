@@ -35,10 +35,10 @@ class TopicWatch:
         if self._known_id is None:  # the client has not asked yet
             return
         update_metadata(self._membership.consumer)
+        topic = self._membership.topic
+        self._membership.troubles[_CODE] = f"topic `{topic}` was deleted"
         if not self._is_gone:
             self._is_gone = True
-            topic = self._membership.topic
-            self._membership.troubles[_CODE] = f"topic `{topic}` was deleted"
             log.warning("events_topic_gone", topic=topic, hint="`moderator topics create` creates it again")
 
     def _back(self) -> None:

@@ -10,6 +10,7 @@ from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.consuming.membership import Membership
 from moderator.stream.kafka.producing.awaited import Awaited
+from moderator.stream.kafka.producing.sender import NoSuchTopicError
 
 log = get_logger(__name__)
 
@@ -55,7 +56,8 @@ class FailureBudget:
     def succeeded(self) -> None:
         """Note that something was published."""
         self._failing_since_s = None
-        self._membership.troubles.pop("not_publishing", None)
+        for code in ("not_publishing", "topic_gone"):
+            self._membership.troubles.pop(code, None)
 
     def failed(self, error: Exception) -> None:
         """Note that an attempt failed.
@@ -70,6 +72,8 @@ class FailureBudget:
             self._failing_since_s, self._ask_at_s = now_s, now_s + ASKED_EVERY_S
         if is_away or isinstance(error, KafkaConnectionError):
             self._back_off_until_s = now_s + _BACKOFF_S
+        if isinstance(error, NoSuchTopicError) and not is_away:
+            self._membership.troubles["topic_gone"] = error.args[0]
         log.warning("publish_failed", error=type(error).__name__, cause=str(error), broker_is_away=is_away)
         if now_s >= self._ask_at_s and self._must_wait(now_s):
             return

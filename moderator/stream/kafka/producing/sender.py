@@ -15,6 +15,10 @@ _TRACEPARENT = "traceparent"
 _TRACEPARENT_LIMIT_BYTES = 512
 
 
+class NoSuchTopicError(KafkaTimeoutError):  # type: ignore[misc]  # the client ships no types
+    """The brokers name no partitions of a topic that we write."""
+
+
 class OutcomeSender:
     """Passes outcomes to a producer: one record each, in the order given.
 
@@ -92,7 +96,7 @@ def _partition_count(producer: KafkaProducer, topic: str) -> int:
     try:
         return len(producer.partitions_for(topic))
     except KafkaTimeoutError as error:  # it names no topic; a deleted topic causes it too
-        raise KafkaTimeoutError(
+        raise NoSuchTopicError(
             f"no partitions of topic `{topic}`: {error}; if it was deleted, `moderator topics create` creates it again"
         ) from error
 

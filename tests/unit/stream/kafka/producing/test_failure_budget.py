@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from moderator.errors import NotPublishingError, StoppedError
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.stream.kafka.producing.sender import NoSuchTopicError
 from moderator.testing import ManualClock
 from tests.unit.stream.kafka.scripted_consumer import ScriptedConsumer, a_membership
 
@@ -89,6 +90,26 @@ def test_while_it_can_only_wait_failures_are_accepted_without_limit_and_it_is_no
         publishing.fail_for(13, KafkaTimeoutError())
 
     assert meanwhile == {"not_publishing": "topic `flag` partition 0 has no leader"}
+
+
+def test_an_output_topic_without_partitions_makes_it_not_ready_at_once_until_one_success() -> None:
+    publishing = Publishing()
+
+    publishing.budget.failed(NoSuchTopicError("no partitions of topic `moderation.flag`"))
+    gone = dict(publishing.membership.troubles)
+    publishing.budget.succeeded()
+
+    assert gone == {"topic_gone": "no partitions of topic `moderation.flag`"}
+    assert publishing.membership.troubles == {}
+
+
+def test_while_kafka_does_not_answer_no_topic_is_missed() -> None:
+    publishing = Publishing()
+    publishing.consumer.is_responding = False
+
+    publishing.budget.failed(NoSuchTopicError("no partitions of topic `moderation.flag`"))
+
+    assert publishing.membership.troubles == {}
 
 
 def test_while_kafka_does_not_answer_failures_are_accepted_without_limit() -> None:
