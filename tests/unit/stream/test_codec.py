@@ -337,10 +337,26 @@ def test_base64_content_of_a_cloud_event_is_read() -> None:
     assert event.conversation[-1].content == "hi"
 
 
-def test_an_event_with_its_own_content_is_no_envelope() -> None:
-    event = read(b'{"specversion": "1.0", "data": {"text": "inner"}, "text": "outer"}')
+def test_content_that_is_not_base64_is_a_dead_letter_that_says_so() -> None:
+    dead_letter = refuse(b'{"specversion": "1.0", "id": "e", "data_base64": "eyJ!"}')
+
+    assert (dead_letter.reason, dead_letter.error) == ("bad_schema", "`data_base64` of the CloudEvent is not base64")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"text": "outer"}, {"prompt": "ask", "response": "outer"}, {"messages": [{"role": "user", "content": "outer"}]}],
+)
+def test_an_event_with_its_own_content_is_no_envelope(content: dict[str, Any]) -> None:
+    event = read(json.dumps({"specversion": "1.0", "data": {"text": "inner"}, **content}).encode())
 
     assert event.conversation[-1].content == "outer"
+
+
+def test_an_id_in_a_header_is_read_whatever_its_bytes() -> None:
+    event = read(an_event_json(), headers=[("ce_specversion", b"1.0"), ("ce_id", b"caf\xe9")])
+
+    assert event.id == "caf\ufffd"
 
 
 def test_a_binary_cloud_event_lends_its_id_and_time() -> None:

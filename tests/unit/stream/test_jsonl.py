@@ -5,9 +5,9 @@ from pathlib import Path
 
 import orjson
 
-from moderator.events import DeadLetter, DecidedSpan, Partition, PartitionSpan, PolledSpan
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, PartitionSpan, PolledSpan
 from moderator.stream.jsonl import CHUNK_BYTES, JsonLinesSink, JsonLinesSource
-from tests.builders import a_record
+from tests.builders import a_record, an_encoded_decision
 
 LIMIT_BYTES = 100
 
@@ -128,3 +128,20 @@ def test_a_dead_letter_names_its_line_from_one_and_never_its_content() -> None:
     assert published.committed == [span]
     assert orjson.loads(dead_letters.getvalue()) == {"line": 5, "reason": "bad_json", "error": "not JSON"}
     assert decisions.getvalue() == b""
+
+
+def test_outcomes_come_one_a_line_in_input_order() -> None:
+    decisions, dead_letters = io.BytesIO(), io.BytesIO()
+    outcomes: list[EncodedDecision | DeadLetter] = [
+        an_encoded_decision(value=b'{"n": 0}'),
+        DeadLetter("bad_json", "not JSON"),
+        an_encoded_decision(value=b'{"n": 2}'),
+        DeadLetter("no_text", "no text"),
+    ]
+    items = [(a_record(offset=offset), outcome) for offset, outcome in enumerate(outcomes)]
+
+    published = JsonLinesSink(decisions, dead_letters).publish([PartitionSpan(Partition("-", 0), 1, 4, items)])
+
+    assert published.retry == []
+    assert decisions.getvalue() == b'{"n": 0}\n{"n": 2}\n'
+    assert [orjson.loads(line)["line"] for line in dead_letters.getvalue().splitlines()] == [2, 4]
