@@ -30,6 +30,10 @@ ARMORM_OBJECTIVES: tuple[str, ...] = (
 """Of ArmoRM-Llama3-8B-v0.1, in the order of the checkpoint's heads. Source: the model card of RLHFlow's checkpoint."""
 
 _CLASSIFIER = "ForSequenceClassification"
+_HEADS = ("score.weight", "classifier.weight", "classifier.out_proj.weight")
+"""What classifiers call the tensor that has a row for each label."""
+_OPENRLHF_HEAD = "value_head_prefix"
+"""Where OpenRLHF's reward models name their head; their `architectures` name no class of transformers."""
 
 
 def model_name(folder: Path) -> str:
@@ -47,7 +51,21 @@ def model_name(folder: Path) -> str:
 def is_classifier(config: Mapping[str, object]) -> bool:
     """Tell whether a `config.json` is that of a sequence classifier, whose objectives are its labels."""
     named = config.get("architectures")
-    return isinstance(named, list) and bool(named) and str(named[0]).endswith(_CLASSIFIER)
+    is_named = isinstance(named, list) and bool(named) and str(named[0]).endswith(_CLASSIFIER)
+    return is_named or head_prefix(config) is not None
+
+
+def head_prefix(config: Mapping[str, object]) -> str | None:
+    """Give the name that OpenRLHF gave the head, if the config says one."""
+    prefix = config.get(_OPENRLHF_HEAD)
+    return prefix if isinstance(prefix, str) and prefix else None
+
+
+def head_rows(config: Mapping[str, object], shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    """Give the number of rows of a classifier's head; None if the shapes hold no tensor that is known as one."""
+    own = head_prefix(config)
+    names = _HEADS if own is None else (f"{own}.weight", *_HEADS)
+    return next((shapes[name][0] for name in names if shapes.get(name)), None)
 
 
 def armorm_objectives(config: Mapping[str, object]) -> tuple[str, ...]:
@@ -71,19 +89,26 @@ def armorm_objectives(config: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def label_names(config: Mapping[str, object]) -> tuple[str, ...]:
+def label_names(config: Mapping[str, object], rows: int | None = None) -> tuple[str, ...]:
     """Give a classifier's labels in the order of its head; without `id2label` as transformers names them.
 
+    Args:
+        config: the JSON object.
+        rows: of the head; None if they are not known. Without `num_labels` and `id2label` they are the labels.
+
     Raises:
-        ValueError: `id2label` does not number different names from 0.
+        ValueError: `id2label` does not number different names from 0, or the head has another number of rows.
     """
     labels = config.get("id2label")
     if labels is None:
-        count = config.get("num_labels", 2)
+        count = config.get("num_labels", 2 if rows is None else rows)
         labels = {str(at): f"LABEL_{at}" for at in range(count)} if isinstance(count, int) else None
     if not isinstance(labels, Mapping) or not labels:
         raise ValueError("`id2label` must map numbers to names")
     names = [labels.get(str(at)) for at in range(len(labels))]
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
         raise ValueError(f"`id2label` must give {len(names)} different names, numbered from 0")
+    if rows is not None and rows != len(names):
+        source = "num_labels" if config.get("id2label") is None else "id2label"
+        raise ValueError(f"`{source}` and the head in the weights disagree: {len(names)} and {rows} labels")
     return tuple(str(name) for name in names)

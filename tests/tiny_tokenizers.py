@@ -19,6 +19,10 @@ GEMMA = (
     "{{ message['content'] | trim }}<end_of_turn>\n{% endfor %}"
 )
 _TEMPLATES = {
+    "llama": (
+        "{{ bos_token }}{% for message in messages %}"
+        "[{{ message['role'] }}] {{ message['content'] }}{{ eos_token }}{% endfor %}"
+    ),
     "qwen2": CHATML,
     "qwen3": CHATML,
     "gemma": GEMMA,

@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from moderator.errors import ConfigurationError
-from moderator.scoring.checkpoint.classifier_config import Activation
+from moderator.scoring.checkpoint.output_scale import Activation
 from moderator.scoring.opening import open_model
 from moderator.scoring.runtime.machine import present_devices
 from moderator.scoring.throughput import EVENT_TOKENS, Throughput, estimate, is_too_slow, parameter_count, two_digits
+from moderator.settings import ModelSettings
 
 ESTIMATE: Final = (
     "an estimate, and a ceiling: tokens a second = matrix multiplication measured just now / (2 x parameters of the "
@@ -34,7 +35,7 @@ class Description:
 
     Attributes:
         is_practice: the built-in model; its scores are for trying things out only.
-        scale: what the scores are; see `classifier_config.Activation`.
+        scale: what the scores are; see `output_scale.Activation`.
         framing: the rule that turns an event into what the model reads.
         parameters: numbers in the checkpoint.
         stored_bytes: of its weight files.
@@ -85,17 +86,18 @@ class Description:
         ]
 
 
-def describe(path: str, say: Callable[[str], None]) -> Description:
+def describe(path: str, say: Callable[[str], None], settings: ModelSettings | None = None) -> Description:
     """Open a checkpoint, check the headers of its weights, hash its files, and measure this machine.
 
     Args:
         path: a folder, a hub id, or `builtin`.
         say: receives a line before work that takes long.
+        settings: what the checkpoint is used as; see `open_model`.
 
     Raises:
         ConfigurationError: it could not be loaded; the text names file and key.
     """
-    model = open_model(path)
+    model = open_model(path, settings)
     weights = model.check_weights()
     stored_bytes = sum(file.stat().st_size for file in weights.files)
     if stored_bytes > _LONG_BYTES:

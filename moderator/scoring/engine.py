@@ -74,7 +74,7 @@ def check_device(settings: ModelSettings) -> str:
 def _open(settings: ModelSettings) -> OpenModel:
     if settings.path is None:
         raise ConfigurationError("no model is named: set `MODERATOR_MODEL__PATH` or give `--model`")
-    return open_model(settings.path, settings.max_input_tokens)
+    return open_model(settings.path, settings)
 
 
 def _size_bytes(weights: Weights) -> int:

@@ -13,14 +13,15 @@ from moderator.errors import ConfigurationError
 from moderator.objectives import is_classifier
 from moderator.scoring.armorm.armorm import open_armorm
 from moderator.scoring.checkpoint.armorm_config import ARCHITECTURE
-from moderator.scoring.checkpoint.classifier_config import Activation
 from moderator.scoring.checkpoint.files import read_config
 from moderator.scoring.checkpoint.fingerprint import fingerprint
 from moderator.scoring.checkpoint.location import Location, locate
+from moderator.scoring.checkpoint.output_scale import Activation
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.classifier.classifier import open_classifier
 from moderator.scoring.model import RewardModel
 from moderator.scoring.rendering.framing import FRAMING
+from moderator.settings import ModelSettings
 
 Load = Callable[[str, torch.device], RewardModel]
 """Takes the backbone's dtype, or `auto`, and the device."""
@@ -41,6 +42,7 @@ class OpenModel:
         max_input_tokens: longer conversations are truncated.
         is_causal: no token attends to later ones.
         shapes: of every tensor, by name.
+        renamed: the network's name of a tensor by the file's, where they differ.
         load: reads the weights into the network, so call it once; raises ConfigurationError as `load_weights` does.
     """
 
@@ -54,6 +56,7 @@ class OpenModel:
     max_input_tokens: int
     is_causal: bool
     shapes: Mapping[str, torch.Size]
+    renamed: Mapping[str, str]
     load: Load
 
     def check_weights(self) -> Weights:
@@ -62,19 +65,19 @@ class OpenModel:
         Raises:
             ConfigurationError: a file or key is missing, unexpected, damaged or of the wrong shape; the text names it.
         """
-        return Weights(self.location.folder, self.shapes)
+        return Weights(self.location.folder, self.shapes, self.renamed)
 
     def fingerprint(self, weights: Weights) -> str:
         """Hash the files as loading does: `sha256:` and 64 hex digits."""
         return fingerprint(self.location.folder, weights.files)
 
 
-def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None) -> OpenModel:
+def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = None) -> OpenModel:
     """Open an ArmoRM or a sequence classifier.
 
     Args:
         path: a folder, a hub id, or `builtin`.
-        max_input_tokens: longer conversations are truncated; None: 4,096, or fewer if the model has fewer positions.
+        settings: what the checkpoint is used as: `scale`, `template`, `reads`, `max_input_tokens`; None: the defaults.
 
     Raises:
         ConfigurationError: there is no such checkpoint, it is of another kind, or its config, tokenizer or template is
@@ -85,19 +88,25 @@ def open_model(path: str | os.PathLike[str], max_input_tokens: int | None = None
     transformers_logging.enable_propagation()
     location = locate(path)
     fields = read_config(location.folder)
+    settings = settings or ModelSettings()
     if is_classifier(fields):
-        return _open_classifier(location, fields, max_input_tokens)
+        return _open_classifier(location, fields, settings)
     named = fields.get("architectures") or [ARCHITECTURE]
     if named != [ARCHITECTURE]:
         raise ConfigurationError(
             f"{location.folder / 'config.json'}: `architectures` is `{_first(named)}`: neither ArmoRM "
             f"(`{ARCHITECTURE}`) nor a `…ForSequenceClassification`; name a reward or moderation model"
         )
-    return _open_armorm(location, max_input_tokens)
+    return _open_armorm(location, settings)
 
 
-def _open_armorm(location: Location, max_input_tokens: int | None) -> OpenModel:
-    opened = open_armorm(location, max_input_tokens)
+def _open_armorm(location: Location, settings: ModelSettings) -> OpenModel:
+    if settings.scale not in {None, "raw"} or settings.reads == "message":
+        raise ConfigurationError(
+            f"{location.folder}: ArmoRM gives rewards for conversations: leave `MODERATOR_MODEL__SCALE` and "
+            "`MODERATOR_MODEL__READS` unset"
+        )
+    opened = open_armorm(location, settings.max_input_tokens, settings.template)
     backbone = opened.config.backbone
     return OpenModel(
         location=location,
@@ -110,16 +119,17 @@ def _open_armorm(location: Location, max_input_tokens: int | None) -> OpenModel:
         max_input_tokens=opened.renderer.max_tokens,
         is_causal=True,
         shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
+        renamed={},
         load=opened.load,
     )
 
 
-def _open_classifier(location: Location, fields: Mapping[str, Any], max_input_tokens: int | None) -> OpenModel:
-    opened = open_classifier(location, fields, max_input_tokens)
+def _open_classifier(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenModel:
+    opened = open_classifier(location, fields, settings)
     config = opened.config
     return OpenModel(
         location=location,
-        architecture=str(_first(fields["architectures"])),
+        architecture=str(_first(fields.get("architectures"))),
         backbone=config.network,
         objectives=config.objectives,
         activation=config.activation,
@@ -128,6 +138,7 @@ def _open_classifier(location: Location, fields: Mapping[str, Any], max_input_to
         max_input_tokens=opened.renderer.max_tokens,
         is_causal=not config.is_encoder,
         shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
+        renamed=opened.renamed,
         load=opened.load,
     )
 

@@ -196,6 +196,19 @@ class ModelSettings(_Part):
         description="An event's score is then the same to the last bit whatever else is scored with it, except while "
         "memory is short. Pads packs to one size, shares no prefixes, and costs throughput.",
     )
+    template: str | None = Field(
+        None, min_length=1, description="Which of the checkpoint's named chat templates to use; unset: `default`."
+    )
+    reads: Literal["auto", "conversation", "message"] = Field(
+        "auto",
+        description="What the model was trained on: conversations in its chat template's form, or bare messages; auto: "
+        "conversations where there is a template, and for encoders without one messages.",
+    )
+    scale: Literal["raw", "sigmoid", "softmax"] | None = Field(
+        None,
+        description="What a classifier's outputs are: rewards (`raw`), a probability for each label (`sigmoid`), or "
+        "labels that exclude one another (`softmax`); unset: as `problem_type` in its config says.",
+    )
     force_cpu: bool = Field(
         False, description="Score on a CPU even with more than a billion parameters, at seconds for each event."
     )

@@ -15,7 +15,9 @@ def info(
     """Say what a model is, what it reads and gives, and how fast it could be on this machine; loads no weights."""
     from moderator.observability.logging import configure_logging
     from moderator.scoring.description import describe
+    from moderator.settings import load_settings
 
     configure_logging("warning")
-    description = describe(path, say=partial(typer.echo, err=True))
+    settings = load_settings({"model.path": path}).model
+    description = describe(path, say=partial(typer.echo, err=True), settings=settings)
     typer.echo(json.dumps(description.to_fields(), indent=2) if as_json else "\n".join(description.lines()))

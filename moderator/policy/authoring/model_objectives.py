@@ -5,7 +5,8 @@ from pathlib import Path
 
 import moderator
 from moderator.errors import ConfigurationError, reason_of
-from moderator.objectives import BUILTIN, armorm_objectives, is_classifier, label_names
+from moderator.objectives import BUILTIN, armorm_objectives, head_rows, is_classifier, label_names
+from moderator.tensor_headers import tensor_shapes
 
 
 def read_objectives(model: str) -> tuple[str, ...]:
@@ -36,6 +37,8 @@ def _objectives(config: object, path: Path) -> tuple[str, ...]:
     if not isinstance(config, dict):
         raise ConfigurationError(f"`{path}` is not a model's config")
     try:
-        return label_names(config) if is_classifier(config) else armorm_objectives(config)
+        if is_classifier(config):
+            return label_names(config, head_rows(config, tensor_shapes(path.parent)))
+        return armorm_objectives(config)
     except ValueError as error:
         raise ConfigurationError(f"`{path}`: {error}") from error

@@ -47,22 +47,23 @@ class OpenArmoRM:
         return ArmoRM(self.network, self.renderer, self.config, self.location, fingerprint)
 
 
-def open_armorm(location: Location, max_input_tokens: int | None = None) -> OpenArmoRM:
+def open_armorm(location: Location, max_input_tokens: int | None = None, template: str | None = None) -> OpenArmoRM:
     """Read config, tokenizer and chat template, and build the network.
 
     Args:
         location: of the checkpoint.
         max_input_tokens: longer conversations are truncated; None: the lesser of 4,096 and the model's positions.
+        template: name of the chat template; None: the default one.
 
     Raises:
         ConfigurationError: one of them is missing, damaged or not Llama-3's; the text names file and key.
     """
     folder, where = location.folder, str(location.folder / CONFIG)
     config = ArmoRMConfig.from_fields(read_config(folder), where)
-    tokenizer = read_tokenizer(folder, config.backbone.vocab_size)
+    tokenizer = read_tokenizer(folder, config.backbone.vocab_size, template)
     if tokenizer.chat_template is None:
         raise ConfigurationError(f"{folder}: no chat template in {TOKENIZER_CONFIG} (`chat_template`) or {TEMPLATE}")
-    if tokenizer.bos_token is None:
+    if not tokenizer.bos_token:
         raise ConfigurationError(f"{folder / TOKENIZER_CONFIG}: `bos_token` must be a token of {TOKENIZER}")
     limit = input_tokens(max_input_tokens, config.backbone.max_position_embeddings)
     with naming(folder):

@@ -10,7 +10,7 @@ from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES, armorm_objectives
-from moderator.scoring.checkpoint.config_fields import SIZES, is_positive, positive, reason_of, whole
+from moderator.scoring.checkpoint.config_fields import SIZES, is_positive, positive, reason_of, refuse_two_ways, whole
 from moderator.scoring.runtime.rotary import check_kind
 
 ARCHITECTURE: Final = "LlamaForRewardModelWithGating"
@@ -58,8 +58,7 @@ class ArmoRMConfig:
         """
         if fields.get("model_type", "llama") != "llama":
             raise ConfigurationError(f"{where}: `model_type` is `{fields['model_type']}`; ArmoRM needs `llama`")
-        if fields.get("quantization_config") is not None:
-            raise ConfigurationError(f"{where}: `quantization_config`: quantized checkpoints cannot be loaded")
+        refuse_two_ways(fields, where)
         return cls(
             backbone=_backbone(fields, where),
             objectives=_objectives(fields, where),

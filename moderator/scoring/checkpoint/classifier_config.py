@@ -2,42 +2,40 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final
 
 from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING, PretrainedConfig
 from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
-from moderator.objectives import label_names
-from moderator.scoring.checkpoint.config_fields import SIZES, reason_of, whole
+from moderator.objectives import head_prefix, head_rows, label_names
+from moderator.scoring.checkpoint.config_fields import SIZES, reason_of, refuse_two_ways, whole
+from moderator.scoring.checkpoint.files import CONFIG
+from moderator.scoring.checkpoint.output_scale import Activation, Normalisation, read_activation, read_normalisation
 from moderator.scoring.runtime.rotary import check_kind
-
-Activation = Literal["raw", "sigmoid", "softmax"]
+from moderator.tensor_headers import tensor_shapes
 
 DECODERS: Final = ("llama", "qwen2", "qwen3", "mistral", "gemma")
 """Causal backbones with one linear layer on top, read at the last token."""
 ENCODERS: Final = ("bert", "roberta", "modernbert")
 """Bidirectional backbones with the head that transformers gives them."""
 
-_ACTIVATIONS: Final[Mapping[str, Activation]] = {
-    "regression": "raw",
-    "multi_label_classification": "sigmoid",
-    "single_label_classification": "softmax",
-}
 _UNSUPPORTED: Final = (
     "attn_logit_softcapping",
     "final_logit_softcapping",
-    "use_bidirectional_attention",
     "is_decoder",
     "add_cross_attention",
 )
 _NOT_PASSED_ON: Final = (
     *("architectures", "auto_map", "dtype", "torch_dtype", "model_type", "_name_or_path", "use_cache"),
     *("return_dict", "output_hidden_states", "output_attentions", "torchscript", "chunk_size_feed_forward"),
-    *("id2label", "label2id", "num_labels", "problem_type"),
+    *("id2label", "label2id", "num_labels", "problem_type", "normalize_reward", "mean", "std", "value_head_prefix"),
 )
 """Fields that name code, that say how to run the model, or that we read ourselves."""
+_HEAD: Final = "score"
+"""What transformers calls a decoder's head."""
 _NO_TOKENS: Final = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"))
 
 
@@ -50,12 +48,20 @@ class ClassifierConfig:
         objectives: the k labels, in the order of the head.
         activation: applied to the head's outputs: none, a sigmoid for each label, or a softmax over all labels.
         positions: length in tokens of the longest text that the network has positions for.
+        normalisation: of the head's outputs, before the activation.
+        padding: its id; a decoder's score is read at the last token that is not padding.
+        head: what the file calls a decoder's head.
+        has_bias: a decoder's head has one, which transformers does not build.
     """
 
     network: PretrainedConfig
     objectives: tuple[str, ...]
     activation: Activation
     positions: int
+    normalisation: Normalisation
+    padding: int | None = None
+    head: str = _HEAD
+    has_bias: bool = False
 
     @property
     def is_encoder(self) -> bool:
@@ -69,24 +75,36 @@ class ClassifierConfig:
         return even if self.is_encoder else getattr(self.network, "head_dim", even)
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any], where: str = "config.json") -> "ClassifierConfig":
-        """Read the fields of a `config.json`; code that it names is ignored.
+    def read(cls, folder: Path, fields: Mapping[str, Any], scale: Activation | None = None) -> "ClassifierConfig":
+        """Read the fields of a `config.json`, and of the weights the head's shape; code that it names is ignored.
 
         Args:
+            folder: of the checkpoint.
             fields: the JSON object.
-            where: names the file in errors.
+            scale: what the head's outputs are; None: what the file says.
 
         Raises:
             ConfigurationError: the architecture is not supported, or a field is missing, of the wrong type, or
                 contradicts another; the text names it.
         """
+        where, shapes = str(folder / CONFIG), tensor_shapes(folder)
         _refuse_unsupported(fields, where)
         try:
-            objectives = label_names(fields)
+            objectives = label_names(fields, head_rows(fields, shapes))
         except ValueError as error:
             raise ConfigurationError(f"{where}: {error}") from error
         network = _network(fields, len(objectives), where)
-        return cls(network, objectives, _activation(fields, len(objectives), where), _positions(network))
+        head = head_prefix(fields) or _HEAD
+        return cls(
+            network,
+            objectives,
+            read_activation(fields, len(objectives), scale, where),
+            _positions(network),
+            read_normalisation(fields, where),
+            padding=_padding(fields, where),
+            head=head,
+            has_bias=fields["model_type"] in DECODERS and f"{head}.bias" in shapes,
+        )
 
     def refuse_window(self, max_input_tokens: int, where: str) -> None:
         """Refuse an attention window that is shorter than the longest text.
@@ -110,8 +128,8 @@ def _refuse_unsupported(fields: Mapping[str, Any], where: str) -> None:
     if family not in (*DECODERS, *ENCODERS):
         known = ", ".join((*DECODERS, *ENCODERS))
         raise ConfigurationError(f"{where}: `model_type` is `{family}`; a classifier may be of {known}")
-    if fields.get("quantization_config") is not None:
-        raise ConfigurationError(f"{where}: `quantization_config`: quantized checkpoints cannot be loaded")
+    if family in DECODERS:
+        refuse_two_ways(fields, where)
     for name in _UNSUPPORTED:
         if fields.get(name):
             raise ConfigurationError(f"{where}: `{name}` is `{fields[name]}`, which is not supported")
@@ -142,19 +160,11 @@ def _check(config: PretrainedConfig, where: str) -> None:
     check_kind(config, where)
 
 
-def _activation(fields: Mapping[str, Any], labels: int, where: str) -> Activation:
-    """Find what the outputs mean. If the file does not say: a single label is a reward, several exclude one another."""
-    problem = fields.get("problem_type")
-    if problem is None:
-        return "raw" if labels == 1 else "softmax"
-    if not isinstance(problem, str) or problem not in _ACTIVATIONS:
-        raise ConfigurationError(f"{where}: `problem_type` is `{problem}`; it may be {', '.join(_ACTIVATIONS)}")
-    if problem == "single_label_classification" and labels == 1:
-        raise ConfigurationError(
-            f"{where}: `problem_type` is `{problem}`, but there is one label, whose probability would always be 1; "
-            "say `regression` for a reward, `multi_label_classification` for a probability"
-        )
-    return _ACTIVATIONS[problem]
+def _padding(fields: Mapping[str, Any], where: str) -> int | None:
+    """Read the id of a decoder's padding, which may be any number that no text has."""
+    if fields["model_type"] not in DECODERS or fields.get("pad_token_id") is None:
+        return None
+    return whole(fields, "pad_token_id", where, least=-1)
 
 
 def _positions(network: PretrainedConfig) -> int:

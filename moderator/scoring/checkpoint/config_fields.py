@@ -1,5 +1,6 @@
 """Single fields of a `config.json`, checked as they are read."""
 
+import json
 import re
 import sys
 from collections.abc import Mapping
@@ -49,6 +50,20 @@ def positive(fields: Mapping[str, Any], name: str, where: str, *, default: float
 def is_positive(value: object) -> TypeGuard[float]:
     """Check for a finite number above 0."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
+
+
+def refuse_two_ways(fields: Mapping[str, Any], where: str) -> None:
+    """Refuse a decoder whose tokens also attend to later ones.
+
+    Raises:
+        ConfigurationError: the config says so.
+    """
+    for name, is_usual in (("is_causal", True), ("use_bidirectional_attention", False)):
+        if bool(fields.get(name, is_usual)) != is_usual:
+            said = json.dumps(fields[name])
+            raise ConfigurationError(
+                f"{where}: `{name}` is {said}: this decoder sees both ways, which is not supported"
+            )
 
 
 def reason_of(error: Exception) -> str:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from moderator.scoring.checkpoint.files import CONFIG, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG
+from moderator.scoring.checkpoint.chat_template import template_files
+from moderator.scoring.checkpoint.files import CONFIG
+from moderator.scoring.checkpoint.tokenizer_files import tokenizer_files
 
 
 def fingerprint(folder: Path, weight_files: Sequence[Path]) -> str:
@@ -14,8 +16,8 @@ def fingerprint(folder: Path, weight_files: Sequence[Path]) -> str:
     Returns:
         `sha256:` and 64 hex digits.
     """
-    described = [folder / name for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, TEMPLATE)]
-    files = sorted([*filter(Path.is_file, described), *weight_files], key=lambda file: file.name)
+    described = [folder / CONFIG, *tokenizer_files(folder), *template_files(folder)]
+    files = sorted([*described, *weight_files], key=lambda file: file.name)
     with ThreadPoolExecutor() as pool:
         digests = pool.map(_sha256, files)
         lines = [f"{digest}  {file.name}\n" for file, digest in zip(files, digests, strict=True)]

@@ -10,10 +10,26 @@ from huggingface_hub import snapshot_download
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import BUILTIN, model_name
-from moderator.scoring.checkpoint.files import CONFIG, INDEX, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG
+from moderator.scoring.checkpoint.files import (
+    ADAPTER,
+    ADDED_TOKENS,
+    CONFIG,
+    INDEX,
+    JSON_TEMPLATE,
+    QUANTIZED,
+    SPECIAL_TOKENS,
+    TEMPLATE,
+    TEMPLATE_FOLDERS,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+)
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_HUB_FILES: Final = [CONFIG, TOKENIZER, TOKENIZER_CONFIG, TEMPLATE, INDEX, "*.safetensors"]
+_HUB_FILES: Final = [
+    *(CONFIG, ADAPTER, QUANTIZED, TOKENIZER, TOKENIZER_CONFIG, SPECIAL_TOKENS, ADDED_TOKENS),
+    *(TEMPLATE, JSON_TEMPLATE, *(f"{name}/*.jinja" for name in TEMPLATE_FOLDERS)),
+    *(INDEX, "*.safetensors"),
+]
 
 
 @dataclass(frozen=True, slots=True)

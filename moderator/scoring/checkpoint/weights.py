@@ -2,21 +2,28 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from moderator.errors import ConfigurationError
-from moderator.scoring.checkpoint.files import INDEX, WEIGHTS, read_json
+from moderator.scoring.checkpoint.files import INDEX, WEIGHTS, quantised, read_json
 
 _SHOWN: Final = 3
 _PICKLES: Final = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-_UNUSED: Final = re.compile(r".*\.(position_ids|token_type_ids|rotary_emb\.inv_freq)|roberta\.pooler\.dense\.\w+")
-"""Tensors that older releases of transformers also wrote: networks compute them, or do not use them."""
+_UNUSED: Final = re.compile(
+    r".*\.(position_ids|token_type_ids|rotary_emb\.inv_freq)|(\w+\.)?pooler\..*|lm_head\..*|cls\..*"
+)
+"""Tensors that networks compute themselves, or that are of a head for another task."""
+_PACKED: Final = re.compile(r".*\.(qweight|qzeros|g_idx|weight_packed|weight_scale|weight_scale_inv|absmax|quant_map)")
+_OLD_ENDINGS: Final = ((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias"))
+_VALUE_HEAD: Final = "v_head."
+_INTEGERS: Final = {"I8": "int8", "U8": "packed", "I32": "packed"}
 _DTYPES: Final = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
@@ -25,16 +32,26 @@ class Weights:
 
     Attributes:
         files: the safetensors files that hold them.
+        passed_over: names of tensors in them that the network does not have, sorted.
     """
 
-    def __init__(self, folder: Path, shapes: Mapping[str, torch.Size]) -> None:
+    def __init__(
+        self, folder: Path, shapes: Mapping[str, torch.Size], renamed: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Find the files and compare their headers with the network's tensors.
+
+        Args:
+            folder: of the checkpoint.
+            shapes: of the network's tensors, by name.
+            renamed: the network's name of a tensor by the file's, where they differ.
 
         Raises:
             ConfigurationError: a file or key is missing, unexpected, damaged or of the wrong shape; the text names it.
         """
         self.dtypes: dict[str, torch.dtype] = {}
         self._shapes = shapes
+        self._renamed = renamed
+        self.passed_over: list[str] = []
         keys = _keys_by_file(folder)
         self.files = list(keys)
         for file, listed in keys.items():
@@ -49,35 +66,61 @@ class Weights:
         return Counter(self.dtypes.values()).most_common(1)[0][0]
 
     def read(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield each name and its tensor, mapped from the file: copy what you keep.
+        """Yield each tensor by its name in the network, mapped from the file: copy what you keep.
 
         Raises:
             ConfigurationError: a file changed or was damaged since it was opened.
         """
         for file in self.files:
             with _opened(file) as tensors:
-                for name in filter(self._shapes.__contains__, tensors.keys()):
-                    yield name, tensors.get_tensor(name)
+                for name in tensors.keys():  # noqa: SIM118 - not a mapping
+                    if (own := self._own(name)) in self._shapes:
+                        yield own, tensors.get_tensor(name)
 
     def _check(self, file: Path, listed: set[str] | None) -> None:
         with _opened(file) as tensors:
             names = set(tensors.keys())
-            unused = {name for name in names if name not in self._shapes and _UNUSED.fullmatch(name)}
-            unexpected = sorted(name for name in names - unused if name not in self._shapes or name in self.dtypes)
+            _refuse_packed(file, names)
+            own = {name: self._own(name) for name in sorted(names)}
+            unused = [name for name in own if own[name] not in self._shapes and _UNUSED.fullmatch(name)]
+            used = [name for name in own if name not in unused]
+            unexpected = [name for name in used if own[name] not in self._shapes or own[name] in self.dtypes]
             if unexpected:
-                raise ConfigurationError(f"{file}: unexpected {_few(unexpected)}")
+                raise ConfigurationError(f"{file}: unexpected {_few(unexpected)}{_merge(unexpected)}")
             if listed is not None and listed != names:
                 raise ConfigurationError(f"{file}: {INDEX} disagrees with it about {_few(sorted(listed ^ names))}")
-            for name in sorted(names - unused):
-                self.dtypes[name] = self._dtype(file, name, tensors.get_slice(name))
+            self.passed_over = sorted([*self.passed_over, *unused])
+            for name in used:
+                self.dtypes[own[name]] = self._dtype(file, name, tensors.get_slice(name))
+
+    def _own(self, name: str) -> str:
+        """Return the network's name of a tensor in a file."""
+        for old, new in _OLD_ENDINGS:
+            if name.endswith(old):
+                return name.removesuffix(old) + new
+        return self._renamed.get(name, name)
 
     def _dtype(self, file: Path, name: str, tensor: Any) -> torch.dtype:
-        found, wanted = tuple(tensor.get_shape()), tuple(self._shapes[name])
+        found, wanted, dtype = tuple(tensor.get_shape()), tuple(self._shapes[self._own(name)]), tensor.get_dtype()
+        if dtype not in _DTYPES:
+            method = "float8" if dtype.startswith("F8") else _INTEGERS.get(dtype, "not floating point")
+            raise quantised(f"{file}: `{name}` is of type {dtype}", method)
         if found != wanted:
             raise ConfigurationError(f"{file}: `{name}` has shape {found}, the model {wanted}")
-        if tensor.get_dtype() not in _DTYPES:
-            raise ConfigurationError(f"{file}: `{name}` is of type {tensor.get_dtype()}; floating point is needed")
-        return _DTYPES[tensor.get_dtype()]
+        return _DTYPES[dtype]
+
+
+def _refuse_packed(file: Path, names: Collection[str]) -> None:
+    packed = min(filter(_PACKED.fullmatch, names), default=None)
+    if packed is not None:
+        method = "gptq or awq" if packed.endswith(("qweight", "qzeros", "g_idx")) else "packed"
+        raise quantised(f"{file}: `{packed}`", method)
+
+
+def _merge(unexpected: Sequence[str]) -> str:
+    """Say what to do about the value head of a trainer."""
+    has_value_head = any(name.startswith(_VALUE_HEAD) for name in unexpected)
+    return ": a value head: merge it into score.weight" if has_value_head else ""
 
 
 def _keys_by_file(folder: Path) -> dict[Path, set[str] | None]:

@@ -47,10 +47,19 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
     except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{where}: no such network can be built: {reason}") from error
+    if config.has_bias:
+        _add_bias(network)
     check_frequencies(network, config.head_size, where)
     network.get_submodule(FLOAT32_HEADS[config.network.model_type][0]).register_forward_pre_hook(_in_float32)
     network.train(mode=False)
     return network
+
+
+def _add_bias(network: PreTrainedModel) -> None:
+    """Give a decoder's head a bias without weights, which transformers builds none for."""
+    head = network.get_submodule("score")
+    weight = head.get_parameter("weight")  # (k, hidden)
+    head.register_parameter("bias", torch.nn.Parameter(weight.new_empty(weight.shape[0])))
 
 
 def _in_float32(_: torch.nn.Module, hidden: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

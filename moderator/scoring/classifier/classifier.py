@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from moderator.scoring.checkpoint.classifier_config import Activation, ClassifierConfig
+from moderator.errors import ConfigurationError
+from moderator.scoring.checkpoint.classifier_config import ClassifierConfig
 from moderator.scoring.checkpoint.files import CONFIG
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
+from moderator.scoring.checkpoint.output_scale import Activation
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
 from moderator.scoring.classifier.building import FLOAT32_HEADS, build_network
 from moderator.scoring.packing import Layout, Text
@@ -24,6 +26,7 @@ from moderator.scoring.rendering.renderer import Renderer
 from moderator.scoring.rendering.templates import TemplateRenderer
 from moderator.scoring.runtime.device import causal_layout, compile_layers
 from moderator.scoring.runtime.passes import lay_out
+from moderator.settings import ModelSettings
 
 _ACTIVATIONS: Final[Mapping[Activation, Callable[[torch.Tensor], torch.Tensor]]] = {
     "raw": torch.Tensor.clone,
@@ -45,6 +48,11 @@ class OpenClassifier:
     renderer: Renderer
     network: PreTrainedModel
 
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The network's name of a tensor by the file's, where they differ."""
+        return {f"{self.config.head}.{part}": f"score.{part}" for part in ("weight", "bias")}
+
     def load(self, dtype: str | torch.dtype, device: torch.device) -> "Classifier":
         """Read the weights into the network. Call it once.
 
@@ -52,32 +60,45 @@ class OpenClassifier:
             ConfigurationError: as `load_weights` does.
         """
         heads = FLOAT32_HEADS[self.config.network.model_type]
-        fingerprint = load_weights(self.network, self.location.folder, heads, dtype, device)
+        fingerprint = load_weights(self.network, self.location.folder, heads, dtype, device, renamed=self.renamed)
         return Classifier(self.network, self.renderer, self.config, name=self.location.name, fingerprint=fingerprint)
 
 
-def open_classifier(
-    location: Location, fields: Mapping[str, Any], max_input_tokens: int | None = None
-) -> OpenClassifier:
+def open_classifier(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenClassifier:
     """Read config, tokenizer and chat template, and build the network.
 
     Args:
         location: of the checkpoint.
         fields: of its `config.json`.
-        max_input_tokens: longer texts are truncated; None: the lesser of 4,096 and the model's positions.
+        settings: what the checkpoint is used as: `scale`, `template`, `reads`, `max_input_tokens`.
 
     Raises:
         ConfigurationError: one of them is missing, damaged or not supported; the text names file and key.
     """
     where = str(location.folder / CONFIG)
-    config = ClassifierConfig.from_fields(fields, where)
-    limit = input_tokens(max_input_tokens, config.positions)
+    config = ClassifierConfig.read(location.folder, fields, settings.scale)
+    limit = input_tokens(settings.max_input_tokens, config.positions)
     config.refuse_window(limit, where)
     network = build_network(config, where)
-    tokenizer = read_tokenizer(location.folder, config.network.vocab_size)
+    tokenizer = read_tokenizer(location.folder, config.network.vocab_size, settings.template)
     with naming(location.folder):
-        renderer = (TemplateRenderer if tokenizer.chat_template else MessageRenderer)(tokenizer, limit)
+        reads_messages = _reads_messages(config, tokenizer, settings.reads)
+        renderer = (MessageRenderer if reads_messages else TemplateRenderer)(tokenizer, limit)
     return OpenClassifier(location, config, renderer, network)
+
+
+def _reads_messages(config: ClassifierConfig, tokenizer: PreTrainedTokenizerFast, reads: str) -> bool:
+    """Tell whether the model reads bare messages, not conversations."""
+    if reads == "message":
+        return True
+    if tokenizer.chat_template is not None:
+        return False
+    if config.is_encoder and reads == "auto":
+        return True
+    raise ConfigurationError(
+        "no chat template: this model was trained on conversations in some form; add chat_template.jinja, or set "
+        "MODERATOR_MODEL__READS=message to score bare messages"
+    )
 
 
 class Classifier:
@@ -99,9 +120,10 @@ class Classifier:
         self.is_compiled = False
         self._network = network
         self.renderer = renderer
+        self._mean, self._std = config.normalisation.mean, config.normalisation.std
         self._activate = _ACTIVATIONS[config.activation]
         self._logits = self._read_whole if is_encoder else self._read_last
-        self._padding = config.network.pad_token_id or 0
+        self._padding = config.padding if config.network.pad_token_id is None else config.network.pad_token_id
 
     @torch.inference_mode()
     def forward(self, texts: Sequence[Text]) -> torch.Tensor:
@@ -109,7 +131,7 @@ class Classifier:
 
         A single label is the overall score, so its weight is 1. Several have no overall score: their weights are 0.
         """
-        values = self._activate(self._logits(texts).float())  # (m, k)
+        values = self._activate((self._logits(texts).float() - self._mean) / self._std)  # (m, k)
         weights = torch.ones_like(values) if len(self.objectives) == 1 else torch.zeros_like(values)
         return torch.cat((values, weights), dim=1)
 
@@ -121,7 +143,7 @@ class Classifier:
 
     def _read_last(self, texts: Sequence[Text]) -> torch.Tensor:
         """(m, k): the linear layer over the last token of each read-out."""
-        laid = lay_out(texts, self.layout, self.device)
+        laid = lay_out([self._without_padding(text) for text in texts], self.layout, self.device)
         packed = {} if self.layout.is_padded else {"cu_seqlens": laid.cu_seqlens, "max_len": laid.max_len}
         hidden = self._network.get_submodule("model")(
             input_ids=laid.input_ids, position_ids=laid.position_ids, use_cache=False, **packed
@@ -129,9 +151,22 @@ class Classifier:
         logits: torch.Tensor = self._network.get_submodule("score")(hidden[laid.last_rows])
         return logits
 
+    def _without_padding(self, text: Text) -> Text:
+        """Read a prompt's scores at the last token that is not padding, as transformers does: some templates write it.
+
+        A prompt begins where its text begins, so going back never leaves the prompt.
+        """
+        reads = tuple(read._replace(last_row=self._last_row(text, read.last_row)) for read in text.reads)
+        return text._replace(reads=reads)
+
+    def _last_row(self, text: Text, row: int) -> int:
+        while row > 0 and text.token_ids[row] == self._padding:
+            row -= 1
+        return row
+
     def _read_whole(self, texts: Sequence[Text]) -> torch.Tensor:
         """(m, k): transformers' own pass over texts padded to the longest; a row for each read-out."""
-        laid = lay_out(texts, self.layout, self.device, self._padding)
+        laid = lay_out(texts, self.layout, self.device, self._padding or 0)
         lengths = laid.cu_seqlens.diff()  # (n,)
         longest = laid.input_ids.shape[1]
         mask = torch.arange(longest, device=self.device) < lengths[:, None]  # (n, longest)

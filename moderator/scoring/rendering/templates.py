@@ -6,8 +6,8 @@ wrote can be a special token. So no content can forge a turn or influence the te
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 from transformers import PreTrainedTokenizerFast
 
@@ -17,12 +17,11 @@ from moderator.scoring.rendering.content import ContentEncoder, readable
 from moderator.scoring.rendering.framing import FRAMING, OPENER, Message, frame, opened
 from moderator.scoring.rendering.limits import refuse_no_room
 from moderator.scoring.rendering.renderer import Rendering
+from moderator.scoring.rendering.template_text import template_text
 from moderator.scoring.rendering.truncation import first_turn
 
 _MARK: Final = "\ue000{}\ue001"
 _MARKED: Final = re.compile("\ue000(\\d+)\ue001")
-_PINNED: Final[dict[str, Any]] = {"date_string": "26 Jul 2024"}
-"""Some Llama templates write today's date; the same text would have another score tomorrow."""
 _KNOWN_LAYOUTS: Final = 1024
 """Cached sequences of roles: most chats have one of a few, so the template need not run for each chat."""
 _PROBES: Final[Sequence[list[Message]]] = (
@@ -122,7 +121,7 @@ class TemplateRenderer:
         """Run the template; None if it raises or omits a turn."""
         marked = [{"role": role, "content": _MARK.format(at)} for at, role in enumerate(roles)]
         try:
-            written = str(self._tokenizer.apply_chat_template(marked, tokenize=False, **_PINNED))
+            written = template_text(self._tokenizer, marked)
         except Exception:  # noqa: BLE001 - a template is a program and can raise anything
             return None
         pieces: list[Piece] = list(_MARKED.split(written))
@@ -160,13 +159,13 @@ class TemplateRenderer:
     def _check_template(self) -> None:
         for probe in _PROBES:
             messages = [{"role": role, "content": text} for role, text in probe]
-            ask = partial(self._tokenizer.apply_chat_template, messages, **_PINNED)
             try:
-                wanted = ask(return_dict=False)
+                written = template_text(self._tokenizer, messages)
             except Exception as error:  # a template is a program and can raise anything
                 raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
             if self._layout(tuple(role for role, _ in probe)) is None:
                 raise ConfigurationError("the chat template omits a turn or changes its text")
+            wanted = self._tokenizer.encode(written, add_special_tokens=False)
             if next(self._tokenize([probe])) != wanted:
                 raise ConfigurationError("the chat template cannot be reproduced token by token with this tokenizer")
         refuse_no_room(self.max_tokens, around=self._length([OPENER, ("assistant", "")]))

@@ -83,12 +83,14 @@ def test_an_unexpected_key_is_named(written: Callable[..., Path], tmp_path: Path
     assert "unexpected `model.layers.1." in error_of(folder)
 
 
-def test_a_key_of_the_wrong_shape_is_named_with_both_shapes(written: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_head_of_another_number_of_labels_is_named_with_both_numbers(
+    written: Callable[..., Path], tmp_path: Path
+) -> None:
     folder = change_config(
         copied(written("bert", ("toxic", "insult", "threat")), tmp_path), id2label={"0": "a"}, label2id={"a": 0}
     )
 
-    assert "`classifier.bias` has shape (3,), the model (1,)" in error_of(folder)
+    assert "`id2label` and the head in the weights disagree: 1 and 3 labels" in error_of(folder)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +99,14 @@ def test_a_key_of_the_wrong_shape_is_named_with_both_shapes(written: Callable[..
         ("llama", {"model_type": "gemma2"}, "`model_type` is `gemma2`; a classifier may be of llama, qwen2, qwen3,"),
         ("llama", {"model_type": ...}, "`model_type` is `None`"),
         ("llama", {"architectures": ["LlamaForCausalLM"]}, "`architectures` is `LlamaForCausalLM`: neither ArmoRM"),
-        ("llama", {"quantization_config": {"bits": 4}}, "`quantization_config`: quantized checkpoints cannot"),
+        (
+            "llama",
+            {"quantization_config": {"bits": 4}},
+            "config.json: quantised weights (`quantization_config`) cannot be loaded; name",
+        ),
         ("llama", {"attn_logit_softcapping": 50.0}, "`attn_logit_softcapping` is `50.0`, which is not supported"),
-        ("gemma", {"use_bidirectional_attention": True}, "`use_bidirectional_attention` is `True`"),
+        ("gemma", {"use_bidirectional_attention": True}, "`use_bidirectional_attention` is true: this"),
+        ("llama", {"is_causal": False}, "`is_causal` is false: this decoder sees both ways, which is not supported"),
         ("llama", {"sliding_window": "x"}, "`sliding_window` must be a whole number from 1"),
         ("mistral", {"sliding_window": 64}, "`sliding_window` is 64: only full attention is supported; set"),
         ("qwen2", {"use_sliding_window": True, "sliding_window": 32, "max_window_layers": 1, "layer_types": ...}, "32"),

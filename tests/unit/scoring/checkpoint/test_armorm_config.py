@@ -72,7 +72,7 @@ def test_another_rope_theta_gives_other_scores(copied: Path, armorm: ArmoRM) -> 
         ({"hidden_act": ""}, "`hidden_act`"),
         ({"hidden_act": "magic"}, "`hidden_act` is `magic`"),
         ({"model_type": "mistral"}, "`model_type` is `mistral`"),
-        ({"quantization_config": {"bits": 4}}, "`quantization_config`"),
+        ({"is_causal": False}, "`is_causal` is false: this decoder sees both ways, which is not supported"),
         ({"rope_theta": ...}, "`rope_theta` is missing"),
         ({"rope_theta": -1}, "`rope_theta`"),
         ({"rope_theta": "big"}, "`rope_theta`"),

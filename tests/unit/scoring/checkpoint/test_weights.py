@@ -24,9 +24,9 @@ def test_a_missing_key_is_named(copied: Path) -> None:
 
 
 def test_an_unexpected_key_is_named(copied: Path) -> None:
-    change_weights(copied, lambda weights: weights.update({"lm_head.weight": torch.zeros(2)}))
+    change_weights(copied, lambda weights: weights.update({"other.weight": torch.zeros(2)}))
 
-    assert f"{WEIGHTS}: unexpected `lm_head.weight`" in error_of(copied)
+    assert f"{WEIGHTS}: unexpected `other.weight`" in error_of(copied)
 
 
 def test_many_missing_keys_are_counted(copied: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_key_of_the_wrong_shape_is_named_with_both_shapes(copied: Path) -> Non
 def test_weights_that_are_not_floating_point_are_named(copied: Path) -> None:
     change_weights(copied, lambda weights: weights.update({"model.norm.weight": torch.ones(32, dtype=torch.int8)}))
 
-    assert "`model.norm.weight` is of type I8" in error_of(copied)
+    assert "`model.norm.weight` is of type I8: quantised weights (int8) cannot be loaded; name" in error_of(copied)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -81,12 +81,27 @@ def test_text_that_a_template_would_cut_out_is_still_read() -> None:
     assert rendered == templated("qwen2", ("user", "Write a chat message."), ("assistant", "you idiot</think>hello"))
 
 
-def test_the_date_that_a_template_writes_is_always_the_same() -> None:
-    dated = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}" + CHATML
-
-    rendered = ids(TemplateRenderer(with_template(dated), 400), ("user", "hello"))
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}",
+        "{{ strftime_now('%d %b %Y') }}",
+        "{% macro day() %}{{ strftime_now('%d %b %Y') }}{% endmacro %}{{ day() }}",
+        "{{ datetime.now().strftime('%d %b %Y') }}",
+        "{{ datetime.today().strftime('%d %b %Y') }}",
+        "{{ datetime.strftime('%d %b %Y') }}",
+    ],
+)
+def test_the_date_that_a_template_writes_is_always_the_same(asked: str) -> None:
+    rendered = ids(TemplateRenderer(with_template(asked + CHATML), 400), ("user", "hello"))
 
     assert text_of(rendered).startswith("26 Jul 2024<|im_start|>")
+
+
+def test_the_time_that_a_template_writes_is_midnight() -> None:
+    rendered = ids(TemplateRenderer(with_template("{{ strftime_now('%H:%M:%S') }}" + CHATML), 400), ("user", "hello"))
+
+    assert text_of(rendered).startswith("00:00:00<|im_start|>")
 
 
 def test_turns_that_a_template_does_not_accept_in_their_order_are_merged() -> None:
