@@ -13,7 +13,6 @@ from moderator.scoring.checkpoint.fingerprint import fingerprint
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.runtime.device import choose_dtype, prepare_device
 
-
 log = get_logger(__name__)
 
 
