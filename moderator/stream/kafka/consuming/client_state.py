@@ -56,6 +56,12 @@ def topic_id(consumer: KafkaConsumer, topic: str) -> str | None:
     return str(known) if known and exists else None
 
 
+def is_led(consumer: KafkaConsumer, partition: TopicPartition) -> bool:
+    """Tell whether the client knows a leader of the partition and its number."""
+    leader: int | None = consumer._cluster.leader_for_partition(partition)  # noqa: SLF001 - see the file's head
+    return leader is not None and leader >= 0 and leader_epoch(consumer, partition) != NO_EPOCH
+
+
 def leader_epoch(consumer: KafkaConsumer, partition: TopicPartition) -> int:
     """Give the number of the partition's present leader; -1 while the client does not know it."""
     epoch: int | None = consumer._cluster.leader_epoch_for_partition(partition)  # noqa: SLF001 - see the file's head
@@ -106,11 +112,10 @@ def update_metadata(consumer: KafkaConsumer) -> None:
 
 
 def _leader(consumer: KafkaConsumer, partition: TopicPartition) -> int:
-    leader: int | None = consumer._cluster.leader_for_partition(partition)  # noqa: SLF001 - see the file's head
-    if leader is None or leader < 0:
+    if not is_led(consumer, partition):
         update_metadata(consumer)
         raise LeaderNotAvailableError(f"partition {partition.partition} of topic `{partition.topic}` has no leader")
-    return leader
+    return int(consumer._cluster.leader_for_partition(partition))  # noqa: SLF001 - see the file's head
 
 
 def _request(consumer: KafkaConsumer, epochs: Mapping[TopicPartition, int]) -> OffsetForLeaderEpochRequest:

@@ -18,7 +18,7 @@ from moderator.errors import FencedError
 from moderator.events import DecidedSpan, Partition
 from moderator.observability.logging import get_logger
 from moderator.stream.kafka.connection import free_broken_connections
-from moderator.stream.kafka.consuming.client_state import position_of, restore_epochs, topic_id
+from moderator.stream.kafka.consuming.client_state import position_of, restore_epochs
 from moderator.stream.kafka.consuming.in_flight import InFlight
 from moderator.stream.kafka.consuming.position import Position
 
@@ -41,6 +41,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     Attributes:
         troubles: why this replica is not ready, as far as only Kafka's client knows: code and reason. Source and sink
             put one in when it begins and remove it when it has ended.
+        topic_ids: which topic each partition belonged to when it was placed.
     """
 
     def __init__(self, connect: Callable[[], KafkaConsumer], topic: str) -> None:
@@ -48,6 +49,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self.topic = topic
         self._assignment_epochs: Counter[TopicPartition] = Counter()
         self._unplaced: dict[TopicPartition, int] = {}
+        self.topic_ids: dict[TopicPartition, str | None] = {}
         self.in_flight = InFlight()
         self._lags: dict[Partition, int] = {}
         self._refreshed_at_s = 0.0
@@ -86,8 +88,15 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         for partition in partitions:
             self.in_flight.forget(Partition(*partition))
             self._unplaced[partition] = self._assignment_epochs[partition]
-            self.consumer.seek(partition, 0)
-            self.consumer.pause(partition)
+            if self.seek(partition, 0):
+                self.consumer.pause(partition)
+
+    def seek(self, partition: TopicPartition, offset: int) -> bool:
+        """Read on from there; false where the partition is not ours any more."""
+        with contextlib.suppress(ValueError):
+            self.consumer.seek(partition, offset)
+            return True
+        return False
 
     @property
     def unplaced(self) -> dict[TopicPartition, int]:
@@ -95,11 +104,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         assignment = self.consumer.assignment()
         return {partition: epoch for partition, epoch in self._unplaced.copy().items() if partition in assignment}
 
-    def placed(self, partition: TopicPartition, assignment_epoch: int, offset: int) -> None:
+    def placed(self, partition: TopicPartition, assignment_epoch: int, offset: int, topic_id: str | None) -> None:
         """Read a partition from the offset on, unless it was taken away or assigned again meanwhile."""
-        if self._unplaced.get(partition) == assignment_epoch and partition in self.consumer.assignment():
-            self.consumer.seek(partition, offset)
+        if self._unplaced.get(partition) == assignment_epoch and self.seek(partition, offset):
             self.in_flight.begin(Partition(*partition), offset)
+            self.topic_ids[partition] = topic_id
             del self._unplaced[partition]
 
     def rejoin(self) -> None:
@@ -145,13 +154,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
 
     def next_offsets(self, spans: Iterable[DecidedSpan]) -> dict[TopicPartition, OffsetAndMetadata]:
         """Give what to commit, by partition; where one has several spans, the last one's."""
-        topic = topic_id(self.consumer, self.topic)
-        return {
-            TopicPartition(*span.partition): Position(
-                span.next_offset, span.leader_epoch if span.leader_epoch >= 0 else None, topic
-            ).written()
-            for span in spans
-        }
+        return {TopicPartition(*span.partition): self._next_position(span).written() for span in spans}
+
+    def _next_position(self, span: DecidedSpan) -> Position:
+        epoch = span.leader_epoch if span.leader_epoch >= 0 else None
+        return Position(span.next_offset, epoch, self.topic_ids.get(TopicPartition(*span.partition)))
 
     def positions(self) -> dict[TopicPartition, OffsetAndMetadata]:
         """Give the offset to read next, with the epoch of what was read last, of each partition that is placed."""

@@ -3,15 +3,8 @@
 from collections.abc import Mapping
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import LeaderNotAvailableError
 
-from moderator.stream.kafka.consuming.client_state import (
-    NO_EPOCH,
-    epoch_ends,
-    leader_epoch,
-    topic_id,
-    update_metadata,
-)
+from moderator.stream.kafka.consuming.client_state import epoch_ends, leader_epoch, topic_id
 from moderator.stream.kafka.consuming.position import PartitionLog
 
 _ANSWER_S = 2.0
@@ -29,7 +22,7 @@ def read_logs(
         KafkaError: no answer, or a partition has no leader.
     """
     partitions = list(epochs)
-    leaders = {partition: _leader_epoch(consumer, partition) for partition in partitions}
+    leaders = {partition: leader_epoch(consumer, partition) for partition in partitions}
     known = {partition: epoch for partition, epoch in epochs.items() if epoch is not None}
     log_ends = epoch_ends(consumer, leaders, timeout_s)
     parted = epoch_ends(consumer, known, timeout_s) if known else {}
@@ -46,11 +39,3 @@ def read_logs(
         )
         for partition in partitions
     }
-
-
-def _leader_epoch(consumer: KafkaConsumer, partition: TopicPartition) -> int:
-    epoch = leader_epoch(consumer, partition)
-    if epoch == NO_EPOCH:
-        update_metadata(consumer)
-        raise LeaderNotAvailableError(f"partition {partition.partition} of topic `{partition.topic}` has no leader")
-    return epoch

@@ -15,7 +15,7 @@ from kafka.structs import OffsetAndMetadata
 from moderator.errors import LostEventsError
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
-from moderator.stream.kafka.consuming.client_state import committed, position_of
+from moderator.stream.kafka.consuming.client_state import committed, is_led, position_of, update_metadata
 from moderator.stream.kafka.consuming.membership import Membership
 from moderator.stream.kafka.consuming.partition_logs import read_logs
 from moderator.stream.kafka.consuming.position import (
@@ -60,6 +60,7 @@ class Placing:
         self._holds_markers = holds_markers
         self._monotonic_s = monotonic_s
         self._retry_at_s = 0.0
+        self._reported: Found = {}
 
     def place(self) -> None:
         """Place what was assigned; without an answer try again later.
@@ -71,8 +72,10 @@ class Placing:
         unplaced = self._membership.unplaced
         if not unplaced or self._monotonic_s() < self._retry_at_s:
             return
+        led = {partition: epoch for partition, epoch in unplaced.items() if self._has_leader(partition)}
         try:
-            self._place(unplaced)
+            if led:
+                self._place(led)
         except AuthorizationError:
             raise
         except KafkaError as error:
@@ -97,8 +100,15 @@ class Placing:
         behind = {tp: each for tp, each in found.items() if [one.kind for one in each[1]] == ["events_lost"]}
         self._report(behind)
         for partition, (position, findings) in behind.items():
-            consumer.seek(partition, place_after(position, findings))
+            self._membership.seek(partition, place_after(position, findings))
         self._membership.start_over(ours.keys() - behind.keys())
+
+    def _has_leader(self, partition: TopicPartition) -> bool:
+        """Tell whether somebody can answer for it; the others must not wait for it."""
+        if is_led(self._membership.consumer, partition):
+            return True
+        update_metadata(self._membership.consumer)
+        return False
 
     def _place(self, unplaced: Mapping[TopicPartition, int]) -> None:
         consumer = self._membership.consumer
@@ -112,7 +122,7 @@ class Placing:
         for partition, epoch in unplaced.items():
             if partition not in stored:
                 log.info("partition_begins", partition=partition.partition, at=places[partition])
-            self._membership.placed(partition, epoch, places[partition])
+            self._membership.placed(partition, epoch, places[partition], logs[partition].topic_id)
             for counter in (self._events_lost, self._log_truncated):
                 counter.labels(str(partition.partition))  # shown from now on, with 0
 
@@ -144,9 +154,11 @@ class Placing:
         if lost and self._on_lost_events == "stop":
             texts = [self._text(tp, position, one) for tp, (position, found) in lost.items() for one in found]
             raise LostEventsError("; ".join(texts))
-        for partition, (position, findings) in found.items():
-            for finding in findings:
-                self._warn(partition, position, finding)
+        for partition, each in found.items():
+            if self._reported.get(partition) != each:  # what could not be written down is found again
+                self._reported[partition] = each
+                for finding in each[1]:
+                    self._warn(partition, each[0], finding)
 
     def _warn(self, partition: TopicPartition, position: Position, finding: Finding) -> None:
         label = str(partition.partition)

@@ -16,7 +16,7 @@ class TopicWatch:
 
     def __init__(self, membership: Membership) -> None:
         self._membership = membership
-        self._known_id: str | None = None
+        self._was_there = False
         self._is_gone = False
 
     def check(self) -> None:
@@ -27,12 +27,13 @@ class TopicWatch:
             return
         if self._is_gone:
             self._back()
-        if self._known_id is not None and found != self._known_id:
-            self._membership.start_over(self._membership.consumer.assignment())
-        self._known_id = found
+        self._was_there = True
+        placed = self._membership.positions()
+        ids = self._membership.topic_ids
+        self._membership.start_over([partition for partition in placed if ids.get(partition) not in {None, found}])
 
     def _missing(self) -> None:
-        if self._known_id is None:  # the client has not asked yet
+        if not self._was_there:  # the client has not asked yet
             return
         update_metadata(self._membership.consumer)
         topic = self._membership.topic

@@ -175,3 +175,55 @@ def test_a_group_that_cannot_be_left_in_order_is_left_all_the_same() -> None:
     a_membership(lambda: consumer).close()
 
     assert consumer.is_closed
+
+
+def test_an_assigned_partition_is_read_only_from_where_it_is_placed() -> None:
+    consumer = ScriptedConsumer()
+    membership = a_membership(lambda: consumer)
+    consumer.assigned = {OURS, OTHER}
+    membership.on_partitions_assigned([OURS, OTHER])
+    membership.keep_paused()
+    before = consumer.paused(), set(membership.positions())
+
+    membership.placed(OURS, 1, 7, "id-1")
+    membership.keep_paused()
+
+    assert before == ({OURS, OTHER}, set())
+    assert consumer.paused() == {OTHER}
+    assert {tp: position.offset for tp, position in membership.positions().items()} == {OURS: 7}
+
+
+def test_a_place_found_for_an_earlier_assignment_counts_no_more() -> None:
+    consumer = ScriptedConsumer()
+    membership = a_membership(lambda: consumer)
+    consumer.assigned = {OURS}
+    membership.on_partitions_assigned([OURS])
+    membership.on_partitions_assigned([OURS])
+
+    membership.placed(OURS, 1, 7, "id-1")
+
+    assert membership.unplaced == {OURS: 2}
+
+
+def test_a_partition_that_is_revoked_while_it_starts_over_is_left_alone() -> None:
+    class Revoking(ScriptedConsumer):
+        def seek(self, partition: TopicPartition, offset: int) -> None:
+            raise ValueError("Unassigned partition")
+
+    consumer = Revoking()
+    membership = a_membership(lambda: consumer)
+
+    membership.start_over([OURS])
+
+    assert membership.unplaced == {}
+
+
+def test_a_position_that_the_client_has_left_without_an_epoch_gets_the_leaders() -> None:
+    consumer = ScriptedConsumer()
+    membership = a_membership(lambda: consumer)
+    consumer.is_at(OURS, 7, leader_epoch=-1)
+    consumer.is_at(OTHER, 8, leader_epoch=2)
+
+    positions = membership.positions()
+
+    assert {tp: (at.offset, at.leader_epoch) for tp, at in positions.items()} == {OURS: (7, 4), OTHER: (8, 2)}

@@ -43,6 +43,7 @@ def test_of_another_topic_with_the_same_name_our_partitions_start_over() -> None
     consumer = ScriptedConsumer()
     membership = a_membership(lambda: consumer)
     consumer.is_at(OURS, 7)
+    membership.topic_ids = {OURS: "id-1"}
     watch = TopicWatch(membership)
     watch.check()
     before = membership.unplaced

@@ -85,6 +85,7 @@ class Stage:
         self.clock = ManualClock()
         membership = a_membership(lambda: self.consumer)
         membership.on_partitions_assigned([PARTITION])
+        membership.placed(PARTITION, 1, 0, "id-1")
         delivery = ExactlyOnce(
             membership,
             lambda _producer, _spans: [],
