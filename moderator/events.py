@@ -362,6 +362,18 @@ class EncodedDecision(NamedTuple):
     total_ms: float
 
 
+class Rejection(NamedTuple):
+    """A dead letter as its sender asks for it.
+
+    Attributes:
+        event_id: the event's own, or `topic/partition/offset`.
+    """
+
+    tenant: str | None
+    event_id: str
+    reason: DeadLetterReason
+
+
 Item = TypeVar("Item")
 NextItem = TypeVar("NextItem")
 

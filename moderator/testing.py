@@ -19,6 +19,7 @@ from moderator.events import (
     Prompt,
     Published,
     Record,
+    Rejection,
     Scores,
     Turn,
     Unscored,
@@ -227,11 +228,14 @@ class ScriptedScorer:
 
 
 class InMemoryVerdictCache:
-    """Keeps decisions by tenant and event id; no tenant is the empty one."""
+    """Keeps decisions and rejections by tenant and event id; no tenant is the empty one."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], EncodedDecision] = {}
+        self.kept: dict[tuple[str, str], EncodedDecision | Rejection] = {}
 
-    def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
-        """Keep the decisions; of one event the last one."""
-        self.kept |= {(decision.tenant or "", decision.event_id): decision for decision in decisions}
+    def put_many(self, outcomes: Sequence[EncodedDecision | Rejection]) -> None:
+        """Keep the last decision of each event; a rejection only where nothing is kept."""
+        for outcome in outcomes:
+            key = (outcome.tenant or "", outcome.event_id)
+            if isinstance(outcome, EncodedDecision) or key not in self.kept:
+                self.kept[key] = outcome

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCache, check_address
 from moderator.errors import CacheUnavailableError, ConfigurationError
-from moderator.events import EncodedDecision
+from moderator.events import EncodedDecision, Rejection
 from moderator.http import HttpServer, create_app
 from moderator.observability.build import versions
 from moderator.observability.health import HealthBoard, HealthSnapshot
@@ -60,7 +60,7 @@ class SystemClock:
 class NoVerdictCache:
     """Stores nothing: without Redis nobody can ask for a verdict."""
 
-    def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
+    def put_many(self, outcomes: Sequence[EncodedDecision | Rejection]) -> None:
         """Drop them."""
 
 

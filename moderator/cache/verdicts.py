@@ -1,17 +1,25 @@
 """Verdicts in Redis: a chat back end looks up the verdict on a message by tenant and event id."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 from urllib.parse import quote
 
 import orjson
 
 from moderator.cache.link import RedisLink
 from moderator.cache.protocol import set_command
-from moderator.events import EncodedDecision
+from moderator.events import EncodedDecision, Rejection
 from moderator.observability.metrics import Metrics
 from moderator.settings import RedisSettings
 
 PREFIX = "moderator:verdict:"
+_UNDECIDED: Final[dict[str, object]] = {
+    "status": None,
+    "severity": None,
+    "reasons": [],
+    "decision_id": None,
+    "snapshot": None,
+}
 
 
 def verdict_key(tenant: str | None, event_id: str) -> str:
@@ -34,27 +42,38 @@ class RedisVerdictCache:
         self._link = RedisLink(settings, "verdict", metrics, monotonic_s)
         self._ttl_s = settings.verdict_ttl_s
 
-    def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
-        """Keep the decisions' verdicts; the last one of each event. An outage is counted, never raised."""
+    def put_many(self, outcomes: Sequence[EncodedDecision | Rejection]) -> None:
+        """Keep the last decision of each event; a rejection only where nothing is kept. An outage is counted."""
         if self._link.is_backing_off("write"):
-            self._link.skip(len(decisions))
+            self._link.skip(len(outcomes))
             return
-        last = {verdict_key(decision.tenant, decision.event_id).encode(): decision for decision in decisions}
-        self._link.set([(key, set_command(key, _value(decision), self._ttl_s)) for key, decision in last.items()])
+        last: dict[bytes, EncodedDecision | Rejection] = {}
+        for outcome in outcomes:
+            key = verdict_key(outcome.tenant, outcome.event_id).encode()
+            if isinstance(outcome, EncodedDecision) or key not in last:
+                last[key] = outcome
+        self._link.set([(key, self._command(key, outcome)) for key, outcome in last.items()])
 
     def close(self) -> None:
         """Close the connection."""
         self._link.close()
 
+    def _command(self, key: bytes, outcome: EncodedDecision | Rejection) -> bytes:
+        replaces = isinstance(outcome, EncodedDecision)
+        return set_command(key, verdict_value(outcome), self._ttl_s, replaces=replaces)
 
-def _value(decision: EncodedDecision) -> bytes:
+
+def verdict_value(outcome: EncodedDecision | Rejection) -> bytes:
+    """Give what is kept for an event: a small JSON object without its text."""
+    if isinstance(outcome, Rejection):
+        return orjson.dumps({"verdict": "dead_letter", "reason": outcome.reason, **_UNDECIDED})
     return orjson.dumps(
         {
-            "verdict": decision.verdict,
-            "status": decision.status,
-            "severity": decision.severity,
-            "reasons": decision.reasons,
-            "decision_id": decision.decision_id,
-            "snapshot": decision.snapshot,
+            "verdict": outcome.verdict,
+            "status": outcome.status,
+            "severity": outcome.severity,
+            "reasons": outcome.reasons,
+            "decision_id": outcome.decision_id,
+            "snapshot": outcome.snapshot,
         }
     )

@@ -17,6 +17,7 @@ from moderator.events import (
     Prompt,
     Published,
     Record,
+    Rejection,
     Scores,
     Turn,
     Unscored,
@@ -109,10 +110,10 @@ class ScoreCache(Protocol):
 
 
 class VerdictCache(Protocol):
-    """The verdict on an event, by tenant and id, for chat back ends. The stream's thread owns it."""
+    """What became of an event, by tenant and id, for chat back ends. The stream's thread owns it."""
 
-    def put_many(self, decisions: Sequence[EncodedDecision]) -> None:
-        """Keep the decisions' verdicts; an outage is counted, never raised."""
+    def put_many(self, outcomes: Sequence[EncodedDecision | Rejection]) -> None:
+        """Keep the last decision of each event; a rejection only where nothing is kept. An outage is counted."""
         ...
 
 

@@ -19,6 +19,7 @@ from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.pipeline.window import WindowBuffer
 from moderator.pipeline.window_limit import AdaptiveWindowLimit
 from moderator.settings import Settings
+from moderator.stream.identity import rejection_of
 
 IDLE_POLL_MS = 100
 BUSY_POLL_MS = 20
@@ -178,8 +179,12 @@ class Processor:
 
     def _finish(self, committed: list[DecidedSpan]) -> None:
         """Do what follows a commit: write the verdict cache, count, log."""
-        outcomes = [outcome for span in committed for _, outcome in span.items]
-        if not outcomes:  # only a position moved, past what is no event
+        items = [item for span in committed for item in span.items]
+        if not items:  # only a position moved, past what is no event
             return
-        self._verdict_cache.put_many([outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)])
-        self._observer.published(outcomes, self._scoring_s, self._clock.monotonic_s() - self._publishing_since_s)
+        self._verdict_cache.put_many(
+            [rejection_of(record, made) if isinstance(made, DeadLetter) else made for record, made in items]
+        )
+        self._observer.published(
+            [made for _, made in items], self._scoring_s, self._clock.monotonic_s() - self._publishing_since_s
+        )

@@ -35,6 +35,13 @@ def odd_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     return {name: f"ce_{match[1].lower()}" for name, match in matches.items() if match}
 
 
+def binary_attributes(record: Record) -> dict[str, str]:
+    """Give the id and the time in the headers of a CloudEvent in binary mode, those that are there."""
+    headers = dict(record.headers)
+    values = {name: headers.get(f"ce_{name}") for name in ("id", "time")}
+    return {name: value.decode("utf-8", "replace") for name, value in values.items() if value}
+
+
 def open_envelope(body: Any, record: Record) -> dict[str, Any]:
     """Take the event out of its envelope, if there is one; add the envelope's id and time where the event has none.
 
@@ -45,7 +52,7 @@ def open_envelope(body: Any, record: Record) -> dict[str, Any]:
     if "specversion" in given and ("data" in given or "data_base64" in given) and not _has_content(given):
         envelope, event = given, _structured_content(given)
     elif is_binary(record):
-        envelope, event = _binary_attributes(record), given
+        envelope, event = binary_attributes(record), given
     else:
         return given
     missing = {name: envelope[name] for name in ("id", "time") if event.get(name) is None and envelope.get(name)}
@@ -92,9 +99,3 @@ def _holds_an_object(text: Any) -> bool:
         return isinstance(loads_exactly(text.encode()), dict)
     except InvalidEventError:
         return False
-
-
-def _binary_attributes(record: Record) -> dict[str, str]:
-    headers = dict(record.headers)
-    values = {name: headers.get(f"ce_{name}") for name in ("id", "time")}
-    return {name: value.decode("utf-8", "replace") for name, value in values.items() if value}

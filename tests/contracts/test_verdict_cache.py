@@ -12,7 +12,7 @@ from redis import Redis
 
 from moderator.cache import RedisVerdictCache, verdict_key
 from moderator.demo.servers.redis import LocalRedis
-from moderator.events import EncodedDecision
+from moderator.events import EncodedDecision, Rejection
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import VerdictCache
 from moderator.settings import RedisSettings
@@ -38,8 +38,8 @@ def in_memory() -> Verdicts:
     cache = InMemoryVerdictCache()
 
     def ask(tenant: str | None, event_id: str) -> dict[str, Any] | None:
-        decision = cache.kept.get((tenant or "", event_id))
-        return verdict_of(decision) if decision else None
+        kept = cache.kept.get((tenant or "", event_id))
+        return verdict_of(kept) if kept else None
 
     return Verdicts(cache, ask)
 
@@ -55,8 +55,18 @@ def on_redis(server: LocalRedis) -> Verdicts:
     return Verdicts(RedisVerdictCache(settings, Metrics(CollectorRegistry()), time.monotonic), ask)
 
 
-def verdict_of(decision: EncodedDecision) -> dict[str, Any]:
-    return {name: getattr(decision, name) for name in FIELDS}
+def verdict_of(outcome: EncodedDecision | Rejection) -> dict[str, Any]:
+    if isinstance(outcome, Rejection):
+        return {
+            "verdict": "dead_letter",
+            "reason": outcome.reason,
+            "status": None,
+            "severity": None,
+            "reasons": [],
+            "decision_id": None,
+            "snapshot": None,
+        }
+    return {name: getattr(outcome, name) for name in FIELDS}
 
 
 @pytest.fixture
@@ -104,6 +114,39 @@ def test_of_one_event_the_last_verdict_counts(verdicts: Verdicts, tenant: str) -
 
     assert after_two == verdict_of(second)
     assert verdicts.ask(tenant, "evt-1") == verdict_of(third)
+
+
+def test_a_rejection_is_told_from_one_that_is_not_decided_yet(verdicts: Verdicts, tenant: str) -> None:
+    rejection = Rejection(tenant, "evt-1", "no_text")
+
+    verdicts.cache.put_many([rejection])
+
+    assert verdicts.ask(tenant, "evt-1") == verdict_of(rejection)
+    assert verdicts.ask(tenant, "evt-2") is None
+
+
+def test_a_decision_replaces_a_rejection_of_its_name(verdicts: Verdicts, tenant: str) -> None:
+    decision = an_encoded_decision(tenant=tenant)
+
+    verdicts.cache.put_many([Rejection(tenant, "evt-1", "no_text")])
+    verdicts.cache.put_many([decision])
+
+    assert verdicts.ask(tenant, "evt-1") == verdict_of(decision)
+
+
+@pytest.mark.parametrize("is_one_window", [True, False])
+def test_a_rejection_of_another_event_never_replaces_a_decision(
+    verdicts: Verdicts, tenant: str, *, is_one_window: bool
+) -> None:
+    decision, rejection = an_encoded_decision(tenant=tenant), Rejection(tenant, "evt-1", "bad_schema")
+
+    if is_one_window:
+        verdicts.cache.put_many([decision, rejection])
+    else:
+        verdicts.cache.put_many([decision])
+        verdicts.cache.put_many([rejection])
+
+    assert verdicts.ask(tenant, "evt-1") == verdict_of(decision)
 
 
 @pytest.mark.parametrize("odd", ["", " ", "%3A", "a:b:c", "\u00e9\U0001f600", "\x00", "x" * 256])

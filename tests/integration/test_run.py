@@ -76,6 +76,8 @@ def test_two_replicas_on_one_machine_share_the_events_and_drain(kafka: SharedKaf
     assert sum(line["events"] for line in logs if line["event"] == "window_published") == 300
     assert "text number" not in text
     assert _verdict(redis_server, "evt-7")["decision_id"] in {_decision_id(record) for record in records}
+    with Redis.from_url(redis_server.url) as client:
+        assert len(client.keys(f"moderator:verdict::{settings.events_topic}%2F*")) == 30
 
 
 _COUNTERS = ("moderator_decisions_total", "moderator_dead_letters_total")

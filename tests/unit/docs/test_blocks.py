@@ -14,8 +14,9 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from moderator.cache.verdicts import _value as verdict_value
+from moderator.cache.verdicts import verdict_value
 from moderator.cli.app import app
+from moderator.events import Rejection
 from moderator.policy import load_policies
 from moderator.policy.loader import check_folder
 from moderator.settings import load_settings
@@ -30,7 +31,7 @@ LANGUAGE = ROOT / "docs" / "policy-language.md"
 CHECKS = {
     "sh": {"run", "parse", "make", "client", "send", "skip"},
     "yaml": {"file", "policy", "condition", "rule-part", "moderator.yaml", "skip"},
-    "json": {"event", "decision", "part-of-decision", "verdict"},
+    "json": {"event", "decision", "part-of-decision", "rejected", "verdict"},
     "text": {"output", "golden", "skip"},
     "mermaid": {""},
     "python": {"client"},
@@ -183,6 +184,11 @@ def test_every_verdict_has_the_keys_of_one_in_redis(block: Block) -> None:
     written = orjson.loads(verdict_value(an_encoded_decision()))
 
     assert list(json.loads(block.text)) == list(written)
+
+
+@pytest.mark.parametrize("block", _blocks("json", "rejected"), ids=_ids)
+def test_every_rejection_is_one_in_redis(block: Block) -> None:
+    assert json.loads(block.text) == orjson.loads(verdict_value(Rejection("acme", "evt-1", "no_text")))
 
 
 @pytest.mark.parametrize("block", _blocks("json", "part-of-decision"), ids=_ids)

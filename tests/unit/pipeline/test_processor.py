@@ -15,6 +15,7 @@ from moderator.events import (
     PartitionSpan,
     PolledSpan,
     Published,
+    Rejection,
     Scores,
     Turn,
 )
@@ -194,6 +195,23 @@ def test_verdicts_are_kept_only_after_the_commit(tmp_path: Path) -> None:
     stage.processor().run()
 
     assert len(stage.verdicts.kept) == 3
+
+
+def test_a_record_that_was_rejected_can_be_asked_for_too(tmp_path: Path) -> None:
+    log = InMemoryLog()
+    log.append(b'{"id": "evt-1", "tenant": "acme", "text": " "}')
+    log.append(b"not JSON")
+    log.append(b'{"id": "evt-1", "tenant": "acme", "text": "Hello"}')
+    log.append(b'{"id": "evt-1", "tenant": "acme", "text": 5}')
+    stage = Stage(tmp_path, log)
+
+    stage.processor().run()
+
+    rejected = stage.verdicts.kept.pop(("", "chat.events/0/1"))
+    [(name, decided)] = stage.verdicts.kept.items()
+    assert rejected == Rejection(None, "chat.events/0/1", "bad_json")
+    assert name == ("acme", "evt-1")
+    assert isinstance(decided, EncodedDecision)
 
 
 def test_a_lost_device_stops_the_loop_with_nothing_committed(tmp_path: Path) -> None:
@@ -451,7 +469,8 @@ def test_a_decision_that_can_never_be_published_is_a_dead_letter_for_everybody(t
     stage.processor().run()
 
     assert [each.reason for _, each in log.outcomes if isinstance(each, DeadLetter)] == ["too_large", "too_large"]
-    assert stage.verdicts.kept == {}
+    assert {kept.reason for kept in stage.verdicts.kept.values() if isinstance(kept, Rejection)} == {"too_large"}
+    assert len(stage.verdicts.kept) == 2
     assert (stage.observer.counts["dead_letters"], stage.observer.counts["allowed"]) == (2, 0)
 
 
