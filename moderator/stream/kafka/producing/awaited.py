@@ -57,7 +57,9 @@ def waits_for(partitions: Sequence[tuple[str, Mapping[str, Any]]], min_in_sync: 
         if partition["leader_id"] == _NO_LEADER:
             return f"{place} has no leader"
         in_sync, replicas = len(partition["isr_nodes"]), len(partition["replica_nodes"])
-        if in_sync < (needed := min_in_sync.get(topic, replicas)):
+        if in_sync < (
+            needed := min(min_in_sync.get(topic, replicas), replicas)
+        ):  # brokers demand no more than there are
             return f"{place} has {in_sync} replicas in sync and needs {needed}"
     return None
 

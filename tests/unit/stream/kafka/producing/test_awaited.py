@@ -20,6 +20,10 @@ def test_partitions_with_leader_and_enough_replicas_in_sync_are_not_waited_for()
     assert waits_for([("flag", a_partition()), ("allow", a_partition(in_sync=2))], {"flag": 2, "allow": 2}) is None
 
 
+def test_brokers_demand_no_more_replicas_in_sync_than_there_are() -> None:
+    assert waits_for([("flag", a_partition())], {"flag": 5}) is None
+
+
 @pytest.mark.parametrize(
     ("partition", "min_in_sync", "named"),
     [
