@@ -21,6 +21,7 @@ from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.runtime.device import choose_device, choose_threads, on
 from moderator.scoring.runtime.noise import measure_noise
 from moderator.scoring.runtime.pack_runner import PackRunner
+from moderator.scoring.self_check import check as self_check
 from moderator.scoring.throughput import refuse_slow
 from moderator.settings import ModelSettings
 
@@ -43,6 +44,10 @@ def load_scorer(settings: ModelSettings) -> "Engine":
     log.info("model_loading", path=settings.path, bytes=_size_bytes(weights))
     choose_threads(device, sum(shape.numel() for shape in model.shapes.values()), os.environ)
     loaded = model.load(settings.dtype, device)
+    if settings.check:
+        self_check.check_model(model, loaded)
+    else:
+        log.warning("model_not_checked", hint="it may score otherwise than transformers: `MODERATOR_MODEL__CHECK=true`")
     if settings.compile and device.type == "cuda":
         loaded.compile()
     return Engine(loaded, settings.pack_tokens, is_deterministic=settings.deterministic)

@@ -62,6 +62,18 @@ class RewardModel(Protocol):
         """Compile the costly layers at the first pass; scores then differ in their last bits."""
         ...
 
+    def beside_transformers(self, texts: Sequence[Text]) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Score n >= 1 texts of one read-out each as `forward` does, and each alone by transformers' own network.
+
+        Returns:
+            Two tensors (n, k), float32, of what the head gives before it becomes a probability.
+
+        Raises:
+            NoReferenceError: transformers cannot build the network from the checkpoint's config.
+            ConfigurationError: its network has other tensors.
+        """
+        ...
+
     def forward(self, texts: Sequence[Text]) -> "torch.Tensor":
         """Score n >= 1 texts in one pass, without gradients.
 

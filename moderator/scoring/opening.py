@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError
@@ -21,6 +21,7 @@ from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.classifier.classifier import open_classifier
 from moderator.scoring.model import RewardModel
 from moderator.scoring.rendering.framing import FRAMING
+from moderator.scoring.rendering.renderer import Renderer
 from moderator.settings import ModelSettings
 
 Load = Callable[[str, torch.device], RewardModel]
@@ -35,6 +36,8 @@ class OpenModel:
         location: its folder, and what people call it.
         architecture: as its `config.json` names it.
         backbone: transformers' config of the network under the head.
+        tokenizer: with the chat template that is used, if any.
+        renderer: what turns an event's conversation into what the model reads.
         objectives: k names, in the order of the scores.
         activation: what the scores are: unbounded rewards, or probabilities.
         framing: the rule that turns an event into what the model reads.
@@ -49,6 +52,8 @@ class OpenModel:
     location: Location
     architecture: str
     backbone: PretrainedConfig
+    tokenizer: PreTrainedTokenizerFast
+    renderer: Renderer
     objectives: tuple[str, ...]
     activation: Activation
     framing: str
@@ -112,6 +117,8 @@ def _open_armorm(location: Location, settings: ModelSettings) -> OpenModel:
         location=location,
         architecture=ARCHITECTURE,
         backbone=backbone,
+        tokenizer=opened.tokenizer,
+        renderer=opened.renderer,
         objectives=opened.config.objectives,
         activation="raw",
         framing=FRAMING,
@@ -131,6 +138,8 @@ def _open_classifier(location: Location, fields: Mapping[str, Any], settings: Mo
         location=location,
         architecture=str(_first(fields.get("architectures"))),
         backbone=config.network,
+        tokenizer=opened.tokenizer,
+        renderer=opened.renderer,
         objectives=config.objectives,
         activation=config.activation,
         framing=opened.renderer.framing,

@@ -196,6 +196,10 @@ class ModelSettings(_Part):
         description="An event's score is then the same to the last bit whatever else is scored with it, except while "
         "memory is short. Pads packs to one size, shares no prefixes, and costs throughput.",
     )
+    check: bool = Field(
+        True,
+        description="Compare tokens and scores with transformers' own at start, and refuse a model that differs.",
+    )
     template: str | None = Field(
         None, min_length=1, description="Which of the checkpoint's named chat templates to use; unset: `default`."
     )

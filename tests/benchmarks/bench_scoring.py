@@ -91,7 +91,7 @@ class Contest:
         mask = (torch.arange(longest) < lengths[:, None]).long() if with_mask else None
         hidden = self.plain(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         rows, gates = torch.arange(len(samples)), torch.tensor([sample.gate_row for sample in samples])
-        output = self.armorm.network._heads(hidden[rows, gates], hidden[rows, lengths - 1])
+        output = self.armorm.network.read_out(hidden[rows, gates], hidden[rows, lengths - 1])
         return torch.cat((output.rewards, output.weights), dim=1)
 
 

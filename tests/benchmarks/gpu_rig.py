@@ -108,7 +108,7 @@ class Rig:
         hidden = self.plain(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         at = torch.arange(len(samples), device=self.device)
         gates = torch.tensor([sample.gate_row for sample in samples], device=self.device)
-        output = self.eager.network._heads(hidden[at, gates], hidden[at, lengths - 1])
+        output = self.eager.network.read_out(hidden[at, gates], hidden[at, lengths - 1])
         return torch.cat((output.rewards, output.weights), dim=1)
 
     def synchronize(self) -> None:

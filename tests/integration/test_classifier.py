@@ -104,4 +104,21 @@ def test_a_folder_that_is_no_model_is_one_line_on_stderr(tmp_path: Path) -> None
     ended = run_moderator("model", "info", str(tmp_path))
 
     assert ended.returncode == 2
-    assert ended.stderr == f"error: {tmp_path / 'config.json'}: no such file\n"
+    assert ended.stderr == f"error: {tmp_path}: holds no checkpoint: config.json is missing\n"
+
+
+def test_a_model_can_be_compared_with_transformers_and_nothing_else(tmp_path: Path) -> None:
+    model = tiny_classifiers.write_classifier(tmp_path / "tiny-qwen2", "qwen2")
+
+    people, programs = (run_moderator("model", "info", "--check", str(model), *flags) for flags in ([], ["--json"]))
+    template = model / "chat_template.jinja"
+    template.write_text(template.read_text().replace("message['content']", "message['content'].replace('  ', ' ')"))
+    differs = run_moderator("model", "info", "--check", str(model))
+
+    assert people.returncode == programs.returncode == 0
+    assert people.stdout.startswith("27 texts have the tokens that transformers gives; scores differ from those that")
+    check = json.loads(programs.stdout)["check"]
+    assert list(check) == ["texts", "ids_equal", "largest_difference", "took_s"]
+    assert check["ids_equal"] is True
+    assert differs.returncode == 2
+    assert differs.stderr.startswith(f"error: {model}: our tokens are not those of transformers' AutoTokenizer: for ")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
+from transformers import LlamaModel, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.armorm.network import ArmoRMNetwork, ArmoRMOutput, build_network
@@ -19,6 +20,7 @@ from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from moderator.scoring.runtime.device import causal_layout, choose_device, compile_layers, on, pack_tokens
 from moderator.scoring.runtime.passes import lay_out
+from moderator.scoring.runtime.reference import reference_network
 
 _HEADS: Final = ("regression_layer", "reward_transform_matrix", "gating")
 """The parts of the network that compute in float32."""
@@ -34,6 +36,7 @@ class OpenArmoRM:
 
     location: Location
     config: ArmoRMConfig
+    tokenizer: PreTrainedTokenizerFast
     renderer: Llama3Renderer
     network: ArmoRMNetwork
 
@@ -68,7 +71,12 @@ def open_armorm(location: Location, max_input_tokens: int | None = None, templat
     limit = input_tokens(max_input_tokens, config.backbone.max_position_embeddings)
     with naming(folder):
         renderer = Llama3Renderer(tokenizer, limit)
-    return OpenArmoRM(location, config, renderer, build_network(config, where))
+    return OpenArmoRM(location, config, tokenizer, renderer, build_network(config, where))
+
+
+def _as_transformers(config: PretrainedConfig) -> PreTrainedModel:
+    config._attn_implementation = "sdpa"  # noqa: SLF001 - how transformers selects it
+    return LlamaModel(config)  # type: ignore[arg-type] # `model_type` says so
 
 
 class ArmoRM:
@@ -85,6 +93,7 @@ class ArmoRM:
         self.network = network.eval()
         self.renderer = renderer
         self.config = config
+        self.location = location
         self.name = location.name
         self.is_builtin = location.is_builtin
         self.fingerprint = fingerprint
@@ -147,6 +156,18 @@ class ArmoRM:
         """Score n >= 1 texts in one pass; see `RewardModel.forward`."""
         output = self._outputs(texts)
         return torch.cat((output.rewards, output.weights), dim=1)
+
+    @torch.inference_mode()
+    def beside_transformers(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score texts together, and each alone by transformers' own backbone; see `RewardModel.beside_transformers`."""
+        fields = read_config(self.location.folder)
+        backbone = reference_network(fields, _as_transformers, self.network.model, self.device)
+        alone = []
+        for text in texts:
+            hidden = backbone(torch.tensor([text.token_ids], device=self.device)).last_hidden_state[0]
+            [read] = text.reads
+            alone.append(self.network.read_out(hidden[[read.gate_row]], hidden[[read.last_row]]).rewards[0])
+        return self._outputs(texts).rewards, torch.stack(alone)
 
     @torch.inference_mode()
     def _outputs(self, texts: Sequence[Text]) -> ArmoRMOutput:

@@ -132,9 +132,10 @@ class ArmoRMNetwork(nn.Module):
             hidden = layer(hidden, attention_mask=None, position_embeddings=rotary, **packed)
         rows = torch.cat((gate_rows, last_rows))  # (2m,)
         read = self.model.norm(self.last_layer(last, hidden, rows, position_embeddings=rotary, **packed))
-        return self._heads(*read.chunk(2))
+        return self.read_out(*read.chunk(2))
 
-    def _heads(self, gate_hidden: torch.Tensor, last_hidden: torch.Tensor) -> ArmoRMOutput:
+    def read_out(self, gate_hidden: torch.Tensor, last_hidden: torch.Tensor) -> ArmoRMOutput:
+        """Give the scores of m read-outs from the final hidden states, both (m, hidden)."""
         rewards = self.regression_layer(last_hidden.float())  # (n, k)
         gating = self.gating(gate_hidden.float())  # (n, k)
         weights = gating @ self.reward_transform_matrix.T  # (n, k)

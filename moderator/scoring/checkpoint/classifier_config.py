@@ -14,6 +14,7 @@ from moderator.objectives import head_prefix, head_rows, label_names
 from moderator.scoring.checkpoint.config_fields import SIZES, reason_of, refuse_two_ways, whole
 from moderator.scoring.checkpoint.files import CONFIG
 from moderator.scoring.checkpoint.output_scale import Activation, Normalisation, read_activation, read_normalisation
+from moderator.scoring.runtime.reference import HOW_TO_RUN
 from moderator.scoring.runtime.rotary import check_kind
 from moderator.tensor_headers import tensor_shapes
 
@@ -29,11 +30,10 @@ _UNSUPPORTED: Final = (
     "add_cross_attention",
 )
 _NOT_PASSED_ON: Final = (
-    *("architectures", "auto_map", "dtype", "torch_dtype", "model_type", "_name_or_path", "use_cache"),
-    *("return_dict", "output_hidden_states", "output_attentions", "torchscript", "chunk_size_feed_forward"),
+    *HOW_TO_RUN,
     *("id2label", "label2id", "num_labels", "problem_type", "normalize_reward", "mean", "std", "value_head_prefix"),
 )
-"""Fields that name code, that say how to run the model, or that we read ourselves."""
+"""Fields that say how to run the model, or that we read ourselves."""
 _HEAD: Final = "score"
 """What transformers calls a decoder's head."""
 _NO_TOKENS: Final = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"))

@@ -1,15 +1,14 @@
 """Build the network of a sequence classifier with transformers, its head in float32."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import torch
-from torch.overrides import TorchFunctionMode
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.checkpoint.classifier_config import DECODERS, ClassifierConfig
 from moderator.scoring.runtime import attention
+from moderator.scoring.runtime.bare import WithoutWeights
 from moderator.scoring.runtime.rotary import check_frequencies
 
 FLOAT32_HEADS: Final = {
@@ -21,16 +20,6 @@ FLOAT32_HEADS: Final = {
 """The parts that compute in float32, by `model_type`; the first is called first."""
 
 
-class _WithoutWeights(TorchFunctionMode):
-    """Puts weights, which `torch.empty` makes, on the meta device; computed tensors, such as positions, are real."""
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        given = kwargs or {}
-        return func(*args, **(given | {"device": "meta"} if func is torch.empty else given))
-
-
 def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
     """Build the network without its weights; its head takes hidden states of any dtype as float32.
 
@@ -40,7 +29,7 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
     attention.register()
     implementation = "sdpa" if config.is_encoder else attention.IMPLEMENTATION
     try:
-        with _WithoutWeights():
+        with WithoutWeights():
             network: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
                 config.network, attn_implementation=implementation
             )

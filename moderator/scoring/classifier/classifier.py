@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.checkpoint.classifier_config import ClassifierConfig
-from moderator.scoring.checkpoint.files import CONFIG
+from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.checkpoint.output_scale import Activation
@@ -26,6 +26,7 @@ from moderator.scoring.rendering.renderer import Renderer
 from moderator.scoring.rendering.templates import TemplateRenderer
 from moderator.scoring.runtime.device import causal_layout, compile_layers
 from moderator.scoring.runtime.passes import lay_out
+from moderator.scoring.runtime.reference import reference_network
 from moderator.settings import ModelSettings
 
 _ACTIVATIONS: Final[Mapping[Activation, Callable[[torch.Tensor], torch.Tensor]]] = {
@@ -45,6 +46,7 @@ class OpenClassifier:
 
     location: Location
     config: ClassifierConfig
+    tokenizer: PreTrainedTokenizerFast
     renderer: Renderer
     network: PreTrainedModel
 
@@ -61,7 +63,12 @@ class OpenClassifier:
         """
         heads = FLOAT32_HEADS[self.config.network.model_type]
         fingerprint = load_weights(self.network, self.location.folder, heads, dtype, device, renamed=self.renamed)
-        return Classifier(self.network, self.renderer, self.config, name=self.location.name, fingerprint=fingerprint)
+        return Classifier(self.network, self.renderer, self.config, self.location, fingerprint)
+
+
+def _as_transformers(config: PretrainedConfig) -> PreTrainedModel:
+    network: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")  # type: ignore[no-untyped-call]
+    return network
 
 
 def open_classifier(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenClassifier:
@@ -84,7 +91,7 @@ def open_classifier(location: Location, fields: Mapping[str, Any], settings: Mod
     with naming(location.folder):
         reads_messages = _reads_messages(config, tokenizer, settings.reads)
         renderer = (MessageRenderer if reads_messages else TemplateRenderer)(tokenizer, limit)
-    return OpenClassifier(location, config, renderer, network)
+    return OpenClassifier(location, config, tokenizer, renderer, network)
 
 
 def _reads_messages(config: ClassifierConfig, tokenizer: PreTrainedTokenizerFast, reads: str) -> bool:
@@ -107,10 +114,16 @@ class Classifier:
     is_builtin = False
 
     def __init__(
-        self, network: PreTrainedModel, renderer: Renderer, config: ClassifierConfig, *, name: str, fingerprint: str
+        self,
+        network: PreTrainedModel,
+        renderer: Renderer,
+        config: ClassifierConfig,
+        location: Location,
+        fingerprint: str,
     ) -> None:
         """Take a loaded network and its renderer."""
-        self.name = name
+        self.location = location
+        self.name = location.name
         self.fingerprint = fingerprint
         self.objectives = config.objectives
         self.device = network.device
@@ -120,6 +133,7 @@ class Classifier:
         self.is_compiled = False
         self._network = network
         self.renderer = renderer
+        self._heads = FLOAT32_HEADS[config.network.model_type]
         self._mean, self._std = config.normalisation.mean, config.normalisation.std
         self._activate = _ACTIVATIONS[config.activation]
         self._logits = self._read_whole if is_encoder else self._read_last
@@ -134,6 +148,14 @@ class Classifier:
         values = self._activate((self._logits(texts).float() - self._mean) / self._std)  # (m, k)
         weights = torch.ones_like(values) if len(self.objectives) == 1 else torch.zeros_like(values)
         return torch.cat((values, weights), dim=1)
+
+    @torch.inference_mode()
+    def beside_transformers(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score texts together, and each alone by transformers' own network; see `RewardModel.beside_transformers`."""
+        fields = read_config(self.location.folder)
+        reference = reference_network(fields, _as_transformers, self._network, self.device, self._heads)
+        alone = [reference(input_ids=torch.tensor([text.token_ids], device=self.device)).logits[0] for text in texts]
+        return self._logits(texts).float(), torch.stack(alone).float()
 
     def compile(self) -> None:
         """Compile a decoder's layers at their first call; encoders are not compiled."""

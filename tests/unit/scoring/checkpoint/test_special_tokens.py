@@ -101,7 +101,7 @@ def test_padding_beyond_the_vocabulary_is_no_fault_where_nothing_reads_it(tmp_pa
     "fields",
     [
         {"tokenizer_class": "OwnTokenizer", "auto_map": {"AutoTokenizer": ["own.Own", None]}},
-        {"tokenizer_class": "BertJapaneseTokenizer"},
+        {"tokenizer_class": "MistralCommonBackend"},
     ],
 )
 def test_a_tokenizer_that_needs_code_or_packages_is_read_from_its_files(tmp_path: Path, fields: dict[str, Any]) -> None:
