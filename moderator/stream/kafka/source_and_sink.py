@@ -163,7 +163,7 @@ def member(settings: KafkaSettings, client: Mapping[str, Any]) -> KafkaConsumer:
     probe_brokers(client)
     # cooperative only: the client does not allow it together with eager ones
     assignors = [CooperativeStickyAssignor]
-    return KafkaConsumer(**client, **consumer_settings(settings), partition_assignment_strategy=assignors)
+    return KafkaConsumer(**{**consumer_settings(settings), **client}, partition_assignment_strategy=assignors)
 
 
 def reader(client: Mapping[str, Any]) -> KafkaConsumer:
