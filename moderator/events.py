@@ -17,6 +17,8 @@ Verdict = Literal["allow", "flag"]
 Status = Literal["scored", "degraded", "unscored"]
 Severity = Literal["low", "medium", "high", "critical"]
 Mode = Literal["live", "shadow"]
+OutputScale = Literal["raw", "sigmoid", "softmax"]
+"""What a model's scores are: unbounded rewards, a probability for each objective, or probabilities that sum to 1."""
 Outcome = Literal["matched", "not matched", "unknown", "spared", "not yet", "ended"]
 Cause = Literal["absent", "not_a_number", "not_finite", "implausible"]
 DeadLetterReason = Literal["bad_json", "bad_schema", "too_large", "no_text", "crashed_scorer"]
@@ -103,8 +105,8 @@ class Prompt(NamedTuple):
         token_ids: n >= 1 ids with every special token of the template.
         gate_row: index in `token_ids` where the last assistant header starts.
         truncated: turns or text were left out to fit.
-        score_key: 64 hex digits over model fingerprint, dtype, maximum input tokens, framing, whether the model is run
-            deterministically or compiled, and `token_ids`.
+        score_key: 64 hex digits over model fingerprint, dtype, maximum input tokens, framing, scale, whether the model
+            is run deterministically or compiled, and `token_ids`.
     """
 
     token_ids: Sequence[int]
@@ -156,6 +158,7 @@ class ModelIdentity:
         framing: the rule that turns an event into chat turns, such as `reply/2`.
         max_input_tokens: longer conversations are truncated.
         is_practice: the built-in model; its scores are for trying things out only.
+        scale: what the scores are: unbounded rewards, or probabilities from 0 to 1.
     """
 
     name: str
@@ -165,6 +168,7 @@ class ModelIdentity:
     framing: str
     max_input_tokens: int
     is_practice: bool = False
+    scale: OutputScale = "raw"
 
 
 class Scores(NamedTuple):
@@ -279,6 +283,7 @@ class ModelReference(TypedDict):
     name: str
     fingerprint: str
     dtype: str
+    scale: NotRequired[OutputScale]
 
 
 class ReadingSummary(TypedDict):

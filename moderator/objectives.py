@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from moderator.events import OutputScale
+
 BUILTIN = "builtin"
 """The name of the practice model in the package."""
 
@@ -29,6 +31,12 @@ ARMORM_OBJECTIVES: tuple[str, ...] = (
 )
 """Of ArmoRM-Llama3-8B-v0.1, in the order of the checkpoint's heads. Source: the model card of RLHFlow's checkpoint."""
 
+_SCALES: Mapping[str, OutputScale] = {
+    "regression": "raw",
+    "multi_label_classification": "sigmoid",
+    "single_label_classification": "softmax",
+}
+_PAIR = 2
 _CLASSIFIER = "ForSequenceClassification"
 _HEADS = ("score.weight", "classifier.weight", "classifier.out_proj.weight")
 """What classifiers call the tensor that has a row for each label."""
@@ -87,6 +95,25 @@ def armorm_objectives(config: Mapping[str, object]) -> tuple[str, ...]:
     if len(names) != count or len(set(names)) != count:
         raise ValueError(f"`objectives` must be {count} different names, as `num_objectives` says")
     return tuple(names)
+
+
+def declared_scale(config: Mapping[str, object], labels: int) -> OutputScale:
+    """Give what a classifier's outputs are by its config; without `problem_type`, one label is a reward.
+
+    Raises:
+        ValueError: the config does not say it, or says what cannot be.
+    """
+    problem = config.get("problem_type")
+    if problem is None and labels > _PAIR:
+        raise ValueError(
+            f"{labels} labels, but no `problem_type`: say MODERATOR_MODEL__SCALE=softmax (labels exclude one another) "
+            "or sigmoid (each on its own)"
+        )
+    if problem is None:
+        return "raw" if labels == 1 else "softmax"
+    if not isinstance(problem, str) or problem not in _SCALES:
+        raise ValueError(f"`problem_type` is `{problem}`; it may be {', '.join(_SCALES)}")
+    return _SCALES[problem]
 
 
 def label_names(config: Mapping[str, object], rows: int | None = None) -> tuple[str, ...]:

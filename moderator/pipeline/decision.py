@@ -64,6 +64,7 @@ class Decider:
             "name": model.name,
             "fingerprint": model.fingerprint,
             "dtype": model.dtype,
+            "scale": model.scale,
         }
 
     def decide(

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from moderator.events import ModelIdentity
+from moderator.events import ModelIdentity, OutputScale
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.policy.files.node_readers import choices
 from moderator.policy.language.ast import Calibration, Condition, Rule, Signal
+from moderator.policy.model_reach import check_reach
 from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, did_you_mean, quote
 
 
@@ -15,20 +16,25 @@ def model_diagnostics(
     objectives: Sequence[str],
     model_name: str,
     *,
+    scale: OutputScale = "raw",
     calibration: Calibration | None = None,
     identity: ModelIdentity | None = None,
 ) -> list[Diagnostic]:
     """Give an error for each condition that the model cannot serve, and a warning for each other signal it cannot.
+
+    Where its scores are probabilities, scales and rules that they cannot reach are errors too.
 
     Args:
         rules: the live and shadow ones.
         signals: every declared one.
         objectives: of the model, in any order.
         model_name: what the model is called.
+        scale: what the model's scores are; nothing is said of rewards.
         calibration: the one that signals.yaml names for the model.
         identity: the running model; None when only its objectives are known, and no fingerprint is compared.
     """
     diagnostics = Diagnostics()
+    rules, signals = tuple(rules), tuple(signals)
     conditions = [condition for rule in rules for condition in rule.conditions]
     lacking = [condition for condition in conditions if _missing_objective(condition.signal, objectives)]
     for condition in lacking:
@@ -37,6 +43,8 @@ def model_diagnostics(
     for signal in signals:
         if _missing_objective(signal, objectives) and signal.name not in used:
             diagnostics.warning("P061", signal.span, *_lack(signal, objectives, model_name))
+    if scale != "raw":
+        check_reach(rules, signals, objectives, calibration, diagnostics)
     if identity is not None:
         _check_calibration(conditions, calibration, identity, diagnostics)
     return diagnostics.all

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moderator.errors import PolicyError
-from moderator.events import ModelIdentity
+from moderator.events import ModelIdentity, OutputScale
 from moderator.policy.engine.judge import Judge
 from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Policy, PolicyTest, Rule, Signal
 from moderator.policy.language.bounds import true_percent
@@ -81,15 +81,19 @@ class PolicySet:
         )
         return list(dict.fromkeys(lines))
 
-    def check_objectives(self, objectives: Sequence[str], model_name: str) -> list[Diagnostic]:
-        """Check the signals against a model of which only the objectives are known; give errors and warnings."""
-        return model_diagnostics(self.active_rules, self.signals, objectives, model_name)
+    def check_outputs(self, objectives: Sequence[str], model_name: str, scale: OutputScale = "raw") -> list[Diagnostic]:
+        """Check the policies against a model of which only its outputs are known; give errors and warnings."""
+        calibration = self.calibration_of(model_name)
+        return model_diagnostics(
+            self.active_rules, self.signals, objectives, model_name, scale=scale, calibration=calibration
+        )
 
     def check_model(self, model: ModelIdentity) -> list[Diagnostic]:
         """Check signals and calibrations against the running model; give the warnings.
 
         Raises:
-            PolicyError: a live or shadow rule needs an objective that the model lacks, or says `in the lowest P%` and
+            PolicyError: a live or shadow rule needs an objective that the model lacks, or scores that a model of
+                probabilities cannot give, or says `in the lowest P%` and
                 was calibrated for another model, or for none.
         """
         diagnostics = model_diagnostics(
@@ -97,6 +101,7 @@ class PolicySet:
             self.signals,
             model.objectives,
             model.name,
+            scale=model.scale,
             calibration=self.calibration_of(model.name),
             identity=model,
         )

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from moderator.errors import ConfigurationError
-from moderator.scoring.checkpoint.output_scale import Activation
+from moderator.events import OutputScale
 from moderator.scoring.opening import open_model
 from moderator.scoring.runtime.machine import present_devices
 from moderator.scoring.throughput import EVENT_TOKENS, Throughput, estimate, is_too_slow, parameter_count, two_digits
@@ -18,7 +18,7 @@ ESTIMATE: Final = (
 )
 _PRACTICE: Final = ", a practice model: its scores are for trying things out only"
 _LONG_BYTES: Final = 1_000_000_000
-_ACTIVATIONS: Final[Mapping[Activation, str]] = {
+_ACTIVATIONS: Final[Mapping[OutputScale, str]] = {
     "raw": "as the model gives them, unbounded",
     "sigmoid": "a probability from 0 to 1 for each (sigmoid)",
     "softmax": "probabilities from 0 to 1 that sum to 1 (softmax)",
@@ -35,7 +35,7 @@ class Description:
 
     Attributes:
         is_practice: the built-in model; its scores are for trying things out only.
-        scale: what the scores are; see `output_scale.Activation`.
+        scale: what the scores are; see `OutputScale`.
         framing: the rule that turns an event into what the model reads.
         parameters: numbers in the checkpoint.
         stored_bytes: of its weight files.
@@ -49,7 +49,7 @@ class Description:
     folder: str
     architecture: str
     objectives: tuple[str, ...]
-    scale: Activation
+    scale: OutputScale
     framing: str
     fingerprint: str
     parameters: int
@@ -112,7 +112,7 @@ def describe(path: str, say: Callable[[str], None], settings: ModelSettings | No
         folder=str(model.location.folder),
         architecture=model.architecture,
         objectives=model.objectives,
-        scale=model.activation,
+        scale=model.scale,
         framing=model.framing,
         fingerprint=model.fingerprint(weights),
         parameters=parameter_count(model),

@@ -119,6 +119,7 @@ class Engine:
             framing=model.renderer.framing,
             max_input_tokens=model.renderer.max_tokens,
             is_practice=model.is_builtin,
+            scale=model.scale,
         )
         modes = {"deterministic": is_deterministic, "compiled": model.is_compiled}
         self._key = _key(self._identity, [mode for mode, is_on in modes.items() if is_on])
@@ -260,7 +261,7 @@ def _key(identity: ModelIdentity, modes: Sequence[str]) -> "hashlib._Hash":
 
     Deterministic scores must not depend on neighbours, as others may, and compiled layers round differently.
     """
-    parts = [identity.fingerprint, identity.dtype, str(identity.max_input_tokens), identity.framing]
+    parts = [identity.fingerprint, identity.dtype, str(identity.max_input_tokens), identity.framing, identity.scale]
     return hashlib.sha256("\n".join([*parts, *modes, ""]).encode())
 
 

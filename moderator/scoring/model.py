@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from moderator.events import OutputScale
 from moderator.scoring.packing import Layout, Text
 from moderator.scoring.rendering.renderer import Renderer
 
@@ -31,6 +32,11 @@ class RewardModel(Protocol):
     @property
     def objectives(self) -> tuple[str, ...]:
         """K names, in the order of the rewards."""
+        ...
+
+    @property
+    def scale(self) -> OutputScale:
+        """What the rewards are: unbounded, or probabilities."""
         ...
 
     @property

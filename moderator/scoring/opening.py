@@ -10,13 +10,13 @@ from transformers import PretrainedConfig, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError
+from moderator.events import OutputScale
 from moderator.objectives import is_classifier
 from moderator.scoring.armorm.armorm import open_armorm
 from moderator.scoring.checkpoint.armorm_config import ARCHITECTURE
 from moderator.scoring.checkpoint.files import read_config
 from moderator.scoring.checkpoint.fingerprint import fingerprint
 from moderator.scoring.checkpoint.location import Location, locate
-from moderator.scoring.checkpoint.output_scale import Activation
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.classifier.classifier import open_classifier
 from moderator.scoring.model import RewardModel
@@ -39,7 +39,7 @@ class OpenModel:
         tokenizer: with the chat template that is used, if any.
         renderer: what turns an event's conversation into what the model reads.
         objectives: k names, in the order of the scores.
-        activation: what the scores are: unbounded rewards, or probabilities.
+        scale: what the scores are: unbounded rewards, or probabilities.
         framing: the rule that turns an event into what the model reads.
         positions: length in tokens of the longest text that the network has positions for.
         max_input_tokens: longer conversations are truncated.
@@ -55,7 +55,7 @@ class OpenModel:
     tokenizer: PreTrainedTokenizerFast
     renderer: Renderer
     objectives: tuple[str, ...]
-    activation: Activation
+    scale: OutputScale
     framing: str
     positions: int
     max_input_tokens: int
@@ -120,7 +120,7 @@ def _open_armorm(location: Location, settings: ModelSettings) -> OpenModel:
         tokenizer=opened.tokenizer,
         renderer=opened.renderer,
         objectives=opened.config.objectives,
-        activation="raw",
+        scale="raw",
         framing=FRAMING,
         positions=backbone.max_position_embeddings,
         max_input_tokens=opened.renderer.max_tokens,
@@ -141,7 +141,7 @@ def _open_classifier(location: Location, fields: Mapping[str, Any], settings: Mo
         tokenizer=opened.tokenizer,
         renderer=opened.renderer,
         objectives=config.objectives,
-        activation=config.activation,
+        scale=config.scale,
         framing=opened.renderer.framing,
         positions=config.positions,
         max_input_tokens=opened.renderer.max_tokens,

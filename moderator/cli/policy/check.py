@@ -46,12 +46,13 @@ def check(
     if about is not None:
         raise typer.Exit(_explain(about))
     from moderator.objectives import model_name
-    from moderator.policy.authoring.model_objectives import read_objectives
+    from moderator.policy.authoring.model_outputs import read_outputs
+    from moderator.settings import load_settings
 
-    objectives = None if model is None else read_objectives(model)
+    outputs = None if model is None else read_outputs(model, load_settings({"model.path": model}).model.scale)
     policies, problems = check_now(folder)
-    if policies is not None and model is not None and objectives is not None:
-        problems = [*problems, *policies.check_objectives(objectives, model_name(Path(model)))]
+    if policies is not None and model is not None and outputs is not None:
+        problems = [*problems, *policies.check_outputs(outputs.objectives, model_name(Path(model)), outputs.scale)]
     _report(report_format, folder, policies, problems)
     fails = any(problem.level == "error" or strict for problem in problems)
     raise typer.Exit(exit_codes.CHECK_FAILED if fails else exit_codes.OK)

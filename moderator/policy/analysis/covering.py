@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from moderator.events import SEVERITIES
 from moderator.policy.analysis.inclusion import scope_within, share_within, time_within
-from moderator.policy.analysis.score_regions import BoundedRule, Regions, ScoreRegions, score_regions, with_bounds
 from moderator.policy.language.ast import Calibration, Rule, Scope
+from moderator.policy.language.score_regions import BoundedRule, Regions, ScoreRegions, score_regions, with_bounds
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import Diagnostics
 

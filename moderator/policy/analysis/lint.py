@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from moderator.policy.analysis.calibration_lint import check_calibrated
 from moderator.policy.analysis.inclusion import can_both_fit, scope_within
-from moderator.policy.analysis.score_regions import score_regions, with_bounds
 from moderator.policy.language.ast import (
     Calibration,
     Condition,
@@ -20,6 +19,7 @@ from moderator.policy.language.ast import (
 )
 from moderator.policy.language.bounds import bounds_of
 from moderator.policy.language.event_time import iso_utc
+from moderator.policy.language.score_regions import score_regions, with_bounds
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, quote
 
 _BLOCKING = ("high", "critical")

@@ -67,6 +67,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P061": "A declared signal needs an objective that the model does not have; no rule uses it.",
         "P062": "A percent phrase was calibrated for another model than the one that runs, or for none.",
         "P063": "The calibration was measured with another number format; scores may differ by their noise.",
+        "P064": "The model gives probabilities from 0 to 1, and a scale or a rule needs other scores.",
         "P070": "A test names a policy or rule that does not exist.",
         "P071": "A test leaves out an input that production always has.",
         "P072": "No recorded score is exactly this number on the signal's scale.",

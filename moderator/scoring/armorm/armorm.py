@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from transformers import LlamaModel, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -21,6 +21,9 @@ from moderator.scoring.rendering.llama3 import Llama3Renderer
 from moderator.scoring.runtime.device import causal_layout, choose_device, compile_layers, on, pack_tokens
 from moderator.scoring.runtime.passes import lay_out
 from moderator.scoring.runtime.reference import reference_network
+
+if TYPE_CHECKING:
+    from moderator.events import OutputScale
 
 _HEADS: Final = ("regression_layer", "reward_transform_matrix", "gating")
 """The parts of the network that compute in float32."""
@@ -98,6 +101,7 @@ class ArmoRM:
         self.is_builtin = location.is_builtin
         self.fingerprint = fingerprint
         self.objectives = config.objectives
+        self.scale: OutputScale = "raw"
         self.device = network.reward_transform_matrix.device
         self.dtype = network.model.embed_tokens.weight.dtype
         self.layout = causal_layout(self.device)

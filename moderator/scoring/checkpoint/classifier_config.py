@@ -10,10 +10,11 @@ from transformers import CONFIG_MAPPING, PretrainedConfig
 from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
+from moderator.events import OutputScale
 from moderator.objectives import head_prefix, head_rows, label_names
 from moderator.scoring.checkpoint.config_fields import SIZES, reason_of, refuse_two_ways, whole
 from moderator.scoring.checkpoint.files import CONFIG
-from moderator.scoring.checkpoint.output_scale import Activation, Normalisation, read_activation, read_normalisation
+from moderator.scoring.checkpoint.output_scale import Normalisation, read_normalisation, read_scale
 from moderator.scoring.runtime.reference import HOW_TO_RUN
 from moderator.scoring.runtime.rotary import check_kind
 from moderator.tensor_headers import tensor_shapes
@@ -46,7 +47,7 @@ class ClassifierConfig:
     Attributes:
         network: transformers' own config.
         objectives: the k labels, in the order of the head.
-        activation: applied to the head's outputs: none, a sigmoid for each label, or a softmax over all labels.
+        scale: what the head's outputs become: rewards, a probability of each label, or a softmax over all of them.
         positions: length in tokens of the longest text that the network has positions for.
         normalisation: of the head's outputs, before the activation.
         padding: its id; a decoder's score is read at the last token that is not padding.
@@ -56,7 +57,7 @@ class ClassifierConfig:
 
     network: PretrainedConfig
     objectives: tuple[str, ...]
-    activation: Activation
+    scale: OutputScale
     positions: int
     normalisation: Normalisation
     padding: int | None = None
@@ -75,7 +76,7 @@ class ClassifierConfig:
         return even if self.is_encoder else getattr(self.network, "head_dim", even)
 
     @classmethod
-    def read(cls, folder: Path, fields: Mapping[str, Any], scale: Activation | None = None) -> "ClassifierConfig":
+    def read(cls, folder: Path, fields: Mapping[str, Any], scale: OutputScale | None = None) -> "ClassifierConfig":
         """Read the fields of a `config.json`, and of the weights the head's shape; code that it names is ignored.
 
         Args:
@@ -98,7 +99,7 @@ class ClassifierConfig:
         return cls(
             network,
             objectives,
-            read_activation(fields, len(objectives), scale, where),
+            read_scale(fields, len(objectives), scale, where),
             _positions(network),
             read_normalisation(fields, where),
             padding=_padding(fields, where),

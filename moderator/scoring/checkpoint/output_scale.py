@@ -3,19 +3,12 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any
 
 from moderator.errors import ConfigurationError
+from moderator.events import OutputScale
+from moderator.objectives import declared_scale
 from moderator.observability.logging import get_logger
-
-Activation = Literal["raw", "sigmoid", "softmax"]
-
-_BY_PROBLEM: Final[Mapping[str, Activation]] = {
-    "regression": "raw",
-    "multi_label_classification": "sigmoid",
-    "single_label_classification": "softmax",
-}
-_PAIR: Final = 2
 
 log = get_logger(__name__)
 
@@ -28,29 +21,29 @@ class Normalisation:
     std: float = 1.0
 
 
-def read_activation(fields: Mapping[str, Any], labels: int, wanted: Activation | None, where: str) -> Activation:
-    """Find what the outputs mean: as `wanted`, or as the file's `problem_type` says.
-
-    Without either, one label is a reward and two exclude one another; of more, either could be meant.
+def read_scale(fields: Mapping[str, Any], labels: int, wanted: OutputScale | None, where: str) -> OutputScale:
+    """Find what the outputs mean: as `wanted`, or as the file says; a log line says where two labels leave it open.
 
     Raises:
         ConfigurationError: the file does not say it, or says what cannot be.
     """
-    if wanted is None and fields.get("problem_type") is None:
-        return _assumed(labels, where)
-    if wanted is None and fields["problem_type"] not in list(_BY_PROBLEM):
-        raise ConfigurationError(
-            f"{where}: `problem_type` is `{fields['problem_type']}`; it may be {', '.join(_BY_PROBLEM)}"
+    try:
+        scale = wanted or declared_scale(fields, labels)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}") from error
+    is_said = wanted is not None or fields.get("problem_type") is not None
+    if scale == "softmax" and not is_said:
+        log.warning(
+            "scale_assumed", file=where, scale=scale, hint="no `problem_type`: the two labels exclude one another"
         )
-    activation = wanted or _BY_PROBLEM[fields["problem_type"]]
-    if activation == "softmax" and labels == 1:
+    if scale == "softmax" and labels == 1:
         said = "`problem_type` is `single_label_classification`" if wanted is None else "`MODERATOR_MODEL__SCALE`"
         raise ConfigurationError(
             f"{where}: {said}, but there is one label, whose probability would always be 1; say `regression` for a "
             "reward, `multi_label_classification` for a probability, or set `MODERATOR_MODEL__SCALE` to `raw` or "
             "`sigmoid`"
         )
-    return activation
+    return scale
 
 
 def read_normalisation(fields: Mapping[str, Any], where: str) -> Normalisation:
@@ -67,20 +60,6 @@ def read_normalisation(fields: Mapping[str, Any], where: str) -> Normalisation:
     if std <= 0:
         raise ConfigurationError(f"{where}: `std` is {std}; rewards are divided by it, so it must be above 0")
     return Normalisation(mean, std)
-
-
-def _assumed(labels: int, where: str) -> Activation:
-    if labels == 1:
-        return "raw"
-    if labels == _PAIR:
-        log.warning(
-            "scale_assumed", file=where, scale="softmax", hint="no `problem_type`: the two labels exclude one another"
-        )
-        return "softmax"
-    raise ConfigurationError(
-        f"{where}: {labels} labels, but no `problem_type`: say MODERATOR_MODEL__SCALE=softmax (labels exclude one "
-        "another) or sigmoid (each on its own)"
-    )
 
 
 def _number(fields: Mapping[str, Any], name: str, default: float, where: str) -> float:

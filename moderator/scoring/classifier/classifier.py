@@ -12,11 +12,11 @@ import torch
 from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
+from moderator.events import OutputScale
 from moderator.scoring.checkpoint.classifier_config import ClassifierConfig
 from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
-from moderator.scoring.checkpoint.output_scale import Activation
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
 from moderator.scoring.classifier.building import FLOAT32_HEADS, build_network
 from moderator.scoring.packing import Layout, Text
@@ -29,7 +29,7 @@ from moderator.scoring.runtime.passes import lay_out
 from moderator.scoring.runtime.reference import reference_network
 from moderator.settings import ModelSettings
 
-_ACTIVATIONS: Final[Mapping[Activation, Callable[[torch.Tensor], torch.Tensor]]] = {
+_ACTIVATIONS: Final[Mapping[OutputScale, Callable[[torch.Tensor], torch.Tensor]]] = {
     "raw": torch.Tensor.clone,
     "sigmoid": torch.sigmoid,
     "softmax": lambda logits: logits.softmax(-1),
@@ -126,6 +126,7 @@ class Classifier:
         self.name = location.name
         self.fingerprint = fingerprint
         self.objectives = config.objectives
+        self.scale = config.scale
         self.device = network.device
         self.dtype: torch.dtype = network.get_input_embeddings().weight.dtype  # type: ignore[assignment]
         is_encoder = config.is_encoder
@@ -135,7 +136,7 @@ class Classifier:
         self.renderer = renderer
         self._heads = FLOAT32_HEADS[config.network.model_type]
         self._mean, self._std = config.normalisation.mean, config.normalisation.std
-        self._activate = _ACTIVATIONS[config.activation]
+        self._activate = _ACTIVATIONS[config.scale]
         self._logits = self._read_whole if is_encoder else self._read_last
         self._padding = config.padding if config.network.pad_token_id is None else config.network.pad_token_id
 

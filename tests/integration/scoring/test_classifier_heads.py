@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from structlog.testing import capture_logs
 
 from moderator.errors import ConfigurationError
-from moderator.policy.authoring.model_objectives import read_objectives
+from moderator.policy.authoring.model_outputs import read_outputs
 from moderator.scoring.opening import open_model
 from moderator.settings import ModelSettings
 from tests import tiny_classifiers
@@ -47,7 +47,7 @@ def test_without_a_number_of_labels_the_head_says_how_many(
 
     (expected,) = rewards(load_classifier(written(family)), CONVERSATIONS[:1])
     assert rewards(load_classifier(folder), CONVERSATIONS[:1]) == [expected]
-    assert load_classifier(folder).identity.objectives == read_objectives(str(folder)) == ("LABEL_0",)
+    assert load_classifier(folder).identity.objectives == read_outputs(str(folder)).objectives == ("LABEL_0",)
 
 
 def test_a_head_of_openrlhf_is_found_by_its_name_and_its_rewards_are_normalised(

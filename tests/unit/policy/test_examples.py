@@ -7,7 +7,7 @@ import pytest
 from moderator.objectives import ARMORM_OBJECTIVES, BUILTIN
 from moderator.policy import load_policies
 from moderator.policy.authoring.coverage import cover
-from moderator.policy.authoring.model_objectives import read_objectives
+from moderator.policy.authoring.model_outputs import read_outputs
 from moderator.policy.authoring.mutate import mutate
 from moderator.policy.loader import check_folder
 from moderator.policy.test_runner import run_tests, untested_rules, untimed_tests
@@ -37,12 +37,12 @@ def test_their_tests_pass_show_all_and_notice_every_slip(folder: Path) -> None:
 def test_they_suit_the_practice_model_and_armorm_alike() -> None:
     policies = load_policies(EXAMPLES)
 
-    for objectives in (read_objectives(BUILTIN), ARMORM_OBJECTIVES):
-        assert policies.check_objectives(objectives, "the model") == []
+    for objectives in (read_outputs(BUILTIN).objectives, ARMORM_OBJECTIVES):
+        assert policies.check_outputs(objectives, "the model") == []
 
 
 def test_those_for_armorm_suit_it() -> None:
-    assert load_policies(EXAMPLES / "armorm").check_objectives(ARMORM_OBJECTIVES, "ArmoRM-Llama3-8B-v0.1") == []
+    assert load_policies(EXAMPLES / "armorm").check_outputs(ARMORM_OBJECTIVES, "ArmoRM-Llama3-8B-v0.1") == []
 
 
 def test_every_kind_of_example_is_there() -> None:

@@ -10,7 +10,7 @@ import pytest
 from moderator.cli.app import main
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.policy.authoring.model_objectives import read_objectives
+from moderator.policy.authoring.model_outputs import read_outputs
 from tests.unit.policy.folders import a_folder, a_policy, a_rule
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
@@ -116,7 +116,7 @@ def test_colour_is_for_terminals_that_want_it_alone(
 def test_a_config_without_a_list_means_the_nineteen(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"num_objectives": 19}')
 
-    assert read_objectives(str(tmp_path)) == ARMORM_OBJECTIVES
+    assert read_outputs(str(tmp_path)).objectives == ARMORM_OBJECTIVES
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_a_config_that_does_not_name_its_objectives_is_refused(tmp_path: Path, c
     (tmp_path / "config.json").write_text(content)
 
     with pytest.raises(ConfigurationError, match=r"config\.json"):
-        read_objectives(str(tmp_path))
+        read_outputs(str(tmp_path))
 
 
 def test_a_model_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"cannot read `nowhere/config\.json`"):
-        read_objectives("nowhere")
+        read_outputs("nowhere")

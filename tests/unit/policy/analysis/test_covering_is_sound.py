@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from moderator.events import RuleResult
 from moderator.policy.analysis.covering import check_covering
-from moderator.policy.analysis.score_regions import score_regions, with_bounds
 from moderator.policy.engine.judge import Judge
 from moderator.policy.language.ast import Condition, Rule
+from moderator.policy.language.score_regions import score_regions, with_bounds
 from moderator.policy.syntax.diagnostics import Diagnostics
 from tests.unit.policy.analysis.test_diff_is_sound import Dice, the_example
 from tests.unit.policy.folders import MODEL, OBJECTIVES

@@ -6,37 +6,37 @@ import pytest
 from structlog.testing import capture_logs
 
 from moderator.errors import ConfigurationError
+from moderator.events import OutputScale
 from moderator.scoring.checkpoint.output_scale import (
-    Activation,
     Normalisation,
-    read_activation,
     read_normalisation,
+    read_scale,
 )
 
 
 @pytest.mark.parametrize("scale", ["raw", "sigmoid", "softmax"])
 @pytest.mark.parametrize("problem_type", [None, "regression", "multi_label_classification", "ranking"])
-def test_the_setting_wins_over_the_config(scale: Activation, problem_type: str | None) -> None:
-    assert read_activation({"problem_type": problem_type}, 3, scale, "config.json") == scale
+def test_the_setting_wins_over_the_config(scale: OutputScale, problem_type: str | None) -> None:
+    assert read_scale({"problem_type": problem_type}, 3, scale, "config.json") == scale
 
 
 @pytest.mark.parametrize("scale", ["raw", "sigmoid"])
-def test_one_label_may_be_a_reward_or_a_probability(scale: Activation) -> None:
-    assert read_activation({}, 1, scale, "config.json") == scale
+def test_one_label_may_be_a_reward_or_a_probability(scale: OutputScale) -> None:
+    assert read_scale({}, 1, scale, "config.json") == scale
 
 
 def test_one_label_cannot_exclude_others() -> None:
     with pytest.raises(ConfigurationError, match="`MODERATOR_MODEL__SCALE`, but there is one label, whose probability"):
-        read_activation({}, 1, "softmax", "config.json")
+        read_scale({}, 1, "softmax", "config.json")
 
 
 def test_one_label_without_a_problem_type_is_a_reward() -> None:
-    assert read_activation({}, 1, None, "config.json") == "raw"
+    assert read_scale({}, 1, None, "config.json") == "raw"
 
 
 def test_two_labels_without_a_problem_type_exclude_one_another_and_a_line_says_so() -> None:
     with capture_logs() as lines:
-        assert read_activation({}, 2, None, "config.json") == "softmax"
+        assert read_scale({}, 2, None, "config.json") == "softmax"
 
     assert [(line["event"], line["scale"]) for line in lines] == [("scale_assumed", "softmax")]
 
@@ -47,7 +47,7 @@ def test_more_labels_without_a_problem_type_are_refused() -> None:
         match=r"config.json: 3 labels, but no `problem_type`: say MODERATOR_MODEL__SCALE=softmax \(labels exclude one "
         r"another\) or sigmoid \(each on its own\)$",
     ):
-        read_activation({}, 3, None, "config.json")
+        read_scale({}, 3, None, "config.json")
 
 
 @pytest.mark.parametrize(("mean", "std"), [(1.5, 2), ([1.5], [2.0])])

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from moderator.errors import ConfigurationError
+from moderator.events import OutputScale
 from moderator.objectives import ARMORM_OBJECTIVES
-from moderator.policy.authoring.model_objectives import read_objectives
+from moderator.policy.authoring.model_outputs import read_outputs
 
 CLASSIFIER = {"architectures": ["BertForSequenceClassification"], "model_type": "bert"}
 
@@ -22,7 +23,7 @@ def test_an_armorm_has_the_objectives_of_the_published_one(tmp_path: Path) -> No
     # the published file names a label too, which means nothing there
     fields = {"architectures": ["LlamaForRewardModelWithGating"], "num_objectives": 19, "id2label": {"0": "LABEL_0"}}
 
-    assert read_objectives(written(tmp_path, **fields)) == ARMORM_OBJECTIVES
+    assert read_outputs(written(tmp_path, **fields)) == (ARMORM_OBJECTIVES, "raw")
 
 
 @pytest.mark.parametrize(
@@ -36,12 +37,42 @@ def test_an_armorm_has_the_objectives_of_the_published_one(tmp_path: Path) -> No
 def test_a_classifiers_objectives_are_its_labels(
     tmp_path: Path, fields: dict[str, Any], objectives: tuple[str, ...]
 ) -> None:
-    assert read_objectives(written(tmp_path, **CLASSIFIER, **fields)) == objectives
+    assert read_outputs(written(tmp_path, **CLASSIFIER, **fields)).objectives == objectives
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted", "scale"),
+    [
+        ({"num_labels": 1}, None, "raw"),
+        ({"num_labels": 2}, None, "softmax"),
+        ({"num_labels": 2, "problem_type": "multi_label_classification"}, None, "sigmoid"),
+        ({"num_labels": 2, "problem_type": "multi_label_classification"}, "raw", "raw"),
+        ({"num_labels": 3}, "softmax", "softmax"),
+    ],
+)
+def test_a_classifiers_scale_is_that_of_the_setting_or_else_of_its_problem_type(
+    tmp_path: Path, fields: dict[str, Any], wanted: OutputScale | None, scale: str
+) -> None:
+    assert read_outputs(written(tmp_path, **CLASSIFIER, **fields), wanted).scale == scale
+
+
+def test_the_rows_of_the_head_are_the_labels_where_the_config_names_none(tmp_path: Path) -> None:
+    header = json.dumps({"score.weight": {"dtype": "F32", "shape": [1, 4], "data_offsets": [0, 16]}}).encode()
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+
+    assert read_outputs(written(tmp_path, **CLASSIFIER)) == (("LABEL_0",), "raw")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\x02" + bytes(7) + b"[]", b"\x02" + bytes(7) + b"{x"])
+def test_damaged_weights_say_nothing_of_the_labels(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+
+    assert read_outputs(written(tmp_path, **CLASSIFIER)).objectives == ("LABEL_0", "LABEL_1")
 
 
 def test_labels_that_are_no_names_are_told_with_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"config\.json`: `id2label` must give 2 different names, numbered"):
-        read_objectives(written(tmp_path, **CLASSIFIER, id2label={"0": "toxic", "2": "insult"}))
+        read_outputs(written(tmp_path, **CLASSIFIER, id2label={"0": "toxic", "2": "insult"}))
 
 
 @pytest.mark.parametrize(
@@ -58,4 +89,4 @@ def test_labels_that_are_no_names_are_told_with_the_file(tmp_path: Path) -> None
 )
 def test_what_the_loader_would_refuse_is_refused_here_too(tmp_path: Path, fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
-        read_objectives(written(tmp_path, **fields))
+        read_outputs(written(tmp_path, **fields))

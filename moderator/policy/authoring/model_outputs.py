@@ -1,0 +1,71 @@
+"""What a model gives, read from its config and the headers of its weights: no torch."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import moderator
+from moderator.errors import ConfigurationError, reason_of
+from moderator.events import OutputScale
+from moderator.objectives import (
+    BUILTIN,
+    armorm_objectives,
+    declared_scale,
+    head_rows,
+    is_classifier,
+    label_names,
+)
+from moderator.tensor_headers import tensor_shapes
+
+
+class ModelOutputs(NamedTuple):
+    """What a model gives.
+
+    Attributes:
+        objectives: in the model's order.
+        scale: what their scores are.
+    """
+
+    objectives: tuple[str, ...]
+    scale: OutputScale
+
+
+def read_outputs(model: str, scale: OutputScale | None = None) -> ModelOutputs:
+    """Give the outputs of a model folder, or of `builtin`.
+
+    Args:
+        model: a folder, or `builtin`.
+        scale: what a classifier's scores are; None: what its config says.
+
+    Raises:
+        ConfigurationError: there is no readable config.json, or it does not say which objectives there are, or what
+            their scores are.
+    """
+    path = _folder(model) / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read `{path}`: {reason_of(error)}; name a model folder, or `{BUILTIN}`"
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(f"`{path}` is not JSON; name a model folder that is not damaged") from error
+    return _outputs(config, path, scale)
+
+
+def _folder(model: str) -> Path:
+    if model == BUILTIN:
+        return Path(moderator.__file__).parent / "scoring" / BUILTIN
+    return Path(model)
+
+
+def _outputs(config: object, path: Path, scale: OutputScale | None) -> ModelOutputs:
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"`{path}` is not a model's config")
+    try:
+        if not is_classifier(config):
+            return ModelOutputs(armorm_objectives(config), "raw")
+        labels = label_names(config, head_rows(config, tensor_shapes(path.parent)))
+        return ModelOutputs(labels, scale or declared_scale(config, len(labels)))
+    except ValueError as error:
+        raise ConfigurationError(f"`{path}`: {error}") from error
