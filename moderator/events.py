@@ -156,7 +156,9 @@ class ModelIdentity:
         fingerprint: `sha256:` and 64 hex digits over config, tokenizer, template and weights.
         objectives: k names in the order of the model's heads.
         framing: the rule that turns an event into chat turns, such as `reply/2`.
-        max_input_tokens: longer conversations are truncated.
+        max_input_tokens: of one text.
+        max_passages: a longer message is read in so many texts at most.
+        passage_tokens: a message of more tokens is read in passages; None: one that the input does not hold.
         is_practice: the built-in model; its scores are for trying things out only.
         scale: what the scores are: unbounded rewards, or probabilities from 0 to 1.
     """
@@ -167,6 +169,8 @@ class ModelIdentity:
     objectives: tuple[str, ...]
     framing: str
     max_input_tokens: int
+    max_passages: int = 1
+    passage_tokens: int | None = None
     is_practice: bool = False
     scale: OutputScale = "raw"
 
@@ -226,7 +230,8 @@ class EventSummary(TypedDict):
 class ConditionResult(TypedDict):
     """One comparison of a rule: its phrase, the score, whether it holds, and by how much.
 
-    `score` and `margin` are on the signal's human scale; a positive margin means that it holds.
+    `score` and `margin` are on the signal's human scale; a positive margin means that it holds. `passage` is the index
+    of the passage that the score is from, where the message was read in several.
     """
 
     part: Part
@@ -237,6 +242,7 @@ class ConditionResult(TypedDict):
     margin: float | None
     borderline: bool
     cause: NotRequired[Cause]
+    passage: NotRequired[int]
 
 
 class RuleResult(TypedDict):
@@ -261,12 +267,22 @@ class Contribution(TypedDict):
     contribution: float
 
 
+PassageScores = TypedDict(
+    "PassageScores", {"from": int, "to": int, "objectives": dict[str, float | None], "overall": float | None}
+)
+"""Raw scores of one passage of the judged message, from one code point to another of the text as sent."""
+
+
 class ScoreSummary(TypedDict):
-    """Scores on the human scale by signal, raw by objective, and overall where the model weights its objectives."""
+    """Scores on the human scale by signal, raw by objective, and overall where the model weights its objectives.
+
+    Of several passages they are the worst; `overall` is the lowest. `passages` is there only then.
+    """
 
     signals: dict[str, float | None]
     objectives: dict[str, float | None]
     overall: float | None
+    passages: NotRequired[list[PassageScores]]
 
 
 class PolicyReference(TypedDict):

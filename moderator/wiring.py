@@ -303,7 +303,7 @@ def _follow_policies(
 def _load_scorer(settings: Settings) -> "Engine":
     from moderator.scoring.engine import load_scorer  # noqa: PLC0415 - torch alone takes seconds
 
-    return load_scorer(settings.model)
+    return load_scorer(settings.model, settings.reading)
 
 
 def _caches(settings: Settings, scorer: Scorer, metrics: Metrics, stack: ExitStack) -> tuple[ScoreCache, VerdictCache]:

@@ -2,7 +2,15 @@
 
 from typing import NamedTuple
 
-from moderator.events import ChatEvent, Decision, ModelIdentity, Turn, Verdict, hidden_text_of
+from moderator.events import (
+    ChatEvent,
+    Decision,
+    ModelIdentity,
+    ScoreSummary,
+    Turn,
+    Verdict,
+    hidden_text_of,
+)
 from moderator.policy import Judge, Judgement, PolicySet, event_time_ms
 
 
@@ -11,13 +19,13 @@ class ReplayInput(NamedTuple):
 
     Attributes:
         model: objectives in the model's order, its name, fingerprint and dtype, and the framing.
-        rewards: k raw rewards in the order of the objectives.
+        passages: of each passage k raw rewards in the order of the objectives.
         at_ms: the event's time.
     """
 
     model: tuple[tuple[str, ...], str, str, str, str]
     event: ChatEvent
-    rewards: list[float | None]
+    passages: list[list[float | None]]
     at_ms: int
 
 
@@ -39,11 +47,12 @@ class ReplayedDecision(NamedTuple):
 
 def replay_input_of(decision: Decision) -> ReplayInput:
     """Take from a recorded decision what a judge needs: rewards, event fields and the broker's time."""
-    rewards, model, event = decision["scores"]["objectives"], decision["model"], decision["event"]
+    scores, model, event = decision["scores"], decision["model"], decision["event"]
+    objectives = tuple(scores["objectives"])
     return ReplayInput(
-        (tuple(rewards), model["name"], model["fingerprint"], model["dtype"], decision["framing"]),
+        (objectives, model["name"], model["fingerprint"], model["dtype"], decision["framing"]),
         _event(decision),
-        list(rewards.values()),
+        _passages(scores, objectives),
         event_time_ms(event["timestamp"], event["time"], decision["decided_at"]),
     )
 
@@ -64,12 +73,17 @@ class Replayer:
         judge = self._judges.get(replay_input.model)
         if judge is None:
             judge = self._judges[replay_input.model] = self._bind(replay_input.model)
-        return judge.decide(replay_input.event, replay_input.rewards, replay_input.at_ms)
+        return judge.decide_passages(replay_input.event, replay_input.passages, replay_input.at_ms)
 
     def _bind(self, model: tuple[tuple[str, ...], str, str, str, str]) -> Judge:
         objectives, name, fingerprint, dtype, framing = model
         self._policies.check_model(ModelIdentity(name, fingerprint, dtype, objectives, framing, max_input_tokens=0))
         return self._policies.bind(objectives, name)
+
+
+def _passages(scores: ScoreSummary, objectives: tuple[str, ...]) -> list[list[float | None]]:
+    recorded = [each["objectives"] for each in scores["passages"]] if "passages" in scores else [scores["objectives"]]
+    return [[rewards[name] for name in objectives] for rewards in recorded]
 
 
 def _event(decision: Decision) -> ChatEvent:

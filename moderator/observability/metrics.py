@@ -51,6 +51,7 @@ class Metrics:
         _add(self.shadow_flips, _shadow_flips(decisions))
         _add(self.rule_matches, _matches(decisions))
         _add(self.truncated, _truncations(decisions))
+        self.passages.inc(sum(max(0, decision.reading["passages"] - 1) for decision in decisions))
         self.hidden_text.inc(sum(hidden_text_of(decision.reading["removed"]) == "found" for decision in decisions))
         _add(self.scores_missing, (missing for decision in decisions for missing in decision.missing_scores))
         for decision in decisions:
@@ -107,6 +108,9 @@ class Metrics:
             "Decisions on events that were not read whole.",
             cut="`context` (older turns were left out), `message` (some of the judged message was)",
             verdict="`allow`, `flag`",
+        )
+        self.passages = new.counter(
+            "moderator_passages_total", "Passages of long messages that were read beyond the first of each."
         )
         self.hidden_text = new.counter(
             "moderator_hidden_text_total",

@@ -71,10 +71,13 @@ class Decider:
         self, record: Record, event: ChatEvent, scored: ScoredEvent, polled_at_s: float, at: Timestamps
     ) -> Decision:
         """Judge one event by the policy and record how the verdict was reached."""
-        scores = None if isinstance(scored.scores, Unscored) else scored.scores[0]
+        scores = () if isinstance(scored.scores, Unscored) else scored.scores
         event = _as_read(event, scored.reading)
         at_ms = event_time_ms(record.timestamp_ms, event.time, at.decided_at)
-        judgement = self._judge.decide(event, scores.rewards if scores else None, at_ms)
+        if scores:
+            judgement = self._judge.decide_passages(event, [each.rewards for each in scores], at_ms)
+        else:
+            judgement = self._judge.decide(event, None, at_ms)
         content_sha256 = content_hash(event)
         return {
             "schema": "moderator.decision/1",
@@ -88,8 +91,8 @@ class Decider:
             "labels": judgement.labels,
             "rules": judgement.rules,
             "shadow_verdict": judgement.shadow_verdict,
-            "scores": self._score_summary(scores, judgement),
-            "explanation": explain(scores, self._model.objectives) if scores else [],
+            "scores": self._score_summary(scores, scored.reading, judgement),
+            "explanation": explain(_lowest(scores), self._model.objectives) if scores else [],
             "policy": self._policy_reference,
             "model": self._model_reference,
             "framing": self._model.framing,
@@ -128,17 +131,29 @@ class Decider:
             summary["messages"] = [{"role": turn.role, "content": turn.content} for turn in event.conversation]
         return summary
 
-    def _score_summary(self, scores: Scores | None, judgement: Judgement) -> ScoreSummary:
-        objectives = self._model.objectives
-        if scores is None:
-            return {"signals": judgement.signals, "objectives": dict.fromkeys(objectives), "overall": None}
-        overall = scores.overall
-        rounded = [round(reward, DECIMALS) for reward in scores.rewards]
-        return {
+    def _score_summary(self, scores: Sequence[Scores], reading: EventReading, judgement: Judgement) -> ScoreSummary:
+        if not scores:
+            return {"signals": judgement.signals, "objectives": dict.fromkeys(self._model.objectives), "overall": None}
+        summary: ScoreSummary = {
             "signals": judgement.signals,
-            "objectives": dict(zip(objectives, rounded, strict=True)),
-            "overall": None if overall is None else round(overall, DECIMALS),
+            "objectives": self._by_objective(self._judge.worst_rewards([each.rewards for each in scores])),
+            "overall": _rounded(_lowest(scores).overall),
         }
+        if len(scores) > 1:
+            summary["passages"] = [
+                {
+                    "from": passage.start,
+                    "to": passage.end,
+                    "objectives": self._by_objective(each.rewards),
+                    "overall": _rounded(each.overall),
+                }
+                for passage, each in zip(reading.passages, scores, strict=True)
+            ]
+        return summary
+
+    def _by_objective(self, rewards: Sequence[float]) -> dict[str, float | None]:
+        rounded = [round(reward, DECIMALS) for reward in rewards]
+        return dict(zip(self._model.objectives, rounded, strict=True))
 
 
 def encode(decision: Decision) -> EncodedDecision:
@@ -166,6 +181,15 @@ def encode(decision: Decision) -> EncodedDecision:
         cached=decision["cached"],
         total_ms=decision["timing_ms"]["total"],
     )
+
+
+def _lowest(scores: Sequence[Scores]) -> Scores:
+    """Give the passage with the lowest overall score, the first of equals; the first where there is no such score."""
+    return min(scores, key=lambda each: each.overall or 0.0) if len(scores) > 1 else scores[0]
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, DECIMALS)
 
 
 def _as_read(event: ChatEvent, reading: EventReading) -> ChatEvent:

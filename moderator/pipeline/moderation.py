@@ -24,6 +24,7 @@ from moderator.observability.logging import get_logger
 from moderator.pipeline.decision import Decider, Timestamps, encode
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer
 from moderator.pipeline.window import Entry, ScoredEvent, Span, estimated_tokens
+from moderator.settings import Settings
 from moderator.stream.codec import decode
 
 log = get_logger(__name__)
@@ -62,14 +63,14 @@ class ScoredWindow:
     ended_at_s: float
 
 
-def read_span(span: PolledSpan, polled_at_s: float, max_event_bytes: int) -> Span:
+def read_span(span: PolledSpan, polled_at_s: float, settings: Settings) -> Span:
     """Decode every record; one that cannot be judged becomes a dead letter."""
-    return span.with_items([Entry(record, _read(record, max_event_bytes), polled_at_s) for record in span.items])
+    return span.with_items([Entry(record, _read(record, settings), polled_at_s) for record in span.items])
 
 
-def _read(record: Record, max_event_bytes: int) -> ChatEvent | DeadLetter:
+def _read(record: Record, settings: Settings) -> ChatEvent | DeadLetter:
     try:
-        return decode(record, max_event_bytes)
+        return decode(record, settings.max_event_bytes, settings.reading)
     except Exception as error:  # noqa: BLE001 - one record must not stop the stream
         return _crashed("reading it", f"{record.topic}/{record.partition}/{record.offset}", error)
 
@@ -88,7 +89,7 @@ def score_window(window: Window, scorer: Scorer, cache: ScoreCache, clock: Clock
         entry.scored = scored
         if isinstance(scored, ScoredEvent) and not scored.cached:
             fresh.add(event.conversation)
-    fresh_tokens = sum(estimated_tokens(conversation, scorer.identity.max_input_tokens) for conversation in fresh)
+    fresh_tokens = sum(estimated_tokens(conversation, scorer.identity) for conversation in fresh)
     return ScoredWindow(window, fresh_tokens, started_at_s, clock.monotonic_s())
 
 

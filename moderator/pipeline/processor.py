@@ -62,7 +62,7 @@ class Processor:
         self._clock = clock
         self._stop = stop
         self._dead_letter_limit = dead_letter_limit
-        self._buffer = WindowBuffer(settings.window, scorer.identity.max_input_tokens)
+        self._buffer = WindowBuffer(settings.window, scorer.identity)
         self._window_limit = AdaptiveWindowLimit(settings.window.max_tokens)
         self._scoring = scoring
         self._scorer = scorer
@@ -134,7 +134,7 @@ class Processor:
         if not self._is_draining:
             for span in polled:
                 self._observer.polled(len(span.items))
-                self._buffer.add(read_span(span, self._polled_at_s, self._settings.max_event_bytes))
+                self._buffer.add(read_span(span, self._polled_at_s, self._settings))
 
     def _poll_ms(self) -> int:
         """How long to wait for records: not at all while the scorer works, since its result is waited for instead."""

@@ -5,14 +5,16 @@ publishing one commits its end and no offset tracker is needed.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import NamedTuple
 
 from moderator.events import (
     ChatEvent,
     DeadLetter,
     EventReading,
+    ModelIdentity,
     Partition,
     PartitionSpan,
     Record,
@@ -23,6 +25,9 @@ from moderator.events import (
 from moderator.settings import WindowSettings
 
 BYTES_PER_TOKEN = 4
+CONTEXT_SHARE = 4
+PASSAGE_OVERLAP = 8
+"""What of the input the turns before a passage take at most, and of a passage its overlap: one part in so many."""
 TEMPLATE_TOKENS = 8
 """What a chat template adds to each turn, and once to the conversation."""
 
@@ -65,16 +70,16 @@ class WindowBuffer:
 
     Args:
         limits: what a window may hold; the entry that reaches a limit is the last one taken.
-        max_input_tokens: an event never costs more tokens than the model reads.
+        model: an event never costs more tokens than it reads.
 
     Attributes:
         max_tokens: estimated tokens of a window; may be changed at any time.
     """
 
-    def __init__(self, limits: WindowSettings, max_input_tokens: int) -> None:
+    def __init__(self, limits: WindowSettings, model: ModelIdentity) -> None:
         self.max_tokens = limits.max_tokens
         self._limits = limits
-        self._max_input_tokens = max_input_tokens
+        self._model = model
         self._waiting: deque[tuple[Span, list[Size]]] = deque()
         self._size = Size()
 
@@ -123,7 +128,7 @@ class WindowBuffer:
 
     def _size_of(self, entry: Entry) -> "Size":
         event = entry.event
-        tokens = estimated_tokens(event.conversation, self._max_input_tokens) if isinstance(event, ChatEvent) else 0
+        tokens = estimated_tokens(event.conversation, self._model) if isinstance(event, ChatEvent) else 0
         return Size(1, len(entry.record.value or b""), tokens)
 
 
@@ -143,11 +148,23 @@ class Size(NamedTuple):
         return Size(self.events - other.events, self.bytes - other.bytes, self.tokens - other.tokens)
 
 
-def estimated_tokens(conversation: Iterable[Turn], most: int) -> int:
+def estimated_tokens(conversation: Sequence[Turn], model: ModelIdentity) -> int:
     """Estimate how many tokens of a conversation the model reads, before anything is tokenized."""
-    contents = [turn.content for turn in conversation]
-    size_bytes = sum(len(text) if text.isascii() else len(text.encode(errors="replace")) for text in contents)
-    return min(size_bytes // BYTES_PER_TOKEN + TEMPLATE_TOKENS * (len(contents) + 1), most)
+    *context_bytes, judged_bytes = [_bytes_of(turn.content) for turn in conversation]
+    template = TEMPLATE_TOKENS * (len(conversation) + 1)
+    most = model.max_input_tokens
+    size = min(model.passage_tokens or most, most)
+    judged = judged_bytes // BYTES_PER_TOKEN
+    if judged <= size or model.max_passages == 1:
+        return min((sum(context_bytes) + judged_bytes) // BYTES_PER_TOKEN + template, most)
+    # passages overlap, and each has the context before it
+    passages = min(model.max_passages, ceil(judged / (size - size // PASSAGE_OVERLAP)))
+    context = min(sum(context_bytes) // BYTES_PER_TOKEN + template, most // CONTEXT_SHARE)
+    return passages * min(context + size, most)
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
 def _total(sizes: Iterable[Size]) -> Size:

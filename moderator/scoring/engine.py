@@ -4,6 +4,7 @@ import hashlib
 import os
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -17,27 +18,34 @@ from moderator.scoring.model import RewardModel
 from moderator.scoring.opening import OpenModel, open_model
 from moderator.scoring.packing import Text, gather
 from moderator.scoring.rendering.event_reader import WHOLE, EventReader, ReadingLimits
+from moderator.scoring.rendering.framing_record import framing_suffix
 from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.runtime.device import choose_device, choose_threads, on
 from moderator.scoring.runtime.noise import measure_noise
 from moderator.scoring.runtime.pack_runner import PackRunner
 from moderator.scoring.self_check import check as self_check
 from moderator.scoring.throughput import refuse_slow
-from moderator.settings import ModelSettings
+from moderator.settings import ModelSettings, ReadingSettings
 
+_SKIP_ALL: Final = ReadingSettings()
 _PROBE_TOKENS: Final = 16
 _NOT_COMPILED: Final = (TorchDynamoException, FailOnRecompileLimitHit)
 
 log = get_logger(__name__)
 
 
-def load_scorer(settings: ModelSettings) -> "Engine":
+def load_scorer(settings: ModelSettings, reading: ReadingSettings = _SKIP_ALL) -> "Engine":
     """Load the model that the settings name; the caller calls `warm_up`.
+
+    Args:
+        settings: of the model.
+        reading: what of a message is judged besides its text; recorded with the framing.
 
     Raises:
         ConfigurationError: no model is named, or it cannot be used; the text names file and key.
     """
     model, device = _open(settings), choose_device(settings.device)
+    limits = _limits(model, settings)
     weights = model.check_weights()
     if not settings.force_cpu:
         refuse_slow(model, device, settings.dtype, weights.dtype)
@@ -50,7 +58,8 @@ def load_scorer(settings: ModelSettings) -> "Engine":
         log.warning("model_not_checked", hint="it may score otherwise than transformers: `MODERATOR_MODEL__CHECK=true`")
     if settings.compile and device.type == "cuda":
         loaded.compile()
-    return Engine(loaded, settings.pack_tokens, is_deterministic=settings.deterministic)
+    suffix = framing_suffix(settings, reading)
+    return Engine(loaded, settings.pack_tokens, limits, suffix, is_deterministic=settings.deterministic)
 
 
 def check_model(settings: ModelSettings) -> str:
@@ -82,6 +91,22 @@ def _open(settings: ModelSettings) -> OpenModel:
     return open_model(settings.path, settings)
 
 
+def _limits(model: OpenModel, settings: ModelSettings) -> ReadingLimits:
+    """Choose how much of an event is read at once: as set, else as the checkpoint declares."""
+    if settings.passage_tokens is not None and settings.passage_tokens > model.max_input_tokens:
+        raise ConfigurationError(
+            f"`passage_tokens` is {settings.passage_tokens}, but the input holds {model.max_input_tokens} tokens; "
+            "lower it"
+        )
+    wanted = {
+        "passage_tokens": settings.passage_tokens,
+        "max_passages": settings.max_passages,
+        "message_turns": settings.message_context_turns,
+        "reply_turns": settings.reply_context_turns,
+    }
+    return replace(model.reading, **{name: value for name, value in wanted.items() if value is not None})
+
+
 def _size_bytes(weights: Weights) -> int:
     return sum(file.stat().st_size for file in weights.files)
 
@@ -94,6 +119,7 @@ class Engine:
         model: RewardModel,
         budget_tokens: int | None = None,
         limits: ReadingLimits = WHOLE,
+        framing_suffix: str = "",
         *,
         is_deterministic: bool = False,
     ) -> None:
@@ -103,6 +129,7 @@ class Engine:
             model: used by this engine only from now on; compiled already, if it should be.
             budget_tokens: of a pack; None: the device's default.
             limits: how much of an event is read at once.
+            framing_suffix: what the operator set of how events are read, for the record.
             is_deterministic: give a text the same scores, bit by bit, regardless of what is scored with it.
 
         Raises:
@@ -116,13 +143,15 @@ class Engine:
             fingerprint=model.fingerprint,
             dtype=str(model.dtype).removeprefix("torch."),
             objectives=model.objectives,
-            framing=model.renderer.framing,
+            framing=model.renderer.framing + framing_suffix,
             max_input_tokens=model.renderer.max_tokens,
+            max_passages=limits.max_passages,
+            passage_tokens=limits.passage_tokens,
             is_practice=model.is_builtin,
             scale=model.scale,
         )
         modes = {"deterministic": is_deterministic, "compiled": model.is_compiled}
-        self._key = _key(self._identity, [mode for mode, is_on in modes.items() if is_on])
+        self._key = _key(self._identity, model.renderer.framing, [mode for mode, is_on in modes.items() if is_on])
 
     @property
     def identity(self) -> ModelIdentity:
@@ -256,12 +285,14 @@ def _results(prompts: Sequence[Prompt], rows: torch.Tensor | None) -> list[Score
     ]
 
 
-def _key(identity: ModelIdentity, modes: Sequence[str]) -> "hashlib._Hash":
+def _key(identity: ModelIdentity, framing: str, modes: Sequence[str]) -> "hashlib._Hash":
     """Begin a score key. Each mode has its own keys, so that a cache never mixes their scores.
+
+    What the operator set of how events are read is not part of it: equal ids have equal scores.
 
     Deterministic scores must not depend on neighbours, as others may, and compiled layers round differently.
     """
-    parts = [identity.fingerprint, identity.dtype, str(identity.max_input_tokens), identity.framing, identity.scale]
+    parts = [identity.fingerprint, identity.dtype, str(identity.max_input_tokens), framing, identity.scale]
     return hashlib.sha256("\n".join([*parts, *modes, ""]).encode())
 
 

@@ -14,12 +14,14 @@ from moderator.events import OutputScale
 from moderator.objectives import is_classifier
 from moderator.scoring.armorm.armorm import open_armorm
 from moderator.scoring.checkpoint.armorm_config import ARCHITECTURE
-from moderator.scoring.checkpoint.files import read_config
+from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.fingerprint import fingerprint
 from moderator.scoring.checkpoint.location import Location, locate
+from moderator.scoring.checkpoint.reading_declaration import declared_limits
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.classifier.classifier import open_classifier
 from moderator.scoring.model import RewardModel
+from moderator.scoring.rendering.event_reader import ReadingLimits
 from moderator.scoring.rendering.framing import FRAMING
 from moderator.scoring.rendering.renderer import Renderer
 from moderator.settings import ModelSettings
@@ -43,6 +45,7 @@ class OpenModel:
         framing: the rule that turns an event into what the model reads.
         positions: length in tokens of the longest text that the network has positions for.
         max_input_tokens: longer conversations are truncated.
+        reading: how the checkpoint wants events read; settings may say otherwise.
         is_causal: no token attends to later ones.
         shapes: of every tensor, by name.
         renamed: the network's name of a tensor by the file's, where they differ.
@@ -59,6 +62,7 @@ class OpenModel:
     framing: str
     positions: int
     max_input_tokens: int
+    reading: ReadingLimits
     is_causal: bool
     shapes: Mapping[str, torch.Size]
     renamed: Mapping[str, str]
@@ -102,10 +106,10 @@ def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = No
             f"{location.folder / 'config.json'}: `architectures` is `{_first(named)}`: neither ArmoRM "
             f"(`{ARCHITECTURE}`) nor a `…ForSequenceClassification`; name a reward or moderation model"
         )
-    return _open_armorm(location, settings)
+    return _open_armorm(location, fields, settings)
 
 
-def _open_armorm(location: Location, settings: ModelSettings) -> OpenModel:
+def _open_armorm(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenModel:
     if settings.scale not in {None, "raw"} or settings.reads == "message":
         raise ConfigurationError(
             f"{location.folder}: ArmoRM gives rewards for conversations: leave `MODERATOR_MODEL__SCALE` and "
@@ -124,6 +128,7 @@ def _open_armorm(location: Location, settings: ModelSettings) -> OpenModel:
         framing=FRAMING,
         positions=backbone.max_position_embeddings,
         max_input_tokens=opened.renderer.max_tokens,
+        reading=declared_limits(fields, backbone.max_position_embeddings, str(location.folder / CONFIG)),
         is_causal=True,
         shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
         renamed={},
@@ -145,6 +150,7 @@ def _open_classifier(location: Location, fields: Mapping[str, Any], settings: Mo
         framing=opened.renderer.framing,
         positions=config.positions,
         max_input_tokens=opened.renderer.max_tokens,
+        reading=declared_limits(fields, config.positions, str(location.folder / CONFIG)),
         is_causal=not config.is_encoder,
         shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
         renamed=opened.renamed,

@@ -180,6 +180,31 @@ class ModelSettings(_Part):
         ge=32,
         description="Longer conversations are truncated; unset: the lesser of 4,096 and the model's positions.",
     )
+    max_passages: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="A message that is too long to be read at once is read in at most so many overlapping passages, of "
+        "which the worst counts; 1: head and tail are read. Unset: the checkpoint's, else 8.",
+    )
+    passage_tokens: int | None = Field(
+        None,
+        ge=16,
+        description="Messages of more tokens are read in passages of so many; unset: the checkpoint's, else what the "
+        "input holds.",
+    )
+    message_context_turns: int | None = Field(
+        None,
+        ge=0,
+        description="Turns read before a judged message that is not the assistant's; 0: it is read alone. Unset: the "
+        "checkpoint's, else all.",
+    )
+    reply_context_turns: int | None = Field(
+        None,
+        ge=0,
+        description="Turns read before a judged reply of the assistant, of which the newest is its question. Unset: "
+        "the checkpoint's, else all.",
+    )
     pack_tokens: int | None = Field(
         None,
         ge=64,
@@ -215,6 +240,19 @@ class ModelSettings(_Part):
     )
     force_cpu: bool = Field(
         False, description="Score on a CPU even with more than a billion parameters, at seconds for each event."
+    )
+
+
+class ReadingSettings(_Part):
+    """What of a message is judged besides its text."""
+
+    reasoning: Literal["skip", "judge"] = Field(
+        "skip", description="`judge`: an assistant's reasoning is judged, before its content; `skip`: it is counted."
+    )
+    tool_calls: Literal["skip", "judge"] = Field(
+        "skip",
+        description="`judge`: each tool call's name and arguments are judged, after the content; `skip`: they are "
+        "counted.",
     )
 
 
@@ -285,6 +323,7 @@ class Settings(_Part):
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
     model: ModelSettings = ModelSettings()
+    reading: ReadingSettings = ReadingSettings()
     policies: PoliciesSettings = PoliciesSettings()
     window: WindowSettings = WindowSettings()
     dead_letters: DeadLettersSettings = DeadLettersSettings()

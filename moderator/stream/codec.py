@@ -10,34 +10,43 @@ from pydantic import ValidationError
 
 from moderator.errors import InvalidEventError
 from moderator.events import ChatEvent, DeadLetter, Record, Role, Turn
+from moderator.settings import ReadingSettings
 from moderator.stream.cloud_events import is_binary, open_envelope
 from moderator.stream.conversation import conversation_of
 from moderator.stream.event_schema import MAX_METADATA_KEYS, MAX_NAME_CHARACTERS, ChatEventRecord, ChatMessage, describe
 from moderator.stream.exact_json import loads_exactly
 from moderator.stream.wire_formats import named_format, without_schema_id
 
+_SKIP_ALL: Final = ReadingSettings()
 
-def decode(record: Record, max_event_bytes: int) -> ChatEvent | DeadLetter:
-    """Read one record; what cannot be judged becomes a dead letter with its reason. Never raises because of content."""
+
+def decode(record: Record, max_event_bytes: int, reading: ReadingSettings = _SKIP_ALL) -> ChatEvent | DeadLetter:
+    """Read one record; what cannot be judged becomes a dead letter with its reason. Never raises because of content.
+
+    Args:
+        record: its value is an event.
+        max_event_bytes: a larger one cannot be judged.
+        reading: what of a message is judged besides its text.
+    """
     if record.value is None:
         return DeadLetter("bad_json", "the record has no value")
     if len(record.value) > max_event_bytes:
         return DeadLetter("too_large", f"the record has more than {max_event_bytes} bytes")
     value = without_schema_id(record.value)
     try:
-        return _read_value(record, value)
+        return _read_value(record, value, reading)
     except InvalidEventError as error:
         named = named_format(value) if error.reason == "bad_json" else None
         return DeadLetter(error.reason, named or str(error))
 
 
-def _read_value(record: Record, value: bytes) -> ChatEvent:
+def _read_value(record: Record, value: bytes, reading: ReadingSettings) -> ChatEvent:
     """Read the fast way; what that does not accept is read again by the schema, whose result counts."""
     try:
         body = orjson.loads(value)
-        return _read_ordinary(body, record) or _read_event(body, record)
+        return _read_ordinary(body, record) or _read_event(body, record, reading)
     except (orjson.JSONDecodeError, InvalidEventError):
-        return _read_event(loads_exactly(value), record)
+        return _read_event(loads_exactly(value), record, reading)
 
 
 _ROLES: dict[str, Role] = {role: role for role in get_args(Role)}
@@ -85,19 +94,17 @@ def _ordinary_conversation(messages: Any) -> tuple[Turn, ...] | None:
     return tuple(turns) if turns and turns[-1].content.strip() else None
 
 
-def _read_event(body: Any, record: Record) -> ChatEvent:
+def _read_event(body: Any, record: Record, reading: ReadingSettings) -> ChatEvent:
     content = open_envelope(body, record)
     try:
         event = ChatEventRecord.model_validate(content)
     except ValidationError as error:
         raise InvalidEventError("bad_schema", describe(error)) from None
-    return _to_chat_event(event, record)
+    return _to_chat_event(event, record, reading)
 
 
-def _to_chat_event(event: ChatEventRecord, record: Record) -> ChatEvent:
-    conversation, skipped = conversation_of(event)
-    if not conversation[-1].content.strip():
-        raise InvalidEventError("no_text", "the judged message, the last one, has no text")
+def _to_chat_event(event: ChatEventRecord, record: Record, reading: ReadingSettings) -> ChatEvent:
+    conversation, skipped = conversation_of(event, reading)
     return ChatEvent(
         id=_name(event.id, "id") or f"{record.topic}/{record.partition}/{record.offset}",
         conversation=conversation,

@@ -19,6 +19,10 @@ def _lower_case(role: object) -> object:
     return role.lower() if isinstance(role, str) else role
 
 
+_REASONING = "Skipped and counted, or judged: `MODERATOR_READING__REASONING`."
+_TOOL_CALLS = "Skipped and counted, or judged: `MODERATOR_READING__TOOL_CALLS`."
+
+
 class ContentPart(BaseModel):
     """Part of a message; texts are joined by a newline; parts of other types are left out and counted."""
 
@@ -39,6 +43,8 @@ class ContentPart(BaseModel):
     type: StrictStr
     text: Any = Field(None, description="A string in text parts; in others it is ignored.")
     refusal: Any = Field(None, description="A string in parts of type `refusal`; in others it is ignored.")
+    thinking: Any = Field(None, description=f"In parts of type `thinking`. {_REASONING}")
+    reasoning: Any = Field(None, description=f"In parts of type `reasoning`. {_REASONING}")
 
 
 class ToolFunction(BaseModel):
@@ -66,10 +72,10 @@ class ChatMessage(BaseModel):
     role: Annotated[Role, BeforeValidator(_lower_case)]
     content: StrictStr | list[ContentPart] | None = None
     refusal: StrictStr | None = Field(None, description="Judged after the content: it is what the user saw.")
-    reasoning_content: StrictStr | None = Field(None, description="Skipped and counted.")
-    reasoning: StrictStr | None = Field(None, description="Skipped and counted.")
-    tool_calls: list[ToolCall] | None = Field(None, description="Skipped and counted.")
-    function_call: ToolFunction | None = Field(None, description="Skipped and counted.")
+    reasoning_content: StrictStr | None = Field(None, description=_REASONING)
+    reasoning: StrictStr | None = Field(None, description=_REASONING)
+    tool_calls: list[ToolCall] | None = Field(None, description=_TOOL_CALLS)
+    function_call: ToolFunction | None = Field(None, description=_TOOL_CALLS)
 
 
 class ChatEventRecord(BaseModel):

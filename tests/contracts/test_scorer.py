@@ -77,9 +77,10 @@ def test_a_prompt_is_what_the_model_reads_and_no_longer_than_it_can(scorer: Scor
 
 @pytest.mark.parametrize("conversation", ODD, ids=lambda turns: ascii(turns[-1].content[:20]))
 def test_whatever_was_written_is_rendered_and_scored(scorer: Scorer, conversation: list[Turn]) -> None:
-    [result] = scorer.score(prompts_of(scorer, [conversation]))
+    results = scorer.score(prompts_of(scorer, [conversation]))
 
-    assert isinstance(result, Scores)
+    assert results
+    assert all(isinstance(result, Scores) for result in results)
 
 
 @pytest.mark.parametrize("content", ["", " \n", "\t\u3000"])

@@ -85,7 +85,8 @@ def _measure_noise(path: str, spread: "Spread") -> "Noise":
 
     configure_logging("warning")
     _, fingerprint, dtype, _ = model_of(spread)
-    scorer = load_scorer(load_settings({"model.path": path}).model)
+    settings = load_settings({"model.path": path})
+    scorer = load_scorer(settings.model, settings.reading)
     running = scorer.identity
     if (running.fingerprint, running.dtype) != (fingerprint, dtype):
         raise ConfigurationError(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
-from moderator.events import ConditionResult, Decision, EventSummary, RuleResult
+from moderator.events import ConditionResult, Decision, EventSummary, PassageScores, RuleResult
 from moderator.policy.language.ast import Rule
 from moderator.policy.language.event_time import event_time_ms, iso_utc
 from moderator.policy.language.scale import show
@@ -14,6 +14,10 @@ WIDTH = 80
 _HASH_DIGITS = 8
 _NEAR, _FEW_DECIMALS, _ALL_DECIMALS = 0.01, 3, 6
 _HELD = {True: "yes", False: "no", None: "?"}
+_CUTS = {
+    "context": "older turns were not read: the event was too long",
+    "message": "some of the judged message was not read: it was too long",
+}
 _UNIT_FIELDS = {"users": "user", "conversations": "conversation_id", "tenants": "tenant", "events": "id"}
 _CAUSES = {
     "absent": "no score",
@@ -35,7 +39,7 @@ def decision_text(decision: Decision, policies: PolicySet | None) -> str:
     width = max((len(result["rule"]) for result in results), default=0)
     lines = [_head(decision), *_status(decision)]
     for result in results:
-        lines += _rule_lines(result, decision["event"], rules.get(result["rule"]), width)
+        lines += _rule_lines(result, decision, rules.get(result["rule"]), width)
     lines += [*_not_applying(results, rules), *_outcome(decision)]
     # What was recorded may have come from anywhere, and must not steer the terminal.
     return "".join(f"{printable(line)}\n" for line in lines)
@@ -60,14 +64,18 @@ def _time(decision: Decision) -> str:
 def _status(decision: Decision) -> Iterator[str]:
     if decision["status"] == "degraded":
         yield " degraded: a score that a rule needs is missing"
-    elif decision["status"] == "unscored":
+    cut = decision["reading"]["cut"] if "reading" in decision else "nothing"
+    if cut != "nothing":
+        yield f" {_CUTS[cut]}"
+    if decision["status"] == "unscored":
         yield f" unscored, so no rule was asked: {decision['error'] or 'the model gave no score'}"
 
 
-def _rule_lines(result: RuleResult, event: EventSummary, rule: Rule | None, width: int) -> Iterator[str]:
+def _rule_lines(result: RuleResult, decision: Decision, rule: Rule | None, width: int) -> Iterator[str]:
     conditions = result["conditions"]
     units = _units(rule)
-    remark = _remark(result, event, rule)
+    passages = decision["scores"].get("passages", [])
+    remark = _remark(result, decision["event"], rule)
     is_brief = result["outcome"] == "not matched" and len(conditions) == 1
     if is_brief:
         remark = (
@@ -78,8 +86,10 @@ def _rule_lines(result: RuleResult, event: EventSummary, rule: Rule | None, widt
         yield f" {_mark(result):<7} {result['rule']}"
         line = f"{'':9}{remark}"
     yield line
-    if not is_brief:
-        yield from _table(conditions, units)
+    if is_brief:
+        yield from _place(conditions[0], passages)
+    else:
+        yield from _table(conditions, units, passages)
 
 
 def _mark(result: RuleResult) -> str:
@@ -129,12 +139,24 @@ def _units(rule: Rule | None) -> dict[str, str]:
     return {signal.name: signal.scale.unit for signal in signals if signal.scale.unit}
 
 
-def _table(conditions: Sequence[ConditionResult], units: Mapping[str, str]) -> Iterator[str]:
+def _table(
+    conditions: Sequence[ConditionResult], units: Mapping[str, str], passages: Sequence[PassageScores]
+) -> Iterator[str]:
     rows = [_row(condition, units) for condition in conditions]
     widths = [max(map(len, column)) for column in zip(*(row[:3] for row in rows), strict=True)]
     for condition, (name, score, phrase, margin) in zip(conditions, rows, strict=True):
         columns = f"{name:<{widths[0]}}  {score:>{widths[1]}}  {phrase:<{widths[2]}}  {margin}"
         yield f"    {_HELD[condition['holds']]:<4} {columns}".rstrip()
+        yield from _place(condition, passages)
+
+
+def _place(condition: ConditionResult, passages: Sequence[PassageScores]) -> Iterator[str]:
+    """Say which passage of a long message the score is from."""
+    index = condition.get("passage")
+    if index is not None and index < len(passages):
+        passage = passages[index]
+        place = f"characters {passage['from']:,} to {passage['to']:,}"
+        yield f"{'':9}in passage {index + 1} of {len(passages)}, {place}"
 
 
 def _row(condition: ConditionResult, units: Mapping[str, str]) -> tuple[str, str, str, str]:

@@ -1,10 +1,12 @@
 """The decision: one event and its rewards against one snapshot's rules; pure, and the same wherever it runs."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from moderator.events import SEVERITIES, ChatEvent, Outcome, RuleResult, Severity, Status, Verdict
 from moderator.policy.engine.conditions import evaluate
+from moderator.policy.engine.passages import takes_least, worst_readings, worst_rewards
 from moderator.policy.engine.readings import Reading, compile_chooser, compile_signal, readings_of
 from moderator.policy.engine.rules import Binding, CompiledRule, compile_rule
 from moderator.policy.engine.scopes import compile_field, compile_scope, fits
@@ -66,10 +68,12 @@ class Judge:
         positions = {signal.name: index for index, signal in enumerate((*plain, *derived))}
         self._names = tuple(positions)
         self._signals = tuple(compile_signal(signal, objectives) for signal in plain)
-        self._choosers = tuple(
-            compile_chooser(signal, [positions[name] for name in sorted(member.name for member in signal.members)])
-            for signal in derived
+        self._members = tuple(
+            [positions[name] for name in sorted(member.name for member in signal.members)] for signal in derived
         )
+        self._choosers = tuple(map(compile_chooser, derived, self._members))
+        self._takes_least = tuple(takes_least(signal) for signal in plain)
+        self._worst_rewards = partial(worst_rewards, objectives=objectives, signals=plain)
         self._fields = tuple(compile_field(field) for field in fields)
         self._scopes = tuple(dict.fromkeys(compile_scope(rule.scope, fields) for rule in active))
         binding = Binding(positions, fields, self._scopes, calibration, exemptions)
@@ -95,9 +99,39 @@ class Judge:
         readings = readings_of(self._signals, rewards)
         for choose in self._choosers:
             readings.append(choose(readings))
-        scores = [reading[2] for reading in readings]
-        if None in scores and all(reward is None for reward in rewards):
+        if readings[0][0] is None and all(reward is None for reward in rewards):
             return self._unscored()
+        return self._decide(event, readings, at_ms)
+
+    def decide_passages(self, event: ChatEvent, passages: Sequence[Sequence[float | None]], at_ms: int) -> Judgement:
+        """Decide on one event that was read in n >= 1 passages; of each signal the worst one counts.
+
+        Each condition then says which passage its score is from, unless there is one passage only. See `decide`.
+        """
+        if len(passages) == 1:
+            return self.decide(event, passages[0], at_ms)
+        if all(reward is None for rewards in passages for reward in rewards):
+            return self._unscored()
+        readings, origins = worst_readings(
+            [readings_of(self._signals, rewards) for rewards in passages], self._takes_least
+        )
+        for choose, members in zip(self._choosers, self._members, strict=True):
+            chosen = choose(readings)
+            origins.append(next(origins[member] for member in members if readings[member] is chosen))
+            readings.append(chosen)
+        judgement = self._decide(event, readings, at_ms)
+        by_signal = dict(zip(self._names, origins, strict=True))
+        for condition in (condition for rule in judgement.rules for condition in rule["conditions"]):
+            if condition["score"] is not None:
+                condition["passage"] = by_signal[condition["signal"]]
+        return judgement
+
+    def worst_rewards(self, passages: Sequence[Sequence[float]]) -> Sequence[float]:
+        """Give k rewards of which the signals are made; where signals differ in which end is bad, the least."""
+        return passages[0] if len(passages) == 1 else self._worst_rewards(passages)
+
+    def _decide(self, event: ChatEvent, readings: Sequence[Reading], at_ms: int) -> Judgement:
+        scores = [reading[2] for reading in readings]
         results, counting, would_flag = self._judge(event, readings, at_ms)
         signals = dict(zip(self._names, scores, strict=True))
         status: Status = "degraded" if None in scores and _lacks_score(results) else "scored"

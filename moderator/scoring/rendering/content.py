@@ -12,7 +12,7 @@ from moderator.scoring.rendering.visible import Visible, visible
 
 _CHARACTERS_PER_TOKEN: Final = 8
 """More than in ordinary text."""
-_PIECE_CHARACTERS: Final = 2**16
+_PIECE_CHARACTERS: Final = 2**13
 """A tokenizer takes more than twice as long for a word of twice the length."""
 _BATCH_CHARACTERS: Final = 2**20
 """Tokenized at once: while this runs, a token takes some 200 bytes."""
@@ -47,40 +47,48 @@ class ContentEncoder:
             del encodings  # large, and not needed while the next batch runs
             yield from ids
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """Return where in `text` each token begins and ends, in characters."""
-        starts = range(0, len(text), _PIECE_CHARACTERS)
-        pieces = [text[start : start + _PIECE_CHARACTERS] for start in starts]
-        encodings = self._text.encode_batch(pieces, add_special_tokens=False)
-        return [
-            (start + first, start + last)
-            for start, encoding in zip(starts, encodings, strict=True)
-            for first, last in encoding.offsets
-        ]
+    def spans(self, text: str, more_than: int | None = None) -> list[tuple[int, int]]:
+        """Return where in `text` each token begins and ends, in characters.
 
-    def head(self, text: str, most: int) -> str:
-        """Return a beginning of `text` that has more than `most` tokens, or the whole text if it has no more."""
-        return next(text[:end] for end in _growing(len(text), most) if self._is_enough(text[:end], text, most))
+        Args:
+            text: tokenized piece by piece, so that a word across two pieces may have a token more.
+            more_than: no more pieces are read than are needed for more tokens than this.
+        """
+        spans: list[tuple[int, int]] = []
+        for start in range(0, len(text), _PIECE_CHARACTERS):
+            spans += self._spans_of(text[start : start + _PIECE_CHARACTERS], start)
+            if more_than is not None and len(spans) > more_than:
+                break
+        return spans
 
-    def tail(self, text: str, most: int) -> str:
-        """Return an end of `text` that has more than `most` tokens, or the whole text if it has no more."""
-        return next(text[-end:] for end in _growing(len(text), most) if self._is_enough(text[-end:], text, most))
+    def last_spans(self, text: str, more_than: int) -> list[tuple[int, int]]:
+        """Return the same of the last tokens: a few more than `more_than`, or all that there are."""
+        pieces: list[list[tuple[int, int]]] = []
+        for end in range(len(text), 0, -_PIECE_CHARACTERS):
+            start = max(0, end - _PIECE_CHARACTERS)
+            pieces.append(self._spans_of(text[start:end], start))
+            if sum(map(len, pieces)) > more_than:
+                break
+        return [span for piece in reversed(pieces) for span in piece]
 
     def have_more(self, texts: Sequence[str], most: int) -> Iterator[bool]:
         """Tell of each text, in the order given, whether it has more than `most` tokens."""
         parts = [text[: most * _CHARACTERS_PER_TOKEN] for text in texts]
         for text, part, ids in zip(texts, parts, self.encode(parts), strict=True):
-            yield len(ids) > most or (len(part) < len(text) and len(next(self.encode([self.head(text, most)]))) > most)
+            yield len(ids) > most or (len(part) < len(text) and len(self.spans(text, most)) > most)
 
     def without_middle(self, text: str, most: int) -> str:
         """Remove from the middle of a text what nobody reads if only `most` tokens of it are kept."""
         if len(text) <= most * _CHARACTERS_PER_TOKEN:
             return text
-        head, tail = self.head(text, most), self.tail(text, most)
-        return head + tail if len(head) + len(tail) < len(text) else text
+        first, last = self.spans(text, most), self.last_spans(text, most)
+        if len(first) <= most or len(last) <= most or first[most][1] >= last[-most - 1][0]:
+            return text
+        return text[: first[most][1]] + text[last[-most - 1][0] :]
 
-    def _is_enough(self, part: str, text: str, most: int) -> bool:
-        return len(part) == len(text) or len(next(self.encode([part]))) > most
+    def _spans_of(self, piece: str, start: int) -> list[tuple[int, int]]:
+        offsets = self._text.encode(piece, add_special_tokens=False).offsets
+        return [(start + first, start + last) for first, last in offsets]
 
     def _refuse_typed_tokens(self) -> None:
         special = {token.content: at for at, token in self._text.get_added_tokens_decoder().items() if token.special}
@@ -103,15 +111,6 @@ def without_surrogates(content: str) -> str:
     except UnicodeEncodeError:
         return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return content
-
-
-def _growing(length: int, most: int) -> Iterator[int]:
-    """Yield how many characters to try, until all of them; nearly always the first holds more than `most` tokens."""
-    size = most * _CHARACTERS_PER_TOKEN
-    while size < length:
-        yield size
-        size *= 4
-    yield length
 
 
 def _with_special(written: str, control: Collection[str]) -> str:

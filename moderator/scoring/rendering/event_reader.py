@@ -1,8 +1,8 @@
 """What the model reads of an event: which turns, and the judged message whole or in passages."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from moderator.events import Cut, Turn
@@ -60,7 +60,8 @@ class RenderedEvent(NamedTuple):
     removed: int
 
 
-class _Plan(NamedTuple):
+@dataclass(slots=True)
+class _Plan:
     """What is to be rendered of one event.
 
     Attributes:
@@ -68,24 +69,23 @@ class _Plan(NamedTuple):
         seen: what a reader sees of it.
         removed: how many characters were removed.
         context: the turns before it.
+        stretches: of `seen`, a passage each.
         is_shortened: older turns were left out, so that every passage has the same.
-        size: most tokens of a passage's own text; None: the message is read at once.
-        stretches: of `seen`.
+        most_tokens: of a passage's rendering; None: the message is read at once.
     """
 
     judged: Turn
     seen: str
     removed: int
     context: Sequence[Turn]
-    is_shortened: bool
-    size: int | None
-    stretches: Sequence[Stretch]
+    stretches: list[Stretch]
+    is_shortened: bool = False
+    most_tokens: int | None = None
 
-    @property
-    def conversations(self) -> Iterator[list[Turn]]:
-        """Each passage as an event of its own."""
-        for start, end in self.stretches:
-            yield [*self.context, Turn(self.judged.role, self.seen[start:end])]
+    def conversation(self, passage: int) -> list[Turn]:
+        """Give a passage as an event of its own."""
+        start, end = self.stretches[passage]
+        return [*self.context, Turn(self.judged.role, self.seen[start:end])]
 
 
 class EventReader:
@@ -103,34 +103,46 @@ class EventReader:
         Args:
             conversations: n >= 0 of at least one turn each; the last is judged.
         """
-        plans = dict(enumerate(self._plans(conversations)))
-        done: dict[int, RenderedEvent] = {}
-        while plans:
-            renderings = iter(self._renderer.render([turns for plan in plans.values() for turns in plan.conversations]))
-            rendered = {at: list(islice(renderings, len(plan.stretches))) for at, plan in plans.items()}
-            # where a template's own text joins the message's, its tokens are known only now
-            again = [at for at, each in rendered.items() if self._must_divide(plans[at], each)]
-            done |= {at: _finished(plans[at], each) for at, each in rendered.items() if at not in again}
-            plans = {at: self._divided(plans[at]) for at in again}
-        return [done[at] for at in range(len(conversations))]
+        plans = self._plans(conversations)
+        done: dict[tuple[int, int], Rendering] = {}
+        pending = [(at, passage) for at, plan in enumerate(plans) for passage in range(len(plan.stretches))]
+        while pending:
+            renderings = self._renderer.render([plans[at].conversation(passage) for at, passage in pending])
+            again: list[tuple[int, int]] = []
+            for (at, passage), rendering in zip(pending, renderings, strict=True):
+                if not self._is_too_long(plans[at], passage, rendering):
+                    done[at, passage] = rendering
+                elif plans[at].most_tokens is None:
+                    self._divide(plans[at])
+                    again += [(at, each) for each in range(len(plans[at].stretches))]
+                else:
+                    self._shorten(plans[at], passage, rendering)
+                    again.append((at, passage))
+            pending = again
+        return [
+            _finished(plan, [done[at, passage] for passage in range(len(plan.stretches))])
+            for at, plan in enumerate(plans)
+        ]
 
-    def _plans(self, conversations: Sequence[Sequence[Turn]]) -> Iterator[_Plan]:
+    def _plans(self, conversations: Sequence[Sequence[Turn]]) -> list[_Plan]:
         seen = [readable(conversation[-1].content) for conversation in conversations]
-        long = self._long([text for text, _ in seen])
-        for conversation, (text, removed), is_long in zip(conversations, seen, long, strict=True):
-            stretches = [(0, len(text))] if text else []
-            plan = _Plan(conversation[-1], text, removed, self._context(conversation), False, None, stretches)
-            yield self._divided(plan) if is_long else plan
+        plans = [
+            _Plan(turns[-1], text, removed, self._context(turns), [(0, len(text))] if text else [])
+            for turns, (text, removed) in zip(conversations, seen, strict=True)
+        ]
+        for plan in self._long(plans):
+            self._divide(plan)
+        return plans
 
-    def _long(self, texts: Sequence[str]) -> list[bool]:
-        """Tell which messages have so many tokens of their own that they are read in passages."""
+    def _long(self, plans: Sequence[_Plan]) -> list[_Plan]:
+        """Give those whose messages have so many tokens of their own that they are read in passages."""
         if self._limits.max_passages == 1:
-            return [False] * len(texts)
-        long = [len(text) * (1 if text.isascii() else _MOST_OF_A_CHARACTER) > self._size for text in texts]
-        measured = self._renderer.content.have_more(
-            [text for text, is_long in zip(texts, long, strict=True) if is_long], self._size
-        )
-        return [is_long and next(measured) for is_long in long]
+            return []
+        perhaps = [
+            plan for plan in plans if len(plan.seen) * (1 if plan.seen.isascii() else _MOST_OF_A_CHARACTER) > self._size
+        ]
+        are_long = self._renderer.content.have_more([plan.seen for plan in perhaps], self._size)
+        return [plan for plan, is_long in zip(perhaps, are_long, strict=True) if is_long]
 
     def _context(self, conversation: Sequence[Turn]) -> Sequence[Turn]:
         """Give the turns before the judged one that may be read."""
@@ -143,30 +155,30 @@ class EventReader:
         counted = [at for at, turn in enumerate(context) if turn.role not in _SYSTEM]
         return [turn for at, turn in enumerate(context) if turn.role in _SYSTEM or at in counted[-turns:]]
 
-    def _must_divide(self, plan: _Plan, renderings: Sequence[Rendering]) -> bool:
-        may = self._limits.max_passages > 1 and plan.size != 1
-        return may and any(rendering.cut == "message" for rendering in renderings)
+    def _is_too_long(self, plan: _Plan, passage: int, rendering: Rendering) -> bool:
+        """Whether a rendering lacks some of its text, or has more tokens alone than its text had in the message."""
+        if self._limits.max_passages == 1:
+            return False
+        start, end = plan.stretches[passage]
+        is_longer = plan.most_tokens is not None and len(rendering.token_ids) > plan.most_tokens
+        return end - start > 1 and (is_longer or rendering.cut == "message")
 
-    def _divided(self, plan: _Plan) -> _Plan:
-        """Divide the message into passages; smaller ones where it was divided before."""
-        if plan.size is not None:
-            size = plan.size - plan.size // _SMALLER - 1
-            return plan._replace(size=size, stretches=self._stretches(plan.seen, size))
+    def _divide(self, plan: _Plan) -> None:
+        """Divide the message into passages, all with the same turns before them."""
         context = self._newest(plan.context)
         room = self._room_after(context, plan.judged)
         size = min(self._limits.passage_tokens or room, room)
-        is_shortened = len(context) < len(plan.context)
-        return plan._replace(
-            context=context, is_shortened=is_shortened, size=size, stretches=self._stretches(plan.seen, size)
-        )
+        plan.is_shortened = len(context) < len(plan.context)
+        plan.context = context
+        plan.most_tokens = self._renderer.max_tokens - room + size
+        plan.stretches = self._stretches(plan.seen, size)
 
     def _newest(self, context: Sequence[Turn]) -> list[Turn]:
         """Take the newest whole turns that fit into their part of the input."""
         room = self._renderer.max_tokens // _CONTEXT_SHARE
         taken: list[Turn] = []
         for turn in reversed(context):
-            text = self._renderer.content.head(readable(turn.content).text, max(room, 1))
-            room -= _TURN_TOKENS + len(next(self._renderer.content.encode([text])))
+            room -= _TURN_TOKENS + len(self._renderer.content.spans(readable(turn.content).text, room))
             if room < 0:
                 break
             taken.append(turn)
@@ -179,34 +191,46 @@ class EventReader:
     def _stretches(self, text: str, size: int) -> list[Stretch]:
         """Find the passages of a message; what lies between those from its beginning and its end is not tokenized."""
         content, most = self._renderer.content, self._limits.max_passages
-        head = content.head(text, most * size)
-        borders = borders_of(head, content.spans(head))
-        is_space = at_space(head, borders)
-        laid = [(borders[start], borders[end]) for start, end in from_beginning(is_space, size, most)]
-        if laid[-1][1] < len(text):
-            laid = laid[: most - most // 2] + self._last(text, size, most // 2)
-        stripped = [_stripped(text, *stretch) for stretch in laid]
-        return [self._fitted(text, *stretch, size) for stretch in stripped if stretch[0] < stretch[1]]
+        first, last = most - most // 2, most // 2
+        spans = content.spans(text, first * size)
+        last_spans = spans if spans[-1][1] == len(text) else content.last_spans(text, last * size)
+        if spans[-1][1] >= last_spans[0][0]:
+            spans = last_spans = spans if spans is last_spans else content.spans(text)
+            laid = _placed(text, spans, from_beginning, size, most)
+            if laid[-1][1] == len(text):
+                return laid
+        beginning = _placed(text[: spans[-1][1]], spans, from_beginning, size, first)
+        return beginning + _placed(text, last_spans, from_end, size, last)
 
-    def _last(self, text: str, size: int, most: int) -> list[Stretch]:
-        tail = self._renderer.content.tail(text, most * size)
-        skipped = len(text) - len(tail)
-        borders = borders_of(tail, self._renderer.content.spans(tail))
-        laid = from_end(at_space(tail, borders), size, most)
-        return [(skipped + borders[start], skipped + borders[end]) for start, end in laid]
+    def _shorten(self, plan: _Plan, passage: int, rendering: Rendering) -> None:
+        """Take some tokens from a passage, fewer than it shares with its neighbour."""
+        start, end = plan.stretches[passage]
+        spans = self._renderer.content.spans(plan.seen[start:end])
+        excess = len(rendering.token_ids) - (plan.most_tokens or 0)
+        excess = min(max(excess, len(spans) // _SMALLER, 1), len(spans) - 1)
+        if end == len(plan.seen):
+            start += max(1, spans[excess][0])
+        else:
+            end -= max(1, end - start - spans[-excess][0])
+        plan.stretches[passage] = (start, max(end, start + 1))
 
-    def _fitted(self, text: str, start: int, end: int, size: int) -> Stretch:
-        """Shorten a passage that has more tokens alone than within the text: by less than it overlaps its neighbour."""
-        while end - start > 1 and len(spans := self._renderer.content.spans(text[start:end])) > size:
-            if end == len(text):
-                start += max(1, spans[len(spans) - size][0])
-            else:
-                end = start + max(1, min(spans[size][0], end - start - 1))  # a character may be several tokens
-        return start, end
+
+def _placed(
+    text: str,
+    spans: Sequence[Stretch],
+    lay: Callable[[Sequence[bool], int, int], list[Stretch]],
+    size: int,
+    most: int,
+) -> list[Stretch]:
+    """Lay passages over some tokens of a text; give their places in it, without white space at their ends."""
+    borders = borders_of(spans, len(text))
+    laid = lay(at_space(text, borders), size, most)
+    stripped = [_stripped(text, borders[start], borders[end]) for start, end in laid]
+    return [(start, end) for start, end in stripped if start < end]
 
 
 def _finished(plan: _Plan, renderings: Sequence[Rendering]) -> RenderedEvent:
-    if plan.size is None:
+    if plan.most_tokens is None:
         whole = tuple(RenderedPassage(rendering, 0, len(plan.judged.content)) for rendering in renderings)
         return RenderedEvent(whole, renderings[0].cut if renderings else "nothing", plan.removed)
     gaps = (plan.seen[end:start] for (_, end), (start, _) in pairwise(plan.stretches))

@@ -15,9 +15,14 @@ _REACH: Final = 4
 """A border moves to white space within this part of a passage."""
 
 
-def borders_of(text: str, spans: Sequence[Stretch]) -> list[int]:
-    """Return the place in the text of each border of its n tokens: n + 1 places, from 0 to its end, none decreasing."""
-    return [0, *(start for start, _ in spans[1:]), len(text)]
+def borders_of(spans: Sequence[Stretch], end: int) -> list[int]:
+    """Return the place in a text of each border of n of its tokens: n + 1 places, none decreasing.
+
+    Args:
+        spans: where each token begins and ends.
+        end: of the text that has no more tokens after them.
+    """
+    return [*(start for start, _ in spans), end]
 
 
 def at_space(text: str, borders: Sequence[int]) -> list[bool]:

@@ -52,6 +52,15 @@ def recorded_as_read(policies: PolicySet, cut: Cut, removed: int = 0) -> bytes:
     return encode(_decider(policies, a_model()).decide(a_record(), an_event(), scored, 0.0, at)).value
 
 
+def recorded_in_passages(policies: PolicySet, *passages: Sequence[float]) -> bytes:
+    """Give one recorded decision on an event that was read in passages of these rewards."""
+    at = Timestamps(0.0, 0.0, 0.0, "2026-10-05T12:00:00.412Z")
+    scored = a_scored_event(*(some_scores(*rewards) for rewards in passages))
+    return encode(
+        _decider(policies, a_model()).decide(a_record(timestamp_ms=NOON_MS), an_event(), scored, 0.0, at)
+    ).value
+
+
 def _decider(policies: PolicySet, model: ModelIdentity) -> Decider:
     """Bind policies once for all the decisions that a test records with them."""
     bound = _BOUND.get(id(policies))

@@ -54,7 +54,7 @@ def test_events_that_were_cut_and_messages_with_hidden_text_are_counted() -> Non
         [
             an_encoded_decision(
                 verdict="flag" if cut == "message" else "allow",
-                reading={"cut": cut, "passages": 1, "removed": removed, "skipped": {}},
+                reading={"cut": cut, "passages": 3, "removed": removed, "skipped": {}},
             )
             for cut, removed in readings
         ]
@@ -64,6 +64,7 @@ def test_events_that_were_cut_and_messages_with_hidden_text_are_counted() -> Non
     assert _value(metrics, "moderator_truncated_total", cut="message", verdict="flag") == 2
     assert _value(metrics, "moderator_truncated_total", cut="nothing", verdict="allow") is None
     assert _value(metrics, "moderator_hidden_text_total") == 2
+    assert _value(metrics, "moderator_passages_total") == 8
 
 
 def test_scores_that_rules_lacked_are_counted_by_signal_and_cause() -> None:

@@ -85,6 +85,52 @@ def test_the_decision_says_how_the_event_was_read(decider: Decider, cut: Cut, *,
     assert (decision["truncated"], decision["skipped_parts"]) == (truncated, 3)
 
 
+def test_of_several_passages_the_worst_count_and_each_is_recorded(decider: Decider) -> None:
+    kind, unkind = some_scores(0.9, 0.4, weights=(0.5, 0.5)), some_scores(0.1, 0.6, weights=(0.9, 0.1))
+
+    decision = decider.decide(a_record(), an_event(), a_scored_event(kind, unkind), 10.0, AT)
+
+    assert decision["verdict"] == "flag"
+    assert decision["reading"]["passages"] == 2
+    assert decision["scores"] == {
+        "signals": {"safety": 0.1},
+        "objectives": {"beavertails-is_safe": 0.1, "helpsteer-helpfulness": 0.4},
+        "overall": 0.15,
+        "passages": [
+            {
+                "from": 0,
+                "to": 15,
+                "objectives": {"beavertails-is_safe": 0.9, "helpsteer-helpfulness": 0.4},
+                "overall": 0.65,
+            },
+            {
+                "from": 10,
+                "to": 25,
+                "objectives": {"beavertails-is_safe": 0.1, "helpsteer-helpfulness": 0.6},
+                "overall": 0.15,
+            },
+        ],
+    }
+    assert sum(each["contribution"] for each in decision["explanation"]) == pytest.approx(0.15)
+    assert {condition["passage"] for rule in decision["rules"] for condition in rule["conditions"]} == {1}
+
+
+def test_a_message_read_at_once_records_no_passages(decider: Decider) -> None:
+    decision = decide(decider, some_scores(0.1, 0.5))
+
+    assert "passages" not in decision["scores"]
+    assert all("passage" not in condition for rule in decision["rules"] for condition in rule["conditions"])
+
+
+def test_a_passage_that_could_not_be_scored_leaves_the_event_unscored(decider: Decider) -> None:
+    scored = a_scored_event(some_scores(0.9, 0.5), Unscored("out of memory"))
+
+    decision = decider.decide(a_record(), an_event(), scored, 10.0, AT)
+
+    assert (decision["status"], decision["error"], decision["reading"]["passages"]) == ("unscored", "out of memory", 2)
+    assert "passages" not in decision["scores"]
+
+
 def test_the_event_is_summed_up_without_its_text(decider: Decider) -> None:
     event = an_event(
         a_turn("attack at dawn"), tenant="acme", metadata={"surface": "web"}, skipped={"image": 1, "tool_call": 1}

@@ -8,6 +8,7 @@ from moderator.pipeline.decision import Decider
 from moderator.pipeline.moderation import Window, read_span, score_events, score_window
 from moderator.pipeline.ports import ScoreCache, Scorer
 from moderator.pipeline.window import Entry, ScoredEvent
+from moderator.settings import Settings
 from moderator.testing import ManualClock, ScriptedScorer
 from tests.builders import a_model, a_record, a_turn, an_event, an_event_json, some_policies, some_scores
 from tests.unit.pipeline.dict_cache import DictCache
@@ -122,6 +123,33 @@ def test_a_judged_message_that_nobody_sees_is_a_dead_letter_and_costs_no_scoring
     assert [len(prompts) for prompts in scorer.scored] == [1]
 
 
+class InTwo(ScriptedScorer):
+    """Reads the two halves of a message as passages."""
+
+    def read(self, conversations: Sequence[Sequence[Turn]]) -> list[EventReading]:
+        halves = [[turns[-1].content[:1], turns[-1].content[1:]] for turns in conversations]
+        read = super().read([[a_turn(half)] for each in halves for half in each])
+        return [EventReading(read[at].passages + read[at + 1].passages) for at in range(0, len(read), 2)]
+
+
+def test_each_passage_is_scored_and_cached_like_a_message_of_its_own() -> None:
+    scorer, cache = InTwo(length_scores), DictCache()
+    scored_events([an_event(a_turn("a"))], ScriptedScorer(length_scores), cache)
+
+    first, second = scored_events([an_event(a_turn("abcd")), an_event(a_turn("xbcd"))], scorer, cache)
+
+    assert first.scores == second.scores == (some_scores(1.0, 0.0), some_scores(3.0, 0.0))
+    assert [len(prompts) for prompts in scorer.scored] == [2]
+    assert not first.cached
+    assert scored_events([an_event(a_turn("abcd"))], scorer, cache)[0].cached
+
+
+def test_an_event_of_which_one_passage_could_not_be_scored_has_no_scores() -> None:
+    [scored] = scored_events([an_event(a_turn("xnan"))], InTwo(length_scores), DictCache())
+
+    assert scored.scores == Unscored("not finite")
+
+
 def test_what_could_not_be_scored_is_not_cached() -> None:
     cache = DictCache()
 
@@ -152,7 +180,7 @@ def test_a_record_that_reading_crashes_on_is_set_aside_alone() -> None:
     records = [a_record(CrashingValue(b"{}"), offset=0), a_record(an_event_json(), offset=1)]
     span = PartitionSpan(Partition("chat.events", 0), 1, 2, records)
 
-    crashed, read = (entry.event for entry in read_span(span, 0.0, 1_000).items)
+    crashed, read = (entry.event for entry in read_span(span, 0.0, Settings()).items)
 
     assert isinstance(crashed, DeadLetter)
     assert crashed.reason == "crashed_scorer"

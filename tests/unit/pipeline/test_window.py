@@ -1,12 +1,16 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from moderator.events import DeadLetter, Partition, PartitionSpan
-from moderator.pipeline.window import Entry, Span, WindowBuffer
+from moderator.pipeline.window import Entry, Span, WindowBuffer, estimated_tokens
 from moderator.settings import WindowSettings
-from tests.builders import a_record, a_turn, an_event
+from tests.builders import a_model, a_record, a_turn, an_event
 
-MAX_INPUT_TOKENS = 100
+MODEL = replace(a_model(), max_input_tokens=100)
 ROOMY = WindowSettings()
 
 
@@ -29,11 +33,11 @@ def size_of(window: list[Span]) -> int:
 
 
 def test_an_empty_buffer_gives_no_window() -> None:
-    assert WindowBuffer(ROOMY, MAX_INPUT_TOKENS).take() == []
+    assert WindowBuffer(ROOMY, MODEL).take() == []
 
 
 def test_what_several_polls_gave_of_a_partition_leaves_as_one_range() -> None:
-    buffer = WindowBuffer(ROOMY, MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(ROOMY, MODEL)
     buffer.add(a_span(0, 1))
     buffer.add(a_span(5, partition=1))
     buffer.add(a_span(2, 3))
@@ -48,7 +52,7 @@ def test_what_several_polls_gave_of_a_partition_leaves_as_one_range() -> None:
 
 
 def test_a_window_holds_no_more_events_than_its_limit_and_leaves_the_rest_in_order() -> None:
-    buffer = WindowBuffer(WindowSettings(max_events=3), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_events=3), MODEL)
     buffer.add(a_span(0, 1, 2, 7, 9, next_offset=12))
 
     first, second = buffer.take(), buffer.take()
@@ -58,7 +62,7 @@ def test_a_window_holds_no_more_events_than_its_limit_and_leaves_the_rest_in_ord
 
 
 def test_long_texts_fill_a_window_by_their_tokens_but_never_by_more_than_the_model_reads() -> None:
-    buffer = WindowBuffer(WindowSettings(max_tokens=200), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_tokens=200), MODEL)
     buffer.add(a_span(0, 1, 2, text="x" * 100_000))
 
     first = buffer.take()
@@ -67,7 +71,7 @@ def test_long_texts_fill_a_window_by_their_tokens_but_never_by_more_than_the_mod
 
 
 def test_the_shortest_texts_fill_a_window_too_for_the_template_adds_to_them() -> None:
-    buffer = WindowBuffer(WindowSettings(max_tokens=32), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_tokens=32), MODEL)
     buffer.add(a_span(0, 1, 2, text="hi"))
 
     first = buffer.take()
@@ -76,7 +80,7 @@ def test_the_shortest_texts_fill_a_window_too_for_the_template_adds_to_them() ->
 
 
 def test_large_records_fill_a_window_by_their_bytes() -> None:
-    buffer = WindowBuffer(WindowSettings(max_bytes=25), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_bytes=25), MODEL)
     entries = [an_entry(offset, size_bytes=10) for offset in range(5)]
     buffer.add(PartitionSpan(Partition("chat.events", 0), 1, 5, entries))
 
@@ -86,7 +90,7 @@ def test_large_records_fill_a_window_by_their_bytes() -> None:
 
 
 def test_an_entry_larger_than_any_limit_is_still_taken() -> None:
-    buffer = WindowBuffer(WindowSettings(max_bytes=1), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_bytes=1), MODEL)
     buffer.add(a_span(0, 1))
 
     first = buffer.take()
@@ -95,7 +99,7 @@ def test_an_entry_larger_than_any_limit_is_still_taken() -> None:
 
 
 def test_dead_letters_cost_no_tokens() -> None:
-    buffer = WindowBuffer(WindowSettings(max_tokens=1), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_tokens=1), MODEL)
     entries = [Entry(a_record(offset=n), DeadLetter("bad_json", "no"), 0.0) for n in range(10)]
     buffer.add(PartitionSpan(Partition("chat.events", 0), 1, 10, entries))
 
@@ -105,7 +109,7 @@ def test_dead_letters_cost_no_tokens() -> None:
 
 
 def test_it_is_full_when_a_whole_window_waits() -> None:
-    buffer = WindowBuffer(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_events=4), MODEL)
     buffer.add(a_span(0, 1, 2))
     before = buffer.is_full
     buffer.add(a_span(3))
@@ -114,7 +118,7 @@ def test_it_is_full_when_a_whole_window_waits() -> None:
 
 
 def test_a_partition_that_comes_back_drops_what_its_earlier_ownership_left() -> None:
-    buffer = WindowBuffer(ROOMY, MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(ROOMY, MODEL)
     buffer.add(a_span(0, 1, 2, epoch=1))
     buffer.add(a_span(8, partition=1))
     buffer.add(a_span(1, 2, epoch=2))
@@ -128,7 +132,7 @@ def test_a_partition_that_comes_back_drops_what_its_earlier_ownership_left() -> 
 
 
 def test_what_was_dropped_fills_no_window_any_more() -> None:
-    buffer = WindowBuffer(WindowSettings(max_events=4), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_events=4), MODEL)
     buffer.add(a_span(0, 1, 2, epoch=1))
 
     buffer.add(a_span(1, 2, epoch=2))
@@ -137,7 +141,7 @@ def test_what_was_dropped_fills_no_window_any_more() -> None:
 
 
 def test_what_was_cleared_is_gone() -> None:
-    buffer = WindowBuffer(WindowSettings(max_events=1), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_events=1), MODEL)
     buffer.add(a_span(0))
 
     buffer.clear()
@@ -154,7 +158,7 @@ def test_what_was_cleared_is_gone() -> None:
 def test_every_entry_leaves_once_in_order_and_within_bounds(
     polls: list[tuple[int, int]], max_events: int, max_tokens: int
 ) -> None:
-    buffer = WindowBuffer(WindowSettings(max_events=max_events, max_tokens=max_tokens), MAX_INPUT_TOKENS)
+    buffer = WindowBuffer(WindowSettings(max_events=max_events, max_tokens=max_tokens), MODEL)
     position = {0: 0, 1: 0, 2: 0}
     for partition, count in polls:
         start = position[partition]
@@ -169,3 +173,24 @@ def test_every_entry_leaves_once_in_order_and_within_bounds(
             assert span.next_offset == left[span.partition.number][-1] + 1
 
     assert left == {partition: list(range(count)) for partition, count in position.items()}
+
+
+@pytest.mark.parametrize(
+    ("characters", "context", "limits", "tokens"),
+    [
+        (400, 0, {}, 16 + 100),
+        (40_000, 0, {}, 4_096),
+        (16_000, 4_000, {"max_passages": 8}, 4_096),
+        (40_000, 0, {"max_passages": 8}, 3 * 4_096),
+        (4_000_000, 0, {"max_passages": 8}, 8 * 4_096),
+        (4_000, 0, {"max_passages": 64, "passage_tokens": 48}, 24 * (48 + 16)),
+        (40_000, 8_000, {"max_passages": 64, "passage_tokens": 48}, 64 * (48 + 1_024)),
+    ],
+)
+def test_a_long_message_is_estimated_as_the_passages_that_are_read_of_it(
+    characters: int, context: int, limits: dict[str, Any], tokens: int
+) -> None:
+    model = replace(a_model(), **limits)
+    turns = [*([a_turn("x" * context)] if context else []), a_turn("x" * characters)]
+
+    assert estimated_tokens(turns, model) == tokens

@@ -4,6 +4,7 @@ from typing import Any
 
 from moderator.events import ChatEvent, Decision, Scores, Unscored
 from moderator.pipeline.decision import Decider, Timestamps
+from moderator.pipeline.window import ScoredEvent
 from moderator.policy import PolicySet
 from tests.builders import a_record, a_scored_event
 from tests.unit.policy.folders import NOON_MS, a_model, an_event
@@ -27,6 +28,11 @@ def a_decision(
     scored = a_scored_event(Scores(rewards, (0.25,) * 4, truncated=False))
     judged = event or an_event(**fields)
     return Decider(policies, a_model()).decide(a_record(timestamp_ms=at_ms), judged, scored, 10.0, AT)
+
+
+def a_decision_on(policies: PolicySet, scored: ScoredEvent) -> Decision:
+    """What is published of the usual event, scored so."""
+    return Decider(policies, a_model()).decide(a_record(timestamp_ms=NOON_MS), an_event(), scored, 10.0, AT)
 
 
 def an_unscored_decision(policies: PolicySet, error: str) -> Decision:

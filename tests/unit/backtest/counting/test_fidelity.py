@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from moderator.errors import PolicyError
 from moderator.policy import PolicySet
-from tests.unit.backtest.decisions import USUAL, changed, recorded, recorded_as_read, report_of, some_recorded
+from tests.unit.backtest.decisions import (
+    USUAL,
+    changed,
+    recorded,
+    recorded_as_read,
+    recorded_in_passages,
+    report_of,
+    some_recorded,
+)
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, a_folder, a_model, a_policy, a_rule, a_set
 
 NOISY_FLOAT = st.floats(-1_200, 1_200) | st.integers(-(2**20), 2**20).map(lambda n: n / 2**14) | st.floats(0, 1)
@@ -155,3 +163,29 @@ def test_a_decision_on_a_message_that_was_cut_comes_out_as_recorded(policies: Po
 
     assert json.loads(cut)["reasons"] == ["truncated"]
     assert report.fidelity.is_whole
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(passages=st.lists(st.lists(NOISY_FLOAT, min_size=4, max_size=4), min_size=2, max_size=4))
+def test_what_was_decided_on_passages_comes_out_just_as_recorded(
+    policies: PolicySet, passages: list[list[float]]
+) -> None:
+    fidelity = report_of(policies, policies, [recorded_in_passages(policies, *passages)]).fidelity
+
+    assert (fidelity.compared, fidelity.reproduced, fidelity.differences) == (1, 1, ())
+
+
+def test_a_candidate_that_uses_an_objective_the_other_way_round_is_judged_by_the_passages(tmp_path: Path) -> None:
+    signals = (
+        "signals: {{safety: {{about: How safe, from: beavertails-is_safe, scale: {{low: 0, high: 1}}, good: {}}}}}"
+    )
+    rule = {"high": "safety: below 0.05", "low": "safety: above 0.95"}
+    before, after = (
+        a_set(tmp_path / good, a_policy(a_rule(rule[good])), signals=signals.format(good)) for good in ("high", "low")
+    )
+    decision = recorded_in_passages(before, [0.97, 0.7, 0.6, 0.6], [0.1, 0.7, 0.6, 0.6])
+
+    report = report_of(before, after, [decision])
+
+    assert json.loads(decision)["scores"]["objectives"]["beavertails-is_safe"] == 0.1
+    assert (report.fidelity.reproduced, report.flips.allow_flag) == (1, 1)

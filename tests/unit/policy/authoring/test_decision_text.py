@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from moderator.events import Cut, Scores
 from moderator.policy import PolicySet
 from moderator.policy.authoring.decision_text import decision_text
-from tests.unit.policy.decisions import a_decision, an_unscored_decision
+from tests.builders import a_scored_event
+from tests.unit.policy.decisions import a_decision, a_decision_on, an_unscored_decision
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SIGNALS, a_set
 
 
@@ -37,6 +39,34 @@ def test_a_decision_is_written_out_rule_by_rule(policies: PolicySet) -> None:
         "         safety 0.50, below 0.40 misses by 0.10\n"
         " reasons: low_quality; labels: quality-pilot\n"
     )
+
+
+def test_the_passage_of_a_long_message_that_a_score_is_from_is_said(policies: PolicySet) -> None:
+    kind, unkind = ((0.9, 0.7, 0.6, 0.6), (0.1, 0.7, 0.6, 0.6))
+    scores = [Scores(rewards, (0.25,) * 4, truncated=False) for rewards in (kind, unkind)]
+
+    lines = decision_text(a_decision_on(policies, a_scored_event(*scores)), policies).splitlines()
+
+    assert lines[1:4] == [
+        " flag    chat-safety/unsafe-reply          live",
+        "    yes  safety  0.10  below 0.30  by 0.20",
+        "         in passage 2 of 2, characters 10 to 25",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cut", "said"),
+    [
+        ("message", " some of the judged message was not read: it was too long"),
+        ("context", " older turns were not read: the event was too long"),
+    ],
+)
+def test_what_was_not_read_is_said(policies: PolicySet, cut: Cut, said: str) -> None:
+    scores = Scores((0.9, 0.7, 0.6, 0.6), (0.25,) * 4, truncated=False)
+
+    lines = decision_text(a_decision_on(policies, a_scored_event(scores, cut=cut)), policies).splitlines()
+
+    assert lines[1] == said
 
 
 def test_a_rule_outside_its_rollout_is_watched(policies: PolicySet) -> None:
