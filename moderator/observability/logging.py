@@ -18,8 +18,9 @@ OURS = "moderator"
 # Below INFO these write what they carry: record values, prompts, commands.
 WORDY_LOGGERS = ("kafka", "transformers", "redis", "uvicorn", "httpx", "httpcore", "asyncio")
 
-# Kafka's client warns here whenever a busy machine holds up its thread, and of nothing else that an operator could fix.
-NERVOUS_LOGGERS = ("kafka.net.selector",)
+# Kafka's client warns here of nothing that an operator could fix: when a busy machine holds up its thread, and when it
+# assigns partitions before it has read the topic's metadata, after which it assigns them again.
+NERVOUS_LOGGERS = ("kafka.net.selector", "kafka.coordinator.assignors")
 
 
 def configure_logging(

@@ -1,5 +1,6 @@
 """Policy edits while `moderator run` is at work on a real Kafka and Redis, as an operator makes them."""
 
+import json
 import signal
 from collections.abc import Callable
 from itertools import groupby
@@ -174,7 +175,8 @@ def test_a_failing_policy_test_ends_a_start_with_2(tmp_path: Path) -> None:
     ended = run_moderator("run", "--model", "builtin", "--policies", str(folder), MODERATOR_HTTP__PORT="0")
 
     assert ended.returncode == 2, ended.stderr
-    assert 'P075 safety.test.yaml:3:11 the test "everything is flagged" fails' in ended.stderr
+    error = json.loads(ended.stderr.splitlines()[-1])["error"]
+    assert 'P075 safety.test.yaml:3:11 the test "everything is flagged" fails' in error
 
 
 @pytest.fixture
@@ -197,18 +199,4 @@ def test_schedules_by_the_producers_clocks_end_a_start_with_2(by_producers_time:
     )
 
     assert ended.returncode == 2, ended.stderr
-    assert '"event": "events_carry_producers_time"' in ended.stderr
     assert "message.timestamp.type=LogAppendTime" in ended.stderr.splitlines()[-1]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_stop_while_the_model_loads_it_ends_at_once(number: signal.Signals) -> None:
-    settings = some_names(bootstrap_servers="127.0.0.1:9")
-
-    with LocalReplica(variables(settings)) as replica:
-        await_condition(lambda: replica.log.exists() and "http_listening" in replica.log.read_text(), READY_S)
-        code = stopped_by(replica, number)
-        text = replica.log.read_text()
-
-    assert code == 0
-    assert "kafka_unreachable" not in text

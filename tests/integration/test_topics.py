@@ -4,17 +4,17 @@ import time
 from contextlib import closing
 
 import pytest
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from moderator.cli.app import app
 from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.connection import OUTPUT_BATCH_BYTES, client_settings
-from moderator.stream.kafka.producing.awaited import awaited
+from moderator.stream.kafka.connection import OUTPUT_BATCH_BYTES
 from moderator.stream.kafka.topics import DEAD_LETTER_EXTRA_BYTES, await_topics, create_topics
 from moderator.supervisor.child import free_ports
-from tests.kafka_stream import output_topics, some_names, some_topics
+from tests.kafka_stream import output_topics, some_names
 from tests.servers import SharedKafka
 
 
@@ -105,15 +105,15 @@ def test_the_command_says_of_each_topic_whether_it_is_new(kafka: SharedKafka) ->
     assert first.stderr == second.stderr == ""
 
 
-def test_publishing_into_a_topic_with_too_few_replicas_in_sync_is_waiting_and_not_failing(kafka: SharedKafka) -> None:
-    settings = some_topics(kafka.bootstrap_servers)
-    topics = output_topics(settings)
-    before = awaited(client_settings(settings), topics, settings.group_id, f"{settings.group_id}-x")
+def test_a_topic_that_carries_its_producers_time_is_reported(kafka: SharedKafka) -> None:
+    settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
     with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)) as admin:
-        config = {"min.insync.replicas": "2"}
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.flag_topic, config)])
+        config = {"message.timestamp.type": "CreateTime"}
+        admin.create_topics([NewTopic(settings.events_topic, 3, 1, topic_configs=config)])
+    create_topics(settings, partitions=3, replication=1)
 
-    meanwhile = awaited(client_settings(settings), topics, settings.group_id, None)
+    with capture_logs() as lines:
+        topics = await_topics(settings)
 
-    assert before is None
-    assert meanwhile == f"topic `{settings.flag_topic}` partition 0 has 1 replicas in sync and needs 2"
+    assert not topics.has_brokers_time
+    assert "events_carry_producers_time" in [line["event"] for line in lines]

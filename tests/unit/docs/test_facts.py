@@ -14,6 +14,8 @@ from tests.generate import asyncapi
 from tests.pages import PAGES, ROOT, inline_code
 
 DOCS = ROOT / "docs"
+DECLARATION = "moderator_reading"
+"""A key of a checkpoint's config.json; it begins as metrics do."""
 
 
 def test_every_metric_that_a_page_names_exists() -> None:
@@ -21,6 +23,7 @@ def test_every_metric_that_a_page_names_exists() -> None:
 
     named = {name for page in PAGES for code in inline_code(page) for name in re.findall(r"moderator_[a-z_]+", code)}
 
+    named.discard(DECLARATION)
     assert {re.sub(r"_(bucket|count|sum)$", "", name) for name in named} - known == set()
 
 
