@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 PATIENCE_S = 60.0
-"""Who waits longer waits in vain, even on a machine that does much else."""
+"""Who waits longer waits for nothing, even on a busy machine."""
 LOOK_EVERY_S = 0.05
 
 

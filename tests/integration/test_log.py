@@ -51,6 +51,7 @@ def test_an_outage_of_the_broker_gives_fewer_than_10_library_lines_and_a_way_bac
             broker.start()
             produce(settings, some_events(30))
             await_condition(lambda: '"event": "window_published"' in replica.log.read_text())
+            await_condition(lambda: replica.log.read_text().count('"code": "kafka_away"') == 2)  # noticed once a second
             outage = lines_of(replica.log)[produced_at:]
 
     assert len(of_libraries(outage)) <= MOST_LIBRARY_LINES, of_libraries(outage)
