@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import orjson
 import psutil
@@ -69,13 +70,13 @@ def short_messages() -> list[str]:
     return [turn.content for turn in turns if len(turn.content) < 200]
 
 
-def measure(python: str, kafka: LocalKafka, rate: float, seconds: float) -> Run:
+def measure(python: str, kafka: LocalKafka, policies: Path, rate: float, seconds: float) -> Run:
     run = uuid.uuid4().hex[:8]
     names = {name: f"{name}-{run}" for name in ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic")}
     settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group_id=run, **names)
     create_topics(settings, partitions=PARTITIONS, replication=1)
     variables = kafka_variables(settings)
-    variables |= {"MODERATOR_MODEL__PATH": "builtin", "MODERATOR_POLICIES__PATH": str(example_policies())}
+    variables |= {"MODERATOR_MODEL__PATH": "builtin", "MODERATOR_POLICIES__PATH": str(policies)}
     with ExitStack() as stack:
         replica = stack.enter_context(Replica(python, variables))
         assert replica.await_ready(READY_S), replica.last_lines()
@@ -143,6 +144,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", help="the Python of an environment with another version of moderator")
+    parser.add_argument(
+        "--policies", type=Path, default=example_policies(), help="a folder that both versions can read"
+    )
     arguments = parser.parse_args()
     pythons = {"ours": sys.executable} | ({"theirs": arguments.against} if arguments.against else {})
     rates = [float(rate) for rate in arguments.rates.split(",")]
@@ -151,7 +155,7 @@ def main() -> None:
         for number in range(arguments.rounds):
             for rate in rates:
                 for name, python in pythons.items():
-                    run = measure(python, kafka, rate, arguments.seconds)
+                    run = measure(python, kafka, arguments.policies.absolute(), rate, arguments.seconds)
                     runs.setdefault((rate, name), []).append(run)
                     p50, p95 = run.quantile(50), run.quantile(95)
                     print(
