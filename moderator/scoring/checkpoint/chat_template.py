@@ -11,9 +11,9 @@ _DEFAULT: Final = "default"
 
 
 def template_files(folder: Path) -> list[Path]:
-    """Give the files that hold templates and nothing else."""
+    """Give the files that are read for templates alone."""
     named = [file for name in TEMPLATE_FOLDERS for file in sorted((folder / name).glob("*.jinja"))]
-    return [*filter(Path.is_file, (folder / TEMPLATE, folder / JSON_TEMPLATE)), *named]
+    return [*[*filter(Path.is_file, (folder / TEMPLATE, folder / JSON_TEMPLATE))][:1], *named]
 
 
 def read_template(folder: Path, tokenizer_fields: Mapping[str, Any], name: str | None) -> str | None:

@@ -88,11 +88,11 @@ def _build(folder: Path) -> PreTrainedTokenizerFast:
     """
     arguments = _arguments(folder)
     with naming(folder):
-        Tokenizer.from_file(str(folder / TOKENIZER))
-    try:
-        return automatic(folder)
-    except Exception:  # noqa: BLE001 - of any kind; the check at start says which
-        return _from_files(folder, arguments)
+        try:
+            return automatic(folder)
+        except Exception:  # noqa: BLE001 - of any kind; the check at start says which
+            Tokenizer.from_file(str(folder / TOKENIZER))  # fails where the file itself is the reason
+    return _from_files(folder, arguments)
 
 
 def _from_files(folder: Path, arguments: Mapping[str, Any]) -> PreTrainedTokenizerFast:

@@ -84,7 +84,10 @@ class Weights:
             own = {name: self._own(name) for name in sorted(names)}
             unused = [name for name in own if own[name] not in self._shapes and _UNUSED.fullmatch(name)]
             used = [name for name in own if name not in unused]
-            unexpected = [name for name in used if own[name] not in self._shapes or own[name] in self.dtypes]
+            twice = {name for name in used if own[name] != name and own[name] in names}
+            unexpected = [
+                name for name in used if name in twice or own[name] not in self._shapes or own[name] in self.dtypes
+            ]
             if unexpected:
                 raise ConfigurationError(f"{file}: unexpected {_few(unexpected)}{_merge(unexpected)}")
             if listed is not None and listed != names:

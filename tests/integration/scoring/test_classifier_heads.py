@@ -108,6 +108,13 @@ def test_the_old_names_of_layer_norms_are_read(written: Callable[..., Path], tmp
         assert [reward] == pytest.approx(plain, rel=1e-5, abs=1e-5)
 
 
+def test_a_layer_norm_with_both_names_is_refused(written: Callable[..., Path], tmp_path: Path) -> None:
+    old = "bert.embeddings.LayerNorm.gamma"
+    folder = change_weights(copied(written("bert"), tmp_path), lambda tensors: tensors.update({old: torch.ones(16)}))
+
+    assert f"unexpected `{old}`" in error_of(folder)
+
+
 @pytest.mark.parametrize(
     ("tensor", "problem"),
     [

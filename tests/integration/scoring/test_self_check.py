@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,16 @@ def test_a_tokenizer_that_transformers_cannot_read_by_itself_is_a_warning(
     assert (check.texts, check.ids_equal) == (0, None)
     [line] = [line for line in lines if line["event"] == "tokens_not_compared"]
     assert "requires the mistral-common library" in line["reason"]
+
+
+def test_a_large_model_is_not_run_a_second_time_on_a_cpu(written: Callable[..., Path]) -> None:
+    opened = open_model(written("qwen2"))
+    model = opened.load("auto", CPU)
+
+    check = check_model(replace(opened, shapes={"model.embed_tokens.weight": torch.Size([2**20, 2**10])}), model)
+
+    assert check.ids_equal
+    assert check.largest_difference is None
 
 
 def test_without_the_check_a_warning_says_so(written: Callable[..., Path]) -> None:

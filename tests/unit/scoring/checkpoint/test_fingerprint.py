@@ -40,3 +40,31 @@ def test_files_that_are_not_read_leave_the_fingerprint_alone(copied: Path, armor
     (copied / "README.md").write_text("about")
 
     assert tiny_armorm.load(copied).fingerprint == armorm.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("special_tokens_map.json", True),
+        ("added_tokens.json", True),
+        ("chat_templates/rag.jinja", True),
+        ("chat_template.json", False),  # chat_template.jinja wins over it
+    ],
+)
+def test_a_file_of_tokens_or_templates_counts_where_it_is_read(
+    copied: Path, armorm: ArmoRM, name: str, counts: bool
+) -> None:
+    (copied / name).parent.mkdir(exist_ok=True)
+    (copied / name).write_text("{}")
+
+    assert (tiny_armorm.load(copied).fingerprint != armorm.fingerprint) == counts
+
+
+def test_files_of_tokens_do_not_count_where_the_config_lists_all_tokens(copied: Path) -> None:
+    path = copied / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"added_tokens_decoder": {}}))
+    before = tiny_armorm.load(copied).fingerprint
+
+    (copied / "special_tokens_map.json").write_text("{}")
+
+    assert tiny_armorm.load(copied).fingerprint == before
