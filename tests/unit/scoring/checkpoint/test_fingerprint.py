@@ -52,7 +52,7 @@ def test_files_that_are_not_read_leave_the_fingerprint_alone(copied: Path, armor
     ],
 )
 def test_a_file_of_tokens_or_templates_counts_where_it_is_read(
-    copied: Path, armorm: ArmoRM, name: str, counts: bool
+    copied: Path, armorm: ArmoRM, name: str, *, counts: bool
 ) -> None:
     (copied / name).parent.mkdir(exist_ok=True)
     (copied / name).write_text("{}")
