@@ -93,7 +93,7 @@ def _log_start(settings: "Settings", flags: Mapping[str, object]) -> None:
 
 
 def _run_here(settings: "Settings") -> NoReturn:
-    from moderator.wiring import run_stream
+    from moderator.wiring.stream import run_stream
 
     run_stream(settings, SIGNALS_OF_RUN.stop, SIGNALS_OF_RUN.drain_from_now_on)
     # all is published and closed; only the libraries would still shut down, and some of them print prose

@@ -19,7 +19,7 @@ from moderator.objectives import BUILTIN
 if TYPE_CHECKING:
     from moderator.events import ModelIdentity
     from moderator.settings import Settings
-    from moderator.wiring import Judges
+    from moderator.wiring.lines import Judges
 
 
 def score(
@@ -41,7 +41,7 @@ def score(
 ) -> None:
     """Decide on chat events from a file or a pipe."""
     from moderator.observability.logging import configure_logging
-    from moderator.wiring import load_judges
+    from moderator.wiring.lines import load_judges
 
     configure_logging("warning")
     settings = _settings(
@@ -71,7 +71,7 @@ def _settings(flags: dict[str, object]) -> "Settings":
 def _score(  # noqa: PLR0917 - what the command was given
     settings: "Settings", judges: "Judges", lines: FileIO, name: str, output: Path | None, dead_letters: Path | None
 ) -> Mapping[str, int]:
-    from moderator.wiring import score_lines
+    from moderator.wiring.lines import score_lines
 
     try:
         with (

@@ -44,7 +44,7 @@ def report_start(load: Callable[[], "Settings"], *, is_json: bool) -> int:
 
 
 def _results(load: Callable[[], "Settings"]) -> Iterator[Result]:
-    from moderator.start_checks import NEEDS, ORDER, StartChecks
+    from moderator.wiring.start_checks import NEEDS, ORDER, StartChecks
 
     loaded: list[Settings] = []
     yield _result(_SETTINGS, lambda: _load(load, loaded))

@@ -29,7 +29,8 @@ from moderator.observability.metrics import Metrics
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.settings import KafkaSettings, PoliciesSettings, Settings
 from moderator.stream.kafka.topics import create_topics
-from moderator.wiring import choose_policies, moderate
+from moderator.wiring.parts import choose_policies
+from moderator.wiring.stream import moderate
 
 BARE_EVENTS_PER_TRANSACTION = (500, 2_000)
 PARTITIONS = 4

@@ -17,7 +17,8 @@ from moderator.observability.metrics import Metrics
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.settings import load_settings
 from moderator.testing import ScriptedScorer
-from moderator.wiring import choose_policies, moderate
+from moderator.wiring.parts import choose_policies
+from moderator.wiring.stream import moderate
 from tests.faults.killable import SCORING_BEGAN
 
 log = get_logger("moderator.replica_of_the_tests")

@@ -8,7 +8,7 @@ from redis import Redis
 
 from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
-from moderator.start_checks import ORDER
+from moderator.wiring.start_checks import ORDER
 from tests.integration.test_run import READY_S, some_events, variables
 from tests.kafka_stream import committed_offsets, produce, some_names, some_topics
 from tests.servers import SharedKafka

@@ -14,7 +14,8 @@ from moderator.observability.metrics import Metrics
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.settings import load_settings
 from moderator.testing import ScriptedScorer
-from moderator.wiring import choose_policies, moderate, run_stream
+from moderator.wiring.parts import choose_policies
+from moderator.wiring.stream import moderate, run_stream
 from tests.builders import POLICY_FILES, some_scores, write_files
 
 
@@ -71,9 +72,10 @@ def test_nothing_that_only_tools_need_is_loaded_before_the_first_reload(tmp_path
         "import sys",
         "from pathlib import Path",
         "import moderator.__main__",
-        "import moderator.wiring as wiring",
+        "import moderator.wiring.stream as wiring",
+        "from moderator.wiring.parts import choose, read_folder",
         f"folder = Path({str(folder)!r})",
-        "start = wiring.choose(wiring.read_folder(folder), wiring.Admission(), None)",
+        "start = choose(read_folder(folder), wiring.Admission(), None)",
         "reloading = wiring.Reloading(",
         "    wiring.FolderWatch(folder), start, wiring.Admission(),",
         "    swap=id, observer=wiring.PolicyObserver(",

@@ -22,7 +22,13 @@ import psutil
 
 ORDER_BYTES = 1 << 18
 SET_PDEATHSIG = 1
-PRELOADED = ("moderator.cli.app", "moderator.wiring", "moderator.scoring.engine", "moderator.scoring.opening")
+PRELOADED = (
+    "moderator.cli.app",
+    "moderator.wiring.stream",
+    "moderator.wiring.lines",
+    "moderator.scoring.engine",
+    "moderator.scoring.opening",
+)
 
 
 class Order(NamedTuple):

@@ -46,7 +46,7 @@ def score_events(file: str, model: str | None, folder: Path) -> "Iterator[Decisi
     from moderator.backtest.decision import read_decision
     from moderator.observability.logging import configure_logging
     from moderator.settings import load_settings
-    from moderator.wiring import load_judges, score_lines
+    from moderator.wiring.lines import load_judges, score_lines
 
     lines = [b" ".join(value.splitlines()) for _, value in read_objects(file)]
     configure_logging("warning")

@@ -1,19 +1,16 @@
-"""Settings to running parts: the only file that names Kafka, Redis and ArmoRM together."""
+"""The stream: from settings to a loop that runs, and to its end."""
 
 import gc
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
-from io import FileIO
-from typing import TYPE_CHECKING, BinaryIO
+from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
-from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCache, check_address
+from moderator.cache import check_address
 from moderator.errors import CacheUnavailableError, ConfigurationError
-from moderator.events import EncodedDecision, Rejection
 from moderator.http import HttpServer, create_app
 from moderator.observability.build import versions
 from moderator.observability.health import HealthBoard, HealthSnapshot
@@ -21,47 +18,23 @@ from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.current_decider import CurrentDecider
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
-from moderator.pipeline.observer import CountingObserver, MonitoringObserver
-from moderator.pipeline.policy_observer import PolicyObserver, log_warnings
-from moderator.pipeline.ports import ScoreCache, Scorer, VerdictCache
+from moderator.pipeline.observer import MonitoringObserver
+from moderator.pipeline.policy_observer import PolicyObserver
+from moderator.pipeline.ports import Scorer
 from moderator.pipeline.processor import Processor
 from moderator.pipeline.scoring_thread import ScoringThread
-from moderator.policy import PolicySet
-from moderator.policy.live.admission import Accepted, Admission
-from moderator.policy.live.folder_watch import FolderWatch, read_folder
+from moderator.policy.live.admission import Admission
+from moderator.policy.live.folder_watch import FolderWatch
 from moderator.policy.live.reloading import Reloading
-from moderator.policy.live.snapshot_store import SnapshotStore
-from moderator.policy.live.start import Start, check_again, choose
+from moderator.policy.live.start import Start, check_again
 from moderator.settings import Settings
-from moderator.start_checks import OF_SERVERS, StartChecks
-from moderator.stream.jsonl import JsonLinesSink, JsonLinesSource
 from moderator.stream.kafka.connection import client_id
 from moderator.stream.kafka.source_and_sink import begin_group, connect
 from moderator.stream.kafka.topics import await_topics
-
-if TYPE_CHECKING:
-    from moderator.scoring.engine import Engine
+from moderator.wiring.parts import SystemClock, choose_policies, load_scorer, open_caches
+from moderator.wiring.start_checks import OF_SERVERS, StartChecks
 
 log = get_logger(__name__)
-
-
-class SystemClock:
-    """The machine's time."""
-
-    def now_s(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    def monotonic_s(self) -> float:
-        """Seconds that only grow."""
-        return time.monotonic()
-
-
-class NoVerdictCache:
-    """Stores nothing: without Redis nobody can ask for a verdict."""
-
-    def put_many(self, outcomes: Sequence[EncodedDecision | Rejection]) -> None:
-        """Drop them."""
 
 
 def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], object]) -> None:
@@ -128,7 +101,7 @@ def _check_servers(start: Start, settings: Settings) -> Start:
 def _load_for(start: Start, settings: Settings) -> tuple[Start, Scorer]:
     """Load the model, check the policies against it, then warm it up: the check is quick, the warm-up is not."""
     since_s = time.monotonic()
-    scorer = _load_scorer(settings)
+    scorer = load_scorer(settings)
     start = check_again(start, Admission(scorer.identity))
     scorer.warm_up()
     seconds, identity = round(time.monotonic() - since_s, 1), scorer.identity
@@ -140,20 +113,6 @@ def _load_for(start: Start, settings: Settings) -> tuple[Start, Scorer]:
         fingerprint=identity.fingerprint,
     )
     return start, scorer
-
-
-def choose_policies(settings: Settings) -> Start:
-    """Read and test the policies once; before the model is loaded, for that takes long.
-
-    Raises:
-        PolicyError: they may not decide, and no last good ones are stored that may.
-        ConfigurationError: the state folder cannot be used.
-    """
-    state_dir = settings.policies.state_dir
-    store = None if state_dir is None else SnapshotStore(state_dir)
-    if store is not None:
-        store.create()
-    return choose(read_folder(settings.policies.path), Admission(), store)
 
 
 def moderate(
@@ -181,7 +140,7 @@ def moderate(
     start = check_again(start, admission)
     decider = CurrentDecider(start.accepted.policies, identity, settings.include_content)
     with ExitStack() as stack:
-        score_cache, verdict_cache = _caches(settings, scorer, metrics, stack)
+        score_cache, verdict_cache = open_caches(settings, scorer, metrics, stack)
         source, sink = connect(settings.kafka, topics.limits_bytes, metrics)
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))
@@ -216,72 +175,6 @@ def moderate(
         log.info("stopped")
 
 
-@dataclass(frozen=True, slots=True)
-class Judges:
-    """What decides without a stream: policies, and a scorer that suits them, warmed up on its thread."""
-
-    policies: PolicySet
-    scorer: Scorer
-    scoring: ScoringThread
-
-
-def load_judges(settings: Settings) -> Judges:
-    """Load policies and model.
-
-    Raises:
-        ConfigurationError: one of them is wrong, or they do not suit each other.
-    """
-    # loading takes long: what is wrong with any model is reported first
-    accepted = Admission().admit(read_folder(settings.policies.path))
-    scoring = ScoringThread()
-    try:
-        return scoring.call(lambda: _load_judges(settings, accepted, scoring))
-    except BaseException:
-        scoring.close()
-        raise
-
-
-def _load_judges(settings: Settings, accepted: Accepted, scoring: ScoringThread) -> Judges:
-    scorer = _load_scorer(settings)
-    accepted = Admission(scorer.identity).check(accepted)
-    log_warnings(accepted.warnings)
-    scorer.warm_up()
-    return Judges(accepted.policies, scorer, scoring)
-
-
-def score_lines(
-    settings: Settings, judges: Judges, lines: FileIO, *, name: str, decisions: BinaryIO, dead_letters: BinaryIO
-) -> Mapping[str, int]:
-    """Decide on JSON lines with the same pipeline, without Kafka and Redis; the judges can be used once.
-
-    `name` is what decisions call the input: the file's base name, or `-`. Gives the sums of `lines`, `flagged`,
-    `allowed` and `dead_letters`.
-
-    Raises:
-        ScorerUnavailableError: the device failed.
-        OSError: an output cannot be written.
-    """
-    observer = CountingObserver()
-    decider = CurrentDecider(judges.policies, judges.scorer.identity, settings.include_content)
-    source = JsonLinesSource(lines, name, settings.max_event_bytes)
-    with closing(source), closing(judges.scoring):
-        Processor(
-            settings=settings,
-            source=source,
-            sink=JsonLinesSink(decisions, dead_letters),
-            scoring=judges.scoring,
-            scorer=judges.scorer,
-            score_cache=InMemoryScoreCache(Metrics(CollectorRegistry())),
-            verdict_cache=NoVerdictCache(),
-            current_decider=decider,
-            observer=observer,
-            clock=SystemClock(),
-            stop=threading.Event(),
-            dead_letter_limit=None,
-        ).run()
-    return observer.counts
-
-
 def _follow_policies(
     settings: Settings,
     start: Start,
@@ -298,24 +191,6 @@ def _follow_policies(
     watch = FolderWatch(settings.policies.path)
     reloading = Reloading(watch, start, admission, swap=decider.swap, observer=observer)
     threading.Thread(target=reloading.follow, args=(stop,), name="policies", daemon=True).start()
-
-
-def _load_scorer(settings: Settings) -> "Engine":
-    from moderator.scoring.engine import load_scorer  # noqa: PLC0415 - torch alone takes seconds
-
-    return load_scorer(settings.model, settings.reading)
-
-
-def _caches(settings: Settings, scorer: Scorer, metrics: Metrics, stack: ExitStack) -> tuple[ScoreCache, VerdictCache]:
-    if settings.redis.url is None:
-        log.warning("no_redis", hint="scores are cached in memory, verdicts nowhere; set MODERATOR_REDIS__URL")
-        return InMemoryScoreCache(metrics), NoVerdictCache()
-    objective_count = len(scorer.identity.objectives)
-    scores = RedisScoreCache(settings.redis, objective_count, metrics, time.monotonic)
-    verdicts = RedisVerdictCache(settings.redis, metrics, time.monotonic)
-    stack.enter_context(closing(scores))
-    stack.enter_context(closing(verdicts))
-    return scores, verdicts
 
 
 def _freeze_start_up_objects() -> None:

@@ -1,0 +1,1 @@
+"""Settings to running parts: the only package that names Kafka, Redis and models together."""
