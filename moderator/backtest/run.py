@@ -6,6 +6,7 @@ from typing import Self
 
 from moderator.backtest.counting.confusion import Confusion
 from moderator.backtest.counting.curves import CurveReader, Curves, empty_curves
+from moderator.backtest.counting.examples import Examples, no_examples
 from moderator.backtest.counting.exemption_matches import ExemptionMatches
 from moderator.backtest.counting.fidelity import Fidelity
 from moderator.backtest.counting.flips import Flips, RuleFlips
@@ -43,6 +44,7 @@ class Counts:
 
     fidelity: Fidelity
     curves: Curves
+    examples: Examples
     flips: Flips = field(default_factory=Flips)
     rules: RuleFlips = field(default_factory=RuleFlips)
     confusion: Confusion = field(default_factory=Confusion)
@@ -58,6 +60,7 @@ class Counts:
         self.fidelity.merge(other.fidelity)
         for key, curve in other.curves.items():
             self.curves[key].merge(curve)
+        self.examples.merge(other.examples)
         self.flips.merge(other.flips)
         self.rules.merge(other.rules)
         self.confusion.merge(other.confusion)
@@ -76,7 +79,11 @@ class Backtest:
         self._baseline, self._candidate = Replayer(plan.baseline), Replayer(plan.candidate)
         self._labels = plan.labels
         self._curves = CurveReader(plan.baseline, plan.candidate, plan.sweep)
-        self.counted = Counts(Fidelity(plan.baseline.snapshot), empty_curves(plan.candidate, plan.sweep))
+        self.counted = Counts(
+            Fidelity(plan.baseline.snapshot),
+            empty_curves(plan.candidate, plan.sweep),
+            no_examples(plan.baseline, plan.candidate),
+        )
 
     def add(self, position: Position, decision: Decision) -> None:
         """Decide one event twice and count it."""
@@ -92,6 +99,7 @@ class Backtest:
         )
         counts = self.counted
         counts.fidelity.add(replayed)
+        counts.examples.add(replayed)
         counts.flips.add(replayed)
         counts.rules.add(replayed)
         counts.nearest.add(replayed)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from moderator.backtest.counting.examples import ExampleCondition
 from moderator.backtest.counting.flips import GroupField
 from moderator.backtest.counting.limits import LimitReport
 from moderator.backtest.counting.rates import Rate
@@ -124,6 +125,19 @@ class RuleReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ExampleReport:
+    """One event whose verdict flips; see `counting.examples.Example`."""
+
+    decision_id: str
+    event_id: str
+    tenant: str | None
+    before: Verdict
+    after: Verdict
+    rules: tuple[str, ...]
+    conditions: tuple[ExampleCondition, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CellReport:
     """Events of one verdict, or of one cell of the flip matrix, with the labels that people gave them.
 
@@ -199,13 +213,18 @@ class BudgetReport:
 
 @dataclass(frozen=True, slots=True)
 class BacktestReport:
-    """Everything that a backtest reports; rules and groups with the most flips come first."""
+    """Everything that a backtest reports; rules and groups with the most flips come first.
+
+    Attributes:
+        examples: events whose verdict flips, at most 1,000, nearest to a limit first.
+    """
 
     events: EventsReport
     baseline: SetReport
     candidate: SetReport
     fidelity: FidelityReport
     flips: Matrix
+    examples: tuple[ExampleReport, ...]
     rules: tuple[RuleReport, ...]
     groups: Mapping[GroupField, tuple[GroupReport, ...]]
     labels: LabelsReport | None

@@ -1,7 +1,6 @@
 """`moderator policy backtest`: what would another policy folder have decided on recorded events?"""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,17 +58,21 @@ def backtest(
 
 
 def _backtest(plan: "Plan", events: str, folders: tuple[str, str], bootstrap_servers: str | None) -> "BacktestReport":
-    from moderator.backtest.processes import count_all
-    from moderator.backtest.report.summary import backtest_report
-    from moderator.backtest.run import Backtest
+    from moderator.backtest.comparing import compare
     from moderator.supervisor.workers import core_count
 
     with (
         open_events(events, bootstrap_servers) as recorded,
         progress("backtest", recorded.total, recorded.unit) as advance,
     ):
-        counts = count_all(partial(Backtest, plan), recorded.batches, processes=core_count(), advance=advance)
-    return backtest_report(plan, counts, recorded.source, folders)
+        return compare(
+            plan,
+            recorded.batches,
+            source=recorded.source,
+            folders=folders,
+            processes=core_count(),
+            advance=advance,
+        )
 
 
 def _write(report: "BacktestReport", html: Path | None, *, as_json: bool) -> None:

@@ -3,11 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from moderator.backtest.labels import Labels
+from moderator.backtest.batches import Lines
+from moderator.backtest.comparing import compare
+from moderator.backtest.counting.examples import ExampleCondition
+from moderator.backtest.labels import NO_LABELS, Labels
 from moderator.backtest.report.text import backtest_text
 from moderator.backtest.report.values import Matrix
+from moderator.backtest.run import Plan
 from moderator.policy import PolicySet
-from tests.unit.backtest.decisions import USUAL, changed, recorded, report_of, some_labels, some_recorded
+from tests.unit.backtest.decisions import USUAL, changed, counts_of, recorded, report_of, some_labels, some_recorded
 from tests.unit.policy.folders import EXEMPTIONS, a_model, a_policy, a_rule, a_set
 
 SAFETIES = [nth / 100 for nth in range(100)]
@@ -170,3 +174,64 @@ def test_what_steers_a_terminal_is_shown_escaped(baseline: PolicySet) -> None:
 
     assert (whole + differing).replace("\n", "").isprintable()
     assert "\nFLIPS" not in differing
+
+
+def test_examples_of_flips_are_nearest_to_a_limit_first_with_the_rules_behind_them(
+    tmp_path: Path, baseline: PolicySet
+) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.25"), a_rule("helpfulness: above 3.0", name="helpful"))
+    decisions = [
+        *some_recorded(baseline, [0.1, 0.26, 0.29]),
+        recorded(baseline, 0.9, 0.702, 0.6, 0.6, id="evt-helpful"),
+    ]
+
+    report = report_of(baseline, candidate, decisions)
+
+    found = [(each.event_id, each.before, each.after, each.rules) for each in report.examples]
+    assert found == [
+        ("evt-helpful", "allow", "flag", ("chat-safety/helpful",)),
+        ("evt-1", "flag", "allow", ("chat-safety/unsafe-reply",)),
+        ("evt-2", "flag", "allow", ("chat-safety/unsafe-reply",)),
+    ]
+    assert report.examples[1].conditions == (
+        ExampleCondition("chat-safety/unsafe-reply", "safety", "below 0.25", 0.26, -0.01),
+    )
+
+
+def test_a_rule_that_only_the_baseline_has_explains_the_flip_by_its_own_limit(
+    tmp_path: Path, baseline: PolicySet
+) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.10", name="other"))
+
+    (example,) = report_of(baseline, candidate, some_recorded(baseline, [0.2])).examples
+
+    assert example.rules == ("chat-safety/unsafe-reply",)
+    assert [(each.phrase, each.margin) for each in example.conditions] == [("below 0.30", 0.1)]
+
+
+def test_at_most_a_thousand_examples_are_kept_whichever_process_found_them(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.60"))
+    near, far = some_recorded(baseline, [0.59] * 700), some_recorded(baseline, [0.4] * 700)
+    here, there = counts_of(baseline, candidate, far), counts_of(baseline, candidate, near)
+
+    here.merge(there)
+
+    assert [each.distance > 0.1 for each in here.examples.nearest] == [False] * 700 + [True] * 300
+
+
+def test_the_same_comparison_is_made_from_code_as_by_the_command(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.60"))
+    lines = some_recorded(baseline, SAFETIES)
+    halves = [Lines("held", lines[:50], 50), Lines("held", lines[50:], 50)]
+    done: list[int] = []
+
+    report = compare(
+        Plan(baseline, candidate, NO_LABELS),
+        halves,
+        source="decisions.jsonl",
+        folders=("before", "after"),
+        advance=done.append,
+    )
+
+    assert report == report_of(baseline, candidate, lines)
+    assert done == [50, 50]
