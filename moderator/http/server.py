@@ -1,52 +1,76 @@
-"""The HTTP server: runs on a thread of its own, started before the stream and stopped after it."""
+"""The HTTP server: runs on a thread of its own."""
 
+import asyncio
 import socket
 import threading
+from typing import Any, Final
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from moderator.errors import ConfigurationError
 from moderator.observability.logging import get_logger
-from moderator.settings import HttpSettings
 
 log = get_logger(__name__)
 
 GRACE_S = 1
 """How long a request in flight may take once the server stops."""
 STOP_TIMEOUT_S = 3.0
+_AFTER_DEADLINE_S: Final = 2.0
+"""How much later than its deadline a request that is not complete loses its connection: the answer goes first."""
 
 
 class HttpServer:
-    """Serves an application while the stream runs."""
+    """Serves an application while other threads work.
 
-    def __init__(self, app: FastAPI, settings: HttpSettings) -> None:
-        self._settings = settings
+    Args:
+        app: answers the requests.
+        host, port: where to listen; port 0: any free one.
+        deadline_s: how long a client may take to send a request's headers.
+        variables: what the settings of host and port begin with, for the error's text.
+    """
+
+    def __init__(
+        self,
+        app: FastAPI | ASGIApp,
+        host: str,
+        port: int,
+        *,
+        deadline_s: float = 10.0,
+        variables: str = "MODERATOR_HTTP__",
+    ) -> None:
+        self._host, self._port = host, port
+        self._variables = variables
         config = uvicorn.Config(
             app,
+            http=_protocol(deadline_s),
             log_config=None,
             access_log=False,
             lifespan="off",
             ws="none",
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_S,
         )
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
 
     def start(self) -> int:
-        """Listen and serve; give the port, which the settings may have left open.
+        """Listen and serve; give the port.
 
         Raises:
             ConfigurationError: the server cannot listen on the address.
         """
-        listener = _listen(self._settings)
+        listener = self._listen()
         port: int = listener.getsockname()[1]
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name="http", daemon=True
         )
         self._thread.start()
-        log.info("http_listening", host=self._settings.host, port=port)
+        log.info("http_listening", host=self._host, port=port)
         return port
 
     def stop(self) -> None:
@@ -56,15 +80,69 @@ class HttpServer:
             self._thread.join(STOP_TIMEOUT_S)
             self._thread = None
 
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            return socket.create_server((self._host, self._port), family=family)
+        except (OSError, UnicodeError) as error:  # UnicodeError: not a possible host name
+            text = isinstance(error, OSError) and error.strerror
+            reason = text.partition(" (")[0] if text else "not a host name"
+            raise ConfigurationError(
+                f"cannot listen on `{self._host}` port {self._port}: {reason}; "
+                f"choose another `{self._variables}PORT` (0: any free one) or `{self._variables}HOST`"
+            ) from error
 
-def _listen(settings: HttpSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family)
-    except (OSError, UnicodeError) as error:  # UnicodeError: not a possible host name
-        text = isinstance(error, OSError) and error.strerror
-        reason = text.partition(" (")[0] if text else "not a host name"
-        raise ConfigurationError(
-            f"cannot listen on `{settings.host}` port {settings.port}: {reason}; "
-            "choose another `MODERATOR_HTTP__PORT` (0: any free one) or `MODERATOR_HTTP__HOST`"
-        ) from error
+
+def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
+    """Make uvicorn's protocol close a connection whose client does not send a whole request in time.
+
+    It has no limit of its own: a client that sends nothing, or a byte a minute, would keep its connection for ever.
+    """
+
+    class Impatient(H11Protocol):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._limit: asyncio.TimerHandle | None = None
+            self._has_headers = False
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._await_headers()
+
+        def data_received(self, data: bytes) -> None:
+            if self._limit is None:  # the first bytes of a later request
+                self._await_headers()
+            super().data_received(data)
+            self._set_limit()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            self._end_limit()
+
+        def _set_limit(self) -> None:
+            state = self.conn.their_state
+            if state is h11.IDLE and not self.conn.trailing_data[0]:
+                self._end_limit()  # between requests the keep-alive limit holds
+            elif state is h11.SEND_BODY and not self._has_headers:
+                self._end_limit()
+                self._has_headers = True
+                self._limit = self.loop.call_later(deadline_s + _AFTER_DEADLINE_S, self._give_up)
+            elif state not in (h11.IDLE, h11.SEND_BODY):
+                self._end_limit()
+
+        def _await_headers(self) -> None:
+            self._end_limit()
+            self._limit = self.loop.call_later(deadline_s, self._give_up)
+
+        def _end_limit(self) -> None:
+            self._has_headers = False
+            if self._limit is not None:
+                self._limit.cancel()
+                self._limit = None
+
+        def _give_up(self) -> None:
+            self._limit = None
+            if not self.transport.is_closing():
+                self.transport.close()
+
+    return Impatient

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from moderator.events import IncludeContent
+from moderator.settings.tokens import demand_tokens
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\](?=:)|[^\s:/\[\]]+)(:(?P<port>\d{1,5}))?")
 _DEFAULT_PORT = 9092
@@ -297,10 +298,36 @@ class DeadLettersSettings(_Part):
 
 
 class HttpSettings(_Part):
-    """Health and metrics."""
+    """Health, metrics and the HTTP API."""
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65_535, description="Port to listen on; 0: any free one.")
+    token: SecretStr | None = Field(
+        None,
+        description="Tokens that open the API, comma-separated, each of 16 to 512 visible ASCII characters. Needed "
+        "where `HOST` is not a loopback address.",
+    )
+    deadline_ms: int = Field(
+        10_000, gt=0, le=600_000, description="Longest time from a request's headers to the answer; 504 after it."
+    )
+    max_body_bytes: int = Field(4 * 2**20, gt=0, description="A larger body is refused, 413.")
+    max_batch: int = Field(256, gt=0, description="Most inputs or events in a request.")
+    queue_events: int = Field(1_024, gt=0, description="Texts that may wait for a pass; more: 429.")
+    stream_pass_ms: int = Field(
+        50,
+        ge=0,
+        le=10_000,
+        description="While interactive requests come in, the stream's passes are kept about this short. 0: never "
+        "shortened.",
+    )
+
+    _check_token = field_validator("token")(demand_tokens)
+
+    @model_validator(mode="after")
+    def _demand_room_for_a_batch(self) -> Self:
+        if self.queue_events < self.max_batch:
+            raise ValueError(f"queue_events is {self.queue_events}, and must be at least max_batch, {self.max_batch}")
+        return self
 
 
 class LogSettings(_Part):

@@ -61,7 +61,12 @@ def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], o
     metrics.build_info.labels(**versions()).set(1)
     board = HealthBoard(HealthSnapshot(turned_at_s=clock.monotonic_s(), broker_seen_at_s=clock.monotonic_s()))
     metrics.show_readiness(board, clock.monotonic_s)
-    server = HttpServer(create_app(board, metrics.registry, clock.monotonic_s), settings.http)
+    server = HttpServer(
+        create_app(board, metrics.registry, clock.monotonic_s),
+        settings.http.host,
+        settings.http.port,
+        deadline_s=settings.http.deadline_ms / 1_000,
+    )
     StartChecks(settings).make("temporary_folder")
     server.start()
     with closing(ScoringThread()) as scoring:

@@ -8,7 +8,6 @@ import httpx
 from fastapi import FastAPI
 
 from moderator.http import HttpServer
-from moderator.settings import HttpSettings
 
 
 def test_a_request_that_hangs_does_not_hold_up_the_end() -> None:
@@ -19,7 +18,7 @@ def test_a_request_that_hangs_does_not_hold_up_the_end() -> None:
         has_come.set()
         await asyncio.Event().wait()
 
-    server = HttpServer(app, HttpSettings(port=0))
+    server = HttpServer(app, "127.0.0.1", 0)
     port = server.start()
     threading.Thread(target=_ask, args=(f"http://127.0.0.1:{port}/hangs",), daemon=True).start()
     assert has_come.wait(10)

@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 from moderator.errors import ConfigurationError
 from moderator.http import HttpServer, create_app
 from moderator.observability.health import HealthBoard, HealthSnapshot
-from moderator.settings import HttpSettings
 
 
 def _app() -> FastAPI:
@@ -19,7 +18,7 @@ def _app() -> FastAPI:
 
 
 def test_port_0_is_any_free_one_and_is_told() -> None:
-    server = HttpServer(_app(), HttpSettings(port=0))
+    server = HttpServer(_app(), "127.0.0.1", 0)
     port = server.start()
 
     answer = httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=10)
@@ -30,7 +29,7 @@ def test_port_0_is_any_free_one_and_is_told() -> None:
 
 
 def test_a_stopped_server_leaves_no_thread_and_frees_its_port() -> None:
-    first = HttpServer(_app(), HttpSettings(port=0))
+    first = HttpServer(_app(), "127.0.0.1", 0)
     port = first.start()
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as keeps_its_connection:
         keeps_its_connection.get("/healthz")
@@ -39,7 +38,7 @@ def test_a_stopped_server_leaves_no_thread_and_frees_its_port() -> None:
         first.stop()
 
     assert "http" not in {thread.name for thread in threading.enumerate()}
-    second = HttpServer(_app(), HttpSettings(port=port))
+    second = HttpServer(_app(), "127.0.0.1", port)
     assert second.start() == port
     second.stop()
 
@@ -49,7 +48,7 @@ def test_a_port_in_use_stops_start_up_and_names_the_setting() -> None:
         port = taken.getsockname()[1]
 
         with pytest.raises(ConfigurationError) as caught:
-            HttpServer(_app(), HttpSettings(port=port)).start()
+            HttpServer(_app(), "127.0.0.1", port).start()
 
     assert f"port {port}: Address already in use; choose" in str(caught.value)
     assert "MODERATOR_HTTP__PORT" in str(caught.value)
@@ -59,8 +58,36 @@ def test_a_port_in_use_stops_start_up_and_names_the_setting() -> None:
 @pytest.mark.parametrize("host", ["198.51.100.1", "fe80::1%no-such-interface", "x" * 300])
 def test_an_address_that_is_not_ours_stops_start_up(host: str) -> None:
     with pytest.raises(ConfigurationError, match="MODERATOR_HTTP__HOST"):
-        HttpServer(_app(), HttpSettings(host=host, port=0)).start()
+        HttpServer(_app(), host, 0).start()
 
 
 def test_what_never_started_can_be_stopped() -> None:
-    HttpServer(_app(), HttpSettings(port=0)).stop()
+    HttpServer(_app(), "127.0.0.1", 0).stop()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"GET /healthz HT"])
+def test_a_client_that_does_not_complete_its_headers_loses_its_connection(sent: bytes) -> None:
+    server = HttpServer(_app(), "127.0.0.1", 0, deadline_s=0.05)
+    port = server.start()
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(sent)
+
+        received = client.recv(100)
+
+    server.stop()
+    assert received == b""
+
+
+def test_a_later_request_on_a_connection_has_the_same_limit() -> None:
+    server = HttpServer(_app(), "127.0.0.1", 0, deadline_s=0.2)
+    port = server.start()
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        first = client.recv(4_000)
+        client.sendall(b"GET /hea")
+
+        rest = client.recv(100)
+
+    server.stop()
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    assert rest == b""

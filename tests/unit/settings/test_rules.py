@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from moderator.errors import ConfigurationError
 from moderator.settings import KafkaSettings, Settings, load_settings
+from moderator.settings.tokens import tokens_of
 
 
 @pytest.mark.parametrize("output", ["flag_topic", "allow_topic", "dead_letter_topic"])
@@ -124,3 +125,27 @@ def test_times_are_no_longer_than_what_is_given_them_can_wait(name: str, most: i
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().http.port = 9  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "token", ["short", "x" * 15, "x" * 513, "has a space in it", "é" * 20, ",", "x" * 20 + ",short"]
+)
+def test_a_token_that_is_too_short_or_cannot_be_sent_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environ={"MODERATOR_HTTP__TOKEN": token})
+
+    assert str(caught.value) == (
+        "environment variable MODERATOR_HTTP__TOKEN should be one token, or several separated by commas or line ends, "
+        "each of 16 to 512 visible ASCII characters"
+    )
+
+
+def test_several_tokens_may_be_set_at_once() -> None:
+    settings = load_settings(environ={"MODERATOR_HTTP__TOKEN": "the-old-token-0123, the-new-token-0123\n"})
+
+    assert tokens_of(settings.http.token) == ("the-old-token-0123", "the-new-token-0123")
+
+
+def test_a_whole_batch_must_have_room_in_the_queue() -> None:
+    with pytest.raises(ConfigurationError, match="queue_events is 100, and must be at least max_batch, 256"):
+        load_settings(environ={"MODERATOR_HTTP__QUEUE_EVENTS": "100"})
