@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from moderator.events import SEVERITIES, DeadLetterReason, Decision, Verdict
+from moderator.labels.record import Label
 from moderator.policy.authoring.schema import policy_schema
 from moderator.policy.files.vocabulary import read_vocabulary
 from moderator.settings import KafkaSettings
@@ -45,6 +46,7 @@ def generated_files() -> dict[Path, str]:
         **generated_docs(),
         SCHEMAS / "chat-event.schema.json": _json(chat_event_schema()),
         SCHEMAS / "decision.schema.json": _json(decision_schema()),
+        SCHEMAS / "label.schema.json": _json(label_schema()),
         SCHEMAS / "asyncapi.yaml": _yaml(asyncapi()),
         **{folder / ".schema" / "policy.json": _policy_schema(folder) for folder in POLICIES},
     }
@@ -92,6 +94,10 @@ def decision_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **schema, "title": "moderator.decision/1"}
 
 
+def label_schema() -> dict[str, Any]:
+    return {"$schema": DIALECT, **TypeAdapter(Label).json_schema(mode="serialization"), "title": "moderator.label/1"}
+
+
 def asyncapi() -> dict[str, Any]:
     """Give the topics as an AsyncAPI 3 document, under the names they have by default."""
     channels = {
@@ -99,6 +105,7 @@ def asyncapi() -> dict[str, Any]:
         "flags": _channel("flag_topic", "Decision"),
         "allows": _channel("allow_topic", "Decision"),
         "deadLetters": _channel("dead_letter_topic", "DeadLetter"),
+        "labels": _channel("labels_topic", "Label"),
     }
     return {
         "asyncapi": "3.0.0",
@@ -115,8 +122,16 @@ def asyncapi() -> dict[str, Any]:
             "flag": _operation("send", "flags", "Decision"),
             "allow": _operation("send", "allows", "Decision"),
             "setAside": _operation("send", "deadLetters", "DeadLetter"),
+            "label": _operation("send", "labels", "Label"),
         },
-        "components": {"messages": {"ChatEvent": _chat_event(), "Decision": _decision(), "DeadLetter": _dead_letter()}},
+        "components": {
+            "messages": {
+                "ChatEvent": _chat_event(),
+                "Decision": _decision(),
+                "DeadLetter": _dead_letter(),
+                "Label": _label(),
+            }
+        },
     }
 
 
@@ -191,6 +206,17 @@ def _dead_letter() -> dict[str, Any]:
         "headers": {"type": "object", "required": list(headers), "properties": headers | optional},
         "payload": {"description": "The record's bytes, untouched."},
         "bindings": _keyed_by("The record's key."),
+    }
+
+
+def _label() -> dict[str, Any]:
+    headers = {"content-type": {"const": "application/json"}}
+    return {
+        "title": "Label",
+        "summary": "What a person says of a verdict; the newest of a person and an event counts.",
+        "headers": {"type": "object", "required": list(headers), "properties": headers},
+        "payload": {"$ref": "./label.schema.json"},
+        "bindings": _keyed_by("TENANT:EVENT_ID:REVIEWER, each percent-encoded. The topic is compacted."),
     }
 
 

@@ -16,6 +16,9 @@ from tests.builders import an_encoded_decision
 from tests.waiting import PATIENCE_S
 
 
+TOPIC_SETTINGS = ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic", "labels_topic")
+
+
 def some_topics(bootstrap_servers: str, *, partitions: int = 3, **fields: Any) -> KafkaSettings:
     """Create topics and name a group that nobody else uses."""
     settings = some_names(bootstrap_servers=bootstrap_servers, **fields)
@@ -25,7 +28,7 @@ def some_topics(bootstrap_servers: str, *, partitions: int = 3, **fields: Any) -
 
 def some_names(**fields: Any) -> KafkaSettings:
     run = uuid.uuid4().hex[:8]
-    topics = {name: f"{name}-{run}" for name in ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic")}
+    topics = {name: f"{name}-{run}" for name in TOPIC_SETTINGS}
     return KafkaSettings(**{"group_id": f"group-{run}", "start_timeout_s": 20, **topics, **fields})
 
 

@@ -1,10 +1,10 @@
-"""`moderator topics`: the topics that the stream reads and writes."""
+"""`moderator topics`: the topics of the stream, and that of people's labels."""
 
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="topics", help="The topics that the stream reads and writes.")
+app = typer.Typer(name="topics", help="The topics of the stream, and that of people's labels.")
 
 
 @app.callback()

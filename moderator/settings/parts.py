@@ -39,6 +39,7 @@ class KafkaSettings(_Part):
     dead_letter_topic: str = Field(
         "moderation.dead-letter", min_length=1, description="Records that cannot be judged, bytes untouched."
     )
+    labels_topic: str = Field("moderation.labels", min_length=1, description="People's labels.")
     delivery: Literal["exactly_once", "at_least_once"] = Field(
         "exactly_once",
         description="`exactly_once`: one transaction per window. `at_least_once`: flush, then commit; duplicates are "
@@ -119,6 +120,8 @@ class KafkaSettings(_Part):
             raise ValueError("events_topic is also an output topic: decisions would be judged as events")
         if self.dead_letter_topic in outputs:
             raise ValueError("dead_letter_topic must be a topic of its own")
+        if self.labels_topic in outputs | {self.events_topic, self.dead_letter_topic}:
+            raise ValueError("labels_topic must be a topic of its own")
         return self
 
     @model_validator(mode="after")

@@ -14,14 +14,14 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka.connection import OUTPUT_BATCH_BYTES
 from moderator.stream.kafka.topics import DEAD_LETTER_EXTRA_BYTES, await_topics, create_topics
 from moderator.supervisor.child import free_ports
-from tests.kafka_stream import output_topics, some_names
+from tests.kafka_stream import TOPIC_SETTINGS, output_topics, some_names
 from tests.servers import SharedKafka
 
 
 def topic_configs(settings: KafkaSettings) -> dict[str, dict[str, str]]:
     admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     try:
-        topics = [settings.events_topic, *output_topics(settings)]
+        topics = [settings.events_topic, *output_topics(settings), settings.labels_topic]
         resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
         found = admin.describe_configs(resources, config_filter="all")["topic"]
         return {topic: {name: each["value"] for name, each in found[topic].items()} for topic in topics}
@@ -35,6 +35,7 @@ def test_topics_are_created_with_the_brokers_time_and_room_for_whole_batches(kaf
     assert configs[kafka_settings.events_topic]["message.timestamp.type"] == "LogAppendTime"
     rooms = {int(configs[topic]["max.message.bytes"]) for topic in output_topics(kafka_settings)}
     assert rooms == {OUTPUT_BATCH_BYTES}
+    assert configs[kafka_settings.labels_topic]["cleanup.policy"] == "compact"
 
 
 def test_dead_letters_have_room_beside_the_largest_event(kafka: SharedKafka) -> None:
@@ -94,7 +95,7 @@ def test_brokers_that_do_not_answer_are_given_up_after_the_start_timeout() -> No
 
 def test_the_command_says_of_each_topic_whether_it_is_new(kafka: SharedKafka) -> None:
     settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
-    names = ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic")
+    names = TOPIC_SETTINGS
     environment = {f"MODERATOR_KAFKA__{name.upper()}": getattr(settings, name) for name in names}
     command = ["topics", "create", "--partitions", "2", "--bootstrap-servers", kafka.bootstrap_servers]
 

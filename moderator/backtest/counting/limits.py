@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from moderator.backtest.counting.curves import Curve, Curves
 from moderator.backtest.counting.movable_limits import limit_before, limit_of, movable
-from moderator.backtest.counting.rates import Rate, rate
+from moderator.labels.rates import Rate, rate
 from moderator.events import Part, Verdict
 from moderator.policy import PolicySet
 from moderator.policy.language.ast import Condition, Rule

@@ -9,7 +9,7 @@ from html import escape
 from itertools import groupby
 
 from moderator.backtest.counting.limits import LimitReport, LimitRow
-from moderator.backtest.counting.rates import Rate
+from moderator.labels.rates import Rate
 from moderator.backtest.report.wording import number_text
 
 _WIDTH, _HEIGHT = 720, 230

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from moderator.backtest.counting.rates import LEAST_LABELS
+from moderator.labels.rates import LEAST_LABELS
 from moderator.backtest.report.document import Cell, Document, Fact, Row, Section, Table, number_cell
 from moderator.backtest.report.tried_limits import tried_limit
 from moderator.backtest.report.values import (

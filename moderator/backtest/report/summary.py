@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from moderator.backtest.counting.fidelity import Fidelity
 from moderator.backtest.counting.flips import Cell
 from moderator.backtest.counting.limits import limit_reports
-from moderator.backtest.counting.rates import rate
+from moderator.labels.rates import rate
 from moderator.backtest.report.values import (
     BacktestReport,
     BudgetReport,

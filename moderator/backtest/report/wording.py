@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from moderator.backtest.counting.rates import Rate
+from moderator.labels.rates import Rate
 from moderator.backtest.report.values import BudgetReport, CellReport, FidelityReport
 
 _SHOWN_SNAPSHOTS = 15

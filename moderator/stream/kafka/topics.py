@@ -33,6 +33,7 @@ _PORT = re.compile(r":\d+$")
 _MAX_MESSAGE_BYTES = "max.message.bytes"
 _TIMESTAMP_TYPE = "message.timestamp.type"
 _BROKERS_TIME = "LogAppendTime"
+_CLEANUP = "cleanup.policy"
 
 
 class Topics(NamedTuple):
@@ -123,7 +124,8 @@ def create_topics(settings: KafkaSettings, *, partitions: int, replication: int)
         outputs = {
             topic: {**shape, "configs": {_MAX_MESSAGE_BYTES: str(limit)}} for topic, limit in limits_bytes.items()
         }
-        return created | _create(admin, outputs)
+        labels = {settings.labels_topic: {**shape, "configs": {_CLEANUP: "compact"}}}
+        return created | _create(admin, outputs | labels)
 
 
 def holds_markers(settings: KafkaSettings, partition: TopicPartition) -> bool:
@@ -139,7 +141,7 @@ def holds_markers(settings: KafkaSettings, partition: TopicPartition) -> bool:
             producers = admin.describe_producers([partition])[partition].active_producers
     except KafkaError:
         return True
-    return "compact" in config.get("cleanup.policy", "") or any(map(_is_transactional, producers))
+    return "compact" in config.get(_CLEANUP, "") or any(map(_is_transactional, producers))
 
 
 def _is_transactional(producer: ProducerState) -> bool:

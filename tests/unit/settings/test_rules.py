@@ -22,6 +22,12 @@ def test_dead_letters_must_not_mix_with_decisions() -> None:
         KafkaSettings(flag_topic="out", dead_letter_topic="out")
 
 
+@pytest.mark.parametrize("other", ["events_topic", "flag_topic", "allow_topic", "dead_letter_topic"])
+def test_labels_must_not_mix_with_anything_else(other: str) -> None:
+    with pytest.raises(ValidationError, match="labels_topic must be a topic of its own"):
+        KafkaSettings(labels_topic="shared", **{other: "shared"})
+
+
 def test_both_verdicts_may_share_a_topic() -> None:
     kafka = KafkaSettings(flag_topic="decisions", allow_topic="decisions")
 

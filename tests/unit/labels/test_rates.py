@@ -1,6 +1,6 @@
 import pytest
 
-from moderator.backtest.counting.rates import rate, wilson
+from moderator.labels.rates import rate, wilson
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,33 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LEAST_LABELS = 30
 _Z = 1.959963984540054
 """The normal distribution's 97.5% quantile: intervals hold with 95%."""
+
+
+class Share(NamedTuple):
+    """`count` of `of`, however few."""
+
+    count: int
+    of: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are so many that the share may be shown."""
+        return self.of >= LEAST_LABELS
+
+    @property
+    def share(self) -> float | None:
+        """From 0 to 1; None without labels."""
+        return self.count / self.of if self.of else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The ends of its 95% interval; None without labels."""
+        return wilson(self.count, self.of) if self.of else None
 
 
 @dataclass(frozen=True, slots=True)
