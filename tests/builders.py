@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from moderator.events import (
     ChatEvent,
@@ -19,6 +19,7 @@ from moderator.events import (
     Turn,
     Unscored,
 )
+from moderator.labels.record import Label
 from moderator.pipeline.ports import Scorer
 from moderator.pipeline.window import ScoredEvent
 from moderator.policy import PolicySet, load_policies
@@ -139,3 +140,25 @@ def write_files(folder: Path, files: Mapping[str, str]) -> Path:
 
 def some_policies(folder: Path) -> PolicySet:
     return load_policies(write_files(folder, POLICY_FILES))
+
+
+def a_label(**fields: Any) -> Label:
+    label: dict[str, Any] = {
+        "schema": "moderator.label/1",
+        "label_id": f"lab_{0:032x}",
+        "labelled_at": "2026-11-29T12:00:00Z",
+        "id": "evt-1",
+        "tenant": "acme",
+        "label": "flag",
+        "judgement": "right",
+        "note": None,
+        "reviewer": "ana",
+        "reviewer_from": "login",
+        "decision_id": f"mod_{0:032x}",
+        "verdict": "flag",
+        "snapshot": "sha256:6cfd",
+        "rules": ["chat-safety/unsafe-reply"],
+        "queue": "flagged",
+        "sample_share": None,
+    }
+    return cast("Label", label | fields)

@@ -15,7 +15,6 @@ from moderator.stream.kafka.topics import RECORD_LIMIT_BYTES, create_topics
 from tests.builders import an_encoded_decision
 from tests.waiting import PATIENCE_S
 
-
 TOPIC_SETTINGS = ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic", "labels_topic")
 
 

@@ -7,7 +7,7 @@ Behind the language of every fenced block stands how it is checked, which reader
     sh make           every line is a target of the Makefile
     yaml KIND         a policy, a rule, a condition, signals, settings, exemptions or tests: loads without an error
     KIND file=NAME    written into the page's folder, for the commands after it
-    json KIND         an event, a decision, a verdict or what was rejected: valid by its schema
+    json KIND         an event, a decision, a label, a verdict or what was rejected: valid by its schema
     text output       what the `sh run` before it prints; … stands for anything
     text golden       one problem of the exact texts of `tests/golden`
     LANGUAGE client   a program that reads decisions from a real broker in `tests/integration/docs/test_consuming.py`

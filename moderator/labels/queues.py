@@ -1,7 +1,6 @@
 """Which decisions people should look at, and why: four queues, in each of which a decision is or is not."""
 
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from typing import NamedTuple
 
 from moderator.events import ConditionResult, Decision, RuleResult
@@ -59,4 +58,4 @@ def is_sampled(decision_id: str, share: float) -> bool:
         drawn = int(decision_id.removeprefix(_PREFIX)[:_DIGITS], 16)
     except ValueError:
         return False  # not an id of ours
-    return drawn < Fraction(share) * 2 ** (4 * _DIGITS)
+    return drawn < share * (1 << 4 * _DIGITS)

@@ -2,14 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 LEAST_LABELS = 30
 _Z = 1.959963984540054
 """The normal distribution's 97.5% quantile: intervals hold with 95%."""
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Share:
     """`count` of `of`, however few."""
 
     count: int

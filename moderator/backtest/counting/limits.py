@@ -8,8 +8,8 @@ from itertools import accumulate
 
 from moderator.backtest.counting.curves import Curve, Curves
 from moderator.backtest.counting.movable_limits import limit_before, limit_of, movable
-from moderator.labels.rates import Rate, rate
 from moderator.events import Part, Verdict
+from moderator.labels.rates import Rate, rate
 from moderator.policy import PolicySet
 from moderator.policy.language.ast import Condition, Rule
 from moderator.policy.language.comparisons import Comparison

@@ -9,8 +9,8 @@ from html import escape
 from itertools import groupby
 
 from moderator.backtest.counting.limits import LimitReport, LimitRow
-from moderator.labels.rates import Rate
 from moderator.backtest.report.wording import number_text
+from moderator.labels.rates import Rate
 
 _WIDTH, _HEIGHT = 720, 230
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 44, 34

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from moderator.labels.rates import LEAST_LABELS
 from moderator.backtest.report.document import Cell, Document, Fact, Row, Section, Table, number_cell
 from moderator.backtest.report.tried_limits import tried_limit
 from moderator.backtest.report.values import (
@@ -27,6 +26,7 @@ from moderator.backtest.report.wording import (
     rate_text,
     share_text,
 )
+from moderator.labels.rates import LEAST_LABELS
 
 _SHOWN_GROUPS = 15
 _SHOWN_UNUSED = 20

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from moderator.backtest.counting.fidelity import Fidelity
 from moderator.backtest.counting.flips import Cell
 from moderator.backtest.counting.limits import limit_reports
-from moderator.labels.rates import rate
 from moderator.backtest.report.values import (
     BacktestReport,
     BudgetReport,
@@ -27,6 +26,7 @@ from moderator.backtest.report.values import (
 )
 from moderator.backtest.run import Counts, Plan
 from moderator.events import Verdict
+from moderator.labels.rates import rate
 from moderator.policy import PolicySet
 from moderator.policy.language.ast import Rule
 

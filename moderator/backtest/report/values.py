@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from moderator.backtest.counting.examples import ExampleCondition
 from moderator.backtest.counting.flips import GroupField
 from moderator.backtest.counting.limits import LimitReport
-from moderator.labels.rates import Rate
 from moderator.events import Verdict
+from moderator.labels.rates import Rate
 from moderator.policy.language.ast import RuleMode
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from moderator.labels.rates import Rate
 from moderator.backtest.report.values import BudgetReport, CellReport, FidelityReport
+from moderator.labels.rates import Rate
 
 _SHOWN_SNAPSHOTS = 15
 

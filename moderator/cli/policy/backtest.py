@@ -9,6 +9,7 @@ import typer
 from moderator.cli import exit_codes
 from moderator.cli.files.output_files import refuse_policy_file, write_file
 from moderator.cli.files.recorded_events import open_events
+from moderator.cli.files.recorded_labels import label_file, read_any_labels
 from moderator.cli.options import Brokers, Events
 from moderator.cli.policy.output import write_json
 from moderator.cli.progress import progress
@@ -26,8 +27,12 @@ def backtest(
     baseline: Annotated[Path, typer.Option(metavar="DIR", help="The policy folder that made the decisions.")],
     events: Events,
     labels: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help='What people said, one a line: {"id": "evt-1", "label": "flag"}.'),
+        str | None,
+        typer.Option(
+            metavar="FILE|kafka",
+            help='What people said, one a line: {"id": "evt-1", "label": "flag"}, or the records of the topic of '
+            "labels; `kafka` reads that topic.",
+        ),
     ] = None,
     sweep: Annotated[
         str | None, typer.Option(metavar="SIGNAL", help="Try other limits of this signal on every event.")
@@ -43,14 +48,14 @@ def backtest(
 
     Exit 0: the baseline reproduces its decisions, 1: it does not, or with --enforce a budget is broken, 2: wrong usage.
     """
-    from moderator.backtest.labels import NO_LABELS, read_labels
     from moderator.backtest.run import Plan
     from moderator.policy import load_policies
 
-    plan = Plan(load_policies(baseline), load_policies(candidate), read_labels(labels) if labels else NO_LABELS, sweep)
+    given = read_any_labels(labels, bootstrap_servers)
+    plan = Plan(load_policies(baseline), load_policies(candidate), given, sweep)
     _require_signal(plan.candidate, sweep)
     if html is not None:
-        _refuse_overwriting(html, files=(Path(events), labels), folders=(baseline, candidate))
+        _refuse_overwriting(html, files=(Path(events), label_file(labels)), folders=(baseline, candidate))
     report = _backtest(plan, events, (str(baseline), str(candidate)), bootstrap_servers)
     _write(report, html, as_json=as_json)
     is_bad = not report.fidelity.is_whole or (enforce and any(budget.is_broken for budget in report.budgets))

@@ -109,7 +109,7 @@ def report_of(
 def some_labels(**verdicts: Any) -> Labels:
     """Label events by number: `some_labels(flag=range(5), allow=[7])`."""
     by_key = {(None, f"evt-{nth}"): verdict for verdict, numbers in verdicts.items() for nth in numbers}
-    return Labels(by_key, dict.fromkeys(by_key, 1))  # type: ignore[arg-type]  # verdicts are keywords
+    return Labels(by_key)  # type: ignore[arg-type]  # verdicts are keywords
 
 
 def write_lines(file: Path, decisions: Iterable[bytes]) -> Path:

@@ -137,7 +137,7 @@ def test_precision_and_recall_are_reported_for_each_set(tmp_path: Path, baseline
 
 def test_of_two_labels_of_an_event_the_one_that_names_its_tenant_counts(baseline: PolicySet) -> None:
     of_any, of_its_tenant = (None, "evt-0"), ("acme", "evt-0")
-    labels = Labels({of_any: "allow", of_its_tenant: "flag"}, {of_any: 1, of_its_tenant: 2})
+    labels = Labels({of_any: "allow", of_its_tenant: "flag"})
     of_acme, of_beta = (some_recorded(baseline, [0.1], tenant=tenant) for tenant in ("acme", "beta"))
 
     reports = [report_of(baseline, baseline, decisions, labels=labels).labels for decisions in (of_acme, of_beta)]
@@ -148,7 +148,7 @@ def test_of_two_labels_of_an_event_the_one_that_names_its_tenant_counts(baseline
 
 def test_a_label_with_a_tenant_is_for_that_tenants_event(tmp_path: Path, baseline: PolicySet) -> None:
     labels = some_labels(flag=[0])
-    of_acme = type(labels)({("acme", "evt-0"): "flag"}, {("acme", "evt-0"): 1})
+    of_acme = Labels({("acme", "evt-0"): "flag"})
     decisions = some_recorded(baseline, [0.1], tenant="beta")
 
     reports = [report_of(baseline, baseline, decisions, labels=each).labels for each in (labels, of_acme)]

@@ -4,6 +4,8 @@ import pytest
 
 from moderator.backtest.labels import read_labels
 from moderator.errors import ConfigurationError
+from moderator.labels.record import encode_label
+from tests.builders import a_label
 
 
 def some_file(tmp_path: Path, *lines: str) -> Path:
@@ -24,7 +26,6 @@ def test_labels_are_read_by_event_and_where_given_by_tenant(tmp_path: Path) -> N
     labels = read_labels(file)
 
     assert labels.verdicts == {(None, "evt-1"): "flag", ("acme", "evt-1"): "allow"}
-    assert labels.lines == {(None, "evt-1"): 1, ("acme", "evt-1"): 3}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,24 @@ def test_a_wrong_label_is_named_with_its_line(tmp_path: Path, line: str, reporte
 
     assert reported in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_records_of_the_topic_are_read_beside_short_lines(tmp_path: Path) -> None:
+    older = a_label(id="evt-1", label="flag", reviewer="ana", labelled_at="2026-11-29T12:00:00Z")
+    newer = a_label(id="evt-1", label="allow", reviewer="ben", labelled_at="2026-11-29T12:00:01Z")
+    unsure = a_label(id="evt-2", label=None, reviewer="ana")
+    lines = [encode_label(label).decode() for label in (newer, older, unsure)]
+
+    labels = read_labels(some_file(tmp_path, *lines, '{"id": "evt-3", "label": "flag"}'))
+
+    assert labels.verdicts == {("acme", "evt-1"): "allow", (None, "evt-3"): "flag"}
+
+
+def test_a_wrong_record_is_named_with_its_line_and_field(tmp_path: Path) -> None:
+    line = encode_label(a_label(label="bad")).decode()
+
+    with pytest.raises(ConfigurationError, match="line 1: a label whose `label` is wrong"):
+        read_labels(some_file(tmp_path, line))
 
 
 def test_many_wrong_labels_are_cut_short(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from moderator.settings import load_settings
 from moderator.settings.names import known_settings, variable_of
 from moderator.settings.sources import SECRETS_FOLDER_VARIABLE
 from tests.builders import an_encoded_decision
-from tests.generate import chat_event_schema, decision_schema
+from tests.generate import chat_event_schema, decision_schema, label_schema
 from tests.pages import PAGES, ROOT, Block, blocks
 from tests.unit.policy.folders import CALIBRATION, CALIBRATION_FILE
 
@@ -31,7 +31,7 @@ LANGUAGE = ROOT / "docs" / "policy-language.md"
 CHECKS = {
     "sh": {"run", "parse", "make", "client", "send", "skip"},
     "yaml": {"file", "policy", "condition", "rule-part", "moderator.yaml", "skip"},
-    "json": {"event", "decision", "part-of-decision", "rejected", "verdict"},
+    "json": {"event", "decision", "label", "part-of-decision", "rejected", "verdict"},
     "text": {"output", "golden", "skip"},
     "mermaid": {""},
     "python": {"client"},
@@ -177,6 +177,11 @@ def test_every_event_is_valid(block: Block) -> None:
 @pytest.mark.parametrize("block", _blocks("json", "decision"), ids=_ids)
 def test_every_decision_is_valid(block: Block) -> None:
     _validate(json.loads(block.text), decision_schema())
+
+
+@pytest.mark.parametrize("block", _blocks("json", "label"), ids=_ids)
+def test_every_label_is_valid(block: Block) -> None:
+    _validate(json.loads(block.text), label_schema())
 
 
 @pytest.mark.parametrize("block", _blocks("json", "verdict"), ids=_ids)

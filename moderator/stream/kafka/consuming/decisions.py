@@ -1,7 +1,7 @@
-"""Reads recorded decisions from the flag and allow topics: committed ones, outside of any group."""
+"""Reads recorded decisions from the flag and allow topics, or people's labels: committed ones, outside of any group."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,12 +27,15 @@ class KafkaDecisions:
 
     It reads what is committed when it connects; later decisions and those of open transactions are not read.
 
+    Args:
+        topics: whose records a range of time means; None: the flag and allow topics.
+
     Raises:
         BrokerUnavailableError: the brokers do not answer.
         ConfigurationError: a topic or partition is missing.
     """
 
-    def __init__(self, settings: KafkaSettings, wanted: DecisionRange) -> None:
+    def __init__(self, settings: KafkaSettings, wanted: DecisionRange, topics: Sequence[str] | None = None) -> None:
         self._servers = settings.bootstrap_servers
         client = client_settings(settings)
         try:
@@ -41,7 +44,7 @@ class KafkaDecisions:
         except KafkaError as error:
             raise self._away(error) from error
         try:
-            self._ends = _resolve(self._reader, settings, wanted)
+            self._ends = _resolve(self._reader, topics or (settings.flag_topic, settings.allow_topic), wanted)
         except KafkaError as error:
             self._reader.close()
             raise self._away(error) from error
@@ -120,12 +123,11 @@ def _reader_settings() -> dict[str, Any]:
     }
 
 
-def _resolve(reader: KafkaConsumer, settings: KafkaSettings, wanted: DecisionRange) -> Ends:
+def _resolve(reader: KafkaConsumer, topics: Sequence[str], wanted: DecisionRange) -> Ends:
     """Turn a range into offsets that exist."""
     if isinstance(wanted, OffsetRanges):
         chosen = [TopicPartition(*partition) for partition in wanted.ranges]
     else:
-        topics = (settings.flag_topic, settings.allow_topic)
         chosen = [TopicPartition(topic, number) for topic in topics for number in sorted(_partitions(reader, topic))]
     for partition in chosen:
         if partition.partition not in _partitions(reader, partition.topic):

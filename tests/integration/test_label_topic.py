@@ -1,0 +1,71 @@
+"""Labels in a real topic: acknowledged, compacted by event and reviewer, and read by a backtest."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from moderator.cli.files.recorded_labels import read_any_labels
+from moderator.errors import ConfigurationError
+from moderator.labels.sink import LabelNotSavedError
+from moderator.settings import KafkaSettings
+from moderator.stream.kafka.label_topic import LabelTopic
+from moderator.supervisor.child import free_ports
+from tests.builders import a_label
+from tests.kafka_stream import some_names
+
+SCHEMA = json.loads(Path("moderator/stream/schemas/label.schema.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _use_the_topics_of_this_test(kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("bootstrap_servers", "labels_topic"):
+        monkeypatch.setenv(f"MODERATOR_KAFKA__{name.upper()}", getattr(kafka_settings, name))
+
+
+def values_of(settings: KafkaSettings) -> dict[bytes, bytes]:
+    reader = KafkaConsumer(bootstrap_servers=settings.bootstrap_servers, isolation_level="read_committed")
+    partitions = [TopicPartition(settings.labels_topic, n) for n in reader.partitions_for_topic(settings.labels_topic)]
+    reader.assign(partitions)
+    reader.seek_to_beginning(*partitions)
+    ends = reader.end_offsets(partitions)
+    found: dict[bytes, bytes] = {}
+    while any(reader.position(each) < ends[each] for each in partitions):
+        for records in reader.poll(500).values():
+            found |= {record.key: record.value for record in records}
+    reader.close()
+    return found
+
+
+def test_labels_of_two_people_reach_the_topic_and_a_backtest_takes_the_newest(kafka_settings: KafkaSettings) -> None:
+    with pytest.raises(ConfigurationError, match=f"topic `{kafka_settings.labels_topic}` holds no label"):
+        read_any_labels("kafka", None)
+    topic = LabelTopic(kafka_settings)
+    sent = [
+        a_label(id="evt-1", reviewer="ana", label="flag", labelled_at="2026-11-29T12:00:00Z"),
+        a_label(id="evt-1", reviewer="ben", label="allow", judgement="wrong", labelled_at="2026-11-29T12:00:01Z"),
+        a_label(id="evt-2", reviewer="ana", label=None, judgement="unsure", note="a joke?"),
+        a_label(id="evt-3", reviewer="ana", label="flag", tenant=None),
+        a_label(id="evt-3", reviewer="ana", label="allow", tenant=None, judgement="wrong"),
+    ]
+
+    for label in sent:
+        topic.save(label)
+    topic.close()
+
+    found = values_of(kafka_settings)
+    assert found.keys() == {b"acme:evt-1:ana", b"acme:evt-1:ben", b"acme:evt-2:ana", b":evt-3:ana"}
+    for value in found.values():
+        jsonschema.validate(json.loads(value), SCHEMA)
+    assert read_any_labels("kafka", None).verdicts == {("acme", "evt-1"): "allow", (None, "evt-3"): "allow"}
+
+
+def test_a_label_that_kafka_does_not_take_is_reported_each_time() -> None:
+    topic = LabelTopic(some_names(bootstrap_servers=f"127.0.0.1:{free_ports(1)[0]}"))
+
+    with pytest.raises(LabelNotSavedError, match="Kafka does not take labels in topic"):
+        topic.save(a_label())
+    with pytest.raises(LabelNotSavedError):
+        topic.save(a_label())
