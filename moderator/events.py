@@ -324,13 +324,9 @@ class Timing(TypedDict):
 
 
 class Decision(TypedDict):
-    """The published record, `moderator.decision/1`; without `reading` where an older release made it.
-
-    `draft` is there, and true, only where the policies were tried out: their own tests may fail.
-    """
+    """The published record, `moderator.decision/1`; without `reading` where an older release made it."""
 
     schema: Literal["moderator.decision/1"]
-    draft: NotRequired[Literal[True]]
     decision_id: str
     decided_at: str
     event: EventSummary

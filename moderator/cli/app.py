@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 import typer
 
 from moderator.cli import exit_codes
+from moderator.cli.console import console
 from moderator.cli.demo import demo
 from moderator.cli.files.standard_streams import guard_streams
 from moderator.cli.model import app as model
@@ -20,7 +21,7 @@ from moderator.cli.score import score
 from moderator.cli.topics import app as topics
 from moderator.cli.version import Version
 from moderator.ending import end, flush_outputs
-from moderator.errors import BrokerUnavailableError, ConfigurationError, ModeratorError, ReplicaUnreachableError
+from moderator.errors import BrokerUnavailableError, ConfigurationError, ModeratorError
 
 _CRASHED: Final = "crashed"
 
@@ -36,6 +37,7 @@ def moderator(*, version: Version = False) -> None:
     """Content moderation as a Kafka stream processor."""
 
 
+app.command()(console)
 app.command()(demo)
 app.command()(run)
 app.command()(score)
@@ -93,7 +95,7 @@ def exit_code_of(error: ModeratorError) -> int:
     match error:
         case ConfigurationError():
             return exit_codes.WRONG_CONFIGURATION
-        case BrokerUnavailableError() | ReplicaUnreachableError():
+        case BrokerUnavailableError():
             return exit_codes.SERVER_UNREACHABLE
         case _:
             return exit_codes.STOPPED

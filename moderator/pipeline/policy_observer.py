@@ -9,8 +9,7 @@ from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.policy import Diagnostic, PolicySet
 from moderator.policy.live.admission import Accepted
-from moderator.policy.live.refusal import Refusal
-from moderator.policy.live.start import Start
+from moderator.policy.live.start import Refusal, Start
 
 if TYPE_CHECKING:
     from moderator.policy.analysis.diff import Change, PolicyDiff
@@ -72,14 +71,7 @@ class PolicyObserver:
         """The folder's policies may not decide; those that run go on."""
         self._metrics.policy_reload_ok.set(0)
         folder, snapshot = str(refusal.state.folder), running.snapshot
-        log.error(
-            "policies_refused",
-            folder=folder,
-            error=refusal.error,
-            policies=list(refusal.policies),
-            owners=list(refusal.owners),
-            decided_by=snapshot,
-        )
+        log.error("policies_refused", folder=folder, error=refusal.error, decided_by=snapshot)
 
     def in_effect(self, running: PolicySet, withdrawn: Refusal | None) -> None:
         """The folder holds what decides; `withdrawn` was refused and is no longer there."""

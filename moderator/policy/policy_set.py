@@ -10,8 +10,7 @@ from moderator.policy.language.ast import Calibration, Exemption, FolderSettings
 from moderator.policy.language.bounds import true_percent
 from moderator.policy.language.scale import show
 from moderator.policy.model_check import model_diagnostics
-from moderator.policy.problems import PolicyProblemsError
-from moderator.policy.syntax.diagnostics import Diagnostic, quote
+from moderator.policy.syntax.diagnostics import Diagnostic, error_text, quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ class PolicySet:
         )
         errors = [diagnostic for diagnostic in diagnostics if diagnostic.level == "error"]
         if errors:
-            raise PolicyProblemsError(f"the policies do not suit the model {quote(model.name)}", errors)
+            raise PolicyError(error_text(f"the policies do not suit the model {quote(model.name)}", errors))
         return diagnostics
 
     def bind(self, objectives: Sequence[str], model: str | None = None) -> Judge:

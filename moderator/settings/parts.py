@@ -5,9 +5,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from moderator.events import IncludeContent
+from moderator.settings.console import ConsoleSettings
+from moderator.settings.part import Part
 from moderator.settings.tokens import demand_tokens
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\](?=:)|[^\s:/\[\]]+)(:(?P<port>\d{1,5}))?")
@@ -17,14 +19,10 @@ _DAY_S = 86_400
 _TEN_YEARS_S = 3_650 * _DAY_S
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 
 
-class KafkaSettings(_Part):
+class KafkaSettings(Part):
     """Brokers, topics, delivery and credentials."""
 
     bootstrap_servers: str = Field(
@@ -146,7 +144,7 @@ def _is_time(text: str) -> bool:
     return at.tzinfo is not None and at.timestamp() >= 0
 
 
-class RedisSettings(_Part):
+class RedisSettings(Part):
     """The caches."""
 
     url: SecretStr | None = Field(
@@ -167,7 +165,7 @@ class RedisSettings(_Part):
         return url
 
 
-class ModelSettings(_Part):
+class ModelSettings(Part):
     """The reward model."""
 
     path: str | None = Field(
@@ -247,7 +245,7 @@ class ModelSettings(_Part):
     )
 
 
-class ReadingSettings(_Part):
+class ReadingSettings(Part):
     """What of a message is judged besides its text."""
 
     reasoning: Literal["skip", "judge"] = Field(
@@ -260,7 +258,7 @@ class ReadingSettings(_Part):
     )
 
 
-class PoliciesSettings(_Part):
+class PoliciesSettings(Part):
     """The rules."""
 
     path: Path = Field(
@@ -280,7 +278,7 @@ class PoliciesSettings(_Part):
     )
 
 
-class WindowSettings(_Part):
+class WindowSettings(Part):
     """How much is scored and published together; two windows are in flight."""
 
     max_events: int = Field(4_000, gt=0, description="Most events in a window.")
@@ -292,7 +290,7 @@ class WindowSettings(_Part):
     )
 
 
-class DeadLettersSettings(_Part):
+class DeadLettersSettings(Part):
     """When too much is unreadable."""
 
     max_ratio: float = Field(
@@ -300,7 +298,7 @@ class DeadLettersSettings(_Part):
     )
 
 
-class HttpSettings(_Part):
+class HttpSettings(Part):
     """Health, metrics and the HTTP API."""
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
@@ -333,7 +331,7 @@ class HttpSettings(_Part):
         return self
 
 
-class LogSettings(_Part):
+class LogSettings(Part):
     """Logs: JSON lines on stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is written.")
@@ -347,8 +345,8 @@ class LogSettings(_Part):
         return level.lower() if isinstance(level, str) else level
 
 
-class Settings(_Part):
-    """All settings of `moderator run`; reads nothing by itself, `load_settings` gives it what was set."""
+class Settings(Part):
+    """All settings of every command; reads nothing by itself, `load_settings` gives it what was set."""
 
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
@@ -358,6 +356,7 @@ class Settings(_Part):
     window: WindowSettings = WindowSettings()
     dead_letters: DeadLettersSettings = DeadLettersSettings()
     http: HttpSettings = HttpSettings()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     max_event_bytes: int = Field(2**20, gt=0, description="A larger record is a dead letter, `too_large`.")
     include_content: IncludeContent = Field(

@@ -18,9 +18,7 @@ MAX_FILE_BYTES = 1_000_000
 MAX_CALIBRATION_BYTES = 4_000_000
 CALIBRATIONS = "calibration/"
 
-EXTENSIONS = (".yaml", ".yml")
-SHARED_STEMS = frozenset({"settings", "signals", "exemptions"})
-"""Files that belong to no single policy."""
+_EXTENSIONS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +83,8 @@ def stem_of(name: str) -> str:
     return name.rsplit(".", 1)[0]
 
 
-def is_policy_text(name: str) -> bool:
-    """Whether a name of `Files` is that of a YAML file, not of a calibration or the like."""
-    return "/" not in name and name.lower().endswith(EXTENSIONS)
-
-
 def _counts(path: Path) -> bool:
-    return not path.name.startswith(".") and path.name.lower().endswith(EXTENSIONS)
+    return not path.name.startswith(".") and path.name.lower().endswith(_EXTENSIONS)
 
 
 def _calibration_paths(folder: Path) -> list[Path]:
@@ -136,7 +129,7 @@ def _without_twins(names: list[str], diagnostics: Diagnostics) -> Iterator[str]:
 
 
 def _text(name: str, content: bytes | Unreadable, diagnostics: Diagnostics) -> SourceFile | None:
-    if not name.endswith(EXTENSIONS):
+    if not name.endswith(_EXTENSIONS):
         diagnostics.error("P002", name, "the name ends in capitals", "end it in .yaml")
         return None
     if isinstance(content, Unreadable):

@@ -1,0 +1,41 @@
+"""`moderator console`: the web console."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def console(
+    decisions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Decisions to show, one a line, as `moderator score` writes them."),
+    ] = None,
+    policies: Annotated[Path | None, typer.Option(help="The policy folder, else ./policies.")] = None,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on, else 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on, else 8090; 0: any free one.")] = None,
+    *,
+    print_settings: Annotated[
+        bool, typer.Option("--print-settings", help="Show the settings in effect, secrets masked, and end.")
+    ] = False,
+) -> None:
+    """Show recent decisions, why each was made, and the policies in force, in a browser."""
+    from moderator.observability.logging import configure_logging
+    from moderator.settings import effective_settings, load_settings
+
+    settings = load_settings(
+        {
+            "console.decisions_file": decisions,
+            "policies.path": policies,
+            "console.host": host,
+            "console.port": port,
+        }
+    )
+    if print_settings:
+        sys.stdout.write(effective_settings(settings))
+        return
+    configure_logging(settings.log.level, libraries=settings.log.libraries)
+    from moderator.console.running import run_console
+
+    run_console(settings)

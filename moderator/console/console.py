@@ -1,0 +1,38 @@
+"""Everything that pages read: settings, what is held in memory, and how far the source has come."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from moderator.console.recent.store import Recent
+from moderator.console.sources.state import Source
+from moderator.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The parts of one console.
+
+    Attributes:
+        now_ms: the clock, in milliseconds since 1970.
+    """
+
+    settings: Settings
+    recent: Recent
+    source: Source
+    now_ms: Callable[[], int]
+
+    @property
+    def as_of_ms(self) -> int:
+        """Up to when figures of the last hour count: now, in a file its newest decision."""
+        if self.source.state.state != "file":
+            return self.now_ms()
+        newest_ms = self.recent.newest_ms
+        return self.now_ms() if newest_ms is None else newest_ms
+
+
+def console_of(request: Request) -> Console:
+    """Give the console that answers a request; a page takes it as `Annotated[Console, Depends(console_of)]`."""
+    console: Console = request.app.state.console
+    return console

@@ -1,0 +1,5 @@
+"""The pages; each module has a `router` and renders templates of its name."""
+
+from moderator.console.pages import decisions, overview
+
+PAGES = (overview.router, decisions.router)

@@ -1,0 +1,94 @@
+"""A recorded decision as the console holds it: its bytes, and the few values that pages filter and count by."""
+
+from sys import getsizeof, intern
+from typing import NamedTuple, cast
+
+import orjson
+
+from moderator.backtest.decision import InvalidDecisionError, read_decision, schema_fault
+from moderator.events import Decision, Mode, RuleResult, Severity, Status, Verdict
+from moderator.policy.language.event_time import parse_time_ms
+
+_INDEX_BYTES = 600
+"""About what the values beside the record take."""
+
+
+class RecentDecision(NamedTuple):
+    """One decision; parsed again when a page shows it, for parsed it would take six times the memory.
+
+    Attributes:
+        decided_ms, number: when it was made, and the place in the order of reading; together they are unique.
+        timestamp_ms: the broker's time of the event; None in a file.
+        rules: each rule that matched or counted, and as what: live where it flags, else shadow.
+    """
+
+    decided_ms: int
+    number: int
+    value: bytes
+    decision_id: str
+    event_id: str
+    tenant: str | None
+    channel: str | None
+    user: str | None
+    verdict: Verdict
+    shadow_verdict: Verdict
+    status: Status
+    severity: Severity | None
+    reasons: tuple[str, ...]
+    rules: tuple[tuple[str, Mode], ...]
+    snapshot: str
+    timestamp_ms: int | None
+
+    @property
+    def size_bytes(self) -> int:
+        """How much memory it takes, about."""
+        return getsizeof(self.value) + _INDEX_BYTES
+
+    @property
+    def record(self) -> Decision:
+        """The whole decision."""
+        return cast("Decision", orjson.loads(self.value))
+
+
+def recent_decision(value: bytes | None, number: int) -> RecentDecision:
+    """Read one value.
+
+    Raises:
+        InvalidDecisionError: it is no decision, or one with a wrong part.
+    """
+    decision = read_decision(value)
+    if fault := schema_fault(decision):
+        raise fault
+    decided_ms = parse_time_ms(decision["decided_at"])
+    if value is None or decided_ms is None:
+        raise InvalidDecisionError("it has no time")
+    event = decision["event"]
+    return RecentDecision(
+        decided_ms,
+        number,
+        value,
+        decision["decision_id"],
+        event["id"],
+        _shared(event["tenant"]),
+        _shared(event["channel"]),
+        event["user"],
+        decision["verdict"],
+        decision["shadow_verdict"],
+        decision["status"],
+        decision["severity"],
+        tuple(map(intern, decision["reasons"])),
+        tuple((intern(rule["rule"]), mode) for rule in decision["rules"] if (mode := _flagged_as(rule))),
+        intern(decision["policy"]["snapshot"]),
+        event["timestamp"],
+    )
+
+
+def _shared(text: str | None) -> str | None:
+    """Keep one copy of a text that many decisions carry."""
+    return None if text is None else intern(text)
+
+
+def _flagged_as(rule: RuleResult) -> Mode | None:
+    if rule["counted"]:
+        return "live"
+    return "shadow" if rule["outcome"] == "matched" else None

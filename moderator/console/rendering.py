@@ -1,0 +1,125 @@
+"""Pages from templates: everything that came from events is escaped, and what would not show is written out."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from moderator.backtest import report
+from moderator.console.console import console_of
+from moderator.console.figures.charts import minutes_chart, rule_bar, share_bar
+from moderator.policy.language.event_time import CALENDAR_MS
+from moderator.policy.syntax.diagnostics import printable
+
+THEME_COOKIE: Final = "moderator_theme"
+_TEMPLATES = (Path(__file__).parent / "templates", Path(*report.__path__))
+"""The report of a backtest has the macros for tables."""
+_NAV: Final = (
+    ("overview", "Overview", "/"),
+    ("decisions", "Decisions", "/decisions"),
+    ("policies", "Policies", "/policies"),
+    ("playground", "Playground", "/playground"),
+    ("backtest", "Backtest", "/backtest"),
+    ("review", "Review", "/review"),
+)
+
+
+def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Render a template with its values, and with those of the layout."""
+    console = console_of(request)
+    theme = request.cookies.get(THEME_COOKIE)
+    layout = {
+        "nav": _NAV,
+        "source": console.source,
+        "theme": theme if theme in {"light", "dark"} else None,
+        "now_ms": console.now_ms(),
+    }
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(layout | values), status)
+
+
+def path_of(decision_id: str) -> str:
+    """Give the address of a decision's page."""
+    return f"/decisions/{quote(decision_id, safe='')}"
+
+
+def address(path: str, query: Sequence[tuple[str, str]]) -> str:
+    """Give an address with a query."""
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def time_text(at_ms: int) -> str:
+    """Write a time to the second, in UTC."""
+    return _moment(at_ms, "%Y-%m-%d %H:%M:%S")
+
+
+def clock_text(at_ms: int) -> str:
+    """Write the hour and minute of a time, in UTC."""
+    return _moment(at_ms, "%H:%M")
+
+
+def ago_text(duration_ms: int) -> str:
+    """Write how long ago something was, in its largest unit."""
+    seconds = max(0, duration_ms // 1_000)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+def number_text(number: float) -> str:
+    """Write a number with its thousands apart, or with up to six decimals."""
+    if isinstance(number, int):
+        return f"{number:,}"
+    return f"{number:.6f}".rstrip("0").rstrip(".") if abs(number) < 1_000 else f"{number:,.0f}"  # noqa: PLR2004
+
+
+def share_text(count: int, of: int) -> str:
+    """Write a share in percent; a dash of nothing."""
+    if not of:
+        return "–"  # noqa: RUF001 - a dash, as one reads it
+    return f"{100 * count / of:.1f} %"
+
+
+def _moment(at_ms: int, form: str) -> str:
+    if at_ms not in CALENDAR_MS:
+        return f"{at_ms} ms since 1970"
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime(form)
+
+
+def _printable(value: object) -> object:
+    # what macros and charts give was escaped before
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        finalize=_printable,
+        loader=FileSystemLoader(_TEMPLATES),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        "time": time_text,
+        "clock": clock_text,
+        "ago": ago_text,
+        "number": number_text,
+        "decision_path": path_of,
+    }
+    environment.globals |= {
+        "share": share_text,
+        "address": address,
+        "minutes_chart": minutes_chart,
+        "share_bar": share_bar,
+        "rule_bar": rule_bar,
+    }
+    return environment
+
+
+_ENVIRONMENT = _environment()

@@ -1,0 +1,21 @@
+"""What can be set for the console."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from moderator.settings.part import Part
+
+
+class ConsoleSettings(Part):
+    """The web console."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address that the console listens on.")
+    port: int = Field(8090, ge=0, le=65_535, description="Port that it listens on; 0: any free one.")
+    decisions_file: Path | None = Field(
+        None, description="Decisions to show instead of Kafka's: JSON lines as `moderator score` writes them."
+    )
+    recent_decisions: int = Field(20_000, gt=0, description="Decisions held in memory, newest first.")
+    recent_bytes: int = Field(
+        128 * 2**20, gt=0, description="Bytes of records held; whichever bound is met first counts."
+    )

@@ -1,0 +1,107 @@
+"""Recorded decisions for the console's tests."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from moderator.console.console import Console
+from moderator.console.recent.store import Recent
+from moderator.console.sources.state import SourceState
+from moderator.settings import PoliciesSettings, Settings
+
+NOW_MS = 1_796_040_000_000
+"""2026-11-30T12:00:00Z"""
+
+
+def a_decision(number: int = 0, *, flag: bool = False, decided_at: str | None = None, **parts: Any) -> dict[str, Any]:
+    """A valid decision of one event; `event` changes single fields of the event."""
+    event: dict[str, Any] = {
+        "id": f"evt-{number}",
+        "conversation_id": "c-1",
+        "tenant": "acme",
+        "channel": "general",
+        "locale": "en-GB",
+        "user": "u-1",
+        "role": "member",
+        "speaker": "user",
+        "time": None,
+        "content_sha256": "ab" * 32,
+        "topic": "chat.events",
+        "partition": 0,
+        "offset": number,
+        "timestamp": NOW_MS - 1_000,
+        "metadata": {},
+    }
+    condition = {
+        "part": "when",
+        "signal": "safety",
+        "phrase": "below 0.30",
+        "score": 0.21 if flag else 0.9,
+        "holds": flag,
+        "margin": 0.09 if flag else -0.6,
+        "borderline": False,
+    }
+    rule = {
+        "rule": "safety/unsafe",
+        "outcome": "matched" if flag else "not matched",
+        "counted": flag,
+        "mode": "live",
+        "severity": "high",
+        "conditions": [condition],
+    }
+    decision = {
+        "schema": "moderator.decision/1",
+        "decision_id": f"mod_{number:032x}",
+        "decided_at": decided_at or f"2026-11-30T11:59:{number % 60:02d}.000Z",
+        "event": event,
+        "verdict": "flag" if flag else "allow",
+        "status": "scored",
+        "severity": "high" if flag else None,
+        "reasons": ["unsafe_content"] if flag else [],
+        "labels": [],
+        "rules": [rule],
+        "shadow_verdict": "flag" if flag else "allow",
+        "scores": {"signals": {"safety": 0.21}, "objectives": {"beavertails-is_safe": 0.21}, "overall": 0.1},
+        "explanation": [
+            {"objective": "beavertails-is_safe", "reward": 0.21, "weight": 0.5, "contribution": 0.105},
+            {"objective": "others", "contribution": -0.005},
+        ],
+        "policy": {"snapshot": "sha256:" + "4c" * 32, "format": 1, "calibration": None},
+        "model": {"name": "tiny", "fingerprint": "sha256:" + "ab" * 32, "dtype": "float32"},
+        "framing": "reply/2",
+        "reading": {"cut": "nothing", "passages": 1, "removed": 0, "skipped": {}},
+        "truncated": False,
+        "skipped_parts": 0,
+        "cached": False,
+        "error": None,
+        "timing_ms": {"queued": 1.0, "scored": 2.0, "total": 3.0},
+    }
+    return {**decision, **parts, "event": {**event, **parts.get("event", {})}}
+
+
+def encoded(*decisions: dict[str, Any]) -> list[bytes]:
+    return [orjson.dumps(each) for each in decisions]
+
+
+class StillSource:
+    """A source that reads nothing by itself."""
+
+    def __init__(self, state: SourceState | None = None) -> None:
+        self.name = "decisions.jsonl"
+        self.state = state or SourceState("file", NOW_MS, was_read=True)
+
+    def run(self) -> None:
+        """Nothing is read."""
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+def a_console(
+    *decisions: dict[str, Any], settings: Settings | None = None, state: SourceState | None = None
+) -> Console:
+    settings = settings or Settings(policies=PoliciesSettings(path=Path("/nowhere")))
+    recent = Recent(settings.console.recent_decisions, settings.console.recent_bytes)
+    recent.add_decisions(encoded(*decisions))
+    return Console(settings, recent, StillSource(state), lambda: NOW_MS)
