@@ -1,6 +1,5 @@
 """The catalogue, and what is counted of a window."""
 
-from collections.abc import Mapping
 from itertools import product
 
 import pytest
@@ -10,19 +9,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from moderator.events import DeadLetter
 from moderator.observability.metrics import Metrics, metrics_table
 from tests.builders import an_encoded_decision
-
-
-class SomeUsage:
-    """What a scorer has counted."""
-
-    texts = 3
-    tokens = 90
-    busy_s = 1.5
-    packs_halved = 1
-    pack_tokens = 512
-
-    def memory_bytes(self) -> Mapping[str, int]:
-        return {"allocated": self.texts, "reserved": 20, "total": 80}
+from tests.exposition import SomeUsage, some_metrics
 
 
 def _value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -229,4 +216,10 @@ def test_a_scrape_reads_what_the_scorer_has_counted() -> None:
     assert _value(metrics, "moderator_device_busy_seconds_total") == 1.5
     assert _value(metrics, "moderator_device_out_of_memory_total") == 1
     assert _value(metrics, "moderator_pack_tokens") == 512
-    assert _value(metrics, "moderator_device_memory_bytes", kind="allocated") == 4
+    assert _value(metrics, "moderator_device_memory_bytes", kind="allocated") == 16_000
+
+
+def test_every_metric_has_a_series_and_a_meaning() -> None:
+    families = {family.name: family for family in some_metrics().registry.collect()}
+
+    assert [name for name, family in families.items() if not family.samples or not family.documentation] == []
