@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-disable_created_metrics()  # a `_created` series for each counter doubles what a scrape holds, and nobody asks for it
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a `_created` series for each counter doubles what a scrape holds, and nobody asks for it
 
 Labels = tuple[str, ...]
 
