@@ -6,6 +6,7 @@
     ├── InvalidEventError         dead-letter, carry on
     ├── TransientError            back off, retry, then stop without committing
     │   ├── BrokerUnavailableError  exit 3 at start (unreachable)
+    │   ├── ReplicaUnreachableError exit 3: no replica answers a command
     │   ├── CacheUnavailableError   decided without the cache instead
     │   └── ScorerUnavailableError  the device failed: exit 4 (device_lost)
     └── StoppedError              exit 4: to continue would do harm
@@ -67,6 +68,12 @@ class TransientError(ModeratorError):
 
 class BrokerUnavailableError(TransientError):
     """Kafka does not answer."""
+
+    end_reason = "unreachable"
+
+
+class ReplicaUnreachableError(TransientError):
+    """No replica answers at the address that a command was given."""
 
     end_reason = "unreachable"
 

@@ -324,9 +324,13 @@ class Timing(TypedDict):
 
 
 class Decision(TypedDict):
-    """The published record, `moderator.decision/1`; without `reading` where an older release made it."""
+    """The published record, `moderator.decision/1`; without `reading` where an older release made it.
+
+    `draft` is there, and true, only where the policies were tried out: their own tests may fail.
+    """
 
     schema: Literal["moderator.decision/1"]
+    draft: NotRequired[Literal[True]]
     decision_id: str
     decided_at: str
     event: EventSummary
@@ -361,7 +365,6 @@ class EncodedDecision(NamedTuple):
         matched: the id of each rule that matched, or counted because a score was missing, and what it counted as:
             outside its rollout a live rule is shadow.
         missing_scores: signal and cause of each condition that had no usable score, without duplicates.
-        signals: score on the human scale by signal.
         reading: how the event was read.
         total_ms: from poll to decision.
     """
@@ -378,7 +381,6 @@ class EncodedDecision(NamedTuple):
     reasons: list[str]
     matched: list[tuple[str, Mode]]
     missing_scores: list[tuple[str, Cause]]
-    signals: Mapping[str, float | None]
     reading: ReadingSummary
     snapshot: str
     cached: bool

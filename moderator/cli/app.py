@@ -21,7 +21,7 @@ from moderator.cli.score import score
 from moderator.cli.topics import app as topics
 from moderator.cli.version import Version
 from moderator.ending import end, flush_outputs
-from moderator.errors import BrokerUnavailableError, ConfigurationError, ModeratorError
+from moderator.errors import BrokerUnavailableError, ConfigurationError, ModeratorError, ReplicaUnreachableError
 
 _CRASHED: Final = "crashed"
 
@@ -95,7 +95,7 @@ def exit_code_of(error: ModeratorError) -> int:
     match error:
         case ConfigurationError():
             return exit_codes.WRONG_CONFIGURATION
-        case BrokerUnavailableError():
+        case BrokerUnavailableError() | ReplicaUnreachableError():
             return exit_codes.SERVER_UNREACHABLE
         case _:
             return exit_codes.STOPPED

@@ -7,6 +7,10 @@ import typer
 NoCompile = Annotated[
     bool, typer.Option("--no-compile", help="Do not compile the model's layers on CUDA: a quicker start.")
 ]
+Draft = Annotated[
+    bool,
+    typer.Option("--draft", help="Use policies that fail their own tests too; decisions then say `draft`."),
+]
 Events = Annotated[
     str,
     typer.Option(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from moderator.cli import exit_codes
+from moderator.cli.drafts import report_draft
 from moderator.cli.files.standard_streams import STDIN, open_input, stderr_for_output
-from moderator.cli.options import NoCompile
+from moderator.cli.options import Draft, NoCompile
 from moderator.errors import ConfigurationError, reason_of
 from moderator.objectives import BUILTIN
 
@@ -38,6 +39,7 @@ def score(
     ] = None,
     *,
     no_compile: NoCompile = False,
+    draft: Draft = False,
 ) -> None:
     """Decide on chat events from a file or a pipe."""
     from moderator.observability.logging import configure_logging
@@ -49,7 +51,9 @@ def score(
     )
     _refuse_overwriting(file, output, dead_letters)
     with open_input(file) as lines:
-        judges = load_judges(settings)
+        judges = load_judges(settings, is_draft=draft)
+        if draft:
+            report_draft(judges.policies)
         # the outputs are opened last: whatever is wrong before leaves an earlier result alone
         counts = _score(settings, judges, lines, _name(file), output, dead_letters)
     raise typer.Exit(_summarise(counts, judges.scorer.identity))

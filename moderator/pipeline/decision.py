@@ -50,10 +50,18 @@ class Timestamps:
 class Decider:
     """Turns scored events into decisions under one policy snapshot and one model."""
 
-    def __init__(self, policies: PolicySet, model: ModelIdentity, include_content: IncludeContent = "none") -> None:
+    def __init__(
+        self,
+        policies: PolicySet,
+        model: ModelIdentity,
+        include_content: IncludeContent = "none",
+        *,
+        is_draft: bool = False,
+    ) -> None:
         self._judge = policies.bind(model.objectives, model.name)
         self._model = model
         self._include_content = include_content
+        self._is_draft = is_draft
         calibration = policies.calibration_of(model.name)
         self._policy_reference: PolicyReference = {
             "snapshot": policies.snapshot,
@@ -79,7 +87,7 @@ class Decider:
         else:
             judgement = self._judge.decide(event, None, at_ms)
         content_sha256 = content_hash(event)
-        return {
+        decision: Decision = {
             "schema": "moderator.decision/1",
             "decision_id": self._decision_id(event, content_sha256),
             "decided_at": at.decided_at,
@@ -103,6 +111,9 @@ class Decider:
             "error": scored.scores.error if isinstance(scored.scores, Unscored) else None,
             "timing_ms": _timing(polled_at_s, at),
         }
+        if self._is_draft:
+            decision["draft"] = True
+        return decision
 
     def _decision_id(self, event: ChatEvent, content_sha256: str) -> str:
         model, snapshot = self._model, self._policy_reference["snapshot"]
@@ -175,7 +186,6 @@ def encode(decision: Decision) -> EncodedDecision:
             for rule in decision["rules"]
             if rule["counted"] or rule["outcome"] == "matched"
         ],
-        signals=decision["scores"]["signals"],
         reading=decision["reading"],
         missing_scores=_missing_scores(decision["rules"]) if decision["status"] == "degraded" else [],
         snapshot=decision["policy"]["snapshot"],

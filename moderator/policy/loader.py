@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from moderator.errors import PolicyError
 from moderator.policy.analysis.covering import check_covering
 from moderator.policy.analysis.lint import check_exemptions, check_rules
 from moderator.policy.files.calibrations import read_calibration
@@ -17,11 +16,13 @@ from moderator.policy.files.policies import read_policy
 from moderator.policy.files.settings import read_settings
 from moderator.policy.files.signals import SignalsFile, read_signals
 from moderator.policy.files.tests import read_tests
+from moderator.policy.files.uncounted import uncounted_names, uncounted_warnings
 from moderator.policy.language.ast import Calibration
 from moderator.policy.language.fields import FORMAT
 from moderator.policy.language.snapshot import snapshot_of
 from moderator.policy.policy_set import PolicySet
-from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, SourceFile, error_text, quote
+from moderator.policy.problems import PolicyProblemsError
+from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, SourceFile, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar, read_tree
 
 Kind = Literal["settings", "signals", "exemptions", "policy", "test"]
@@ -43,7 +44,7 @@ def load_policies(source: Path | Files, folder: Path | None = None) -> PolicySet
     policies, diagnostics = check_folder(source, folder)
     if policies is None:
         errors = [diagnostic for diagnostic in diagnostics if diagnostic.level == "error"]
-        raise PolicyError(error_text(f"cannot use the policies in `{_name(source, folder)}`", errors))
+        raise PolicyProblemsError(f"cannot use the policies in `{_name(source, folder)}`", errors)
     return policies
 
 
@@ -58,7 +59,11 @@ def check_folder(
         PolicyError: there is no such folder.
     """
     diagnostics = Diagnostics()
-    files = read_files(source) if isinstance(source, Path) else source
+    if isinstance(source, Path):
+        files: Files = read_files(source)
+        diagnostics.extend(uncounted_warnings(uncounted_names(source)))
+    else:
+        files = source
     policies = _read_set(files, decode_folder(files, _name(source, folder), diagnostics), now_ms, diagnostics)
     return policies, diagnostics.all
 

@@ -27,35 +27,40 @@ from moderator.wiring.parts import NoVerdictCache, SystemClock, load_scorer
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """What decides without a stream: policies, and a scorer that suits them, warmed up on its thread."""
+    """What decides without a stream: policies, and a scorer that suits them, warmed up on its thread.
+
+    Attributes:
+        is_draft: the policies are tried out; every decision says so.
+    """
 
     policies: PolicySet
     scorer: Scorer
     scoring: ScoringThread
+    is_draft: bool = False
 
 
-def load_judges(settings: Settings) -> Judges:
-    """Load policies and model.
+def load_judges(settings: Settings, *, is_draft: bool = False) -> Judges:
+    """Load policies and model; as a draft the policies may fail their own tests.
 
     Raises:
         ConfigurationError: one of them is wrong, or they do not suit each other.
     """
     # loading takes long: what is wrong with any model is reported first
-    accepted = Admission().admit(read_folder(settings.policies.path))
+    accepted = Admission(takes_drafts=is_draft).admit(read_folder(settings.policies.path))
     scoring = ScoringThread()
     try:
-        return scoring.call(lambda: _load_judges(settings, accepted, scoring))
+        return scoring.call(lambda: _load_judges(settings, accepted, scoring, is_draft=is_draft))
     except BaseException:
         scoring.close()
         raise
 
 
-def _load_judges(settings: Settings, accepted: Accepted, scoring: ScoringThread) -> Judges:
+def _load_judges(settings: Settings, accepted: Accepted, scoring: ScoringThread, *, is_draft: bool) -> Judges:
     scorer = load_scorer(settings)
     accepted = Admission(scorer.identity).check(accepted)
     log_warnings(accepted.warnings)
     scorer.warm_up()
-    return Judges(accepted.policies, scorer, scoring)
+    return Judges(accepted.policies, scorer, scoring, is_draft)
 
 
 def score_lines(
@@ -71,7 +76,9 @@ def score_lines(
         OSError: an output cannot be written.
     """
     observer = CountingObserver()
-    decider = CurrentDecider(judges.policies, judges.scorer.identity, settings.include_content)
+    decider = CurrentDecider(
+        judges.policies, judges.scorer.identity, settings.include_content, is_draft=judges.is_draft
+    )
     source = JsonLinesSource(lines, name, settings.max_event_bytes)
     with closing(source), closing(judges.scoring):
         Processor(

@@ -74,7 +74,7 @@ def lay_out(files: dict[str, str], folder: Path) -> None:
     folder.mkdir()
     for header, text in with_defaults(files):
         name, _, kind = header.partition(" ")
-        path = folder.parent / name if name.startswith("model/") else folder / name
+        path = folder.parent / name if name.startswith(("model/", "model.json")) else folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         make(path, kind, text)
 

@@ -54,6 +54,25 @@ def test_an_event_is_scored_and_then_explained(call: Callable[..., Called]) -> N
     assert ran.err == "scored by the practice model `builtin`\n"
 
 
+def test_an_event_is_explained_by_a_draft_whose_tests_fail(call: Callable[..., Called]) -> None:
+    Path("event.json").write_text(json.dumps(INSULT))
+    tests = Path("policies/message-safety.test.yaml")
+    tests.write_text(tests.read_text().replace("verdict: flag", "verdict: allow"))
+
+    refused = call("policy", "explain", "--event", "event.json")
+    drafted = call("policy", "explain", "--event", "event.json", "--draft")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert (drafted.code, drafted.out.startswith("FLAG high   snapshot ")) == (0, True)
+    assert drafted.err.startswith("draft: ")
+
+
+def test_a_draft_explains_no_recorded_decision(call: Callable[..., Called]) -> None:
+    called = call("policy", "explain", "--decision", "decision.json", "--draft")
+
+    assert (called.code, called.err) == (2, "error: `--draft` goes with `--event FILE` alone\n")
+
+
 def test_what_score_decided_is_explained_later(call: Callable[..., Called]) -> None:
     Path("chat.jsonl").write_text(f"{json.dumps(INSULT)}\n{json.dumps(INSULT | {'id': 'evt-8'})}\n")
     call("score", "chat.jsonl", "--output", "decisions.jsonl")

@@ -212,6 +212,30 @@ def test_an_own_policy_folder_decides(call: Call, tmp_path: Path) -> None:
     assert [(decision["verdict"], decision["severity"]) for decision in called.decisions] == [("flag", "low")]
 
 
+def test_case_43_a_folder_whose_tests_fail_decides_as_a_draft_alone_and_says_so(call: Call, tmp_path: Path) -> None:
+    given = "{event: {speaker: user}, scores: {safety: 1}}"
+    test = f"  - {{test: all is flagged, given: {given}, expect: {{verdict: flag}}}}"
+    write_files(tmp_path / "own", POLICY_FILES | {"safety.test.yaml": f"tests_for: safety\ntests:\n{test}\n"})
+    file = write_lines(tmp_path, {"text": "hello"})
+
+    refused, drafted = call("score", file, "--policies", "own"), call("score", file, "--policies", "own", "--draft")
+
+    assert (refused.code, refused.out, "all is flagged" in refused.err) == (2, "", True)
+    assert (drafted.code, [decision["draft"] for decision in drafted.decisions]) == (0, [True])
+    line = (
+        'draft: 1 of its tests fails, first safety.test.yaml:3:12 "all is flagged"; every decision says "draft": true'
+    )
+    assert line in drafted.err.splitlines()
+
+
+def test_case_43_errors_still_stop_a_draft(call: Call, tmp_path: Path) -> None:
+    write_files(tmp_path / "own", POLICY_FILES | {"safety.yaml": "policy: ["})
+
+    called = call("score", write_lines(tmp_path, {"text": "hello"}), "--policies", "own", "--draft")
+
+    assert (called.code, called.out, "error P004 safety.yaml" in called.err) == (2, "", True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -7,6 +7,7 @@ from moderator.cli.policy.check import check
 from moderator.cli.policy.diff import diff
 from moderator.cli.policy.explain import explain
 from moderator.cli.policy.schema import schema
+from moderator.cli.policy.status import status
 from moderator.cli.policy.tests import run_tests
 
 app = typer.Typer(name="policy", help="Check, test, explain and compare policy folders.")
@@ -15,4 +16,5 @@ app.command("test")(run_tests)
 app.command()(explain)
 app.command()(diff)
 app.command()(backtest)
+app.command()(status)
 app.command()(schema)

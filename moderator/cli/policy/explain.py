@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import exit_codes
+from moderator.cli.options import Draft
 from moderator.cli.policy.explaining.deciding_again import difference_by_snapshot, note
 from moderator.cli.policy.explaining.decisions import recorded_decisions, score_events
 from moderator.cli.policy.explaining.rules import described_rules
@@ -41,17 +42,20 @@ def explain(
         str | None, typer.Option(help="With --event: a model folder, a hub id, or `builtin`, the default.")
     ] = None,
     *,
+    draft: Draft = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, one object a line.")] = False,
 ) -> None:
     """Explain a decision, an event or a rule. Exit 1: decided again, a decision comes out otherwise."""
     if (decision, event, words).count(None) != 2:  # noqa: PLR2004 - two of the three
         raise ConfigurationError("name one of `--decision FILE`, `--event FILE` and `--words RULE`")
+    if draft and event is None:
+        raise ConfigurationError("`--draft` goes with `--event FILE` alone")
     if words is not None:
         _describe_rules(words, policies, as_json=as_json)
     elif decision is not None:
         raise typer.Exit(_explain_all(recorded_decisions(decision), policies, as_json=as_json))
     elif event is not None:
-        raise typer.Exit(_explain_all(score_events(event, model, policies), policies, as_json=as_json))
+        raise typer.Exit(_explain_all(score_events(event, model, policies, is_draft=draft), policies, as_json=as_json))
 
 
 def _describe_rules(name: str, folder: Path, *, as_json: bool) -> None:

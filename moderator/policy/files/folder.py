@@ -18,7 +18,9 @@ MAX_FILE_BYTES = 1_000_000
 MAX_CALIBRATION_BYTES = 4_000_000
 CALIBRATIONS = "calibration/"
 
-_EXTENSIONS = (".yaml", ".yml")
+EXTENSIONS = (".yaml", ".yml")
+SHARED_STEMS = frozenset({"settings", "signals", "exemptions"})
+"""Files that belong to no single policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,13 @@ def stem_of(name: str) -> str:
     return name.rsplit(".", 1)[0]
 
 
+def is_policy_text(name: str) -> bool:
+    """Whether a name of `Files` is that of a YAML file, not of a calibration or the like."""
+    return "/" not in name and name.lower().endswith(EXTENSIONS)
+
+
 def _counts(path: Path) -> bool:
-    return not path.name.startswith(".") and path.name.lower().endswith(_EXTENSIONS)
+    return not path.name.startswith(".") and path.name.lower().endswith(EXTENSIONS)
 
 
 def _calibration_paths(folder: Path) -> list[Path]:
@@ -129,7 +136,7 @@ def _without_twins(names: list[str], diagnostics: Diagnostics) -> Iterator[str]:
 
 
 def _text(name: str, content: bytes | Unreadable, diagnostics: Diagnostics) -> SourceFile | None:
-    if not name.endswith(_EXTENSIONS):
+    if not name.endswith(EXTENSIONS):
         diagnostics.error("P002", name, "the name ends in capitals", "end it in .yaml")
         return None
     if isinstance(content, Unreadable):

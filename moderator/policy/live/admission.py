@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from moderator.errors import PolicyError
 from moderator.events import ModelIdentity
 from moderator.policy.files.folder import Files
+from moderator.policy.files.uncounted import uncounted_warnings
 from moderator.policy.live.folder_watch import FolderState
+from moderator.policy.live.refusal import FAILING_TEST
 from moderator.policy.loader import load_policies
 from moderator.policy.policy_set import PolicySet
-from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, error_text, quote
+from moderator.policy.problems import PolicyProblemsError
+from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, quote
 from moderator.policy.test_runner import TestResult, closed_gaps, run_tests, untested_rules
 
 
@@ -46,10 +49,12 @@ class Admission:
     Attributes:
         model: None while it is not loaded yet.
         has_brokers_time: events carry the broker's time; no schedule can go by a time that producers choose.
+        takes_drafts: their own tests may fail: for trying them out, never for a stream.
     """
 
     model: ModelIdentity | None = None
     has_brokers_time: bool = True
+    takes_drafts: bool = False
 
     def admit(self, state: FolderState) -> Accepted:
         """Read, check and test what a folder holds, then `check` it.
@@ -61,9 +66,11 @@ class Admission:
             raise state.files
         policies = load_policies(state.files, state.folder)
         results = run_tests(policies)
-        _require_passing_tests(results, state)
+        if not self.takes_drafts:
+            _require_passing_tests(results, policies, state)
         of_tests = _as_warnings([*untested_rules(policies), *closed_gaps(results)])
-        return self.check(Accepted(policies, state, state.files, (*policies.warnings, *of_tests)))
+        warnings = (*policies.warnings, *of_tests, *uncounted_warnings(state.uncounted))
+        return self.check(Accepted(policies, state, state.files, warnings))
 
     def check(self, accepted: Accepted) -> Accepted:
         """Check policies that were read and tested before against the model and the events' time.
@@ -82,14 +89,17 @@ class Admission:
         return accepted
 
 
-def _require_passing_tests(results: Iterable[TestResult], state: FolderState) -> None:
+def _require_passing_tests(results: Iterable[TestResult], policies: PolicySet, state: FolderState) -> None:
+    owners = {policy.name: policy.owner for policy in policies.policies}
     diagnostics = Diagnostics()
     for result in results:
         if result.fails:
             got = "; ".join(f"{each.what}: expected {each.expected}, got {each.got}" for each in result.mismatches)
-            diagnostics.error("P075", result.test.span, f"the test {quote(result.test.name)} fails", got)
+            way_out = f"owner: {owners[result.test.policy]}; anyone may mark the test known_gap: true instead"
+            message = f"the test {quote(result.test.name)} fails"
+            diagnostics.error(FAILING_TEST, result.test.span, message, f"{got}; {way_out}")
     if diagnostics.errors:
-        raise PolicyError(error_text(f"the policies in `{state.folder}` fail their own tests", diagnostics.all))
+        raise PolicyProblemsError(f"the policies in `{state.folder}` fail their own tests", diagnostics.all)
 
 
 def _as_warnings(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from moderator.errors import PolicyError
 from moderator.policy.files.folder import Files, read_files, source_hash
+from moderator.policy.files.uncounted import uncounted_names
 
 POLL_EVERY_S = 2.0
 
@@ -17,11 +18,13 @@ class FolderState:
         folder: what messages call it.
         source: a hash; equal for equal names and bytes, or for one reason why the folder cannot be read.
         files: an error where the folder cannot be read.
+        uncounted: names of files in it that do not count; they change neither the hash nor a decision.
     """
 
     folder: Path
     source: str
     files: Files | PolicyError
+    uncounted: tuple[str, ...] = ()
 
 
 def read_folder(folder: Path) -> FolderState:
@@ -30,7 +33,7 @@ def read_folder(folder: Path) -> FolderState:
         files = read_files(folder)
     except PolicyError as error:
         return FolderState(folder, f"unreadable: {error}", error)
-    return FolderState(folder, source_hash(files), files)
+    return FolderState(folder, source_hash(files), files, uncounted_names(folder))
 
 
 class FolderWatch:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from moderator.errors import PolicyError, reason_of
 from moderator.policy.live.admission import Accepted, Admission
 from moderator.policy.live.folder_watch import POLL_EVERY_S, FolderState, FolderWatch
-from moderator.policy.live.start import Refusal, Start
+from moderator.policy.live.refusal import Refusal, refusal_of
+from moderator.policy.live.start import Start
 from moderator.policy.policy_set import PolicySet
 
 if TYPE_CHECKING:
@@ -100,10 +101,10 @@ class Reloading:
             difference = diff(self._running.policies, accepted.policies)
             self._swap(accepted.policies)
         except PolicyError as error:
-            self._refuse(Refusal(state, str(error)))
+            self._refuse(refusal_of(state, error))
         except Exception as error:  # noqa: BLE001 - whatever fault of ours this is, the running policies go on
             why = f"judging them raised `{type(error).__name__}`, a fault in moderator: please report it"
-            self._refuse(Refusal(state, why))
+            self._refuse(refusal_of(state, PolicyError(why)))
         else:
             self._take_up(accepted, difference)
 

@@ -9,15 +9,8 @@ from dataclasses import dataclass, replace
 from moderator.errors import PolicyError
 from moderator.policy.live.admission import Accepted, Admission
 from moderator.policy.live.folder_watch import FolderState, read_folder
+from moderator.policy.live.refusal import Refusal, refusal_of
 from moderator.policy.live.snapshot_store import SnapshotStore
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a folder held that may not decide, and why."""
-
-    state: FolderState
-    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ def _fall_back(state: FolderState, error: PolicyError, admission: Admission, sto
             f"{error}\nand the last good policies in `{folder}` are not what was kept there: damaged; "
             "fix the policy folder, and its policies are kept instead"
         )
-    return Start(accepted, store, Refusal(state, str(error)))
+    return Start(accepted, store, refusal_of(state, error))
 
 
 def _both_refused(first: str, second: PolicyError) -> PolicyError:

@@ -18,6 +18,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "what you read is all there is.",
         "P006": "A key is written twice in one mapping, so one of the two would be lost.",
         "P007": "The file is nested deeper, or holds more values, than any policy needs.",
+        "P008": "A file in the folder does not count: only names that end in .yaml or .yml directly in it do, and "
+        "calibrations. It may be a copy; or somebody believes that it decides.",
         "P009": "settings.yaml names a format of the language that this version does not know.",
         "P010": "A condition names a signal that signals.yaml does not declare.",
         "P011": "A key is not part of the language at this place.",

@@ -7,6 +7,7 @@ from os import dup
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moderator.cli.drafts import report_draft
 from moderator.cli.files.json_objects import read_objects
 from moderator.cli.files.standard_streams import STDIN
 from moderator.errors import ConfigurationError
@@ -37,7 +38,7 @@ def recorded_decisions(file: str) -> "Iterator[Decision]":
         yield decision
 
 
-def score_events(file: str, model: str | None, folder: Path) -> "Iterator[Decision]":
+def score_events(file: str, model: str | None, folder: Path, *, is_draft: bool) -> "Iterator[Decision]":
     """Score and decide each event of a file by the policies of a folder.
 
     Raises:
@@ -54,7 +55,9 @@ def score_events(file: str, model: str | None, folder: Path) -> "Iterator[Decisi
     if settings.model.path is None:
         settings = load_settings({"model.path": BUILTIN, "policies.path": folder})
     decisions, dead_letters = BytesIO(), BytesIO()
-    judges = load_judges(settings)
+    judges = load_judges(settings, is_draft=is_draft)
+    if is_draft:
+        report_draft(judges.policies)
     with tempfile.TemporaryFile() as events:
         events.write(b"\n".join(lines) + b"\n")
         events.seek(0)

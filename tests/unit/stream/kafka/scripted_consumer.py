@@ -165,7 +165,7 @@ class ScriptedConsumer:
 
 
 def a_membership(connect: Callable[[], ScriptedConsumer]) -> Membership:
-    return Membership(connect, "chat.events", Metrics(CollectorRegistry()))
+    return Membership(connect, "chat.events")
 
 
 def a_source(
