@@ -365,6 +365,7 @@ class EncodedDecision(NamedTuple):
         matched: the id of each rule that matched, or counted because a score was missing, and what it counted as:
             outside its rollout a live rule is shadow.
         missing_scores: signal and cause of each condition that had no usable score, without duplicates.
+        signals: score on the human scale by signal.
         reading: how the event was read.
         total_ms: from poll to decision.
     """
@@ -381,6 +382,7 @@ class EncodedDecision(NamedTuple):
     reasons: list[str]
     matched: list[tuple[str, Mode]]
     missing_scores: list[tuple[str, Cause]]
+    signals: Mapping[str, float | None]
     reading: ReadingSummary
     snapshot: str
     cached: bool

@@ -87,6 +87,7 @@ def an_encoded_decision(**fields: Any) -> EncodedDecision:
         "reasons": [],
         "matched": [],
         "missing_scores": [],
+        "signals": {},
         "reading": {"cut": "nothing", "passages": 1, "removed": 0, "skipped": {}},
         "snapshot": "sha256:4c91",
         "cached": False,

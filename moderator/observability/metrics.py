@@ -5,27 +5,38 @@ event id or text.
 """
 
 import collections
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import product
+from typing import Final, Protocol, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
 
-from moderator.events import DeadLetter, EncodedDecision, hidden_text_of
+from moderator.events import DeadLetter, DeadLetterReason, EncodedDecision, Status, Verdict, hidden_text_of
+from moderator.observability.catalogue import Catalogue, Labels
 from moderator.observability.health import CODES, HealthBoard, readiness_problems
+from moderator.observability.score_drift import Cuts, ScoreDrift
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_LONG_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _EVENTS = (1, 4, 16, 64, 256, 500, 1_000, 2_000, 4_000)
+_VERDICTS: Final = get_args(Verdict)
+_CACHES: Final = (("score",), ("verdict",))
+_LOOKUPS: Final = ("hit", "miss", "damaged", "late", "away")
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """What the table of metrics says about one; `labels` maps each label to the values it takes."""
+class DeviceUsage(Protocol):
+    """What a scorer counts about its device; see `scoring.runtime.usage`."""
 
-    name: str
-    kind: str
-    meaning: str
-    labels: dict[str, str]
+    texts: int
+    tokens: int
+    busy_s: float
+    packs_halved: int
+    pack_tokens: int
+
+    def memory_bytes(self) -> Mapping[str, int]:
+        """Give the device's memory by kind."""
+        ...
 
 
 class Metrics:
@@ -33,13 +44,16 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        new = _Catalogue(registry)
+        self._drift = ScoreDrift()
+        new = Catalogue(registry)
         self._add_process(new)
         self._add_outcomes(new)
         self._add_windows(new)
         self._add_caches(new)
         self._add_publishing(new)
+        self._add_positions(new)
         self._add_policies_and_model(new)
+        self._add_device(new)
         self.definitions = tuple(new.definitions)
 
     def count_outcomes(self, outcomes: Collection[EncodedDecision | DeadLetter]) -> None:
@@ -54,8 +68,8 @@ class Metrics:
         self.passages.inc(sum(max(0, decision.reading["passages"] - 1) for decision in decisions))
         self.hidden_text.inc(sum(hidden_text_of(decision.reading["removed"]) == "found" for decision in decisions))
         _add(self.scores_missing, (missing for decision in decisions for missing in decision.missing_scores))
-        for decision in decisions:
-            self.event_seconds.observe(decision.total_ms / 1_000)
+        self.event_seconds.observe_many([decision.total_ms / 1_000 for decision in decisions])
+        self._drift.observe([decision.signals for decision in decisions if decision.status == "scored"])
 
     def show_readiness(self, board: HealthBoard, monotonic_s: Callable[[], float]) -> None:
         """Let each scrape see what `/readyz` would answer at that moment."""
@@ -72,7 +86,41 @@ class Metrics:
         self.state_dir_ok.set(1)
         self.registry.register(self.state_dir_ok)
 
-    def _add_process(self, new: "_Catalogue") -> None:
+    def show_process(self) -> None:
+        """Show `process_*`, `python_gc_*` and `python_info`, as prometheus_client has them."""
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+
+    def show_rules(self, matches: Iterable[Labels], missing: Iterable[Labels]) -> None:
+        """Show what is counted of the rules that decide from now on, with 0.
+
+        Args:
+            matches: rule and mode of each way in which a rule can match.
+            missing: signal and cause of each score that a rule can lack.
+        """
+        for labels in matches:
+            self.rule_matches.labels(*labels)
+        for labels in missing:
+            self.scores_missing.labels(*labels)
+
+    def show_drift(self, cuts_by_signal: Mapping[str, Cuts]) -> None:
+        """Follow the scores of these signals from now on."""
+        self._drift.follow(cuts_by_signal)
+        self.score_drift.clear()
+        for signal in cuts_by_signal:
+            self.score_drift.labels(signal).set_function(partial(self._drift.index, signal))
+
+    def show_device(self, usage: DeviceUsage) -> None:
+        """Let each scrape see what the scorer has counted by then."""
+        self.scored_texts.set_function(lambda: usage.texts)
+        self.scored_tokens.set_function(lambda: usage.tokens)
+        self.device_busy.set_function(lambda: usage.busy_s)
+        self.device_out_of_memory.set_function(lambda: usage.packs_halved)
+        self.pack_tokens.set_function(lambda: usage.pack_tokens)
+        for kind in usage.memory_bytes():
+            self.device_memory.labels(kind).set_function(partial(_memory_of, usage, kind))
+
+    def _add_process(self, new: Catalogue) -> None:
         self.build_info = new.gauge(
             "moderator_build_info",
             "1 for the versions that run.",
@@ -85,16 +133,24 @@ class Metrics:
         self.ready = new.gauge("moderator_ready", "1 while `/readyz` answers 200.")
         self.not_ready = new.gauge("moderator_not_ready", "1 for each code that holds.", code="the codes of `/readyz`")
 
-    def _add_outcomes(self, new: "_Catalogue") -> None:
+    def _add_outcomes(self, new: Catalogue) -> None:
         self.events = new.counter("moderator_events_total", "Records polled from the events topic.")
         self.decisions = new.counter(
             "moderator_decisions_total",
             "Decisions published.",
+            zeros=product(_VERDICTS, get_args(Status)),
             verdict="`allow`, `flag`",
             status="`scored`, `degraded`, `unscored`",
         )
         self.dead_letters = new.counter(
-            "moderator_dead_letters_total", "Dead letters published.", reason="the codes of `dlq.reason`"
+            "moderator_dead_letters_total",
+            "Dead letters published.",
+            zeros=((reason,) for reason in get_args(DeadLetterReason)),
+            reason="the codes of `dlq.reason`",
+        )
+        self.events_set_aside = new.counter(
+            "moderator_events_set_aside_total",
+            "Events that became dead letters because the process ended twice while it scored each of them alone.",
         )
         self.rule_matches = new.counter(
             "moderator_rule_matches_total",
@@ -106,6 +162,7 @@ class Metrics:
         self.truncated = new.counter(
             "moderator_truncated_total",
             "Decisions on events that were not read whole.",
+            zeros=product(("context", "message"), _VERDICTS),
             cut="`context` (older turns were left out), `message` (some of the judged message was)",
             verdict="`allow`, `flag`",
         )
@@ -125,10 +182,11 @@ class Metrics:
         self.shadow_flips = new.counter(
             "moderator_shadow_flips_total",
             "Decisions whose verdict the shadow rules would change.",
+            zeros=((verdict,) for verdict in _VERDICTS),
             shadow_verdict="`allow`, `flag`",
         )
 
-    def _add_windows(self, new: "_Catalogue") -> None:
+    def _add_windows(self, new: Catalogue) -> None:
         self.windows = new.counter("moderator_windows_total", "Windows committed.")
         self.window_events = new.histogram("moderator_window_events", "Events in a window.", _EVENTS)
         self.score_seconds = new.histogram(
@@ -140,28 +198,42 @@ class Metrics:
         self.event_seconds = new.histogram(
             "moderator_event_seconds", "Time from an event's poll to its decision.", _SECONDS
         )
+        self.end_to_end_seconds = new.histogram(
+            "moderator_end_to_end_seconds",
+            "Time from an event's timestamp (the broker's, with `LogAppendTime`) to the commit of what became of it.",
+            _LONG_SECONDS,
+        )
+        self.last_commit = new.gauge(
+            "moderator_last_commit_timestamp_seconds", "Unix time of the last commit; 0 before the first."
+        )
 
-    def _add_caches(self, new: "_Catalogue") -> None:
+    def _add_caches(self, new: Catalogue) -> None:
         self.cache_lookups = new.counter(
             "moderator_cache_lookups_total",
             "Score look-ups. After all but a `hit` the text is scored.",
+            zeros=((outcome,) for outcome in _LOOKUPS),
             outcome="`hit`, `miss`, `damaged`, `late` (past the deadline), `away` (Redis does not answer, or refuses)",
         )
         self.cache_outages = new.counter(
-            "moderator_cache_outages_total", "Calls to Redis that failed or were refused.", cache="`score`, `verdict`"
+            "moderator_cache_outages_total",
+            "Calls to Redis that failed or were refused.",
+            zeros=_CACHES,
+            cache="`score`, `verdict`",
         )
         self.cache_unwritten = new.counter(
             "moderator_cache_unwritten_total",
             "Scores and verdicts not kept because Redis was away or slow, or refused them.",
+            zeros=_CACHES,
             cache="`score`, `verdict`",
         )
         self.cache_up = new.gauge(
             "moderator_cache_up",
-            "1 while Redis takes reads and writes, 0 after one failed or was refused, until one of its kind succeeds.",
+            "1 while Redis takes reads and writes, 0 after one failed or was refused, until one of its kind succeeds; "
+            "absent where no Redis is named.",
             cache="`score`, `verdict`",
         )
 
-    def _add_publishing(self, new: "_Catalogue") -> None:
+    def _add_publishing(self, new: Catalogue) -> None:
         self.publish_failures = new.counter(
             "moderator_publish_failures_total",
             "Failed attempts to publish; the producer is then replaced and the window tried again.",
@@ -170,8 +242,11 @@ class Metrics:
         self.doubts_settled = new.counter(
             "moderator_commit_doubts_settled_total",
             "Partitions for which the broker was asked what became of an unanswered commit.",
+            zeros=(("committed",), ("not committed",)),
             outcome="`committed`, `not committed`",
         )
+
+    def _add_positions(self, new: Catalogue) -> None:
         self.events_lost = new.counter(
             "moderator_events_lost_total",
             "Offsets that the log had lost before they were read; control records count too.",
@@ -187,9 +262,21 @@ class Metrics:
             "Events not yet committed in a partition that this replica owns.",
             partition="number",
         )
+        self.lag_seconds = new.gauge(
+            "moderator_lag_seconds",
+            "Age of the oldest event that was read and is not committed, by its timestamp; 0 when there is none.",
+            partition="number",
+        )
         self.assigned_partitions = new.gauge("moderator_assigned_partitions", "Partitions that this replica owns.")
+        self.rebalances = new.counter(
+            "moderator_rebalances_total", "Times that partitions were assigned to this replica or taken from it."
+        )
+        self.partitions_lost = new.counter(
+            "moderator_partitions_lost_total",
+            "Partitions taken from this replica unasked: the group had given it up.",
+        )
 
-    def _add_policies_and_model(self, new: "_Catalogue") -> None:
+    def _add_policies_and_model(self, new: Catalogue) -> None:
         self.policy_snapshot = new.gauge(
             "moderator_policy_snapshot_info", "1 for the policies that decide.", snapshot="their hash"
         )
@@ -201,6 +288,11 @@ class Metrics:
         self.policy_reload_ok = new.gauge(
             "moderator_policy_reload_ok",
             "1 while what the policy folder holds is accepted, 0 while it is refused and the last good ones decide.",
+        )
+        self.policy_refused = new.gauge(
+            "moderator_policy_refused",
+            "1 while the refused folder's error or failing test lies in that policy.",
+            policy="its name",
         )
         self.policy_stale_seconds = new.gauge(
             "moderator_policy_stale_seconds",
@@ -216,6 +308,34 @@ class Metrics:
             fingerprint="its hash",
             dtype="precision",
         )
+        self.score_drift = new.gauge(
+            "moderator_score_drift",
+            "Population stability index of the last 5,000 scored decisions against the signal's calibration, over ten "
+            "equal parts; above 0.25 the texts are others. 0 until there are 1,000; for calibrated signals alone.",
+            signal="its name",
+        )
+
+    def _add_device(self, new: Catalogue) -> None:
+        self.device_busy = new.read_counter(
+            "moderator_device_busy_seconds_total", "Time with a pack on the device; its rate is the busy share."
+        )
+        self.scored_texts = new.read_counter("moderator_scored_texts_total", "Texts that went through the model.")
+        self.scored_tokens = new.read_counter(
+            "moderator_scored_tokens_total", "Tokens that went through the model; padding does not count."
+        )
+        self.device_out_of_memory = new.read_counter(
+            "moderator_device_out_of_memory_total", "Packs halved because they did not fit into the device's memory."
+        )
+        self.pack_tokens = new.gauge("moderator_pack_tokens", "Token budget of a pack at present.")
+        self.device_memory = new.gauge(
+            "moderator_device_memory_bytes",
+            "Memory of the device; where it is no CUDA device `total` alone, the machine's.",
+            kind="`allocated` by tensors, `reserved` by the allocator, `total`",
+        )
+
+
+def _memory_of(usage: DeviceUsage, kind: str) -> int:
+    return usage.memory_bytes()[kind]
 
 
 def _is_among(code: str, codes: Callable[[], Collection[str]]) -> bool:
@@ -242,27 +362,6 @@ def _truncations(decisions: Iterable[EncodedDecision]) -> Iterator[tuple[str, st
 def _matches(decisions: Iterable[EncodedDecision]) -> Iterator[tuple[str, str]]:
     for decision in decisions:
         yield from decision.matched
-
-
-class _Catalogue:
-    """Makes metrics and records what they mean."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-        self.definitions: list[Definition] = []
-
-    def counter(self, name: str, meaning: str, /, **labels: str) -> Counter:
-        self.definitions.append(Definition(name, "counter", meaning, labels))
-        return Counter(name, meaning, tuple(labels), registry=self._registry)
-
-    def gauge(self, name: str, meaning: str, /, *, is_absent: bool = False, **labels: str) -> Gauge:
-        """Make a gauge; one that `is_absent` is shown once it is registered."""
-        self.definitions.append(Definition(name, "gauge", meaning, labels))
-        return Gauge(name, meaning, tuple(labels), registry=None if is_absent else self._registry)
-
-    def histogram(self, name: str, meaning: str, buckets: tuple[float, ...], /, **labels: str) -> Histogram:
-        self.definitions.append(Definition(name, "histogram", meaning, labels))
-        return Histogram(name, meaning, tuple(labels), registry=self._registry, buckets=buckets)
 
 
 def metrics_table() -> str:

@@ -6,12 +6,16 @@ from moderator.policy import PolicySet
 
 
 class CurrentDecider:
-    """Gives the decider for a window that starts now. To call and to swap are safe from any thread."""
+    """Gives the decider for a window that starts now. To call and to swap are safe from any thread.
+
+    Attributes:
+        model: that gives the scores.
+    """
 
     def __init__(
         self, policies: PolicySet, model: ModelIdentity, include_content: IncludeContent, *, is_draft: bool = False
     ) -> None:
-        self._model = model
+        self.model = model
         self._include_content = include_content
         self._is_draft = is_draft
         self.swap(policies)
@@ -22,4 +26,4 @@ class CurrentDecider:
 
     def swap(self, policies: PolicySet) -> None:
         """Compile these policies, then let them decide from the next window on."""
-        self._decider = Decider(policies, self._model, self._include_content, is_draft=self._is_draft)
+        self._decider = Decider(policies, self.model, self._include_content, is_draft=self._is_draft)

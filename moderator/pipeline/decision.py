@@ -186,6 +186,7 @@ def encode(decision: Decision) -> EncodedDecision:
             for rule in decision["rules"]
             if rule["counted"] or rule["outcome"] == "matched"
         ],
+        signals=decision["scores"]["signals"],
         reading=decision["reading"],
         missing_scores=_missing_scores(decision["rules"]) if decision["status"] == "degraded" else [],
         snapshot=decision["policy"]["snapshot"],

@@ -1,13 +1,16 @@
 """Logs, metrics and health of the policies that decide and of edits to their folder."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from moderator.events import Cause
 from moderator.observability.health import HealthBoard, PolicyHealth
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.policy import Diagnostic, PolicySet
+from moderator.policy.language.ast import Rule
 from moderator.policy.live.admission import Accepted
 from moderator.policy.live.refusal import Refusal
 from moderator.policy.live.start import Start
@@ -31,13 +34,20 @@ class PolicyObserver:
         metrics: gets the snapshot, the rules' budgets, and whether and for how long the folder differs.
         board: gets how long the folder differs, for `/readyz`.
         monotonic_s: the clock, in seconds.
+        model: the name of the model that scores.
         max_stale_s: how long the folder may differ from what decides before `/readyz` fails; None: for ever.
     """
 
     def __init__(
-        self, metrics: Metrics, board: HealthBoard, monotonic_s: Callable[[], float], max_stale_s: float | None = None
+        self,
+        metrics: Metrics,
+        board: HealthBoard,
+        monotonic_s: Callable[[], float],
+        model: str,
+        max_stale_s: float | None = None,
     ) -> None:
         self._metrics = metrics
+        self._model = model
         self._board = board
         self._monotonic_s = monotonic_s
         self._max_stale_s = max_stale_s
@@ -102,6 +112,8 @@ class PolicyObserver:
         for rule in policies.active_rules:
             if rule.flag_share is not None:
                 self._metrics.rule_budget_ratio.labels(rule.id).set(float(rule.flag_share / 100))
+        self._metrics.show_rules(_ways_to_match(policies.active_rules), _scores_to_lack(policies.active_rules))
+        self._metrics.show_drift(policies.score_cuts(self._model))
 
     def _show_agreement(self, *, is_ok: bool = True) -> None:
         self._metrics.policy_reload_ok.set(is_ok)
@@ -110,6 +122,18 @@ class PolicyObserver:
     def _stale_s(self) -> float:
         policies = self._board.policies
         return self._monotonic_s() - policies.agreed_at_s if policies else 0.0
+
+
+def _ways_to_match(rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
+    for rule in rules:
+        yield rule.id, rule.mode
+        if rule.mode == "live" and rule.rollout is not None:
+            yield rule.id, "shadow"
+
+
+def _scores_to_lack(rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
+    signals = {condition.signal.name for rule in rules for condition in rule.conditions}
+    return product(sorted(signals), get_args(Cause))
 
 
 def _in_one_line(change: "Change") -> str:

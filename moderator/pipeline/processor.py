@@ -9,14 +9,14 @@ import threading
 from collections.abc import Callable
 
 from moderator.errors import DrainTimeoutError
-from moderator.events import DeadLetter, DecidedSpan, iso_time
+from moderator.events import DeadLetter, DecidedSpan, Partition, iso_time
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider, Timestamps
 from moderator.pipeline.moderation import ScoredWindow, Window, decide_window, read_span, score_window
 from moderator.pipeline.observer import StreamObserver
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer, Sink, Source, VerdictCache
 from moderator.pipeline.scoring_thread import ScoringThread
-from moderator.pipeline.window import WindowBuffer
+from moderator.pipeline.window import Span, WindowBuffer
 from moderator.pipeline.window_limit import AdaptiveWindowLimit
 from moderator.settings import Settings
 from moderator.stream.identity import rejection_of
@@ -68,6 +68,7 @@ class Processor:
         self._scorer = scorer
         self._score_cache = score_cache
         self._publishing: list[DecidedSpan] = []
+        self._in_scorer: list[Span] = []
         self._publishing_since_s = 0.0
         self._scoring_s = 0.0
         self._is_paused = False
@@ -88,12 +89,13 @@ class Processor:
         self._poll()
         self._submit_window()
         if not self._publishing and (scored := self._scoring.take(self._scorer_wait_s())):
+            self._in_scorer = []
             self._window_limit.observe(scored.fresh_tokens, scored.ended_at_s - scored.started_at_s)
             self._submit_window()
             self._decide(scored)
         if self._publishing:
             self._publish()
-        self._observer.loop_iterated(scoring_since_s=self._scoring.busy_since_s)
+        self._observer.loop_iterated(scoring_since_s=self._scoring.busy_since_s, oldest=self._oldest_ms)
 
     def _is_finished(self) -> bool:
         if self._stop.is_set():
@@ -151,6 +153,7 @@ class Processor:
         self._buffer.max_tokens = self._window_limit.tokens
         if not self._scoring.has_window and (spans := self._buffer.take()):
             window = Window(spans, self._current_decider())
+            self._in_scorer = spans
             self._scoring.submit(lambda: score_window(window, self._scorer, self._score_cache, self._clock))
 
     def _scorer_wait_s(self) -> float:
@@ -180,11 +183,15 @@ class Processor:
     def _finish(self, committed: list[DecidedSpan]) -> None:
         """Do what follows a commit: write the verdict cache, count, log."""
         items = [item for span in committed for item in span.items]
-        if not items:  # only a position moved, past what is no event
-            return
-        self._verdict_cache.put_many(
-            [rejection_of(record, made) if isinstance(made, DeadLetter) else made for record, made in items]
-        )
-        self._observer.published(
-            [made for _, made in items], self._scoring_s, self._clock.monotonic_s() - self._publishing_since_s
-        )
+        if items:
+            self._verdict_cache.put_many(
+                [rejection_of(record, made) if isinstance(made, DeadLetter) else made for record, made in items]
+            )
+        self._observer.published(committed, self._scoring_s, self._clock.monotonic_s() - self._publishing_since_s)
+
+    def _oldest_ms(self) -> dict[Partition, int]:
+        """Give the timestamp of the first event of each partition that is not committed; windows leave in order."""
+        firsts = [(span.partition, span.items[0][0]) for span in self._publishing if span.items]
+        for span in (*self._in_scorer, *self._buffer.spans):
+            firsts += [(span.partition, entry.record) for entry in span.items[:1]]
+        return {partition: record.timestamp_ms for partition, record in reversed(firsts) if record.timestamp_ms}

@@ -88,6 +88,11 @@ class WindowBuffer:
         return bool(self._waiting)
 
     @property
+    def spans(self) -> list[Span]:
+        """What waits, in order."""
+        return [span for span, _ in self._waiting]
+
+    @property
     def is_full(self) -> bool:
         """A complete window is waiting: poll no further."""
         return self._is_complete(self._size)

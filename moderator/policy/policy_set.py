@@ -7,7 +7,7 @@ from moderator.errors import PolicyError
 from moderator.events import ModelIdentity, OutputScale
 from moderator.policy.engine.judge import Judge
 from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Policy, PolicyTest, Rule, Signal
-from moderator.policy.language.bounds import true_percent
+from moderator.policy.language.bounds import score_cuts, true_percent
 from moderator.policy.language.scale import show
 from moderator.policy.model_check import model_diagnostics
 from moderator.policy.problems import PolicyProblemsError
@@ -69,6 +69,12 @@ class PolicySet:
     def calibration_of(self, model: str | None) -> Calibration | None:
         """Give the calibration for a model by name; for None the first one, as tests are judged by."""
         return next(iter(self.calibrations.values()), None) if model is None else self.calibrations.get(model)
+
+    def score_cuts(self, model: str) -> dict[str, tuple[float, ...]]:
+        """Give the scores that cut a signal's calibrated events into ten equal parts, by calibrated signal."""
+        calibration = self.calibration_of(model)
+        cuts = {signal.name: score_cuts(signal, calibration) for signal in self.signals} if calibration else {}
+        return {name: each for name, each in cuts.items() if each is not None}
 
     def true_shares(self) -> list[str]:
         """Say of each percent phrase of a live or shadow rule how many events it really catches, ties included."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.runtime.device import choose_device, choose_threads, on
 from moderator.scoring.runtime.noise import measure_noise
 from moderator.scoring.runtime.pack_runner import PackRunner
+from moderator.scoring.runtime.usage import DeviceUsage
 from moderator.scoring.self_check import check as self_check
 from moderator.scoring.throughput import refuse_slow
 from moderator.settings import ModelSettings, ReadingSettings
@@ -163,6 +165,11 @@ class Engine:
         """Where it runs."""
         return str(self._model.device)
 
+    @property
+    def usage(self) -> DeviceUsage:
+        """What the device has done since `warm_up`."""
+        return self._runner.usage
+
     def warm_up(self) -> None:
         """Run the most demanding packs at start-up, so that errors stop it: many texts, the longest one, one token.
 
@@ -179,6 +186,7 @@ class Engine:
             if isinstance(error.__cause__, _NOT_COMPILED):
                 raise ConfigurationError(_not_compiled(self._model, error.__cause__)) from error
             raise
+        self._runner.reset_usage()
 
     def measure_noise(self) -> tuple[float, ...]:
         """Measure how much a text's k rewards depend on what is scored with it; takes some seconds.
@@ -210,6 +218,7 @@ class Engine:
             ScorerUnavailableError: the device failed; nothing was scored.
         """
         results: dict[int, Scores | Unscored] = {}
+        started_s = time.monotonic()
         try:
             with on(self._model.device):
                 # every pack is started before the first result is read, so that an accelerator never waits
@@ -217,6 +226,8 @@ class Engine:
                     results.update(self._read(prompts, pack, rows))
         except (RuntimeError, FailOnRecompileLimitHit) as error:
             raise ScorerUnavailableError(f"device `{self._model.device}` failed: {_first_line(error)}") from error
+        finally:
+            self.usage.busy_s += time.monotonic() - started_s
         return [results[at] for at in range(len(prompts))]
 
     def _rewards(self, probes: Sequence[Prompt]) -> list[tuple[float, ...]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -34,6 +35,9 @@ from moderator.stream.kafka.topics import await_topics
 from moderator.wiring.parts import SystemClock, choose_policies, load_scorer, open_caches
 from moderator.wiring.start_checks import OF_SERVERS, StartChecks
 
+if TYPE_CHECKING:
+    from moderator.scoring.engine import Engine
+
 log = get_logger(__name__)
 
 
@@ -61,6 +65,7 @@ def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], o
     metrics.build_info.labels(**versions()).set(1)
     board = HealthBoard(HealthSnapshot(turned_at_s=clock.monotonic_s(), broker_seen_at_s=clock.monotonic_s()))
     metrics.show_readiness(board, clock.monotonic_s)
+    metrics.show_process()
     server = HttpServer(
         create_app(board, metrics.registry, clock.monotonic_s),
         settings.http.host,
@@ -74,6 +79,7 @@ def run_stream(settings: Settings, stop: threading.Event, loaded: Callable[[], o
             start = _check_servers(start, settings)
             board.snapshot = replace(board.snapshot, phase="model_loading")
             start, scorer = scoring.call(lambda: _load_for(start, settings))
+            metrics.show_device(scorer.usage)
             if scorer.identity.is_practice:
                 log.warning(
                     "practice_model", model=scorer.identity.name, hint="its scores are for trying things out only"
@@ -103,7 +109,7 @@ def _check_servers(start: Start, settings: Settings) -> Start:
     return start
 
 
-def _load_for(start: Start, settings: Settings) -> tuple[Start, Scorer]:
+def _load_for(start: Start, settings: Settings) -> tuple[Start, "Engine"]:
     """Load the model, check the policies against it, then warm it up: the check is quick, the warm-up is not."""
     since_s = time.monotonic()
     scorer = load_scorer(settings)
@@ -191,7 +197,8 @@ def _follow_policies(
     stop: threading.Event,
 ) -> None:
     """Take up edits of the policies on a thread of its own: a disk that hangs must not stop the stream."""
-    observer = PolicyObserver(metrics, board, time.monotonic, settings.policies.max_stale_s)
+    model = decider.model.name
+    observer = PolicyObserver(metrics, board, time.monotonic, model, settings.policies.max_stale_s)
     observer.started(start)
     watch = FolderWatch(settings.policies.path)
     reloading = Reloading(watch, start, admission, swap=decider.swap, observer=observer)

@@ -87,7 +87,8 @@ def a_loop(settings: KafkaSettings) -> Loop:
 def a_loop_that_looks_often(settings: KafkaSettings) -> Loop:
     """Make a loop whose consumer looks for new partitions every half second instead of every five minutes."""
     client = client_settings(settings) | {"metadata_max_age_ms": 500}
-    membership = Membership(lambda: source_and_sink.member(settings, client), settings.events_topic)
-    sender, metrics = OutcomeSender(settings, usual_limits(settings), time.time), Metrics(CollectorRegistry())
+    metrics = Metrics(CollectorRegistry())
+    membership = Membership(lambda: source_and_sink.member(settings, client), settings.events_topic, metrics)
+    sender = OutcomeSender(settings, usual_limits(settings), time.time)
     sink = source_and_sink.sink_for(membership, settings, client, sender, metrics)
     return Loop(source_and_sink.source_for(membership, settings, client, metrics), sink)

@@ -43,9 +43,9 @@ def main() -> None:
     configure_logging("info")
     settings = KafkaSettings(**json.loads(sys.argv[1]))
     client = client_settings(settings)
-    membership = Membership(lambda: source_and_sink.member(settings, client), settings.events_topic)
-    sender = StoppingSender(settings, usual_limits(settings), time.time)
     metrics = Metrics(CollectorRegistry())
+    membership = Membership(lambda: source_and_sink.member(settings, client), settings.events_topic, metrics)
+    sender = StoppingSender(settings, usual_limits(settings), time.time)
     sink = source_and_sink.sink_for(membership, settings, client, sender, metrics)
     loop = Loop(source_and_sink.source_for(membership, settings, client, metrics), sink)
     try:

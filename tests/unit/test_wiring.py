@@ -80,7 +80,7 @@ def test_nothing_that_only_tools_need_is_loaded_before_the_first_reload(tmp_path
         "    wiring.FolderWatch(folder), start, wiring.Admission(),",
         "    swap=id, observer=wiring.PolicyObserver(",
         "        wiring.Metrics(wiring.CollectorRegistry()),",
-        "        wiring.HealthBoard(wiring.HealthSnapshot(0, 0)), wiring.time.monotonic))",
+        "        wiring.HealthBoard(wiring.HealthSnapshot(0, 0)), wiring.time.monotonic, 'scripted'))",
         "reloading.poll(); reloading.poll()",
         "before = set(sys.modules)",
         "Path(folder, 'safety.yaml').write_text(Path(folder, 'safety.yaml').read_text().replace('0.30', '0.35'))",

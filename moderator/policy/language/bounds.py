@@ -11,6 +11,7 @@ LEAST_PERCENT, GREATEST_PERCENT = Fraction(1, 10), Fraction(50)
 """What percent phrases take, in steps of 0.1."""
 
 _STEPS = 1_000
+_TENTH = 100
 
 
 def bounds_of(condition: Condition, calibration: Calibration | None) -> Bounds | None:
@@ -53,6 +54,14 @@ def true_percent(condition: Condition, calibration: Calibration) -> Fraction | N
     if _holds_for_low_rewards(condition):
         return Fraction(bisect_right(quantiles, quantile) - 1, 10)
     return Fraction(_STEPS - bisect_left(quantiles, quantile), 10)
+
+
+def score_cuts(signal: Signal, calibration: Calibration) -> tuple[float, ...] | None:
+    """Give the nine scores between ten parts that hold equally many calibrated events; None as `quantiles_of`."""
+    quantiles = quantiles_of(signal, calibration)
+    if quantiles is None:
+        return None
+    return tuple(sorted(signal.scale.score_micro(each) / MILLION for each in quantiles[_TENTH:-1:_TENTH]))
 
 
 def typical_micro(signal: Signal, calibration: Calibration) -> int | None:

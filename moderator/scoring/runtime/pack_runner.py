@@ -11,6 +11,7 @@ from moderator.scoring.packing import Text, filled, next_pack
 from moderator.scoring.runtime.budget import TokenBudget
 from moderator.scoring.runtime.device import pack_tokens
 from moderator.scoring.runtime.passes import to_device
+from moderator.scoring.runtime.usage import DeviceUsage
 
 log = get_logger(__name__)
 
@@ -21,6 +22,7 @@ class PackRunner:
     Attributes:
         layout: how texts are put into a pass.
         budget: most tokens of a pack.
+        usage: what the device has done since `reset_usage`.
     """
 
     def __init__(self, model: RewardModel, budget_tokens: int | None, *, is_deterministic: bool) -> None:
@@ -43,6 +45,11 @@ class PackRunner:
         self.budget = TokenBudget(budget_tokens or pack_tokens(model.device))
         self._model = model
         self._is_deterministic = is_deterministic
+        self.reset_usage()
+
+    def reset_usage(self) -> None:
+        """Count from zero: what warms the model up is nobody's text."""
+        self.usage = DeviceUsage(self._model.device, self.budget.tokens)
 
     def run(self, texts: Sequence[Text]) -> list[tuple[Sequence[Text], torch.Tensor | None]]:
         """Start a pass for each pack; if memory is too small, try again with half of it.
@@ -63,6 +70,7 @@ class PackRunner:
             rows = self.run_pack(pack)
             if rows is not None:
                 self.budget.count_fit()
+                self.usage.pack_tokens = self.budget.tokens
             elif self._make_room(pack):
                 continue
             launched.append((pack, rows))
@@ -73,9 +81,12 @@ class PackRunner:
         """Start one pass; None if the device has too little memory for it."""
         # the caller frees memory: within the except block the traceback still references the pass's tensors
         try:
-            return self._filled_up(pack) if self._is_deterministic else self._model.forward(pack)
+            rows = self._filled_up(pack) if self._is_deterministic else self._model.forward(pack)
         except torch.OutOfMemoryError:
             return None
+        self.usage.texts += len(pack)
+        self.usage.tokens += sum(len(text.token_ids) for text in pack)
+        return rows
 
     def _filled_up(self, pack: Sequence[Text]) -> torch.Tensor:
         """Run a pass of the fixed size; equal prompts share a read-out, so that many of them do not enlarge it."""
@@ -92,5 +103,7 @@ class PackRunner:
         is_halved = len(pack) > 1 or taken > tokens
         if is_halved:
             self.budget.halve(taken)
+            self.usage.packs_halved += 1
+            self.usage.pack_tokens = self.budget.tokens
         log.warning("pack_out_of_memory", tokens=taken, texts=len(pack), budget_tokens=self.budget.tokens)
         return is_halved

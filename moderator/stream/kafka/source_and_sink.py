@@ -53,7 +53,7 @@ def connect(
     """
     client = client_settings(settings)
     try:
-        membership = Membership(lambda: member(settings, client), settings.events_topic)
+        membership = Membership(lambda: member(settings, client), settings.events_topic, metrics)
     except KafkaError as error:
         raise _unavailable(settings, error) from error
     source = source_for(membership, settings, client, metrics)

@@ -3,12 +3,18 @@
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from moderator.events import DeadLetter, Partition
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, PartitionSpan
 from moderator.observability.health import Code, HealthBoard, HealthSnapshot, liveness_problems, readiness_problems
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.observer import REFRESH_EVERY_S, MonitoringObserver, tally
 from moderator.testing import ManualClock
-from tests.builders import an_encoded_decision
+from tests.builders import a_record, an_encoded_decision
+
+OURS = Partition("chat.events", 0)
+
+
+def a_span(*outcomes: EncodedDecision | DeadLetter, timestamp_ms: int | None = 1_790_000_000_000) -> DecidedSpan:
+    return PartitionSpan(OURS, 1, 9, [(a_record(timestamp_ms=timestamp_ms), outcome) for outcome in outcomes])
 
 
 class ScriptedStatus:
@@ -28,6 +34,7 @@ class Stage:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.status = ScriptedStatus()
+        self.oldest_ms: dict[Partition, int] = {}
         self.board = HealthBoard(HealthSnapshot(0.0, 0.0))
         self.metrics = Metrics(CollectorRegistry())
         self.observer = MonitoringObserver(self.status, self.metrics, self.board, self.clock)
@@ -36,7 +43,7 @@ class Stage:
         """Let time pass; the broker answers and the loop iterates."""
         self.clock.advance(seconds)
         self.status.last_answer_s = self.clock.monotonic_s()
-        self.observer.loop_iterated(scoring_since_s=scoring_since_s)
+        self.observer.loop_iterated(scoring_since_s=scoring_since_s, oldest=lambda: self.oldest_ms)
 
     def liveness_codes(self) -> list[Code]:
         return [problem.code for problem in liveness_problems(self.board, self.clock.monotonic_s())]
@@ -84,7 +91,7 @@ def test_a_broker_that_answers_no_more_is_no_reason_to_restart() -> None:
     stage.iterate()
     stage.clock.advance(3_600)
 
-    stage.observer.loop_iterated(scoring_since_s=None)
+    stage.observer.loop_iterated(scoring_since_s=None, oldest=dict)
 
     assert stage.liveness_codes() == []
     assert stage.readiness_codes() == ["kafka_away"]
@@ -177,7 +184,7 @@ def test_what_was_polled_and_published_is_counted() -> None:
     stage = Stage()
 
     stage.observer.polled(3)
-    stage.observer.published([an_encoded_decision(), DeadLetter("bad_json", "x")], score_s=1.5, publish_s=0.25)
+    stage.observer.published([a_span(an_encoded_decision(), DeadLetter("bad_json", "x"))], score_s=1.5, publish_s=0.25)
 
     assert stage.value("moderator_events_total") == 3
     assert stage.value("moderator_windows_total") == 1
@@ -199,3 +206,55 @@ def test_a_window_is_summed_up_by_what_became_of_its_events() -> None:
         "unscored": 1,
         "cached": 1,
     }
+
+
+def test_from_an_event_s_timestamp_to_its_commit_is_the_time_that_users_wait() -> None:
+    stage = Stage()
+    stage.clock.advance(40)
+    ahead_ms = 1_790_000_100_000  # by a producer's clock
+
+    stage.observer.published(
+        [
+            a_span(an_encoded_decision(), DeadLetter("bad_json", "x")),
+            a_span(an_encoded_decision(), timestamp_ms=ahead_ms),
+            a_span(an_encoded_decision(), timestamp_ms=None),
+        ],
+        score_s=0,
+        publish_s=0,
+    )
+
+    assert stage.value("moderator_end_to_end_seconds_count") == 3
+    assert stage.value("moderator_end_to_end_seconds_sum") == 80
+    assert stage.value("moderator_end_to_end_seconds_bucket", le="0.05") == 1
+    assert stage.value("moderator_end_to_end_seconds_bucket", le="60.0") == 3
+
+
+def test_a_commit_without_events_is_the_last_commit_and_no_window() -> None:
+    stage = Stage()
+
+    stage.observer.published([PartitionSpan(OURS, 1, 9, [])], score_s=0, publish_s=0)
+
+    assert stage.value("moderator_last_commit_timestamp_seconds") == stage.clock.now_s()
+    assert stage.value("moderator_windows_total") == 0
+
+
+def test_the_age_of_what_is_read_and_not_committed_grows_while_the_loop_stands_still() -> None:
+    stage = Stage()
+    stage.status.assignment = {OURS, Partition("chat.events", 1)}
+    stage.oldest_ms = {OURS: 1_790_000_000_000}
+    stage.iterate()
+    stage.clock.advance(59.75)
+
+    assert stage.value("moderator_lag_seconds", partition="0") == 60
+    assert stage.value("moderator_lag_seconds", partition="1") == 0
+
+
+def test_the_age_of_a_partition_that_was_taken_away_is_shown_no_longer() -> None:
+    stage = Stage()
+    stage.status.assignment = {OURS}
+    stage.iterate()
+
+    stage.status.assignment = set()
+    stage.iterate()
+
+    assert stage.value("moderator_lag_seconds", partition="0") is None

@@ -1,6 +1,6 @@
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -318,7 +318,7 @@ def test_windows_shrink_to_what_a_slow_model_scores_in_some_seconds(tmp_path: Pa
         return some_scores()
 
     class RecordsWindows(CountingObserver):
-        def published(self, outcomes: Sequence[EncodedDecision | DeadLetter], score_s: float, publish_s: float) -> None:
+        def published(self, committed: Sequence[DecidedSpan], score_s: float, publish_s: float) -> None:
             windows.append(round(score_s))
 
     stage.scorer, stage.observer = ScriptedScorer(take_a_second), RecordsWindows()
@@ -346,7 +346,9 @@ def test_while_the_scorer_works_and_the_buffer_is_full_it_polls_and_reports_a_wi
             return super().poll(timeout_ms)
 
     class LetsTimePass(CountingObserver):
-        def loop_iterated(self, *, scoring_since_s: float | None) -> None:
+        def loop_iterated(
+            self, *, scoring_since_s: float | None, oldest: Callable[[], Mapping[Partition, int]]
+        ) -> None:
             waits.append(scoring_since_s is not None)
             stage.clock.advance(1.5 * MAX_POLL_GAP_S)
             if len(waits) == 3:
@@ -394,7 +396,9 @@ def test_a_window_that_is_scored_and_not_published_yet_is_not_in_the_scorer(tmp_
     seen: list[tuple[int, bool]] = []
 
     class RecordsIterations(CountingObserver):
-        def loop_iterated(self, *, scoring_since_s: float | None) -> None:
+        def loop_iterated(
+            self, *, scoring_since_s: float | None, oldest: Callable[[], Mapping[Partition, int]]
+        ) -> None:
             seen.append((sink.attempts, scoring_since_s is not None))
 
     stage.sink, stage.observer = sink, RecordsIterations()
@@ -516,3 +520,27 @@ def test_all_of_a_window_is_decided_by_the_policies_in_effect_when_it_started(tm
 
     decisions = [outcome for _, outcome in log.outcomes if isinstance(outcome, EncodedDecision)]
     assert [decision.snapshot for decision in decisions] == [before.snapshot] * 10 + [after.snapshot] * 10
+
+
+def test_the_oldest_event_that_is_not_committed_is_looked_for_in_all_places(tmp_path: Path) -> None:
+    log = InMemoryLog()
+    for number in range(30):
+        record = log.append(an_event_json(text=f"text {number}"))
+        log.records[Partition("chat.events", 0)][-1] = record._replace(timestamp_ms=1_000 + number)
+    stage = Stage(tmp_path, log)
+    stage.sink = sink = InMemorySink(log, stage.source, failures=3)
+    seen: list[tuple[int, int | None]] = []
+
+    class RecordsTheOldest(CountingObserver):
+        def loop_iterated(
+            self, *, scoring_since_s: float | None, oldest: Callable[[], Mapping[Partition, int]]
+        ) -> None:
+            seen.append((len(log.outcomes), oldest().get(Partition("chat.events", 0))))
+
+    stage.observer = RecordsTheOldest()
+
+    stage.processor(max_events=5).run()
+
+    assert sink.attempts > 3
+    assert {oldest for done, oldest in seen if done < 30} == {1_000 + done for done, _ in seen if done < 30}
+    assert seen[-1] == (30, None)

@@ -36,6 +36,18 @@ def test_a_pack_that_does_not_fit_is_halved_until_it_does(armorm: ArmoRM, scorer
     assert overall(results) == pytest.approx(overall(scorer.score(prompts)), abs=1e-5)
 
 
+def test_packs_that_were_halved_are_counted_and_so_is_what_went_through(armorm: ArmoRM, scorer: Scorer) -> None:
+    engine = Engine(TroubledArmoRM(armorm, too_small(600)))
+    prompts = prompts_of(scorer, [question(f"q{number}", "short") for number in range(20)])
+
+    engine.score(prompts)
+
+    usage = engine.usage
+    assert usage.packs_halved > 0
+    assert (usage.texts, usage.tokens) == (20, sum(len(prompt.token_ids) for prompt in prompts))
+    assert usage.pack_tokens < 1_024
+
+
 def test_later_packs_are_made_smaller(armorm: ArmoRM, scorer: Scorer) -> None:
     troubled = TroubledArmoRM(armorm, too_small(600))
     engine = Engine(troubled)

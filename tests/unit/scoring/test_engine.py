@@ -143,3 +143,16 @@ def test_prompts_with_lists_of_ids_score_like_those_with_tuples(scorer: Scorer) 
     as_list = Prompt(list(prompt.token_ids), prompt.gate_row, truncated=False, score_key="")
 
     assert scorer.score([as_list]) == scorer.score([prompt])
+
+
+def test_what_warms_a_model_up_is_not_counted_as_scored(armorm: ArmoRM) -> None:
+    engine = Engine(armorm)
+    engine.warm_up()
+    before = (engine.usage.texts, engine.usage.tokens, engine.usage.busy_s)
+    prompts = prompts_of(engine, [question("a"), question("b")])
+
+    engine.score(prompts)
+
+    assert before == (0, 0, 0.0)
+    assert (engine.usage.texts, engine.usage.tokens) == (2, sum(len(prompt.token_ids) for prompt in prompts))
+    assert engine.usage.busy_s > 0

@@ -7,7 +7,7 @@ listener only changes state.
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
@@ -17,6 +17,7 @@ from kafka.structs import ConsumerGroupMetadata, MemberState, OffsetAndMetadata
 from moderator.errors import FencedError
 from moderator.events import DecidedSpan, Partition
 from moderator.observability.logging import get_logger
+from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.connection import free_broken_connections
 from moderator.stream.kafka.consuming.client_state import position_of, restore_epochs
 from moderator.stream.kafka.consuming.in_flight import InFlight
@@ -37,6 +38,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     Args:
         connect: makes the consumer, not yet subscribed; called again by `rejoin`.
         topic: what to subscribe to; the group is joined by the first poll.
+        metrics: where changes of what we own are counted.
 
     Attributes:
         troubles: why this replica is not ready, as far as only Kafka's client knows: code and reason. Source and sink
@@ -44,8 +46,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         topic_ids: which topic each partition belonged to when it was placed.
     """
 
-    def __init__(self, connect: Callable[[], KafkaConsumer], topic: str) -> None:
+    def __init__(self, connect: Callable[[], KafkaConsumer], topic: str, metrics: Metrics) -> None:
         self._connect = connect
+        self._metrics = metrics
         self.topic = topic
         self._assignment_epochs: Counter[TopicPartition] = Counter()
         self._unplaced: dict[TopicPartition, int] = {}
@@ -65,18 +68,26 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self._heartbeat_rate = _metric(self.consumer, "consumer-coordinator-metrics", "heartbeat-rate")
         return self.consumer
 
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Start a new assignment of each partition."""
+        self._count_change(assigned)
         self.start_over(assigned)
         log.info("partitions_assigned", partitions=sorted(tp.partition for tp in assigned))
 
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Log it; the client knows what we own and has given them up by now."""
+        self._count_change(revoked)
         log.info("partitions_revoked", partitions=sorted(tp.partition for tp in revoked))
 
-    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+    def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:
         """Log it; without this method the client would call it a revocation."""
+        self._count_change(lost)
+        self._metrics.partitions_lost.inc(len(lost))
         log.warning("partitions_lost", partitions=sorted(tp.partition for tp in lost))
+
+    def _count_change(self, partitions: Collection[TopicPartition]) -> None:
+        if partitions:  # the client also reports that nothing was added
+            self._metrics.rebalances.inc()
 
     def start_over(self, partitions: Iterable[TopicPartition]) -> None:
         """Let what is in flight of these partitions count no more, and read nothing of them until they are placed.

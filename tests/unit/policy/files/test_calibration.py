@@ -284,3 +284,17 @@ def test_quantiles_noise_and_fingerprint_are_part_of_the_snapshot_and_its_layout
 
     assert len({before.snapshot, spread.snapshot, noisy.snapshot}) == 3
     assert laid_out.snapshot == before.snapshot
+
+
+def test_a_signal_s_calibrated_events_are_cut_into_ten_equal_parts_by_score(tmp_path: Path) -> None:
+    signals = SIGNALS + (
+        "  toxicity:\n"
+        "    {about: x, from: ultrafeedback-honesty, scale: {multiply: -1, add: 1, low: 0, high: 1}, good: low}\n"
+    )
+    policies = a_set(tmp_path, signals=signals)
+
+    cuts = policies.score_cuts(MODEL)
+
+    assert cuts["toxicity"] == cuts["safety"] == tuple(tenth / 10 for tenth in range(1, 10))
+    assert cuts["usefulness"] == tuple(tenth / 2 - 0.5 for tenth in range(1, 10))
+    assert policies.score_cuts("another model") == {}

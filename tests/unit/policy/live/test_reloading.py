@@ -3,13 +3,14 @@
 import json
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from moderator.errors import PolicyError
+from moderator.events import Cause
 from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.policy_observer import PolicyObserver
@@ -23,6 +24,7 @@ from moderator.testing import ManualClock
 from tests.builders import POLICY_FILES, a_model, write_files
 from tests.unit.policy import folders
 
+MODES = ("live", "shadow")
 SAFETY = POLICY_FILES["safety.yaml"]
 TESTS = """
 tests_for: safety
@@ -51,7 +53,7 @@ class Stage:
         start = choose(read_folder(self.folder), admission, store)
         self.running = start.accepted.policies
         self.logs: list[Any] = []
-        observer = PolicyObserver(self.metrics, self.board, self.clock.monotonic_s)
+        observer = PolicyObserver(self.metrics, self.board, self.clock.monotonic_s, "tiny")
         with capture_logs() as logs:
             observer.started(start)
         self.logs += logs
@@ -134,6 +136,18 @@ def test_a_comment_is_taken_up_without_a_change_in_meaning(stage: Stage) -> None
     assert stage.running.snapshot == before
     assert (line["changes"], line["claim"]) == ([], "flags the same")
     assert stage.metric("snapshot_info", snapshot=before) == 1
+
+
+def test_what_rules_count_is_shown_with_0_from_when_they_decide(stage: Stage) -> None:
+    (stage.folder / "safety.test.yaml").unlink()
+    edit(stage, SAFETY.replace("    mode: live\n", "    mode: live\n    rollout: 25% of users\n"))
+    stage.poll(2)
+
+    matches = [stage.value("moderator_rule_matches_total", rule="safety/unsafe", mode=mode) for mode in MODES]
+    missing = [stage.value("moderator_scores_missing_total", signal="safety", cause=cause) for cause in get_args(Cause)]
+
+    assert matches == [0, 0]
+    assert missing == [0, 0, 0, 0]
 
 
 def test_budgets_are_shown_for_alerts_and_follow_the_policies(stage: Stage) -> None:

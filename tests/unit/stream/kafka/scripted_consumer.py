@@ -165,7 +165,7 @@ class ScriptedConsumer:
 
 
 def a_membership(connect: Callable[[], ScriptedConsumer]) -> Membership:
-    return Membership(connect, "chat.events")
+    return Membership(connect, "chat.events", Metrics(CollectorRegistry()))
 
 
 def a_source(

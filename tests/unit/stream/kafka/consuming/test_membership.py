@@ -4,9 +4,12 @@ import pytest
 from kafka import TopicPartition
 from kafka.errors import IllegalStateError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata, MemberState
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from moderator.events import DecidedSpan, Partition, PartitionSpan
+from moderator.observability.metrics import Metrics
+from moderator.stream.kafka.consuming.membership import Membership
 from tests.builders import a_record
 from tests.unit.stream.kafka.scripted_consumer import SETTLED, Polled, ScriptedConsumer, a_membership, a_source
 
@@ -227,3 +230,16 @@ def test_a_position_that_the_client_has_left_without_an_epoch_gets_the_leaders()
     positions = membership.positions()
 
     assert {tp: (at.offset, at.leader_epoch) for tp, at in positions.items()} == {OURS: (7, 4), OTHER: (8, 2)}
+
+
+def test_changes_of_what_we_own_are_counted_and_so_are_partitions_taken_unasked() -> None:
+    metrics = Metrics(CollectorRegistry())
+    membership = Membership(ScriptedConsumer, "chat.events", metrics)
+
+    membership.on_partitions_assigned([OURS, OTHER])
+    membership.on_partitions_revoked([OTHER])
+    membership.on_partitions_assigned([])
+    membership.on_partitions_lost([OURS])
+
+    assert metrics.registry.get_sample_value("moderator_rebalances_total") == 3
+    assert metrics.registry.get_sample_value("moderator_partitions_lost_total") == 1
