@@ -1,0 +1,54 @@
+"""What an edit would change: held decisions judged by the folder and by the edit, from recorded scores."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from moderator.backtest.batches import Lines
+from moderator.backtest.comparing import compare
+from moderator.backtest.labels import NO_LABELS
+from moderator.backtest.report.values import BacktestReport, ExampleReport
+from moderator.backtest.run import Plan
+from moderator.policy import PolicySet
+
+SHOWN = 20
+"""Examples of each kind of flip."""
+_AT_ONCE = 32
+"""Decisions between two looks at whether the figures are still wanted: some two milliseconds."""
+
+
+class SupersededError(Exception):
+    """The figures are not wanted any more."""
+
+
+def flips(
+    folder: PolicySet, edit: PolicySet, decisions: Sequence[bytes], is_wanted: Callable[[], bool] = lambda: True
+) -> BacktestReport:
+    """Compare; the examples are the newest of each kind of flip.
+
+    It lets other threads work all the time, so that pages are served meanwhile.
+
+    Args:
+        folder: what is there now.
+        edit: what would be there.
+        decisions: recorded ones, oldest first, at least one.
+        is_wanted: asked all the time.
+
+    Raises:
+        SupersededError: it is not wanted any more.
+        PolicyError: a set does not suit a model that scored.
+    """
+
+    def advance(_size: int) -> None:
+        time.sleep(0)  # gives the interpreter to a thread that waits for it
+        if not is_wanted():
+            raise SupersededError
+
+    report = compare(Plan(folder, edit, NO_LABELS), _batches(decisions), source="held", advance=advance)
+    return replace(report, examples=tuple(_newest(report.examples, decisions)))
+
+
+def _batches(decisions: Sequence[bytes]) -> Iterator[Lines]:
+    for start in range(0, len(decisions), _AT_ONCE):
+        some = decisions[start : start + _AT_ONCE]
+        yield Lines("held decisions", some, len(some))

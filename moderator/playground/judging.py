@@ -1,0 +1,114 @@
+"""What a policy set decides of one event: of a recorded one, or of scores that somebody sets."""
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import orjson
+
+from moderator.backtest.replay import Replayer, replay_input_of
+from moderator.errors import ModeratorError
+from moderator.events import ChatEvent, DeadLetter, Decision, Record
+from moderator.policy import Judgement, PolicySet, event_time_ms
+from moderator.policy.language.ast import Signal
+from moderator.policy.language.scale import MAX_MICRO, MILLION
+from moderator.policy.test_runner import objectives_of
+from moderator.stream.codec import decode
+
+GivenScores = Mapping[str, float | None]
+"""Name of a signal -> its score on the signal's scale; None: the model gave none."""
+
+_EVENT_BYTES = 2**20
+_CONTENT = frozenset({"messages", "prompt", "response", "text", "specversion", "data"})
+
+
+class GivenError(ModeratorError):
+    """What was given to judge cannot be judged; the text quotes no content.
+
+    Attributes:
+        field: what is wrong, such as `scores.safety`.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def judge_decision(policies: PolicySet, decision: Decision) -> dict[str, object]:
+    """Decide a recorded event again; give the parts of a decision.
+
+    Raises:
+        PolicyError: the policies do not suit the model that scored.
+    """
+    judgement = Replayer(policies).judge(replay_input_of(decision))
+    return _record(judgement, decision["scores"]["objectives"], decision["scores"]["overall"])
+
+
+def judge_scores(policies: PolicySet, scores: GivenScores, event: ChatEvent, now: str) -> dict[str, object]:
+    """Decide an event of which somebody says the scores; a signal that is not given is missing.
+
+    Args:
+        policies: what decides; percent phrases go by the first calibration, as in tests.
+        scores: derived signals follow from their members.
+        event: as `event_of` reads it.
+        now: the time that counts where the event says none.
+
+    Raises:
+        GivenError: a score cannot be one of its signal.
+    """
+    objectives = objectives_of(policies)
+    rewards = _rewards(policies, scores)
+    by_objective = {name: rewards.get(name) for name in objectives}
+    at_ms = event_time_ms(None, event.time, now)
+    judgement = policies.bind(objectives).decide(event, list(by_objective.values()), at_ms)
+    return _record(judgement, by_objective, None)
+
+
+def event_of(fields: Mapping[str, Any]) -> ChatEvent:
+    """Read the fields of a chat event, and `speaker`; the message is nobody's.
+
+    Raises:
+        GivenError: a field is wrong.
+    """
+    if wrong := sorted(fields.keys() & _CONTENT):
+        raise GivenError(f"event.{wrong[0]}", "an event is given without its messages")
+    rest = {name: value for name, value in fields.items() if name != "speaker"}
+    messages = [{"role": fields.get("speaker") or "user", "content": "."}]
+    value = orjson.dumps({"id": "playground", **rest, "messages": messages})
+    event = decode(Record("playground", 0, 0, None, None, value), _EVENT_BYTES)
+    if isinstance(event, DeadLetter):
+        raise GivenError("event", event.error)
+    return event
+
+
+def _record(judgement: Judgement, objectives: Mapping[str, float | None], overall: float | None) -> dict[str, object]:
+    parts = judgement._asdict()
+    scores = {"signals": parts.pop("signals"), "objectives": objectives, "overall": overall}
+    return {**parts, "scores": scores}
+
+
+def _rewards(policies: PolicySet, scores: GivenScores) -> dict[str, float | None]:
+    """Give the reward behind each score, by objective."""
+    signals = {signal.name: signal for signal in policies.signals}
+    rewards: dict[str, float | None] = {}
+    said_by: dict[str, str] = {}
+    for name, score in scores.items():
+        signal = signals.get(name)
+        if signal is None:
+            raise GivenError(f"scores.{name}", "signals.yaml has no such signal")
+        if signal.members:
+            members = " and ".join(member.name for member in signal.members)
+            raise GivenError(f"scores.{name}", f"it follows from {members}: give the scores of these")
+        reward = None if score is None else _reward(signal, score)
+        other = said_by.setdefault(signal.objective, name)
+        if rewards.setdefault(signal.objective, reward) != reward:
+            raise GivenError(f"scores.{name}", f"it is read from the same objective as {other}, and no reward gives both")
+    return rewards
+
+
+def _reward(signal: Signal, score: float) -> float:
+    if not math.isfinite(score):
+        raise GivenError(f"scores.{signal.name}", "a score is a number, or null where it is missing")
+    micro = round(signal.scale.micro_of(Fraction(str(score))))
+    return max(-MAX_MICRO - MILLION, min(MAX_MICRO + MILLION, micro)) / MILLION
