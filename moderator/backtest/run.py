@@ -24,12 +24,14 @@ class Plan:
 
     Attributes:
         sweep: the signal whose limits are tried on all events; None for none.
+        newest: examples are so many of each kind of flip, newest first; None: the thousand nearest to a limit.
     """
 
     baseline: PolicySet
     candidate: PolicySet
     labels: Labels
     sweep: str | None = None
+    newest: int | None = None
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ class Backtest:
         self.counted = Counts(
             Fidelity(plan.baseline.snapshot),
             empty_curves(plan.candidate, plan.sweep),
-            no_examples(plan.baseline, plan.candidate),
+            no_examples(plan.baseline, plan.candidate, newest=plan.newest),
         )
 
     def add(self, position: Position, decision: Decision) -> None:

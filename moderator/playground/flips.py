@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from moderator.backtest.batches import Lines
 from moderator.backtest.comparing import compare
 from moderator.backtest.labels import NO_LABELS
-from moderator.backtest.report.values import BacktestReport, ExampleReport
+from moderator.backtest.report.values import BacktestReport
 from moderator.backtest.run import Plan
 from moderator.policy import PolicySet
 
@@ -44,8 +43,8 @@ def flips(
         if not is_wanted():
             raise SupersededError
 
-    report = compare(Plan(folder, edit, NO_LABELS), _batches(decisions), source="held", advance=advance)
-    return replace(report, examples=tuple(_newest(report.examples, decisions)))
+    plan = Plan(folder, edit, NO_LABELS, newest=SHOWN)
+    return compare(plan, _batches(decisions), source="held decisions", folders=("folder", "edit"), advance=advance)
 
 
 def _batches(decisions: Sequence[bytes]) -> Iterator[Lines]:

@@ -103,7 +103,9 @@ def _rewards(policies: PolicySet, scores: GivenScores) -> dict[str, float | None
         reward = None if score is None else _reward(signal, score)
         other = said_by.setdefault(signal.objective, name)
         if rewards.setdefault(signal.objective, reward) != reward:
-            raise GivenError(f"scores.{name}", f"it is read from the same objective as {other}, and no reward gives both")
+            raise GivenError(
+                f"scores.{name}", f"it is read from the same objective as {other}, and no reward gives both"
+            )
     return rewards
 
 

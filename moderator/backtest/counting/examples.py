@@ -1,4 +1,4 @@
-"""Events whose verdict flips, with the rules behind it, nearest to a limit first. Ids and numbers, never text."""
+"""Events whose verdict flips and the rules behind it; nearest to a limit or newest first. Ids and numbers, never text."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -48,19 +48,25 @@ class Example(NamedTuple):
 
 @dataclass(slots=True)
 class Examples:
-    """The thousand events with a flip that are nearest to a limit.
+    """The thousand events with a flip that are nearest to a limit, or the newest of each kind of flip.
 
     Attributes:
         widths: how wide the scale of each signal with two ends is.
+        newest: how many of each kind; None: those nearest to a limit are kept.
     """
 
     widths: Mapping[str, float]
+    newest: int | None = None
     found: list[Example] = field(default_factory=list)
 
     @property
-    def nearest(self) -> list[Example]:
-        """The events found, nearest first."""
-        return sorted(self.found)[:KEPT]
+    def kept(self) -> list[Example]:
+        """The events found: nearest first, or allowed ones that are flagged and then the others, newest first."""
+        if self.newest is None:
+            return sorted(self.found)[:KEPT]
+        by_time = sorted(self.found, key=lambda each: each.position, reverse=True)
+        kinds = ([each for each in by_time if each.before == before] for before in ("allow", "flag"))
+        return [each for kind in kinds for each in kind[: self.newest]]
 
     def add(self, replayed: ReplayedDecision) -> None:
         """Keep an event if its verdict flips."""
@@ -95,7 +101,7 @@ class Examples:
 
     def _trim(self, most: int) -> None:
         if len(self.found) > most:
-            self.found = self.nearest
+            self.found = self.kept
 
     def _distance(self, condition: ConditionResult) -> float:
         margin, score = condition["margin"], condition["score"]
@@ -105,7 +111,7 @@ class Examples:
         return abs(margin) / (self.widths.get(condition["signal"]) or max(abs(score), abs(margin), 1.0))
 
 
-def no_examples(*sets: PolicySet) -> Examples:
+def no_examples(*sets: PolicySet, newest: int | None = None) -> Examples:
     """Give what collects the examples of a comparison of policy sets; the last one's scales count."""
     scales = {signal.name: signal.scale for policies in sets for signal in policies.signals}
     return Examples(
@@ -113,7 +119,8 @@ def no_examples(*sets: PolicySet) -> Examples:
             name: float(scale.high - scale.low)
             for name, scale in scales.items()
             if scale.low is not None and scale.high is not None
-        }
+        },
+        newest,
     )
 
 

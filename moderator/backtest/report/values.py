@@ -216,7 +216,7 @@ class BacktestReport:
     """Everything that a backtest reports; rules and groups with the most flips come first.
 
     Attributes:
-        examples: events whose verdict flips, at most 1,000, nearest to a limit first.
+        examples: events whose verdict flips, at most 1,000, nearest to a limit first; see `run.Plan.newest`.
     """
 
     events: EventsReport

@@ -216,7 +216,7 @@ def test_at_most_a_thousand_examples_are_kept_whichever_process_found_them(tmp_p
 
     here.merge(there)
 
-    assert [each.distance > 0.1 for each in here.examples.nearest] == [False] * 700 + [True] * 300
+    assert [each.distance > 0.1 for each in here.examples.kept] == [False] * 700 + [True] * 300
 
 
 def test_the_same_comparison_is_made_from_code_as_by_the_command(tmp_path: Path, baseline: PolicySet) -> None:

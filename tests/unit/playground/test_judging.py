@@ -1,0 +1,108 @@
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from moderator.playground.judging import GivenError, event_of, judge_decision, judge_scores
+from moderator.policy import PolicySet, load_policies
+from tests.unit.backtest.decisions import USUAL, recorded
+from tests.unit.policy.folders import a_folder, a_policy, a_rule
+
+NOW = "2026-10-05T12:00:00Z"
+EVENT = {"speaker": "assistant", "tenant": "acme", "channel": "general"}
+
+
+@pytest.fixture
+def policies(tmp_path: Path) -> PolicySet:
+    return load_policies(a_folder(tmp_path, a_policy(a_rule("usefulness: below 1.5", name="a-useless-reply"), a_rule("safety: below 0.30"))))
+
+
+def judged(policies: PolicySet, scores: dict[str, float | None], **event: Any) -> dict[str, Any]:
+    return judge_scores(policies, scores, event_of(EVENT | event), NOW)
+
+
+def test_scores_are_on_the_signals_scales_and_derived_ones_follow(policies: PolicySet) -> None:
+    answer = judged(policies, {"safety": 0.9, "helpfulness": 1.25, "correctness": 3})
+
+    assert answer["verdict"] == "flag"
+    assert answer["scores"]["signals"] == {
+        "safety": 0.9,
+        "helpfulness": 1.25,
+        "correctness": 3.0,
+        "honesty": None,
+        "usefulness": 1.25,
+    }
+    assert answer["scores"]["objectives"]["helpsteer-helpfulness"] == 0.35
+    assert [rule["outcome"] for rule in answer["rules"]] == ["matched", "not matched"]
+
+
+def test_a_recorded_decision_is_decided_again_as_it_was(policies: PolicySet) -> None:
+    decision = orjson.loads(recorded(policies, 0.2, *USUAL[1:]))
+
+    answer = judge_decision(policies, decision)
+
+    for part in ("verdict", "status", "severity", "reasons", "labels", "rules", "shadow_verdict"):
+        assert answer[part] == decision[part]
+    assert answer["scores"] == {name: decision["scores"][name] for name in ("signals", "objectives", "overall")}
+
+
+def test_no_score_at_all_is_unscored(policies: PolicySet) -> None:
+    assert judged(policies, {"safety": None})["status"] == "unscored"
+    assert judged(policies, {})["status"] == "unscored"
+
+
+@pytest.mark.parametrize(
+    ("scores", "field", "said"),
+    [
+        ({"harm": 0.1}, "scores.harm", "no such signal"),
+        ({"usefulness": 1.0}, "scores.usefulness", "follows from helpfulness and correctness"),
+        ({"safety": float("nan")}, "scores.safety", "a score is a number"),
+    ],
+)
+def test_a_score_that_cannot_be_is_named(policies: PolicySet, scores: dict[str, Any], field: str, said: str) -> None:
+    with pytest.raises(GivenError, match=said) as refused:
+        judged(policies, scores)
+
+    assert refused.value.field == field
+
+
+def test_a_score_beyond_all_rewards_is_implausible_and_no_crash(policies: PolicySet) -> None:
+    answer = judged(policies, {"safety": 1e300, "helpfulness": 1.0})
+
+    assert answer["rules"][1]["conditions"][0]["cause"] == "implausible"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "said"),
+    [
+        ({"text": "hello"}, "event.text", "without its messages"),
+        ({"speaker": "robot"}, "event", "`messages.0.role`"),
+        ({"tenant": ["acme"]}, "event", "`tenant`"),
+        ({"user": "x" * 300}, "event", "`user`"),
+    ],
+)
+def test_a_wrong_field_of_the_event_is_named(fields: dict[str, Any], field: str, said: str) -> None:
+    with pytest.raises(GivenError, match=said) as refused:
+        event_of(fields)
+
+    assert refused.value.field == field
+
+
+def test_every_field_of_an_event_is_taken() -> None:
+    fields = {
+        "id": "e",
+        "user": "u",
+        "conversation_id": "c",
+        "tenant": "t",
+        "channel": "g",
+        "locale": "en",
+        "role": "member",
+        "time": NOW,
+        "metadata": {"surface": "web"},
+    }
+
+    event = event_of({"speaker": "tool", **fields})
+
+    assert event.speaker == "tool"
+    assert {name: getattr(event, name) for name in fields} == fields
