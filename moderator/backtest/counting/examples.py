@@ -1,4 +1,4 @@
-"""Events whose verdict flips and the rules behind it; nearest to a limit or newest first. Ids and numbers, never text."""
+"""Events whose verdict flips, and the rules behind it; nearest to a limit or newest first. Ids and numbers alone."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,12 +1,13 @@
 from pathlib import Path
 
 from moderator.playground.checking import check
-from moderator.playground.edits import edited
-from moderator.policy.files.folder import read_files
+from moderator.playground.edits import edited, shown_text
+from moderator.policy.files.folder import Unreadable, read_files
 from moderator.policy.loader import check_folder
 
 FOLDER = Path("policies")
 FILES = read_files(FOLDER)
+POLICY = "message-safety.yaml"
 
 
 def test_a_good_folder_is_ok_with_its_snapshot_and_tests() -> None:
@@ -18,30 +19,28 @@ def test_a_good_folder_is_ok_with_its_snapshot_and_tests() -> None:
     assert {test["state"] for test in record["tests"]} == {"passed"}  # type: ignore[attr-defined]
 
 
+def changed(was: str, now: str) -> dict[str, bytes | Unreadable]:
+    return edited(FILES, {POLICY: (FOLDER / POLICY).read_text().replace(was, now)})
+
+
 def test_an_error_has_the_code_place_and_hint_of_policy_check() -> None:
-    files = edited(
-        FILES, {"message-safety.yaml": FILES["message-safety.yaml"].decode().replace("below 0.30", "under 0.30")}
-    )  # type: ignore[union-attr]
+    files = changed("below 0.30", "under 0.30")
 
     checked = check(files, FOLDER, 0)
 
     _, problems = check_folder(files, FOLDER, 0)
     assert list(checked.problems) == problems
     first = checked.record["problems"][0]  # type: ignore[index]
-    line = files["message-safety.yaml"].decode().splitlines()[first["line"] - 1]  # type: ignore[union-attr]
-    assert (first["code"], first["severity"], first["file"]) == ("P030", "error", "message-safety.yaml")
-    assert line[first["column"] - 1 :][: first["width"]] == "under 0.30"
+    assert (first["code"], first["severity"], first["file"]) == ("P030", "error", POLICY)
+    text = shown_text(files[POLICY]) or ""
+    assert text.splitlines()[first["line"] - 1][first["column"] - 1 :][: first["width"]] == "under 0.30"
     assert (checked.record["ok"], checked.record["snapshot"], checked.record["tests"]) == (False, None, [])
 
 
 def test_a_failing_test_says_what_differs() -> None:
-    files = edited(
-        FILES, {"message-safety.yaml": FILES["message-safety.yaml"].decode().replace("mode: live", "mode: shadow")}
-    )  # type: ignore[union-attr]
-
-    tests = check(files, FOLDER, 0).record["tests"]
+    tests = check(changed("mode: live", "mode: shadow"), FOLDER, 0).record["tests"]
 
     failed = [test for test in tests if test["state"] == "failed"]  # type: ignore[attr-defined]
     assert failed
-    assert {"what", "expected", "got", "why"} == failed[0]["mismatches"][0].keys()
+    assert failed[0]["mismatches"][0].keys() == {"what", "expected", "got", "why"}
     assert failed[0]["file"] == "message-safety.test.yaml"

@@ -15,7 +15,11 @@ EVENT = {"speaker": "assistant", "tenant": "acme", "channel": "general"}
 
 @pytest.fixture
 def policies(tmp_path: Path) -> PolicySet:
-    return load_policies(a_folder(tmp_path, a_policy(a_rule("usefulness: below 1.5", name="a-useless-reply"), a_rule("safety: below 0.30"))))
+    return load_policies(
+        a_folder(
+            tmp_path, a_policy(a_rule("usefulness: below 1.5", name="a-useless-reply"), a_rule("safety: below 0.30"))
+        )
+    )
 
 
 def judged(policies: PolicySet, scores: dict[str, float | None], **event: Any) -> dict[str, Any]:
