@@ -81,6 +81,9 @@ class PolicyObserver:
     def refused(self, refusal: Refusal, running: PolicySet) -> None:
         """The folder's policies may not decide; those that run go on."""
         self._metrics.policy_reload_ok.set(0)
+        self._metrics.policy_refused.clear()
+        for policy in refusal.policies:
+            self._metrics.policy_refused.labels(policy).set(1)
         folder, snapshot = str(refusal.state.folder), running.snapshot
         log.error(
             "policies_refused",
@@ -117,6 +120,7 @@ class PolicyObserver:
 
     def _show_agreement(self, *, is_ok: bool = True) -> None:
         self._metrics.policy_reload_ok.set(is_ok)
+        self._metrics.policy_refused.clear()
         self._board.policies = PolicyHealth(self._monotonic_s(), self._max_stale_s)
 
     def _stale_s(self) -> float:
