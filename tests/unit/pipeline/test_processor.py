@@ -21,6 +21,7 @@ from moderator.events import (
 )
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider
+from moderator.pipeline.moderation import ScoredWindow
 from moderator.pipeline.observer import CountingObserver
 from moderator.pipeline.ports import Scorer, Sink
 from moderator.pipeline.processor import MAX_POLL_GAP_S, Processor
@@ -59,12 +60,18 @@ class Stage:
         self.stop = threading.Event()
         self.decider = Decider(some_policies(folder), self.scorer.identity)
 
-    def processor(self, *, max_events: int = 25, dead_letter_limit: DeadLetterLimit | None = None) -> Processor:
+    def processor(
+        self,
+        *,
+        max_events: int = 25,
+        dead_letter_limit: DeadLetterLimit | None = None,
+        scoring: ScoringThread | None = None,
+    ) -> Processor:
         return Processor(
             settings=Settings(window=WindowSettings(max_events=max_events)),
             source=self.source,
             sink=self.sink,
-            scoring=ScoringThread(),
+            scoring=scoring or ScoringThread(),
             scorer=self.scorer,
             score_cache=DictCache(),
             verdict_cache=self.verdicts,
@@ -363,6 +370,45 @@ def test_while_the_scorer_works_and_the_buffer_is_full_it_polls_and_reports_a_wi
 
     assert polls[:3] == [0, 1, 2]
     assert waits[:3] == [True, True, True]
+
+
+@pytest.mark.parametrize(("max_events", "longest_wait_s"), [(10, 0.02), (5, 0.05)], ids=["room", "no room"])
+def test_while_the_scorer_works_the_loop_waits_for_its_result_and_never_for_records(
+    tmp_path: Path, max_events: int, longest_wait_s: float
+) -> None:
+    poll_timeouts_ms: list[int] = []
+    waits_s: list[float] = []
+    release = threading.Event()
+
+    class RecordsTimeouts(InMemorySource):
+        def poll(self, timeout_ms: int) -> list[PolledSpan]:
+            if scoring.has_window and not release.is_set():
+                poll_timeouts_ms.append(timeout_ms)
+            return super().poll(timeout_ms)
+
+    class RecordsWaits(ScoringThread):
+        def take(self, timeout_s: float) -> ScoredWindow | None:
+            if self.has_window and not release.is_set():
+                waits_s.append(timeout_s)
+                stage.clock.advance(MAX_POLL_GAP_S)
+                if len(waits_s) == 5:
+                    release.set()
+            return super().take(timeout_s)
+
+    def score(_: object) -> Scores:
+        release.wait(TIMEOUT_S)
+        return some_scores()
+
+    stage = Stage(tmp_path, log := a_log(events=10), scorer=ScriptedScorer(score))
+    stage.source = RecordsTimeouts(log, records_per_poll=10)
+    stage.sink = InMemorySink(log, stage.source)
+    scoring = RecordsWaits()
+
+    stage.processor(max_events=max_events, scoring=scoring).run()
+
+    assert set(poll_timeouts_ms) == {0}
+    assert set(waits_s) == {longest_wait_s}
+    assert len(log.outcomes) == 10
 
 
 def test_after_a_failed_publication_it_polls_before_the_next_though_nothing_more_fits(tmp_path: Path) -> None:
