@@ -7,6 +7,7 @@ from typing import Final
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
 from moderator.scoring.opening import open_model
+from moderator.scoring.rendering.event_reader import ReadingLimits
 from moderator.scoring.runtime.machine import present_devices
 from moderator.scoring.throughput import EVENT_TOKENS, Throughput, estimate, is_too_slow, parameter_count, two_digits
 from moderator.settings import ModelSettings
@@ -40,6 +41,7 @@ class Description:
         parameters: numbers in the checkpoint.
         stored_bytes: of its weight files.
         max_input_tokens: longer conversations are truncated.
+        limits: how much of an event is read at once, and how many turns before the judged one.
         devices: an estimate for each device of this machine.
         estimate: how the estimates were made.
     """
@@ -58,6 +60,7 @@ class Description:
     stored_bytes: int
     positions: int
     max_input_tokens: int
+    limits: ReadingLimits
     devices: tuple[Throughput, ...]
     estimate: str = ESTIMATE
 
@@ -77,7 +80,9 @@ class Description:
             "fingerprint": self.fingerprint,
             "parameters": f"{self.parameters:,}",
             "stored": f"{self.dtype}, {_size(self.stored_bytes)} in {self.files} file{'s' * (self.files > 1)}",
-            "positions": f"{self.positions:,}; texts are cut at {self.max_input_tokens:,} tokens",
+            "positions": f"{self.positions:,}; a text may have {self.max_input_tokens:,} tokens",
+            "passages": _passages_line(self.limits, self.max_input_tokens),
+            "context": _context_line(self.limits),
         }
         return [
             *(f"{name:<13} {value}" for name, value in rows.items()),
@@ -121,8 +126,24 @@ def describe(path: str, say: Callable[[str], None], settings: ModelSettings | No
         stored_bytes=stored_bytes,
         positions=model.positions,
         max_input_tokens=model.max_input_tokens,
+        limits=model.limits(settings or ModelSettings()),
         devices=devices,
     )
+
+
+def _passages_line(limits: ReadingLimits, max_input_tokens: int) -> str:
+    if limits.max_passages == 1:
+        return "none: of a message that does not fit, the head and the tail are read"
+    size = limits.passage_tokens or max_input_tokens
+    return f"a message of more than {size:,} tokens is read in at most {limits.max_passages} passages; the worst counts"
+
+
+def _context_line(limits: ReadingLimits) -> str:
+    return f"{_turns(limits.message_turns)} before a message, {_turns(limits.reply_turns)} before an assistant's reply"
+
+
+def _turns(count: int | None) -> str:
+    return "all turns" if count is None else f"{count or 'no'} turn{'s' * (count != 1)}"
 
 
 def _device_line(expected: Throughput, parameters: int) -> str:

@@ -5,7 +5,6 @@ import os
 import time
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 import torch
@@ -47,7 +46,7 @@ def load_scorer(settings: ModelSettings, reading: ReadingSettings = _SKIP_ALL) -
         ConfigurationError: no model is named, or it cannot be used; the text names file and key.
     """
     model, device = _open(settings), choose_device(settings.device)
-    limits = _limits(model, settings)
+    limits = model.limits(settings)
     weights = model.check_weights()
     if not settings.force_cpu:
         refuse_slow(model, device, settings.dtype, weights.dtype)
@@ -91,22 +90,6 @@ def _open(settings: ModelSettings) -> OpenModel:
     if settings.path is None:
         raise ConfigurationError("no model is named: set `MODERATOR_MODEL__PATH` or give `--model`")
     return open_model(settings.path, settings)
-
-
-def _limits(model: OpenModel, settings: ModelSettings) -> ReadingLimits:
-    """Choose how much of an event is read at once: as set, else as the checkpoint declares."""
-    if settings.passage_tokens is not None and settings.passage_tokens > model.max_input_tokens:
-        raise ConfigurationError(
-            f"`passage_tokens` is {settings.passage_tokens}, but the input holds {model.max_input_tokens} tokens; "
-            "lower it"
-        )
-    wanted = {
-        "passage_tokens": settings.passage_tokens,
-        "max_passages": settings.max_passages,
-        "message_turns": settings.message_context_turns,
-        "reply_turns": settings.reply_context_turns,
-    }
-    return replace(model.reading, **{name: value for name, value in wanted.items() if value is not None})
 
 
 def _size_bytes(weights: Weights) -> int:

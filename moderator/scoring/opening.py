@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -79,6 +79,25 @@ class OpenModel:
     def fingerprint(self, weights: Weights) -> str:
         """Hash the files as loading does: `sha256:` and 64 hex digits."""
         return fingerprint(self.location.folder, weights.files)
+
+    def limits(self, settings: ModelSettings) -> ReadingLimits:
+        """Give how much of an event is read at once: as set, else as the checkpoint declares.
+
+        Raises:
+            ConfigurationError: a passage is longer than the input.
+        """
+        if settings.passage_tokens is not None and settings.passage_tokens > self.max_input_tokens:
+            raise ConfigurationError(
+                f"`passage_tokens` is {settings.passage_tokens}, but the input holds {self.max_input_tokens} tokens; "
+                "lower it"
+            )
+        wanted = {
+            "passage_tokens": settings.passage_tokens,
+            "max_passages": settings.max_passages,
+            "message_turns": settings.message_context_turns,
+            "reply_turns": settings.reply_context_turns,
+        }
+        return replace(self.reading, **{name: value for name, value in wanted.items() if value is not None})
 
 
 def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = None) -> OpenModel:

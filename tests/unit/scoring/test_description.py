@@ -45,9 +45,24 @@ def test_a_model_is_described_line_by_line(folder: Path) -> None:
     )
     assert f"fingerprint   {tiny_armorm.load(folder).fingerprint}\n" in text
     assert "stored        float32, " in text
-    assert "positions     8,192; texts are cut at 4,096 tokens\n" in text
+    assert "positions     8,192; a text may have 4,096 tokens\n" in text
+    assert "passages      a message of more than 4,096 tokens is read in at most 8 passages; the worst counts\n" in text
+    assert "context       all turns before a message, all turns before an assistant's reply\n" in text
     assert "on cpu        float32, " in text
     assert "(an estimate, and a ceiling: tokens a second = " in text
+
+
+def test_settings_and_the_checkpoint_say_what_is_read_of_an_event(tmp_path: Path) -> None:
+    declared = {"passage_tokens": 48, "max_passages": 64, "context_turns": {"message": 0}}
+    folder = tiny_armorm.write_checkpoint(tmp_path / "Declaring", moderator_reading=declared)
+    settings = ModelSettings(path=str(folder), max_passages=1, reply_context_turns=1)
+
+    lines = describe(str(folder), say=lambda _: None, settings=settings).lines()
+    fields = described(folder).to_fields()
+
+    assert "passages      none: of a message that does not fit, the head and the tail are read" in lines
+    assert "context       no turns before a message, 1 turn before an assistant's reply" in lines
+    assert fields["limits"] == {"passage_tokens": 48, "max_passages": 64, "message_turns": 0, "reply_turns": None}
 
 
 def test_the_practice_model_is_named_as_such() -> None:
