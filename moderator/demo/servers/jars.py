@@ -32,6 +32,18 @@ def kafka_jars() -> Path:
     return folder
 
 
+def class_archive() -> Path:
+    """Give the place of the broker's classes as Java shares them between runs; it may not exist."""
+    return cache_folder() / f"kafka-{kafka_version()}.jsa"
+
+
+def keep_class_archive(archive: Path) -> None:
+    """Move an archive that a broker has written to where the next ones look for it."""
+    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="keeping-") as partial:
+        shutil.move(archive, moved := Path(partial) / archive.name)
+        moved.replace(class_archive())
+
+
 def kafka_version() -> str:
     """Give the version that the pom names."""
     version = ET.parse(_POM).findtext(_VERSION)  # noqa: S314 - our own file
