@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from moderator.policy import PolicySet
     from moderator.policy.analysis.diff import Change, PolicyDiff
+    from moderator.policy.authoring.counterexamples import Counterexample, Search, Side
 
 
 def diff(
@@ -59,6 +60,34 @@ def _change_lines(change: "Change") -> "Iterator[str]":
         yield from (_filled(line, "  ") for line in change.lines)
     if change.warning:
         yield _filled(f"warning: {change.warning}", "  ")
+    yield from (_filled(line, "  ") for line in _counterexample_lines(_search(change)))
+
+
+def _search(change: "Change") -> "Search | None":
+    """Search for events that show both directions, where none is ruled out."""
+    if change.claim is not None or change.versions is None:
+        return None
+    from moderator.policy.authoring.counterexamples import counterexamples
+
+    return counterexamples(*change.versions)
+
+
+def _counterexample_lines(search: "Search | None") -> "Iterator[str]":
+    if search is None:
+        return
+    sides: tuple[Side, ...] = ("B", "A")
+    for side in sides:
+        found = search.by(side)
+        none = f"none found in {search.tries:,} tries" if search.tries else "no model that both can be tried with"
+        yield f"only {side} flags: {_event_text(found) if found else none}"
+
+
+def _event_text(found: "Counterexample") -> str:
+    from moderator.policy.syntax.diagnostics import quote
+
+    parts = [f"{name} {quote(value)}" for name, value in found.event.items()]
+    parts += [f"{name} missing" if score is None else f"{name} {score:.6f}" for name, score in found.signals.items()]
+    return ", ".join(parts)
 
 
 def _filled(text: str, indent: str = "") -> str:
@@ -85,7 +114,19 @@ def _record(before: "PolicySet", after: "PolicySet", found: "PolicyDiff") -> dic
                 "lines": list(change.lines),
                 "claim": change.claim,
                 "warning": change.warning or None,
+                "counterexamples": _counterexample_records(_search(change)),
             }
             for change in found.changes
         ],
     }
+
+
+def _counterexample_records(search: "Search | None") -> "list[dict[str, object]]":
+    return [
+        {
+            "flagged_by": found.flagged_by,
+            "event": dict(found.event),
+            "signals": dict(found.signals),
+        }
+        for found in (search.found if search else ())
+    ]

@@ -40,6 +40,7 @@ class Change:
         lines: what differs, in words.
         claim: what is proven of a rule's part in every verdict; None where nothing is, or it is no rule.
         warning: what is easily overlooked; empty where there is nothing.
+        versions: of a rule that both folders have, the old version and the new one.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Change:
     lines: tuple[str, ...]
     claim: Claim | None = None
     warning: str = ""
+    versions: tuple[Placed, Placed] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +139,14 @@ def _rule_changes(old: PolicySet, new: PolicySet) -> Iterator[Change]:
 def _rule_change(was: Placed, now: Placed) -> Iterator[Change]:
     lines = tuple(rule_lines(was.rule, now.rule))
     claim = _claim(more=covers(now, was), less=covers(was, now))
+    warning, versions = _redraw_warning(was.rule, now.rule), (was, now)
     if was.rule.id != now.rule.id:
-        yield Change("renamed", f"{was.rule.id} -> {now.rule.id}", lines, claim, _redraw_warning(was.rule, now.rule))
+        yield Change("renamed", f"{was.rule.id} -> {now.rule.id}", lines, claim, warning, versions)
     elif lines:
-        yield Change("changed", now.rule.id, lines, claim, _redraw_warning(was.rule, now.rule))
+        yield Change("changed", now.rule.id, lines, claim, warning, versions)
     elif claim != "flags the same":
-        yield Change("changed", now.rule.id, ("changed by a signal, a calibration or an exemption",), claim)
+        lines = ("changed by a signal, a calibration or an exemption",)
+        yield Change("changed", now.rule.id, lines, claim, versions=versions)
 
 
 def _redraw_warning(was: Rule, now: Rule) -> str:

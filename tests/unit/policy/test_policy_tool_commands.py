@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from moderator.cli.policy import app
+from moderator.cli.policy.output import WIDTH
 from moderator.policy import PolicySet, load_policies
 from moderator.policy.live.snapshot_store import SnapshotStore
 from tests.unit.policy.decisions import a_decision
@@ -297,13 +298,18 @@ def test_a_difference_is_reported_on_lines_that_fit_a_terminal() -> None:
     ran = moderator("diff", "old", "new")
 
     assert ran.code == 0
-    assert ran.out == (
+    assert ran.out.startswith(
         "renamed chat-safety/useless-and-doubtful -> chat-safety/doubtful\n"
         "  warning: rollout will redraw users unless rollout_seed is kept: write\n"
         "      rollout_seed: chat-safety/useless-and-doubtful\n"
+        '  only B flags: speaker "assistant", channel "help", locale "en", tenant\n'
+        '      "another", user "example-1", time "2026-10-01", safety 0.549999,\n'
+    )
+    assert ran.out.endswith(
         "chat-safety/unsafe-reply: safety below 0.30 -> below 0.35, can only flag more\n"
         "all verdicts: no claim: count what changes with `moderator policy backtest`\n"
     )
+    assert max(map(len, ran.out.splitlines())) <= WIDTH
 
 
 def test_no_difference_is_reported_as_such() -> None:
@@ -406,3 +412,26 @@ def test_a_schema_is_not_written_over_policies(file: str, error: str) -> None:
     ran = moderator("schema", "--output", file)
 
     assert (ran.error, Path(file).read_bytes()) == (error, before)
+
+
+def test_a_change_in_both_directions_shows_an_event_for_each() -> None:
+    some_policies(a_policy(a_rule(more="applies_to: {channel: [general, help]}")), "old")
+    some_policies(a_policy(a_rule("safety: below 0.40", more="applies_to: {channel: help}")), "new")
+
+    text, record = moderator("diff", "old", "new").out, json.loads(moderator("diff", "old", "new", "--json").out)
+
+    assert '\n  only B flags: channel "help", safety 0.300000\n' in text
+    assert '\n  only A flags: channel "general", safety 0.299999\n' in text
+    assert record["changes"][0]["counterexamples"] == [
+        {"flagged_by": "A", "event": {"channel": "general"}, "signals": {"safety": 0.299999}},
+        {"flagged_by": "B", "event": {"channel": "help"}, "signals": {"safety": 0.3}},
+    ]
+
+
+def test_a_change_of_which_nothing_is_proven_or_found_says_how_many_events_were_tried() -> None:
+    some_policies(a_policy(a_rule(more="applies_to: {channel: general}")), "old")
+    some_policies(a_policy(a_rule(more="applies_to: {channel: [general, help]}\nexcept: [{channel: help}]")), "new")
+
+    text = moderator("diff", "old", "new").out
+
+    assert "  only B flags: none found in 12 tries\n  only A flags: none found in 12 tries\n" in text

@@ -1,0 +1,218 @@
+"""Events that only one of two versions of a rule flags, searched for near limits and at the edges of scopes.
+
+Each is confirmed by the judge. None found is no proof that there is none.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+from random import Random
+from typing import Final, Literal, NamedTuple
+
+from moderator.policy.analysis.covering import Placed
+from moderator.policy.engine.judge import Judge, Judgement
+from moderator.policy.engine.rollout import compile_rollout
+from moderator.policy.language.ast import Scope, Signal
+from moderator.policy.language.bounds import bounds_of
+from moderator.policy.language.event_time import iso_utc
+from moderator.policy.language.fields import CLOSED_FIELDS
+from moderator.policy.language.scale import MAX_MICRO, MILLION
+from moderator.policy.test_runner import event_of
+
+Side = Literal["A", "B"]
+"""The first of two folders, or the second."""
+
+TRIES: Final = 10_000
+_UNITS: Final = {"users": "user", "conversations": "conversation_id", "tenants": "tenant", "events": "id"}
+_UNIT_NAMES: Final = tuple(f"example-{number}" for number in range(1, 2_001))
+_USUAL_MICRO: Final = MILLION // 2
+"""The reward of what neither version asks for."""
+
+Fields = Mapping[str, str]
+
+
+class Counterexample(NamedTuple):
+    """An event that one version flags and the other does not.
+
+    Attributes:
+        event: the fields that either version asks for, and what it carries of them; `time` where they ask for that.
+        signals: the scores that either version compares, on the scales of the folder that flags; None: missing.
+    """
+
+    flagged_by: Side
+    event: Fields
+    signals: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was found, at most one event for each side, and how many were tried."""
+
+    found: tuple[Counterexample, ...]
+    tries: int
+
+    def by(self, side: Side) -> Counterexample | None:
+        """Give the event that only one side flags."""
+        return next((each for each in self.found if each.flagged_by == side), None)
+
+
+def counterexamples(old: Placed, new: Placed) -> Search:
+    """Search for an event that only the old version of a rule flags, and one that only the new one does."""
+    calibrated = [[*each.policies.calibrations] for each in (old, new) if _has_percent(each)]
+    model = next((name for name in calibrated[0] if name in calibrated[-1]), None) if calibrated else None
+    if calibrated and model is None:  # no model gives both what they ask for
+        return Search((), 0)
+    space = _Space(old, new, model)
+    one, other = _Version(old, space.objectives, model), _Version(new, space.objectives, model)
+    found: dict[Side, Counterexample] = {}
+    tries = 0
+    for scene in space.scenes():
+        tries += 1
+        was, now = one.judge(scene), other.judge(scene)
+        if _flags(was) != _flags(now):
+            side: Side = "A" if _flags(was) else "B"
+            found.setdefault(side, space.shown(side, scene, was if side == "A" else now))
+            if len(found) > 1:
+                break
+    return Search(tuple(found[side] for side in sorted(found)), tries)
+
+
+class _Scene(NamedTuple):
+    """Fields, the time, and a reward in whole millionths for each objective; None: missing."""
+
+    fields: dict[str, str]
+    at_ms: int
+    micros: tuple[int | None, ...]
+
+
+class _Version:
+    """One version of the rule, alone in its folder."""
+
+    def __init__(self, placed: Placed, objectives: Sequence[str], model: str | None) -> None:
+        policy = next(each for each in placed.policies.policies if placed.rule in each.rules)
+        alone = replace(placed.policies, policies=(replace(policy, rules=(placed.rule,)),), tests=())
+        self._judge: Judge = alone.bind(objectives, model)
+
+    def judge(self, scene: _Scene) -> Judgement:
+        rewards = [None if micro is None else micro / MILLION for micro in scene.micros]
+        return self._judge.decide(event_of(scene.fields), rewards, scene.at_ms)
+
+
+class _Space:
+    """Everything that can make a difference to one of the two versions, each with the values worth a try."""
+
+    def __init__(self, old: Placed, new: Placed, model: str | None) -> None:
+        versions = (old, new)
+        self.objectives = tuple(dict.fromkeys(name for each in versions for name in _objectives(each)))
+        self._signals = tuple(dict.fromkeys(one.signal.name for each in versions for one in each.rule.conditions))
+        self._fields = _field_values(versions)
+        self._times = sorted(_times(versions))
+        decisive = _decisive_micros(versions, model)
+        self._micros = [
+            [*sorted(decisive[name]), None] if name in decisive else [_USUAL_MICRO] for name in self.objectives
+        ]
+
+    def scenes(self) -> Iterator[_Scene]:
+        """Give every combination where these are few, else some drawn at random, the same ones each time."""
+        axes = [*self._fields.values(), self._times or [0], *self._micros]
+        for places in _places([len(axis) for axis in axes]):
+            of_fields, at, *of_micros = places[: len(self._fields)], *places[len(self._fields) :]
+            values = zip(self._fields.items(), of_fields, strict=True)
+            fields = {name: value for (name, each), place in values if (value := each[place]) is not None}
+            micros = tuple(each[place] for each, place in zip(self._micros, of_micros, strict=True))
+            yield _Scene({"speaker": "user", **fields}, self._times[at] if self._times else 0, micros)
+
+    def shown(self, side: Side, scene: _Scene, judgement: Judgement) -> Counterexample:
+        """Leave out what neither version asks for."""
+        fields = {name: scene.fields[name] for name in self._fields if name in scene.fields}
+        if self._times:
+            fields["time"] = iso_utc(scene.at_ms)
+        signals = {name: judgement.signals[name] for name in self._signals if name in judgement.signals}
+        return Counterexample(side, fields, signals)
+
+
+def _flags(judgement: Judgement) -> bool:
+    return any(result["counted"] for result in judgement.rules)
+
+
+def _places(lengths: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Give combinations of places on axes of these lengths."""
+    if prod(lengths) <= TRIES:
+        return product(*map(range, lengths))
+    random = Random(0)
+    return (tuple(random.randrange(length) for length in lengths) for _ in range(TRIES))
+
+
+def _objectives(placed: Placed) -> Iterator[str]:
+    return (name for signal in placed.policies.signals for name in signal.objectives)
+
+
+def _has_percent(placed: Placed) -> bool:
+    return any(condition.percent is not None for condition in placed.rule.conditions)
+
+
+def _decisive_micros(versions: Iterable[Placed], model: str | None) -> dict[str, set[int]]:
+    """Give the rewards on either side of each limit, by objective."""
+    found: dict[str, set[int]] = {}
+    for placed in versions:
+        calibration = placed.policies.calibration_of(model)
+        for condition in placed.rule.conditions:
+            bounds = bounds_of(condition, calibration) or (0, 0)
+            for signal in condition.signal.members or (condition.signal,):
+                found.setdefault(signal.objective, set()).update(_beside(signal, bounds))
+    return found
+
+
+def _beside(signal: Signal, bounds: tuple[int, int]) -> Iterator[int]:
+    low, high = bounds
+    least, greatest = signal.plausible
+    for micro in (low - 1, low, high, high + 1, least - 1, greatest + 1):
+        if low <= high and -MAX_MICRO < micro < MAX_MICRO:
+            yield micro
+    if low > high:  # `missing`: any reward at all is the other side
+        yield min(max(_USUAL_MICRO, least), greatest)
+
+
+def _field_values(versions: Iterable[Placed]) -> dict[str, list[str | None]]:
+    """Give the values of each field that scopes, exceptions, exemptions or rollouts ask for; None: it has none."""
+    named: dict[str, set[str]] = {}
+    for scope in (scope for placed in versions for scope in _scopes(placed)):
+        for line in scope:
+            named.setdefault(line.field, set()).update(line.exact, (f"{prefix}example" for prefix in line.prefixes))
+    for unit, names in _unit_names(versions):
+        named.setdefault(unit, set()).update(names)
+    return {
+        field: [*CLOSED_FIELDS[field]] if field in CLOSED_FIELDS else [*sorted(values), "another", None]
+        for field, values in named.items()
+    }
+
+
+def _scopes(placed: Placed) -> Iterator[Scope]:
+    yield placed.rule.scope
+    yield from placed.rule.exempt_scopes
+    yield from (each.scope for each in placed.policies.exemptions if placed.rule.id in each.covers)
+
+
+def _unit_names(versions: Iterable[Placed]) -> Iterator[tuple[str, list[str]]]:
+    """Give, for each kind of unit that is rolled out to, one that is inside and one outside of each combination."""
+    rollouts = [placed.rule.rollout for placed in versions if placed.rule.rollout is not None]
+    inside = [compile_rollout(rollout) for rollout in rollouts]
+    for field in {_UNITS[rollout.unit] for rollout in rollouts}:
+        kinds: dict[tuple[bool, ...], str] = {}
+        for name in _UNIT_NAMES:
+            event = event_of({"speaker": "user", field: name})
+            kinds.setdefault(tuple(is_inside(event) for is_inside in inside), name)
+        yield field, list(kinds.values())
+
+
+def _times(versions: Iterable[Placed]) -> set[int]:
+    ends = {end for placed in versions for end in _ends(placed) if end is not None}
+    return {moment for end in ends for moment in (end - 1, end)}
+
+
+def _ends(placed: Placed) -> Iterator[int | None]:
+    yield from (placed.rule.starts_ms, placed.rule.until_ms)
+    for exemption in placed.policies.exemptions:
+        if placed.rule.id in exemption.covers:
+            yield from (exemption.added_ms, exemption.until_ms)
