@@ -17,7 +17,7 @@ from moderator.pipeline.observer import StreamObserver
 from moderator.pipeline.ports import Clock, ScoreCache, Scorer, Sink, Source, VerdictCache
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.pipeline.window import Span, WindowBuffer
-from moderator.pipeline.window_limit import AdaptiveWindowLimit
+from moderator.scoring.adaptive_limit import AdaptiveLimit
 from moderator.settings import Settings
 from moderator.stream.identity import rejection_of
 
@@ -25,6 +25,11 @@ IDLE_POLL_MS = 100
 BUSY_POLL_MS = 20
 """How long a retry of a publication waits for records, and a poll for the scorer."""
 MAX_POLL_GAP_S = 0.1
+WINDOW_S = 5.0
+"""How long a window should take: more gains nothing and does harm, for decisions wait, health sees no progress, and a
+drain takes too long.
+"""
+FIRST_WINDOW_TOKENS = 1_024
 
 
 class Processor:
@@ -63,7 +68,9 @@ class Processor:
         self._stop = stop
         self._dead_letter_limit = dead_letter_limit
         self._buffer = WindowBuffer(settings.window, scorer.identity)
-        self._window_limit = AdaptiveWindowLimit(settings.window.max_tokens)
+        self._window_limit = AdaptiveLimit(
+            settings.window.max_tokens, target_s=WINDOW_S, first_tokens=FIRST_WINDOW_TOKENS
+        )
         self._scoring = scoring
         self._scorer = scorer
         self._score_cache = score_cache

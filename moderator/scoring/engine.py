@@ -4,25 +4,25 @@ import hashlib
 import os
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-import torch
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import EventReading, ModelIdentity, Passage, Prompt, Scores, Turn, Unscored
 from moderator.observability.logging import get_logger
 from moderator.scoring.checkpoint.weights import Weights
+from moderator.scoring.interactive import InteractiveTexts
 from moderator.scoring.model import RewardModel
 from moderator.scoring.opening import OpenModel, open_model
-from moderator.scoring.packing import Text, gather
+from moderator.scoring.packing import Layout, Text, gather
 from moderator.scoring.rendering.event_reader import WHOLE, EventReader, ReadingLimits
 from moderator.scoring.rendering.framing_record import framing_suffix
 from moderator.scoring.rendering.renderer import Rendering
-from moderator.scoring.runtime.device import choose_device, choose_threads, on
+from moderator.scoring.runtime.device import Rows, choose_device, choose_threads, on
 from moderator.scoring.runtime.noise import measure_noise
-from moderator.scoring.runtime.pack_runner import PackRunner
+from moderator.scoring.runtime.pack_runner import DEVICE_FAILURES, Launched, PackRunner
 from moderator.scoring.runtime.usage import DeviceUsage
 from moderator.scoring.self_check import check as self_check
 from moderator.scoring.throughput import refuse_slow
@@ -35,12 +35,13 @@ _NOT_COMPILED: Final = (TorchDynamoException, FailOnRecompileLimitHit)
 log = get_logger(__name__)
 
 
-def load_scorer(settings: ModelSettings, reading: ReadingSettings = _SKIP_ALL) -> "Engine":
+def load_scorer(settings: ModelSettings, reading: ReadingSettings = _SKIP_ALL, *, stream_pass_ms: int = 0) -> "Engine":
     """Load the model that the settings name; the caller calls `warm_up`.
 
     Args:
         settings: of the model.
         reading: what of a message is judged besides its text; recorded with the framing.
+        stream_pass_ms: how long a pass of the stream may take while interactive texts come in; 0: as long as any.
 
     Raises:
         ConfigurationError: no model is named, or it cannot be used; the text names file and key.
@@ -60,7 +61,14 @@ def load_scorer(settings: ModelSettings, reading: ReadingSettings = _SKIP_ALL) -
     if settings.compile and device.type == "cuda":
         loaded.compile()
     suffix = framing_suffix(settings, reading)
-    return Engine(loaded, settings.pack_tokens, limits, suffix, is_deterministic=settings.deterministic)
+    return Engine(
+        loaded,
+        settings.pack_tokens,
+        limits,
+        suffix,
+        is_deterministic=settings.deterministic,
+        stream_pass_s=stream_pass_ms / 1_000,
+    )
 
 
 def check_model(settings: ModelSettings) -> str:
@@ -107,6 +115,7 @@ class Engine:
         framing_suffix: str = "",
         *,
         is_deterministic: bool = False,
+        stream_pass_s: float = 0.0,
     ) -> None:
         """Take a loaded model.
 
@@ -116,13 +125,14 @@ class Engine:
             limits: how much of an event is read at once.
             framing_suffix: what the operator set of how events are read, for the record.
             is_deterministic: give a text the same scores, bit by bit, regardless of what is scored with it.
+            stream_pass_s: how long a pass of the stream may take while interactive texts come in; 0: as long as any.
 
         Raises:
             ConfigurationError: deterministic scores are not possible, because texts are padded on this device.
         """
         self._model = model
         self._reader = EventReader(model.renderer, limits)
-        self._runner = PackRunner(model, budget_tokens, is_deterministic=is_deterministic)
+        self._runner = PackRunner(model, budget_tokens, is_deterministic=is_deterministic, stream_pass_s=stream_pass_s)
         self._identity = ModelIdentity(
             name=model.name,
             fingerprint=model.fingerprint,
@@ -194,20 +204,25 @@ class Engine:
             for event in self._reader.read(conversations)
         ]
 
-    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
-        """Score each prompt, in the order given; n >= 0.
+    def score(self, prompts: Sequence[Prompt], interactive: InteractiveTexts | None = None) -> list[Scores | Unscored]:
+        """Score each prompt, in the order given; n >= 0; interactive texts share the passes, and go first.
 
         Raises:
             ScorerUnavailableError: the device failed; nothing was scored.
         """
+        guests = None if interactive is None else _Guests(interactive, self._runner.layout, len(prompts))
         results: dict[int, Scores | Unscored] = {}
         started_s = time.monotonic()
         try:
             with on(self._model.device):
-                # every pack is started before the first result is read, so that an accelerator never waits
-                for pack, rows in self._runner.run(gather(prompts, self._runner.layout)):
-                    results.update(self._read(prompts, pack, rows))
-        except (RuntimeError, FailOnRecompileLimitHit) as error:
+                for launched in self._runner.run(gather(prompts, self._runner.layout), guests):
+                    known = prompts if guests is None else guests.beside(prompts)
+                    scores = dict(self._read(known, launched.planned.texts, launched.rows))
+                    seconds = self._runner.observe(launched)
+                    if guests is not None and launched.planned.guests:
+                        guests.give(launched, scores, seconds)
+                    results.update(scores)
+        except DEVICE_FAILURES as error:
             raise ScorerUnavailableError(f"device `{self._model.device}` failed: {_first_line(error)}") from error
         finally:
             self.usage.busy_s += time.monotonic() - started_s
@@ -222,7 +237,7 @@ class Engine:
         return [result.rewards for result in results if isinstance(result, Scores)]
 
     def _read(
-        self, prompts: Sequence[Prompt], pack: Sequence[Text], rows: torch.Tensor | None
+        self, prompts: "Sequence[Prompt] | _Beside", pack: Sequence[Text], rows: Rows | None
     ) -> Iterator[tuple[int, Scores | Unscored]]:
         """Wait for a pack's scores; a text whose scores are not finite is scored once more, alone."""
         reads = [read.prompt for text in pack for read in text.reads]
@@ -237,7 +252,8 @@ class Engine:
             yield at, one._replace(truncated=prompts[at].truncated) if isinstance(one, Scores) else one
 
     def _alone(self, prompt: Prompt) -> Scores | Unscored:
-        return _results([prompt], self._runner.run_pack(gather([prompt], self._runner.layout)))[0]
+        rows = self._runner.run_pack(gather([prompt], self._runner.layout))
+        return _results([prompt], None if rows is None else Rows(rows))[0]
 
     def _first_prompts(self, conversations: Sequence[Sequence[Turn]]) -> list[Prompt]:
         return [reading.passages[0].prompt for reading in self.read(conversations)]
@@ -250,6 +266,57 @@ class Engine:
         key = self._key.copy()
         key.update(array("I", token_ids).tobytes())
         return key.hexdigest()
+
+
+class _Beside:
+    """The prompts of a call by index: the stream's, then those of its interactive texts."""
+
+    def __init__(self, own: Sequence[Prompt], others: Sequence[Prompt]) -> None:
+        self._own, self._others = own, others
+
+    def __getitem__(self, at: int) -> Prompt:
+        """Give a prompt."""
+        return self._own[at] if at < len(self._own) else self._others[at - len(self._own)]
+
+
+class _Guests:
+    """The interactive texts of one call, as passes take them."""
+
+    def __init__(self, interactive: InteractiveTexts, layout: Layout, own_prompts: int) -> None:
+        self._interactive = interactive
+        self._layout = layout
+        self._own_prompts = own_prompts
+        self._prompts: list[Prompt] = []
+
+    @property
+    def came_lately(self) -> bool:
+        return self._interactive.came_lately
+
+    def take(self, most_tokens: int) -> list[Text]:
+        prompts = self._interactive.take(most_tokens)
+        if not prompts:
+            return []
+        first = self._own_prompts + len(self._prompts)
+        self._prompts += prompts
+        texts = gather(prompts, self._layout)
+        return [
+            text._replace(reads=tuple(read._replace(prompt=read.prompt + first) for read in text.reads))
+            for text in texts
+        ]
+
+    def beside(self, own: Sequence[Prompt]) -> _Beside:
+        return _Beside(own, self._prompts)
+
+    def give(self, launched: Launched, scores: Mapping[int, Scores | Unscored], seconds: float) -> None:
+        """Pass on what a pass gave, and the share of its time that was theirs."""
+        planned = launched.planned
+        own = self._own_prompts
+        found = {self._prompts[at - own].score_key: score for at, score in scores.items() if at >= own}
+        self._interactive.give(found, seconds * (1 - planned.own_tokens / planned.tokens))
+
+    def fail(self, text: Text, error: Exception) -> None:
+        for read in text.reads:
+            self._interactive.fail(self._prompts[read.prompt - self._own_prompts].score_key, error)
 
 
 def _not_compiled(model: RewardModel, error: Exception) -> str:
@@ -266,10 +333,10 @@ def _probe(length: int, number: int) -> Prompt:
     return Prompt(token_ids, 0, truncated=False, score_key="")
 
 
-def _results(prompts: Sequence[Prompt], rows: torch.Tensor | None) -> list[Scores | Unscored]:
+def _results(prompts: Sequence[Prompt], rows: Rows | None) -> list[Scores | Unscored]:
     if rows is None:
         return [Unscored(f"the device has too little memory for {len(prompt.token_ids)} tokens") for prompt in prompts]
-    values = rows.cpu()  # (n, 2k), one transfer
+    values = rows.read()  # (n, 2k), one transfer
     k = values.shape[1] // 2
     return [
         Scores(tuple(row[:k]), tuple(row[k:]), prompt.truncated)

@@ -84,6 +84,29 @@ def choose_dtype(wanted: str | torch.dtype, stored: torch.dtype, device: torch.d
     return dtype
 
 
+class Rows:
+    """The rows of one pass on their way from the device.
+
+    The copy is started at once: begun only when it is read, it would wait for every pass that was started meanwhile.
+    """
+
+    def __init__(self, rows: torch.Tensor) -> None:
+        self._done = torch.cuda.Event() if rows.device.type == "cuda" else None
+        self._values = rows.to("cpu", non_blocking=self._done is not None)
+        if self._done is not None:
+            self._done.record()
+
+    def read(self) -> torch.Tensor:
+        """Wait for them and give them, on the CPU.
+
+        Raises:
+            RuntimeError: the device failed.
+        """
+        if self._done is not None:
+            self._done.synchronize()
+        return self._values
+
+
 def pack_tokens(device: torch.device) -> int:
     """Tokens of one forward pass: on CUDA, more would add latency and hardly any throughput."""
     return _CUDA_PACK_TOKENS if device.type == "cuda" else _OTHER_PACK_TOKENS

@@ -1,19 +1,52 @@
-"""Run texts through a model pack by pack, in smaller packs if the device has too little memory."""
+"""Run texts through a model pass by pass, in smaller passes if the device has too little memory."""
 
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
 
 import torch
+from torch._dynamo.exc import FailOnRecompileLimitHit
 
 from moderator.errors import ConfigurationError
 from moderator.observability.logging import get_logger
+from moderator.scoring.adaptive_limit import AdaptiveLimit
 from moderator.scoring.model import RewardModel
-from moderator.scoring.packing import Text, filled, next_pack
+from moderator.scoring.packing import Text, filled
+from moderator.scoring.pass_plan import Guests, PassPlan, PlannedPass
 from moderator.scoring.runtime.budget import TokenBudget
-from moderator.scoring.runtime.device import pack_tokens
+from moderator.scoring.runtime.device import Rows, pack_tokens
 from moderator.scoring.runtime.passes import to_device
 from moderator.scoring.runtime.usage import DeviceUsage
 
 log = get_logger(__name__)
+
+DEVICE_FAILURES: Final = (RuntimeError, FailOnRecompileLimitHit)
+_UNREAD_PASSES: Final = 2
+"""On CUDA: so that the device computes one while the other is read, and nobody waits for more than these."""
+
+
+class FallibleGuests(Guests, Protocol):
+    """Interactive texts, any of which may trigger a fault of ours."""
+
+    def fail(self, text: Text, error: Exception) -> None:
+        """Take note that this text, alone in its pass, raised."""
+        ...
+
+
+class Launched(NamedTuple):
+    """A pass that was started.
+
+    Attributes:
+        planned: what it computes.
+        rows: on their way from the device, as `RewardModel.forward` gives them; None for a text that is too large even
+            alone.
+        since_s: when it was started, monotonic.
+    """
+
+    planned: PlannedPass
+    rows: Rows | None
+    since_s: float
 
 
 class PackRunner:
@@ -21,18 +54,28 @@ class PackRunner:
 
     Attributes:
         layout: how texts are put into a pass.
-        budget: most tokens of a pack.
+        budget: most tokens of a pass.
         usage: what the device has done since `reset_usage`.
     """
 
-    def __init__(self, model: RewardModel, budget_tokens: int | None, *, is_deterministic: bool) -> None:
+    def __init__(
+        self,
+        model: RewardModel,
+        budget_tokens: int | None,
+        *,
+        is_deterministic: bool,
+        stream_pass_s: float = 0.0,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Take a loaded model.
 
         Args:
             model: compiled already, if it should be.
-            budget_tokens: of a pack; None: the device's default.
+            budget_tokens: of a pass; None: the device's default.
             is_deterministic: fill every pass up to one size and share no prefixes, so that a text's scores do not
                 depend on what is scored with it.
+            stream_pass_s: how long a pass of the stream may take while interactive texts come in; 0: as long as any.
+            monotonic_s: the clock.
 
         Raises:
             ConfigurationError: deterministic scores are not possible, because texts are padded on this device.
@@ -45,37 +88,54 @@ class PackRunner:
         self.budget = TokenBudget(budget_tokens or pack_tokens(model.device))
         self._model = model
         self._is_deterministic = is_deterministic
+        self._most_unread = _UNREAD_PASSES if model.device.type == "cuda" else 1
+        self._monotonic_s = monotonic_s
+        self._read_at_s = 0.0
+        most = self.budget.tokens
+        is_limited = stream_pass_s and not is_deterministic
+        self._pace = AdaptiveLimit(most, target_s=stream_pass_s, first_tokens=most) if is_limited else None
         self.reset_usage()
 
     def reset_usage(self) -> None:
         """Count from zero: what warms the model up is nobody's text."""
         self.usage = DeviceUsage(self._model.device, self.budget.tokens)
 
-    def run(self, texts: Sequence[Text]) -> list[tuple[Sequence[Text], torch.Tensor | None]]:
-        """Start a pass for each pack; if memory is too small, try again with half of it.
+    def run(self, texts: Sequence[Text], guests: FallibleGuests | None = None) -> Iterator[Launched]:
+        """Start pass after pass; if memory is too small, try again with half of it.
 
-        Returns:
-            Each pack with its rows, as `RewardModel.forward` returns them; None for a text that is too large even
-            alone.
+        At most two passes are started and not yet read, so that a text that comes now waits for no more than these:
+        read each as it is given, and call `observe` then.
+
+        Args:
+            texts: the stream's.
+            guests: interactive texts, asked before each pass.
 
         Raises:
             RuntimeError: the device failed.
         """
-        lengths = [len(text.token_ids) for text in texts]
-        launched: list[tuple[Sequence[Text], torch.Tensor | None]] = []
-        start = 0
-        while start < len(texts):
-            span = next_pack(lengths, start, self.budget.tokens, is_padded=self.layout.is_padded)
-            pack = texts[span.start : span.stop]
-            rows = self.run_pack(pack)
-            if rows is not None:
-                self.budget.count_fit()
-                self.usage.pack_tokens = self.budget.tokens
-            elif self._make_room(pack):
-                continue
-            launched.append((pack, rows))
-            start = span.stop
-        return launched
+        plan = PassPlan(texts, guests, is_padded=self.layout.is_padded)
+        short_tokens = None if self._pace is None else self._short_tokens
+        unread: deque[Launched] = deque()
+        while planned := plan.next(self.budget.tokens, short_tokens):
+            try:
+                launched = self._launch(plan, planned, guests)
+            except Exception:
+                yield from unread  # somebody may wait for these
+                raise
+            if launched is not None:
+                unread.append(launched)
+            if len(unread) == self._most_unread:
+                yield unread.popleft()
+        yield from unread
+
+    def observe(self, launched: Launched) -> float:
+        """Learn from a pass that was read; give the seconds that it kept the device busy."""
+        now_s = self._monotonic_s()
+        seconds = now_s - max(launched.since_s, self._read_at_s)
+        self._read_at_s = now_s
+        if self._pace is not None and launched.planned.own_tokens and launched.rows is not None:
+            self._pace.observe(launched.planned.tokens, seconds)
+        return seconds
 
     def run_pack(self, pack: Sequence[Text]) -> torch.Tensor | None:
         """Start one pass; None if the device has too little memory for it."""
@@ -87,6 +147,38 @@ class PackRunner:
         self.usage.texts += len(pack)
         self.usage.tokens += sum(len(text.token_ids) for text in pack)
         return rows
+
+    def _short_tokens(self) -> int:
+        assert self._pace is not None
+        return self._pace.tokens
+
+    def _launch(self, plan: PassPlan, planned: PlannedPass, guests: FallibleGuests | None) -> Launched | None:
+        """Start a pass; None where its texts are planned once more."""
+        since_s = self._monotonic_s()
+        try:
+            rows = self.run_pack(planned.texts)
+        except DEVICE_FAILURES:
+            raise
+        except Exception as error:
+            if guests is None or not planned.guests:
+                raise
+            self._find_fault(plan, planned, guests, error)
+            return None
+        if rows is not None:
+            self.budget.count_fit()
+            self.usage.pack_tokens = self.budget.tokens
+            return Launched(planned, Rows(rows), since_s)
+        if self._make_room(planned.texts):
+            plan.put_back(planned)
+            return None
+        return Launched(planned, None, since_s)
+
+    def _find_fault(self, plan: PassPlan, planned: PlannedPass, guests: FallibleGuests, error: Exception) -> None:
+        """A fault of ours must not reach texts that share a pass with the one that triggers it."""
+        if len(planned.texts) == 1 and not planned.own_texts:
+            guests.fail(planned.guests[0], error)
+        else:
+            plan.isolate(planned)
 
     def _filled_up(self, pack: Sequence[Text]) -> torch.Tensor:
         """Run a pass of the fixed size; equal prompts share a read-out, so that many of them do not enlarge it."""

@@ -1,13 +1,19 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderator.pipeline.window_limit import FIRST_TOKENS, TARGET_S, AdaptiveWindowLimit
+from moderator.scoring.adaptive_limit import AdaptiveLimit
 
 MOST = 262_144
+FIRST_TOKENS = 1_024
+TARGET_S = 5.0
+
+
+def a_limit(most_tokens: int) -> AdaptiveLimit:
+    return AdaptiveLimit(most_tokens, target_s=TARGET_S, first_tokens=FIRST_TOKENS)
 
 
 def test_it_starts_small_and_grows_in_steps_to_the_maximum() -> None:
-    pace = AdaptiveWindowLimit(MOST)
+    pace = a_limit(MOST)
     steps = [pace.tokens]
 
     while pace.tokens < MOST:
@@ -18,7 +24,7 @@ def test_it_starts_small_and_grows_in_steps_to_the_maximum() -> None:
 
 
 def test_a_window_that_took_too_long_makes_the_next_smaller_in_proportion() -> None:
-    pace = AdaptiveWindowLimit(1_000)
+    pace = a_limit(1_000)
 
     pace.observe(800, elapsed_s=4 * TARGET_S)
 
@@ -26,7 +32,7 @@ def test_a_window_that_took_too_long_makes_the_next_smaller_in_proportion() -> N
 
 
 def test_a_window_of_little_says_nothing_of_a_large_one() -> None:
-    pace = AdaptiveWindowLimit(1_000)
+    pace = a_limit(1_000)
 
     pace.observe(10, elapsed_s=TARGET_S / 2)
 
@@ -34,7 +40,7 @@ def test_a_window_of_little_says_nothing_of_a_large_one() -> None:
 
 
 def test_a_window_that_was_only_looked_up_says_nothing_however_long_it_took() -> None:
-    pace = AdaptiveWindowLimit(1_000)
+    pace = a_limit(1_000)
 
     pace.observe(0, elapsed_s=100 * TARGET_S)
 
@@ -42,7 +48,7 @@ def test_a_window_that_was_only_looked_up_says_nothing_however_long_it_took() ->
 
 
 def test_at_least_one_token_is_let_through() -> None:
-    pace = AdaptiveWindowLimit(1_000)
+    pace = a_limit(1_000)
 
     pace.observe(1, elapsed_s=1_000 * TARGET_S)
 
@@ -51,7 +57,7 @@ def test_at_least_one_token_is_let_through() -> None:
 
 @given(tokens_a_second=st.floats(0.5, 1e6), times_too_low=st.integers(1, 12))
 def test_windows_soon_take_about_what_they_should_at_any_speed(tokens_a_second: float, times_too_low: int) -> None:
-    pace = AdaptiveWindowLimit(MOST)
+    pace = a_limit(MOST)
 
     taken_s = []
     for _ in range(12):
