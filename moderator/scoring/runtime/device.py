@@ -91,7 +91,9 @@ class Rows:
     """
 
     def __init__(self, rows: torch.Tensor) -> None:
-        self._done = torch.cuda.Event() if rows.device.type == "cuda" else None
+        self._done: torch.cuda.Event | None = None
+        if rows.device.type == "cuda":
+            self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         self._values = rows.to("cpu", non_blocking=self._done is not None)
         if self._done is not None:
             self._done.record()
