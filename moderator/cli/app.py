@@ -12,6 +12,7 @@ import typer
 
 from moderator.cli import exit_codes
 from moderator.cli.console import console
+from moderator.cli.dead_letters import app as dead_letters
 from moderator.cli.demo import demo
 from moderator.cli.files.standard_streams import guard_streams
 from moderator.cli.model import app as model
@@ -41,6 +42,7 @@ app.command()(console)
 app.command()(demo)
 app.command()(run)
 app.command()(score)
+app.add_typer(dead_letters)
 app.add_typer(model)
 app.add_typer(policy)
 app.add_typer(topics)

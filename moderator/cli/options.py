@@ -1,8 +1,11 @@
 """Options that several commands take."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from moderator.settings import Settings
 
 NoCompile = Annotated[
     bool, typer.Option("--no-compile", help="Do not compile the model's layers on CUDA: a quicker start.")
@@ -20,3 +23,23 @@ Events = Annotated[
     ),
 ]
 Brokers = Annotated[str | None, typer.Option(help="Kafka brokers, comma-separated; for `--events kafka…`.")]
+KafkaBrokers = Annotated[str | None, typer.Option(help="Kafka brokers, comma-separated.")]
+RunId = Annotated[
+    str | None,
+    typer.Option("--id", metavar="ID", help="Names the run: the same command with the same one goes on."),
+]
+RunRate = Annotated[int | None, typer.Option(min=1, metavar="N", help="Records a second at most.")]
+
+
+def quietly_loaded(bootstrap_servers: str | None) -> "Settings":
+    """Load the settings for a command whose answer is what it prints: below a warning nothing is logged.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+    from moderator.observability.logging import configure_logging
+    from moderator.settings import load_settings
+
+    settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})
+    configure_logging("error" if settings.log.level == "error" else "warning")
+    return settings

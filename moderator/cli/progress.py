@@ -5,26 +5,29 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_LINE_EVERY_S = 5.0
+LINE_EVERY_S = 5.0
+RUN_LINE_EVERY_S = 10.0
+"""Of a run over a topic, which may take hours."""
 _BYTES_PER_MB = 1_000_000
 
 Advance = Callable[[int], None]
 
 
 @contextmanager
-def progress(doing: str, total: int | None, unit: str) -> Iterator[Advance]:
+def progress(doing: str, total: int | None, unit: str, line_every_s: float = LINE_EVERY_S) -> Iterator[Advance]:
     """Show progress while the block runs; call what it gives with each part that is done.
 
     Args:
         doing: what is being done, such as `backtest`.
         total: how much there is; None where that is unknown.
         unit: `bytes`, shown in MB, or what else is counted.
+        line_every_s: how often a line is written where there is no terminal.
     """
     if sys.stderr.isatty():
         with _bar(doing, total, unit) as advance:
             yield advance
     else:
-        yield _Lines(doing, total, unit).advance
+        yield _Lines(doing, total, unit, line_every_s).advance
 
 
 @contextmanager
@@ -46,16 +49,17 @@ def _bar(doing: str, total: int | None, unit: str) -> Iterator[Advance]:
 
 
 class _Lines:
-    """One line every five seconds."""
+    """One line every few seconds."""
 
-    def __init__(self, doing: str, total: int | None, unit: str) -> None:
+    def __init__(self, doing: str, total: int | None, unit: str, every_s: float) -> None:
+        self._every_s = every_s
         self._doing, self._total, self._unit = doing, total, unit
         self._done = 0
         self._written_at_s = time.monotonic()
 
     def advance(self, part: int) -> None:
         self._done += part
-        if time.monotonic() - self._written_at_s >= _LINE_EVERY_S:
+        if time.monotonic() - self._written_at_s >= self._every_s:
             self._written_at_s = time.monotonic()
             sys.stderr.write(f"{self._doing}: {_amount_text(self._done, self._total, self._unit)}\n")
             sys.stderr.flush()

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaConnectionError
 
 from moderator.events import Record
@@ -127,6 +128,49 @@ def producer_settings(
         "max_block_ms": 10_000,
         "retry_backoff_ms": 20,
     }
+
+
+def outsider(
+    client: Mapping[str, Any], *, isolation_level: str, group_id: str | None, **settings: Any
+) -> KafkaConsumer:
+    """Make a consumer that joins no group, though it may read and commit the offsets of one.
+
+    Raises:
+        KafkaError: the brokers do not answer.
+    """
+    probe_brokers(client)
+    given = {**client, **settings}
+    return KafkaConsumer(**given, group_id=group_id, isolation_level=isolation_level, enable_auto_commit=False)
+
+
+def reader(client: Mapping[str, Any]) -> KafkaConsumer:
+    """Make a consumer that reads what is committed, and joins no group.
+
+    Raises:
+        KafkaError: the brokers do not answer.
+    """
+    return outsider(client, isolation_level="read_committed", group_id=None)
+
+
+def range_reader(client: Mapping[str, Any], group_id: str | None = None) -> KafkaConsumer:
+    """Make a reader for large ranges; it may read and commit the offsets of a group.
+
+    Raises:
+        KafkaError: the brokers do not answer.
+    """
+    # an offset that is not in the log is an error: the client's own reset would pass over all of the range
+    large = {"max_partition_fetch_bytes": 2 * 2**20, "fetch_max_bytes": 16 * 2**20, "auto_offset_reset": "none"}
+    return outsider(client, isolation_level="read_committed", group_id=group_id, **large)
+
+
+def producer(client: Mapping[str, Any], settings: Mapping[str, Any]) -> KafkaProducer:
+    """Make a producer with the settings given; `client` says where to look for brokers first.
+
+    Raises:
+        KafkaError: the brokers do not answer.
+    """
+    probe_brokers(client)
+    return KafkaProducer(**settings)
 
 
 def record_of(polled: Any) -> Record:

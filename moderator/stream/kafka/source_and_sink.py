@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import AuthorizationError, KafkaError
 
@@ -18,9 +18,12 @@ from moderator.stream.kafka.connection import (
     TRANSACTION_TIMEOUT_MS,
     client_settings,
     consumer_settings,
+    outsider,
     probe_brokers,
     producer_settings,
+    reader,
 )
+from moderator.stream.kafka.connection import producer as new_producer
 from moderator.stream.kafka.consuming import group_start
 from moderator.stream.kafka.consuming.membership import Membership
 from moderator.stream.kafka.consuming.placing import Placing
@@ -69,7 +72,7 @@ def begin_group(settings: KafkaSettings) -> None:
         ConfigurationError: a human has to say where it begins, or we may not read the group.
     """
     with _start_errors(settings):
-        group_start.begin_group(settings, partial(_outsider, client_settings(settings)))
+        group_start.begin_group(settings, partial(outsider, client_settings(settings)))
 
 
 def describe_start(settings: KafkaSettings) -> str:
@@ -79,7 +82,7 @@ def describe_start(settings: KafkaSettings) -> str:
         BrokerUnavailableError, ConfigurationError: see `begin_group`.
     """
     with _start_errors(settings):
-        start = group_start.plan_start(settings, partial(_outsider, client_settings(settings)))
+        start = group_start.plan_start(settings, partial(outsider, client_settings(settings)))
     places = [
         f"partition {partition.partition} at {place:,} ({start.logs[partition].end - place:,} events)"
         for partition, place in start.places.items()
@@ -125,7 +128,7 @@ def sink_for(
     sink = KafkaSink(
         membership,
         _delivery(membership, settings, sender, metrics),
-        lambda: _producer(client, producer),
+        lambda: new_producer(client, producer),
         reject_oversized=sender.reject_oversized,
         failure_budget=FailureBudget(membership, metrics, asked),
     )
@@ -164,26 +167,6 @@ def member(settings: KafkaSettings, client: Mapping[str, Any]) -> KafkaConsumer:
     # cooperative only: the client does not allow it together with eager ones
     assignors = [CooperativeStickyAssignor]
     return KafkaConsumer(**{**consumer_settings(settings), **client}, partition_assignment_strategy=assignors)
-
-
-def reader(client: Mapping[str, Any]) -> KafkaConsumer:
-    """Make a consumer that joins no group.
-
-    Raises:
-        KafkaError: the brokers do not answer.
-    """
-    return _outsider(client, isolation_level="read_committed", group_id=None)
-
-
-def _outsider(client: Mapping[str, Any], *, isolation_level: str, group_id: str | None) -> KafkaConsumer:
-    """Make a consumer that joins no group, though it may read and commit the offsets of one."""
-    probe_brokers(client)
-    return KafkaConsumer(**client, group_id=group_id, isolation_level=isolation_level, enable_auto_commit=False)
-
-
-def _producer(client: Mapping[str, Any], settings: Mapping[str, Any]) -> KafkaProducer:
-    probe_brokers(client)
-    return KafkaProducer(**settings)
 
 
 @contextmanager

@@ -128,6 +128,26 @@ def create_topics(settings: KafkaSettings, *, partitions: int, replication: int)
         return created | _create(admin, outputs | labels)
 
 
+def require_topic(settings: KafkaSettings, topic: str) -> int:
+    """Check that a topic exists; give the largest record that it accepts, bytes.
+
+    Raises:
+        BrokerUnavailableError: no answer within `start_timeout_s`.
+        ConfigurationError: it is missing, or we may not see it.
+    """
+    with connected(settings) as admin:
+        wanted = [topic, settings.events_topic]
+        described = {each["name"]: each for each in admin.describe_topics(wanted)}
+        if for_code(described[topic]["error_code"]) is not NoError:
+            partitions = len(described[settings.events_topic]["partitions"]) or 1
+            raise ConfigurationError(
+                f"Kafka at `{settings.bootstrap_servers}` has no topic `{topic}`: create it with `kafka-topics.sh "
+                f"--bootstrap-server {settings.bootstrap_servers} --create --topic {topic} --partitions {partitions} "
+                f"--config {_MAX_MESSAGE_BYTES}={OUTPUT_BATCH_BYTES}`"
+            )
+        return _record_limit_bytes(_topic_configs(admin, [topic])[topic])
+
+
 def holds_markers(settings: KafkaSettings, partition: TopicPartition) -> bool:
     """Tell whether offsets of a partition may hold no event: the topic is compacted, or transactions wrote to it.
 

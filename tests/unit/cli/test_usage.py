@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from moderator.cli.app import app
 
 
-@pytest.mark.parametrize("group", [[], ["model"], ["policy"], ["topics"]], ids=" ".join)
+@pytest.mark.parametrize("group", [[], ["dead-letters"], ["model"], ["policy"], ["topics"]], ids=" ".join)
 def test_a_missing_command_is_told_on_stderr(group: list[str]) -> None:
     ended = CliRunner().invoke(app, group)
 

@@ -16,6 +16,7 @@ FORMS = (
 )
 
 _OFFSETS = re.compile(r"(?P<topic>[A-Za-z0-9._-]+)/(?P<number>\d{1,9})@(?P<start>\d{0,18})\.\.(?P<end>\d{0,18})")
+_DATE_CHARACTERS = len("2026-10-01")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -57,10 +58,28 @@ def parse_range(events: str) -> DecisionRange:
     start, dots, until = span.partition("..")
     if span and not dots:
         raise _wrong(events)
-    times = TimeRange(_parse_time(start, events), _parse_time(until, events))
+    times = TimeRange(*(parse_time(each, str(_wrong(events))) if each else None for each in (start, until)))
     if times.start_ms is not None and times.until_ms is not None and times.start_ms >= times.until_ms:
         raise ConfigurationError(f"`{events}` holds nothing: `{start}` is not before `{until}`")
     return times
+
+
+def parse_time(text: str, refusal: str = "") -> int:
+    """Give the milliseconds since 1970 of an ISO 8601 time; a bare date is 00:00 UTC.
+
+    `refusal` is what is said of a text that is no time; empty: that it is none.
+
+    Raises:
+        ConfigurationError: it is no time, or has no zone.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(refusal or f"`{text}` is no time: write one such as `2026-11-29T06:00:00Z`") from None
+    if moment.tzinfo is None and len(text) > _DATE_CHARACTERS:
+        raise ConfigurationError(f"the time `{text}` has no zone: write `{text}Z`, or with an offset such as `+02:00`")
+    since = moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH
+    return max(0, since // (since.resolution * 1_000))
 
 
 def _parse_offsets(part: str, events: str) -> tuple[Partition, tuple[int | None, int | None]]:
@@ -69,19 +88,6 @@ def _parse_offsets(part: str, events: str) -> tuple[Partition, tuple[int | None,
         raise _wrong(events)
     start, end = (int(text) if text else None for text in match.group("start", "end"))
     return Partition(match["topic"], int(match["number"])), (start, end)
-
-
-def _parse_time(text: str, events: str) -> int | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _wrong(events) from None
-    if moment.tzinfo is None and "T" in text:
-        raise ConfigurationError(f"the time `{text}` has no zone: write `{text}Z`, or with an offset such as `+02:00`")
-    since = moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH
-    return max(0, since // (since.resolution * 1_000))
 
 
 def _wrong(events: str) -> ConfigurationError:

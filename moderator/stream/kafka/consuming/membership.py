@@ -167,6 +167,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         """Give what to commit, by partition; where one has several spans, the last one's."""
         return {TopicPartition(*span.partition): self._next_position(span).written() for span in spans}
 
+    def note_committed(self, spans: Iterable[DecidedSpan]) -> None:
+        """Note that these spans are committed."""
+        self.in_flight.committed(spans)
+
     def _next_position(self, span: DecidedSpan) -> Position:
         epoch = span.leader_epoch if span.leader_epoch >= 0 else None
         return Position(span.next_offset, epoch, self.topic_ids.get(TopicPartition(*span.partition)))

@@ -95,10 +95,15 @@ def _truncated(position: Position, now: int, epoch: int | None) -> Finding:
     return Finding("log_truncated", now, position.offset - now, epoch)
 
 
-def _topic_id(metadata: str | None) -> str | None:
+def read_metadata(metadata: str | None) -> dict[str, object]:
+    """Read the JSON object that we write beside an offset; empty where it is not ours."""
     try:
         read = json.loads(metadata or "{}")
-    except ValueError:
-        return None
-    topic = read.get("topic") if isinstance(read, dict) else None
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _topic_id(metadata: str | None) -> str | None:
+    topic = read_metadata(metadata).get("topic")
     return topic if isinstance(topic, str) else None

@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 from moderator.events import DeadLetter, Record
+from moderator.stream.dead_letter import OURS, replays_of
 
 Headers = list[tuple[str, bytes]]
 
 _RECORD_OVERHEAD_BYTES = 128
 """More than one record needs in addition to its key, value and headers, in a batch of its own."""
 _HEADER_OVERHEAD_BYTES = 10
-_OURS = "dlq."
 
 
 class DeadLetterRecord(NamedTuple):
@@ -23,7 +23,8 @@ class DeadLetterRecord(NamedTuple):
 def dead_letter_record(record: Record, letter: DeadLetter, at: str, limit_bytes: int) -> DeadLetterRecord:
     """Wrap a record that cannot be judged.
 
-    A dead letter that was sent in again, and is a dead letter again, carries the new reasons only.
+    A dead letter that was sent in again, and is a dead letter again, carries the new reasons only, and how often that
+    has happened.
 
     Args:
         record: as it was polled.
@@ -48,7 +49,7 @@ def size_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> int:
 
 def _without_nulls(record: Record) -> tuple[bytes | None, Headers, list[str]]:
     """Replace nulls that the client refuses to write, and name them; drop the reasons of an earlier dead letter."""
-    original = [(name, content) for name, content in record.headers if not name.startswith(_OURS)]
+    original = [(name, content) for name, content in record.headers if not name.startswith(OURS)]
     headers = [(name, b"" if content is None else content) for name, content in original]
     nulls = [f"header:{name}" for name, content in original if content is None]
     if record.key is None and record.value is None:
@@ -67,7 +68,9 @@ def _reasons(record: Record, letter: DeadLetter, at: str) -> Headers:
         "timestamp": timestamp,
         "at": at,
     }
-    return [(f"{_OURS}{name}", text.encode()) for name, text in reasons.items()]
+    if replays := replays_of(record.headers):
+        reasons["replays"] = str(replays)
+    return [(f"{OURS}{name}", text.encode()) for name, text in reasons.items()]
 
 
 def _cut(whole: DeadLetterRecord, original_headers: int, limit_bytes: int) -> DeadLetterRecord:

@@ -1,9 +1,9 @@
 """What the two ways to publish share: see `exactly_once.py` and `at_least_once.py`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
 from kafka.errors import (
     AuthorizationError,
     FencedInstanceIdError,
@@ -12,11 +12,14 @@ from kafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
 )
-from kafka.structs import ConsumerGroupMetadata
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from moderator.errors import NotPublishingError, RightLostError
-from moderator.events import DecidedSpan
+from moderator.events import DecidedSpan, Partition
 from moderator.stream.kafka.consuming.membership import fenced
+
+if TYPE_CHECKING:
+    from moderator.observability.health import Code
 
 DEADLINE_S = 3.0
 """How long one step of a publication may take; the client delivers records, or gives them up, within it."""
@@ -24,6 +27,50 @@ _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 Send = Callable[[KafkaProducer, Sequence[DecidedSpan]], list[Any]]
 """Pass every outcome of the spans to the producer; give the futures."""
+
+
+class Group(Protocol):
+    """Whose positions are committed: a membership of the stream's group, or the group of one run over a range.
+
+    Attributes:
+        troubles: why nothing is published, for health.
+    """
+
+    troubles: "dict[Code, str]"
+
+    def settled(self) -> ConsumerGroupMetadata | None:
+        """Give our complete identity in the group; None while nothing may be committed."""
+        ...
+
+    def owned(self, spans: Sequence[DecidedSpan]) -> list[DecidedSpan]:
+        """Keep the spans that are still ours."""
+        ...
+
+    def committed(self, partition: Partition, timeout_s: float) -> int:
+        """Ask the broker for the committed offset; without one, less than any.
+
+        Raises:
+            KafkaError: no answer.
+        """
+        ...
+
+    def next_offsets(self, spans: Sequence[DecidedSpan]) -> dict[TopicPartition, OffsetAndMetadata]:
+        """Give what to commit, by partition."""
+        ...
+
+    def note_committed(self, spans: Sequence[DecidedSpan]) -> None:
+        """Note that these spans are committed."""
+        ...
+
+    @property
+    def broker_responding(self) -> bool:
+        """The broker has answered a request lately."""
+        ...
+
+    @property
+    def heartbeat_ok(self) -> bool:
+        """The group has confirmed lately that we are a member."""
+        ...
 
 
 class Delivery(Protocol):

@@ -20,15 +20,15 @@ from kafka.structs import ConsumerGroupMetadata
 
 from moderator.events import DecidedSpan
 from moderator.observability.metrics import Metrics
-from moderator.stream.kafka.consuming.membership import Membership, fenced
-from moderator.stream.kafka.producing.delivery import DEADLINE_S, Send, deliver
+from moderator.stream.kafka.consuming.membership import fenced
+from moderator.stream.kafka.producing.delivery import DEADLINE_S, Group, Send, deliver
 
 
 class ExactlyOnce:
     """Records and offsets in one transaction. Every producer has the same transactional id.
 
     Args:
-        membership: whose offsets are committed.
+        group: whose offsets are committed.
         send: passes the outcomes to the producer.
         transaction_timeout_s: after this time the broker ends a transaction and fences its producer.
         metrics: where settled doubts are counted.
@@ -39,7 +39,7 @@ class ExactlyOnce:
 
     def __init__(
         self,
-        membership: Membership,
+        group: Group,
         send: Send,
         *,
         transaction_timeout_s: float,
@@ -48,7 +48,7 @@ class ExactlyOnce:
         confirm_s: float,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._membership = membership
+        self._group = group
         self._send = send
         self._transaction_timeout_s = transaction_timeout_s
         self._doubts_settled = metrics.doubts_settled
@@ -73,11 +73,11 @@ class ExactlyOnce:
             return True
         if self._monotonic_s() < self._confirm_until_s:
             return False
-        if self._membership.heartbeat_ok:
+        if self._group.heartbeat_ok:
             self._confirm_until_s = 0.0
             return True
         with contextlib.suppress(KafkaError):
-            self._membership.committed(spans[0].partition, self._deadline_s)
+            self._group.committed(spans[0].partition, self._deadline_s)
             # The broker is available, but answers no heartbeat: a fenced client stops sending them without an error.
             raise fenced()
         return False
@@ -109,7 +109,7 @@ class ExactlyOnce:
             return spans
         # >=: a later owner may have committed more
         uncommitted = [
-            span for span in spans if self._membership.committed(span.partition, self._deadline_s) < span.next_offset
+            span for span in spans if self._group.committed(span.partition, self._deadline_s) < span.next_offset
         ]
         self._in_doubt = False
         self._doubts_settled.labels("not committed").inc(len(uncommitted))
@@ -120,7 +120,7 @@ class ExactlyOnce:
         self._began_s = self._monotonic_s()
         producer.begin_transaction()
         deliver(producer, self._send(producer, spans), self._deadline_s)
-        self._call_with_deadline(producer.send_offsets_to_transaction, self._membership.next_offsets(spans), group)
+        self._call_with_deadline(producer.send_offsets_to_transaction, self._group.next_offsets(spans), group)
         self._call_with_deadline(producer.commit_transaction)
 
     def _call_with_deadline(self, call: Callable[..., None], *arguments: object) -> None:

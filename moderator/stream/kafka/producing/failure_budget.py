@@ -8,8 +8,8 @@ from kafka.errors import KafkaConnectionError
 from moderator.errors import NotPublishingError
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
-from moderator.stream.kafka.consuming.membership import Membership
 from moderator.stream.kafka.producing.awaited import Awaited
+from moderator.stream.kafka.producing.delivery import Group
 from moderator.stream.kafka.producing.sender import NoSuchTopicError
 
 log = get_logger(__name__)
@@ -25,14 +25,14 @@ class FailureBudget:
     """How long publishing may fail while Kafka answers; while it can only wait there is no limit.
 
     Args:
-        membership: says whether the brokers answer, and is told why this replica does not publish.
+        group: says whether the brokers answer, and is told why this replica does not publish.
         metrics: where failures are counted.
         awaited: gives what publishing waits for, such as a leader; asking takes some seconds.
     """
 
     def __init__(
         self,
-        membership: Membership,
+        group: Group,
         metrics: Metrics,
         awaited: Awaited,
         *,
@@ -40,7 +40,7 @@ class FailureBudget:
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._awaited = awaited
-        self._membership = membership
+        self._group = group
         self._failures = metrics.publish_failures
         self._limit_s = limit_s
         self._monotonic_s = monotonic_s
@@ -57,7 +57,7 @@ class FailureBudget:
         """Note that something was published."""
         self._failing_since_s = None
         for code in ("not_publishing", "topic_gone"):
-            self._membership.troubles.pop(code, None)
+            self._group.troubles.pop(code, None)
 
     def failed(self, error: Exception) -> None:
         """Note that an attempt failed.
@@ -67,19 +67,19 @@ class FailureBudget:
         """
         self._failures.labels(type(error).__name__).inc()
         now_s = self._monotonic_s()
-        is_away = not self._membership.broker_responding
+        is_away = not self._group.broker_responding
         if is_away or self._failing_since_s is None:
             self._failing_since_s, self._ask_at_s = now_s, now_s + ASKED_EVERY_S
         if is_away or isinstance(error, KafkaConnectionError):
             self._back_off_until_s = now_s + _BACKOFF_S
         if isinstance(error, NoSuchTopicError) and not is_away:
-            self._membership.troubles["topic_gone"] = error.args[0]
+            self._group.troubles["topic_gone"] = error.args[0]
         log.warning("publish_failed", error=type(error).__name__, cause=str(error), broker_is_away=is_away)
         if now_s >= self._ask_at_s and self._must_wait(now_s):
             return
         failing_s = now_s - self._failing_since_s
         if failing_s >= REPORTED_AFTER_S:
-            self._membership.troubles["not_publishing"] = f"publishing has failed for {failing_s:.0f} s"
+            self._group.troubles["not_publishing"] = f"publishing has failed for {failing_s:.0f} s"
         if failing_s > self._limit_s:
             raise NotPublishingError(
                 f"publishing has failed for {self._limit_s:.0f} s although Kafka answers; the last error is `{error}`: "
@@ -93,6 +93,6 @@ class FailureBudget:
         if awaited is None:
             return False
         self._failing_since_s = now_s
-        self._membership.troubles["not_publishing"] = awaited
+        self._group.troubles["not_publishing"] = awaited
         log.warning("publishing_waits", hint=awaited)
         return True

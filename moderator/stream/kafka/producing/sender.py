@@ -11,8 +11,12 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka.producing.dead_letters import Headers, dead_letter_record, size_bytes
 from moderator.stream.kafka.producing.partitioning import Partitioner
 
+_VERDICT = "verdict"
 _TRACEPARENT = "traceparent"
 _TRACEPARENT_LIMIT_BYTES = 512
+
+Mark = Callable[[Record], Headers]
+"""Give what is written beside the usual headers of an outcome, for the record that it is about."""
 
 
 class NoSuchTopicError(KafkaTimeoutError):  # type: ignore[misc]  # the client ships no types
@@ -26,17 +30,28 @@ class OutcomeSender:
         settings: the topics, and the group that signs the decisions.
         limits_bytes: the largest record that each output topic accepts.
         now_s: seconds since the epoch.
+        source: who signs the decisions; None: the group.
+        mark: for decisions and dead letters that are not of live traffic; None: they are.
     """
 
-    def __init__(self, settings: KafkaSettings, limits_bytes: Mapping[str, int], now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        limits_bytes: Mapping[str, int],
+        now_s: Callable[[], float],
+        *,
+        source: str | None = None,
+        mark: Mark | None = None,
+    ) -> None:
         self._topics = {"flag": settings.flag_topic, "allow": settings.allow_topic}
         self._dead_letter_topic = settings.dead_letter_topic
         self.limits_bytes = limits_bytes
         self._now_s = now_s
+        self._mark = mark
         self._partitioner = Partitioner({})
         self._constant_headers: Headers = [
             ("ce_specversion", b"1.0"),
-            ("ce_source", f"/moderator/{settings.group_id}".encode()),
+            ("ce_source", (source or f"/moderator/{settings.group_id}").encode()),
             ("ce_type", b"moderator.decision.v1"),
             ("content-type", b"application/json"),
         ]
@@ -48,7 +63,7 @@ class OutcomeSender:
             KafkaError: a topic is missing, or the client refuses a record.
         """
         topics = {*self._topics.values(), self._dead_letter_topic}
-        self._partitioner.counts = {topic: _partition_count(producer, topic) for topic in topics}
+        self._partitioner.counts = {topic: partition_count(producer, topic) for topic in topics}
         return [self._send(producer, record, outcome) for span in spans for record, outcome in span.items]
 
     def reject_oversized(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
@@ -73,6 +88,9 @@ class OutcomeSender:
     def _send_dead_letter(self, producer: KafkaProducer, record: Record, letter: DeadLetter) -> Any:
         topic = self._dead_letter_topic
         at, limit_bytes = iso_time(self._now_s()), self.limits_bytes[topic]
+        if self._mark:  # a recorded decision has a verdict, but its dead letter has none
+            kept = [header for header in record.headers if header[0] != _VERDICT]
+            record = record._replace(headers=[*kept, *self._mark(record)])
         key, value, headers = dead_letter_record(record, letter, at, limit_bytes)
         partition = self._partitioner.partition(topic, key, record.partition)
         return producer.send(topic, value, key, headers, partition)
@@ -83,16 +101,21 @@ class OutcomeSender:
             ("ce_id", decision.decision_id.encode()),
             ("ce_time", decision.decided_at.encode()),
             ("ce_subject", decision.event_id.encode()),
-            ("verdict", decision.verdict.encode()),
+            (_VERDICT, decision.verdict.encode()),
         ]
         if decision.severity:
             headers.append(("severity", decision.severity.encode()))
         if record.headers and (traceparent := _traceparent(record)):
             headers.append((_TRACEPARENT, traceparent))
-        return headers
+        return [*headers, *self._mark(record)] if self._mark else headers
 
 
-def _partition_count(producer: KafkaProducer, topic: str) -> int:
+def partition_count(producer: KafkaProducer, topic: str) -> int:
+    """Ask how many partitions a topic has.
+
+    Raises:
+        NoSuchTopicError: the brokers name none.
+    """
     try:
         return len(producer.partitions_for(topic))
     except KafkaTimeoutError as error:  # it names no topic; a deleted topic causes it too

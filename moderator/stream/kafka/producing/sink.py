@@ -7,19 +7,21 @@ from kafka.errors import KafkaError
 
 from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Published, Record
 from moderator.observability.logging import get_logger
-from moderator.stream.kafka.consuming.membership import Membership
-from moderator.stream.kafka.producing.delivery import Delivery, stop_if_permanent
+from moderator.stream.kafka.producing.delivery import Delivery, Group, stop_if_permanent
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
 from moderator.stream.kafka.producing.producers import Producers, try_to_close
 
 log = get_logger(__name__)
+
+RejectOversized = Callable[[Record, EncodedDecision], DeadLetter | None]
+"""Give the dead letter for a decision that its topic does not accept."""
 
 
 class KafkaSink:
     """`pipeline.ports.Sink` over Kafka. Same thread as the source.
 
     Args:
-        membership: shared with the source: says what we own.
+        group: shared with the source: says what we own.
         delivery: exactly once, or at least once.
         build: makes a producer that `delivery` then prepares.
         reject_oversized: gives the dead letter for a decision that its topic does not accept.
@@ -28,19 +30,27 @@ class KafkaSink:
 
     def __init__(
         self,
-        membership: Membership,
+        group: Group,
         delivery: Delivery,
         build: Callable[[], KafkaProducer],
         *,
-        reject_oversized: Callable[[Record, EncodedDecision], DeadLetter | None],
+        reject_oversized: RejectOversized,
         failure_budget: FailureBudget,
     ) -> None:
-        self._membership = membership
+        self._group = group
         self._delivery = delivery
         self._build = build
         self._producers = Producers(self._started)
         self._failure_budget = failure_budget
         self.reject_oversized = reject_oversized
+
+    def claim(self) -> None:
+        """End what another producer left open under our id; from now on it can publish nothing.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        self._producers.get()
 
     def take_over(self) -> None:
         """End what a crash left open under our id, before the group is joined: until then its offsets are hidden.
@@ -48,7 +58,7 @@ class KafkaSink:
         Without an answer the first publication does it, or the broker, some seconds later.
         """
         try:
-            self._producers.get()
+            self.claim()
         except KafkaError as error:
             log.warning("not_taken_over", error=type(error).__name__, cause=str(error))
 
@@ -61,21 +71,21 @@ class KafkaSink:
         """
         if self._failure_budget.is_backing_off:
             return Published(committed=[], retry=spans)
-        group = self._membership.settled()  # INVARIANT: read before it is checked what we own
-        if group is None:
+        identity = self._group.settled()  # INVARIANT: read before it is checked what we own
+        if identity is None:
             return Published(committed=[], retry=spans)
-        owned = self._membership.owned(spans)
+        owned = self._group.owned(spans)
         if not owned:
             return Published(committed=[], retry=[])
         if not self._delivery.may_attempt(owned):
             return Published(committed=[], retry=owned)
         try:
-            self._delivery.attempt(self._producers.get(), owned, group)
+            self._delivery.attempt(self._producers.get(), owned, identity)
         except KafkaError as error:
             self._give_up(error)
             return Published(committed=[], retry=owned)
         self._failure_budget.succeeded()
-        self._membership.in_flight.committed(owned)
+        self._group.note_committed(owned)
         return Published(committed=owned, retry=[])
 
     def close(self) -> None:

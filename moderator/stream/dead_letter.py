@@ -1,0 +1,108 @@
+"""Dead letters as they are found in their topic: what is known of each, and the record that it was before.
+
+Knows nothing of Kafka's client. `kafka/producing/dead_letters.py` writes them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from moderator.events import Record
+
+OURS: Final = "dlq."
+"""How the names of the headers begin that say why a record is a dead letter."""
+REPLAYS: Final = "dlq.replays"
+"""How often it was sent to the events topic again."""
+REPLAY_ID: Final = "replay_id"
+REPLAY_OF: Final = "replay_of"
+
+Headers = list[tuple[str, bytes]]
+
+_MOST_DIGITS = 18
+
+
+class StoredLetter(NamedTuple):
+    """One dead letter.
+
+    Attributes:
+        record: as it stands in the dead-letter topic.
+        reason, error, at: why and when it was set aside; empty where the record says nothing of it.
+        topic, partition, offset, timestamp_ms: of the original record.
+        truncated: what was cut to fit: `value`, `headers`, `key`.
+        replays: how often it was sent to the events topic again.
+    """
+
+    record: Record
+    reason: str
+    error: str
+    at: str
+    topic: str | None
+    partition: int | None
+    offset: int | None
+    timestamp_ms: int | None
+    truncated: tuple[str, ...]
+    replays: int
+
+    @property
+    def place(self) -> str:
+        """Where it is in the dead-letter topic: `partition/offset`."""
+        return f"{self.record.partition}/{self.record.offset}"
+
+
+def read_letter(record: Record) -> StoredLetter:
+    """Read what the headers say; what is missing or damaged says nothing."""
+    said = {name.removeprefix(OURS): content or b"" for name, content in record.headers if name.startswith(OURS)}
+    truncated = tuple(part for part in _text(said, "truncated").split(",") if part)
+    return StoredLetter(
+        record,
+        _text(said, "reason"),
+        _text(said, "error"),
+        _text(said, "at"),
+        _text(said, "topic") or None,
+        _number(said, "partition"),
+        _number(said, "offset"),
+        _number(said, "timestamp"),
+        truncated,
+        replays_of(record.headers),
+    )
+
+
+def replays_of(headers: Sequence[tuple[str, bytes | None]]) -> int:
+    """Tell how often a record was sent to the events topic again; 0 where its headers say nothing that is a number."""
+    return _number({name: content or b"" for name, content in headers if name == REPLAYS}, REPLAYS) or 0
+
+
+def original_record(letter: StoredLetter, replay_id: str, value: bytes | None = None) -> Record:
+    """Give the record to send to the events topic again, marked as a replay.
+
+    Args:
+        letter: not truncated.
+        replay_id: of the run.
+        value: instead of the original one; None: the original.
+    """
+    record = letter.record
+    headers = [(name, content or b"") for name, content in record.headers if not _is_of_replays(name)]
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    marks = [*replay_marks(replay_id, place), (REPLAYS, str(letter.replays + 1).encode())]
+    partition = record.partition if letter.partition is None else letter.partition
+    sent = record.value if value is None else value
+    if sent is None and record.key is None:  # the client writes no record without both
+        sent = b""
+    return record._replace(partition=partition, value=sent, headers=[*headers, *marks])
+
+
+def replay_marks(replay_id: str, replay_of: str) -> Headers:
+    """Give the headers of what a replay writes."""
+    return [(REPLAY_ID, replay_id.encode()), (REPLAY_OF, replay_of.encode())]
+
+
+def _is_of_replays(name: str) -> bool:
+    return name.startswith(OURS) or name in {REPLAY_ID, REPLAY_OF}
+
+
+def _text(said: Mapping[str, bytes], name: str) -> str:
+    return said.get(name, b"").decode(errors="replace")
+
+
+def _number(said: Mapping[str, bytes], name: str) -> int | None:
+    digits = said.get(name, b"")
+    return int(digits) if digits.isdigit() and len(digits) <= _MOST_DIGITS else None
