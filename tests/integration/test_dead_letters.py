@@ -29,7 +29,7 @@ def set_aside(settings: KafkaSettings, *letters: tuple[DeadLetterReason, Record]
     producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers)
     for number, (reason, record) in enumerate(letters):
         letter = DeadLetter(reason, f"it is wrong in way {number}")
-        key, value, headers = dead_letter_record(record, letter, f"2026-10-05T12:00:0{number}.000Z", LIMIT_BYTES)
+        key, value, headers = dead_letter_record(record, letter, f"2026-10-05T12:00:0{number}Z", LIMIT_BYTES)
         producer.send(
             settings.dead_letter_topic, value, key, headers, partition=0, timestamp_ms=1_790_000_000_000 + number
         )
@@ -54,12 +54,12 @@ def test_the_newest_letters_are_listed_last_and_without_their_body(kafka_setting
 
     lines = listed.stdout.splitlines()
     assert lines == [
-        "0/1  2026-10-05T12:00:01.000Z  no_text  chat.events/2/6  key-6  13 B  it is wrong in way 1",
-        f"0/2  2026-10-05T12:00:02.000Z  bad_json  chat.events/2/7  {ESCAPED}  5 B  it is wrong in way 2  replayed 2 times",
+        "0/1  2026-10-05T12:00:01Z  no_text  chat.events/2/6  key-6  13 B  it is wrong in way 1",
+        f"0/2  2026-10-05T12:00:02Z  bad_json  chat.events/2/7  {ESCAPED}  5 B  it is wrong in way 2  replayed 2 times",
     ]
     assert json.loads(as_json.stdout.splitlines()[-1]) == {
         "place": "0/2",
-        "at": "2026-10-05T12:00:02.000Z",
+        "at": "2026-10-05T12:00:02Z",
         "reason": "bad_json",
         "error": "it is wrong in way 2",
         "source": {"topic": "chat.events", "partition": 2, "offset": 7, "timestamp": 1_790_000_000_000},
