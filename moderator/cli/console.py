@@ -13,6 +13,9 @@ def console(
         typer.Option(metavar="FILE", help="Decisions to show, one a line, as `moderator score` writes them."),
     ] = None,
     policies: Annotated[Path | None, typer.Option(help="The policy folder, else ./policies.")] = None,
+    labels_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Append labels to this file instead of writing them to Kafka.")
+    ] = None,
     host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on, else 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on, else 8090; 0: any free one.")] = None,
     *,
@@ -28,6 +31,7 @@ def console(
         {
             "console.decisions_file": decisions,
             "policies.path": policies,
+            "console.labels_file": labels_file,
             "console.host": host,
             "console.port": port,
         }

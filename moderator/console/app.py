@@ -9,9 +9,11 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
+from moderator.console.api import ROUTERS
 from moderator.console.console import Console
 from moderator.console.pages import PAGES
 from moderator.console.rendering import render
+from moderator.http.refusals import Refusal
 
 _STATIC: Final = Path(__file__).parent / "static"
 _LEAST_COMPRESSED_BYTES = 1_000
@@ -34,7 +36,8 @@ def create_app(console: Console) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=_LEAST_COMPRESSED_BYTES)
     app.middleware("http")(_add_headers)
     app.exception_handler(404)(_not_found)
-    for router in PAGES:
+    app.exception_handler(Refusal)(_refuse)
+    for router in (*PAGES, *ROUTERS):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC))
 
@@ -53,6 +56,10 @@ def create_app(console: Console) -> FastAPI:
 
 async def _not_found(request: Request, _: Exception) -> Response:
     return render(request, "message.html", status=404, active="", title="No such page", message=_NO_PAGE)
+
+
+async def _refuse(_: Request, refusal: Refusal) -> Response:
+    return refusal.response()
 
 
 async def _add_headers(request: Request, call_next: Next) -> Response:

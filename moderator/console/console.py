@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from moderator.console.recent.store import Recent
+from moderator.console.review.desk import Desk
 from moderator.console.sources.state import Source
+from moderator.labels.record import Reviewer
 from moderator.settings import Settings
+
+LOCAL = Reviewer("local", "local")
+"""Whoever is at this machine, where no login is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class Console:
     settings: Settings
     recent: Recent
     source: Source
+    desk: Desk
     now_ms: Callable[[], int]
 
     @property
@@ -36,3 +42,9 @@ def console_of(request: Request) -> Console:
     """Give the console that answers a request; a page takes it as `Annotated[Console, Depends(console_of)]`."""
     console: Console = request.app.state.console
     return console
+
+
+def reviewer_of(request: Request) -> Reviewer:
+    """Say who asks, as the access to the console knows it."""
+    reviewer: Reviewer = getattr(request.state, "reviewer", LOCAL)
+    return reviewer

@@ -9,10 +9,13 @@ from types import FrameType
 from moderator.console.app import create_app
 from moderator.console.console import Console
 from moderator.console.recent.store import Recent
+from moderator.console.review.desk import Desk
 from moderator.console.sources.file import FileSource
 from moderator.console.sources.state import Source
 from moderator.errors import ConfigurationError
+from moderator.events import iso_time
 from moderator.http import HttpServer
+from moderator.labels.sink import LabelFile
 from moderator.settings import Settings
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -41,7 +44,17 @@ def run_console(settings: Settings) -> None:
 
 def _console(settings: Settings) -> Console:
     recent = Recent(settings.console.recent_decisions, settings.console.recent_bytes)
-    return Console(settings, recent, _source(settings, recent), _now_ms)
+    return Console(settings, recent, _source(settings, recent), _desk(settings, recent), _now_ms)
+
+
+def _desk(settings: Settings, recent: Recent) -> Desk:
+    given = settings.console
+    file = None if given.labels_file is None else LabelFile(given.labels_file)
+    sink = None if given.read_only else file
+    desk = Desk(recent, sink, given.review_sample, lambda: iso_time(_now_ms() / 1_000))
+    for value in file.values() if file else ():
+        desk.book.take(None, value)
+    return desk
 
 
 def _source(settings: Settings, recent: Recent) -> Source:

@@ -1,10 +1,13 @@
 """Which decisions people should look at, and why: four queues, in each of which a decision is or is not."""
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from moderator.events import ConditionResult, Decision, RuleResult
+from moderator.events import ConditionResult, Decision, RuleResult, Verdict
 from moderator.labels.record import QUEUES, Queue
+
+Margins = tuple[tuple[str, float], ...]
+"""Of the conditions of live rules: signal, and the margin on its scale that is nearest to 0."""
 
 _NEAR = 0.02
 """A margin of at most this share of its signal's scale is borderline."""
@@ -12,44 +15,86 @@ _PREFIX = "mod_"
 _DIGITS = 8
 
 
+class Reviewable(Protocol):
+    """What of a decision the queues go by."""
+
+    @property
+    def decision_id(self) -> str:
+        """The decision's id."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """The decision's verdict."""
+        ...
+
+    @property
+    def shadow_verdict(self) -> Verdict:
+        """The verdict had all shadow rules been live."""
+        ...
+
+    @property
+    def is_borderline(self) -> bool:
+        """Whether a condition of a live rule says so of itself."""
+        ...
+
+    @property
+    def margins(self) -> Margins:
+        """As `margins_of` gives them."""
+        ...
+
+
 class Queues(NamedTuple):
     """What decides where a decision belongs.
 
     Attributes:
         sample_share: of allowed decisions, 0 to 1; which ones follows from the decision id, so all choose the same.
-        scales: by signal, the width of its scale; signals without one are left out.
+        widths: by signal, how wide its scale is; signals whose scale has not two ends are left out.
     """
 
     sample_share: float
-    scales: Mapping[str, float]
+    widths: Mapping[str, float]
 
-    def of(self, decision: Decision) -> list[Queue]:
+    def of(self, decision: Reviewable) -> list[Queue]:
         """Give every queue that the decision belongs to."""
         return [queue for queue in QUEUES if self.holds(queue, decision)]
 
-    def holds(self, queue: Queue, decision: Decision) -> bool:
+    def holds(self, queue: Queue, decision: Reviewable) -> bool:
         """Tell whether the decision belongs to the queue."""
         match queue:
             case "flagged":
-                return decision["verdict"] == "flag"
+                return decision.verdict == "flag"
             case "shadow":
-                return decision["shadow_verdict"] != decision["verdict"]
+                return decision.shadow_verdict != decision.verdict
             case "borderline":
-                return any(True for _ in self.near(decision))
+                return decision.is_borderline or any(self._is_near(*each) for each in decision.margins)
             case "sample":
-                return decision["verdict"] == "allow" and is_sampled(decision["decision_id"], self.sample_share)
+                return decision.verdict == "allow" and is_sampled(decision.decision_id, self.sample_share)
 
-    def near(self, decision: Decision) -> Iterator[tuple[RuleResult, ConditionResult]]:
+    def near(self, decision: Decision) -> list[tuple[RuleResult, ConditionResult]]:
         """Give the conditions of live rules whose score is so near to the limit that it might be otherwise."""
-        for result in decision["rules"]:
-            if result["mode"] == "live":
-                yield from ((result, condition) for condition in result["conditions"] if self._is_near(condition))
+        return [
+            (result, condition)
+            for result, condition in _live_conditions(decision)
+            if condition["borderline"]
+            or (condition["margin"] is not None and self._is_near(condition["signal"], condition["margin"]))
+        ]
 
-    def _is_near(self, condition: ConditionResult) -> bool:
-        if condition["borderline"]:
-            return True
-        width, margin = self.scales.get(condition["signal"]), condition["margin"]
-        return width is not None and margin is not None and abs(margin) <= _NEAR * width
+    def _is_near(self, signal: str, margin: float) -> bool:
+        width = self.widths.get(signal)
+        return width is not None and abs(margin) <= _NEAR * width
+
+
+def margins_of(decision: Decision) -> tuple[bool, Margins]:
+    """Say whether a condition of a live rule is borderline by its own word, and how near each signal is to a limit."""
+    nearest: dict[str, float] = {}
+    is_borderline = False
+    for _, condition in _live_conditions(decision):
+        is_borderline = is_borderline or condition["borderline"]
+        margin, signal = condition["margin"], condition["signal"]
+        if margin is not None and abs(margin) <= abs(nearest.get(signal, margin)):
+            nearest[signal] = margin
+    return is_borderline, tuple(nearest.items())
 
 
 def is_sampled(decision_id: str, share: float) -> bool:
@@ -59,3 +104,9 @@ def is_sampled(decision_id: str, share: float) -> bool:
     except ValueError:
         return False  # not an id of ours
     return drawn < share * (1 << 4 * _DIGITS)
+
+
+def _live_conditions(decision: Decision) -> Iterator[tuple[RuleResult, ConditionResult]]:
+    for result in decision["rules"]:
+        if result["mode"] == "live":
+            yield from ((result, condition) for condition in result["conditions"])

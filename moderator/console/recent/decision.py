@@ -7,9 +7,10 @@ import orjson
 
 from moderator.backtest.decision import InvalidDecisionError, read_decision, schema_fault
 from moderator.events import Decision, Mode, RuleResult, Severity, Status, Verdict
+from moderator.labels.queues import Margins, margins_of
 from moderator.policy.language.event_time import parse_time_ms
 
-_INDEX_BYTES = 600
+_INDEX_BYTES = 800
 """About what the values beside the record take."""
 
 
@@ -20,6 +21,7 @@ class RecentDecision(NamedTuple):
         decided_ms, number: when it was made, and the place in the order of reading; together they are unique.
         timestamp_ms: the broker's time of the event; None in a file.
         rules: each rule that matched or counted, and as what: live where it flags, else shadow.
+        is_borderline, margins: how near live rules were to another outcome, see `labels.queues`.
     """
 
     decided_ms: int
@@ -38,6 +40,8 @@ class RecentDecision(NamedTuple):
     rules: tuple[tuple[str, Mode], ...]
     snapshot: str
     timestamp_ms: int | None
+    is_borderline: bool
+    margins: Margins
 
     @property
     def size_bytes(self) -> int:
@@ -63,6 +67,7 @@ def recent_decision(value: bytes | None, number: int) -> RecentDecision:
     if value is None or decided_ms is None:
         raise InvalidDecisionError("it has no time")
     event = decision["event"]
+    is_borderline, margins = margins_of(decision)
     return RecentDecision(
         decided_ms,
         number,
@@ -80,6 +85,8 @@ def recent_decision(value: bytes | None, number: int) -> RecentDecision:
         tuple((intern(rule["rule"]), mode) for rule in decision["rules"] if (mode := _flagged_as(rule))),
         intern(decision["policy"]["snapshot"]),
         event["timestamp"],
+        is_borderline,
+        tuple((intern(signal), margin) for signal, margin in margins),
     )
 
 

@@ -7,7 +7,11 @@ import orjson
 
 from moderator.console.console import Console
 from moderator.console.recent.store import Recent
+from moderator.console.review.desk import Desk
 from moderator.console.sources.state import SourceState
+from moderator.events import iso_time
+from moderator.labels.record import Label
+from moderator.labels.sink import LabelNotSavedError, LabelSink
 from moderator.settings import PoliciesSettings, Settings
 
 NOW_MS = 1_796_040_000_000
@@ -98,10 +102,27 @@ class StillSource:
         """Nothing runs."""
 
 
+class LabelList:
+    """Labels in memory; `error` is raised instead of taking one."""
+
+    def __init__(self) -> None:
+        self.labels: list[Label] = []
+        self.error: LabelNotSavedError | None = None
+
+    def save(self, label: Label) -> None:
+        if self.error:
+            raise self.error
+        self.labels.append(label)
+
+
 def a_console(
-    *decisions: dict[str, Any], settings: Settings | None = None, state: SourceState | None = None
+    *decisions: dict[str, Any],
+    settings: Settings | None = None,
+    state: SourceState | None = None,
+    sink: LabelSink | None = None,
 ) -> Console:
     settings = settings or Settings(policies=PoliciesSettings(path=Path("/nowhere")))
     recent = Recent(settings.console.recent_decisions, settings.console.recent_bytes)
     recent.add_decisions(encoded(*decisions))
-    return Console(settings, recent, StillSource(state), lambda: NOW_MS)
+    desk = Desk(recent, sink, settings.console.review_sample, lambda: iso_time(NOW_MS / 1_000))
+    return Console(settings, recent, StillSource(state), desk, lambda: NOW_MS)
