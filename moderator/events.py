@@ -20,6 +20,10 @@ Mode = Literal["live", "shadow"]
 OutputScale = Literal["raw", "sigmoid", "softmax"]
 """What a model's scores are: unbounded rewards, a probability for each objective, or probabilities that sum to 1."""
 Outcome = Literal["matched", "not matched", "unknown", "spared", "not yet", "ended"]
+MetadataValue = str | int | float | bool
+"""What is kept of an event's metadata; whole numbers are from -2^63 to 2^64 - 1."""
+Recipient = Literal["user", "moderators"]
+"""Whom a rule notifies."""
 Cause = Literal["absent", "not_a_number", "not_finite", "implausible"]
 DeadLetterReason = Literal["bad_json", "bad_schema", "too_large", "no_text", "crashed_scorer"]
 SkippedKind = Literal["image", "audio", "file", "reasoning", "tool_call", "other"]
@@ -76,6 +80,8 @@ class ChatEvent(NamedTuple):
     Attributes:
         skipped: how much of it is not judged, by kind; None for nothing.
         cut, hidden_text: how it was read, for rules to match on; filled in when it was.
+        text_scores: what was measured of the text, by name of the signal, None for what cannot be measured; filled in
+            when it was read, or from the record.
     """
 
     id: str
@@ -87,10 +93,11 @@ class ChatEvent(NamedTuple):
     user: str | None = None
     role: str | None = None
     time: str | float | None = None
-    metadata: Mapping[str, str] | None = None
+    metadata: Mapping[str, MetadataValue] | None = None
     skipped: Mapping[SkippedKind, int] | None = None
     cut: Cut = "nothing"
     hidden_text: HiddenText = "none"
+    text_scores: Mapping[str, float | None] | None = None
 
     @property
     def speaker(self) -> Role:
@@ -223,7 +230,7 @@ class EventSummary(TypedDict):
     partition: int
     offset: int
     timestamp: int | None
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, MetadataValue]
     messages: NotRequired[list[dict[str, str]]]
 
 
@@ -246,16 +253,29 @@ class ConditionResult(TypedDict):
 
 
 class RuleResult(TypedDict):
-    """What one rule found; rules that are off or do not apply are not listed."""
+    """What one rule found; rules that are off or do not apply are not listed.
+
+    A rule that tags has `tags` and no severity. A rule without conditions has none here either.
+    """
 
     rule: str
     outcome: Outcome
     counted: bool
     mode: Mode
-    severity: Severity
+    severity: Severity | None
     conditions: list[ConditionResult]
+    tags: NotRequired[list[str]]
     spared_by: NotRequired[str]
     rollout: NotRequired[Literal["inside", "outside"]]
+
+
+class Notice(TypedDict):
+    """Somebody to notify: the text of a key in the event's language; both null where the product has its own texts."""
+
+    to: Recipient
+    key: str
+    text: str | None
+    locale: str | None
 
 
 class Contribution(TypedDict):
@@ -324,8 +344,9 @@ class Timing(TypedDict):
 
 
 class Decision(TypedDict):
-    """The published record, `moderator.decision/1`; without `reading` where an older release made it.
+    """The published record, `moderator.decision/1`.
 
+    What an older release made may lack `reading`, `action`, `queues`, `notify` and `shadow_action`.
     `draft` is there, and true, only where the policies were tried out: their own tests may fail.
     """
 
@@ -339,8 +360,12 @@ class Decision(TypedDict):
     severity: Severity | None
     reasons: list[str]
     labels: list[str]
+    action: NotRequired[str | None]
+    queues: NotRequired[list[str]]
+    notify: NotRequired[list[Notice]]
     rules: list[RuleResult]
     shadow_verdict: Verdict
+    shadow_action: NotRequired[str | None]
     scores: ScoreSummary
     explanation: list[Contribution]
     policy: PolicyReference
@@ -364,7 +389,8 @@ class EncodedDecision(NamedTuple):
         value: the `Decision` as JSON.
         matched: the id of each rule that matched, or counted because a score was missing, and what it counted as:
             outside its rollout a live rule is shadow.
-        missing_scores: signal and cause of each condition that had no usable score, without duplicates.
+        missing_scores: signal and cause of each condition that had no usable score or fact, without duplicates; no
+            scores where the model gave none at all.
         signals: score on the human scale by signal.
         reading: how the event was read.
         total_ms: from poll to decision.
@@ -380,6 +406,9 @@ class EncodedDecision(NamedTuple):
     status: Status
     severity: Severity | None
     reasons: list[str]
+    action: str | None
+    queues: list[str]
+    notify: list[Notice]
     matched: list[tuple[str, Mode]]
     missing_scores: list[tuple[str, Cause]]
     signals: Mapping[str, float | None]

@@ -175,6 +175,8 @@ def _decision() -> dict[str, Any]:
     }
     optional = {
         "severity": {"enum": list(SEVERITIES), "description": "On flags."},
+        "action": {"type": "string", "description": "On flags that have one: a word of your settings.yaml."},
+        "queues": {"type": "string", "description": "On flags that have some, joined by commas."},
         "traceparent": {"type": "string", "description": "As the event had it."},
     }
     return {

@@ -67,12 +67,14 @@ def verdict_value(outcome: EncodedDecision | Rejection) -> bytes:
     """Give what is kept for an event: a small JSON object without its text."""
     if isinstance(outcome, Rejection):
         return orjson.dumps({"verdict": "dead_letter", "reason": outcome.reason, **_UNDECIDED})
+    to_do = {"action": outcome.action, "queues": outcome.queues, "notify": outcome.notify}
     return orjson.dumps(
         {
             "verdict": outcome.verdict,
             "status": outcome.status,
             "severity": outcome.severity,
             "reasons": outcome.reasons,
+            **{key: value for key, value in to_do.items() if value},
             "decision_id": outcome.decision_id,
             "snapshot": outcome.snapshot,
         }

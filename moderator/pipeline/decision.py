@@ -97,8 +97,12 @@ class Decider:
             "severity": judgement.severity,
             "reasons": judgement.reasons,
             "labels": judgement.labels,
+            "action": judgement.action,
+            "queues": judgement.queues,
+            "notify": judgement.notify,
             "rules": judgement.rules,
             "shadow_verdict": judgement.shadow_verdict,
+            "shadow_action": judgement.shadow_action,
             "scores": self._score_summary(scores, scored.reading, judgement),
             "explanation": explain(_lowest(scores), self._model.objectives) if scores else [],
             "policy": self._policy_reference,
@@ -181,6 +185,9 @@ def encode(decision: Decision) -> EncodedDecision:
         status=decision["status"],
         severity=decision["severity"],
         reasons=decision["reasons"],
+        action=decision["action"],
+        queues=decision["queues"],
+        notify=decision["notify"],
         matched=[
             (rule["rule"], "live" if rule["counted"] else "shadow")
             for rule in decision["rules"]

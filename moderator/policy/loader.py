@@ -16,8 +16,9 @@ from moderator.policy.files.policies import read_policy
 from moderator.policy.files.settings import read_settings
 from moderator.policy.files.signals import SignalsFile, read_signals
 from moderator.policy.files.tests import read_tests
+from moderator.policy.files.texts import check_use, read_texts
 from moderator.policy.files.uncounted import uncounted_names, uncounted_warnings
-from moderator.policy.language.ast import Calibration
+from moderator.policy.language.ast import Calibration, FolderSettings
 from moderator.policy.language.fields import FORMAT
 from moderator.policy.language.snapshot import snapshot_of
 from moderator.policy.policy_set import PolicySet
@@ -25,7 +26,7 @@ from moderator.policy.problems import PolicyProblemsError
 from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, SourceFile, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar, read_tree
 
-Kind = Literal["settings", "signals", "exemptions", "policy", "test"]
+Kind = Literal["settings", "signals", "texts", "exemptions", "policy", "test"]
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _REQUIRED = {
@@ -82,8 +83,12 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
     settings = next((read_settings(tree, diagnostics) for _, tree in by_kind["settings"]), None)
     signals = next((read_signals(tree, diagnostics) for _, tree in by_kind["signals"]), None)
     calibrations = {} if signals is None else _read_calibrations(signals, files, diagnostics)
+    texts = next((read_texts(tree, diagnostics) for _, tree in by_kind["texts"]), None)
+    _require_fact_missing(settings, signals, diagnostics)
     are_basics_sound = diagnostics.error_count == errors_before
-    context = Context(settings, (signals and signals.signals) or None, calibrations, diagnostics)
+    context = Context(
+        settings, (signals and signals.signals) or None, calibrations, diagnostics, texts=texts.texts if texts else None
+    )
     policy_files = [name for name in folder.names if _kind_of(name) == "policy"]
     if not policy_files or len(by_kind["policy"]) < len(policy_files):
         context.unnamed.add(None)
@@ -96,10 +101,12 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
     if diagnostics.error_count:
         return None
     # These only warn about how the parts fit together, so every part must be free of errors first.
+    if texts is not None:
+        check_use(texts, context)
     check_exemptions(exemptions, policies, now_ms, diagnostics)
     rules = [rule for policy in policies for rule in policy.rules]
     found = PolicySet(
-        snapshot=snapshot_of(settings, signals.sound, calibrations, rules, exemptions),
+        snapshot=snapshot_of(settings, signals.sound, calibrations, rules, exemptions, texts=context.texts),
         format=FORMAT,
         settings=settings,
         signals=signals.sound,
@@ -108,9 +115,21 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
         exemptions=tuple(exemptions),
         tests=tuple(tests),
         warnings=(),
+        texts=context.texts,
     )
     check_covering(found, diagnostics)
     return replace(found, warnings=tuple(diagnostics.warnings))
+
+
+def _require_fact_missing(
+    settings: FolderSettings | None, signals: SignalsFile | None, diagnostics: Diagnostics
+) -> None:
+    """Demand that settings.yaml says what a rule does whose facts are missing, once a signal may be."""
+    facts = [signal for signal in signals.sound if signal.is_fact] if signals else []
+    if facts and settings is not None and settings.flags_when_fact_missing is None:
+        message = f'{quote(facts[0].name)} is a fact, and there is no "if_fact_missing"'
+        hint = "add if_fact_missing: allow, or flag: what a rule says whose facts are missing"
+        diagnostics.error("P020", "settings.yaml", message, hint)
 
 
 def _read_calibrations(signals: SignalsFile, files: Files, diagnostics: Diagnostics) -> dict[str, Calibration]:
@@ -154,7 +173,7 @@ def _trees(files: Iterable[SourceFile], diagnostics: Diagnostics) -> dict[str, N
 
 def _kind_of(name: str) -> Kind:
     match stem_of(name):
-        case "settings" | "signals" | "exemptions" as stem:
+        case "settings" | "signals" | "texts" | "exemptions" as stem:
             return stem
         case stem if stem.endswith(".test"):
             return "test"

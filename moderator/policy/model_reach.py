@@ -32,7 +32,8 @@ def check_reach(
         if signal.objective in objectives and _exceeds(signal.scale):
             diagnostics.error("P064", signal.span, f"{_GIVES}, so {_spans(signal)}", _fix(signal.scale))
     for rule in rules:
-        if all(objective in objectives for condition in rule.conditions for objective in condition.signal.objectives):
+        scores = [condition.signal for condition in rule.conditions if condition.signal.kind == "score"]
+        if scores and all(objective in objectives for signal in scores for objective in signal.objectives):
             _check_rule(rule, calibration, diagnostics)
 
 
@@ -83,7 +84,8 @@ def _fix(scale: Scale) -> str:
 
 def _of_probabilities(rule: Rule) -> Rule:
     """Give the rule as it is where every reward is from 0 to 1."""
-    return replace(rule, when=_limited(rule.when), unless=None if rule.unless is None else _limited(rule.unless))
+    when, unless = (None if each is None else _limited(each) for each in (rule.when, rule.unless))
+    return replace(rule, when=when, unless=unless)
 
 
 def _limited(expression: Expression) -> Expression:
@@ -93,6 +95,8 @@ def _limited(expression: Expression) -> Expression:
 
 
 def _within(signal: Signal) -> Signal:
+    if signal.kind != "score":
+        return signal
     least, greatest = signal.plausible
     members = tuple(_within(member) for member in signal.members)
     return replace(signal, plausible=(max(least, 0), min(greatest, MILLION)), members=members)

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from moderator.errors import PolicyError
 from moderator.events import ModelIdentity, OutputScale
 from moderator.policy.engine.judge import Judge
-from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Policy, PolicyTest, Rule, Signal
+from moderator.policy.language.ast import (
+    Calibration,
+    Exemption,
+    FolderSettings,
+    Policy,
+    PolicyTest,
+    Rule,
+    Signal,
+    Texts,
+)
 from moderator.policy.language.bounds import score_cuts, true_percent
 from moderator.policy.language.scale import show
 from moderator.policy.model_check import model_diagnostics
@@ -23,6 +32,7 @@ class PolicySet:
         format: the language version.
         calibrations: model name -> the calibration that signals.yaml names for it, in the order written.
         warnings: what `policy check` warns of.
+        texts: of texts.yaml; None where there is none.
     """
 
     snapshot: str
@@ -34,6 +44,7 @@ class PolicySet:
     exemptions: tuple[Exemption, ...]
     tests: tuple[PolicyTest, ...]
     warnings: tuple[Diagnostic, ...]
+    texts: Texts | None = None
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -136,4 +147,5 @@ class PolicySet:
             objectives,
             exemptions=self.exemptions,
             calibration=calibration,
+            texts=self.texts,
         )

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from moderator.events import ChatEvent, RuleResult, Turn
-from moderator.policy.engine.judge import Judge, Judgement
-from moderator.policy.language.ast import PolicyTest, Rule, TestOutcome
+from moderator.events import ChatEvent, MetadataValue, RuleResult, Turn
+from moderator.policy.engine.combining import Judgement
+from moderator.policy.engine.judge import Judge
+from moderator.policy.language.ast import PolicyTest, Rule, Signal, TestOutcome
 from moderator.policy.language.fields import METADATA, cut_of, hidden_text_named, speaker_of
 from moderator.policy.language.scale import MILLION
 from moderator.policy.policy_set import PolicySet
@@ -87,31 +88,51 @@ def rewards_of(test: PolicyTest, policies: PolicySet) -> list[float | None] | No
     """Give the test's rewards in the order of `objectives_of`; None when the model gave no score."""
     if test.micro_by_signal is None:
         return None
-    plain = [signal for signal in policies.signals if not signal.members]
+    plain = [signal for signal in policies.signals if signal.kind == "score" and not signal.members]
     micro = {signal.objective: test.micro_by_signal[signal.name] for signal in plain}
     return [None if value is None else value / MILLION for value in map(micro.__getitem__, objectives_of(policies))]
 
 
-def event_of(fields: Mapping[str, str]) -> ChatEvent:
+def event_of_test(test: PolicyTest, policies: PolicySet) -> ChatEvent:
+    """Give the event of a test, with the facts that its `scores` give."""
+    return observed(event_of(test.event), test.micro_by_signal or {}, policies.signals)
+
+
+def observed(event: ChatEvent, micro_by_signal: Mapping[str, int | None], signals: Iterable[Signal]) -> ChatEvent:
+    """Let an event carry the facts by name of the signal, in whole millionths; None for one that it does not carry."""
+    metadata = dict(event.metadata or {})
+    for signal in signals:
+        if signal.fact is None or signal.name not in micro_by_signal:
+            continue
+        micro = micro_by_signal[signal.name]
+        if micro is None:
+            metadata.pop(signal.fact.key, None)
+        else:
+            metadata[signal.fact.key] = micro / MILLION if micro % MILLION else micro // MILLION
+    return event._replace(metadata=metadata)
+
+
+def event_of(fields: Mapping[str, MetadataValue]) -> ChatEvent:
     """Give the event that a test's fields describe; metadata is under `metadata.<key>`."""
     metadata = {key.removeprefix(METADATA): value for key, value in fields.items() if key.startswith(METADATA)}
+    texts = {key: value for key, value in fields.items() if isinstance(value, str)}
     return ChatEvent(
-        id=fields.get("id", ""),
-        conversation=(Turn(speaker_of(fields["speaker"]), ""),),
-        conversation_id=fields.get("conversation_id"),
-        tenant=fields.get("tenant"),
-        channel=fields.get("channel"),
-        locale=fields.get("locale"),
-        user=fields.get("user"),
-        role=fields.get("role"),
+        id=texts.get("id", ""),
+        conversation=(Turn(speaker_of(texts["speaker"]), ""),),
+        conversation_id=texts.get("conversation_id"),
+        tenant=texts.get("tenant"),
+        channel=texts.get("channel"),
+        locale=texts.get("locale"),
+        user=texts.get("user"),
+        role=texts.get("role"),
         metadata=metadata,
-        cut=cut_of(fields.get("cut", "nothing")),
-        hidden_text=hidden_text_named(fields.get("hidden_text", "none")),
+        cut=cut_of(texts.get("cut", "nothing")),
+        hidden_text=hidden_text_named(texts.get("hidden_text", "none")),
     )
 
 
 def _result(test: PolicyTest, judge: Judge, policies: PolicySet) -> TestResult:
-    judgement = judge.decide(event_of(test.event), rewards_of(test, policies), test.at_ms or 0)
+    judgement = judge.decide(event_of_test(test, policies), rewards_of(test, policies), test.at_ms or 0)
     return TestResult(test, judgement, tuple(_mismatches(test, judgement, policies)))
 
 

@@ -13,8 +13,9 @@ from moderator.events import ChatEvent, DeadLetter, Record, Role, Turn
 from moderator.settings import ReadingSettings
 from moderator.stream.cloud_events import is_binary, open_envelope
 from moderator.stream.conversation import conversation_of
-from moderator.stream.event_schema import MAX_METADATA_KEYS, MAX_NAME_CHARACTERS, ChatEventRecord, ChatMessage, describe
+from moderator.stream.event_schema import MAX_NAME_CHARACTERS, ChatEventRecord, ChatMessage, describe
 from moderator.stream.exact_json import loads_exactly
+from moderator.stream.metadata import InexactNumberError, kept_metadata
 from moderator.stream.wire_formats import named_format, without_schema_id
 
 _SKIP_ALL: Final = ReadingSettings()
@@ -45,8 +46,8 @@ def _read_value(record: Record, value: bytes, reading: ReadingSettings) -> ChatE
     try:
         body = orjson.loads(value)
         return _read_ordinary(body, record) or _read_event(body, record, reading)
-    except (orjson.JSONDecodeError, InvalidEventError):
-        return _read_event(loads_exactly(value), record, reading)
+    except (orjson.JSONDecodeError, InvalidEventError, InexactNumberError):
+        return _read_event(loads_exactly(value), record, reading, is_exact=True)
 
 
 _ROLES: dict[str, Role] = {role: role for role in get_args(Role)}
@@ -73,7 +74,7 @@ def _read_ordinary(body: Any, record: Record) -> ChatEvent | None:
             return None
     event_id, conversation_id, tenant, channel, locale, user, role, time = values
     event_id = event_id or f"{record.topic}/{record.partition}/{record.offset}"
-    kept = _metadata(metadata) if metadata else None
+    kept = kept_metadata(metadata, is_exact=False) if metadata else None
     return ChatEvent(event_id, conversation, conversation_id, tenant, channel, locale, user, role, time, kept)
 
 
@@ -94,16 +95,16 @@ def _ordinary_conversation(messages: Any) -> tuple[Turn, ...] | None:
     return tuple(turns) if turns and turns[-1].content.strip() else None
 
 
-def _read_event(body: Any, record: Record, reading: ReadingSettings) -> ChatEvent:
+def _read_event(body: Any, record: Record, reading: ReadingSettings, *, is_exact: bool = False) -> ChatEvent:
     content = open_envelope(body, record)
     try:
         event = ChatEventRecord.model_validate(content)
     except ValidationError as error:
         raise InvalidEventError("bad_schema", describe(error)) from None
-    return _to_chat_event(event, record, reading)
+    return _to_chat_event(event, record, reading, is_exact=is_exact)
 
 
-def _to_chat_event(event: ChatEventRecord, record: Record, reading: ReadingSettings) -> ChatEvent:
+def _to_chat_event(event: ChatEventRecord, record: Record, reading: ReadingSettings, *, is_exact: bool) -> ChatEvent:
     conversation, skipped = conversation_of(event, reading)
     return ChatEvent(
         id=_name(event.id, "id") or f"{record.topic}/{record.partition}/{record.offset}",
@@ -115,7 +116,7 @@ def _to_chat_event(event: ChatEventRecord, record: Record, reading: ReadingSetti
         user=_name(event.user, "user"),
         role=event.role,
         time=_time(event.time),
-        metadata=_metadata(event.metadata) if event.metadata else None,
+        metadata=kept_metadata(event.metadata, is_exact=is_exact) if event.metadata else None,
         skipped=skipped or None,
     )
 
@@ -134,8 +135,3 @@ def _time(value: str | float | None) -> str | float | None:
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return float(str(value))  # infinite, and so written as null, where no float is as large
     return value
-
-
-def _metadata(given: dict[str, Any]) -> dict[str, str]:
-    texts = [(key, value) for key, value in given.items() if isinstance(value, str)]
-    return dict(texts[:MAX_METADATA_KEYS])

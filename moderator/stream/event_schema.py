@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
 
 from moderator.events import Role
+from moderator.stream.metadata import MAX_KEYS
 
 TEXT_PARTS = ("text", "input_text", "output_text")
 MAX_NAME_CHARACTERS = 256
-MAX_METADATA_KEYS = 32
 
 Name = Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt
 """An identifier; an integer of any size is read as its text."""
@@ -96,7 +96,9 @@ class ChatEventRecord(BaseModel):
     role: StrictStr | None = Field(None, description="The author's role in the product, such as member or moderator.")
     time: StrictStr | StrictInt | StrictFloat | None = Field(None, description="Passed through as given.")
     metadata: dict[str, Any] | None = Field(
-        None, description=f"Text values are matched and echoed, {MAX_METADATA_KEYS} at most; others are ignored."
+        None,
+        description=f"Text, numbers, true and false are matched, compared and echoed, {MAX_KEYS} at most; others are "
+        "ignored.",
     )
 
 

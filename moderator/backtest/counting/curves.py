@@ -179,7 +179,7 @@ def _marks(baseline: PolicySet, candidate: PolicySet, rule: Rule, index: int) ->
 def _alone(policies: PolicySet, rule: Rule, index: int, forced: Condition) -> PolicySet:
     """Give the set with this rule alone, live, one of its comparisons replaced."""
     numbers = count()
-    when = _replaced(rule.when, index, forced, numbers)
+    when = None if rule.when is None else _replaced(rule.when, index, forced, numbers)
     unless = None if rule.unless is None else _replaced(rule.unless, index, forced, numbers)
     live = replace(rule, mode="live", when=when, unless=unless)
     policy = next(policy for policy in policies.policies if rule in policy.rules)

@@ -72,6 +72,11 @@ def _is_reproduced(decision: Decision, replayed: Judgement) -> bool:
         and decision["reasons"] == replayed.reasons
         and decision["labels"] == replayed.labels
         and decision["status"] == replayed.status
+        # older records lack these, and null and empty say the same
+        and decision.get("action") == replayed.action
+        and decision.get("queues", []) == replayed.queues
+        and decision.get("notify", []) == replayed.notify
+        and decision.get("shadow_action") == replayed.shadow_action
     )
 
 
@@ -82,6 +87,10 @@ def _first_difference(decision: Decision, replayed: Judgement) -> str:
         ("severity", decision["severity"], replayed.severity),
         ("reasons", decision["reasons"], replayed.reasons),
         ("labels", decision["labels"], replayed.labels),
+        ("action", decision.get("action"), replayed.action),
+        ("queues", decision.get("queues", []), replayed.queues),
+        ("notify", decision.get("notify", []), replayed.notify),
+        ("shadow_action", decision.get("shadow_action"), replayed.shadow_action),
         ("shadow_verdict", decision["shadow_verdict"], replayed.shadow_verdict),
         ("signals", decision["scores"]["signals"], replayed.signals),
     ]

@@ -25,8 +25,7 @@ def schema(
     from moderator.policy.authoring.schema import policy_schema
     from moderator.policy.files.vocabulary import read_vocabulary
 
-    settings, signals = read_vocabulary(policies)
-    text = json.dumps(policy_schema(settings, signals), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(policy_schema(*read_vocabulary(policies)), indent=2, ensure_ascii=False) + "\n"
     if output == STDOUT:
         sys.stdout.write(text)
         return

@@ -25,10 +25,15 @@ class Placed:
 
 
 def covers(wider: Placed, narrower: Placed) -> bool:
-    """Whether `wider` is proven to count for every event that `narrower` counts for."""
-    if narrower.rule.mode != "live":
+    """Whether `wider` is proven to flag every event that `narrower` flags; a rule that tags flags none."""
+    if narrower.rule.mode != "live" or narrower.rule.flag is None:
         return True
-    return wider.rule.mode == "live" and _is_in_force_whenever(wider, narrower) and _fires_whenever(wider, narrower)
+    return (
+        wider.rule.mode == "live"
+        and wider.rule.flag is not None
+        and _is_in_force_whenever(wider, narrower)
+        and _fires_whenever(wider, narrower)
+    )
 
 
 def check_covering(policies: PolicySet, diagnostics: Diagnostics) -> None:
@@ -40,7 +45,9 @@ def check_covering(policies: PolicySet, diagnostics: Diagnostics) -> None:
         wider = _first_wider(Placed(policies, rule), others, bounded) if rule.id in bounded else None
         if wider is not None:
             redundant.add(rule.id)
-            message = f"{wider.id} already flags whatever this rule flags, at least as severely"
+            message = f"{wider.id} already tags whatever this rule tags"
+            if rule.flag is not None:
+                message = f"{wider.id} already flags whatever this rule flags, at least as severely"
             diagnostics.warning("P054", rule.span, message, "remove one of the two, or let this one say more")
 
 
@@ -68,7 +75,7 @@ def _may_be_wider(other: Rule, narrower: Placed) -> bool:
     """Whether all but the scores allow it; the regions that these are compared in know the narrower one's signals."""
     return (
         other.mode == "live"
-        and _says_as_much(other, narrower.rule)
+        and _says_as_much(other, narrower)
         and _signals(other) <= _signals(narrower.rule)
         and _is_in_force_whenever(Placed(narrower.policies, other), narrower)
     )
@@ -78,10 +85,23 @@ def _signals(rule: Rule) -> set[str]:
     return {condition.signal.name for condition in rule.conditions}
 
 
-def _says_as_much(wider: Rule, narrower: Rule) -> bool:
-    flag, other = narrower.flag, wider.flag
+def _says_as_much(wider: Rule, narrower: Placed) -> bool:
+    flag, other = narrower.rule.flag, wider.flag
+    if flag is None or other is None:
+        return flag is other and set(narrower.rule.tags) <= set(wider.tags)
     is_as_severe = SEVERITIES.index(other.severity) >= SEVERITIES.index(flag.severity)
-    return is_as_severe and other.reason == flag.reason and set(flag.labels) <= set(other.labels)
+    actions = narrower.policies.settings.actions
+    return (
+        is_as_severe
+        and strength_of(other.action, actions) >= strength_of(flag.action, actions)
+        and (other.reason, other.queue, other.notify) == (flag.reason, flag.queue, flag.notify)
+        and set(flag.labels) <= set(other.labels)
+    )
+
+
+def strength_of(action: str | None, actions: Sequence[str]) -> int:
+    """Rank an action by settings.yaml's order; no action is the mildest."""
+    return -1 if action is None else actions.index(action)
 
 
 class _Need(NamedTuple):
@@ -90,16 +110,23 @@ class _Need(NamedTuple):
     regions: ScoreRegions
     fires: Regions
     matches: Regions
+    fires_unscored: Regions
 
     def is_met_by(self, wider: BoundedRule) -> bool:
         """Whether another rule, which needs no more signals, fires and matches there too."""
         # Matching counts by itself: a rule that fires because a score is missing gives another reason.
-        return not self.fires & ~self.regions.fires(wider) and not self.matches & ~self.regions.matches(wider)
+        return (
+            not self.fires & ~self.regions.fires(wider)
+            and not self.matches & ~self.regions.matches(wider)
+            and not self.fires_unscored & ~self.regions.fires_unscored(wider)
+        )
 
 
 def _need_of(rule: BoundedRule) -> _Need | None:
     regions = score_regions(rule)
-    return None if regions is None else _Need(regions, regions.fires(rule), regions.matches(rule))
+    if regions is None:
+        return None
+    return _Need(regions, regions.fires(rule), regions.matches(rule), regions.fires_unscored(rule))
 
 
 def _is_in_force_whenever(wider: Placed, narrower: Placed) -> bool:
@@ -155,7 +182,9 @@ def _fires_whenever_for(model: str, wider: Placed, narrower: Placed) -> bool:
     if one is None or other is None:
         return False
     regions = score_regions(one, other)
-    return regions is not None and not regions.fires(one) & ~regions.fires(other)
+    if regions is None or regions.fires(one) & ~regions.fires(other):
+        return False
+    return not regions.fires_unscored(one) & ~regions.fires_unscored(other)
 
 
 def _has_percent(rule: Rule) -> bool:

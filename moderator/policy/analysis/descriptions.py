@@ -57,9 +57,9 @@ def describe_rule(rule: Rule, exemptions: Iterable[Exemption] = ()) -> str:
     head += [_line(line) for line in rule.scope if line.field != "speaker"]
     unless = f", unless {expression_in_words(rule.unless)}" if rule.unless else ""
     exempt = ", and".join(f" except {_exempt(scope)}" for scope in rule.exempt_scopes)
-    body = f"when {expression_in_words(rule.when)}{unless}{';' if exempt else ''}{exempt}"
-    flag = f"flag it, {rule.flag.severity}, {_plain(rule.flag.reason)}"
-    return printable(f"{', '.join(head)}: {body}; {flag}. {_more(rule, exemptions)}")
+    when = f"when {expression_in_words(rule.when)}" if rule.when else "whatever the message says"
+    body = f"{when}{unless}{';' if exempt else ''}{exempt}"
+    return printable(f"{', '.join(head)}: {body}; {_effect(rule)}. {_more(rule, exemptions)}".rstrip())
 
 
 def expression_in_words(expression: Expression) -> str:
@@ -163,10 +163,8 @@ def _plural(role: str) -> str:
 def _more(rule: Rule, exemptions: Iterable[Exemption]) -> str:
     """Say what a reader would not guess: whose messages, what a missing score does, labels, budget, exemptions."""
     parts = [f"judges {_speakers(line)}" for line in rule.scope if line.field == "speaker"]
-    parts.append(
-        "where a score is missing it flags" if rule.flags_when_missing else "where a score is missing it does not flag"
-    )
-    if rule.flag.labels:
+    parts += _missing(rule)
+    if rule.flag and rule.flag.labels:
         parts.append(f"labelled {_listed(rule.flag.labels, 'and')}")
     if rule.flag_share is not None:
         parts.append(f"meant to flag at most {show(rule.flag_share)}% of events")
@@ -176,7 +174,33 @@ def _more(rule: Rule, exemptions: Iterable[Exemption]) -> str:
         if rule.id in exemption.covers
     ]
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _effect(rule: Rule) -> str:
+    if rule.flag is None:
+        tags = _listed([f'"{tag}"' for tag in rule.tags], "and")
+        return f"tag it {tags}; the verdict stays as it is"
+    flag = rule.flag
+    words = ["flag it", flag.severity, _plain(flag.reason)]
+    words += [] if flag.action is None else [f'action "{flag.action}"']
+    words += [] if flag.queue is None else [f'queue "{flag.queue}"']
+    who = {"user": "the user", "moderators": "the moderators"}
+    words += [f'notify {who[to]} with "{key}"' for to, key in flag.notify]
+    return ", ".join(words)
+
+
+def _missing(rule: Rule) -> list[str]:
+    """Say what the rule does where something is missing that it may lack; a rule that tags then does nothing."""
+    kinds = {condition.signal.kind for condition in rule.conditions}
+    if rule.flag is None:
+        return ["where something is missing it does not tag"] if kinds else []
+    said = {"score": ("a score", rule.flags_when_missing), "fact": ("a fact", rule.flags_when_fact_missing)}
+    return [
+        f"where {what} is missing it {'flags' if flags else 'does not flag'}"
+        for kind, (what, flags) in said.items()
+        if kind in kinds
+    ]
 
 
 def _speakers(line: FieldMatch) -> str:

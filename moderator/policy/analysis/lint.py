@@ -121,6 +121,8 @@ def _never_or_always(rule: Rule, calibration: Calibration | None) -> _Found | No
         first, second = clash
         message = f"this rule can never match: {_need(first)} and {_need(second)}"
         return _Found("P051", first.span, message, 'should these be under "any:"?')
+    if not rule.conditions:
+        return None
     bounded = with_bounds(rule, calibration)
     regions = score_regions(bounded) if bounded else None
     if bounded is None or regions is None:
@@ -133,8 +135,10 @@ def _never_or_always(rule: Rule, calibration: Calibration | None) -> _Found | No
     return None
 
 
-def _required(expression: Expression) -> list[Condition]:
+def _required(expression: Expression | None) -> list[Condition]:
     """Give every comparison that must hold for the expression to hold."""
+    if expression is None:
+        return []
     if isinstance(expression, Condition):
         return [expression]
     if expression.kind == "any" and len(expression.parts) > 1:
@@ -170,7 +174,8 @@ def _check_direction(rule: Rule, diagnostics: Diagnostics) -> None:
 
 
 def _flags_good_end(condition: Condition) -> bool:
-    return condition.comparison.holds_below == (condition.signal.good == "low")
+    good = condition.signal.good
+    return good != "none" and condition.comparison.holds_below == (good == "low")
 
 
 def _check_ends(rule: Rule, diagnostics: Diagnostics) -> None:
@@ -186,7 +191,7 @@ def _check_ends(rule: Rule, diagnostics: Diagnostics) -> None:
 
 
 def _check_presence(rule: Rule, settings: FolderSettings, diagnostics: Diagnostics) -> None:
-    if rule.flag.severity not in _BLOCKING:
+    if rule.flag is None or rule.flag.severity not in _BLOCKING:
         return
     for line in rule.scope:
         if settings.fields.get(line.field) == "sometimes":

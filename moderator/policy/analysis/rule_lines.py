@@ -5,9 +5,19 @@ from dataclasses import replace
 from fractions import Fraction
 
 from moderator.policy.analysis.descriptions import expression_in_words
-from moderator.policy.language.ast import Condition, Exemption, Expression, FieldMatch, Rule, Scope, Signal, leaves
+from moderator.policy.language.ast import (
+    Condition,
+    Exemption,
+    Expression,
+    FieldMatch,
+    Flag,
+    Rule,
+    Scope,
+    Signal,
+    leaves,
+)
 from moderator.policy.language.event_time import iso_utc
-from moderator.policy.language.scale import MAX_MICRO, show
+from moderator.policy.language.scale import show
 from moderator.policy.syntax.diagnostics import printable
 
 _NOTHING = "none"
@@ -31,9 +41,10 @@ def exemption_lines(was: Exemption, now: Exemption) -> Iterator[str]:
 
 
 def rule_summary(rule: Rule) -> str:
-    """Give a rule's mode, conditions and severity in one line."""
+    """Give a rule's mode, conditions, and severity or tags in one line."""
     unless = f" unless {expression_in_words(rule.unless)}" if rule.unless else ""
-    return f"{rule.mode}, {rule.flag.severity}: {expression_in_words(rule.when)}{unless}"
+    effect = rule.flag.severity if rule.flag else f"tags {_listed(rule.tags)}"
+    return f"{rule.mode}, {effect}: {expression_in_words(rule.when) if rule.when else 'always'}{unless}"
 
 
 def signal_summary(signal: Signal) -> str:
@@ -104,10 +115,20 @@ def _rule_parts(rule: Rule) -> dict[str, str]:
         "rollout": f"{show(rollout.percent)}% of {rollout.unit}" if rollout else _NOTHING,
         "rollout_seed": rollout.seed if rollout and rollout.has_own_seed else _NOTHING,
         "if_score_missing": "flag" if rule.flags_when_missing else "allow",
-        "severity": rule.flag.severity,
-        "reason": rule.flag.reason,
-        "labels": _listed(rule.flag.labels),
+        "if_fact_missing": "flag" if rule.flags_when_fact_missing else "allow",
+        "tag": _listed(rule.tags),
+        **_flag_parts(rule.flag),
         "budget": _NOTHING if rule.flag_share is None else f"at most {show(rule.flag_share)}%",
+    }
+
+
+def _flag_parts(flag: Flag | None) -> dict[str, str]:
+    return {
+        "severity": flag.severity if flag else _NOTHING,
+        "reason": flag.reason if flag else _NOTHING,
+        "labels": _listed(flag.labels) if flag else _NOTHING,
+        "queue": (flag and flag.queue) or _NOTHING,
+        "notify": _listed([f"{to} {key}" for to, key in flag.notify]) if flag else _NOTHING,
     }
 
 
@@ -116,7 +137,7 @@ def _signal_parts(signal: Signal) -> dict[str, str]:
     low, high = (_NOTHING if end is None else show(end) for end in (scale.low, scale.high))
     members = f"{signal.pick} of {_listed(sorted(member.name for member in signal.members))}"
     return {
-        "from": members if signal.members else signal.objective,
+        "from": members if signal.members else signal.source_in_words,
         "multiply": _exact(scale.multiply),
         "add": _exact(scale.add),
         "low": low,
@@ -129,7 +150,7 @@ def _signal_parts(signal: Signal) -> dict[str, str]:
 
 def _plausible(signal: Signal) -> str:
     """Write the range of plausible rewards as scores; none where any reward will do."""
-    if signal.plausible == (-MAX_MICRO, MAX_MICRO):
+    if signal.plausible == (-signal.greatest_micro, signal.greatest_micro):
         return _NOTHING
     return " to ".join(map(_exact, sorted(map(signal.scale.score_of, signal.plausible))))
 

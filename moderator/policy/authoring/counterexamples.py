@@ -11,7 +11,7 @@ from random import Random
 from typing import Final, Literal, NamedTuple
 
 from moderator.policy.analysis.covering import Placed
-from moderator.policy.engine.judge import Judge, Judgement
+from moderator.policy.engine.combining import Judgement
 from moderator.policy.engine.rollout import compile_rollout
 from moderator.policy.language.ast import Scope, Signal
 from moderator.policy.language.bounds import bounds_of
@@ -92,7 +92,7 @@ class _Version:
     def __init__(self, placed: Placed, objectives: Sequence[str], model: str | None) -> None:
         policy = next(each for each in placed.policies.policies if placed.rule in each.rules)
         alone = replace(placed.policies, policies=(replace(policy, rules=(placed.rule,)),), tests=())
-        self._judge: Judge = alone.bind(objectives, model)
+        self._judge = alone.bind(objectives, model)
 
     def judge(self, scene: _Scene) -> Judgement:
         rewards = [None if micro is None else micro / MILLION for micro in scene.micros]

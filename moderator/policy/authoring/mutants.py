@@ -27,7 +27,7 @@ class Mutant:
 
 def mutants_of(rule: Rule) -> Iterator[Mutant]:
     """Give each small change: limits moved, below and at most swapped, all and any swapped, exceptions dropped."""
-    for when, change, span, is_at_limit in _changed(rule.when):
+    for when, change, span, is_at_limit in _changed(rule.when) if rule.when else ():
         yield Mutant(replace(rule, when=when), change, span, is_at_limit)
     if rule.unless is not None:
         for unless, change, span, is_at_limit in _changed(rule.unless):

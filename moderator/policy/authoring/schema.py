@@ -4,19 +4,21 @@ An editor completes and explains by it while one types. Errors are for `policy c
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from fractions import Fraction
+from typing import Any, get_args
 
-from moderator.events import SEVERITIES
+from moderator.events import SEVERITIES, Recipient
 from moderator.policy.language.ast import FolderSettings, Signal
 from moderator.policy.language.comparisons import COMPARISONS
 from moderator.policy.language.fields import READING_FIELDS, SPEAKERS
-from moderator.policy.language.scale import show
+from moderator.policy.language.scale import Scale, show
 
 Json = dict[str, Any]
 
 _NAME = "^[a-z0-9][a-z0-9_-]{0,99}$"
 _NUMBER = r"-?[0-9]+(\.[0-9]+)?"
 _PERCENT = r"(50(\.0)?|[1-4]?[0-9](\.[0-9])?)%"
+_RECIPIENTS: tuple[Recipient, ...] = get_args(Recipient)
 _PATTERNS = {"number": _NUMBER, "percent": _PERCENT, "nothing": ""}
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
 
@@ -27,12 +29,13 @@ _READING = {
 }
 
 
-def policy_schema(settings: FolderSettings, signals: Iterable[Signal]) -> Json:
+def policy_schema(settings: FolderSettings, signals: Iterable[Signal], texts: Iterable[str] = ()) -> Json:
     """Give the schema of one policy file.
 
     Args:
         settings: whose fields and reasons are offered.
         signals: offered in conditions, in this order.
+        texts: keys of texts.yaml, offered under notify; none: any name goes.
     """
     known = list(signals)
     keys = {
@@ -55,14 +58,14 @@ def policy_schema(settings: FolderSettings, signals: Iterable[Signal]) -> Json:
         **schema,
         "defaultSnippets": [_policy_snippet(settings, known)],
         "definitions": {
-            "rule": _rule(settings, known),
+            "rule": _rule(settings, known, list(texts)),
             "condition": _condition(known),
             "scope": _scope(settings),
         },
     }
 
 
-def _rule(settings: FolderSettings, signals: list[Signal]) -> Json:
+def _rule(settings: FolderSettings, signals: list[Signal], texts: list[str]) -> Json:
     keys = {
         "rule": _text("The rule's name, unique in this policy.", pattern=_NAME),
         "about": _text("One line on what the rule catches."),
@@ -75,7 +78,10 @@ def _rule(settings: FolderSettings, signals: list[Signal]) -> Json:
         "starts": _text("From when, in event time, included: 2026-10-01 or 2026-10-01T09:00:00Z.", pattern=_TIME),
         "until": _text("Until when, in event time, not included: 2027-01-01 or 2027-01-01T09:00:00Z.", pattern=_TIME),
         "applies_to": _ref("scope", "Which events the rule is for, besides what the policy says; every line must fit."),
-        "when": _ref("condition", "What must hold for the rule to match."),
+        "when": _ref(
+            "condition",
+            "What must hold for the rule to match; may be left out where the rule's own applies_to limits it.",
+        ),
         "unless": _ref("condition", "What keeps the rule from matching."),
         "except": {
             "description": "Exempt events: those that fit any one item; inside an item every line must fit.",
@@ -87,26 +93,30 @@ def _rule(settings: FolderSettings, signals: list[Signal]) -> Json:
             "When a score that decides is missing: flag (fail closed) or allow (fail open); else settings.yaml's.",
             ("flag", "allow"),
         ),
-        "flag": _flag(settings),
+        "if_fact_missing": _choice("When a fact that decides is missing; else settings.yaml's.", ("flag", "allow")),
+        "flag": _flag(settings, texts),
+        "tag": _names("Labels that the decision gets, whatever its verdict; a rule has either flag or tag."),
         "budget": _object(
             "What backtest and alerts hold the rule to.",
             {"flag_share": _text("Such as at most 1.5%.", pattern=r"^at most [0-9]+(\.[0-9]+)?%$")},
             required=("flag_share",),
         ),
     }
-    schema = _object("One rule: when and unless say what it matches.", keys, ("rule", "about", "mode", "when", "flag"))
-    return {**schema, "defaultSnippets": [_rule_snippet(settings, signals)]}
+    schema = _object("One rule: when and unless say what it matches.", keys, ("rule", "about", "mode"))
+    either = [{"required": ["flag"]}, {"required": ["tag"]}]
+    return {**schema, "oneOf": either, "defaultSnippets": [_rule_snippet(settings, signals)]}
 
 
-def _flag(settings: FolderSettings) -> Json:
+def _flag(settings: FolderSettings, texts: list[str]) -> Json:
     keys = {
         "severity": _choice("The highest of all that flag wins.", SEVERITIES),
         "reason": _choice("A stable code from settings.yaml, for review tools.", settings.reasons),
-        "labels": {
-            "description": "Free marks, carried along with the decision.",
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "string", "pattern": _NAME},
+        "labels": _names("Free marks, carried along with the decision."),
+        "action": _choice("What is to be done, of settings.yaml's actions; the strongest wins.", settings.actions),
+        "queue": _choice("Who is to look at it, of settings.yaml's queues.", settings.queues),
+        "notify": {
+            **_object("Whom to notify, by a key of texts.yaml.", {to: _text_key(to, texts) for to in _RECIPIENTS}, ()),
+            "minProperties": 1,
         },
     }
     snippet = {
@@ -118,6 +128,16 @@ def _flag(settings: FolderSettings) -> Json:
         **_object("What the rule says when it matches.", keys, ("severity", "reason")),
         "defaultSnippets": [snippet],
     }
+
+
+def _names(description: str) -> Json:
+    items = {"type": "string", "pattern": _NAME}
+    return {"description": description, "type": "array", "minItems": 1, "items": items}
+
+
+def _text_key(to: str, texts: list[str]) -> Json:
+    about = f"What {'the author' if to == 'user' else 'moderators'} will read."
+    return _choice(about, texts) if texts else _text(about, pattern=_NAME)
 
 
 def _condition(signals: list[Signal]) -> Json:
@@ -152,17 +172,15 @@ def _group(description: str) -> Json:
 
 def _phrase(signal: Signal) -> Json:
     scale = signal.scale
-    forms = [
-        each.write(_PATTERNS[each.takes]) for each in COMPARISONS if scale.low is not None or each.takes != "number"
-    ]
-    if scale.low is None or scale.high is None:
+    forms = [each.write(_PATTERNS[each.takes]) for each in COMPARISONS if each.takes not in _unsuitable(signal)]
+    if signal.is_percent_only:
         span, usual = "no agreed scale: use in the lowest or highest P%", ["in the lowest 2%"]
     else:
         unit = f" {scale.unit}" if scale.unit else ""
-        span, usual = f"{show(scale.low)} to {show(scale.high)}{unit}", _usual(signal)
-    good = f"{signal.good} is good"
+        span, usual = f"{_span(scale)}{unit}", _usual(signal)
+    good = "" if signal.good == "none" else f"; {signal.good} is good"
     return {
-        "description": ". ".join(filter(None, [signal.about.strip().rstrip("."), f"{span}; {good}"])) + ".",
+        "description": ". ".join(filter(None, [signal.about.strip().rstrip("."), f"{span}{good}"])) + ".",
         "type": "string",
         "pattern": f"^({'|'.join(forms)})$",
         "examples": [*usual, "missing"],
@@ -173,11 +191,22 @@ def _phrase(signal: Signal) -> Json:
 def _usual(signal: Signal) -> list[str]:
     """Comparisons at the middle of the scale, the one that flags the bad end first."""
     low, high = signal.scale.low, signal.scale.high
-    assert low is not None
-    assert high is not None
-    middle = show((low + high) / 2)
+    middle = show((low or Fraction(0)) + 1 if low is None or high is None else (low + high) / 2)
     rising = [each.write(middle) for each in COMPARISONS if each.takes == "number"]
-    return rising if signal.good == "high" else rising[::-1]
+    return rising[::-1] if signal.good == "low" else rising
+
+
+def _unsuitable(signal: Signal) -> tuple[str, ...]:
+    """Give what phrases of the signal may not take."""
+    if signal.is_percent_only:
+        return ("number",)
+    return () if signal.kind == "score" else ("percent",)
+
+
+def _span(scale: Scale) -> str:
+    if scale.low is None or scale.high is None:
+        return "any number" if scale.low is None else f"from {show(scale.low)}"
+    return f"{show(scale.low)} to {show(scale.high)}"
 
 
 def _scope(settings: FolderSettings) -> Json:

@@ -1,41 +1,17 @@
 """The decision: one event and its rewards against one snapshot's rules; pure, and the same wherever it runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
-from moderator.events import SEVERITIES, ChatEvent, Outcome, RuleResult, Severity, Status, Verdict
-from moderator.policy.engine.conditions import evaluate
+from moderator.events import ChatEvent, RuleResult, Status
+from moderator.policy.engine.combining import Combiner, Fired, Judgement
+from moderator.policy.engine.conditions import evaluate, evaluate_without_scores
+from moderator.policy.engine.observations import compile_observer
 from moderator.policy.engine.passages import takes_least, worst_readings, worst_rewards
 from moderator.policy.engine.readings import Reading, compile_chooser, compile_signal, readings_of
-from moderator.policy.engine.rules import Binding, CompiledRule, compile_rule
+from moderator.policy.engine.rules import Binding, compile_rule
 from moderator.policy.engine.scopes import compile_field, compile_scope, fits
-from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Rule, Signal
-
-_RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
-
-
-class Judgement(NamedTuple):
-    """What the policies say of one event.
-
-    Attributes:
-        severity: the highest of the rules that count; None when the verdict is allow.
-        reasons: sorted, no doubles; `score_missing` where a rule counted because a score is missing; `truncated` alone
-            where no rule counted and some of the judged message was not read.
-        labels: sorted, no doubles.
-        rules: every rule but those that are off or do not apply, by id.
-        shadow_verdict: the verdict had all shadow rules been live.
-        signals: score on the human scale by signal, 6 decimals; None where it is unusable.
-    """
-
-    verdict: Verdict
-    status: Status
-    severity: Severity | None
-    reasons: list[str]
-    labels: list[str]
-    rules: list[RuleResult]
-    shadow_verdict: Verdict
-    signals: dict[str, float | None]
+from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Rule, Signal, Texts
 
 
 class Judge:
@@ -44,6 +20,7 @@ class Judge:
     Args:
         rules: the live and shadow ones.
         calibration: of the model that gives the rewards; None where there is none, and no rule says `in the lowest P%`.
+        texts: of texts.yaml, for whom rules notify; None: the product has its own.
     """
 
     def __init__(
@@ -55,6 +32,7 @@ class Judge:
         *,
         exemptions: Sequence[Exemption] = (),
         calibration: Calibration | None = None,
+        texts: Texts | None = None,
     ) -> None:
         # INVARIANT: the snapshot keeps no order of exemptions nor of a signal's members, so their order may not count:
         # a decision names the first exemption that fits, and why the first member has no score.
@@ -63,55 +41,61 @@ class Judge:
         scopes = [scope for rule in active for scope in (rule.scope, *rule.exempt_scopes)]
         scopes += [exemption.scope for exemption in exemptions]
         fields = sorted({line.field for scope in scopes for line in scope})
-        plain = [signal for signal in signals if not signal.members]
-        derived = [signal for signal in signals if signal.members]
-        positions = {signal.name: index for index, signal in enumerate((*plain, *derived))}
+        scored = [signal for signal in signals if signal.kind == "score"]
+        observed = [signal for signal in signals if signal.kind != "score"]
+        plain, derived = _apart(scored)
+        seen, derived_seen = _apart(observed)
+        # INVARIANT: what the model gives comes first, and what follows from others after them.
+        positions = {signal.name: index for index, signal in enumerate((*plain, *derived, *seen, *derived_seen))}
         self._names = tuple(positions)
+        self._score_names = frozenset(signal.name for signal in scored)
         self._signals = tuple(compile_signal(signal, objectives) for signal in plain)
-        self._members = tuple(
-            [positions[name] for name in sorted(member.name for member in signal.members)] for signal in derived
-        )
+        self._members = tuple(_member_positions(signal, positions) for signal in derived)
         self._choosers = tuple(map(compile_chooser, derived, self._members))
+        self._observers = tuple(map(compile_observer, seen))
+        self._observed_choosers = tuple(
+            compile_chooser(signal, _member_positions(signal, positions)) for signal in derived_seen
+        )
         self._takes_least = tuple(takes_least(signal) for signal in plain)
         self._worst_rewards = partial(worst_rewards, objectives=objectives, signals=plain)
         self._fields = tuple(compile_field(field) for field in fields)
         self._scopes = tuple(dict.fromkeys(compile_scope(rule.scope, fields) for rule in active))
         binding = Binding(positions, fields, self._scopes, calibration, exemptions)
-        compiled = (compile_rule(rule, binding) for rule in active)
+        compiled = [compile_rule(rule, binding) for rule in active]
         # What every event needs of a rule is in one tuple: unpacking is faster than attribute access.
         self._plan = tuple(
             (rule, rule.scope, rule.conditions, rule.holds, rule.template, rule.is_limited) for rule in compiled
         )
-        self._unscored_verdict: Verdict = settings.unscored_verdict
-        self._flags_truncated = settings.flags_truncated
+        self._combiner = Combiner(settings, texts)
+        self._may_decide_unscored = any(len(rule.on_scores) < max(1, len(rule.conditions)) for rule in compiled)
 
     def decide(self, event: ChatEvent, rewards: Sequence[float | None] | None, at_ms: int) -> Judgement:
         """Decide on one event; never fails on content.
 
         Args:
-            event: the judged event; only its id and the fields that policies may name are read.
+            event: the judged event; only its id, the fields that policies may name, and its metadata are read.
             rewards: k raw rewards in the model's order, None for one that is absent; None, or nothing but None, when
                 the model gave no score. What is not a finite, plausible number counts as missing, with its cause.
             at_ms: the event's time, ms since 1970; see `event_time_ms`.
         """
         if rewards is None:
-            return self._unscored()
+            return self._decide_unscored(event, at_ms)
         readings = readings_of(self._signals, rewards)
         for choose in self._choosers:
             readings.append(choose(readings))
-        if readings[0][0] is None and all(reward is None for reward in rewards):
-            return self._unscored()
+        if (not readings or readings[0][0] is None) and rewards and all(reward is None for reward in rewards):
+            return self._decide_unscored(event, at_ms)
         return self._decide(event, readings, at_ms)
 
     def decide_passages(self, event: ChatEvent, passages: Sequence[Sequence[float | None]], at_ms: int) -> Judgement:
-        """Decide on one event that was read in n >= 1 passages; of each signal the worst one counts.
+        """Decide on one event that was read in n >= 1 passages; of each score the worst one counts.
 
-        Each condition then says which passage its score is from, unless there is one passage only. See `decide`.
+        Each condition on a score then says which passage it is from, unless there is one passage only. See `decide`.
         """
         if len(passages) == 1:
             return self.decide(event, passages[0], at_ms)
         if all(reward is None for rewards in passages for reward in rewards):
-            return self._unscored()
+            return self._decide_unscored(event, at_ms)
         readings, origins = worst_readings(
             [readings_of(self._signals, rewards) for rewards in passages], self._takes_least
         )
@@ -119,10 +103,10 @@ class Judge:
             chosen = choose(readings)
             origins.append(next(origins[member] for member in members if readings[member] is chosen))
             readings.append(chosen)
+        by_signal = dict(zip(self._names, origins, strict=False))  # facts and texts are of the whole message
         judgement = self._decide(event, readings, at_ms)
-        by_signal = dict(zip(self._names, origins, strict=True))
         for condition in (condition for rule in judgement.rules for condition in rule["conditions"]):
-            if condition["score"] is not None:
+            if condition["score"] is not None and condition["signal"] in by_signal:
                 condition["passage"] = by_signal[condition["signal"]]
         return judgement
 
@@ -130,56 +114,77 @@ class Judge:
         """Give k rewards of which the signals are made; where signals differ in which end is bad, the least."""
         return passages[0] if len(passages) == 1 else self._worst_rewards(passages)
 
-    def _decide(self, event: ChatEvent, readings: Sequence[Reading], at_ms: int) -> Judgement:
+    def _decide(self, event: ChatEvent, readings: list[Reading], at_ms: int) -> Judgement:
+        if self._observers:
+            self._observe(event, readings)
+        results, fired = self._judge(event, readings, at_ms)
         scores = [reading[2] for reading in readings]
-        results, counting, would_flag = self._judge(event, readings, at_ms)
         signals = dict(zip(self._names, scores, strict=True))
-        status: Status = "degraded" if None in scores and _lacks_score(results) else "scored"
-        shadow: Verdict = "flag" if would_flag else "allow"
-        if not counting:
-            if event.cut == "message" and self._flags_truncated:
-                return Judgement("flag", status, "medium", ["truncated"], [], results, "flag", signals)
-            return Judgement("allow", status, None, [], [], results, shadow, signals)
-        reasons = {rule.reason if outcome == "matched" else "score_missing" for rule, outcome in counting}
-        labels = {label for rule, _ in counting for label in rule.labels}
-        severity = max((rule.severity for rule, _ in counting), key=_RANK.__getitem__)
-        return Judgement("flag", status, severity, sorted(reasons), sorted(labels), results, shadow, signals)
+        status: Status = "degraded" if None in scores and self._lacks_score(results) else "scored"
+        return self._combiner.scored(event, fired, results, signals, status)
+
+    def _decide_unscored(self, event: ChatEvent, at_ms: int) -> Judgement:
+        readings: list[Reading] = [(None, 0, None, "absent")] * len(self._score_names)
+        self._observe(event, readings)
+        signals = dict(zip(self._names, [reading[2] for reading in readings], strict=True))
+        if not self._may_decide_unscored:
+            return self._combiner.unscored(event, [], [], signals)
+        results, fired = self._judge(event, readings, at_ms, is_unscored=True)
+        return self._combiner.unscored(event, fired, results, signals)
+
+    def _observe(self, event: ChatEvent, readings: list[Reading]) -> None:
+        """Add the facts and texts to what was read of the scores."""
+        readings.extend(observe(event) for observe in self._observers)
+        for choose in self._observed_choosers:
+            readings.append(choose(readings))
 
     def _judge(
-        self, event: ChatEvent, readings: Sequence[Reading], at_ms: int
-    ) -> tuple[list[RuleResult], list[tuple[CompiledRule, Outcome]], bool]:
-        """Evaluate every condition of every rule that applies; also give the rules that count, and if any fires."""
+        self, event: ChatEvent, readings: Sequence[Reading], at_ms: int, *, is_unscored: bool = False
+    ) -> tuple[list[RuleResult], list[Fired]]:
+        """Evaluate every condition of every rule that applies; also give the rules that fire.
+
+        Of an event without any score a rule says nothing that would need one.
+        """
+        evaluated = evaluate_without_scores if is_unscored else evaluate
         fields = [get(event) for get in self._fields]
         applies = [fits(lines, fields) for lines in self._scopes]
         results: list[RuleResult] = []
-        counting: list[tuple[CompiledRule, Outcome]] = []
-        would_flag = False
+        fired: list[Fired] = []
         for rule, scope, compiled, holds, template, is_limited in self._plan:
             if not applies[scope]:
                 continue
-            conditions = evaluate(compiled, readings)
+            conditions = evaluated(compiled, readings)
             held = conditions[0]["holds"] if holds is None else holds([each["holds"] for each in conditions])
             result = template.copy()
             result["conditions"] = conditions
+            if held is False and not is_limited:
+                results.append(result)
+                continue
+            fires, reason = held, rule.reason
+            if held is None:
+                lacks_score = rule.lacks_score(conditions)
+                if lacks_score and is_unscored:
+                    continue
+                fires = rule.flags_when_missing if lacks_score else rule.flags_when_fact_missing
+                reason = "score_missing" if lacks_score else "fact_missing"
             results.append(result)
             if held is not False:
                 result["outcome"] = "matched" if held else "unknown"
-            elif not is_limited:
-                continue
-            fires = rule.flags_when_missing if held is None else held
-            if rule.finish(result, event, fields, at_ms, fires=fires):
-                would_flag = True
-                if rule.mode == "live" and result.get("rollout") != "outside":
-                    result["counted"] = True
-                    counting.append((rule, result["outcome"]))
-        return results, counting, would_flag
+            if rule.finish(result, event, fields, at_ms, fires=bool(fires)):
+                result["counted"] = rule.mode == "live" and result.get("rollout") != "outside"
+                fired.append(Fired(rule, reason, result["counted"]))
+        return results, fired
 
-    def _unscored(self) -> Judgement:
-        verdict = self._unscored_verdict
-        severity: Severity | None = "high" if verdict == "flag" else None
-        signals: dict[str, float | None] = dict.fromkeys(self._names)
-        return Judgement(verdict, "unscored", severity, ["unscored"], [], [], verdict, signals)
+    def _lacks_score(self, results: Iterable[RuleResult]) -> bool:
+        conditions = (condition for result in results for condition in result["conditions"])
+        return any(condition["score"] is None and condition["signal"] in self._score_names for condition in conditions)
 
 
-def _lacks_score(results: Iterable[RuleResult]) -> bool:
-    return any(condition["score"] is None for result in results for condition in result["conditions"])
+def _apart(signals: Iterable[Signal]) -> tuple[list[Signal], list[Signal]]:
+    """Part those that are read from one source from those that follow from others."""
+    known = list(signals)
+    return [each for each in known if not each.members], [each for each in known if each.members]
+
+
+def _member_positions(signal: Signal, positions: Mapping[str, int]) -> list[int]:
+    return [positions[name] for name in sorted(member.name for member in signal.members)]

@@ -10,8 +10,8 @@ Verdicts = Sequence[Held]
 
 
 def compile_logic(rule: Rule) -> Callable[[Verdicts], Held]:
-    """Compile `when` and not `unless` into one function."""
-    when, used = compile_expression(rule.when, 0)
+    """Compile `when` and not `unless` into one function; without `when` it is true."""
+    when, used = _compile_when(rule)
     if rule.unless is None:
         return when
     unless, _ = compile_expression(rule.unless, used)
@@ -23,6 +23,10 @@ def compile_logic(rule: Rule) -> Callable[[Verdicts], Held]:
         return None if matches is None or prevents is None else True
 
     return evaluate
+
+
+def _compile_when(rule: Rule) -> tuple[Callable[[Verdicts], Held], int]:
+    return (lambda _: True, 0) if rule.when is None else compile_expression(rule.when, 0)
 
 
 def compile_expression(expression: Expression, first: int) -> tuple[Callable[[Verdicts], Held], int]:

@@ -84,8 +84,11 @@ def compile_chooser(signal: Signal, positions: Sequence[int]) -> Chooser:
 
 
 def noise_of(signal: Signal, calibration: Calibration | None) -> int:
-    """Give how far apart one text's scores may be, in whole millionths of a score; 0 where it was not measured."""
-    if calibration is None:
+    """Give how far apart one text's scores may be, in whole millionths of a score; 0 where it was not measured.
+
+    Facts and measures of the text have no noise.
+    """
+    if calibration is None or signal.kind != "score":
         return 0
     noises = [calibration.noise_micro.get(objective, 0) for objective in signal.objectives]
     return math.floor(max(noises) * abs(signal.scale.multiply))

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from moderator.events import ChatEvent, Mode, Outcome, RuleResult, Severity
+from moderator.events import ChatEvent, ConditionResult, Mode, Outcome, Recipient, RuleResult, Severity
 from moderator.policy.engine.conditions import CompiledCondition, compile_condition
 from moderator.policy.engine.logic import Held, Verdicts, compile_logic
 from moderator.policy.engine.rollout import Rollouts, compile_rollout
 from moderator.policy.engine.scopes import Fields, ScopeLines, compile_scope, fits
-from moderator.policy.language.ast import Calibration, Exemption, Rule
+from moderator.policy.language.ast import Calibration, Condition, Exemption, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,11 @@ class CompiledRule:
     """One rule that is not off.
 
     Attributes:
+        severity: None for a rule that tags.
+        labels: of the flag, or those that it tags with.
         scope: position of its scope among the judge's.
         conditions: in the order of `Rule.conditions`.
+        on_scores: positions of the conditions on a model's scores.
         holds: what their verdicts make together; None for a single condition, whose verdict is the rule's.
         template: the result of a rule that does not match, with all that is known in advance.
         is_limited: it has a schedule or a rollout, which its result states whatever the verdict.
@@ -42,12 +45,17 @@ class CompiledRule:
 
     id: str
     mode: Mode
-    severity: Severity
+    severity: Severity | None
     reason: str
     labels: tuple[str, ...]
+    action: str | None
+    queue: str | None
+    notify: tuple[tuple[Recipient, str], ...]
     scope: int
     flags_when_missing: bool
+    flags_when_fact_missing: bool
     conditions: tuple[CompiledCondition, ...]
+    on_scores: tuple[int, ...]
     holds: Callable[[Verdicts], Held] | None
     template: RuleResult
     is_limited: bool
@@ -55,6 +63,15 @@ class CompiledRule:
     until_ms: int | None
     rollout: Rollouts | None
     exemption_matches: tuple[ExemptionMatch, ...]
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it flags; else it tags."""
+        return self.severity is not None
+
+    def lacks_score(self, conditions: Sequence[ConditionResult]) -> bool:
+        """Whether a condition that is unknown is on a model's score, not on a fact or the text."""
+        return any(conditions[index]["holds"] is None for index in self.on_scores)
 
     def outcome_at(self, at_ms: int) -> Outcome | None:
         """Give `not yet` or `ended`; None while the rule is in force."""
@@ -96,27 +113,39 @@ def compile_rule(rule: Rule, binding: Binding) -> CompiledRule:
     return CompiledRule(
         id=rule.id,
         mode=rule.mode,
-        severity=rule.flag.severity,
-        reason=rule.flag.reason,
-        labels=rule.flag.labels,
+        severity=rule.flag.severity if rule.flag else None,
+        reason=rule.flag.reason if rule.flag else "",
+        labels=rule.flag.labels if rule.flag else rule.tags,
+        action=rule.flag.action if rule.flag else None,
+        queue=rule.flag.queue if rule.flag else None,
+        notify=rule.flag.notify if rule.flag else (),
         scope=binding.scopes.index(compile_scope(rule.scope, binding.fields)),
-        flags_when_missing=rule.flags_when_missing,
+        flags_when_missing=rule.flag is not None and rule.flags_when_missing,
+        flags_when_fact_missing=rule.flag is not None and rule.flags_when_fact_missing,
         conditions=_compile_conditions(rule, binding),
-        holds=compile_logic(rule) if len(rule.conditions) > 1 else None,
-        template={
-            "rule": rule.id,
-            "outcome": "not matched",
-            "counted": False,
-            "mode": rule.mode,
-            "severity": rule.flag.severity,
-            "conditions": [],
-        },
+        on_scores=tuple(index for index, each in enumerate(rule.conditions) if each.signal.kind == "score"),
+        holds=None if isinstance(rule.when, Condition) and rule.unless is None else compile_logic(rule),
+        template=_template(rule, rule.mode),
         is_limited=any(limit is not None for limit in (rule.starts_ms, rule.until_ms, rule.rollout)),
         starts_ms=rule.starts_ms,
         until_ms=rule.until_ms,
         rollout=compile_rollout(rule.rollout) if rule.rollout else None,
         exemption_matches=_compile_exemption_matches(rule, binding),
     )
+
+
+def _template(rule: Rule, mode: Mode) -> RuleResult:
+    result: RuleResult = {
+        "rule": rule.id,
+        "outcome": "not matched",
+        "counted": False,
+        "mode": mode,
+        "severity": rule.flag.severity if rule.flag else None,
+        "conditions": [],
+    }
+    if rule.flag is None:
+        result["tags"] = list(rule.tags)
+    return result
 
 
 def _compile_conditions(rule: Rule, binding: Binding) -> tuple[CompiledCondition, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 
-from moderator.events import ChatEvent
+from moderator.events import ChatEvent, MetadataValue
 from moderator.policy.language.ast import Scope
 from moderator.policy.language.fields import METADATA, normal_locale
 
@@ -21,9 +21,18 @@ def compile_field(field: str) -> Field:
         return lambda event: normal_locale(event.locale) if event.locale else None
     if field.startswith(METADATA):
         key = field.removeprefix(METADATA)
-        return lambda event: event.metadata.get(key) if event.metadata else None
+        return lambda event: matched_text(event.metadata.get(key)) if event.metadata else None
     get: Field = attrgetter(field)
     return get
+
+
+def matched_text(value: MetadataValue | None) -> str | None:
+    """Give what a scope compares of metadata: a whole number as its digits; no text fits other numbers."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else None
+    return str(value) if isinstance(value, int) else value
 
 
 def compile_scope(scope: Scope, fields: Sequence[str]) -> ScopeLines:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from moderator.policy.language.ast import Calibration, FolderSettings, Signal
+from moderator.policy.language.ast import Calibration, FolderSettings, Signal, Texts
 from moderator.policy.syntax.diagnostics import Diagnostics, Span
 
 
@@ -17,6 +17,8 @@ class Context:
         calibrations: by model name, in the order written; tests take the typical scores of the first.
         policies: where each policy's name is written.
         rules: policy name -> rule name -> where it is written; rules with errors too.
+        texts: of texts.yaml by key; None where there is no such file, or it could not be read.
+        notified: the keys of texts that rules name.
         unnamed: policies with a rule whose name could not be read; None: a policy's own name could not be read. That
             error is reported, so an unknown name is taken to be one of these and not reported again.
     """
@@ -27,6 +29,8 @@ class Context:
     diagnostics: Diagnostics
     policies: dict[str, Span] = field(default_factory=dict)
     rules: dict[str, dict[str, Span]] = field(default_factory=dict)
+    texts: Texts | None = None
+    notified: set[str] = field(default_factory=set)
     unnamed: set[str | None] = field(default_factory=set)
 
     def may_be_policy(self, name: str) -> bool:

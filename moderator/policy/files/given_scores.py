@@ -16,10 +16,13 @@ MISSING = "missing"
 
 
 def read_scores(given: Block, other_scores: OtherScores | None, context: Context) -> dict[str, int | None] | None:
-    """Read the scores in whole millionths of a reward; None for `scores: missing`."""
+    """Read the scores in whole millionths of a reward; None for `scores: missing`.
+
+    A fact may be given here or in the event; one that is not given is absent.
+    """
     diagnostics, signals = context.diagnostics, context.signals
     node = given.get("scores")
-    if node is None and other_scores is None:
+    if node is None and other_scores is None and _plain(context):
         node = given.need("scores", "scores: {safety: 0.30, …}, or scores: missing")
     if signals is None or (isinstance(node, Scalar) and node.text == MISSING):
         return None
@@ -52,22 +55,23 @@ def _is_plain_signal(key: Scalar, signals: Mapping[str, Signal | None], diagnost
 
 def _fill_in(scores: dict[str, int | None], other_scores: OtherScores | None, span: Span, context: Context) -> None:
     """Give each signal that the test does not name the score that `other_scores` stands for."""
-    given = {signal.objective: scores[signal.name] for signal in _plain(context) if signal.name in scores}
+    given = {signal.source: scores[signal.name] for signal in _plain(context) if signal.name in scores}
     for signal in _plain(context):
         if signal.name in scores:
             continue
         if other_scores is None:
             hint = f"write {signal.name}: and a number, or missing; or other_scores: missing for all the rest"
             context.diagnostics.error("P071", span, f"the test gives no score for {signal.name}", hint)
-        elif other_scores == MISSING or signal.objective in given:
-            scores[signal.name] = given.get(signal.objective)
+        elif other_scores == MISSING or signal.source in given:
+            scores[signal.name] = given.get(signal.source)
         else:
             scores[signal.name] = _typical(signal, span, context)
 
 
 def _plain(context: Context) -> list[Signal]:
+    """Give the signals that are read from one objective."""
     signals = (context.signals or {}).values()
-    return [signal for signal in signals if signal is not None and not signal.members]
+    return [signal for signal in signals if signal is not None and signal.kind == "score" and not signal.members]
 
 
 def _typical(signal: Signal, span: Span, context: Context) -> int | None:
@@ -83,14 +87,16 @@ def _typical(signal: Signal, span: Span, context: Context) -> int | None:
 def _check_twins(
     scores: Mapping[str, int | None], signals: Mapping[str, Signal | None], span: Span, diagnostics: Diagnostics
 ) -> None:
-    """Report two signals of one objective whose scores do not come from one reward."""
-    first: dict[str, str] = {}
+    """Report two signals of one source whose scores do not come from one number."""
+    first: dict[tuple[str, str], str] = {}
     for name, micro in scores.items():
         signal = signals[name]
         assert signal is not None
-        other = first.setdefault(signal.objective, name)
+        other = first.setdefault(signal.source, name)
         if scores[other] != micro:
-            message = f"{other} and {name} are both read from {signal.objective}, and no reward gives both scores"
+            number = "reward" if signal.kind == "score" else "number"
+            source = signal.source_in_words
+            message = f"{other} and {name} are both read from {source}, and no {number} gives both scores"
             diagnostics.error("P072", span, message, "give scores that belong together")
 
 

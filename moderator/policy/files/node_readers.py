@@ -1,9 +1,9 @@
 """Nodes -> texts, names, numbers, lists and keyed blocks; everything unexpected is reported at its place."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from moderator.policy.language.scale import parse_decimal
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
@@ -17,10 +17,25 @@ _KIND_NAMES = {"number": "a number", "boolean": "a truth value"}
 Option = TypeVar("Option", bound=str)
 
 
+class Advice(NamedTuple):
+    """What to say of a key that people write and the language does not have."""
+
+    code: str
+    message: str
+    hint: str
+
+
 class Block:
     """One mapping with known keys; unknown ones are reported when it is made."""
 
-    def __init__(self, node: Mapping, what: str, known: Sequence[str], diagnostics: Diagnostics) -> None:
+    def __init__(
+        self,
+        node: Mapping,
+        what: str,
+        known: Sequence[str],
+        diagnostics: Diagnostics,
+        advise: "Advise | None" = None,
+    ) -> None:
         self.span = node.span
         self._what = what
         self._diagnostics = diagnostics
@@ -29,9 +44,15 @@ class Block:
         for key, value in node.entries:
             if key.text in known:
                 self._values[key.text] = value
+            elif advise is not None and (advice := advise(key, value)) is not None:
+                diagnostics.error(advice.code, key.span, advice.message, advice.hint)
             else:
                 hint = did_you_mean(key.text, known) or f"{what} may have: {', '.join(known)}"
                 diagnostics.error("P011", key.span, f"{what} has no key {quote(key.text)}", hint)
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the key is written, known or not."""
+        return key in self._spans
 
     def get(self, key: str) -> Node | None:
         """Give the key's value, None when it is not there."""
@@ -48,12 +69,22 @@ class Block:
         return self._values.get(key)
 
 
+Advise = Callable[[Scalar, Node], Advice | None]
+"""Gives what to say of a key that is not known, and its value; None for nothing special."""
+
+
 def read_block(
-    node: Node | None, what: str, known: Sequence[str], diagnostics: Diagnostics, form: str = ""
+    node: Node | None,
+    what: str,
+    known: Sequence[str],
+    diagnostics: Diagnostics,
+    form: str = "",
+    *,
+    advise: Advise | None = None,
 ) -> Block | None:
     """Read a mapping with known keys; `form` is the fix for anything else."""
     entries = read_entries(node, what, diagnostics, form or f"{what} may have: {', '.join(known)}")
-    return None if entries is None else Block(entries, what, known, diagnostics)
+    return None if entries is None else Block(entries, what, known, diagnostics, advise)
 
 
 def read_entries(node: Node | None, what: str, diagnostics: Diagnostics, form: str) -> Mapping | None:

@@ -22,6 +22,7 @@ def _forms(comparisons: Iterable[Comparison]) -> str:
 
 
 FORMS = _forms(COMPARISONS)
+_FORMS_WITHOUT_PERCENT = _forms(each for each in COMPARISONS if each.takes != "percent")
 _FORMS_WITHOUT_SCALE = _forms(each for each in COMPARISONS if each.takes != "number")
 
 
@@ -62,9 +63,9 @@ def read_condition(signal: Signal, node: Node, diagnostics: Diagnostics) -> Cond
     if phrase is None:
         _report_no_phrase(node, signal.scale.unit, diagnostics)
         return None
-    if not _limit_is_sound(signal, phrase, node.span, diagnostics) or not _percent_is_sound(
-        phrase, node.span, diagnostics
-    ):
+    if not _limit_is_sound(signal, phrase, node.span, diagnostics):
+        return None
+    if not _percent_is_sound(signal, phrase, node.span, diagnostics):
         return None
     return Condition(signal, phrase.comparison, phrase.limit, node.text, node.span, phrase.percent)
 
@@ -103,10 +104,15 @@ def _limit_is_sound(signal: Signal, phrase: Phrase, span: Span, diagnostics: Dia
     return _is_on_scale(signal, limit, span, diagnostics)
 
 
-def _percent_is_sound(phrase: Phrase, span: Span, diagnostics: Diagnostics) -> bool:
+def _percent_is_sound(signal: Signal, phrase: Phrase, span: Span, diagnostics: Diagnostics) -> bool:
     percent = phrase.percent
     if percent is None:
         return True
+    if signal.kind != "score":
+        what = "a fact" if signal.kind == "fact" else "read from the text"
+        message = f"{signal.name} is {what}, and no calibration says how its numbers are spread"
+        diagnostics.error("P027", span, message, _FORMS_WITHOUT_PERCENT)
+        return False
     if LEAST_PERCENT <= percent <= GREATEST_PERCENT and (percent * 10).denominator == 1:
         return True
     step = round(min(max(percent, LEAST_PERCENT), GREATEST_PERCENT) * 10)
@@ -118,12 +124,17 @@ def _percent_is_sound(phrase: Phrase, span: Span, diagnostics: Diagnostics) -> b
 def _is_on_scale(signal: Signal, number: Fraction, span: Span, diagnostics: Diagnostics) -> bool:
     """Whether a number lies on the signal's scale; reported when not."""
     scale = signal.scale
-    if scale.low is None or scale.high is None or scale.low <= number <= scale.high:
+    is_below, is_above = (scale.low is not None and number < scale.low, scale.high is not None and number > scale.high)
+    if not is_below and not is_above:
         return True
-    at_low, at_high = ("worst", "best") if signal.good == "high" else ("best", "worst")
-    ends = f"from {show(scale.low)} ({at_low}) to {show(scale.high)} ({at_high})"
-    message = f"{show(number)} is outside the scale of {signal.name}, which runs {ends}"
+    message = f"{show(number)} is outside the scale of {signal.name}, which runs {_ends(signal)}"
     is_percent = scale.low == 0 and scale.high == 1 and 1 < number <= _HUNDRED
     hint = f"did you mean {float(number / _HUNDRED):.2f}?" if is_percent else "choose a number on the scale"
     diagnostics.error("P031", span, message, hint)
     return False
+
+
+def _ends(signal: Signal) -> str:
+    marks = {"high": (" (worst)", " (best)"), "low": (" (best)", " (worst)"), "none": ("", "")}[signal.good]
+    ends = zip(("from", "to"), (signal.scale.low, signal.scale.high), marks, strict=True)
+    return " ".join(f"{word} {show(end)}{mark}" for word, end, mark in ends if end is not None)

@@ -2,8 +2,8 @@
 
 from typing import get_args
 
-from moderator.events import SEVERITIES
 from moderator.policy.files.context import Context
+from moderator.policy.files.flags import ONE_OR_NO_KEY, read_effect
 from moderator.policy.files.node_readers import (
     Block,
     choices,
@@ -18,21 +18,19 @@ from moderator.policy.files.node_readers import (
 from moderator.policy.files.phrases import FORMS, read_condition
 from moderator.policy.files.scopes import read_scope
 from moderator.policy.files.times_and_shares import read_budget, read_rollout, read_time
-from moderator.policy.language.ast import Condition, Expression, Flag, Group, GroupKind, Policy, Rule, RuleMode, Scope
+from moderator.policy.language.ast import Condition, Expression, Group, GroupKind, Policy, Rule, RuleMode, Scope
 from moderator.policy.language.event_time import iso_utc
 from moderator.policy.language.fields import VERDICTS
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
-from moderator.policy.syntax.yaml_tree import Node, Scalar
+from moderator.policy.syntax.yaml_tree import Broken, Mapping, Node, Scalar
 
 MAX_LEVELS = 3
 
 _POLICY_KEYS = ("policy", "about", "owner", "applies_to", "rules")
 _RULE_KEYS = (
     *("rule", "about", "mode", "rollout", "rollout_seed", "starts", "until", "applies_to"),
-    *("when", "unless", "except", "if_score_missing", "flag", "budget"),
+    *("when", "unless", "except", "if_score_missing", "if_fact_missing", "flag", "tag", "budget"),
 )
-_FLAG_KEYS = ("severity", "reason", "labels")
-_ONE_OR_NO_KEY = "give at least one, or remove the key"
 _GROUPS: tuple[GroupKind, ...] = get_args(GroupKind)
 _MODES: tuple[RuleMode, ...] = get_args(RuleMode)
 
@@ -78,24 +76,31 @@ def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], con
     mode = read_choice(block.need("mode", "mode: live, shadow or off"), "mode", _MODES, diagnostics)
     rollout = read_rollout(block.get("rollout"), block.get("rollout_seed"), rule_id, diagnostics)
     starts_ms, until_ms = _read_schedule(block, diagnostics)
-    whole_scope = (*scope, *_optional_scope(block, context))
-    when = _read_expression(block.need("when", "when: and a condition"), "when", context)
+    own_scope = _optional_scope(block, context)
+    when = _read_expression(_when_node(block, diagnostics), "when", context)
     unless = _read_expression(block.get("unless"), "unless", context)
     exempt_scopes = _read_exempt_scopes(block.get("except"), context)
-    flags_when_missing = _read_if_missing(block.get("if_score_missing"), context)
-    flag = _read_flag(block.need("flag", "flag: {severity: high, reason: …}"), context)
+    settings = context.settings
+    by_score = settings is None or settings.flags_when_missing
+    flags_when_missing = _read_if_missing(block, "if_score_missing", default=by_score, diagnostics=diagnostics)
+    by_fact = settings is not None and bool(settings.flags_when_fact_missing)
+    flags_when_fact_missing = _read_if_missing(block, "if_fact_missing", default=by_fact, diagnostics=diagnostics)
+    flag, tags = read_effect(block, context)
     flag_share = read_budget(block.get("budget"), diagnostics)
-    if name is None or mode is None or when is None or flag is None or diagnostics.error_count > errors_before:
+    is_whole = (when is not None or block.get("when") is None) and (flag is not None or tags)
+    if name is None or mode is None or not is_whole or diagnostics.error_count > errors_before:
         return None
     return Rule(
         id=rule_id,
         mode=mode,
-        scope=whole_scope,
+        scope=(*scope, *own_scope),
         when=when,
         unless=unless,
         exempt_scopes=exempt_scopes,
         flags_when_missing=flags_when_missing,
+        flags_when_fact_missing=flags_when_fact_missing,
         flag=flag,
+        tags=tags,
         span=span,
         about=about or "",
         starts_ms=starts_ms,
@@ -124,44 +129,26 @@ def _read_rule_name(block: Block, seen: dict[str, Span], diagnostics: Diagnostic
 
 
 def _read_exempt_scopes(node: Node | None, context: Context) -> tuple[Scope, ...]:
-    items = () if node is None else read_items(node, "except", context.diagnostics, _ONE_OR_NO_KEY)
+    items = () if node is None else read_items(node, "except", context.diagnostics, ONE_OR_NO_KEY)
     return tuple(read_scope(item, "an item of except", context) for item in items)
 
 
-def _read_if_missing(node: Node | None, context: Context) -> bool:
-    if node is None:
-        return context.settings is None or context.settings.flags_when_missing
-    return read_choice(node, "if_score_missing", VERDICTS, context.diagnostics) != "allow"
+def _read_if_missing(block: Block, key: str, *, default: bool, diagnostics: Diagnostics) -> bool:
+    node = block.get(key)
+    return default if node is None else read_choice(node, key, VERDICTS, diagnostics) != "allow"
 
 
-def _read_flag(node: Node | None, context: Context) -> Flag | None:
-    diagnostics = context.diagnostics
-    block = read_block(node, "flag", _FLAG_KEYS, diagnostics)
-    if block is None:
-        return None
-    severity = read_choice(block.need("severity", "low, medium, high or critical"), "severity", SEVERITIES, diagnostics)
-    reason = _read_reason(block.need("reason", "one of the reasons in settings.yaml"), context)
-    labels = _read_labels(block.get("labels"), diagnostics)
-    if severity is None or reason is None:
-        return None
-    return Flag(severity, reason, labels)
-
-
-def _read_labels(node: Node | None, diagnostics: Diagnostics) -> tuple[str, ...]:
-    items = () if node is None else read_items(node, "labels", diagnostics, _ONE_OR_NO_KEY)
-    names = [read_name(item, "a label", diagnostics) for item in items]
-    return tuple(sorted({name for name in names if name is not None}))
-
-
-def _read_reason(node: Node | None, context: Context) -> str | None:
-    reason = read_text(node, "reason", context.diagnostics)
-    reasons = context.settings.reasons if context.settings else None
-    # Where there are none, the error is in settings.yaml and reported there.
-    if node is None or reason is None or not reasons or reason in reasons:
-        return reason
-    hint = f"{did_you_mean(reason, reasons)} {choices('settings.yaml', reasons)}".strip()
-    context.diagnostics.error("P013", node.span, f"there is no reason called {quote(reason)}", hint)
-    return None
+def _when_node(block: Block, diagnostics: Diagnostics) -> Node | None:
+    """Give what `when` says; only a rule that `unless` or its own applies_to limits may leave it out."""
+    scope = block.get("applies_to")
+    is_limited = block.get("unless") is not None or isinstance(scope, Broken)
+    is_limited |= isinstance(scope, Mapping) and any(key.text != "speaker" for key, _ in scope.entries)
+    if block.get("when") is None and not is_limited:
+        where = block.span if scope is None else block.span_of("applies_to")
+        message = "this rule would flag everything that anyone writes"
+        hint = "add when: and a condition, or a field besides speaker to the rule's own applies_to"
+        diagnostics.error("P056", where, message, hint)
+    return block.get("when")
 
 
 def _read_expression(node: Node | None, what: str, context: Context, level: int = 1) -> Expression | None:

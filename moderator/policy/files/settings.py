@@ -1,6 +1,7 @@
 """settings.yaml -> `FolderSettings`."""
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 
 from moderator.events import Verdict
@@ -21,9 +22,12 @@ from moderator.policy.language.scale import show
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node
 
-RESERVED_REASONS = ("score_missing", "unscored", "truncated")
+RESERVED_REASONS = ("score_missing", "fact_missing", "unscored", "truncated")
 
-_KEYS = ("format", "if_score_missing", "if_unscored", "if_truncated", "fields", "reasons", "exemption_limit")
+_KEYS = (
+    *("format", "if_score_missing", "if_fact_missing", "if_unscored", "if_truncated"),
+    *("fields", "reasons", "actions", "queues", "exemption_limit"),
+)
 _DAYS = re.compile(r"([1-9][0-9]{0,3}) days?")
 _MOST_DAYS = 9_999
 _PRESENCES: tuple[Presence, ...] = ("always", "sometimes")
@@ -47,15 +51,24 @@ def read_settings(tree: Node, diagnostics: Diagnostics) -> FolderSettings | None
     return FolderSettings(
         flags_when_missing=if_missing != "allow",
         unscored_verdict=if_unscored or "flag",
-        truncated_verdict=_read_if_truncated(block.get("if_truncated"), diagnostics),
+        flags_when_fact_missing=_flags(_read_verdict(block, "if_fact_missing", diagnostics)),
+        truncated_verdict=_read_verdict(block, "if_truncated", diagnostics),
         fields=_read_fields(block, diagnostics),
         reasons=_read_reasons(block, diagnostics),
+        actions=_read_names(block.get("actions"), "actions", "action", diagnostics),
+        queues=_read_names(block.get("queues"), "queues", "queue", diagnostics),
+        lines={key: block.span_of(key).line for key in _KEYS if block.get(key) is not None},
         exemption_limit_days=_read_days(block.get("exemption_limit"), diagnostics),
     )
 
 
-def _read_if_truncated(node: Node | None, diagnostics: Diagnostics) -> Verdict | None:
-    return None if node is None else read_choice(node, "if_truncated", VERDICTS, diagnostics)
+def _read_verdict(block: Block, key: str, diagnostics: Diagnostics) -> Verdict | None:
+    node = block.get(key)
+    return None if node is None else read_choice(node, key, VERDICTS, diagnostics)
+
+
+def _flags(verdict: Verdict | None) -> bool | None:
+    return None if verdict is None else verdict == "flag"
 
 
 def _check_format(block: Block, diagnostics: Diagnostics) -> None:
@@ -103,11 +116,18 @@ def _is_metadata_key(field: str) -> bool:
 
 def _read_reasons(block: Block, diagnostics: Diagnostics) -> tuple[str, ...]:
     node = block.need("reasons", "stable codes, such as [unsafe_content]")
+    return _read_names(node, "reasons", "reason", diagnostics, RESERVED_REASONS)
+
+
+def _read_names(
+    node: Node | None, what: str, one: str, diagnostics: Diagnostics, reserved: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Read a list of names, none of them twice."""
     seen: dict[str, Span] = {}
-    for item in read_items(node, "reasons", diagnostics):
-        reason = read_name(item, "a reason", diagnostics)
-        if reason in RESERVED_REASONS:
-            message = f"the reason {quote(reason)} is given by the engine"
+    for item in () if node is None else read_items(node, what, diagnostics):
+        name = read_name(item, f"{'an' if one[0] == 'a' else 'a'} {one}", diagnostics)
+        if name is not None and name in reserved:
+            message = f"the {one} {quote(name)} is given by the engine"
             diagnostics.error("P017", item.span, message, "remove it, or choose another name")
-        read_once(reason, item.span, "the reason", seen, diagnostics)
+        read_once(name, item.span, f"the {one}", seen, diagnostics)
     return tuple(seen)

@@ -1,12 +1,11 @@
 """signals.yaml -> the signals by name, and which calibration belongs to which model."""
 
-import math
 from collections.abc import Mapping as Names
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal, get_args
 
 from moderator.policy.files.node_readers import (
+    Advice,
     Block,
     choices,
     read_block,
@@ -14,18 +13,20 @@ from moderator.policy.files.node_readers import (
     read_entries,
     read_items,
     read_name,
-    read_number,
     read_text,
 )
-from moderator.policy.language.ast import GroupKind, Signal
-from moderator.policy.language.scale import MAX_MICRO, MAX_REWARD, Scale, show
+from moderator.policy.files.scales import read_fact_scale, read_plausible, read_scale
+from moderator.policy.language.ast import Fact, Good, GroupKind, Signal
+from moderator.policy.language.fields import EVENT_FIELDS, METADATA
 from moderator.policy.syntax.diagnostics import Diagnostics, did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar
 
-_KEYS = ("about", "from", "scale", "good", "plausible", "lowest_of", "highest_of")
-_SCALE_KEYS = ("multiply", "add", "low", "high", "unit")
+_SOURCES = ("from", "from_event")
+_RESERVED = "from_history"
+_KEYS = ("about", *_SOURCES, "scale", "good", "plausible", "lowest_of", "highest_of")
 _CALIBRATIONS_FORM = "write such as {name-of-the-model: calibration/name.json}"
-_GOOD: tuple[Literal["high", "low"], ...] = ("high", "low")
+_GOOD_SCORES: tuple[Good, ...] = ("high", "low")
+_GOOD_FACTS: tuple[Good, ...] = ("high", "low", "none")
 _PICKS: tuple[Literal["lowest", "highest"], ...] = ("lowest", "highest")
 
 
@@ -79,8 +80,26 @@ def _signal_block(key: Scalar, node: Node, diagnostics: Diagnostics) -> Block | 
     if name in get_args(GroupKind):
         message = f"a signal cannot be called {quote(key.text)}"
         diagnostics.error("P014", key.span, message, "all and any join conditions; choose another name")
-    block = read_block(node, f"the signal {key.text}", _KEYS, diagnostics)
-    return None if name is None else block
+    block = read_block(node, f"the signal {key.text}", _KEYS, diagnostics, advise=_advice)
+    return None if name is None or block is None or not _has_one_source(block, diagnostics) else block
+
+
+def _advice(key: Scalar, _: Node) -> Advice | None:
+    if key.text != _RESERVED:
+        return None
+    hint = "send the count with the event, and read it with from_event: metadata.KEY"
+    return Advice("P028", f"{_RESERVED} is kept for a later version", hint)
+
+
+def _has_one_source(block: Block, diagnostics: Diagnostics) -> bool:
+    given = [] if _is_derived(block) else [key for key in _SOURCES if block.get(key) is not None]
+    if _RESERVED in block:
+        return False
+    if len(given) > 1:
+        message = f"a signal is read from one source, and this one has {' and '.join(given)}"
+        diagnostics.error("P028", block.span_of(given[1]), message, "declare two signals")
+        return False
+    return True
 
 
 def _is_derived(block: Block | None) -> bool:
@@ -91,17 +110,47 @@ def _read_signal(key: Scalar, block: Block | None, diagnostics: Diagnostics) -> 
     if block is None:
         return None
     about = read_text(block.need("about", "one line on what it says"), "about", diagnostics)
+    if block.get("from_event") is not None:
+        return _read_fact(key, block, about or "", diagnostics)
     objective = read_text(
         block.need("from", "an objective of the model, such as beavertails-is_safe"), "from", diagnostics
     )
-    scale = _read_scale(block.need("scale", "scale: {low: 0, high: 1}, or scale: none"), diagnostics)
-    good = read_choice(block.need("good", "which end is good: high or low"), "good", _GOOD, diagnostics)
+    scale = read_scale(block.need("scale", "scale: {low: 0, high: 1}, or scale: none"), diagnostics)
+    good = read_choice(block.need("good", "which end is good: high or low"), "good", _GOOD_SCORES, diagnostics)
     if objective is None or scale is None or good is None:
         return None
-    plausible = _read_plausible(block.get("plausible"), scale, diagnostics)
+    plausible = read_plausible(block.get("plausible"), scale, "score", diagnostics)
     if plausible is None:
         return None
     return Signal(key.text, objective, scale, good, plausible, key.span, about or "")
+
+
+def _read_fact(key: Scalar, block: Block, about: str, diagnostics: Diagnostics) -> Signal | None:
+    """Read a signal that is a number of the event's metadata."""
+    name = _read_metadata_key(block.get("from_event"), diagnostics)
+    form = "scale: {low: 0, unit: hours}, or {} for any number"
+    scale = read_fact_scale(block.need("scale", form), diagnostics)
+    good = read_choice(block.need("good", "which end is good: high, low or none"), "good", _GOOD_FACTS, diagnostics)
+    if name is None or scale is None or good is None:
+        return None
+    plausible = read_plausible(block.get("plausible"), scale, "fact", diagnostics)
+    if plausible is None:
+        return None
+    return Signal(key.text, "", scale, good, plausible, key.span, about, fact=Fact(name))
+
+
+def _read_metadata_key(node: Node | None, diagnostics: Diagnostics) -> str | None:
+    text = read_text(node, "from_event", diagnostics, "write such as metadata.account_age_h")
+    if node is None or text is None:
+        return None
+    key = text.removeprefix(METADATA)
+    if key != text and key and "*" not in key:
+        return key
+    message = f"a fact is read from the event's metadata, not from {quote(text)}"
+    is_key = key == text and key not in EVENT_FIELDS
+    hint = f'did you mean "{METADATA}{key}"?' if is_key else "write metadata. and the name of the key"
+    diagnostics.error("P028", node.span, message, hint)
+    return None
 
 
 def _read_derived(
@@ -111,7 +160,7 @@ def _read_derived(
     assert block is not None
     about = read_text(block.need("about", "one line on what it says"), "about", diagnostics)
     picks = [pick for pick in _PICKS if block.get(f"{pick}_of") is not None]
-    for other in ("from", "scale", "good", "plausible", *(f"{pick}_of" for pick in picks[1:])):
+    for other in (*_SOURCES, "scale", "good", "plausible", *(f"{pick}_of" for pick in picks[1:])):
         if block.get(other) is not None:
             message = f"a signal with {picks[0]}_of cannot have {other} too"
             diagnostics.error("P035", block.span_of(other), message, "remove one of the two")
@@ -122,12 +171,16 @@ def _read_derived(
     if node is None or members is None:
         return None
     first = members[0]
+    if any(member.kind != first.kind for member in members):
+        message = f"{pick}_of chooses among facts or among the model's scores, not among both"
+        diagnostics.error("P035", node.span, message, "choose signals of one kind")
+        return None
     odd = next((member for member in members if (member.scale, member.good) != (first.scale, first.good)), None)
     if odd is not None:
         message = f"{first.name} and {odd.name} are not on one scale, so neither of their scores is the {pick}"
         diagnostics.error("P035", node.span, message, "choose signals with the same scale and good end")
         return None
-    plausible = (-MAX_MICRO, MAX_MICRO)
+    plausible = (-first.greatest_micro, first.greatest_micro)
     return Signal(key.text, "", first.scale, first.good, plausible, key.span, about or "", members, pick)
 
 
@@ -150,60 +203,5 @@ def _member(node: Node, name: str, plain: Names[str, Signal | None], diagnostics
     if name in plain:
         return plain[name]
     hint = f"{did_you_mean(name, plain)} {choices('signals.yaml', plain)}".strip()
-    diagnostics.error("P010", node.span, f"there is no signal read from an objective called {quote(name)}", hint)
+    diagnostics.error("P010", node.span, f"there is no signal to choose from called {quote(name)}", hint)
     return None
-
-
-def _read_scale(node: Node | None, diagnostics: Diagnostics) -> Scale | None:
-    if isinstance(node, Scalar) and node.text == "none":
-        return Scale()
-    block = read_block(node, "scale", _SCALE_KEYS, diagnostics, "write such as {low: 0, high: 1}, or none")
-    if block is None:
-        return None
-    ends = _read_ends(block, "scale", diagnostics)
-    multiply = _read_factor(block, "multiply", Fraction(1), diagnostics)
-    add = _read_factor(block, "add", Fraction(0), diagnostics)
-    unit = block.get("unit")
-    shown_unit = None if unit is None else read_text(unit, "unit", diagnostics)
-    if multiply == 0:
-        diagnostics.error("P034", block.span, "multiply cannot be 0", "every score would be the same")
-        return None
-    if ends is None or multiply is None or add is None:
-        return None
-    return Scale(multiply, add, *ends, shown_unit)
-
-
-def _read_factor(block: Block, key: str, default: Fraction, diagnostics: Diagnostics) -> Fraction | None:
-    node = block.get(key)
-    return default if node is None else read_number(node, key, diagnostics)
-
-
-def _read_ends(block: Block, what: str, diagnostics: Diagnostics) -> tuple[Fraction, Fraction] | None:
-    low = read_number(block.need("low", "the least score"), "low", diagnostics)
-    high = read_number(block.need("high", "the greatest score"), "high", diagnostics)
-    if low is None or high is None:
-        return None
-    if low >= high:
-        diagnostics.error("P034", block.span, f"low {show(low)} is not below high {show(high)}", f"fix the {what}")
-        return None
-    return low, high
-
-
-def _read_plausible(node: Node | None, scale: Scale, diagnostics: Diagnostics) -> tuple[int, int] | None:
-    """Turn the range of plausible scores into whole millionths of a reward."""
-    if node is None:
-        return -MAX_MICRO, MAX_MICRO
-    block = read_block(node, "plausible", ("low", "high"), diagnostics)
-    ends = _read_ends(block, "plausible range", diagnostics) if block else None
-    if block is None or ends is None:
-        return None
-    if scale.low is not None and scale.high is not None and not (ends[0] <= scale.high and scale.low <= ends[1]):
-        diagnostics.error("P034", block.span, "no score on the scale is plausible", "fix the plausible range")
-        return None
-    low, high = sorted(scale.micro_of(end) for end in ends)
-    least, greatest = max(-MAX_MICRO, math.ceil(low)), min(MAX_MICRO, math.floor(high))
-    if least > greatest:
-        message = f"no reward from -{MAX_REWARD} to {MAX_REWARD} with 6 decimals has a plausible score"
-        diagnostics.error("P034", block.span, message, "fix the plausible range or the scale")
-        return None
-    return least, greatest

@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from moderator.events import SEVERITIES, Severity, Status
+from moderator.events import SEVERITIES, MetadataValue, Severity, Status
 from moderator.policy.files.context import Context
 from moderator.policy.files.given_scores import read_scores
 from moderator.policy.files.node_readers import (
@@ -18,7 +18,8 @@ from moderator.policy.files.node_readers import (
 )
 from moderator.policy.files.times_and_shares import read_time
 from moderator.policy.language.ast import Expectation, OtherScores, PolicyTest, TestOutcome
-from moderator.policy.language.fields import READING_FIELDS, SPEAKERS, VERDICTS
+from moderator.policy.language.fields import METADATA, READING_FIELDS, SPEAKERS, VERDICTS
+from moderator.policy.language.scale import parse_decimal
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar
 from moderator.policy.syntax.yaml_tree import Sequence as ListNode
@@ -91,13 +92,18 @@ def _read_known_gap(node: Node | None, diagnostics: Diagnostics) -> bool:
     return False
 
 
-def _read_event(given: Block, context: Context) -> dict[str, str]:
+def _read_event(given: Block, context: Context) -> dict[str, MetadataValue]:
     diagnostics = context.diagnostics
     node = given.need("event", "event: {speaker: assistant, …}")
     entries = read_entries(node, "event", diagnostics, "write such as {speaker: assistant}")
-    event: dict[str, str] = {}
+    event: dict[str, MetadataValue] = {}
     for key, value in entries.entries if entries else ():
-        if _is_event_field(key, context) and (text := read_text(value, key.text, diagnostics)) is not None:
+        if not _is_event_field(key, context):
+            continue
+        number = _number(value) if key.text.startswith(METADATA) else None
+        if number is not None:
+            event[key.text] = number
+        elif (text := read_text(value, key.text, diagnostics)) is not None:
             event[key.text] = _checked(key.text, text, value, diagnostics)
     if entries is not None:
         _require_fields({key.text for key, _ in entries.entries}, entries.span, context)
@@ -106,12 +112,30 @@ def _read_event(given: Block, context: Context) -> dict[str, str]:
 
 def _is_event_field(key: Scalar, context: Context) -> bool:
     fields = context.settings.fields if context.settings else None
-    known = (*(fields or ()), *READING_FIELDS, *_UNMATCHED_FIELDS)
+    known = (*(fields or ()), *READING_FIELDS, *_UNMATCHED_FIELDS, *_metadata_of_signals(context))
     if not fields or key.text in known:
         return True
     hint = f"{did_you_mean(key.text, known)} {choices('settings.yaml', fields)}".strip()
     context.diagnostics.error("P012", key.span, f"rules cannot match on {quote(key.text)}", hint)
     return False
+
+
+def _metadata_of_signals(context: Context) -> list[str]:
+    """Give the metadata that signals are read from; it need not stand under `fields`."""
+    signals = (context.signals or {}).values()
+    return [f"{METADATA}{signal.fact.key}" for signal in signals if signal is not None and signal.fact is not None]
+
+
+def _number(node: Node) -> MetadataValue | None:
+    """Read a number, true or false; None for anything else."""
+    if not isinstance(node, Scalar) or node.kind not in ("number", "boolean"):
+        return None
+    if node.kind == "boolean":
+        return node.text.lower() == "true"
+    number = parse_decimal(node.text)
+    if number is None:
+        return None
+    return int(number) if number.denominator == 1 else float(number)
 
 
 def _checked(field: str, text: str, node: Node, diagnostics: Diagnostics) -> str:

@@ -8,6 +8,7 @@ from moderator.errors import PolicyError
 from moderator.policy.files.folder import Files, decode_folder, read_files, stem_of
 from moderator.policy.files.settings import read_settings
 from moderator.policy.files.signals import read_signals
+from moderator.policy.files.texts import read_texts
 from moderator.policy.language.ast import FolderSettings, Signal
 from moderator.policy.syntax.diagnostics import Diagnostics, error_text
 from moderator.policy.syntax.yaml_tree import Node, read_tree
@@ -15,18 +16,20 @@ from moderator.policy.syntax.yaml_tree import Node, read_tree
 Content = TypeVar("Content")
 
 
-def read_vocabulary(folder: Path) -> tuple[FolderSettings, tuple[Signal, ...]]:
-    """Read settings.yaml and signals.yaml alone.
+def read_vocabulary(folder: Path) -> tuple[FolderSettings, tuple[Signal, ...], tuple[str, ...]]:
+    """Read settings.yaml, signals.yaml and texts.yaml alone; give the settings, the signals, and the texts' keys.
 
     Raises:
-        PolicyError: there is no such folder, or one of the two is missing or wrong.
+        PolicyError: there is no such folder, or one of the first two is missing, or one of the three is wrong.
     """
     files, diagnostics = read_files(folder), Diagnostics()
     settings = _read(files, "settings", read_settings, diagnostics)
     signals = _read(files, "signals", read_signals, diagnostics)
+    has_texts = any(stem_of(name) == "texts" for name in files)
+    texts = _read(files, "texts", read_texts, diagnostics) if has_texts else None
     if diagnostics.errors or settings is None or signals is None:
         raise PolicyError(error_text(f"cannot use settings.yaml and signals.yaml in `{folder}`", diagnostics.errors))
-    return settings, signals.sound
+    return settings, signals.sound, tuple(texts.texts) if texts else ()
 
 
 def read_derived_signals(folder: Path) -> tuple[Signal, ...]:

@@ -1,19 +1,21 @@
 """What a policy folder says once it has been read: frozen values, every name resolved, every limit exact."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from moderator.events import Outcome, Part, Severity, Status, Verdict
+from moderator.events import MetadataValue, Outcome, Part, Recipient, Severity, Status, Verdict
 from moderator.policy.language.comparisons import Comparison
-from moderator.policy.language.scale import Scale
+from moderator.policy.language.scale import MAX_FACT_MICRO, MAX_MICRO, Scale
 from moderator.policy.syntax.diagnostics import Span
 
 Presence = Literal["always", "sometimes"]
 RuleMode = Literal["live", "shadow", "off"]
 RolloutUnit = Literal["users", "conversations", "tenants", "events"]
 OtherScores = Literal["typical", "missing"]
+SignalKind = Literal["score", "fact", "text"]
+Good = Literal["high", "low", "none"]
 GroupKind = Literal["all", "any"]
 RewardPick = Literal["least", "greatest"]
 TestOutcome = Outcome | Literal["does not apply", "off"]
@@ -24,6 +26,9 @@ class FolderSettings:
     """settings.yaml; `fields` in the order written.
 
     Attributes:
+        flags_when_fact_missing: what a rule does whose facts are missing; None: not said, as no signal is a fact.
+        actions: what products do with a flag, mildest first.
+        lines: where settings.yaml says each of its keys, from 1.
         truncated_verdict: of an event of whose judged message some was not read, and that no live rule flags; None:
             not said, which is flag.
         exemption_limit_days: how long after `added` an exemption may last; None when there are no exemptions.
@@ -33,6 +38,10 @@ class FolderSettings:
     unscored_verdict: Verdict
     fields: dict[str, Presence]
     reasons: tuple[str, ...]
+    actions: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    flags_when_fact_missing: bool | None = None
+    lines: Mapping[str, int] = field(default_factory=dict)
     truncated_verdict: Verdict | None = None
     exemption_limit_days: int | None = None
 
@@ -43,35 +52,77 @@ class FolderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """A number that the event carries: `from_event: metadata.KEY`."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
-    """An objective on a human scale, or the lowest or highest of several signals on one scale.
+    """An objective, a fact or a measure of the text on a human scale, or the lowest or highest of several signals.
+
+    Exactly one of `objective`, `fact` and `members` says what it is read from. What is said of rewards holds for the
+    numbers of facts too.
 
     Attributes:
-        objective: what the reward is read from; empty for a derived signal.
+        objective: what the reward is read from; empty for other signals.
         plausible: least and greatest plausible reward in whole millionths, both included.
         members: the signals that a derived one is chosen from, at least two, none of them derived; else empty.
-        pick: which of the members' scores a derived signal is; None for one that is read from an objective.
+        pick: which of the members' scores a derived signal is; None for one without members.
+        fact: what of the event it is read from; None for other signals.
     """
 
     name: str
     objective: str
     scale: Scale
-    good: Literal["high", "low"]
+    good: Good
     plausible: tuple[int, int]
     span: Span
     about: str = ""
     members: tuple["Signal", ...] = ()
     pick: Literal["lowest", "highest"] | None = None
+    fact: Fact | None = None
+
+    @property
+    def kind(self) -> SignalKind:
+        """Whether the model gives it, the event carries it, or the text is measured; members are all of one kind."""
+        if self.members:
+            return self.members[0].kind
+        return "score" if self.fact is None else "fact"
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether a back end may not send what it is read from, so that `if_fact_missing` must say what that means."""
+        return self.fact is not None
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """What its number is read from: two signals of one source cannot differ but by their scales.
+
+        Asked of signals without members.
+        """
+        return ("fact", self.fact.key) if self.fact else ("score", self.objective)
+
+    @property
+    def source_in_words(self) -> str:
+        """Name what it is read from as signals.yaml does; asked of signals without members."""
+        return f"metadata.{self.fact.key}" if self.fact else self.objective
+
+    @property
+    def greatest_micro(self) -> int:
+        """The greatest number that is not implausible on any scale, in whole millionths."""
+        return MAX_MICRO if self.kind == "score" else MAX_FACT_MICRO
 
     @property
     def is_percent_only(self) -> bool:
         """No scale is agreed (`scale: none`), so that only percent phrases and `missing` say something."""
-        return self.scale.low is None
+        return self.kind == "score" and self.scale.low is None
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """Every objective that the signal needs."""
-        return tuple(member.objective for member in self.members) or (self.objective,)
+        """Every objective that the signal needs; none for facts and texts."""
+        return tuple(each.objective for each in self.members or (self,) if each.objective)
 
     @property
     def reward_pick(self) -> RewardPick:
@@ -155,17 +206,27 @@ class FieldMatch:
     prefixes: tuple[str, ...]
 
 
+Texts = Mapping[str, Mapping[str, str]]
+"""texts.yaml: key -> locale, at least `en` -> what people are shown."""
 Scope = tuple[FieldMatch, ...]
 """Every line must fit; no line at all fits everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """What a rule adds to the decision when it matches; labels sorted."""
+    """What a rule that flags adds to the decision when it matches; labels sorted.
+
+    Attributes:
+        action: one of the actions of settings.yaml; None: a person is to look at it.
+        notify: whom to notify, and by which key of texts.yaml, sorted.
+    """
 
     severity: Severity
     reason: str
     labels: tuple[str, ...]
+    action: str | None = None
+    queue: str | None = None
+    notify: tuple[tuple[Recipient, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,18 +253,23 @@ class Rule:
         scope: the policy's lines, then the rule's own.
         exempt_scopes: the items of `except`.
         starts_ms, until_ms: event time from which (included) and to which (not included) it is in force; ms since 1970.
+        when: None: whatever the message says.
+        flag: what it says of an event; None for a rule that tags.
+        tags: the labels of a rule that tags, sorted; else empty.
         flag_share: the budget: at most this percentage of events flagged by the rule; 0 to 100.
     """
 
     id: str
     mode: RuleMode
     scope: Scope
-    when: Expression
+    when: Expression | None
     unless: Expression | None
     exempt_scopes: tuple[Scope, ...]
     flags_when_missing: bool
-    flag: Flag
+    flag: Flag | None
     span: Span
+    flags_when_fact_missing: bool = False
+    tags: tuple[str, ...] = ()
     about: str = ""
     starts_ms: int | None = None
     until_ms: int | None = None
@@ -213,8 +279,7 @@ class Rule:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """Every comparison, first of `when`, then of `unless`, as written."""
-        unless = leaves(self.unless) if self.unless else ()
-        return (*leaves(self.when), *unless)
+        return (*leaves(self.when), *leaves(self.unless))
 
     def part_of(self, index: int) -> Part:
         """Say which part of the rule the comparison at an index of `conditions` is in."""
@@ -269,8 +334,9 @@ class PolicyTest:
 
     Attributes:
         event: field -> value; metadata under `metadata.<key>`; also `user`, `conversation_id` and `id`.
-        micro_by_signal: whole millionths of a reward by signal that is read from an objective (derived ones follow from
-            their members); None for a score that is missing. What `other_scores` stands for is filled in.
+        micro_by_signal: whole millionths of a reward by signal, derived ones aside, which follow from their members;
+            None for a score that is missing. What `other_scores` stands for is filled in. Of facts only those that
+            `scores` gives: others are in the event.
         expected: rules by full id.
         other_scores: what was written for signals the test does not name; `typical` is the calibration's median.
         at_ms: the broker's time, ms since 1970; None where none is given, which only a folder without times allows.
@@ -279,7 +345,7 @@ class PolicyTest:
 
     name: str
     policy: str
-    event: dict[str, str]
+    event: dict[str, MetadataValue]
     micro_by_signal: dict[str, int | None] | None
     expected: Expectation
     span: Span
@@ -288,10 +354,10 @@ class PolicyTest:
     known_gap: bool = False
 
 
-def leaves(expression: Expression) -> Iterator[Condition]:
-    """Yield every comparison of an expression, as written."""
+def leaves(expression: Expression | None) -> Iterator[Condition]:
+    """Yield every comparison of an expression, as written; None has none."""
     if isinstance(expression, Condition):
         yield expression
         return
-    for part in expression.parts:
+    for part in expression.parts if expression else ():
         yield from leaves(part)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from moderator.policy.language.scale import MAX_MICRO
+from moderator.policy.language.scale import MAX_FACT_MICRO
 
 Bounds = tuple[int, int]
 """Least and greatest reward in whole millionths, both included; no reward at all when reversed."""
-NO_REWARD: Bounds = (MAX_MICRO + 1, -MAX_MICRO - 1)
+NO_REWARD: Bounds = (MAX_FACT_MICRO + 1, -MAX_FACT_MICRO - 1)
 
 _NUMBER = "{}"
 _MIRRORED = str.maketrans("<>", "><")
@@ -88,8 +88,8 @@ class Comparison:
             is_reversed: the scale is reversed: higher rewards are lower scores.
         """
         if self.holds_below != is_reversed:
-            return -MAX_MICRO, min(MAX_MICRO, math.floor(limit) if self.holds_at else math.ceil(limit) - 1)
-        return max(-MAX_MICRO, math.ceil(limit) if self.holds_at else math.floor(limit) + 1), MAX_MICRO
+            return -MAX_FACT_MICRO, min(MAX_FACT_MICRO, math.floor(limit) if self.holds_at else math.ceil(limit) - 1)
+        return max(-MAX_FACT_MICRO, math.ceil(limit) if self.holds_at else math.floor(limit) + 1), MAX_FACT_MICRO
 
 
 AT_LEAST = Comparison("at least {}", "number", ">=")

@@ -11,6 +11,9 @@ MILLION = 1_000_000
 MAX_REWARD = 1_000
 """A reward beyond plus or minus this is implausible."""
 MAX_MICRO = MAX_REWARD * MILLION
+MAX_FACT = 1_000_000_000
+"""A fact beyond plus or minus this is implausible."""
+MAX_FACT_MICRO = MAX_FACT * MILLION
 
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,24})?")
 SAFELY_OFF_A_TIE = 0.49

@@ -13,10 +13,11 @@ from moderator.events import Part
 from moderator.policy.language.ast import Calibration, Condition, Expression, Rule, Signal
 from moderator.policy.language.bounds import bounds_of
 from moderator.policy.language.comparisons import Bounds
-from moderator.policy.language.scale import MAX_MICRO
 
 Regions = int
-"""A set of regions: bit n stands for the nth. A region is one range, or absence, of each objective's score."""
+"""A set of regions: bit n stands for the nth. A region is one range, or absence, of each source's number."""
+Source = tuple[str, str]
+"""`Signal.source`."""
 
 _MAX_REGIONS = 20_000
 """Rules with more of them are not analysed."""
@@ -50,14 +51,14 @@ class Truth(NamedTuple):
 class ScoreRegions:
     """Every combination of the score ranges, or absence, within which no condition of some rules changes."""
 
-    def __init__(self, starts: Mapping[str, Sequence[int]]) -> None:
-        """Take, by objective, the least reward of each range."""
+    def __init__(self, starts: Mapping[Source, Sequence[int]], greatest: Mapping[Source, int]) -> None:
+        """Take, by source, the least number of each range, and the greatest of all."""
         count = prod(len(each) + 1 for each in starts.values())
         self._all: Regions = (1 << count) - 1
-        self._axes: dict[str, _Axis] = {}
+        self._axes: dict[Source, _Axis] = {}
         stride = 1
-        for objective, each in starts.items():
-            self._axes[objective] = _axis(each, stride, self._all)
+        for source, each in starts.items():
+            self._axes[source] = _axis(each, greatest[source], stride, self._all)
             stride *= len(each) + 1
 
     def truth(self, rule: BoundedRule) -> Truth:
@@ -65,8 +66,16 @@ class ScoreRegions:
 
         What does not hold in all of a region counts as failing there, so nothing unproven is claimed.
         """
-        comparisons = zip(rule.conditions, rule.bounds, strict=True)
-        when = self._expression(rule.rule.when, comparisons, "when")
+        return self._truth(rule)
+
+    def _truth(self, rule: BoundedRule, *, is_unscored: bool = False) -> Truth:
+        comparisons = (
+            None if is_unscored and condition.signal.kind == "score" else (condition, bounds)
+            for condition, bounds in zip(rule.conditions, rule.bounds, strict=True)
+        )
+        when = Truth(self._all, 0)
+        if rule.rule.when is not None:
+            when = self._expression(rule.rule.when, comparisons, "when")
         if rule.rule.unless is None:
             return when
         unless = self._expression(rule.rule.unless, comparisons, "unless")
@@ -77,13 +86,32 @@ class ScoreRegions:
         return self.truth(rule).holds
 
     def fires(self, rule: BoundedRule) -> Regions:
-        """Give where a rule is sure to fire, because it matches or because a score is missing."""
-        truth = self.truth(rule)
-        return self._all & ~truth.fails if rule.rule.flags_when_missing else truth.holds
+        """Give where a rule is sure to fire, because it matches or because a score or a fact is missing."""
+        return self._fires(rule, self.truth(rule), self._lacks_score(rule))
 
-    def _expression(self, expression: Expression, comparisons: Iterator[tuple[Condition, Bounds]], part: Part) -> Truth:
+    def fires_unscored(self, rule: BoundedRule) -> Regions:
+        """Give where a rule is sure to fire for an event that the model gave no score: by facts and texts alone."""
+        is_on_score = any(condition.signal.kind == "score" for condition in rule.conditions)
+        truth = self._truth(rule, is_unscored=True)
+        return truth.holds if is_on_score else self._fires(rule, truth, 0)
+
+    def _fires(self, rule: BoundedRule, truth: Truth, lacks_score: Regions) -> Regions:
+        """Add to where a rule holds where it is unknown and then flags; a rule that tags does neither."""
+        unknown = 0 if rule.rule.flag is None else self._all & ~truth.holds & ~truth.fails
+        by_score = unknown & lacks_score if rule.rule.flags_when_missing else 0
+        by_fact = unknown & ~lacks_score if rule.rule.flags_when_fact_missing else 0
+        return truth.holds | by_score | by_fact
+
+    def _lacks_score(self, rule: BoundedRule) -> Regions:
+        """Give where a comparison with a model's score is unknown."""
+        compared = [each.signal for each in rule.conditions if each.comparison.has_limit]
+        known = (self._known(signal) for signal in compared if signal.kind == "score")
+        return self._all & ~reduce(and_, known, self._all)
+
+    def _expression(self, expression: Expression, comparisons: "_Comparisons", part: Part) -> Truth:
         if isinstance(expression, Condition):
-            return self._comparison(*next(comparisons), part)
+            comparison = next(comparisons)
+            return Truth(0, 0) if comparison is None else self._comparison(*comparison, part)
         holds, fails = zip(*(self._expression(each, comparisons, part) for each in expression.parts), strict=True)
         if expression.kind == "all":
             return Truth(reduce(and_, holds), reduce(or_, fails))
@@ -103,37 +131,43 @@ class ScoreRegions:
 
     def _known(self, signal: Signal) -> Regions:
         members = signal.members or (signal,)
-        return reduce(and_, (self._axes[each.objective].between(*each.plausible) for each in members))
+        return reduce(and_, (self._axes[each.source].between(*each.plausible) for each in members))
 
     def _at_least(self, signal: Signal, micro: int) -> Regions:
         if not signal.members:
-            return self._axes[signal.objective].at_least(micro)
+            return self._axes[signal.source].at_least(micro)
         join = and_ if signal.reward_pick == "least" else or_
-        return reduce(join, (self._axes[each.objective].at_least(micro) for each in signal.members))
+        return reduce(join, (self._axes[each.source].at_least(micro) for each in signal.members))
 
     def _at_most(self, signal: Signal, micro: int) -> Regions:
         if not signal.members:
-            return self._axes[signal.objective].at_most(micro)
+            return self._axes[signal.source].at_most(micro)
         join = or_ if signal.reward_pick == "least" else and_
-        return reduce(join, (self._axes[each.objective].at_most(micro) for each in signal.members))
+        return reduce(join, (self._axes[each.source].at_most(micro) for each in signal.members))
+
+
+_Comparisons = Iterator[tuple[Condition, Bounds] | None]
+"""A rule's comparisons in order; None for one that is unknown everywhere."""
 
 
 def score_regions(*rules: BoundedRule) -> ScoreRegions | None:
     """Give the regions between the limits of all these rules; None when there are too many."""
-    starts: dict[str, set[int]] = {}
+    starts: dict[Source, set[int]] = {}
+    greatest: dict[Source, int] = {}
     for condition, (low, high) in (pair for rule in rules for pair in zip(rule.conditions, rule.bounds, strict=True)):
         for signal in condition.signal.members or (condition.signal,):
-            least, greatest = signal.plausible
-            found = starts.setdefault(signal.objective, {-MAX_MICRO})
-            found.update(start for start in (low, high + 1, least, greatest + 1) if -MAX_MICRO <= start <= MAX_MICRO)
+            least, most = signal.plausible
+            end = greatest.setdefault(signal.source, signal.greatest_micro)
+            found = starts.setdefault(signal.source, {-end})
+            found.update(start for start in (low, high + 1, least, most + 1) if -end <= start <= end)
     if prod(len(each) + 1 for each in starts.values()) > _MAX_REGIONS:
         return None
-    return ScoreRegions({objective: sorted(found) for objective, found in starts.items()})
+    return ScoreRegions({source: sorted(found) for source, found in starts.items()}, greatest)
 
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """The ranges of one objective; `upwards[n]` are the regions with its nth range or a higher one."""
+    """The ranges of one source; `upwards[n]` are the regions with its nth range or a higher one."""
 
     starts: Sequence[int]
     ends: Sequence[int]
@@ -153,10 +187,10 @@ class _Axis:
         return self.at_least(low) & self.at_most(high)
 
 
-def _axis(starts: Sequence[int], stride: int, every: Regions) -> _Axis:
-    """Lay out one objective whose range changes every `stride` regions; after its ranges comes absence."""
+def _axis(starts: Sequence[int], greatest: int, stride: int, every: Regions) -> _Axis:
+    """Lay out one source whose range changes every `stride` regions; after its ranges comes absence."""
     count = len(starts)
     first = every // ((1 << stride * (count + 1)) - 1)  # one bit where each round of its ranges begins
     downwards = [((1 << stride * end) - 1) * first for end in range(count + 1)]
     upwards = [downwards[count] & ~each for each in downwards]
-    return _Axis(starts, [*(end - 1 for _, end in pairwise(starts)), MAX_MICRO], upwards, downwards)
+    return _Axis(starts, [*(end - 1 for _, end in pairwise(starts)), greatest], upwards, downwards)

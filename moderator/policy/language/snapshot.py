@@ -4,17 +4,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from moderator.events import Verdict
 from moderator.policy.language.ast import (
     Calibration,
     Condition,
     Exemption,
     Expression,
+    Flag,
     FolderSettings,
     Rule,
     Scope,
     Signal,
+    Texts,
 )
-from moderator.policy.language.fields import FORMAT
+from moderator.policy.language.fields import FORMAT, METADATA
 
 Canonical = str | int | bool | None | list["Canonical"] | dict[str, "Canonical"]
 
@@ -25,6 +28,8 @@ def snapshot_of(
     calibrations: Mapping[str, Calibration],
     rules: Iterable[Rule],
     exemptions: Sequence[Exemption],
+    *,
+    texts: Texts | None = None,
 ) -> str:
     """Give `sha256:` and 64 hex digits over canonical JSON.
 
@@ -39,6 +44,10 @@ def snapshot_of(
     # What a folder does not use is left out, so that a new part of the language changes no snapshot without it.
     if not settings.flags_truncated:
         content["if_truncated"] = "allow"
+    named: dict[str, Canonical] = {"actions": list(settings.actions), "queues": list(settings.queues)}
+    content |= {key: names for key, names in named.items() if names}
+    if texts is not None:
+        content["texts"] = {key: dict(by_locale) for key, by_locale in texts.items()}
     if calibrations:
         content["calibrations"] = {model: calibration.hash for model, calibration in calibrations.items()}
     if exemptions:
@@ -50,6 +59,8 @@ def snapshot_of(
 def _signal(signal: Signal) -> Canonical:
     if signal.pick is not None:
         return {f"{signal.pick}_of": [*sorted(member.name for member in signal.members)]}
+    if signal.fact is not None:
+        return {"from_event": f"{METADATA}{signal.fact.key}", "plausible": list(signal.plausible)}
     return {
         "from": signal.objective,
         "multiply": str(signal.scale.multiply),
@@ -61,6 +72,7 @@ def _signal(signal: Signal) -> Canonical:
 def _rule(rule: Rule) -> Canonical:
     rollout = rule.rollout
     optional: dict[str, Canonical] = {
+        "if_fact_missing": _if_fact_missing(rule),
         "rollout": [str(rollout.percent), rollout.unit, rollout.seed] if rollout else None,
         "starts": rule.starts_ms,
         "until": rule.until_ms,
@@ -70,14 +82,33 @@ def _rule(rule: Rule) -> Canonical:
         "rule": rule.id,
         "mode": rule.mode,
         "applies_to": _scope(rule.scope),
-        "when": _expression(rule.when),
+        "when": _expression(rule.when) if rule.when else None,
         "unless": _expression(rule.unless) if rule.unless else None,
         "except": [_scope(scope) for scope in rule.exempt_scopes],
         "if_score_missing": "flag" if rule.flags_when_missing else "allow",
-        "severity": rule.flag.severity,
-        "reason": rule.flag.reason,
-        "labels": list(rule.flag.labels),
+        **(_flag(rule.flag) if rule.flag else {"tag": list(rule.tags)}),
     }
+
+
+def _flag(flag: Flag) -> dict[str, Canonical]:
+    optional: dict[str, Canonical] = {
+        "action": flag.action,
+        "queue": flag.queue,
+        "notify": [[to, key] for to, key in flag.notify] or None,
+    }
+    return {
+        "severity": flag.severity,
+        "reason": flag.reason,
+        "labels": list(flag.labels),
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+
+
+def _if_fact_missing(rule: Rule) -> Verdict | None:
+    """Give what counts where a fact or the text is missing; None where the rule asks for neither."""
+    if all(condition.signal.kind == "score" for condition in rule.conditions):
+        return None
+    return "flag" if rule.flags_when_fact_missing else "allow"
 
 
 def _exemption(exemption: Exemption) -> Canonical:

@@ -29,7 +29,9 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P014": "A value is not one of those allowed here.",
         "P015": "A name is given twice where it must be unique.",
         "P016": "A name may hold lower-case letters, digits, - and _, and starts with a letter or digit.",
-        "P017": "The reasons score_missing, unscored and truncated are given by the engine and cannot be listed.",
+        "P017": "The reasons score_missing, fact_missing, unscored and truncated are given by the engine and cannot be "
+        "listed.",
+        "P019": "A flag names an action or a queue that settings.yaml does not list under `actions` or `queues`.",
         "P020": "Something required is missing or empty.",
         "P021": "Two conditions are side by side; say whether all or any of them must hold.",
         "P022": "A list, a mapping or a text is expected here and something else was found.",
@@ -37,14 +39,16 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P024": "Conditions are nested more than 3 levels deep.",
         "P025": "A pattern can never fit, because a * may only be at the end; or hardly ever, because of blanks "
         "at its ends.",
-        "P027": "A signal without a scale takes percent phrases and missing alone: its numbers mean nothing to people.",
+        "P027": "The phrase does not suit the signal: without a scale only percent phrases and missing say something; "
+        "facts and texts take no percent phrase, because no calibration knows them.",
+        "P028": "A signal that is read from the event or its text is not written as it must be.",
         "P030": "A comparison is not a phrase of the language, such as below 0.30; the error lists them all.",
         "P031": "A number is outside the signal's scale.",
         "P032": "A limit has more than 6 decimals; scores have 6.",
         "P033": "A rule flags what scores best, which is rarely intended.",
         "P034": "A signal's scale or plausible range cannot be right.",
-        "P035": "lowest_of and highest_of choose among two or more signals that are read from objectives and share "
-        "one scale and one good end.",
+        "P035": "lowest_of and highest_of choose among two or more signals, all of them objectives of the model or all "
+        "of them facts, that share one scale and one good end.",
         "P036": "A percent phrase takes 0.1% to 50%, in steps of 0.1%.",
         "P037": "A percent phrase needs a calibration that holds its signal, defined as it is now.",
         "P038": "A limit is finer than the model's scores are: its last digits decide nothing.",
@@ -65,6 +69,10 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P053": "No rule is live, so nothing is ever flagged for a score.",
         "P054": "Another rule already matches whenever this one does, and says at least as much.",
         "P055": "A limit is at the end of its scale: the comparison holds for every score on it, or for none.",
+        "P056": "A rule without `when` flags whatever anybody writes, unless its own applies_to limits it by a field "
+        "besides speaker.",
+        "P057": "A rule flags or tags, not both; a rule that tags has no severity, reason or budget.",
+        "P058": "A text for people is wrong: no such key, no English, too long, or nothing uses it.",
         "P060": "A live or shadow rule needs an objective that the model does not have.",
         "P061": "A declared signal needs an objective that the model does not have; no rule uses it.",
         "P062": "A percent phrase was calibrated for another model than the one that runs, or for none.",

@@ -294,12 +294,47 @@ def test_an_event_of_exactly_the_limit_is_judged_and_one_byte_more_is_too_large(
     assert refuse(largest + b" ").reason == "too_large"
 
 
-def test_metadata_keeps_the_first_32_texts_and_ignores_the_rest() -> None:
-    metadata = {"number": 1, **{f"key-{n}": "x" for n in range(40)}}
+def test_metadata_keeps_the_first_32_values_of_a_kind_that_is_kept() -> None:
+    metadata: dict[str, object] = {
+        "nothing": None,
+        "list": [1],
+        "object": {},
+        "number": 1,
+        **{f"key-{n}": "x" for n in range(40)},
+    }
 
     event = read(an_event_json(metadata=metadata))
 
-    assert list(event.metadata or {}) == [f"key-{n}" for n in range(32)]
+    assert list(event.metadata or {}) == ["number", *(f"key-{n}" for n in range(31))]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("9007199254740993", 9007199254740993),
+        ("-9223372036854775808", -(2**63)),
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", "18446744073709551616"),
+        ("-9223372036854775809", "-9223372036854775809"),
+        ("9" * 256, "9" * 256),
+        ("9" * 257, None),
+        ("2.5", 2.5),
+        ("3.0", 3.0),
+        ("1e300", 1e300),
+        ("1e400", None),
+        ("true", True),
+        ("null", None),
+    ],
+)
+def test_numbers_of_the_metadata_are_kept_exactly(sent: str, kept: object) -> None:
+    shapes = (
+        '{"messages": [{"role": "user", "content": "hi"}], "metadata": {"n": %s}}',
+        '{"text": "hi", "metadata": {"n": %s}}',
+    )
+
+    for shape in shapes:
+        found = (read((shape % sent).encode()).metadata or {}).get("n")
+        assert (found, type(found)) == (kept, type(kept))
 
 
 @pytest.mark.parametrize("time", ["2026-10-05T12:00:00Z", "yesterday", 1_790_000_000, 1.5])

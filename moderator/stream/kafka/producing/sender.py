@@ -105,6 +105,10 @@ class OutcomeSender:
         ]
         if decision.severity:
             headers.append(("severity", decision.severity.encode()))
+        if decision.action:
+            headers.append(("action", decision.action.encode()))
+        if decision.queues:
+            headers.append(("queues", ",".join(decision.queues).encode()))
         if record.headers and (traceparent := _traceparent(record)):
             headers.append((_TRACEPARENT, traceparent))
         return [*headers, *self._mark(record)] if self._mark else headers

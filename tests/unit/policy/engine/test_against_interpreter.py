@@ -389,8 +389,12 @@ def interpret(
             "severity": "high" if verdict == "flag" else None,
             "reasons": ["unscored"],
             "labels": [],
+            "action": None,
+            "queues": [],
+            "notify": [],
             "rules": [],
             "shadow_verdict": verdict,
+            "shadow_action": None,
             "signals": dict.fromkeys(SIMPLE),
         }
     default = "flag" if policy.flags_when_missing else "allow"
@@ -436,8 +440,12 @@ def interpret(
         "severity": max((rule.severity for rule, _, _ in counting), key=SEVERITIES.index, default=None),
         "reasons": sorted({reason for _, _, reason in counting}),
         "labels": sorted({label for _, label, _ in counting}),
+        "action": None,
+        "queues": [],
+        "notify": [],
         "rules": listed,
         "shadow_verdict": "flag" if would_flag else "allow",
+        "shadow_action": None,
         "signals": {name: shown(human(name, scores)) for name in SIMPLE},
     }
 
