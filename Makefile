@@ -67,7 +67,7 @@ test-gpu: $(STAMP) ## run the tests that need a CUDA device; fails without one
 	@$(BIN)/pytest tests/gpu $(ARGS)
 
 .PHONY: lint
-lint: $(STAMP) ## check format, style, types, layers, example policies, generated files and workflows
+lint: $(STAMP) ## check format, style, types, layers, example policies, generated files, workflows, alerts and manifests
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
@@ -76,6 +76,7 @@ lint: $(STAMP) ## check format, style, types, layers, example policies, generate
 	@$(BIN)/moderator policy check policies/armorm
 	@$(BIN)/python -m tests.generate --check
 	@$(BIN)/zizmor --offline --quiet --pedantic .github
+	@tests/lint_deployment.sh
 
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
