@@ -6,6 +6,7 @@ The contract suites hold each to the same behaviour as the real part.
 import hashlib
 from collections.abc import Callable, Sequence
 
+from moderator.errors import ModeratorError
 from moderator.events import (
     DeadLetter,
     DecidedSpan,
@@ -24,6 +25,7 @@ from moderator.events import (
     Turn,
     Unscored,
 )
+from moderator.scoring.interactive import InteractiveTexts
 
 
 class ManualClock:
@@ -202,10 +204,25 @@ class ScriptedScorer:
         """Give one made-up token per turn, in one passage; equal conversations get equal keys."""
         return [self._reading(conversation) for conversation in conversations]
 
-    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
-        """Follow the script, in the order given; scores of a truncated prompt say that they are."""
+    def score(self, prompts: Sequence[Prompt], interactive: InteractiveTexts | None = None) -> list[Scores | Unscored]:
+        """Follow the script, in the order given; scores of a truncated prompt say that they are.
+
+        Interactive texts come first, each in a pass of its own.
+        """
+        while interactive and (taken := interactive.take(1)):
+            self._serve(taken[0], interactive)
         self.scored.append(list(prompts))
         return [self._scores(prompt) for prompt in prompts]
+
+    def _serve(self, prompt: Prompt, interactive: InteractiveTexts) -> None:
+        try:
+            scores = self._scores(prompt)
+        except ModeratorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as an engine does with a fault of ours
+            interactive.fail(prompt.score_key, error)
+        else:
+            interactive.give({prompt.score_key: scores}, 0.0)
 
     def _reading(self, conversation: Sequence[Turn]) -> EventReading:
         judged = conversation[-1].content

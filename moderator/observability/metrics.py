@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformC
 from moderator.events import DeadLetter, DeadLetterReason, EncodedDecision, Status, Verdict, hidden_text_of
 from moderator.observability.catalogue import Catalogue, Labels
 from moderator.observability.health import CODES, HealthBoard, readiness_problems
+from moderator.observability.http_metrics import HttpMetrics
 from moderator.observability.score_drift import Cuts, ScoreDrift
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -54,6 +55,7 @@ class Metrics:
         self._add_positions(new)
         self._add_policies_and_model(new)
         self._add_device(new)
+        self.http = HttpMetrics(new)
         self.definitions = tuple(new.definitions)
 
     def count_outcomes(self, outcomes: Collection[EncodedDecision | DeadLetter]) -> None:

@@ -22,6 +22,7 @@ from moderator.events import (
     Turn,
     Unscored,
 )
+from moderator.scoring.interactive import InteractiveTexts
 
 
 class Source(Protocol):
@@ -88,11 +89,28 @@ class Scorer(Protocol):
         """Frame, divide and tokenize each event's conversation, in the order given; never fails because of content."""
         ...
 
-    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
-        """Score each prompt, in the order given; n >= 0.
+    def score(self, prompts: Sequence[Prompt], interactive: InteractiveTexts | None = None) -> list[Scores | Unscored]:
+        """Score each prompt, in the order given; n >= 0; interactive texts that wait share the passes.
 
         Raises:
             ScorerUnavailableError: the device failed; nothing was scored.
+        """
+        ...
+
+
+class InteractiveWork(InteractiveTexts, Protocol):
+    """Interactive texts, as a window meets them."""
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds of the device that they have taken so far."""
+        ...
+
+    def serve(self) -> None:
+        """Score all that wait, in passes of their own.
+
+        Raises:
+            ScorerUnavailableError: the device failed.
         """
         ...
 

@@ -14,7 +14,7 @@ from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider, Timestamps
 from moderator.pipeline.moderation import ScoredWindow, Window, decide_window, read_span, score_window
 from moderator.pipeline.observer import StreamObserver
-from moderator.pipeline.ports import Clock, ScoreCache, Scorer, Sink, Source, VerdictCache
+from moderator.pipeline.ports import Clock, InteractiveWork, ScoreCache, Scorer, Sink, Source, VerdictCache
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.pipeline.window import Span, WindowBuffer
 from moderator.scoring.adaptive_limit import AdaptiveLimit
@@ -38,6 +38,7 @@ class Processor:
     Args:
         scoring: the thread that loaded the scorer; it alone uses the scorer and the score cache from now on.
         current_decider: asked at the start of each window; a window keeps the decider that it started with.
+        interactive: what requests wait for; None where nobody asks.
         stop: set it to drain: windows in flight are published, records that are in no window yet are left for the
             next owner.
     """
@@ -57,6 +58,7 @@ class Processor:
         clock: Clock,
         stop: threading.Event,
         dead_letter_limit: DeadLetterLimit | None,
+        interactive: InteractiveWork | None = None,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -67,6 +69,7 @@ class Processor:
         self._clock = clock
         self._stop = stop
         self._dead_letter_limit = dead_letter_limit
+        self._interactive = interactive
         self._buffer = WindowBuffer(settings.window, scorer.identity)
         self._window_limit = AdaptiveLimit(
             settings.window.max_tokens, target_s=WINDOW_S, first_tokens=FIRST_WINDOW_TOKENS
@@ -97,7 +100,7 @@ class Processor:
         self._submit_window()
         if not self._publishing and (scored := self._scoring.take(self._scorer_wait_s())):
             self._in_scorer = []
-            self._window_limit.observe(scored.fresh_tokens, scored.ended_at_s - scored.started_at_s)
+            self._window_limit.observe(scored.fresh_tokens, _stream_s(scored))
             self._submit_window()
             self._decide(scored)
         if self._publishing:
@@ -161,7 +164,9 @@ class Processor:
         if not self._scoring.has_window and (spans := self._buffer.take()):
             window = Window(spans, self._current_decider())
             self._in_scorer = spans
-            self._scoring.submit(lambda: score_window(window, self._scorer, self._score_cache, self._clock))
+            self._scoring.submit(
+                lambda: score_window(window, self._scorer, self._score_cache, self._clock, self._interactive)
+            )
 
     def _scorer_wait_s(self) -> float:
         """How long to wait for the scorer: a result ends the wait at once, a record does not."""
@@ -174,7 +179,7 @@ class Processor:
         now_s = self._clock.monotonic_s()
         at = Timestamps(scored.started_at_s, scored.ended_at_s, now_s, iso_time(self._clock.now_s()))
         self._publishing = decide_window(scored, at, self._sink.reject_oversized)
-        self._scoring_s = scored.ended_at_s - scored.started_at_s
+        self._scoring_s = _stream_s(scored)
         self._publishing_since_s = self._clock.monotonic_s()
         if self._dead_letter_limit:
             outcomes = (outcome for span in self._publishing for _, outcome in span.items)
@@ -202,3 +207,8 @@ class Processor:
         for span in (*self._in_scorer, *self._buffer.spans):
             firsts += [(span.partition, entry.record) for entry in span.items[:1]]
         return {partition: record.timestamp_ms for partition, record in reversed(firsts) if record.timestamp_ms}
+
+
+def _stream_s(scored: ScoredWindow) -> float:
+    """Give how long a window was scored, without what interactive texts took meanwhile."""
+    return scored.ended_at_s - scored.started_at_s - scored.interactive_s

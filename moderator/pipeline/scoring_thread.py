@@ -29,14 +29,22 @@ class ScoringThread:
         self._monotonic_s = monotonic_s
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._window: Future[ScoredWindow] | None = None
+        self._lock = threading.Lock()
+        self._jobs_left = 0
         self._busy_since_s: float | None = None
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run_all, name="scoring", daemon=True)
         self._thread.start()
 
     @property
     def busy_since_s(self) -> float | None:
-        """When the job that is not done yet was passed on, in monotonic seconds; None while there is none."""
+        """Since when it has been at its present job, in monotonic seconds; None while there is none."""
         return self._busy_since_s
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What a job raised that nobody waits for; None where none has."""
+        return self._failure
 
     @property
     def has_window(self) -> bool:
@@ -51,6 +59,10 @@ class ScoringThread:
         """
         return self._put(job).result()
 
+    def run_soon(self, job: Callable[[], object]) -> None:
+        """Pass on a job that nobody waits for; what it raises is raised by the next `take`, and kept as `failure`."""
+        self._put(job).add_done_callback(self._keep_failure)
+
     def submit(self, score: Callable[[], ScoredWindow]) -> None:
         """Pass a window on; call only while there is none."""
         assert self._window is None
@@ -60,8 +72,10 @@ class ScoringThread:
         """Give the scored window; None when there is none, or it is not done within `timeout_s`.
 
         Raises:
-            ModeratorError: what scoring raised.
+            ModeratorError: what scoring raised, or a job that nobody waited for.
         """
+        if self._failure is not None:
+            raise self._failure
         if self._window is None:
             return None
         try:
@@ -86,15 +100,26 @@ class ScoringThread:
             try:
                 result = job()
             except BaseException as error:  # noqa: BLE001 - raised again on the thread that waits
-                self._busy_since_s = None
+                self._end_job()
                 future.set_exception(error)
             else:
-                self._busy_since_s = None
+                self._end_job()
                 future.set_result(result)
 
-        self._busy_since_s = self._monotonic_s()
+        with self._lock:
+            self._jobs_left += 1
+            if self._busy_since_s is None:
+                self._busy_since_s = self._monotonic_s()
         self._jobs.put(run)
         return future
+
+    def _end_job(self) -> None:
+        with self._lock:
+            self._jobs_left -= 1
+            self._busy_since_s = self._monotonic_s() if self._jobs_left else None
+
+    def _keep_failure(self, done: Future[object]) -> None:
+        self._failure = self._failure or done.exception()
 
     def _run_all(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -27,6 +27,7 @@ from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import configure_logging
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.scoring_thread import ScoringThread
+from moderator.scoring.interactive import InteractiveTexts
 from moderator.settings import KafkaSettings, PoliciesSettings, Settings
 from moderator.stream.kafka.topics import create_topics
 from moderator.wiring.parts import choose_policies
@@ -54,7 +55,7 @@ class NoScorer:
         prompts = (Prompt((0,), 0, truncated=False, score_key=str(number)) for number in range(first, self._rendered))
         return [EventReading((Passage(prompt, 0, 1),)) for prompt in prompts]
 
-    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
+    def score(self, prompts: Sequence[Prompt], interactive: InteractiveTexts | None = None) -> list[Scores | Unscored]:
         return [self._scores] * len(prompts)
 
 

@@ -15,6 +15,7 @@ from moderator.observability.health import HealthBoard, HealthSnapshot
 from moderator.observability.logging import configure_logging, get_logger
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.scoring_thread import ScoringThread
+from moderator.scoring.interactive import InteractiveTexts
 from moderator.settings import load_settings
 from moderator.testing import ScriptedScorer
 from moderator.wiring.parts import choose_policies
@@ -29,11 +30,11 @@ SCORING_S = float(os.environ.get("SCORING_S", "0.03"))
 class SlowScorer(ScriptedScorer):
     """Takes a moment for each window, so that a kill often falls into scoring."""
 
-    def score(self, prompts: Sequence[Prompt]) -> list[Scores | Unscored]:
+    def score(self, prompts: Sequence[Prompt], interactive: InteractiveTexts | None = None) -> list[Scores | Unscored]:
         log.info(SCORING_BEGAN)
         time.sleep(SCORING_S)
         self.scored.clear()
-        return super().score(prompts)
+        return super().score(prompts, interactive)
 
 
 def safety_by_last_digit(conversation: Sequence[Turn]) -> Scores:

@@ -1,11 +1,21 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from moderator.events import ChatEvent, DeadLetter, EventReading, Partition, PartitionSpan, Scores, Turn, Unscored
+from moderator.events import (
+    ChatEvent,
+    DeadLetter,
+    EventReading,
+    Partition,
+    PartitionSpan,
+    Prompt,
+    Scores,
+    Turn,
+    Unscored,
+)
 from moderator.pipeline.decision import Decider
-from moderator.pipeline.moderation import Window, read_span, score_events, score_window
+from moderator.pipeline.moderation import READ_AT_ONCE, Window, read_span, score_events, score_window
 from moderator.pipeline.ports import ScoreCache, Scorer
 from moderator.pipeline.window import Entry, ScoredEvent
 from moderator.settings import Settings
@@ -187,3 +197,38 @@ def test_a_record_that_reading_crashes_on_is_set_aside_alone() -> None:
     assert "ValueError" in crashed.error
     assert "hello" not in crashed.error
     assert isinstance(read, ChatEvent)
+
+
+class Requests:
+    """Interactive work that counts how often it is asked for."""
+
+    def __init__(self) -> None:
+        self.spent_s = 0.0
+        self.served = 0
+        self.came_lately = True
+
+    def serve(self) -> None:
+        self.served += 1
+        self.spent_s += 2.0
+
+    def take(self, most_tokens: int) -> list[Prompt]:
+        return []
+
+    def give(self, scores: Mapping[str, Scores | Unscored], seconds: float) -> None:
+        raise AssertionError
+
+    def fail(self, score_key: str, error: Exception) -> None:
+        raise AssertionError
+
+
+def test_requests_are_served_while_a_window_is_read_and_do_not_count_in_its_time(decider: Decider) -> None:
+    requests = Requests()
+    events = [an_event(a_turn(f"text {number}")) for number in range(2 * READ_AT_ONCE + 1)]
+
+    scored = score_window(
+        a_window(events, decider), ScriptedScorer(length_scores), DictCache(), ManualClock(), requests
+    )
+
+    assert requests.served == 3
+    assert scored.interactive_s == 6.0
+    assert all(isinstance(entry.scored, ScoredEvent) for entry in scored.window.entries)
