@@ -39,10 +39,10 @@ class Browser:
         return [line for line in shown.stderr.splitlines() if "CONSOLE" in line or "Refused" in line]
 
     def measure(self, page: str, script: str, *, scheme: Scheme = "light", width: int = 1_200) -> Any:
-        """Open a copy of a page in which a script runs; give what the script, an expression, comes to."""
+        """Open a copy of a page in which a script runs when all is loaded; give what this, an expression, comes to."""
         allowed = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
         setting = f"document.documentElement.setAttribute('{_MEASURED}', JSON.stringify({script}))"
-        copy = allowed.replace("</body>", f"<script>{setting}</script></body>")
+        copy = allowed.replace("</body>", f"<script>addEventListener('load', () => {setting})</script></body>")
         found = re.search(rf'{_MEASURED}="([^"]*)"', self._open(copy, scheme, width).stdout)
         assert found, "the script did not run"
         return json.loads(unescape(found[1]))

@@ -57,7 +57,7 @@ class PolicyObserver:
         """These policies decide first."""
         policies = start.accepted.policies
         self._show(policies)
-        self._show_agreement(is_ok=start.refusal is None)
+        self._show_agreement(policies, is_ok=start.refusal is None)
         if start.store is not None:
             self._metrics.show_state_dir()
         log_warnings(start.accepted.warnings)
@@ -69,7 +69,7 @@ class PolicyObserver:
         """Other policies decide from now on."""
         snapshot = accepted.policies.snapshot
         self._show(accepted.policies)
-        self._show_agreement()
+        self._show_agreement(accepted.policies)
         if before.snapshot != snapshot:
             self._metrics.policy_snapshot.remove(before.snapshot)
         changes = [_in_one_line(change) for change in difference.changes]
@@ -81,9 +81,7 @@ class PolicyObserver:
     def refused(self, refusal: Refusal, running: PolicySet) -> None:
         """The folder's policies may not decide; those that run go on."""
         self._metrics.policy_reload_ok.set(0)
-        self._metrics.policy_refused.clear()
-        for policy in refusal.policies:
-            self._metrics.policy_refused.labels(policy).set(1)
+        self._show_refused(running, refusal.policies)
         folder, snapshot = str(refusal.state.folder), running.snapshot
         log.error(
             "policies_refused",
@@ -98,7 +96,7 @@ class PolicyObserver:
         """The folder holds what decides; `withdrawn` was refused and is no longer there."""
         if withdrawn is not None:
             log.info("policies_taken_back", decided_by=running.snapshot)
-        self._show_agreement()
+        self._show_agreement(running)
 
     def not_stored(self, state_dir: Path, cause: str) -> None:
         """The policies that decide could not be stored."""
@@ -118,10 +116,18 @@ class PolicyObserver:
         self._metrics.show_rules(_ways_to_match(policies.active_rules), _scores_to_lack(policies.active_rules))
         self._metrics.show_drift(policies.score_cuts(self._model))
 
-    def _show_agreement(self, *, is_ok: bool = True) -> None:
+    def _show_agreement(self, running: PolicySet, *, is_ok: bool = True) -> None:
         self._metrics.policy_reload_ok.set(is_ok)
-        self._metrics.policy_refused.clear()
+        self._show_refused(running, ())
         self._board.policies = PolicyHealth(self._monotonic_s(), self._max_stale_s)
+
+    def _show_refused(self, running: PolicySet, refused: Iterable[str]) -> None:
+        """Show of each policy whether the folder is refused for it; what was refused may be new."""
+        self._metrics.policy_refused.clear()
+        for policy in running.policies:
+            self._metrics.policy_refused.labels(policy.name).set(0)
+        for name in refused:
+            self._metrics.policy_refused.labels(name).set(1)
 
     def _stale_s(self) -> float:
         policies = self._board.policies

@@ -1,5 +1,7 @@
 """The backtest's page in a real browser: no messages in the console, readable in both schemes and in narrow windows."""
 
+from html import escape
+
 import pytest
 
 from moderator.backtest.report.page import backtest_page
@@ -47,6 +49,15 @@ BOXES = """(() => {
   }));
 })()"""
 WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+IN_FRAME = """(() => {
+  const page = frames[0].document, cell = page.querySelector('[data-testid=flip-row] td');
+  const root = page.documentElement;
+  return {
+    scrolled: root.scrollWidth,
+    shown: root.clientWidth,
+    cell: [frames[0].getComputedStyle(cell).display, frames[0].getComputedStyle(cell, '::before').content],
+  };
+})()"""
 GROUND = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -89,6 +100,15 @@ def test_no_window_is_too_narrow_for_the_page(browser: Browser, page: str, width
     scrolled, shown = browser.measure(page, WIDTHS, width=width)
 
     assert scrolled == shown == width
+
+
+def test_on_a_telephone_nothing_is_scrolled_sideways_and_each_row_is_a_card(browser: Browser, page: str) -> None:
+    frame = f'<body><iframe width=390 height=800 srcdoc="{escape(page, quote=True)}"></iframe></body>'
+
+    narrow = browser.measure(frame, IN_FRAME)
+
+    assert (narrow["scrolled"], narrow["shown"]) == (390, 390)
+    assert narrow["cell"] == ["grid", '"verdict"']
 
 
 def test_both_limits_and_their_names_lie_within_the_charts(browser: Browser, page: str) -> None:

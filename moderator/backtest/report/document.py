@@ -29,11 +29,13 @@ class Table(NamedTuple):
 
     Attributes:
         caption: what a page announces the table by.
+        row_id: what programs find each row by on a page; empty for nothing.
     """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    row_id: str = ""
 
     @property
     def numeric(self) -> tuple[bool, ...]:
@@ -51,15 +53,30 @@ class Fact(NamedTuple):
     is_bad: bool = False
 
 
+class Fold(NamedTuple):
+    """What a page shows when it is asked for, and text leaves out; `summary` stands for it."""
+
+    summary: str
+    table: Table
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Parts of one subject, in the order in which they are shown."""
+    """Parts of one subject, in the order in which they are shown.
+
+    Attributes:
+        lead: the sum of it, which stands first.
+        section_id: what programs find the section by on a page; empty for nothing.
+    """
 
     title: str
     aside: str = ""
-    table: Table | None = None
+    lead: str = ""
+    tables: tuple[Table, ...] = ()
     facts: tuple[Fact, ...] = ()
     notes: tuple[str, ...] = ()
+    fold: Fold | None = None
+    section_id: str = ""
 
 
 class Limit(NamedTuple):

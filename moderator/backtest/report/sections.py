@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from moderator.backtest.report.document import Cell, Document, Fact, Row, Section, Table, number_cell
+from moderator.backtest.counting.examples import ExampleCondition
+from moderator.backtest.report.document import Cell, Document, Fact, Fold, Row, Section, Table, number_cell
 from moderator.backtest.report.tried_limits import tried_limit
 from moderator.backtest.report.values import (
     BacktestReport,
     BudgetReport,
+    EditedReport,
     EventsReport,
+    ExampleReport,
     FidelityReport,
     GroupReport,
     LabelsReport,
@@ -30,6 +33,8 @@ from moderator.labels.rates import LEAST_LABELS
 
 _SHOWN_GROUPS = 15
 _SHOWN_UNUSED = 20
+_SHOWN_EXAMPLES = 50
+_UNTOLD = "not counted: the baseline does not reproduce its own decisions"
 _LABELS_NOTE = (
     f"Of labelled events alone, with 95% Wilson intervals; cells with fewer than {LEAST_LABELS} labels give no rate. "
     "Labels exist mostly for what was flagged: recall is as good as the labels of what was allowed."
@@ -37,7 +42,7 @@ _LABELS_NOTE = (
 
 
 def document_of(report: BacktestReport) -> Document:
-    """Give the whole document; only facts and fidelity while the fidelity is below 100%."""
+    """Give the whole document; what was edited is all that follows fidelity while that is below 100%."""
     return Document(
         title=f"Backtest of {report.candidate.folder} against {report.baseline.folder}",
         facts=(*_facts(report.events), _set("baseline", report.baseline), _set("candidate", report.candidate)),
@@ -58,10 +63,14 @@ def _set(name: str, policies: SetReport) -> Fact:
 
 
 def _sections(report: BacktestReport) -> Iterator[Section]:
+    is_whole = report.fidelity.is_whole
     yield _fidelity(report.fidelity)
-    if not report.fidelity.is_whole:
+    yield _edited(report.edited)
+    yield _budgets(report.budgets) if is_whole else Section("Budgets", notes=(_UNTOLD,), section_id="budgets")
+    if not is_whole:
+        yield Section("Flips", notes=(_UNTOLD,), section_id="flips")
         return
-    yield _flips(report.flips)
+    yield _flips(report)
     yield _rules(report.rules)
     for name, groups in report.groups.items():
         if any(group.value is not None for group in groups):
@@ -72,16 +81,52 @@ def _sections(report: BacktestReport) -> Iterator[Section]:
         yield _nearest(report.nearest)
     if report.unused_exceptions:
         yield _unused(report.unused_exceptions)
-    if report.budgets:
-        yield _budgets(report.budgets)
 
 
 def _fidelity(fidelity: FidelityReport) -> Section:
     differences = (f"{each.decision_id} of event {each.event_id}: {each.what}" for each in fidelity.differences)
-    return Section("Replay fidelity", notes=(*fidelity_texts(fidelity), *differences))
+    return Section("Replay fidelity", notes=(*fidelity_texts(fidelity), *differences), section_id="fidelity")
 
 
-def _flips(flips: Matrix) -> Section:
+def _edited(edited: EditedReport) -> Section:
+    lines = [line for change in edited.changes for line in change.text] or ["nothing that changes a meaning"]
+    claim = [f"all verdicts: {edited.claim or 'no claim'}"] if edited.changes else []
+    return Section("Edited", notes=(*lines, *claim), section_id="edited")
+
+
+def _flips(report: BacktestReport) -> Section:
+    before, after = (
+        share_text(events, report.flips.events) for events in (report.flips.flagged_before, report.flips.flagged_after)
+    )
+    flips = report.flips.flips
+    summary = f"flagged {before} -> {after}; {flips:,} verdicts change ({share_text(flips, report.flips.events)})"
+    tables = (_matrix(report.flips), *([_examples(report.examples)] if report.examples else []))
+    more = (f"{_SHOWN_EXAMPLES} of {flips:,} events are shown; `--json` has more",) if flips > _SHOWN_EXAMPLES else ()
+    return Section("Flips", lead=summary, tables=tables, notes=more, section_id="flips")
+
+
+def _examples(examples: Sequence[ExampleReport]) -> Table:
+    rows = (
+        (
+            Cell(each.event_id),
+            Cell(f"{each.before} -> {each.after}"),
+            Cell(", ".join(each.rules) or "-"),
+            Cell("; ".join(map(_condition_text, each.conditions)) or "-"),
+        )
+        for each in examples[:_SHOWN_EXAMPLES]
+    )
+    columns = ("event", "verdict", "rules", "signals and margins")
+    return Table("Events whose verdict changes, nearest to a limit first", columns, tuple(rows), "flip-row")
+
+
+def _condition_text(condition: ExampleCondition) -> str:
+    if condition.score is None or condition.margin is None:
+        return f"{condition.signal} missing, {condition.phrase}"
+    score, margin = number_text(condition.score), margin_text(condition.margin)
+    return f"{condition.signal} {score}, {condition.phrase}, {margin}"
+
+
+def _matrix(flips: Matrix) -> Table:
     def row(name: str, *cells: Cell) -> Row:
         return Cell(name), *cells
 
@@ -95,13 +140,22 @@ def _flips(flips: Matrix) -> Section:
         row("baseline flag", changed[1], count(flips.flag_flag), count(flips.flagged_before)),
         row("sum", count(allowed_after), count(flips.flagged_after), count(flips.events)),
     )
-    before, after = (share_text(events, flips.events) for events in (flips.flagged_before, flips.flagged_after))
-    summary = f"flagged {before} -> {after}; {flips.flips:,} verdicts change ({share_text(flips.flips, flips.events)})"
-    columns = ("", "candidate allow", "candidate flag", "sum")
-    return Section("Flips", table=Table("Events by both verdicts", columns, rows), notes=(summary,))
+    return Table("Events by both verdicts", ("", "candidate allow", "candidate flag", "sum"), rows)
 
 
-def _rules(rules: Iterable[RuleReport]) -> Section:
+def _rules(rules: Sequence[RuleReport]) -> Section:
+    unchanged = [rule for rule in rules if rule.is_unchanged]
+    changed = [rule for rule in rules if not rule.is_unchanged]
+    fold = Fold(_without_change(len(unchanged)), _rule_table(unchanged)) if unchanged else None
+    tables = (_rule_table(changed),) if changed else ()
+    return Section("By rule", "events that the rule itself flags", tables=tables, fold=fold)
+
+
+def _without_change(count: int) -> str:
+    return f"{count} rule without a change" if count == 1 else f"{count} rules without a change"
+
+
+def _rule_table(rules: Iterable[RuleReport]) -> Table:
     caption = "Watched: events that the rule matches without flagging, as shadow or outside of its rollout"
     columns = ("rule", "baseline", "candidate", "before", "after", "gained", "lost", "watched")
     rows = (
@@ -114,7 +168,7 @@ def _rules(rules: Iterable[RuleReport]) -> Section:
         )
         for rule in rules
     )
-    return Section("By rule", "events that the rule itself flags", Table(caption, columns, tuple(rows)))
+    return Table(caption, columns, tuple(rows))
 
 
 def _groups(name: str, groups: Sequence[GroupReport]) -> Section:
@@ -131,7 +185,9 @@ def _groups(name: str, groups: Sequence[GroupReport]) -> Section:
     columns = (name, "events", "flagged before", "after", "gained", "lost")
     left_out = len(groups) - _SHOWN_GROUPS
     more = (f"and {left_out:,} more with fewer flips; `--json` has them all",) if left_out > 0 else ()
-    return Section(f"By {name}", table=Table(f"Events by {name}, most flips first", columns, tuple(rows)), notes=more)
+    return Section(
+        f"By {name}", tables=(Table(f"Events by {name}, most flips first", columns, tuple(rows)),), notes=more
+    )
 
 
 def _labels(labels: LabelsReport) -> Section:
@@ -159,7 +215,7 @@ def _labels(labels: LabelsReport) -> Section:
     return Section(
         "Labels",
         f"{labels.given:,} given, {labels.unused:,} of other events",
-        Table("Labelled events by verdict", columns, tuple(rows)),
+        tables=(Table("Labelled events by verdict", columns, tuple(rows)),),
         facts=tuple(
             Fact(name, f"baseline {rate_text(before)}; candidate {rate_text(after)}")
             for name, (before, after) in (("precision", labels.precision), ("recall", labels.recall))
@@ -180,7 +236,7 @@ def _nearest(limits: Iterable[NearestReport]) -> Section:
     )
     columns = ("limit", "event", "tenant", "score", "margin")
     table = Table("Events that a small change of a limit affects first", columns, tuple(rows))
-    return Section("Nearest to the candidate's limits", table=table)
+    return Section("Nearest to the candidate's limits", tables=(table,))
 
 
 def _unused(exceptions: Sequence[UnusedReport]) -> Section:
@@ -190,11 +246,12 @@ def _unused(exceptions: Sequence[UnusedReport]) -> Section:
 
 
 def _budgets(budgets: Iterable[BudgetReport]) -> Section:
-    facts = (
+    facts = tuple(
         Fact("broken" if budget.is_broken else "kept", f"{budget.rule}: {budget_text(budget)}", budget.is_broken)
         for budget in budgets
     )
-    return Section("Budgets", "share of all events that the rule flags", facts=tuple(facts))
+    none = () if facts else ("no rule of the candidate has a budget",)
+    return Section("Budgets", "share of all events that the rule flags", facts=facts, notes=none, section_id="budgets")
 
 
 def _moves(flips: Matrix) -> Iterator[Cell]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from moderator.backtest.counting.fidelity import Fidelity
 from moderator.backtest.counting.flips import Cell
@@ -10,6 +11,8 @@ from moderator.backtest.report.values import (
     BacktestReport,
     BudgetReport,
     CellReport,
+    EditedReport,
+    EditReport,
     EventsReport,
     ExampleReport,
     FidelityReport,
@@ -28,6 +31,8 @@ from moderator.backtest.run import Counts, Plan
 from moderator.events import Verdict
 from moderator.labels.rates import rate
 from moderator.policy import PolicySet
+from moderator.policy.analysis.diff import Change, diff
+from moderator.policy.analysis.diff_text import change_lines
 from moderator.policy.language.ast import Rule
 
 VERDICTS: tuple[Verdict, ...] = ("allow", "flag")
@@ -36,21 +41,33 @@ VERDICTS: tuple[Verdict, ...] = ("allow", "flag")
 def backtest_report(plan: Plan, counts: Counts, source: str, folders: tuple[str, str]) -> BacktestReport:
     """Build the report; `folders` are the names of the baseline's and the candidate's."""
     events = sum(counts.flips.overall.values())
+    difference = diff(plan.baseline, plan.candidate)
+    edited = {name for change in difference.changes for name in _rules_of(change)}
     return BacktestReport(
         events=EventsReport(source, events, counts.first, counts.last, _models(counts), counts.unscored),
         baseline=SetReport(folders[0], plan.baseline.snapshot),
         candidate=SetReport(folders[1], plan.candidate.snapshot),
         fidelity=_fidelity(counts.fidelity),
+        edited=EditedReport(difference.claim, tuple(map(_edit, difference.changes))),
+        budgets=tuple(sorted(_budgets(plan.candidate, counts, events), key=lambda each: not each.is_broken)),
         flips=_matrix(counts.flips.overall),
         examples=tuple(ExampleReport(*each[2:]) for each in counts.examples.kept),
-        rules=tuple(sorted(_rules(plan, counts, events), key=_rule_order)),
+        rules=tuple(sorted(_rules(plan, counts, edited, events), key=_rule_order)),
         groups={name: _groups(groups) for name, groups in counts.flips.groups.items()},
         labels=_labels(plan, counts) if plan.labels.verdicts else None,
         nearest=tuple(_nearest(plan.candidate, counts)),
         unused_exceptions=tuple(_unused(plan.candidate, counts)),
-        budgets=tuple(_budgets(plan.candidate, counts, events)),
         limits=limit_reports(plan.baseline, plan.candidate, counts.curves, _main_model(counts)),
     )
+
+
+def _edit(change: Change) -> EditReport:
+    text = tuple(change_lines(change))
+    return EditReport(change.kind, change.what, change.lines, change.claim, change.warning or None, text)
+
+
+def _rules_of(change: Change) -> tuple[str, ...]:
+    return tuple(placed.rule.id for placed in change.versions) if change.versions else (change.what,)
 
 
 def _main_model(counts: Counts) -> str:
@@ -76,13 +93,13 @@ def _groups(groups: Mapping[str | None, Mapping[Cell, int]]) -> tuple[GroupRepor
     return tuple(sorted(reports, key=lambda group: (-group.flips.flips, -group.flips.events, group.value or "")))
 
 
-def _rules(plan: Plan, counts: Counts, events: int) -> Iterator[RuleReport]:
+def _rules(plan: Plan, counts: Counts, edited: AbstractSet[str], events: int) -> Iterator[RuleReport]:
     before, after = ({rule.id: rule.mode for rule in each.rules} for each in (plan.baseline, plan.candidate))
     for rule in before.keys() | after.keys():
         both = counts.rules.both[rule]
         lost, gained = counts.rules.baseline[rule] - both, counts.rules.candidate[rule] - both
         flips = Matrix(events - both - lost - gained, gained, lost, both)
-        yield RuleReport(rule, before.get(rule), after.get(rule), flips, counts.rules.watched[rule])
+        yield RuleReport(rule, before.get(rule), after.get(rule), flips, counts.rules.watched[rule], rule in edited)
 
 
 def _rule_order(rule: RuleReport) -> tuple[int, str]:

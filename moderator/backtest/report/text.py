@@ -24,9 +24,12 @@ def _facts(facts: Sequence[Fact]) -> Iterator[str]:
 
 def _section(section: Section) -> Iterator[str]:
     yield f"{section.title.upper()} ({section.aside})" if section.aside else section.title.upper()
-    if section.table:
-        yield from _table(section.table)
-    yield from (f"  {line}" for line in (*_facts(section.facts), *section.notes))
+    if section.lead:
+        yield f"  {section.lead}"
+    for table in section.tables:
+        yield from _table(table)
+    folded = (section.fold.summary,) if section.fold else ()
+    yield from (f"  {line}" for line in (*_facts(section.facts), *section.notes, *folded))
 
 
 def _sweep(limit: Limit, sweep: Table) -> Iterator[str]:

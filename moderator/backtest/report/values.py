@@ -8,6 +8,7 @@ from moderator.backtest.counting.flips import GroupField
 from moderator.backtest.counting.limits import LimitReport
 from moderator.events import Verdict
 from moderator.labels.rates import Rate
+from moderator.policy.analysis.diff import Claim, Kind
 from moderator.policy.language.ast import RuleMode
 
 
@@ -71,6 +72,26 @@ class FidelityReport:
 
 
 @dataclass(frozen=True, slots=True)
+class EditReport:
+    """One thing that the candidate says otherwise; see `policy.analysis.diff.Change`. `text` is all of it in lines."""
+
+    kind: Kind
+    what: str
+    lines: tuple[str, ...]
+    claim: Claim | None
+    warning: str | None
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EditedReport:
+    """What was edited; `claim` is proven of every event's verdict, None where nothing is."""
+
+    claim: Claim | None
+    changes: tuple[EditReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
     """Events by the baseline's verdict and the candidate's, in this order."""
 
@@ -115,6 +136,7 @@ class RuleReport:
     Attributes:
         flips: allow and flag here mean that the rule itself flags, or does not.
         watched: events that it matches in the candidate without flagging: as shadow, or outside of its rollout.
+        is_edited: the candidate says it otherwise.
     """
 
     rule: str
@@ -122,6 +144,12 @@ class RuleReport:
     candidate: RuleMode | None
     flips: Matrix
     watched: int
+    is_edited: bool
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Neither edited nor flagging other events."""
+        return not self.is_edited and not self.flips.flips
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +241,9 @@ class BudgetReport:
 
 @dataclass(frozen=True, slots=True)
 class BacktestReport:
-    """Everything that a backtest reports; rules and groups with the most flips come first.
+    """Everything that a backtest reports, in the order in which it is shown.
+
+    Broken budgets come before those that are kept, rules and groups with the most flips first.
 
     Attributes:
         examples: events whose verdict flips, at most 1,000, nearest to a limit first; see `run.Plan.newest`.
@@ -223,6 +253,8 @@ class BacktestReport:
     baseline: SetReport
     candidate: SetReport
     fidelity: FidelityReport
+    edited: EditedReport
+    budgets: tuple[BudgetReport, ...]
     flips: Matrix
     examples: tuple[ExampleReport, ...]
     rules: tuple[RuleReport, ...]
@@ -230,13 +262,12 @@ class BacktestReport:
     labels: LabelsReport | None
     nearest: tuple[NearestReport, ...]
     unused_exceptions: tuple[UnusedReport, ...]
-    budgets: tuple[BudgetReport, ...]
     limits: tuple[LimitReport, ...]
 
     @property
     def record(self) -> dict[str, object]:
-        """The report as JSON shows it; without full fidelity it is events, sets and fidelity only."""
+        """The report as JSON shows it; without full fidelity no number that depends on the candidate."""
         record = asdict(self)
         if self.fidelity.is_whole:
             return record
-        return {name: record[name] for name in ("events", "baseline", "candidate", "fidelity")}
+        return {name: record[name] for name in ("events", "baseline", "candidate", "fidelity", "edited")}

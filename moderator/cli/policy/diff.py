@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="A policy folder.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one.")],
+    old: Annotated[Path, typer.Argument(metavar="A", help="A policy folder, the old one.")],
+    new: Annotated[Path, typer.Argument(metavar="B", help="Another one, the new one.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
@@ -32,35 +32,24 @@ def diff(
     if as_json:
         write_json(_record(before, after, found))
     else:
-        sys.stdout.writelines(f"{line}\n" for line in _lines(before, after, found))
+        sys.stdout.writelines(f"{_filled(line)}\n" for line in _lines(before, after, found))
 
 
 def _lines(before: "PolicySet", after: "PolicySet", found: "PolicyDiff") -> "Iterator[str]":
+    from moderator.policy.analysis.diff_text import NO_CLAIM, change_lines
+
     if not found.changes:
         yield "no change in meaning"
         if before.snapshot != after.snapshot:
             yield "the snapshot differs, because it covers how conditions are written"
         return
     for change in found.changes:
-        yield from _change_lines(change)
+        yield from change_lines(change)
+        yield from _counterexample_lines(_search(change))
     if before.snapshot == after.snapshot:
         yield "no change in what is decided"
         return
-    verdicts = found.claim or "no claim: count what changes with `moderator policy backtest`"
-    yield f"all verdicts: {verdicts}"
-
-
-def _change_lines(change: "Change") -> "Iterator[str]":
-    claim = f", {change.claim}" if change.claim else ""
-    kind = "" if change.kind == "changed" else f"{change.kind} "
-    if len(change.lines) == 1 and change.kind == "changed":
-        yield _filled(f"{change.what}: {change.lines[0]}{claim}")
-    else:
-        yield _filled(f"{kind}{change.what}{claim}")
-        yield from (_filled(line, "  ") for line in change.lines)
-    if change.warning:
-        yield _filled(f"warning: {change.warning}", "  ")
-    yield from (_filled(line, "  ") for line in _counterexample_lines(_search(change)))
+    yield f"all verdicts: {found.claim or NO_CLAIM}"
 
 
 def _search(change: "Change") -> "Search | None":
@@ -79,7 +68,7 @@ def _counterexample_lines(search: "Search | None") -> "Iterator[str]":
     for side in sides:
         found = search.by(side)
         none = f"none found in {search.tries:,} tries" if search.tries else "no model that both can be tried with"
-        yield f"only {side} flags: {_event_text(found) if found else none}"
+        yield f"  only {side} flags: {_event_text(found) if found else none}"
 
 
 def _event_text(found: "Counterexample") -> str:
@@ -90,9 +79,10 @@ def _event_text(found: "Counterexample") -> str:
     return ", ".join(parts)
 
 
-def _filled(text: str, indent: str = "") -> str:
+def _filled(line: str) -> str:
+    indent = "  " if line.startswith("  ") else ""
     return fill(
-        text,
+        line.strip(),
         WIDTH,
         initial_indent=indent,
         subsequent_indent=f"{indent}    ",
@@ -102,20 +92,15 @@ def _filled(text: str, indent: str = "") -> str:
 
 
 def _record(before: "PolicySet", after: "PolicySet", found: "PolicyDiff") -> dict[str, object]:
+    from moderator.policy.analysis.diff_text import change_record
+
     return {
         "old": before.snapshot,
         "new": after.snapshot,
         "same_meaning": before.snapshot == after.snapshot or not found.changes,
         "claim": found.claim,
         "changes": [
-            {
-                "kind": change.kind,
-                "what": change.what,
-                "lines": list(change.lines),
-                "claim": change.claim,
-                "warning": change.warning or None,
-                "counterexamples": _counterexample_records(_search(change)),
-            }
+            {**change_record(change), "counterexamples": _counterexample_records(_search(change))}
             for change in found.changes
         ],
     }
@@ -123,10 +108,6 @@ def _record(before: "PolicySet", after: "PolicySet", found: "PolicyDiff") -> dic
 
 def _counterexample_records(search: "Search | None") -> "list[dict[str, object]]":
     return [
-        {
-            "flagged_by": found.flagged_by,
-            "event": dict(found.event),
-            "signals": dict(found.signals),
-        }
+        {"flagged_by": found.flagged_by, "event": dict(found.event), "signals": dict(found.signals)}
         for found in (search.found if search else ())
     ]

@@ -156,6 +156,60 @@ def test_a_label_with_a_tenant_is_for_that_tenants_event(tmp_path: Path, baselin
     assert [report.unused for report in reports if report] == [0, 1]
 
 
+def test_rules_that_are_neither_edited_nor_flag_other_events_are_folded(tmp_path: Path, baseline: PolicySet) -> None:
+    old = a_set(tmp_path / "old", a_policy(a_rule(), a_rule("usefulness: below 0.1", name="same", mode="shadow")))
+    new = a_candidate(
+        tmp_path, a_rule("safety: below 0.20"), a_rule("usefulness: below 0.1", name="same", mode="shadow")
+    )
+
+    text = backtest_text(report_of(old, new, some_recorded(old, SAFETIES)))
+
+    assert "chat-safety/same " not in text.partition("BY RULE")[2].partition("BY TENANT")[0]
+    assert "\n  1 rule without a change\n" in text
+
+
+def test_what_was_edited_comes_before_what_it_does_and_broken_budgets_before_kept_ones(
+    tmp_path: Path, baseline: PolicySet
+) -> None:
+    budgets = [("kept", 100), ("broken", 1)]
+    rules = [
+        a_rule("safety: below 0.40", name=name, more=f"budget: {{flag_share: at most {share}%}}")
+        for name, share in budgets
+    ]
+
+    report = report_of(baseline, a_candidate(tmp_path, *rules), some_recorded(baseline, SAFETIES))
+
+    text = backtest_text(report)
+    places = [text.index(f"\n{title}") for title in ("REPLAY FIDELITY", "EDITED", "BUDGETS", "FLIPS", "BY RULE")]
+    assert places == sorted(places)
+    assert [budget.rule for budget in report.budgets] == ["chat-safety/broken", "chat-safety/kept"]
+    assert report.edited.claim == "can only flag more"
+    assert "  renamed chat-safety/unsafe-reply -> chat-safety/kept, can only flag more\n" in text
+
+
+def test_the_first_four_sections_are_there_without_content_too(baseline: PolicySet) -> None:
+    text = backtest_text(report_of(baseline, baseline, some_recorded(baseline, [0.9])))
+
+    assert "EDITED\n  nothing that changes a meaning\n" in text
+    assert "BUDGETS (share of all events that the rule flags)\n  no rule of the candidate has a budget\n" in text
+    assert "0 verdicts change" in text
+
+
+def test_the_events_that_flip_are_shown_with_rules_signals_and_margins(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = a_candidate(tmp_path, a_rule("safety: below 0.60"))
+
+    text = backtest_text(
+        report_of(baseline, candidate, some_recorded(baseline, [nth / 1000 for nth in range(300, 400)]))
+    )
+
+    rows = [line.split() for line in text.splitlines() if line.startswith("  evt-") and "allow -> flag" in line]
+    assert len(rows) == 50
+    assert " ".join(rows[0]) == (
+        "evt-99 allow -> flag chat-safety/unsafe-reply safety 0.399, below 0.60, holds by 0.201"
+    )
+    assert "  50 of 100 events are shown; `--json` has more\n" in text
+
+
 def test_ids_of_any_kind_survive_into_the_report(baseline: PolicySet) -> None:
     decision = recorded(baseline, *USUAL, id="<b>\x1b[31m", tenant=None)
 
@@ -170,10 +224,10 @@ def test_what_steers_a_terminal_is_shown_escaped(baseline: PolicySet) -> None:
     other = changed(odd, policy={"snapshot": red, "format": 1, "calibration": None})
 
     whole = backtest_text(report_of(baseline, baseline, [odd, other]))
-    differing = backtest_text(report_of(baseline, baseline, [changed(odd, verdict=f"{red}\nFLIPS")]))
+    differing = backtest_text(report_of(baseline, baseline, [changed(odd, verdict=f"{red}\nBY RULE")]))
 
     assert (whole + differing).replace("\n", "").isprintable()
-    assert "\nFLIPS" not in differing
+    assert "\nBY RULE" not in differing
 
 
 def test_examples_of_flips_are_nearest_to_a_limit_first_with_the_rules_behind_them(

@@ -108,8 +108,9 @@ def test_a_baseline_that_misses_a_decision_fails_and_shows_no_other_number(setup
     assert (ran.code, as_json.code) == (1, 1)
     assert "99.01%: 1 of 101 decisions of the baseline's snapshot come out otherwise" in ran.out
     assert "of event evt-x: verdict: recorded flag, replayed allow" in ran.out
-    assert "FLIPS" not in ran.out
-    assert list(json.loads(as_json.out)) == ["events", "baseline", "candidate", "fidelity"]
+    assert "FLIPS\n  not counted: the baseline does not reproduce its own decisions\n" in ran.out
+    assert "BY RULE" not in ran.out
+    assert list(json.loads(as_json.out)) == ["events", "baseline", "candidate", "fidelity", "edited"]
     assert not (setup.folder / "page.html").exists()
 
 

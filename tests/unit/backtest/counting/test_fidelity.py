@@ -121,7 +121,7 @@ def test_without_any_decision_of_the_baseline_the_fidelity_is_not_whole(tmp_path
     report = report_of(policies, policies, some_recorded(other, [0.1, 0.9]))
 
     assert not report.fidelity.is_whole
-    assert set(report.record) == {"events", "baseline", "candidate", "fidelity"}
+    assert set(report.record) == {"events", "baseline", "candidate", "fidelity", "edited"}
 
 
 def test_percent_phrases_are_not_judged_on_a_model_that_was_not_calibrated(policies: PolicySet, tmp_path: Path) -> None:

@@ -110,6 +110,22 @@ def test_both_limits_are_drawn_in_both_charts(page: str) -> None:
     assert "candidate 0.35<" in page
 
 
+def test_programs_find_the_sections_and_rows_by_name(page: str) -> None:
+    names = [attributes["data-testid"] for _, attributes in Outline(page).elements if "data-testid" in attributes]
+
+    assert [name for name in names if name != "flip-row"] == ["fidelity", "edited", "budgets", "flips"]
+    assert names.count("flip-row") == 10
+
+
+def test_rules_without_a_change_are_in_a_closed_fold(tmp_path: Path) -> None:
+    policies = a_set(tmp_path, a_policy())
+
+    page = backtest_page(report_of(policies, policies, some_recorded(policies, [0.5])))
+
+    assert Outline(page).named("details")[0] == {"data-testid": "unchanged"}
+    assert "<summary>1 rule without a change</summary>" in page
+
+
 def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
     policies = a_set(tmp_path, a_policy(a_rule("safety: missing")))
 
@@ -117,6 +133,8 @@ def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
 
     assert re.findall(r"<h2>(.*?)</h2>", page) == [
         "Replay fidelity",
+        "Edited",
+        "Budgets",
         "Flips",
         "By rule",
         "By tenant",

@@ -195,6 +195,21 @@ def test_a_failing_test_refuses_a_reload_and_is_named(stage: Stage) -> None:
     assert stage.limit() == "below 0.30"
 
 
+def test_a_refusal_is_counted_against_the_policy_in_which_it_lies_until_it_is_taken_back(stage: Stage) -> None:
+    before = stage.metric("refused", policy="safety")
+    (stage.folder / "spam.yaml").write_text("policy: spam\nowner: spam@example.com\nrules: [")
+    stage.poll(3)
+
+    refused = [stage.metric("refused", policy=name) for name in ("safety", "spam")]
+    (stage.folder / "spam.yaml").unlink()
+    stage.poll(2)
+
+    assert (before, refused) == (0, [0, 1])
+    assert [stage.metric("refused", policy=name) for name in ("safety", "spam")] == [0, None]
+    (line,) = stage.said("policies_refused")
+    assert (line["policies"], line["owners"]) == (["spam"], ["spam@example.com"])
+
+
 def test_case_40_a_live_rule_without_tests_is_taken_up_with_a_warning(stage: Stage) -> None:
     edit(stage, SAFETY.replace("mode: shadow", "mode: live"))
 
