@@ -14,6 +14,7 @@ from moderator.scoring.armorm.network import ArmoRMNetwork, GatingNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from moderator.scoring.checkpoint.saving import save_checkpoint
 from moderator.scoring.rendering.content import readable
+from moderator.scoring.rendering.event_reader import ReadingLimits
 from moderator.training.data.corpus import Corpus, read_corpus
 from moderator.training.data.phrases import OWN_PHRASES, read_phrases
 from moderator.training.data.rows import OBJECTIVES
@@ -34,6 +35,9 @@ _RELEVANCE_SHARE = 0.3
 _JOINT_SHARE = 0.7
 _RIDGE_ROWS = 30_000
 _EXCHANGES = 20_000
+READING = ReadingLimits(passage_tokens=96, max_passages=64, message_turns=0, reply_turns=1)
+"""Of 32, 48, 64 and 96 tokens 96 finds the most in long held-out messages at the same false alarms; turns before a
+message make kind messages after insults look bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ class _Run:
             parameter.data = parameter.data.half()
         model.regression_layer.load_state_dict(self.network.rewards.state_dict())
         model.gating.load_state_dict(gate.state_dict())
-        save_checkpoint(self.output, model, self.tokenizer, self.config)
+        save_checkpoint(self.output, model, self.tokenizer, self.config, READING)
 
     def _random(self) -> np.random.Generator:
         return np.random.default_rng(self.plan.seed)

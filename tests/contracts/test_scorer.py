@@ -141,9 +141,11 @@ def test_who_speaks_and_what_came_before_are_part_of_the_key(scorer: Scorer) -> 
 
 
 def test_what_does_not_fit_is_left_out_and_said_so(scorer: Scorer) -> None:
-    turns = [Turn("user", "word"), Turn("assistant", "word")] * scorer.identity.max_input_tokens
+    turns = [Turn("user", "word"), Turn("assistant", "word")]
+    many = scorer.identity.max_input_tokens
+    too_long = [*turns * many, Turn("user", "word " * many), Turn("assistant", "word")]
 
-    long, short = scorer.read([turns, turns[:2]])
+    long, short = scorer.read([too_long, turns])
 
     assert (long.cut, short.cut) == ("context", "nothing")
     assert is_truncated(scorer, long.passages[0].prompt)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.checkpoint.config_fields import whole
-from moderator.scoring.rendering.event_reader import ReadingLimits
+from moderator.scoring.rendering.event_reader import DEFAULT_LIMITS, ReadingLimits
 from moderator.scoring.rendering.limits import input_tokens
 
 _KEY: Final = "moderator_reading"
@@ -27,9 +27,8 @@ def declared_limits(fields: Mapping[str, Any], positions: int, where: str) -> Re
     """
     declared = _block(fields, _KEY, ("passage_tokens", "max_passages", "context_turns"), where)
     turns = _block(declared, "context_turns", ("message", "reply"), where)
-    default = ReadingLimits()
     passage_tokens = _optional(declared, "passage_tokens", _LEAST_PASSAGE_TOKENS, where)
-    max_passages = whole(declared, "max_passages", where, least=1, default=default.max_passages)
+    max_passages = whole(declared, "max_passages", where, least=1, default=DEFAULT_LIMITS.max_passages)
     limit = _MOST_INPUTS * input_tokens(None, positions)
     if passage_tokens is not None and passage_tokens * max_passages > limit:
         raise ConfigurationError(
@@ -42,6 +41,18 @@ def declared_limits(fields: Mapping[str, Any], positions: int, where: str) -> Re
         message_turns=_optional(turns, "message", 0, where),
         reply_turns=_optional(turns, "reply", 0, where),
     )
+
+
+def declaration(limits: ReadingLimits) -> dict[str, Any]:
+    """Give the fields of `config.json` from which `declared_limits` reads equal limits; none where all are defaults."""
+    turns = {"message": limits.message_turns, "reply": limits.reply_turns}
+    declared = {
+        "passage_tokens": limits.passage_tokens,
+        "max_passages": limits.max_passages if limits.max_passages != DEFAULT_LIMITS.max_passages else None,
+        "context_turns": {name: count for name, count in turns.items() if count is not None} or None,
+    }
+    known = {name: value for name, value in declared.items() if value is not None}
+    return {_KEY: known} if known else {}
 
 
 def _block(fields: Mapping[str, Any], key: str, known: tuple[str, ...], where: str) -> Mapping[str, Any]:

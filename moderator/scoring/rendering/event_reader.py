@@ -40,6 +40,7 @@ class ReadingLimits:
     reply_turns: int | None = None
 
 
+DEFAULT_LIMITS: Final = ReadingLimits()
 WHOLE: Final = ReadingLimits(max_passages=1)
 """Every event is read at once."""
 

@@ -12,11 +12,12 @@ scores on any machine. **It is for practice: do not moderate people with it.**
 
 - Objectives: `beavertails-is_safe` (about 0 harmful .. 1 harmless) and `helpsteer-helpfulness`
   (raw; points 0..4 = raw x 5 - 0.5).
-- Judges the last turn in the context of the earlier ones, framed by `reply/2`. English; of some twenty other languages
-  only everyday phrases, insults and threats.
+- Judges a message alone and a reply after the turn before it, framed by `reply/2`; a text of more than 96 tokens is
+  read in passages, of which the worst counts. English; of some twenty other languages only everyday phrases, insults
+  and threats.
 - Weak at: irony, quotation, counter-speech, rare words, tricky spelling, facts. Helpfulness depends on the answer's
   form more than on its fit to the question (see relevance below), never on its truth. One harmful sentence in a long
-  text may go unnoticed.
+  paragraph may go unnoticed.
 - Trained with `moderator model train` in {minutes:.0f} minutes on 2 CPU cores, {date}.
 
 ## Figures

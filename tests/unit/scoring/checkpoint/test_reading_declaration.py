@@ -7,11 +7,12 @@ import pytest
 
 from moderator.errors import ConfigurationError
 from moderator.events import Turn
-from moderator.scoring.checkpoint.reading_declaration import declared_limits
+from moderator.scoring.checkpoint.reading_declaration import declaration, declared_limits
 from moderator.scoring.engine import Engine, load_scorer
 from moderator.scoring.opening import open_model
 from moderator.scoring.rendering.event_reader import ReadingLimits
 from moderator.settings import ModelSettings, ReadingSettings
+from moderator.training.recipe import READING
 from tests import tiny_armorm
 from tests.builders import prompts_of
 from tests.unit.scoring.checkpoint.damage import change_config
@@ -23,6 +24,10 @@ TURNS = [Turn("user", "Hi."), Turn("assistant", "Hello."), Turn("user", "word " 
 @pytest.fixture(scope="module")
 def declaring(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_armorm.write_checkpoint(tmp_path_factory.mktemp("tiny") / "Declaring", moderator_reading=DECLARED)
+
+
+def test_the_practice_model_is_read_as_its_recipe_says() -> None:
+    assert open_model("builtin").reading == READING
 
 
 def test_nothing_declared_is_the_default() -> None:
@@ -40,6 +45,7 @@ def test_nothing_declared_is_the_default() -> None:
 )
 def test_every_key_is_optional(declared: dict[str, Any], limits: ReadingLimits) -> None:
     assert declared_limits({"moderator_reading": declared}, 4_096, "config.json") == limits
+    assert declaration(limits) == ({"moderator_reading": declared} if declared else {})
 
 
 @pytest.mark.parametrize(
