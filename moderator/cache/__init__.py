@@ -4,6 +4,15 @@ from moderator.cache.address import check_address
 from moderator.cache.checking import check_redis
 from moderator.cache.memory import InMemoryScoreCache
 from moderator.cache.scores import RedisScoreCache
-from moderator.cache.verdicts import RedisVerdictCache, verdict_key
+from moderator.cache.verdicts import RedisVerdictCache, VerdictAnswer, VerdictReader, verdict_key
 
-__all__ = ["InMemoryScoreCache", "RedisScoreCache", "RedisVerdictCache", "check_address", "check_redis", "verdict_key"]
+__all__ = [
+    "InMemoryScoreCache",
+    "RedisScoreCache",
+    "RedisVerdictCache",
+    "VerdictAnswer",
+    "VerdictReader",
+    "check_address",
+    "check_redis",
+    "verdict_key",
+]

@@ -1,7 +1,8 @@
 """Verdicts in Redis: a chat back end looks up the verdict on a message by tenant and event id."""
 
-from collections.abc import Callable, Sequence
-from typing import Final
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import orjson
@@ -61,6 +62,50 @@ class RedisVerdictCache:
     def _command(self, key: bytes, outcome: EncodedDecision | Rejection) -> bytes:
         replaces = isinstance(outcome, EncodedDecision)
         return set_command(key, verdict_value(outcome), self._ttl_s, replaces=replaces)
+
+
+class VerdictAnswer(NamedTuple):
+    """What the cache holds for an event.
+
+    Attributes:
+        is_away: Redis did not answer, so nothing is known.
+        value: what is kept; None: nothing, or nothing of ours.
+    """
+
+    is_away: bool
+    value: Mapping[str, object] | None = None
+
+
+class VerdictReader:
+    """Reads single verdicts; any thread may ask.
+
+    Raises:
+        ConfigurationError: the client does not understand the address.
+    """
+
+    def __init__(self, settings: RedisSettings, metrics: Metrics, monotonic_s: Callable[[], float]) -> None:
+        self._link = RedisLink(settings, "verdict", metrics, monotonic_s)
+        self._lock = threading.Lock()
+
+    def read(self, tenant: str | None, event_id: str) -> VerdictAnswer:
+        """Give what is kept for an event, within the deadline."""
+        with self._lock:
+            values = self._link.get([verdict_key(tenant, event_id)])
+        if not values:
+            return VerdictAnswer(is_away=True)
+        return VerdictAnswer(is_away=False, value=_parsed(values[0]))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.close()
+
+
+def _parsed(value: bytes | None) -> Mapping[str, object] | None:
+    try:
+        parsed = orjson.loads(value or b"null")
+    except orjson.JSONDecodeError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
 
 
 def verdict_value(outcome: EncodedDecision | Rejection) -> bytes:

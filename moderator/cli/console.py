@@ -8,6 +8,7 @@ import typer
 
 
 def console(
+    *,
     decisions: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Decisions to show, one a line, as `moderator score` writes them."),
@@ -16,9 +17,13 @@ def console(
     labels_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Append labels to this file instead of writing them to Kafka.")
     ] = None,
+    redis_url: Annotated[str | None, typer.Option(help="Redis, to show what the verdict cache holds.")] = None,
+    scorer_url: Annotated[
+        str | None,
+        typer.Option(help="Replicas of `run` or `serve`, comma-separated: which policies decide there is shown."),
+    ] = None,
     host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on, else 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on, else 8090; 0: any free one.")] = None,
-    *,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Show the settings in effect, secrets masked, and end.")
     ] = False,
@@ -32,6 +37,8 @@ def console(
             "console.decisions_file": decisions,
             "policies.path": policies,
             "console.labels_file": labels_file,
+            "redis.url": redis_url,
+            "console.scorer_url": scorer_url,
             "console.host": host,
             "console.port": port,
         }

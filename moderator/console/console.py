@@ -2,14 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
+from moderator.console.policies.replicas import Replicas
+from moderator.console.policies.watch import PolicyWatch
 from moderator.console.recent.store import Recent
 from moderator.console.review.desk import Desk
 from moderator.console.sources.state import Source
 from moderator.labels.record import Reviewer
 from moderator.settings import Settings
+
+if TYPE_CHECKING:
+    from moderator.cache import VerdictReader
 
 LOCAL = Reviewer("local", "local")
 """Whoever is at this machine, where no login is needed."""
@@ -21,12 +27,16 @@ class Console:
 
     Attributes:
         now_ms: the clock, in milliseconds since 1970.
+        verdicts: what the verdict cache holds; None without Redis.
     """
 
     settings: Settings
     recent: Recent
     source: Source
     desk: Desk
+    folder: PolicyWatch
+    replicas: Replicas
+    verdicts: "VerdictReader | None"
     now_ms: Callable[[], int]
 
     @property

@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+import orjson
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from moderator.backtest import report
 from moderator.console.console import console_of
-from moderator.console.figures.charts import minutes_chart, rule_bar, share_bar
+from moderator.console.figures.charts import contribution_bar, minutes_chart, rule_bar, scale_chart, share_bar
 from moderator.policy.language.event_time import CALENDAR_MS
 from moderator.policy.syntax.diagnostics import printable
 
 THEME_COOKIE: Final = "moderator_theme"
+_LARGE: Final = 1e9
 _TEMPLATES = (Path(__file__).parent / "templates", Path(*report.__path__))
 """The report of a backtest has the macros for tables."""
 _NAV: Final = (
@@ -75,7 +78,9 @@ def number_text(number: float) -> str:
     """Write a number with its thousands apart, or with up to six decimals."""
     if isinstance(number, int):
         return f"{number:,}"
-    return f"{number:.6f}".rstrip("0").rstrip(".") if abs(number) < 1_000 else f"{number:,.0f}"  # noqa: PLR2004
+    if abs(number) >= _LARGE:
+        return f"{number:.6g}"
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def share_text(count: int, of: int) -> str:
@@ -83,6 +88,21 @@ def share_text(count: int, of: int) -> str:
     if not of:
         return "–"  # noqa: RUF001 - a dash, as one reads it
     return f"{100 * count / of:.1f} %"
+
+
+def json_text(value: object) -> str:
+    """Write a number or truth value as JSON does; nothing for null."""
+    return "" if value is None else orjson.dumps(value).decode()
+
+
+def plain_text(value: object) -> str:
+    """Write a value of JSON for people; lists with commas."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else "–" if value is None else str(value)  # noqa: RUF001
+
+
+def lines_text(text: str) -> Markup:
+    """Keep the line ends of a text; whatever else would not show is written out."""
+    return Markup("\n").join(escape(printable(line)) for line in text.split("\n"))
 
 
 def _moment(at_ms: int, form: str) -> str:
@@ -111,6 +131,9 @@ def _environment() -> Environment:
         "ago": ago_text,
         "number": number_text,
         "decision_path": path_of,
+        "json": json_text,
+        "plain": plain_text,
+        "lines": lines_text,
     }
     environment.globals |= {
         "share": share_text,
@@ -118,6 +141,8 @@ def _environment() -> Environment:
         "minutes_chart": minutes_chart,
         "share_bar": share_bar,
         "rule_bar": rule_bar,
+        "scale_chart": scale_chart,
+        "contribution_bar": contribution_bar,
     }
     return environment
 

@@ -5,9 +5,13 @@ import sys
 import threading
 import time
 from types import FrameType
+from typing import TYPE_CHECKING, Protocol
 
 from moderator.console.app import create_app
 from moderator.console.console import Console
+from moderator.console.policies.outputs import outputs_of
+from moderator.console.policies.replicas import Replicas
+from moderator.console.policies.watch import PolicyWatch
 from moderator.console.recent.store import Recent
 from moderator.console.review.desk import Desk
 from moderator.console.sources.file import FileSource
@@ -17,6 +21,16 @@ from moderator.events import iso_time
 from moderator.http import HttpServer
 from moderator.labels.sink import LabelFile
 from moderator.settings import Settings
+
+if TYPE_CHECKING:
+    from moderator.cache import VerdictReader
+
+
+class _Worker(Protocol):
+    def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -33,18 +47,32 @@ def run_console(settings: Settings) -> None:
     given = settings.console
     server = HttpServer(create_app(console), given.host, given.port, variables="MODERATOR_CONSOLE__")
     port = server.start()
-    threading.Thread(target=console.source.run, name="source", daemon=True).start()
+    workers: dict[str, _Worker] = {"source": console.source, "policies": console.folder, "replicas": console.replicas}
+    for name, worker in workers.items():
+        threading.Thread(target=worker.run, name=name, daemon=True).start()
     host = f"[{given.host}]" if ":" in given.host else given.host
     sys.stdout.write(f"console at http://{host}:{port}/\n")
     sys.stdout.flush()
     stop.wait()
-    console.source.stop()
+    for worker in workers.values():
+        worker.stop()
     server.stop()
 
 
 def _console(settings: Settings) -> Console:
-    recent = Recent(settings.console.recent_decisions, settings.console.recent_bytes)
-    return Console(settings, recent, _source(settings, recent), _desk(settings, recent), _now_ms)
+    given = settings.console
+    recent = Recent(given.recent_decisions, given.recent_bytes)
+    urls = [url.strip() for url in given.scorer_url.split(",")] if given.scorer_url else []
+    return Console(
+        settings=settings,
+        recent=recent,
+        source=_source(settings, recent),
+        desk=_desk(settings, recent),
+        folder=PolicyWatch(settings.policies.path, settings.policies.state_dir, lambda: outputs_of(recent), _now_ms),
+        replicas=Replicas(urls, given.scorer_token, _now_ms),
+        verdicts=_verdicts(settings),
+        now_ms=_now_ms,
+    )
 
 
 def _desk(settings: Settings, recent: Recent) -> Desk:
@@ -55,6 +83,17 @@ def _desk(settings: Settings, recent: Recent) -> Desk:
     for value in file.values() if file else ():
         desk.book.take(None, value)
     return desk
+
+
+def _verdicts(settings: Settings) -> "VerdictReader | None":
+    if settings.redis.url is None:
+        return None
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - Redis' client is loaded only where it is used
+
+    from moderator.cache import VerdictReader  # noqa: PLC0415
+    from moderator.observability.metrics import Metrics  # noqa: PLC0415
+
+    return VerdictReader(settings.redis, Metrics(CollectorRegistry()), time.monotonic)
 
 
 def _source(settings: Settings, recent: Recent) -> Source:

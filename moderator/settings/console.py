@@ -1,10 +1,19 @@
 """What can be set for the console."""
 
+import re
 from pathlib import Path
+from string import Formatter
+from typing import Final
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from moderator.settings.part import Part
+from moderator.settings.tokens import demand_tokens
+
+CONTENT_FIELDS: Final = ("tenant", "conversation_id", "event_id", "channel", "user", "decision_id")
+"""What a link to an event's content may name."""
+_ADDRESS: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 
 
 class ConsoleSettings(Part):
@@ -25,7 +34,49 @@ class ConsoleSettings(Part):
         le=1,
         description="Share of allowed decisions in the review sample; which ones follows from the decision id.",
     )
+    scorer_url: str | None = Field(
+        None,
+        description="A replica's address, such as `http://moderator:8080`, or several, comma-separated: each is asked "
+        "which policies decide, the first that answers scores typed text.",
+    )
+    scorer_token: SecretStr | None = Field(None, description="The token that opens these replicas.")
+    content_url: str | None = Field(
+        None,
+        description="Link to an event's content, such as "
+        "`https://chat.example/{tenant}/{conversation_id}?m={event_id}`; also `{channel}`, `{user}` and "
+        "`{decision_id}`, each percent-encoded.",
+    )
     recent_decisions: int = Field(20_000, gt=0, description="Decisions held in memory, newest first.")
     recent_bytes: int = Field(
         128 * 2**20, gt=0, description="Bytes of records held; whichever bound is met first counts."
     )
+
+    _check_scorer_token = field_validator("scorer_token")(demand_tokens)
+
+    @field_validator("scorer_url")
+    @classmethod
+    def _demand_addresses(cls, urls: str | None) -> str | None:
+        for url in urls.split(",") if urls is not None else ():
+            if not _ADDRESS.fullmatch(url.strip()):
+                raise ValueError("should be `http://HOST:PORT`, or several, comma-separated")
+        return urls
+
+    @field_validator("content_url")
+    @classmethod
+    def _demand_link(cls, link: str | None) -> str | None:
+        if link is None:
+            return None
+        try:
+            fields = [field for _, field, form, conversion in Formatter().parse(link) if field is not None]
+            is_plain = all(not form and not conversion for _, _, form, conversion in Formatter().parse(link))
+            parts = urlsplit(link)
+        except ValueError:
+            raise ValueError(
+                "should be a link with placeholders such as `{event_id}`; write `{{` for a brace"
+            ) from None
+        if parts.scheme not in {"http", "https"} or not parts.netloc or "{" in parts.netloc:
+            raise ValueError("should begin with http:// or https:// and a host")
+        if not is_plain or any(field not in CONTENT_FIELDS for field in fields):
+            known = ", ".join(f"`{{{field}}}`" for field in CONTENT_FIELDS)
+            raise ValueError(f"has a placeholder that is none of {known}")
+        return link

@@ -14,9 +14,9 @@ from moderator.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from moderator.cli.policy.replica import PolicyProblem, ReplicaPolicies
     from moderator.policy import PolicySet
     from moderator.policy.live.start import Start
+    from moderator.replica_status import PolicyProblem, ReplicaPolicies
 
 State = Literal["accepted", "refused", "pending"]
 _STATES: dict[str, State] = {"in force": "accepted", "refused": "refused", "pending": "pending"}
@@ -73,9 +73,9 @@ def status(
         raise ConfigurationError("name a folder or `--url`, not both: a replica has its own folder")
     settings = load_settings()
     if url is not None:
-        from moderator.cli.policy.replica import read_replica
+        from moderator.replica_status import read_replica
 
-        found = _of_replica(url, read_replica(url, settings))
+        found = _of_replica(url, read_replica(url, settings.http.token, "MODERATOR_HTTP__TOKEN"))
     else:
         found = _of_folder(folder or DEFAULT_FOLDER, settings.policies.state_dir)
     if as_json:

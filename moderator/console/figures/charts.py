@@ -8,10 +8,16 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
+from moderator.console.figures.why import ScaleView
 from moderator.console.recent.rates import Minute
+from moderator.policy.syntax.diagnostics import printable
 
 _MINUTES_PX = 150
 _BAR_PX = 14
+_SCALE_PX = 52
+_TRACK_PX = 22
+_NEAR_END = 8.0
+"""Percent: text nearer to an end would be cut off in its middle."""
 
 
 class Share(NamedTuple):
@@ -32,7 +38,7 @@ class RuleFlags(NamedTuple):
 def svg(title: str, height_px: int, content: Iterable[Markup]) -> Markup:
     """Give a chart as wide as its place, with a title that is read aloud."""
     return Markup('<svg role="img" width="100%" height="{}"><title>{}</title>{}</svg>').format(
-        height_px, title, Markup("").join(content)
+        height_px, printable(title), Markup("").join(content)
     )
 
 
@@ -81,3 +87,40 @@ def _parts(parts: Sequence[Share], whole: int) -> Iterable[Markup]:
             width = 100 * part.events / whole
             yield rect(part.name, at, width, 0, _BAR_PX)
             at += width
+
+
+def scale_chart(view: ScaleView, score: float | None, limit: float, title: str) -> Markup:
+    """Draw a comparison: the part of the scale where it holds, the limit, and the score as a dot."""
+    return svg(title, _SCALE_PX, _comparison(view, score, limit))
+
+
+def contribution_bar(contribution: float, low: float, high: float, title: str) -> Markup:
+    """Draw a share of the overall score to the left or right of zero; `low` and `high` are the chart's ends."""
+    zero, end = _percent(0.0, low, high), _percent(contribution, low, high)
+    kind = "up" if contribution >= 0 else "down"
+    line = Markup('<line class="grid" x1="{0:.3f}%" x2="{0:.3f}%" y1="0" y2="{1}"/>').format(zero, _BAR_PX)
+    return svg(title, _BAR_PX, [rect(kind, min(zero, end), max(abs(end - zero), 0.3), 2, _BAR_PX - 4), line])
+
+
+def _comparison(view: ScaleView, score: float | None, limit: float) -> Iterable[Markup]:
+    at = _percent(limit, view.low, view.high)
+    start, width = (0.0, at) if view.holds_below else (at, 100.0 - at)
+    yield rect("rest", 0, 100, _TRACK_PX, 6)
+    yield rect("holds", start, width, _TRACK_PX, 6)
+    yield Markup('<line class="limit" x1="{0:.3f}%" x2="{0:.3f}%" y1="{1}" y2="{2}"/>').format(
+        at, _TRACK_PX - 6, _TRACK_PX + 12
+    )
+    yield _label("tick", at, _TRACK_PX - 9, f"{limit:g}")
+    if score is not None:
+        place = _percent(score, view.low, view.high)
+        yield Markup('<circle class="score" cx="{:.3f}%" cy="{}" r="6"/>').format(place, _TRACK_PX + 3)
+        yield _label("value", place, _TRACK_PX + 25, f"{score:g}")
+
+
+def _label(kind: str, x: float, y: float, text: str) -> Markup:
+    anchor = "start" if x < _NEAR_END else "end" if x > 100 - _NEAR_END else "middle"
+    return Markup('<text class="{}" x="{:.3f}%" y="{}" text-anchor="{}">{}</text>').format(kind, x, y, anchor, text)
+
+
+def _percent(value: float, low: float, high: float) -> float:
+    return 100 * (min(max(value, low), high) - low) / ((high - low) or 1.0)

@@ -40,6 +40,7 @@ class Overview:
     dead_letters: Sequence[Share]
     latency_ms: tuple[int, int, int] | None
     snapshots: Sequence[SnapshotSeen]
+    folder_snapshot: str | None
     held: int
     since_ms: int | None
 
@@ -63,7 +64,8 @@ def overview_of(console: Console) -> Overview:
         rules=_rules(decisions),
         dead_letters=[Share(*each) for each in Counter(each.reason for each in letters).most_common()],
         latency_ms=_latency(decisions),
-        snapshots=_snapshots(decisions),
+        snapshots=snapshots_of(decisions),
+        folder_snapshot=_folder_snapshot(console),
         held=len(decisions),
         since_ms=decisions[0].decided_ms if decisions else None,
     )
@@ -83,8 +85,14 @@ def _latency(decisions: Sequence[RecentDecision]) -> tuple[int, int, int] | None
     return median, high, highest
 
 
-def _snapshots(decisions: Sequence[RecentDecision]) -> list[SnapshotSeen]:
+def snapshots_of(decisions: Sequence[RecentDecision]) -> list[SnapshotSeen]:
+    """Give every snapshot that decided something that is held, the latest first."""
     counts = Counter(each.snapshot for each in decisions)
     last_ms = {each.snapshot: each.decided_ms for each in decisions}
     found = [SnapshotSeen(snapshot, count, last_ms[snapshot]) for snapshot, count in counts.items()]
     return sorted(found, key=lambda each: -each.last_ms)
+
+
+def _folder_snapshot(console: Console) -> str | None:
+    report = console.folder.report
+    return report.policies.snapshot if report and report.policies else None

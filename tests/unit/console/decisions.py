@@ -6,6 +6,9 @@ from typing import Any
 import orjson
 
 from moderator.console.console import Console
+from moderator.console.policies.outputs import outputs_of
+from moderator.console.policies.replicas import Replicas
+from moderator.console.policies.watch import PolicyWatch
 from moderator.console.recent.store import Recent
 from moderator.console.review.desk import Desk
 from moderator.console.sources.state import SourceState
@@ -125,4 +128,15 @@ def a_console(
     recent = Recent(settings.console.recent_decisions, settings.console.recent_bytes)
     recent.add_decisions(encoded(*decisions))
     desk = Desk(recent, sink, settings.console.review_sample, lambda: iso_time(NOW_MS / 1_000))
-    return Console(settings, recent, StillSource(state), desk, lambda: NOW_MS)
+    folder = PolicyWatch(settings.policies.path, None, lambda: outputs_of(recent), lambda: NOW_MS)
+    folder.read()
+    return Console(
+        settings=settings,
+        recent=recent,
+        source=StillSource(state),
+        desk=desk,
+        folder=folder,
+        replicas=Replicas([], None, lambda: NOW_MS),
+        verdicts=None,
+        now_ms=lambda: NOW_MS,
+    )

@@ -1,0 +1,36 @@
+"""The page Policies: what is in force, what was refused and why, and what each rule does."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse
+
+from moderator.console.console import Console, console_of
+from moderator.console.figures.overview import snapshots_of
+from moderator.console.figures.policies import folder_figures, rule_figures
+from moderator.console.rendering import render
+
+router = APIRouter()
+
+
+@router.get("/policies")
+def policies(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+    """Show the page."""
+    return render(request, "policies.html", rules=rule_figures(console), **_folder_values(console))
+
+
+@router.get("/parts/policies")
+def live(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+    """Give the folder's state again."""
+    return render(request, "policies_state.html", **_folder_values(console))
+
+
+def _folder_values(console: Console) -> dict[str, Any]:
+    report = console.folder.report
+    return {
+        "figures": folder_figures(console),
+        "report": report,
+        "folder": console.folder.folder,
+        "replicas": console.replicas.words,
+        "snapshots": snapshots_of(console.recent.decisions),
+    }
