@@ -176,11 +176,13 @@ def _outcome(result: RuleResult, rule: Rule | None) -> str:
     is_shadow = result["mode"] == "shadow"
     match result["outcome"]:
         case "matched" if result["counted"]:
-            return f"flags, {result['severity']}"
+            return (
+                f"flags, {result['severity']}" if result["severity"] else f"tags: {', '.join(result.get('tags', []))}"
+            )
         case "matched":
             return "would flag as a live rule" if is_shadow else "would flag within its rollout"
         case "unknown" if result["counted"]:
-            return f"a score is missing, which flags here, {result['severity']}"
+            return "a score is missing, which counts as a match here"
         case "unknown":
             return "a score is missing; lets it pass"
         case "spared":

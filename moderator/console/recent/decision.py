@@ -38,6 +38,8 @@ class RecentDecision(NamedTuple):
     severity: Severity | None
     reasons: tuple[str, ...]
     rules: tuple[tuple[str, Mode], ...]
+    action: str | None
+    queues: tuple[str, ...]
     snapshot: str
     timestamp_ms: int | None
     is_borderline: bool
@@ -83,6 +85,8 @@ def recent_decision(value: bytes | None, number: int) -> RecentDecision:
         decision["severity"],
         tuple(map(intern, decision["reasons"])),
         tuple((intern(rule["rule"]), mode) for rule in decision["rules"] if (mode := _flagged_as(rule))),
+        _shared(decision.get("action")),
+        tuple(map(intern, decision.get("queues", []))),
         intern(decision["policy"]["snapshot"]),
         event["timestamp"],
         is_borderline,

@@ -34,6 +34,8 @@ class Filters:
     rule: str | None = None
     severity: str | None = None
     reason: str | None = None
+    action: str | None = None
+    queue: str | None = None
     tenant: str | None = None
     channel: str | None = None
     user: str | None = None
@@ -61,6 +63,8 @@ class Filters:
             (self.verdict is None or decision.verdict == self.verdict)
             and (self.status is None or decision.status == self.status)
             and (self.severity is None or decision.severity == self.severity)
+            and (self.action is None or decision.action == self.action)
+            and (self.queue is None or self.queue in decision.queues)
             and (self.tenant is None or decision.tenant == self.tenant)
             and (self.channel is None or decision.channel == self.channel)
             and (self.user is None or decision.user == self.user)
@@ -72,9 +76,9 @@ class Filters:
 
     def fits_dead_letter(self, letter: RecentDeadLetter) -> bool:
         """Tell whether a dead letter is what is wanted; it has a reason, a time and its event's place alone."""
-        others = (self.status, self.rule, self.severity, self.tenant, self.channel, self.user, self.snapshot)
+        mine = {"verdict", "reason", "id"}
         return (
-            all(value is None for value in others)
+            all(getattr(self, name) is None for name in TEXTS if name not in mine)
             and (self.reason is None or letter.reason == self.reason)
             and (self.id is None or self.id == letter.place)
         )
