@@ -16,9 +16,14 @@ Cell = tuple[Verdict, Verdict]
 
 @dataclass(slots=True)
 class Flips:
-    """Events by both verdicts: overall, and by tenant, channel and locale (None: the event names none)."""
+    """Events by both verdicts: overall, and by tenant, channel and locale (None: the event names none).
+
+    Attributes:
+        actions: events by both actions; None: there is none.
+    """
 
     overall: Counter[Cell] = field(default_factory=Counter)
+    actions: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     groups: dict[GroupField, dict[str | None, Counter[Cell]]] = field(
         default_factory=lambda: {name: {} for name in GROUP_FIELDS}
     )
@@ -32,6 +37,7 @@ class Flips:
         cell = replayed.baseline.verdict, replayed.candidate.verdict
         event = replayed.decision["event"]
         self.overall[cell] += 1
+        self.actions[replayed.baseline.action, replayed.candidate.action] += 1
         for name, groups in self.groups.items():
             value = event[name]
             group = groups.get(value)
@@ -44,6 +50,7 @@ class Flips:
     def merge(self, other: Self) -> None:
         """Add what another process counted."""
         self.overall += other.overall
+        self.actions += other.actions
         for name, groups in other.groups.items():
             for value, cells in groups.items():
                 self.groups[name][value] = self.groups[name].get(value, Counter()) + cells

@@ -6,6 +6,7 @@ from moderator.backtest.counting.examples import ExampleCondition
 from moderator.backtest.report.document import Cell, Document, Fact, Fold, Row, Section, Table, number_cell
 from moderator.backtest.report.tried_limits import tried_limit
 from moderator.backtest.report.values import (
+    ActionReport,
     BacktestReport,
     BudgetReport,
     EditedReport,
@@ -100,9 +101,25 @@ def _flips(report: BacktestReport) -> Section:
     )
     flips = report.flips.flips
     summary = f"flagged {before} -> {after}; {flips:,} verdicts change ({share_text(flips, report.flips.events)})"
-    tables = (_matrix(report.flips), *([_examples(report.examples)] if report.examples else []))
+    tables = [_matrix(report.flips)]
+    tables += [_actions(report.actions)] if report.actions else []
+    tables += [_examples(report.examples)] if report.examples else []
     more = (f"{_SHOWN_EXAMPLES} of {flips:,} events are shown; `--json` has more",) if flips > _SHOWN_EXAMPLES else ()
-    return Section("Flips", lead=summary, tables=tables, notes=more, section_id="flips")
+    return Section("Flips", lead=summary, tables=tuple(tables), notes=more, section_id="flips")
+
+
+def _actions(cells: Sequence[ActionReport]) -> Table:
+    """Lay out events by both actions; those whose action changes are pointed out."""
+    columns = list(dict.fromkeys(cell.after for cell in cells))
+    rows = []
+    for before in dict.fromkeys(cell.before for cell in cells):
+        events = {cell.after: cell.events for cell in cells if cell.before == before}
+        row = (
+            Cell(f"{events[after]:,}", "change" if events[after] and after != before else "number") for after in columns
+        )
+        rows.append((Cell(f"baseline {before or 'none'}"), *row))
+    heads = ("", *(f"candidate {after or 'none'}" for after in columns))
+    return Table("Events by both actions", heads, tuple(rows))
 
 
 def _examples(examples: Sequence[ExampleReport]) -> Table:

@@ -8,6 +8,7 @@ from moderator.backtest.counting.fidelity import Fidelity
 from moderator.backtest.counting.flips import Cell
 from moderator.backtest.counting.limits import limit_reports
 from moderator.backtest.report.values import (
+    ActionReport,
     BacktestReport,
     BudgetReport,
     CellReport,
@@ -51,6 +52,7 @@ def backtest_report(plan: Plan, counts: Counts, source: str, folders: tuple[str,
         edited=EditedReport(difference.claim, tuple(map(_edit, difference.changes))),
         budgets=tuple(sorted(_budgets(plan.candidate, counts, events), key=lambda each: not each.is_broken)),
         flips=_matrix(counts.flips.overall),
+        actions=tuple(_actions(plan, counts)),
         examples=tuple(ExampleReport(*each[2:]) for each in counts.examples.kept),
         rules=tuple(sorted(_rules(plan, counts, edited, events), key=_rule_order)),
         groups={name: _groups(groups) for name, groups in counts.flips.groups.items()},
@@ -86,6 +88,14 @@ def _fidelity(fidelity: Fidelity) -> FidelityReport:
 
 def _matrix(cells: Mapping[Cell, int]) -> Matrix:
     return Matrix(*(cells.get((before, after), 0) for before in VERDICTS for after in VERDICTS))
+
+
+def _actions(plan: Plan, counts: Counts) -> Iterator[ActionReport]:
+    before, after = plan.baseline.settings.actions, plan.candidate.settings.actions
+    if before or after:
+        for was in (None, *before):
+            for now in (None, *after):
+                yield ActionReport(was, now, counts.flips.actions[was, now])
 
 
 def _groups(groups: Mapping[str | None, Mapping[Cell, int]]) -> tuple[GroupReport, ...]:

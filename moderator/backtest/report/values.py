@@ -122,6 +122,15 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionReport:
+    """How many events have one action by the baseline and one by the candidate; None: none."""
+
+    before: str | None
+    after: str | None
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupReport:
     """The events of one tenant, channel or locale; `value` is None for events that name none."""
 
@@ -246,6 +255,7 @@ class BacktestReport:
     Broken budgets come before those that are kept, rules and groups with the most flips first.
 
     Attributes:
+        actions: only where one of the sets has actions; mildest first, none before all.
         examples: events whose verdict flips, at most 1,000, nearest to a limit first; see `run.Plan.newest`.
     """
 
@@ -256,6 +266,7 @@ class BacktestReport:
     edited: EditedReport
     budgets: tuple[BudgetReport, ...]
     flips: Matrix
+    actions: tuple[ActionReport, ...]
     examples: tuple[ExampleReport, ...]
     rules: tuple[RuleReport, ...]
     groups: Mapping[GroupField, tuple[GroupReport, ...]]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from moderator.events import Verdict
+from moderator.policy.analysis.action_lines import action_lines
 from moderator.policy.analysis.covering import Placed, covers
 from moderator.policy.analysis.rule_lines import (
     conditions_key,
@@ -16,8 +17,9 @@ from moderator.policy.analysis.rule_lines import (
     signal_lines,
     signal_summary,
 )
-from moderator.policy.language.ast import Rule
+from moderator.policy.language.ast import Rule, Texts
 from moderator.policy.policy_set import PolicySet
+from moderator.policy.syntax.diagnostics import printable
 
 Claim = Literal["flags the same", "can only flag more", "can only flag less"]
 Kind = Literal["added", "removed", "renamed", "changed"]
@@ -63,10 +65,12 @@ def diff(old: PolicySet, new: PolicySet) -> PolicyDiff:
     """Compare what two folders mean; comments, order, `about` texts and tests make no difference."""
     changes = (
         *_setting_changes(old, new),
+        *_order_of_actions(old, new),
         *_part_changes("signal", old.signals, new.signals, signal_summary, signal_lines),
         *_calibration_changes(old, new),
         *_rule_changes(old, new),
         *_part_changes("exemption", old.exemptions, new.exemptions, exemption_summary, exemption_lines),
+        *_text_changes(old.texts or {}, new.texts or {}),
     )
     more = _flags_no_less(old, new)
     less = _flags_no_less(new, old)
@@ -81,6 +85,21 @@ def _setting_changes(old: PolicySet, new: PolicySet) -> Iterator[Change]:
         if was != now:
             claim: Claim = "can only flag more" if now == "flag" else "can only flag less"
             yield Change("changed", "settings", (f"{key} {was} -> {now}",), claim)
+
+
+def _order_of_actions(old: PolicySet, new: PolicySet) -> Iterator[Change]:
+    """Say that actions which both folders know are stronger in another order: the strongest of a decision's counts."""
+    was, now = old.settings.actions, new.settings.actions
+    before, after = ([action for action in side if action in was and action in now] for side in (was, now))
+    if before != after:
+        line = f"actions from mildest to strongest: {', '.join(was)} -> {', '.join(now)}"
+        yield Change("changed", "settings", (line,), "flags the same")
+
+
+def _text_changes(old: Texts, new: Texts) -> Iterator[Change]:
+    changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    if changed:
+        yield Change("changed", "texts changed, no verdict changes", tuple(map(printable, changed)))
 
 
 def _truncated_verdict(policies: PolicySet) -> Verdict:
@@ -137,7 +156,7 @@ def _rule_changes(old: PolicySet, new: PolicySet) -> Iterator[Change]:
 
 
 def _rule_change(was: Placed, now: Placed) -> Iterator[Change]:
-    lines = tuple(rule_lines(was.rule, now.rule))
+    lines = (*rule_lines(was.rule, now.rule), *action_lines(was, now))
     claim = _claim(more=covers(now, was), less=covers(was, now))
     warning, versions = _redraw_warning(was.rule, now.rule), (was, now)
     if was.rule.id != now.rule.id:

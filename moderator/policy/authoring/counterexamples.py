@@ -17,8 +17,9 @@ from moderator.policy.language.ast import Scope, Signal
 from moderator.policy.language.bounds import bounds_of
 from moderator.policy.language.event_time import iso_utc
 from moderator.policy.language.fields import CLOSED_FIELDS
-from moderator.policy.language.scale import MAX_MICRO, MILLION
-from moderator.policy.test_runner import event_of
+from moderator.policy.language.scale import MILLION
+from moderator.policy.language.score_regions import Source
+from moderator.policy.test_runner import event_of, observed
 
 Side = Literal["A", "B"]
 """The first of two folders, or the second."""
@@ -28,8 +29,6 @@ _UNITS: Final = {"users": "user", "conversations": "conversation_id", "tenants":
 _UNIT_NAMES: Final = tuple(f"example-{number}" for number in range(1, 2_001))
 _USUAL_MICRO: Final = MILLION // 2
 """The reward of what neither version asks for."""
-
-Fields = Mapping[str, str]
 
 
 class Counterexample(NamedTuple):
@@ -41,7 +40,7 @@ class Counterexample(NamedTuple):
     """
 
     flagged_by: Side
-    event: Fields
+    event: Mapping[str, str]
     signals: Mapping[str, float | None]
 
 
@@ -79,11 +78,12 @@ def counterexamples(old: Placed, new: Placed) -> Search:
 
 
 class _Scene(NamedTuple):
-    """Fields, the time, and a reward in whole millionths for each objective; None: missing."""
+    """Fields, the time, and the number of each source of signals in whole millionths; None: missing."""
 
-    fields: dict[str, str]
+    fields: Mapping[str, str]
     at_ms: int
-    micros: tuple[int | None, ...]
+    micros: Mapping[Source, int | None]
+    is_unscored: bool
 
 
 class _Version:
@@ -93,10 +93,18 @@ class _Version:
         policy = next(each for each in placed.policies.policies if placed.rule in each.rules)
         alone = replace(placed.policies, policies=(replace(policy, rules=(placed.rule,)),), tests=())
         self._judge = alone.bind(objectives, model)
+        self._objectives = objectives
+        self._signals = placed.policies.signals
 
     def judge(self, scene: _Scene) -> Judgement:
-        rewards = [None if micro is None else micro / MILLION for micro in scene.micros]
-        return self._judge.decide(event_of(scene.fields), rewards, scene.at_ms)
+        plain = (signal for signal in self._signals if not signal.members)
+        given = {signal.name: scene.micros[signal.source] for signal in plain if signal.source in scene.micros}
+        event = observed(event_of(scene.fields), given, self._signals)
+        return self._judge.decide(event, None if scene.is_unscored else self._rewards(scene), scene.at_ms)
+
+    def _rewards(self, scene: _Scene) -> list[float | None]:
+        micros = (scene.micros.get(("score", name), _USUAL_MICRO) for name in self._objectives)
+        return [None if micro is None else micro / MILLION for micro in micros]
 
 
 class _Space:
@@ -108,20 +116,20 @@ class _Space:
         self._signals = tuple(dict.fromkeys(one.signal.name for each in versions for one in each.rule.conditions))
         self._fields = _field_values(versions)
         self._times = sorted(_times(versions))
-        decisive = _decisive_micros(versions, model)
-        self._micros = [
-            [*sorted(decisive[name]), None] if name in decisive else [_USUAL_MICRO] for name in self.objectives
-        ]
+        self._micros = {source: [*sorted(each), None] for source, each in _decisive_micros(versions, model).items()}
+        # whether the model gave a score at all makes a difference to rules that need none
+        self._unscored = (False, True) if any(map(_needs_no_score, versions)) else (False,)
 
     def scenes(self) -> Iterator[_Scene]:
         """Give every combination where these are few, else some drawn at random, the same ones each time."""
-        axes = [*self._fields.values(), self._times or [0], *self._micros]
-        for places in _places([len(axis) for axis in axes]):
-            of_fields, at, *of_micros = places[: len(self._fields)], *places[len(self._fields) :]
-            values = zip(self._fields.items(), of_fields, strict=True)
-            fields = {name: value for (name, each), place in values if (value := each[place]) is not None}
-            micros = tuple(each[place] for each, place in zip(self._micros, of_micros, strict=True))
-            yield _Scene({"speaker": "user", **fields}, self._times[at] if self._times else 0, micros)
+        times = self._times or [0]
+        lengths = [len(axis) for axis in (self._unscored, times, *self._fields.values(), *self._micros.values())]
+        for is_unscored, at, *places in _places(lengths):
+            of_fields, of_micros = places[: len(self._fields)], places[len(self._fields) :]
+            fields = {name: each[place] for (name, each), place in zip(self._fields.items(), of_fields, strict=True)}
+            micros = {name: each[place] for (name, each), place in zip(self._micros.items(), of_micros, strict=True)}
+            carried = {name: value for name, value in fields.items() if value is not None}
+            yield _Scene({"speaker": "user", **carried}, times[at], micros, self._unscored[is_unscored])
 
     def shown(self, side: Side, scene: _Scene, judgement: Judgement) -> Counterexample:
         """Leave out what neither version asks for."""
@@ -133,7 +141,12 @@ class _Space:
 
 
 def _flags(judgement: Judgement) -> bool:
-    return any(result["counted"] for result in judgement.rules)
+    return any(result["counted"] and result["severity"] is not None for result in judgement.rules)
+
+
+def _needs_no_score(placed: Placed) -> bool:
+    conditions = placed.rule.conditions
+    return not conditions or any(condition.signal.kind != "score" for condition in conditions)
 
 
 def _places(lengths: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -152,15 +165,15 @@ def _has_percent(placed: Placed) -> bool:
     return any(condition.percent is not None for condition in placed.rule.conditions)
 
 
-def _decisive_micros(versions: Iterable[Placed], model: str | None) -> dict[str, set[int]]:
-    """Give the rewards on either side of each limit, by objective."""
-    found: dict[str, set[int]] = {}
+def _decisive_micros(versions: Iterable[Placed], model: str | None) -> dict[Source, set[int]]:
+    """Give the numbers on either side of each limit, by what signals are read from."""
+    found: dict[Source, set[int]] = {}
     for placed in versions:
         calibration = placed.policies.calibration_of(model)
         for condition in placed.rule.conditions:
             bounds = bounds_of(condition, calibration) or (0, 0)
             for signal in condition.signal.members or (condition.signal,):
-                found.setdefault(signal.objective, set()).update(_beside(signal, bounds))
+                found.setdefault(signal.source, set()).update(_beside(signal, bounds))
     return found
 
 
@@ -168,7 +181,7 @@ def _beside(signal: Signal, bounds: tuple[int, int]) -> Iterator[int]:
     low, high = bounds
     least, greatest = signal.plausible
     for micro in (low - 1, low, high, high + 1, least - 1, greatest + 1):
-        if low <= high and -MAX_MICRO < micro < MAX_MICRO:
+        if low <= high and abs(micro) < signal.greatest_micro:
             yield micro
     if low > high:  # `missing`: any reward at all is the other side
         yield min(max(_USUAL_MICRO, least), greatest)

@@ -12,7 +12,7 @@ from moderator.backtest.report.values import Matrix
 from moderator.backtest.run import Plan
 from moderator.policy import PolicySet
 from tests.unit.backtest.decisions import USUAL, changed, counts_of, recorded, report_of, some_labels, some_recorded
-from tests.unit.policy.folders import EXEMPTIONS, a_model, a_policy, a_rule, a_set
+from tests.unit.policy.folders import EXEMPTIONS, SETTINGS, a_model, a_policy, a_rule, a_set
 
 SAFETIES = [nth / 100 for nth in range(100)]
 
@@ -289,3 +289,32 @@ def test_the_same_comparison_is_made_from_code_as_by_the_command(tmp_path: Path,
 
     assert report == report_of(baseline, candidate, lines)
     assert done == [50, 50]
+
+
+def test_actions_have_a_matrix_of_their_own(tmp_path: Path) -> None:
+    settings = SETTINGS + "actions: [hold, remove]\n"
+
+    def acting(name: str, *rules: tuple[str, str, str]) -> PolicySet:
+        flags = [
+            a_rule(when, name=rule, flag=f"{{severity: high, reason: unsafe_content, action: {action}}}")
+            for rule, when, action in rules
+        ]
+        return a_set(tmp_path / name, a_policy(*flags), settings=settings)
+
+    old = acting("old", ("unsafe", "safety: below 0.30", "hold"))
+    new = acting("new", ("unsafe", "safety: below 0.30", "hold"), ("worst", "safety: below 0.10", "remove"))
+
+    report = report_of(old, new, some_recorded(old, SAFETIES))
+
+    assert {(each.before, each.after): each.events for each in report.actions if each.events} == {
+        (None, None): 70,
+        ("hold", "hold"): 20,
+        ("hold", "remove"): 10,
+    }
+    rows = [" ".join(line.split()) for line in backtest_text(report).splitlines()]
+    assert "candidate none candidate hold candidate remove" in rows
+    assert "baseline hold 0 20 10" in rows
+
+
+def test_a_set_without_actions_has_no_matrix_of_them(baseline: PolicySet) -> None:
+    assert report_of(baseline, baseline, some_recorded(baseline, [0.1])).actions == ()

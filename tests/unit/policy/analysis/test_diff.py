@@ -4,14 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from moderator.policy import PolicySet, load_policies
 from moderator.policy.analysis.diff import Change, Claim, PolicyDiff, diff
+from moderator.policy.analysis.diff_text import change_lines
 from tests.unit.policy.folders import (
     CHAT_SAFETY,
     EXEMPTIONS,
+    HIGH,
     OBJECTIVES,
     SETTINGS,
     SIGNALS,
     a_calibration,
+    a_folder,
     a_policy,
     a_rule,
     a_set,
@@ -249,3 +253,81 @@ def test_a_derived_signal_that_comes_is_reported_with_what_it_chooses_from(tmp_p
 
     assert (change.kind, change.what) == ("added", "signal usefulness")
     assert change.lines == ("lowest of correctness, helpfulness",)
+
+
+WITH_FACTS = f"""{SIGNALS}
+  account-age: {{about: Its age, from_event: metadata.age_h, scale: {{low: 0, unit: hours}}, good: high}}
+"""
+WITH_ACTIONS = SETTINGS + "if_fact_missing: allow\nactions: [alert, hold, remove]\nqueues: [spam]\n"
+TEXTS = "texts:\n  young: {en: Your account is new.}\n"
+
+
+def of_a_rule(folder: Path, flag: str = HIGH, when: str = "account-age: below 24", **files: str) -> PolicySet:
+    given = {"settings": WITH_ACTIONS, "signals": WITH_FACTS} | files
+    texts = given.pop("texts", None)
+    a_folder(folder, a_policy(a_rule(when, flag=flag)), **given)
+    if texts is not None:
+        (folder / "texts.yaml").write_text(texts)
+    return load_policies(folder)
+
+
+def flag_with(action: str) -> str:
+    return HIGH.replace("}", f", action: {action}}}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (flag_with("hold"), flag_with("remove"), "action hold -> remove, acts stronger"),
+        (flag_with("hold"), flag_with("alert"), "action hold -> alert, acts weaker"),
+        (HIGH, flag_with("alert"), "action none -> alert, acts stronger"),
+        (flag_with("remove"), HIGH, "action remove -> none, acts weaker"),
+    ],
+)
+def test_an_action_that_changes_says_which_way_and_moves_no_verdict(
+    tmp_path: Path, old: str, new: str, line: str
+) -> None:
+    found = diff(of_a_rule(tmp_path / "old", old), of_a_rule(tmp_path / "new", new))
+
+    assert (only(found).lines, only(found).claim, found.claim) == ((line,), SAME, SAME)
+
+
+def test_actions_in_another_order_are_reported(tmp_path: Path) -> None:
+    other = WITH_ACTIONS.replace("[alert, hold, remove]", "[hold, alert, remove]")
+
+    found = diff(of_a_rule(tmp_path / "old"), of_a_rule(tmp_path / "new", settings=other))
+
+    assert only(found).lines == ("actions from mildest to strongest: alert, hold, remove -> hold, alert, remove",)
+    assert found.claim == SAME
+
+
+def test_an_action_that_is_added_between_others_changes_nothing(tmp_path: Path) -> None:
+    other = WITH_ACTIONS.replace("hold, remove", "hold, mute, remove")
+
+    assert diff(of_a_rule(tmp_path / "old"), of_a_rule(tmp_path / "new", settings=other)).changes == ()
+
+
+def test_an_action_that_only_one_folder_declares_acts_otherwise(tmp_path: Path) -> None:
+    other = WITH_ACTIONS.replace("[alert, hold, remove]", "[mute]")
+
+    found = diff(
+        of_a_rule(tmp_path / "old", flag_with("hold")), of_a_rule(tmp_path / "new", flag_with("mute"), settings=other)
+    )
+
+    assert only(found).lines == ("action hold -> mute, acts otherwise",)
+
+
+def test_texts_for_people_change_no_verdict(tmp_path: Path) -> None:
+    flag = HIGH.replace("}", ", notify: {user: young}}")
+    other = TEXTS.replace("is new", "is very new")
+
+    found = diff(of_a_rule(tmp_path / "old", flag, texts=TEXTS), of_a_rule(tmp_path / "new", flag, texts=other))
+
+    assert list(change_lines(only(found))) == ["texts changed, no verdict changes: young"]
+    assert found.claim == SAME
+
+
+def test_the_limit_of_a_fact_moves_verdicts_as_that_of_a_score_does(tmp_path: Path) -> None:
+    found = diff(of_a_rule(tmp_path / "old"), of_a_rule(tmp_path / "new", when="account-age: below 48"))
+
+    assert (only(found).lines, only(found).claim) == (("account-age below 24 -> below 48",), MORE)

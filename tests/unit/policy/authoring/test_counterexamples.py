@@ -10,7 +10,17 @@ from moderator.policy.analysis.covering import Placed
 from moderator.policy.authoring.counterexamples import Search, counterexamples
 from moderator.policy.language.event_time import parse_time_ms
 from moderator.policy.test_runner import event_of
-from tests.unit.policy.folders import EXEMPTIONS, MODEL, OBJECTIVES, SIGNALS, a_calibration, a_policy, a_rule, a_set
+from tests.unit.policy.folders import (
+    EXEMPTIONS,
+    MODEL,
+    OBJECTIVES,
+    SETTINGS,
+    SIGNALS,
+    a_calibration,
+    a_policy,
+    a_rule,
+    a_set,
+)
 
 RULE = "chat-safety/unsafe-reply"
 
@@ -147,3 +157,39 @@ def test_percentages_measured_with_different_models_are_not_compared(tmp_path: P
     new = a_set(tmp_path / "new", rule, calibration=other, signals=SIGNALS.replace(MODEL, "another"))
 
     assert counterexamples(placed(old), placed(new)) == Search((), 0)
+
+
+FACTS = SIGNALS + (
+    "  account-age: {about: Age, from_event: metadata.age_h, scale: {low: 0, unit: hours}, good: high}\n"
+    "  strikes: {about: Strikes, from_event: metadata.strikes, scale: {low: 0}, good: low}\n"
+)
+
+
+def with_facts(folder: Path, when: str, more: str = "") -> Placed:
+    settings = f"{SETTINGS}if_fact_missing: allow\n"
+    return placed(a_set(folder, a_policy(a_rule(when, more=more)), settings=settings, signals=FACTS))
+
+
+def test_facts_are_tried_on_either_side_of_their_limits(tmp_path: Path) -> None:
+    old = with_facts(tmp_path / "old", "all: [{account-age: below 24}, {strikes: at least 2}]")
+    new = with_facts(tmp_path / "new", "all: [{account-age: below 25}, {strikes: at least 3}]")
+
+    search = counterexamples(old, new)
+
+    only_old, only_new = search.by("A"), search.by("B")
+    assert only_old is not None
+    assert only_new is not None
+    assert dict(only_old.signals) == {"account-age": 23.999999, "strikes": 2.0}
+    assert dict(only_new.signals) == {"account-age": 24.0, "strikes": 3.0}
+    assert dict(only_new.event) == {}
+
+
+def test_events_without_any_score_are_tried_where_rules_need_none(tmp_path: Path) -> None:
+    old = with_facts(tmp_path / "old", "all: [{account-age: below 24}, {safety: missing}]")
+    new = with_facts(tmp_path / "new", "any: [{account-age: below 20}, {safety: missing}]")
+
+    search = counterexamples(old, new)
+
+    only_new = search.by("B")
+    assert only_new is not None
+    assert only_new.signals["account-age"] is not None

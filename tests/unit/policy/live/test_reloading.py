@@ -138,17 +138,6 @@ def test_a_comment_is_taken_up_without_a_change_in_meaning(stage: Stage) -> None
     assert stage.metric("snapshot_info", snapshot=before) == 1
 
 
-def test_the_policy_in_which_a_refused_edit_is_wrong_is_shown_until_it_is_corrected(stage: Stage) -> None:
-    edit(stage, SAFETY.replace("below 0.30", "under 0.30"))
-    stage.poll(2)
-    refused = stage.metric("refused", policy="safety")
-    edit(stage, SAFETY)
-    stage.poll(2)
-
-    assert refused == 1
-    assert stage.metric("refused", policy="safety") is None
-
-
 def test_what_rules_count_is_shown_with_0_from_when_they_decide(stage: Stage) -> None:
     (stage.folder / "safety.test.yaml").unlink()
     edit(stage, SAFETY.replace("    mode: live\n", "    mode: live\n    rollout: 25% of users\n"))
