@@ -11,6 +11,7 @@ from moderator.console.policies.watch import PolicyWatch
 from moderator.console.recent.store import Recent
 from moderator.console.review.desk import Desk
 from moderator.console.sources.state import Source
+from moderator.console.trials.trials import Trials
 from moderator.labels.record import Reviewer
 from moderator.settings import Settings
 
@@ -37,6 +38,7 @@ class Console:
     folder: PolicyWatch
     replicas: Replicas
     verdicts: "VerdictReader | None"
+    trials: Trials
     now_ms: Callable[[], int]
 
     @property

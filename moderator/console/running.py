@@ -16,6 +16,7 @@ from moderator.console.recent.store import Recent
 from moderator.console.review.desk import Desk
 from moderator.console.sources.file import FileSource
 from moderator.console.sources.state import Source
+from moderator.console.trials.trials import make_trials
 from moderator.errors import ConfigurationError
 from moderator.events import iso_time
 from moderator.http import HttpServer
@@ -70,6 +71,7 @@ def _console(settings: Settings) -> Console:
         desk=_desk(settings, recent),
         folder=PolicyWatch(settings.policies.path, settings.policies.state_dir, lambda: outputs_of(recent), _now_ms),
         replicas=Replicas(urls, given.scorer_token, _now_ms),
+        trials=make_trials(settings, recent, urls, _now_ms),
         verdicts=_verdicts(settings),
         now_ms=_now_ms,
     )

@@ -16,6 +16,7 @@ class Refusal(Exception):  # noqa: N818 - no error of ours: an answer
         message: for people: one line in lower case that never quotes content.
         param: the first wrong field, such as `input[2]`; None where no field is at fault.
         headers: to send with it.
+        more: what the client reads beside the error.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Refusal(Exception):  # noqa: N818 - no error of ours: an answer
         *,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -33,6 +35,7 @@ class Refusal(Exception):  # noqa: N818 - no error of ours: an answer
         self.message = message
         self.param = param
         self.headers = dict(headers or {})
+        self.more = dict(more or {})
 
     @property
     def body(self) -> dict[str, Any]:
@@ -43,7 +46,8 @@ class Refusal(Exception):  # noqa: N818 - no error of ours: an answer
                 "type": _type_of(self.status),
                 "param": self.param,
                 "code": self.code,
-            }
+            },
+            **self.more,
         }
 
     def response(self) -> JSONResponse:

@@ -21,7 +21,11 @@ class SupersededError(Exception):
 
 
 def flips(
-    folder: PolicySet, edit: PolicySet, decisions: Sequence[bytes], is_wanted: Callable[[], bool] = lambda: True
+    folder: PolicySet,
+    edit: PolicySet,
+    decisions: Sequence[bytes],
+    names: tuple[str, str] = ("folder", "edit"),
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> BacktestReport:
     """Compare; the examples are the newest of each kind of flip.
 
@@ -31,6 +35,7 @@ def flips(
         folder: what is there now.
         edit: what would be there.
         decisions: recorded ones, oldest first, at least one.
+        names: what the report calls folder and edit.
         is_wanted: asked all the time.
 
     Raises:
@@ -44,7 +49,7 @@ def flips(
             raise SupersededError
 
     plan = Plan(folder, edit, NO_LABELS, newest=SHOWN)
-    return compare(plan, _batches(decisions), source="held decisions", folders=("folder", "edit"), advance=advance)
+    return compare(plan, _batches(decisions), source="held decisions", folders=names, advance=advance)
 
 
 def _batches(decisions: Sequence[bytes]) -> Iterator[Lines]:

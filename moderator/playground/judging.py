@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,8 +16,23 @@ from moderator.policy.language.scale import MAX_MICRO, MILLION
 from moderator.policy.test_runner import objectives_of
 from moderator.stream.codec import decode
 
-GivenScores = Mapping[str, float | None]
-"""Name of a signal -> its score on the signal's scale; None: the model gave none."""
+
+class SetScores(NamedTuple):
+    """An event of which somebody says the scores.
+
+    Attributes:
+        scores: by signal, on its scale; None: the model gave none.
+        event: as `event_of` reads it.
+        now: the time that counts where the event says none, ISO 8601.
+    """
+
+    scores: Mapping[str, float | None]
+    event: ChatEvent
+    now: str
+
+
+Subject = Decision | SetScores
+"""What is judged: a recorded decision, or what somebody sets."""
 
 _EVENT_BYTES = 2**20
 _CONTENT = frozenset({"messages", "prompt", "response", "text", "specversion", "data"})
@@ -35,34 +50,26 @@ class GivenError(ModeratorError):
         self.field = field
 
 
-def judge_decision(policies: PolicySet, decision: Decision) -> dict[str, object]:
-    """Decide a recorded event again; give the parts of a decision.
+def judge(policies: PolicySet, subject: Subject) -> dict[str, Any]:
+    """Decide one event; give the parts of a decision that follow from policies and scores.
+
+    What somebody sets is judged as tests are: a signal that is not given is missing, derived ones follow from their
+    members, and percent phrases go by the first calibration.
 
     Raises:
         PolicyError: the policies do not suit the model that scored.
-    """
-    judgement = Replayer(policies).judge(replay_input_of(decision))
-    return _record(judgement, decision["scores"]["objectives"], decision["scores"]["overall"])
-
-
-def judge_scores(policies: PolicySet, scores: GivenScores, event: ChatEvent, now: str) -> dict[str, object]:
-    """Decide an event of which somebody says the scores; a signal that is not given is missing.
-
-    Args:
-        policies: what decides; percent phrases go by the first calibration, as in tests.
-        scores: derived signals follow from their members.
-        event: as `event_of` reads it.
-        now: the time that counts where the event says none.
-
-    Raises:
         GivenError: a score cannot be one of its signal.
     """
+    if not isinstance(subject, SetScores):
+        judgement = Replayer(policies).judge(replay_input_of(subject))
+        return _record(judgement, subject["scores"]["objectives"], subject["scores"]["overall"])
     objectives = objectives_of(policies)
-    rewards = _rewards(policies, scores)
+    rewards = _rewards(policies, subject.scores)
     by_objective = {name: rewards.get(name) for name in objectives}
-    at_ms = event_time_ms(None, event.time, now)
-    judgement = policies.bind(objectives).decide(event, list(by_objective.values()), at_ms)
-    return _record(judgement, by_objective, None)
+    at_ms = event_time_ms(None, subject.event.time, subject.now)
+    return _record(
+        policies.bind(objectives).decide(subject.event, list(by_objective.values()), at_ms), by_objective, None
+    )
 
 
 def event_of(fields: Mapping[str, Any]) -> ChatEvent:
@@ -82,13 +89,13 @@ def event_of(fields: Mapping[str, Any]) -> ChatEvent:
     return event
 
 
-def _record(judgement: Judgement, objectives: Mapping[str, float | None], overall: float | None) -> dict[str, object]:
+def _record(judgement: Judgement, objectives: Mapping[str, float | None], overall: float | None) -> dict[str, Any]:
     parts = judgement._asdict()
     scores = {"signals": parts.pop("signals"), "objectives": objectives, "overall": overall}
     return {**parts, "scores": scores}
 
 
-def _rewards(policies: PolicySet, scores: GivenScores) -> dict[str, float | None]:
+def _rewards(policies: PolicySet, scores: Mapping[str, float | None]) -> dict[str, float | None]:
     """Give the reward behind each score, by objective."""
     signals = {signal.name: signal for signal in policies.signals}
     rewards: dict[str, float | None] = {}

@@ -73,7 +73,7 @@ def _rules_of(change: Change) -> tuple[str, ...]:
 
 
 def _main_model(counts: Counts) -> str:
-    return counts.models.most_common(1)[0][0][0]
+    return counts.models.most_common(1)[0][0][0] if counts.models else ""
 
 
 def _models(counts: Counts) -> tuple[ModelCount, ...]:
@@ -172,4 +172,4 @@ def _budgets(candidate: PolicySet, counts: Counts, events: int) -> Iterator[Budg
         if rule.flag_share is not None:
             flagged = counts.rules.candidate[rule.id]
             is_broken = flagged * 100 > rule.flag_share * events
-            yield BudgetReport(rule.id, float(rule.flag_share), 100 * flagged / events, is_broken)
+            yield BudgetReport(rule.id, float(rule.flag_share), 100 * flagged / max(1, events), is_broken)

@@ -1,5 +1,5 @@
 """JSON beside the pages; each module has a `router`."""
 
-from moderator.console.api import labels
+from moderator.console.api import backtests, labels, playground
 
-ROUTERS = (labels.router,)
+ROUTERS = (labels.router, playground.router, backtests.router)

@@ -1,5 +1,6 @@
 """Recorded decisions for the console's tests."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from moderator.console.policies.watch import PolicyWatch
 from moderator.console.recent.store import Recent
 from moderator.console.review.desk import Desk
 from moderator.console.sources.state import SourceState
+from moderator.console.trials.text import TextScorer
+from moderator.console.trials.trials import make_trials
 from moderator.events import iso_time
 from moderator.labels.record import Label
 from moderator.labels.sink import LabelNotSavedError, LabelSink
@@ -123,11 +126,16 @@ def a_console(
     settings: Settings | None = None,
     state: SourceState | None = None,
     sink: LabelSink | None = None,
+    scorer: TextScorer | None = None,
+    values: Sequence[bytes] = (),
 ) -> Console:
     settings = settings or Settings(policies=PoliciesSettings(path=Path("/nowhere")))
     recent = Recent(settings.console.recent_decisions, settings.console.recent_bytes)
-    recent.add_decisions(encoded(*decisions))
+    recent.add_decisions([*encoded(*decisions), *values])
     desk = Desk(recent, sink, settings.console.review_sample, lambda: iso_time(NOW_MS / 1_000))
+    trials = make_trials(settings, recent, [], lambda: NOW_MS)
+    if scorer is not None:
+        trials = trials._replace(scorer=scorer)
     folder = PolicyWatch(settings.policies.path, None, lambda: outputs_of(recent), lambda: NOW_MS)
     folder.read()
     return Console(
@@ -137,6 +145,7 @@ def a_console(
         desk=desk,
         folder=folder,
         replicas=Replicas([], None, lambda: NOW_MS),
+        trials=trials,
         verdicts=None,
         now_ms=lambda: NOW_MS,
     )

@@ -59,6 +59,6 @@ def test_figures_that_nobody_wants_any_more_are_given_up(now: PolicySet, edit: P
         return len(asked) < 3
 
     with pytest.raises(SupersededError):
-        flips(now, edit, some_recorded(now, [0.4] * 500), is_wanted)
+        flips(now, edit, some_recorded(now, [0.4] * 500), is_wanted=is_wanted)
 
     assert len(asked) == 3

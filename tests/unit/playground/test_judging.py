@@ -4,7 +4,7 @@ from typing import Any
 import orjson
 import pytest
 
-from moderator.playground.judging import GivenError, event_of, judge_decision, judge_scores
+from moderator.playground.judging import GivenError, SetScores, event_of, judge
 from moderator.policy import PolicySet, load_policies
 from tests.unit.backtest.decisions import USUAL, recorded
 from tests.unit.policy.folders import a_folder, a_policy, a_rule
@@ -23,7 +23,7 @@ def policies(tmp_path: Path) -> PolicySet:
 
 
 def judged(policies: PolicySet, scores: dict[str, float | None], **event: Any) -> dict[str, Any]:
-    return judge_scores(policies, scores, event_of(EVENT | event), NOW)
+    return judge(policies, SetScores(scores, event_of(EVENT | event), NOW))
 
 
 def test_scores_are_on_the_signals_scales_and_derived_ones_follow(policies: PolicySet) -> None:
@@ -44,7 +44,7 @@ def test_scores_are_on_the_signals_scales_and_derived_ones_follow(policies: Poli
 def test_a_recorded_decision_is_decided_again_as_it_was(policies: PolicySet) -> None:
     decision = orjson.loads(recorded(policies, 0.2, *USUAL[1:]))
 
-    answer = judge_decision(policies, decision)
+    answer = judge(policies, decision)
 
     for part in ("verdict", "status", "severity", "reasons", "labels", "rules", "shadow_verdict"):
         assert answer[part] == decision[part]
