@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from moderator.backtest.decision import InvalidDecisionError, read_decision, schema_fault
 from moderator.errors import ModeratorError, TransientError
 from moderator.events import Decision
+from moderator.settings.tokens import tokens_of
 
 _TIMEOUT_S = 15.0
 _LONGEST_BYTES = 16 * 2**20
@@ -60,8 +61,8 @@ class ReplicaScorer:
     def __init__(self, urls: Sequence[str], token: SecretStr | None) -> None:
         self._urls = tuple(url.rstrip("/") for url in urls)
         self._headers = {"Content-Type": "application/json"}
-        if token is not None:
-            self._headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+        if tokens := tokens_of(token):  # any of them opens
+            self._headers["Authorization"] = f"Bearer {tokens[0]}"
 
     def score(self, event: Mapping[str, Any]) -> Decision:
         """Score a chat event; see `TextScorer`."""

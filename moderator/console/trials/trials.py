@@ -7,7 +7,7 @@ from moderator.console.recent.store import Recent
 from moderator.console.trials.backtests import Backtests
 from moderator.console.trials.flips import FlipTrials
 from moderator.console.trials.folder import TriedFolder
-from moderator.console.trials.text import TextScorer
+from moderator.console.trials.text import ReplicaScorer, TextScorer
 from moderator.settings import Settings
 
 
