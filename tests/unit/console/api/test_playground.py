@@ -181,7 +181,7 @@ def test_decisions_of_an_older_folder_are_counted_and_said_to_be(client: TestCli
 
 @pytest.mark.parametrize("route", ["judge", "flips"])
 def test_an_edit_with_errors_is_refused_with_its_problems(client: TestClient, folder: Path, route: str) -> None:
-    ask = {"scores": {}} if route == "judge" else {}
+    ask: dict[str, object] = {"scores": {}} if route == "judge" else {}
 
     answer = client.post(f"/api/{route}", json={"files": changed(folder, now="under 0.5"), **ask})
 

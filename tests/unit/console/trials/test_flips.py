@@ -44,7 +44,7 @@ def test_a_newer_edit_of_the_same_person_gives_up_the_older_one(trials: FlipTria
 def test_edits_of_two_people_are_both_compared(trials: FlipTrials) -> None:
     counts = []
     threads = [
-        threading.Thread(target=lambda name=name: counts.append(trials.run({}, name).events.count))  # type: ignore[misc]
+        threading.Thread(target=lambda name=name: counts.append(trials.run({}, name).events.count))
         for name in ("ana", "ben")
     ]
     for thread in threads:
