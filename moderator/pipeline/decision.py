@@ -1,7 +1,7 @@
 """Build the published record: one event, its scores, the policy's verdict, and the reasons."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import mul
@@ -22,7 +22,6 @@ from moderator.events import (
     PolicyReference,
     ReadingSummary,
     Record,
-    RuleResult,
     Scores,
     ScoreSummary,
     Timing,
@@ -58,6 +57,7 @@ class Decider:
         *,
         is_draft: bool = False,
     ) -> None:
+        self.facts = frozenset(signal.name for signal in policies.signals if signal.kind != "score")
         self._judge = policies.bind(model.objectives, model.name)
         self._model = model
         self._include_content = include_content
@@ -171,8 +171,13 @@ class Decider:
         return dict(zip(self._model.objectives, rounded, strict=True))
 
 
-def encode(decision: Decision) -> EncodedDecision:
-    """Turn a decision into the bytes that are published, and keep the values that the pipeline still needs."""
+def encode(decision: Decision, facts: Collection[str] = ()) -> EncodedDecision:
+    """Turn a decision into the bytes that are published, and keep the values that the pipeline still needs.
+
+    Args:
+        decision: as it will be published.
+        facts: names of the signals that no model gives, `Decider.facts`.
+    """
     event = decision["event"]
     return EncodedDecision(
         value=orjson.dumps(decision),
@@ -195,7 +200,7 @@ def encode(decision: Decision) -> EncodedDecision:
         ],
         signals=decision["scores"]["signals"],
         reading=decision["reading"],
-        missing_scores=_missing_scores(decision["rules"]) if decision["status"] == "degraded" else [],
+        missing_scores=_missing_scores(decision, facts),
         snapshot=decision["policy"]["snapshot"],
         cached=decision["cached"],
         total_ms=decision["timing_ms"]["total"],
@@ -228,9 +233,14 @@ def _reading_summary(event: ChatEvent, reading: EventReading) -> ReadingSummary:
     }
 
 
-def _missing_scores(rules: Iterable[RuleResult]) -> list[tuple[str, Cause]]:
-    conditions = (condition for rule in rules for condition in rule["conditions"])
-    return sorted({(each["signal"], each["cause"]) for each in conditions if "cause" in each})
+def _missing_scores(decision: Decision, facts: Collection[str]) -> list[tuple[str, Cause]]:
+    """Give what rules lacked; where the model gave no score at all, only what it does not give."""
+    if None not in decision["scores"]["signals"].values():
+        return []
+    conditions = (condition for rule in decision["rules"] for condition in rule["conditions"])
+    lacking = {(each["signal"], each["cause"]) for each in conditions if "cause" in each}
+    is_unscored = decision["status"] == "unscored"
+    return sorted(each for each in lacking if not is_unscored or each[0] in facts)
 
 
 def content_hash(event: ChatEvent) -> str:

@@ -179,7 +179,7 @@ def _decide(
         return scored
     assert scored is not None, "the window was scored"
     try:
-        decision = encode(decider.decide(entry.record, event, scored, entry.polled_at_s, at))
+        decision = encode(decider.decide(entry.record, event, scored, entry.polled_at_s, at), decider.facts)
     except Exception as error:  # noqa: BLE001 - one event must not stop the stream
         return crashed("deciding on it", event.id, error)
     return reject_oversized(entry.record, decision) or decision

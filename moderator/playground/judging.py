@@ -11,8 +11,9 @@ from moderator.backtest.replay import Replayer, replay_input_of
 from moderator.errors import ModeratorError
 from moderator.events import ChatEvent, DeadLetter, Decision, Record
 from moderator.policy import Judgement, PolicySet, event_time_ms
-from moderator.policy.language.ast import Signal
-from moderator.policy.language.scale import MAX_MICRO, MILLION
+from moderator.policy.given_numbers import event_with, rewards_from
+from moderator.policy.language.ast import Signal, Source
+from moderator.policy.language.scale import MILLION
 from moderator.policy.test_runner import objectives_of
 from moderator.stream.codec import decode
 
@@ -64,12 +65,11 @@ def judge(policies: PolicySet, subject: Subject) -> dict[str, Any]:
         judgement = Replayer(policies).judge(replay_input_of(subject))
         return _record(judgement, subject["scores"]["objectives"], subject["scores"]["overall"])
     objectives = objectives_of(policies)
-    rewards = _rewards(policies, subject.scores)
-    by_objective = {name: rewards.get(name) for name in objectives}
+    numbers = _numbers(policies, subject.scores)
+    rewards = rewards_from(numbers, objectives)
     at_ms = event_time_ms(None, subject.event.time, subject.now)
-    return _record(
-        policies.bind(objectives).decide(subject.event, list(by_objective.values()), at_ms), by_objective, None
-    )
+    judgement = policies.bind(objectives).decide(event_with(subject.event, numbers), rewards, at_ms)
+    return _record(judgement, dict(zip(objectives, rewards, strict=True)), None)
 
 
 def event_of(fields: Mapping[str, Any]) -> ChatEvent:
@@ -95,11 +95,11 @@ def _record(judgement: Judgement, objectives: Mapping[str, float | None], overal
     return {**parts, "scores": scores}
 
 
-def _rewards(policies: PolicySet, scores: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Give the reward behind each score, by objective."""
+def _numbers(policies: PolicySet, scores: Mapping[str, float | None]) -> dict[Source, int | None]:
+    """Give the reward or the fact behind each score."""
     signals = {signal.name: signal for signal in policies.signals}
-    rewards: dict[str, float | None] = {}
-    said_by: dict[str, str] = {}
+    numbers: dict[Source, int | None] = {}
+    said_by: dict[Source, str] = {}
     for name, score in scores.items():
         signal = signals.get(name)
         if signal is None:
@@ -107,17 +107,17 @@ def _rewards(policies: PolicySet, scores: Mapping[str, float | None]) -> dict[st
         if signal.members:
             members = " and ".join(member.name for member in signal.members)
             raise GivenError(f"scores.{name}", f"it follows from {members}: give the scores of these")
-        reward = None if score is None else _reward(signal, score)
-        other = said_by.setdefault(signal.objective, name)
-        if rewards.setdefault(signal.objective, reward) != reward:
+        micro = None if score is None else _micro(signal, score)
+        other = said_by.setdefault(signal.source, name)
+        if numbers.setdefault(signal.source, micro) != micro:
             raise GivenError(
                 f"scores.{name}", f"it is read from the same objective as {other}, and no reward gives both"
             )
-    return rewards
+    return numbers
 
 
-def _reward(signal: Signal, score: float) -> float:
+def _micro(signal: Signal, score: float) -> int:
     if not math.isfinite(score):
         raise GivenError(f"scores.{signal.name}", "a score is a number, or null where it is missing")
-    micro = round(signal.scale.micro_of(Fraction(str(score))))
-    return max(-MAX_MICRO - MILLION, min(MAX_MICRO + MILLION, micro)) / MILLION
+    beyond = signal.greatest_micro + MILLION
+    return max(-beyond, min(beyond, round(signal.scale.micro_of(Fraction(str(score))))))

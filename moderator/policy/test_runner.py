@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from moderator.events import ChatEvent, MetadataValue, RuleResult, Turn
 from moderator.policy.engine.combining import Judgement
 from moderator.policy.engine.judge import Judge
-from moderator.policy.language.ast import PolicyTest, Rule, Signal, TestOutcome
+from moderator.policy.given_numbers import by_source, event_with, rewards_from
+from moderator.policy.language.ast import PolicyTest, Rule, TestOutcome
 from moderator.policy.language.fields import METADATA, cut_of, hidden_text_named, speaker_of
-from moderator.policy.language.scale import MILLION
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, in_quotes, quote
 
@@ -44,19 +44,27 @@ def run_tests(policies: PolicySet) -> list[TestResult]:
 
 
 def untested_rules(policies: PolicySet) -> list[Diagnostic]:
-    """Give an error for each live rule without a test in which it matches, or one in which it does not."""
+    """Give an error for each live rule without a test in which it matches, or one in which it does not.
+
+    A rule without conditions matches every event that it is for, so that one is needed which it is not for.
+    """
     diagnostics = Diagnostics()
     if not policies.tests:
         diagnostics.error("P073", policies.policies[0].file, "there are no tests", "add a *.test.yaml file next to it")
     tests = [test for test in policies.tests if not test.known_gap]
     shown = {(rule, outcome) for test in tests for rule, outcome in test.expected.rules.items()}
     for rule in policies.rules:
-        expected: tuple[TestOutcome, ...] = ("matched", "not matched")
-        lacking = [outcome for outcome in expected if (rule.id, outcome) not in shown]
+        lacking = [each for each in tested_outcomes(rule) if not any((rule.id, outcome) in shown for outcome in each)]
         if rule.mode == "live" and lacking:
-            message = f"the live rule {rule.id} has no test that expects it to be {' or '.join(map(repr, lacking))}"
-            diagnostics.error("P074", rule.span, message.replace("'", '"'), _example(rule, lacking[0]))
+            words = " or ".join(f'"{outcome}"' for each in lacking for outcome in each)
+            message = f"the live rule {rule.id} has no test that expects it to be {words}"
+            diagnostics.error("P074", rule.span, message, _example(rule, lacking[0][0]))
     return diagnostics.all
+
+
+def tested_outcomes(rule: Rule) -> tuple[tuple[TestOutcome, ...], ...]:
+    """Give what tests must show of a live rule: of each of these groups one outcome."""
+    return (("matched",), ("not matched",) if rule.conditions else ("does not apply", "spared"))
 
 
 def untimed_tests(policies: PolicySet) -> list[Diagnostic]:
@@ -88,28 +96,12 @@ def rewards_of(test: PolicyTest, policies: PolicySet) -> list[float | None] | No
     """Give the test's rewards in the order of `objectives_of`; None when the model gave no score."""
     if test.micro_by_signal is None:
         return None
-    plain = [signal for signal in policies.signals if signal.kind == "score" and not signal.members]
-    micro = {signal.objective: test.micro_by_signal[signal.name] for signal in plain}
-    return [None if value is None else value / MILLION for value in map(micro.__getitem__, objectives_of(policies))]
+    return rewards_from(by_source(test.micro_by_signal, policies.signals), objectives_of(policies))
 
 
 def event_of_test(test: PolicyTest, policies: PolicySet) -> ChatEvent:
     """Give the event of a test, with the facts that its `scores` give."""
-    return observed(event_of(test.event), test.micro_by_signal or {}, policies.signals)
-
-
-def observed(event: ChatEvent, micro_by_signal: Mapping[str, int | None], signals: Iterable[Signal]) -> ChatEvent:
-    """Let an event carry the facts by name of the signal, in whole millionths; None for one that it does not carry."""
-    metadata = dict(event.metadata or {})
-    for signal in signals:
-        if signal.fact is None or signal.name not in micro_by_signal:
-            continue
-        micro = micro_by_signal[signal.name]
-        if micro is None:
-            metadata.pop(signal.fact.key, None)
-        else:
-            metadata[signal.fact.key] = micro / MILLION if micro % MILLION else micro // MILLION
-    return event._replace(metadata=metadata)
+    return event_with(event_of(test.event), by_source(test.micro_by_signal or {}, policies.signals))
 
 
 def event_of(fields: Mapping[str, MetadataValue]) -> ChatEvent:
@@ -146,8 +138,16 @@ def _mismatches(test: PolicyTest, judgement: Judgement, policies: PolicySet) -> 
     yield from _differ("severity", expected.severity, judgement.severity or "none")
     yield from _differ("shadow_verdict", expected.shadow_verdict, judgement.shadow_verdict)
     yield from _differ("status", expected.status, judgement.status)
-    if expected.reasons is not None:
-        yield from _differ("reasons", _listed(expected.reasons), _listed(judgement.reasons))
+    yield from _differ("action", expected.action, judgement.action or "none")
+    notified = [f"{notice['to']} {notice['key']}" for notice in judgement.notify]
+    for what, wanted, got in (
+        ("reasons", expected.reasons, judgement.reasons),
+        ("queues", expected.queues, judgement.queues),
+        ("labels", expected.labels, judgement.labels),
+        ("notify", expected.notify, notified),
+    ):
+        if wanted is not None:
+            yield from _differ(what, _listed(wanted), _listed(got))
     yield from _rule_mismatches(test, judgement, policies.rules)
 
 

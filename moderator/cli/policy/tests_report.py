@@ -70,7 +70,7 @@ def _coverage(coverage: Iterable[RuleCoverage]) -> Iterator[str]:
         outcomes = ", ".join(f"{number} {outcome}" for outcome, number in sorted(one.outcomes.items(), key=_by_count))
         yield f"\n{one.rule.id} ({one.rule.mode})"
         yield f"  {outcomes or 'no test names it'}"
-        width = max(len(_comparison(condition)) for condition in one.conditions)
+        width = max((len(_comparison(condition)) for condition in one.conditions), default=0)
         yield from (f"  {_comparison(condition):<{width}}  {_seen(condition)}" for condition in one.conditions)
         yield from (f"  item {number} of except: never exempted anything" for number in one.unused_exceptions)
 

@@ -13,13 +13,13 @@ from typing import Final, Literal, NamedTuple
 from moderator.policy.analysis.covering import Placed
 from moderator.policy.engine.combining import Judgement
 from moderator.policy.engine.rollout import compile_rollout
-from moderator.policy.language.ast import Scope, Signal
+from moderator.policy.given_numbers import event_with
+from moderator.policy.language.ast import Scope, Signal, Source
 from moderator.policy.language.bounds import bounds_of
 from moderator.policy.language.event_time import iso_utc
 from moderator.policy.language.fields import CLOSED_FIELDS
 from moderator.policy.language.scale import MILLION
-from moderator.policy.language.score_regions import Source
-from moderator.policy.test_runner import event_of, observed
+from moderator.policy.test_runner import event_of
 
 Side = Literal["A", "B"]
 """The first of two folders, or the second."""
@@ -94,12 +94,9 @@ class _Version:
         alone = replace(placed.policies, policies=(replace(policy, rules=(placed.rule,)),), tests=())
         self._judge = alone.bind(objectives, model)
         self._objectives = objectives
-        self._signals = placed.policies.signals
 
     def judge(self, scene: _Scene) -> Judgement:
-        plain = (signal for signal in self._signals if not signal.members)
-        given = {signal.name: scene.micros[signal.source] for signal in plain if signal.source in scene.micros}
-        event = observed(event_of(scene.fields), given, self._signals)
+        event = event_with(event_of(scene.fields), scene.micros)
         return self._judge.decide(event, None if scene.is_unscored else self._rewards(scene), scene.at_ms)
 
     def _rewards(self, scene: _Scene) -> list[float | None]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from moderator.events import RuleResult
 from moderator.policy.language.ast import Condition, Rule, TestOutcome
 from moderator.policy.policy_set import PolicySet
-from moderator.policy.test_runner import TestResult
+from moderator.policy.test_runner import TestResult, tested_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class RuleCoverage:
     @property
     def is_whole(self) -> bool:
         """It was seen to match and not to match, each comparison both ways, and each item of `except` at work."""
-        both = self.outcomes.get("matched") and self.outcomes.get("not matched")
-        return bool(both) and all(one.is_whole for one in self.conditions) and not self.unused_exceptions
+        both = all(any(self.outcomes.get(outcome) for outcome in each) for each in tested_outcomes(self.rule))
+        return both and all(one.is_whole for one in self.conditions) and not self.unused_exceptions
 
 
 def cover(policies: PolicySet, results: Iterable[TestResult]) -> list[RuleCoverage]:

@@ -1,6 +1,6 @@
 """Small wrong changes to a rule, such as people make by mistake."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar
@@ -25,16 +25,39 @@ class Mutant:
     is_at_limit: bool = False
 
 
-def mutants_of(rule: Rule) -> Iterator[Mutant]:
-    """Give each small change: limits moved, below and at most swapped, all and any swapped, exceptions dropped."""
+def mutants_of(rule: Rule, actions: Sequence[str] = ()) -> Iterator[Mutant]:
+    """Give each small change: limits moved, below and at most swapped, all and any swapped, exceptions dropped.
+
+    Args:
+        rule: the rule as it is.
+        actions: of settings.yaml, mildest first; a flag's action is moved one step to either side.
+    """
+    yield from _with_other_conditions(rule)
+    yield from _for_other_events(rule)
+    if rule.flag is not None and rule.flag.action is not None:
+        place = actions.index(rule.flag.action)
+        for action in (*actions[max(0, place - 1) : place], *actions[place + 1 : place + 2]):
+            flag = replace(rule.flag, action=action)
+            yield Mutant(replace(rule, flag=flag), f"action {rule.flag.action} -> {action}", rule.span)
+
+
+def _with_other_conditions(rule: Rule) -> Iterator[Mutant]:
     for when, change, span, is_at_limit in _changed(rule.when) if rule.when else ():
         yield Mutant(replace(rule, when=when), change, span, is_at_limit)
     if rule.unless is not None:
         for unless, change, span, is_at_limit in _changed(rule.unless):
             yield Mutant(replace(rule, unless=unless), f"unless {change}", span, is_at_limit)
         yield Mutant(replace(rule, unless=None), "without unless", rule.span)
+
+
+def _for_other_events(rule: Rule) -> Iterator[Mutant]:
     for number, exempt_scopes in enumerate(_with_one_less(rule.exempt_scopes), start=1):
         yield Mutant(replace(rule, exempt_scopes=exempt_scopes), f"without item {number} of except", rule.span)
+    for number, item in enumerate(rule.exempt_scopes, start=1):
+        for line, less in zip(item, _with_one_less(item), strict=True) if len(item) > 1 else ():
+            items = (*rule.exempt_scopes[: number - 1], less, *rule.exempt_scopes[number:])
+            change = f"without {line.field} in item {number} of except"
+            yield Mutant(replace(rule, exempt_scopes=items), change, rule.span)
     for line, scope in zip(rule.scope, _with_one_less(rule.scope), strict=True):
         yield Mutant(replace(rule, scope=scope), f"without applies_to {line.field}", rule.span)
     if rule.starts_ms is not None:
@@ -66,9 +89,9 @@ def _changed_comparisons(condition: Condition) -> Iterator[Condition]:
         return
     if condition.comparison.slip is not None:
         yield _with_limit(condition, condition.comparison.slip, condition.limit)
-    step, scale = nudge_of(condition.signal), condition.signal.scale
+    step, scale = nudge_of(condition.signal, condition.limit), condition.signal.scale
     for limit in (condition.limit - step, condition.limit + step):
-        if scale.low is None or scale.high is None or scale.low <= limit <= scale.high:
+        if (scale.low is None or scale.low <= limit) and (scale.high is None or limit <= scale.high):
             yield _with_limit(condition, condition.comparison, limit)
 
 

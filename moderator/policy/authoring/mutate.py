@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from moderator.events import Outcome
 from moderator.policy.analysis.covering import Placed, covers
 from moderator.policy.authoring.mutants import Mutant, mutants_of
-from moderator.policy.language.ast import Policy, Rule
+from moderator.policy.language.ast import Flag, Policy, Rule
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.test_runner import run_tests
 
-_Results = list[tuple[Outcome, bool]]
-"""Outcome of a rule and whether it counted; empty where it does not apply."""
+_Results = tuple[list[tuple[Outcome, bool]], str | None]
+"""Outcome of a rule and whether it counted, empty where it does not apply; and the action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def mutate(policies: PolicySet) -> Mutation:
     unnoticed: list[Mutant] = []
     for rule in policies.active_rules:
         usual = _alone(rule, policies)
-        for mutant in mutants_of(rule):
+        for mutant in mutants_of(rule, policies.settings.actions):
             is_noticed = _is_noticed(mutant, usual, policies)
             if is_noticed or not _flags_the_same(rule, mutant.rule, policies):
                 tried += 1
@@ -55,12 +55,25 @@ def _alone(rule: Rule, policies: PolicySet) -> list[_Results]:
     """Give the result of a rule in each test, as if it were the only rule."""
     policy = replace(policies.policies[0], rules=(rule,))
     results = run_tests(replace(policies, policies=(policy,)))
-    return [[(found["outcome"], found["counted"]) for found in result.judgement.rules] for result in results]
+    return [
+        ([(found["outcome"], found["counted"]) for found in result.judgement.rules], result.judgement.action)
+        for result in results
+    ]
 
 
 def _flags_the_same(rule: Rule, changed: Rule, policies: PolicySet) -> bool:
-    one, other = (Placed(policies, replace(version, mode="live")) for version in (rule, changed))
+    if rule.flag != changed.flag:
+        return False
+    one, other = (Placed(policies, _as_flag(version)) for version in (rule, changed))
     return covers(one, other) and covers(other, one)
+
+
+def _as_flag(rule: Rule) -> Rule:
+    """Let a rule be live, and one that tags flag what it tags: only then is anything proven of it."""
+    if rule.flag is not None:
+        return replace(rule, mode="live")
+    flag = Flag("low", "", rule.tags)
+    return replace(rule, mode="live", flag=flag, flags_when_missing=False, flags_when_fact_missing=False)
 
 
 def _with_rule(policy: Policy, changed: Rule) -> Policy:

@@ -7,7 +7,7 @@ from itertools import product
 
 from moderator.policy.authoring.nudge import limit_and_step
 from moderator.policy.engine.rollout import BUCKETS, compile_rollout
-from moderator.policy.language.ast import FieldMatch, Rule, Signal
+from moderator.policy.language.ast import FieldMatch, Rule, Signal, Source
 from moderator.policy.language.bounds import typical_micro
 from moderator.policy.language.event_time import MS_PER_DAY
 from moderator.policy.language.fields import SPEAKERS
@@ -17,8 +17,11 @@ from moderator.policy.test_runner import event_of
 
 _UNIT_FIELDS = {"users": "user", "conversations": "conversation_id", "events": "id"}
 
-Micros = Mapping[str, int]
-"""Objective -> reward in whole millionths."""
+_MANY = 1_000
+"""Of a fact that is good when high, and whose scale does not end."""
+
+Micros = Mapping[Source, int]
+"""What signals are read from -> whole millionths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,10 @@ def scenes(rule: Rule, tried: Signal, policies: PolicySet) -> Iterator[Scene]:
         if signal.name not in names
     }
     usual = _usual_micros(policies)
-    values = [[usual[signal.objective], *_decisive_micros(signal, rule, policies)] for signal in others.values()]
+    values = [[usual[signal.source], *_decisive_micros(signal, rule, policies)] for signal in others.values()]
     events = list(_events(rule, policies))
     for combination in product(*values):
-        chosen = {signal.objective: micro for signal, micro in zip(others.values(), combination, strict=True)}
+        chosen = {signal.source: micro for signal, micro in zip(others.values(), combination, strict=True)}
         for fields, at_ms in events:
             yield Scene(fields, at_ms, {**usual, **chosen})
 
@@ -60,24 +63,26 @@ def _decisive_micros(signal: Signal, rule: Rule, policies: PolicySet) -> list[in
     return [round(signal.scale.micro_of(score)) for score in scores]
 
 
-def _usual_micros(policies: PolicySet) -> dict[str, int]:
-    """Give each objective a reward that is well within the good end, or typical where no scale says which that is."""
-    micros: dict[str, int] = {}
+def _usual_micros(policies: PolicySet) -> dict[Source, int]:
+    """Give each source a number that is well within the good end, or typical where no scale says which that is."""
+    micros: dict[Source, int] = {}
     for signal in reversed([signal for signal in policies.signals if not signal.members]):
         low, high = signal.scale.low, signal.scale.high
         if low is not None and high is not None:
             share = Fraction(9, 10) if signal.good == "high" else Fraction(1, 10)
-            micros[signal.objective] = round(signal.scale.micro_of(low + (high - low) * share))
+            micros[signal.source] = round(signal.scale.micro_of(low + (high - low) * share))
+        elif signal.kind != "score":
+            micros[signal.source] = round(((low or 0) + (_MANY if signal.good == "high" else 0)) * MILLION)
         else:
             calibration = policies.calibration_of(None)
             typical = typical_micro(signal, calibration) if calibration else None
-            micros[signal.objective] = MILLION // 2 if typical is None else typical
+            micros[signal.source] = MILLION // 2 if typical is None else typical
     return micros
 
 
-def rewards_for(signal: Signal, score: Fraction) -> dict[str, int]:
-    """Give the rewards that make a signal a score; every member of a derived one gets it."""
-    return {one.objective: round(one.scale.micro_of(score)) for one in signal.members or (signal,)}
+def rewards_for(signal: Signal, score: Fraction) -> dict[Source, int]:
+    """Give the numbers that make a signal a score; every member of a derived one gets it."""
+    return {one.source: round(one.scale.micro_of(score)) for one in signal.members or (signal,)}
 
 
 def _events(rule: Rule, policies: PolicySet) -> Iterator[tuple[dict[str, str], int | None]]:

@@ -10,9 +10,10 @@ from moderator.policy.authoring.nudge import limit_and_step
 from moderator.policy.authoring.scenes import Micros, Scene, rewards_for, scenes
 from moderator.policy.engine.judge import Judge
 from moderator.policy.files.folder import stem_of
+from moderator.policy.given_numbers import event_with, rewards_from
 from moderator.policy.language.ast import Condition, Policy, Rule
 from moderator.policy.language.event_time import iso_utc
-from moderator.policy.language.scale import MILLION, fits_six_decimals, show
+from moderator.policy.language.scale import fits_six_decimals, show
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import in_quotes
 from moderator.policy.test_runner import event_of, objectives_of
@@ -129,17 +130,17 @@ def _decisive_scene(
 def _judged(
     rule: Rule, scene: Scene, micros: Micros, policies: PolicySet, judge: Judge
 ) -> tuple[Verdict, RuleResult | None]:
-    rewards = [micros[objective] / MILLION for objective in objectives_of(policies)]
-    judgement = judge.decide(event_of(scene.fields), rewards, scene.at_ms or 0)
+    rewards = rewards_from(micros, objectives_of(policies))
+    judgement = judge.decide(event_with(event_of(scene.fields), micros), rewards, scene.at_ms or 0)
     return judgement.verdict, next((result for result in judgement.rules if result["rule"] == rule.id), None)
 
 
 def _written_scores(micros: Micros, policies: PolicySet) -> dict[str, str] | None:
-    """Write the score of each signal that is read from an objective; None when six decimals do not suffice."""
+    """Write the score of each signal, derived ones aside; None when six decimals do not suffice."""
     scores: dict[str, str] = {}
     for signal in policies.signals:
         if not signal.members:
-            score = signal.scale.score_of(micros[signal.objective])
+            score = signal.scale.score_of(micros[signal.source])
             if not fits_six_decimals(score):
                 return None
             scores[signal.name] = show(score)

@@ -1,8 +1,9 @@
 """One `*.test.yaml` file -> its tests, with every name resolved and every score exact."""
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
-from moderator.events import SEVERITIES, MetadataValue, Severity, Status
+from moderator.events import SEVERITIES, MetadataValue, Recipient, Severity, Status
 from moderator.policy.files.context import Context
 from moderator.policy.files.given_scores import read_scores
 from moderator.policy.files.node_readers import (
@@ -34,7 +35,12 @@ _SEVERITIES: tuple[Severity | Literal["none"], ...] = (*SEVERITIES, "none")
 _STATUSES: tuple[Status, ...] = get_args(Status)
 _OTHER_SCORES: tuple[OtherScores, ...] = get_args(OtherScores)
 _GIVEN_KEYS = ("event", "scores", "other_scores", "time")
-_EXPECT_KEYS = ("verdict", "severity", "reasons", "shadow_verdict", "status", "rules")
+_EXPECT_KEYS = (
+    *("verdict", "severity", "reasons", "shadow_verdict", "status", "rules"),
+    *("action", "queues", "labels", "notify"),
+)
+_RECIPIENTS: tuple[Recipient, ...] = get_args(Recipient)
+_NO_ACTION = "none"
 
 
 def read_tests(tree: Node, context: Context) -> list[PolicyTest]:
@@ -161,18 +167,62 @@ def _read_expectation(block: Block, policy: str | None, context: Context) -> Exp
     severity = read_choice(block.get("severity"), "severity", _SEVERITIES, diagnostics)
     shadow = read_choice(block.get("shadow_verdict"), "shadow_verdict", VERDICTS, diagnostics)
     status = read_choice(block.get("status"), "status", _STATUSES, diagnostics)
-    reasons = _read_reasons(block.get("reasons"), diagnostics)
     rules = _read_rules(block.get("rules"), policy, context)
-    return None if verdict is None else Expectation(verdict, severity, reasons, shadow, status, rules)
+    actions, queues = (context.settings.actions, context.settings.queues) if context.settings else (None, None)
+    action = block.get("action")
+    found = {key: _read_names(block.get(key), key, diagnostics) for key in ("reasons", "queues", "labels")}
+    _check_declared(block.get("queues"), "queue", queues, diagnostics)
+    expected_action = None if action is None else read_name(action, "the action", diagnostics)
+    if expected_action != _NO_ACTION:
+        _check_declared(action, "action", actions, diagnostics)
+    notify = _read_notify(block.get("notify"), diagnostics)
+    if verdict is None:
+        return None
+    return Expectation(
+        verdict,
+        severity,
+        found["reasons"],
+        shadow,
+        status,
+        rules,
+        expected_action,
+        found["queues"],
+        found["labels"],
+        notify,
+    )
 
 
-def _read_reasons(node: Node | None, diagnostics: Diagnostics) -> tuple[str, ...] | None:
+def _check_declared(node: Node | None, what: str, declared: Sequence[str] | None, diagnostics: Diagnostics) -> None:
+    """Report what no decision can have, because settings.yaml does not list it."""
+    for item in node.items if isinstance(node, ListNode) else (node,):
+        if isinstance(item, Scalar) and item.kind == "text" and declared is not None and item.text not in declared:
+            hint = f"{did_you_mean(item.text, declared)} {choices('settings.yaml', declared)}".strip()
+            diagnostics.error("P019", item.span, f"there is no {what} called {quote(item.text)}", hint)
+
+
+def _read_notify(node: Node | None, diagnostics: Diagnostics) -> tuple[str, ...] | None:
+    """Read `{user: a-key, moderators: another}`, each a key or a list of keys; [] where nobody is notified."""
+    if node is None or (isinstance(node, ListNode) and not node.items):
+        return None if node is None else ()
+    block = read_block(node, "notify", _RECIPIENTS, diagnostics, "write such as {user: a-key}, or [] for nobody")
+    found: list[str] = []
+    for to in _RECIPIENTS if block else ():
+        value = block.get(to) if block else None
+        items = value.items if isinstance(value, ListNode) else () if value is None else (value,)
+        keys = [read_name(item, f"the text for {to}", diagnostics) for item in items]
+        found += [f"{to} {key}" for key in keys if key is not None]
+    return tuple(sorted(found))
+
+
+def _read_names(node: Node | None, what: str, diagnostics: Diagnostics) -> tuple[str, ...] | None:
+    """Read a list of names, which may be empty."""
     if node is None:
         return None
     if isinstance(node, ListNode) and not node.items:
         return ()
-    reasons = [read_name(item, "a reason", diagnostics) for item in read_items(node, "reasons", diagnostics)]
-    return tuple(sorted({reason for reason in reasons if reason is not None}))
+    one = f"a {what.removesuffix('s')}"
+    names = [read_name(item, one, diagnostics) for item in read_items(node, what, diagnostics)]
+    return tuple(sorted({name for name in names if name is not None}))
 
 
 def _read_rules(node: Node | None, policy: str | None, context: Context) -> dict[str, TestOutcome]:

@@ -15,6 +15,8 @@ RuleMode = Literal["live", "shadow", "off"]
 RolloutUnit = Literal["users", "conversations", "tenants", "events"]
 OtherScores = Literal["typical", "missing"]
 SignalKind = Literal["score", "fact", "text"]
+Source = tuple[SignalKind, str]
+"""What a signal is read from: an objective of the model, or a key of the event's metadata."""
 Good = Literal["high", "low", "none"]
 GroupKind = Literal["all", "any"]
 RewardPick = Literal["least", "greatest"]
@@ -97,7 +99,7 @@ class Signal:
         return self.fact is not None
 
     @property
-    def source(self) -> tuple[str, str]:
+    def source(self) -> Source:
         """What its number is read from: two signals of one source cannot differ but by their scales.
 
         Asked of signals without members.
@@ -318,7 +320,12 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a test demands; None demands nothing."""
+    """What a test demands; None demands nothing.
+
+    Attributes:
+        action: `none` demands that there is none.
+        notify: recipient and key of each notice, such as `user young-account`; sorted.
+    """
 
     verdict: Verdict
     severity: Severity | Literal["none"] | None
@@ -326,6 +333,10 @@ class Expectation:
     shadow_verdict: Verdict | None
     status: Status | None
     rules: dict[str, TestOutcome]
+    action: str | None = None
+    queues: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    notify: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

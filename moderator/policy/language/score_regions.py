@@ -10,14 +10,12 @@ from operator import and_, or_
 from typing import NamedTuple
 
 from moderator.events import Part
-from moderator.policy.language.ast import Calibration, Condition, Expression, Rule, Signal
+from moderator.policy.language.ast import Calibration, Condition, Expression, Rule, Signal, Source
 from moderator.policy.language.bounds import bounds_of
 from moderator.policy.language.comparisons import Bounds
 
 Regions = int
 """A set of regions: bit n stands for the nth. A region is one range, or absence, of each source's number."""
-Source = tuple[str, str]
-"""`Signal.source`."""
 
 _MAX_REGIONS = 20_000
 """Rules with more of them are not analysed."""

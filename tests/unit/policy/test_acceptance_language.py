@@ -1,0 +1,354 @@
+"""The acceptance list of the language's second part: facts, actions, tags and rules without conditions.
+
+A test is named by what must hold; the number at its end is that of the case in the list, and a case may take several
+tests. Those on words, patterns, links and measures are with the tests of the text.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moderator.pipeline.decision import encode
+from moderator.policy import PolicySet
+from moderator.policy.loader import check_folder
+from tests.unit.policy.community import (
+    NEWCOMERS,
+    SETTINGS,
+    SIGNALS,
+    TEXTS,
+    a_community,
+    a_rule,
+    community_files,
+    decide,
+    done,
+    outcomes,
+    why_missing,
+    with_rules,
+)
+
+FLAG = "flag: {severity: medium, reason: spam}"
+
+
+@pytest.fixture(scope="module")
+def policies(tmp_path_factory: pytest.TempPathFactory) -> PolicySet:
+    return a_community(tmp_path_factory.mktemp("policies"))
+
+
+def codes(folder: Path) -> list[str]:
+    return [problem.code for problem in check_folder(folder)[1] if problem.level == "error"]
+
+
+@pytest.mark.parametrize(
+    ("age", "what"), [("23.999999", "hold"), ("24", "allow"), ('"23"', "hold"), ('" 23 "', "hold")]
+)
+def test_a_fact_is_compared_like_a_score_case_01(policies: PolicySet, age: str, what: str) -> None:
+    assert done(decide(policies, f'{{"account_age_h": {age}}}')) == what
+
+
+@pytest.mark.parametrize(
+    ("metadata", "cause"),
+    [
+        ("{}", "absent"),
+        ('{"account_age_h": null}', "absent"),
+        ('{"account_age_h": ""}', "absent"),
+        ('{"account_age_h": [3]}', "absent"),
+        ('{"account_age_h": true}', "not_a_number"),
+        ('{"account_age_h": "3 hours"}', "not_a_number"),
+        ('{"account_age_h": "1e0"}', "not_a_number"),
+        ('{"account_age_h": "1,5"}', "not_a_number"),
+        ('{"account_age_h": "\u0663"}', "not_a_number"),
+        ('{"account_age_h": ".5"}', "not_a_number"),
+    ],
+)
+def test_a_missing_fact_makes_its_rule_unknown_case_02(
+    policies: PolicySet, metadata: str, cause: str, tmp_path: Path
+) -> None:
+    strict = a_community(tmp_path, settings=SETTINGS.replace("if_fact_missing: allow", "if_fact_missing: flag"))
+
+    by_allow, by_flag = decide(policies, metadata), decide(strict, metadata)
+
+    assert (by_allow["verdict"], by_allow["status"], outcomes(by_allow)["young-account"]) == (
+        "allow",
+        "scored",
+        "unknown",
+    )
+    assert why_missing(by_allow, "account-age") == cause
+    assert (by_flag["verdict"], by_flag["status"]) == ("flag", "scored")
+    assert by_flag["reasons"] == ["fact_missing"]
+
+
+def test_a_missing_fact_is_counted_whatever_the_status_case_02(policies: PolicySet) -> None:
+    facts = {"account-age", "karma", "reports", "scam-words", "links"}
+
+    scored, unscored = (encode(decide(policies, safety=safety), facts).missing_scores for safety in (0.9, None))
+
+    assert scored == unscored
+    assert ("account-age", "absent") in unscored
+    assert "safety" not in {signal for signal, _ in unscored}
+
+
+@pytest.mark.parametrize(
+    ("age", "what", "cause"),
+    [
+        ("-5", "hold", None),
+        ("0", "hold", None),
+        ("1e6", "allow", None),
+        ("1e12", "allow", "implausible"),
+        ("1000000000.0000004", "allow", None),
+        ("-1000000001", "allow", "implausible"),
+        ("1e400", "allow", "absent"),
+        ('"' + "9" * 5_000 + '"', "allow", "implausible"),
+        ('"0.' + "0" * 5_000 + '1"', "hold", None),
+    ],
+)
+def test_a_fact_may_be_any_number_up_to_a_thousand_million_case_03(
+    policies: PolicySet, age: str, what: str, cause: str | None
+) -> None:
+    decision = decide(policies, f'{{"account_age_h": {age}}}')
+
+    assert done(decision) == what
+    assert why_missing(decision, "account-age") == cause
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ('"2.0000005"', 2.0),
+        ('"2.0000015"', 2.000002),
+        ("2.0000014", 2.000001),
+        ('"-0.0000005000000000000000001"', -1e-6),
+    ],
+)
+def test_a_fact_is_rounded_once_to_six_decimals_half_to_even_case_03(
+    policies: PolicySet, sent: str, kept: float
+) -> None:
+    assert decide(policies, f'{{"karma": {sent}}}')["scores"]["signals"]["karma"] == kept
+
+
+def test_numbers_of_the_metadata_are_echoed_as_given_case_04(policies: PolicySet) -> None:
+    decision = decide(policies, '{"karma": 9007199254740993, "a": true, "b": [1], "c": null, "d": 2.5}')
+
+    assert b'"metadata":{"karma":9007199254740993,"a":true,"d":2.5}' in encode(decision).value
+
+
+@pytest.mark.parametrize(
+    ("level", "applies"),
+    [("3", True), ("3.0", True), ('"3"', True), ("3.5", False), ("true", False), ("30", False), ("null", False)],
+)
+def test_a_whole_number_is_matched_as_its_digits_case_05(tmp_path: Path, level: str, *, applies: bool) -> None:
+    rule = a_rule("level", "", FLAG, more='applies_to: {metadata.level: "3"}')
+    settings = SETTINGS.replace("metadata.kind", "metadata.level")
+    policies = a_community(tmp_path, settings=settings, newcomers=with_rules(rule), texts=None)
+
+    assert (decide(policies, f'{{"level": {level}}}')["verdict"] == "flag") == applies
+
+
+@pytest.mark.parametrize(("value", "word"), [("true", "true"), ("false", "false")])
+def test_true_and_false_are_matched_as_these_words_case_05(tmp_path: Path, value: str, word: str) -> None:
+    rule = a_rule("kind", "", FLAG, more=f'applies_to: {{metadata.kind: "{word}"}}')
+    policies = a_community(tmp_path, newcomers=with_rules(rule), texts=None)
+
+    assert decide(policies, f'{{"kind": {value}}}')["verdict"] == "flag"
+
+
+@pytest.mark.parametrize(("karma", "verdict"), [("-8", "allow"), ("-9", "flag"), ("250000", "allow"), ("1e9", "allow")])
+def test_a_fact_has_its_own_range_case_06(tmp_path: Path, karma: str, verdict: str) -> None:
+    rule = a_rule("troublemaker", "{karma: below -8}", FLAG)
+    policies = a_community(tmp_path, newcomers=with_rules(rule), texts=None)
+
+    assert decide(policies, f'{{"karma": {karma}}}')["verdict"] == verdict
+
+
+def test_a_fact_takes_no_conversion_and_no_percent_phrase_case_06(tmp_path: Path) -> None:
+    converted = community_files(tmp_path / "a", signals=SIGNALS.replace("scale: {}", "scale: {multiply: 2}"))
+    percent = with_rules(a_rule("few", "{karma: in the lowest 2%}", FLAG))
+
+    assert codes(converted) == ["P028"]
+    assert codes(community_files(tmp_path / "b", newcomers=percent, texts=None)) == ["P027"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome", "action"),
+    [
+        ({"channel": "news-today"}, "matched", "remove"),
+        ({"channel": "general"}, None, None),
+        ({"channel": None}, None, None),
+        ({"channel": "news-today", "role": "staff"}, "spared", None),
+    ],
+)
+def test_a_rule_without_conditions_matches_what_it_is_for_case_22(
+    policies: PolicySet, fields: dict[str, Any], outcome: str | None, action: str | None
+) -> None:
+    decision = decide(policies, **fields)
+
+    assert (outcomes(decision).get("announcements-only"), decision["action"]) == (outcome, action)
+    assert all(each["conditions"] == [] for each in decision["rules"] if each["rule"].endswith("announcements-only"))
+
+
+SCAM = '{"scam_words": 1, "links": 1}'
+
+
+def test_rules_that_need_no_score_judge_unscored_events_case_23(policies: PolicySet, tmp_path: Path) -> None:
+    by_allow = decide(policies, SCAM, safety=None)
+    by_flag = decide(
+        a_community(tmp_path, settings=SETTINGS.replace("unscored: allow", "unscored: flag")), SCAM, safety=None
+    )
+
+    assert (by_allow["verdict"], by_allow["status"], by_allow["severity"]) == ("flag", "unscored", "high")
+    assert (by_allow["reasons"], by_allow["action"], by_allow["queues"]) == (["spam", "unscored"], "remove", ["spam"])
+    assert (by_flag["reasons"], by_flag["severity"], by_flag["action"]) == (["spam", "unscored"], "high", "remove")
+
+
+def test_if_unscored_speaks_alone_where_no_such_rule_matches_case_23(policies: PolicySet) -> None:
+    decision = decide(policies, '{"scam_words": 0, "links": 0, "account_age_h": 30, "reports": 0}', safety=None)
+
+    assert (decision["verdict"], decision["reasons"], decision["action"]) == ("allow", ["unscored"], None)
+    assert outcomes(decision) == {"scam": "not matched", "young-account": "not matched", "reported": "not matched"}
+    assert decision["scores"]["signals"]["account-age"] == 30.0
+    assert decision["scores"]["signals"]["safety"] is None
+
+
+def test_a_rule_that_needs_a_score_says_nothing_of_unscored_events_case_24(tmp_path: Path) -> None:
+    rules = with_rules(
+        a_rule("either", "{any: [{scam-words: at least 1}, {safety: below 0.3}]}", FLAG),
+        a_rule("both", "{all: [{scam-words: at least 1}, {safety: below 0.3}]}", FLAG, more="if_score_missing: flag"),
+        a_rule("missing", "{safety: missing}", FLAG),
+        a_rule("ended", "{safety: below 0.3}", FLAG, more="until: 2020-01-01"),
+    )
+    policies = a_community(tmp_path, newcomers=rules, texts=None)
+
+    scam, hello = (decide(policies, f'{{"scam_words": {count}}}', safety=None) for count in (1, 0))
+
+    assert (outcomes(scam), scam["verdict"], scam["reasons"]) == ({"either": "matched"}, "flag", ["spam", "unscored"])
+    assert (outcomes(hello), hello["verdict"], hello["reasons"]) == ({"both": "not matched"}, "allow", ["unscored"])
+    unknown = [each for each in hello["rules"][0]["conditions"] if each["signal"] == "safety"]
+    assert [(each["holds"], each.get("cause")) for each in unknown] == [(None, "absent")]
+
+
+def test_the_strongest_action_counts_case_25(tmp_path: Path) -> None:
+    rules = with_rules(
+        a_rule("first", "{karma: below 0}", "flag: {severity: low, reason: spam, action: remove, queue: spam}"),
+        a_rule("second", "{karma: below 0}", "flag: {severity: high, reason: clutter, action: hold, queue: care}"),
+        a_rule("third", "{karma: below -9}", "flag: {severity: low, reason: spam, action: ban}", mode="shadow"),
+        a_rule("fourth", "{karma: below -99}", "flag: {severity: low, reason: spam}"),
+    )
+    policies = a_community(tmp_path, newcomers=rules, texts=None)
+
+    mild, hard = (decide(policies, f'{{"karma": {karma}}}') for karma in (-1, -100))
+
+    assert (mild["action"], mild["queues"], mild["shadow_action"]) == ("remove", ["care", "spam"], "remove")
+    assert (hard["action"], hard["shadow_action"], hard["severity"]) == ("remove", "ban", "high")
+
+
+def test_a_shadow_action_shows_what_would_be_done_case_25(tmp_path: Path) -> None:
+    rules = with_rules(
+        a_rule("held", "{karma: below 0}", "flag: {severity: low, reason: spam, action: hold}"),
+        a_rule("banned", "{karma: below 0}", "flag: {severity: low, reason: spam, action: ban}", mode="shadow"),
+    )
+
+    decision = decide(a_community(tmp_path, newcomers=rules, texts=None), '{"karma": -1}')
+
+    assert (decision["action"], decision["shadow_action"]) == ("hold", "ban")
+
+
+def test_a_tag_changes_nothing_but_the_labels_case_26(policies: PolicySet) -> None:
+    decision = decide(policies, '{"reports": 2, "account_age_h": 30}')
+
+    assert (decision["verdict"], decision["labels"], decision["reasons"]) == ("allow", ["reported"], [])
+    assert (decision["shadow_verdict"], decision["severity"], decision["action"]) == ("allow", None, None)
+    (result,) = (each for each in decision["rules"] if each["rule"] == "newcomers/reported")
+    assert (result["severity"], result["tags"], result["counted"]) == (None, ["reported"], True)
+
+
+def test_a_shadow_tag_and_an_unknown_one_tag_nothing_case_27(tmp_path: Path) -> None:
+    rules = with_rules(
+        a_rule("watched", "{reports: at least 1}", "tag: [watched]", mode="shadow"),
+        a_rule("unknown", "{karma: below 0}", "tag: [unknown]", more="if_fact_missing: flag"),
+        a_rule("unsafe", "{safety: below 0.3}", "tag: [unsafe]", more="if_score_missing: flag"),
+    )
+
+    decision = decide(a_community(tmp_path, newcomers=rules, texts=None), '{"reports": 2}')
+
+    assert (decision["labels"], decision["verdict"], decision["shadow_verdict"]) == ([], "allow", "allow")
+    assert outcomes(decision) == {"watched": "matched", "unknown": "unknown", "unsafe": "not matched"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        (a_rule("a", "{karma: below 0}", "tag: [x]", more="budget: {flag_share: at most 1%}"), "P057"),
+        (a_rule("a", "{karma: below 0}", f"tag: [x]\n    {FLAG}"), "P057"),
+        (a_rule("a", "{karma: below 0}", "owner: none").replace("    owner: none\n", ""), "P020"),
+        (a_rule("a", "", FLAG), "P056"),
+        (a_rule("a", "", FLAG, more="applies_to: {speaker: user}"), "P056"),
+    ],
+)
+def test_what_a_rule_says_must_be_one_thing_and_for_some_events_case_27(tmp_path: Path, rule: str, code: str) -> None:
+    assert codes(community_files(tmp_path, newcomers=with_rules(rule), texts=None)) == [code]
+
+
+def test_unless_may_stand_alone_case_27(tmp_path: Path) -> None:
+    rule = a_rule("untrusted", "", FLAG, more="unless: {karma: at least 100}")
+    policies = a_community(tmp_path, newcomers=with_rules(rule), texts=None)
+
+    found = [decide(policies, metadata) for metadata in ('{"karma": 99}', '{"karma": 100}', "{}")]
+
+    assert [outcomes(each)["untrusted"] for each in found] == ["matched", "not matched", "unknown"]
+    assert [each["verdict"] for each in found] == ["flag", "allow", "allow"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "flag", "code", "hint"),
+    [
+        (SETTINGS, "action: delete", "P019", "settings.yaml line 8: actions: [alert, hold, remove, ban, delete]"),
+        (SETTINGS, "queue: nobody", "P019", "settings.yaml line 9: queues: [spam, newcomers, care, nobody]"),
+        (
+            SETTINGS.replace("[alert, hold, remove, ban]", "[alert, hold, remove, ban, hold]"),
+            "action: hold",
+            "P015",
+            "rename",
+        ),
+    ],
+)
+def test_actions_and_queues_are_declared_once_case_28(
+    tmp_path: Path, settings: str, flag: str, code: str, hint: str
+) -> None:
+    rule = a_rule("a", "{karma: below 0}", f"flag: {{severity: low, reason: spam, {flag}}}")
+    folder = community_files(tmp_path, settings=settings, newcomers=with_rules(rule), texts=None)
+
+    (problem,) = (each for each in check_folder(folder)[1] if each.level == "error")
+
+    assert problem.code == code
+    assert hint in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("locale", "shown"), [("de-AT", "de"), ("de_AT", "de"), ("DE", "de"), ("fr", "en"), (None, "en"), ("", "en")]
+)
+def test_people_are_notified_in_their_language_case_29(policies: PolicySet, locale: str | None, shown: str) -> None:
+    decision = decide(policies, '{"account_age_h": 3}', locale=locale)
+
+    (notice,) = decision["notify"]
+    assert (notice["to"], notice["key"], notice["locale"]) == ("user", "young-account", shown)
+    assert f"    {shown}: {notice['text']}\n" in TEXTS
+
+
+def test_a_product_may_have_its_own_texts_case_29(tmp_path: Path) -> None:
+    decision = decide(a_community(tmp_path, texts=None), '{"account_age_h": 3}')
+
+    assert decision["notify"] == [{"to": "user", "key": "young-account", "text": None, "locale": None}]
+
+
+def test_an_unknown_text_is_an_error_case_29(tmp_path: Path) -> None:
+    folder = community_files(tmp_path, newcomers=NEWCOMERS.replace("user: young-account", "user: welcome"))
+
+    assert codes(folder) == ["P058"]
+
+
+def test_a_cut_message_is_flagged_without_an_action_case_31(policies: PolicySet) -> None:
+    cut, scam = (decide(policies, metadata, cut="message") for metadata in ('{"reports": 1}', SCAM))
+
+    assert (cut["verdict"], cut["reasons"], cut["severity"]) == ("flag", ["truncated"], "medium")
+    assert (cut["action"], cut["queues"], cut["labels"]) == (None, [], ["reported"])
+    assert (scam["reasons"], scam["action"]) == (["spam"], "remove")
