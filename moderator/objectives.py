@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from moderator.events import OutputScale
 
@@ -30,6 +31,21 @@ ARMORM_OBJECTIVES: tuple[str, ...] = (
     "code-readability",
 )
 """Of ArmoRM-Llama3-8B-v0.1, in the order of the checkpoint's heads. Source: the model card of RLHFlow's checkpoint."""
+
+
+class ModelOutputs(NamedTuple):
+    """What is known of a model without its weights.
+
+    Attributes:
+        name: what the model is called.
+        objectives: in the model's order.
+        scale: what their scores are.
+    """
+
+    name: str
+    objectives: tuple[str, ...]
+    scale: OutputScale
+
 
 _SCALES: Mapping[str, OutputScale] = {
     "regression": "raw",

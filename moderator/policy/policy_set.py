@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moderator.errors import PolicyError
-from moderator.events import ModelIdentity, OutputScale
+from moderator.events import ModelIdentity
+from moderator.objectives import ModelOutputs
 from moderator.policy.engine.judge import Judge
 from moderator.policy.language.ast import (
     Calibration,
@@ -99,12 +100,20 @@ class PolicySet:
         )
         return list(dict.fromkeys(lines))
 
-    def check_outputs(self, objectives: Sequence[str], model_name: str, scale: OutputScale = "raw") -> list[Diagnostic]:
+    def check_outputs(self, model: ModelOutputs) -> list[Diagnostic]:
         """Check the policies against a model of which only its outputs are known; give errors and warnings."""
-        calibration = self.calibration_of(model_name)
+        calibration = self.calibration_of(model.name)
         return model_diagnostics(
-            self.active_rules, self.signals, objectives, model_name, scale=scale, calibration=calibration
+            self.active_rules, self.signals, model.objectives, model.name, scale=model.scale, calibration=calibration
         )
+
+    def require_outputs(self, model: ModelOutputs) -> list[Diagnostic]:
+        """Check the policies against a model of which only its outputs are known; give the warnings.
+
+        Raises:
+            PolicyError: as `check_model`, except for what a calibration says.
+        """
+        return _warnings_of(self.check_outputs(model), model.name)
 
     def check_model(self, model: ModelIdentity) -> list[Diagnostic]:
         """Check signals and calibrations against the running model; give the warnings.
@@ -123,10 +132,7 @@ class PolicySet:
             calibration=self.calibration_of(model.name),
             identity=model,
         )
-        errors = [diagnostic for diagnostic in diagnostics if diagnostic.level == "error"]
-        if errors:
-            raise PolicyProblemsError(f"the policies do not suit the model {quote(model.name)}", errors)
-        return diagnostics
+        return _warnings_of(diagnostics, model.name)
 
     def bind(self, objectives: Sequence[str], model: str | None = None) -> Judge:
         """Compile for rewards in the order of `objectives`; a signal whose objective is not among them is absent.
@@ -149,3 +155,10 @@ class PolicySet:
             calibration=calibration,
             texts=self.texts,
         )
+
+
+def _warnings_of(diagnostics: list[Diagnostic], model_name: str) -> list[Diagnostic]:
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic.level == "error"]
+    if errors:
+        raise PolicyProblemsError(f"the policies do not suit the model {quote(model_name)}", errors)
+    return diagnostics

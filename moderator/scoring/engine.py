@@ -11,6 +11,7 @@ from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
 from moderator.events import EventReading, ModelIdentity, Passage, Prompt, Scores, Turn, Unscored
+from moderator.objectives import ModelOutputs
 from moderator.observability.logging import get_logger
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.interactive import InteractiveTexts
@@ -71,15 +72,14 @@ def load_scorer(settings: ModelSettings, reading: ReadingSettings = _SKIP_ALL, *
     )
 
 
-def check_model(settings: ModelSettings) -> str:
-    """Check a checkpoint's files without reading its weights; give what it is.
+def check_model(settings: ModelSettings) -> tuple[ModelOutputs, int]:
+    """Check a checkpoint's files without reading its weights; give what it scores, and the bytes of its weights.
 
     Raises:
         ConfigurationError: as `load_scorer`.
     """
     model = _open(settings)
-    size_bytes = _size_bytes(model.check_weights())
-    return f"`{model.location.name}`, {len(model.objectives)} objectives, {size_bytes:,} bytes of weights"
+    return ModelOutputs(model.location.name, model.objectives, model.scale), _size_bytes(model.check_weights())
 
 
 def check_device(settings: ModelSettings) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCache
 from moderator.events import EncodedDecision, Rejection
+from moderator.objectives import ModelOutputs
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import ScoreCache, Scorer, VerdictCache
@@ -59,6 +60,13 @@ def load_scorer(settings: Settings) -> "Engine":
     from moderator.scoring import engine  # noqa: PLC0415 - torch alone takes seconds
 
     return engine.load_scorer(settings.model, settings.reading)
+
+
+def outputs_of_model(settings: Settings) -> ModelOutputs:
+    """Give what the model scores, before its weights are read."""
+    from moderator.scoring import engine  # noqa: PLC0415 - torch alone takes seconds
+
+    return engine.check_model(settings.model)[0]
 
 
 def open_caches(

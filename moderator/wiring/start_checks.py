@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any, Final, Self
 
 from moderator.cache import check_address, check_redis
-from moderator.errors import ConfigurationError
+from moderator.errors import ConfigurationError, PolicyError
 from moderator.policy.live.admission import Admission
 from moderator.policy.live.folder_watch import read_folder
 from moderator.policy.live.snapshot_store import SnapshotStore
@@ -43,7 +43,7 @@ class StartChecks:
         sleep: waits between two attempts to reach Kafka, in seconds.
 
     Attributes:
-        topics: what `topics` has found.
+        topics: what `topics` has found; None before.
     """
 
     def __init__(self, settings: Settings, sleep: Callable[[float], object] = time.sleep) -> None:
@@ -51,7 +51,7 @@ class StartChecks:
         self._sleep = sleep
         self._open = ExitStack()
         self._admin: Any
-        self.topics: Topics
+        self.topics: Topics | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +107,7 @@ class StartChecks:
         return "all that are needed"
 
     def _check_record_limits(self) -> str:
+        assert self.topics is not None
         limits = self.topics.limits_bytes.items()
         return ", ".join(f"`{topic}` takes records of {limit:,} bytes" for topic, limit in limits)
 
@@ -123,9 +124,20 @@ class StartChecks:
     def _check_model(self) -> str:
         from moderator.scoring.engine import check_model  # noqa: PLC0415 - torch alone takes seconds
 
-        return check_model(self._settings.model)
+        outputs, size_bytes = check_model(self._settings.model)
+        has_brokers_time = self.topics is None or self.topics.has_brokers_time
+        self._check_policies_suit(Admission(outputs=outputs, has_brokers_time=has_brokers_time))
+        return f"`{outputs.name}`, {len(outputs.objectives)} objectives, {size_bytes:,} bytes of weights"
 
     def _check_device(self) -> str:
         from moderator.scoring.engine import check_device  # noqa: PLC0415 - torch alone takes seconds
 
         return check_device(self._settings.model)
+
+    def _check_policies_suit(self, admission: Admission) -> None:
+        """Check the policies against the model and the topic; those that are refused anyway have their own check."""
+        try:
+            accepted = Admission().admit(read_folder(self._settings.policies.path))
+        except PolicyError:
+            return
+        admission.check(accepted)

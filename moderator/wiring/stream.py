@@ -32,7 +32,7 @@ from moderator.settings import Settings
 from moderator.stream.kafka.connection import client_id
 from moderator.stream.kafka.source_and_sink import begin_group, connect
 from moderator.stream.kafka.topics import await_topics
-from moderator.wiring.parts import SystemClock, choose_policies, load_scorer, open_caches
+from moderator.wiring.parts import SystemClock, choose_policies, load_scorer, open_caches, outputs_of_model
 from moderator.wiring.start_checks import OF_SERVERS, StartChecks
 
 if TYPE_CHECKING:
@@ -104,14 +104,16 @@ def _check_servers(start: Start, settings: Settings) -> Start:
                     checks.make(name)
             except CacheUnavailableError as error:  # no reason to wait: decisions do not depend on it
                 log.warning("cache_away", error=str(error))
+        assert checks.topics is not None
         start = check_again(start, Admission(has_brokers_time=checks.topics.has_brokers_time))
     log.info("checks_passed")
     return start
 
 
 def _load_for(start: Start, settings: Settings) -> tuple[Start, "Engine"]:
-    """Load the model, check the policies against it, then warm it up: the check is quick, the warm-up is not."""
+    """Check the policies against what the model scores, load it, check them once more, then warm it up."""
     since_s = time.monotonic()
+    start = check_again(start, Admission(outputs=outputs_of_model(settings)))
     scorer = load_scorer(settings)
     start = check_again(start, Admission(scorer.identity))
     scorer.warm_up()

@@ -1,6 +1,7 @@
 """`moderator run --check` on real servers: each wrong thing is found, nothing is changed, a replica works on."""
 
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,6 +16,7 @@ from tests.servers import SharedKafka
 from tests.waiting import await_condition
 from tests.warm.process import WarmReplica, run_moderator
 
+FOR_ARMORM = Path(__file__).parents[2] / "policies" / "armorm"
 NOWHERE = "127.0.0.1:9"
 
 
@@ -135,4 +137,18 @@ def test_missing_topics_end_a_start_before_the_model_is_read(kafka: SharedKafka)
 
     assert started.returncode == 2
     assert settings.events_topic in json.loads(started.stderr.splitlines()[-1])["error"]
+    assert "model_loading" not in started.stderr
+
+
+def test_policies_that_need_what_the_model_lacks_end_a_start_before_the_weights_are_read(kafka: SharedKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers)
+    wrong = {"MODERATOR_POLICIES__PATH": str(FOR_ARMORM)}
+
+    answer = checked(settings, **wrong)
+    started = run_moderator("run", **variables(settings, MODERATOR_HTTP__PORT="0", **wrong))
+
+    assert (answer.code, not_ok(answer)) == (2, {"model": "wrong", "device": "skipped"})
+    assert "P060" in answer.details["model"]
+    assert started.returncode == 2
+    assert "P060" in json.loads(started.stderr.splitlines()[-1])["error"]
     assert "model_loading" not in started.stderr

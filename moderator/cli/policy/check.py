@@ -45,14 +45,13 @@ def check(
     """Find everything wrong in a policy folder. Exit 0: nothing, 1: errors, 2: wrong usage."""
     if about is not None:
         raise typer.Exit(_explain(about))
-    from moderator.objectives import model_name
     from moderator.policy.authoring.model_outputs import read_outputs
     from moderator.settings import load_settings
 
     outputs = None if model is None else read_outputs(model, load_settings({"model.path": model}).model.scale)
     policies, problems = check_now(folder)
-    if policies is not None and model is not None and outputs is not None:
-        problems = [*problems, *policies.check_outputs(outputs.objectives, model_name(Path(model)), outputs.scale)]
+    if policies is not None and outputs is not None:
+        problems = [*problems, *policies.check_outputs(outputs)]
     _report(report_format, folder, policies, problems)
     fails = any(problem.level == "error" or strict for problem in problems)
     raise typer.Exit(exit_codes.CHECK_FAILED if fails else exit_codes.OK)

@@ -1,7 +1,7 @@
 """Which model scored the newest decision that is held, as far as the decision says."""
 
-from moderator.console.policies.watch import ModelOutputs
 from moderator.console.recent.store import Recent
+from moderator.objectives import ModelOutputs
 
 
 def outputs_of(recent: Recent) -> ModelOutputs | None:

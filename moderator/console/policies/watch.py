@@ -4,28 +4,18 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from moderator.errors import PolicyError
-from moderator.events import OutputScale
+from moderator.objectives import ModelOutputs
 from moderator.policy.live.admission import Admission
 from moderator.policy.live.folder_watch import POLL_EVERY_S, FolderState, FolderWatch, read_folder
 from moderator.policy.live.refusal import Refusal, refusal_of
 from moderator.policy.live.snapshot_store import SnapshotStore
 from moderator.policy.policy_set import PolicySet
-from moderator.policy.problems import PolicyProblemsError
 from moderator.policy.syntax.diagnostics import Diagnostic
 from moderator.policy.test_runner import TestResult, run_tests
 
 _KEPT_SNAPSHOTS = 32
-
-
-class ModelOutputs(NamedTuple):
-    """What recorded decisions say of the model that scored them."""
-
-    name: str
-    objectives: tuple[str, ...]
-    scale: OutputScale
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,20 +123,7 @@ def report_on(state: FolderState, outputs: ModelOutputs | None, now_ms: int) -> 
     try:
         if any(result.fails for result in tests):
             Admission().admit(state)
-        warnings = (*accepted.warnings, *_check_outputs(policies, outputs))
+        warnings = Admission(outputs=outputs).check(accepted).warnings
     except PolicyError as error:
         return FolderReport(state, policies, refusal_of(state, error), accepted.warnings, tests, now_ms)
     return FolderReport(state, policies, None, warnings, tests, now_ms)
-
-
-def _check_outputs(policies: PolicySet, outputs: ModelOutputs | None) -> list[Diagnostic]:
-    """Check policies against what the model can score; give the warnings.
-
-    Raises:
-        PolicyProblemsError: a rule needs what the model does not have.
-    """
-    found = [] if outputs is None else policies.check_outputs(outputs.objectives, outputs.name, outputs.scale)
-    errors = [each for each in found if each.level == "error"]
-    if outputs is not None and errors:
-        raise PolicyProblemsError(f"the policies do not suit the model `{outputs.name}`", errors)
-    return found

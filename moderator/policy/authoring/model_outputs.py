@@ -2,32 +2,21 @@
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import moderator
 from moderator.errors import ConfigurationError, reason_of
 from moderator.events import OutputScale
 from moderator.objectives import (
     BUILTIN,
+    ModelOutputs,
     armorm_objectives,
     declared_scale,
     head_rows,
     is_classifier,
     label_names,
+    model_name,
 )
 from moderator.tensor_headers import tensor_shapes
-
-
-class ModelOutputs(NamedTuple):
-    """What a model gives.
-
-    Attributes:
-        objectives: in the model's order.
-        scale: what their scores are.
-    """
-
-    objectives: tuple[str, ...]
-    scale: OutputScale
 
 
 def read_outputs(model: str, scale: OutputScale | None = None) -> ModelOutputs:
@@ -64,8 +53,8 @@ def _outputs(config: object, path: Path, scale: OutputScale | None) -> ModelOutp
         raise ConfigurationError(f"`{path}` is not a model's config")
     try:
         if not is_classifier(config):
-            return ModelOutputs(armorm_objectives(config), "raw")
+            return ModelOutputs(model_name(path.parent), armorm_objectives(config), "raw")
         labels = label_names(config, head_rows(config, tensor_shapes(path.parent)))
-        return ModelOutputs(labels, scale or declared_scale(config, len(labels)))
+        return ModelOutputs(model_name(path.parent), labels, scale or declared_scale(config, len(labels)))
     except ValueError as error:
         raise ConfigurationError(f"`{path}`: {error}") from error

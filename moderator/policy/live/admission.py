@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from moderator.errors import PolicyError
 from moderator.events import ModelIdentity
+from moderator.objectives import ModelOutputs
 from moderator.policy.files.folder import Files
 from moderator.policy.files.uncounted import uncounted_warnings
 from moderator.policy.live.folder_watch import FolderState
@@ -48,6 +49,7 @@ class Admission:
 
     Attributes:
         model: None while it is not loaded yet.
+        outputs: what is known of the model before it is loaded; None: nothing.
         has_brokers_time: events carry the broker's time; no schedule can go by a time that producers choose.
         takes_drafts: their own tests may fail: for trying them out, never for a stream.
     """
@@ -55,6 +57,7 @@ class Admission:
     model: ModelIdentity | None = None
     has_brokers_time: bool = True
     takes_drafts: bool = False
+    outputs: ModelOutputs | None = None
 
     def admit(self, state: FolderState) -> Accepted:
         """Read, check and test what a folder holds, then `check` it.
@@ -78,6 +81,8 @@ class Admission:
         Raises:
             PolicyError: they do not suit the model, or they go by a time that producers choose.
         """
+        if self.outputs is not None:
+            accepted = replace(accepted, model_warnings=tuple(accepted.policies.require_outputs(self.outputs)))
         if self.model is not None:
             accepted = replace(accepted, model_warnings=tuple(accepted.policies.check_model(self.model)))
         if accepted.policies.uses_event_time and not self.has_brokers_time:

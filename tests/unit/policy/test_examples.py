@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from moderator.objectives import ARMORM_OBJECTIVES, BUILTIN
+from moderator.objectives import ARMORM_OBJECTIVES, BUILTIN, ModelOutputs
 from moderator.policy import load_policies
 from moderator.policy.authoring.coverage import cover
 from moderator.policy.authoring.model_outputs import read_outputs
@@ -14,6 +14,7 @@ from moderator.policy.test_runner import run_tests, untested_rules, untimed_test
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
 FOLDERS = pytest.mark.parametrize("folder", [EXAMPLES, EXAMPLES / "armorm"], ids=["any model", "armorm"])
+ARMORM = ModelOutputs("ArmoRM-Llama3-8B-v0.1", ARMORM_OBJECTIVES, "raw")
 DECEMBER_MS = 1_796_083_200_000
 """2026-12-01, while the exemption lasts."""
 
@@ -37,12 +38,12 @@ def test_their_tests_pass_show_all_and_notice_every_slip(folder: Path) -> None:
 def test_they_suit_the_practice_model_and_armorm_alike() -> None:
     policies = load_policies(EXAMPLES)
 
-    for objectives in (read_outputs(BUILTIN).objectives, ARMORM_OBJECTIVES):
-        assert policies.check_outputs(objectives, "the model") == []
+    for outputs in (read_outputs(BUILTIN), ARMORM):
+        assert policies.check_outputs(outputs) == []
 
 
 def test_those_for_armorm_suit_it() -> None:
-    assert load_policies(EXAMPLES / "armorm").check_outputs(ARMORM_OBJECTIVES, "ArmoRM-Llama3-8B-v0.1") == []
+    assert load_policies(EXAMPLES / "armorm").check_outputs(ARMORM) == []
 
 
 def test_every_kind_of_example_is_there() -> None:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from moderator.console.policies.watch import ModelOutputs, PolicyWatch
+from moderator.console.policies.watch import PolicyWatch
+from moderator.objectives import ModelOutputs
 from moderator.policy.live.snapshot_store import SnapshotStore
 from tests.builders import POLICY_FILES, some_policies, write_files
 

@@ -23,7 +23,7 @@ def test_an_armorm_has_the_objectives_of_the_published_one(tmp_path: Path) -> No
     # the published file names a label too, which means nothing there
     fields = {"architectures": ["LlamaForRewardModelWithGating"], "num_objectives": 19, "id2label": {"0": "LABEL_0"}}
 
-    assert read_outputs(written(tmp_path, **fields)) == (ARMORM_OBJECTIVES, "raw")
+    assert read_outputs(written(tmp_path, **fields)) == (tmp_path.name, ARMORM_OBJECTIVES, "raw")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_rows_of_the_head_are_the_labels_where_the_config_names_none(tmp_pat
     header = json.dumps({"score.weight": {"dtype": "F32", "shape": [1, 4], "data_offsets": [0, 16]}}).encode()
     (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
 
-    assert read_outputs(written(tmp_path, **CLASSIFIER)) == (("LABEL_0",), "raw")
+    assert read_outputs(written(tmp_path, **CLASSIFIER)) == (tmp_path.name, ("LABEL_0",), "raw")
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\x02" + bytes(7) + b"[]", b"\x02" + bytes(7) + b"{x"])
