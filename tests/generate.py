@@ -20,6 +20,7 @@ from moderator.policy.files.vocabulary import read_vocabulary
 from moderator.settings import KafkaSettings
 from moderator.stream.event_schema import ChatEventRecord
 from tests.generated_docs import generated_docs
+from tests.generated_manifests import generated_manifests
 
 ROOT = Path(__file__).parent.parent
 SCHEMAS = Path("moderator/stream/schemas")
@@ -44,6 +45,7 @@ def stale_files() -> dict[Path, str]:
 def generated_files() -> dict[Path, str]:
     return {
         **generated_docs(),
+        **generated_manifests(),
         SCHEMAS / "chat-event.schema.json": _json(chat_event_schema()),
         SCHEMAS / "decision.schema.json": _json(decision_schema()),
         SCHEMAS / "label.schema.json": _json(label_schema()),

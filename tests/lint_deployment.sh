@@ -6,11 +6,19 @@ set -euo pipefail
 python=.venv/bin/python
 alerts=docker/prometheus/alerts.yml
 
+quietly() { # what is said is of interest only where something is wrong
+	local said
+	said=$("$@" 2>&1) || {
+		printf '%s\n' "$said" >&2
+		return 1
+	}
+}
+
 if command -v promtool >/dev/null; then
-	promtool --version 2>&1 | head -n 1
-	promtool check rules "$alerts" >/dev/null
-	promtool test rules "${alerts%.yml}.test.yml" >/dev/null
-	"$python" -m tests.exposition | promtool check metrics
+	quietly promtool check rules "$alerts"
+	quietly promtool test rules "${alerts%.yml}.test.yml"
+	"$python" -m tests.exposition | quietly promtool check metrics
 else
 	echo "promtool is not installed: the alerts are not tried (Debian, Ubuntu: apt-get install prometheus)" >&2
 fi
+"$python" -m tests.kubernetes.manifests
