@@ -30,9 +30,7 @@ _RELABELING: Final = _only(
     {"sourceLabels": _list(TEXT), "targetLabel": TEXT}, regex=TEXT, replacement=TEXT, action=TEXT
 )
 _ENDPOINT: Final = _only({"port": TEXT}, path=TEXT, interval=_DURATION, relabelings=_list(_RELABELING))
-_ALERT: Final = _only(
-    {"alert": TEXT, "expr": TEXT, "labels": TEXTS, "annotations": TEXTS}, **{"for": _DURATION}
-)
+_ALERT: Final = _only({"alert": TEXT, "expr": TEXT, "labels": TEXTS, "annotations": TEXTS}, **{"for": _DURATION})
 _PROMETHEUS: Final = _only(
     {
         "type": {"const": "prometheus"},

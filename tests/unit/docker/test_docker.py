@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text("utf-8")
 COMPOSE: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "docker" / "compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+TARGETS = ("cpu", "cuda")
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 
 
@@ -25,29 +27,45 @@ def _instructions(name: str) -> list[str]:
     return re.findall(rf"^{name} (.+)$", DOCKERFILE, re.MULTILINE)
 
 
-def _in_image(name: str) -> dict[str, str]:
-    """The variables that the last stage sets."""
-    return {each[1]: each[2] for each in re.finditer(rf"\b({name}\w+)=(\S+)", _instructions("ENV")[-1])}
+def _stages() -> dict[str, str]:
+    """The text of each stage by its name."""
+    parts = re.split(r"^FROM \S+ AS (\S+)$", DOCKERFILE, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _in_image(name: str = "") -> dict[str, str]:
+    """The variables that the image sets."""
+    runtime = re.sub(r"\\\n", " ", _stages()["runtime"])
+    (variables,) = re.findall(r"^ENV (.+)$", runtime, re.MULTILINE)
+    return {each[1]: each[2] for each in re.finditer(rf"\b({name}\w+)=(\S+)", variables)}
 
 
 def _environ(service: str) -> dict[str, str]:
     environ: dict[str, str] = SERVICES[service]["environment"]
-    return _in_image("MODERATOR_") | environ
+    return _in_image("MODERATOR_") | {name: _default(value) for name, value in environ.items()}
+
+
+def _default(value: str) -> str:
+    """What a variable has where the operator's shell does not set it."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
 
 
 def _command(words: list[str]) -> bool:
-    """Tell whether `moderator` knows the command."""
+    """Tell whether `moderator` knows the command and its options."""
     command: Any = typer.main.get_command(app)
-    for word in words:
-        command = getattr(command, "commands", {}).get(word)
-    return command is not None
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    known = {option for parameter in command.params for option in parameter.opts}
+    return not hasattr(command, "commands") and {word for word in words if word.startswith("-")} <= known
 
 
-def test_there_are_two_services_of_ours() -> None:
-    assert OURS == ["topics", "moderator"]
+def test_there_are_three_services_of_ours_of_one_image() -> None:
+    assert OURS == ["topics", "moderator", "console"]
+    assert {SERVICES[service]["image"] for service in OURS} == {f"moderator:{version('moderator')}"}
+    assert {SERVICES[service]["build"]["target"] for service in OURS} == {"cpu"}
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", ["topics", "moderator"])
 def test_every_variable_of_a_service_is_a_setting(service: str, tmp_path: Path) -> None:
     settings = load_settings(environ=_environ(service), folder=tmp_path)
 
@@ -70,11 +88,14 @@ def test_the_service_names_model_policies_and_redis(tmp_path: Path) -> None:
 
 
 def test_the_image_holds_no_policies_so_that_a_forgotten_mount_stops_the_start(tmp_path: Path) -> None:
-    *_, last_stage = DOCKERFILE.split("\nFROM ")
     settings = load_settings(environ=_in_image("MODERATOR_"), folder=tmp_path)
 
     assert settings.policies.path == Path("/policies")
-    assert not re.search(r"^COPY (?!--from)", last_stage, re.MULTILINE)
+    for stage in ("runtime", *TARGETS):
+        assert re.findall(r"^COPY .*", _stages()[stage], re.MULTILINE) in (
+            [],
+            [f"COPY --from=app-{stage} /app/.venv /app/.venv"],
+        )
 
 
 def test_the_probed_port_is_the_one_published_and_listened_on_from_outside(tmp_path: Path) -> None:
@@ -93,10 +114,63 @@ def test_the_build_of_the_image_writes_the_revision_where_version_reads_it() -> 
     assert "REVISION=unknown" in _instructions("ARG")
 
 
-def test_the_image_has_the_compiler_that_the_layers_on_a_gpu_need() -> None:
-    *_, last_stage = DOCKERFILE.split("\nFROM ")
+def test_only_the_image_for_gpus_has_the_compiler_that_its_layers_need() -> None:
+    stages = _stages()
 
-    assert " gcc libc6-dev " in last_stage
+    assert " gcc libc6-dev " in stages["cuda"]
+    assert "gcc" not in stages["runtime"] + stages["cpu"]
+
+
+def test_the_image_for_cpus_takes_the_locked_dependencies_but_for_those_of_torch() -> None:
+    stages = _stages()
+
+    assert "without-torch.txt" in stages["dependencies-cpu"]
+    assert "all.txt" not in stages["dependencies-cpu"]
+    assert "--torch-backend=cpu --requirement torch.txt" in stages["dependencies-cpu"]
+
+
+def test_an_init_starts_the_program() -> None:
+    assert json.loads(_instructions("ENTRYPOINT")[-1]) == ["tini", "--", "moderator"]
+    assert json.loads(_instructions("CMD")[-1]) == ["run"]
+    assert " tini " in _stages()["runtime"]
+
+
+def test_all_that_libraries_keep_lies_in_the_one_folder_that_the_user_may_write() -> None:
+    caches = ("HF_HOME", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
+    variables = _in_image()
+
+    assert [name for name in caches if not variables[name].startswith("/var/cache/moderator/")] == []
+    assert "--owner moderator --group moderator /var/cache/moderator" in _stages()["runtime"]
+    for service in ("moderator", "console"):
+        assert SERVICES[service]["read_only"] is True
+        assert {each.partition(":")[0] for each in SERVICES[service]["tmpfs"]} == {"/tmp", "/var/cache/moderator"}
+
+
+def test_the_image_says_what_it_is() -> None:
+    labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", _stages()["runtime"]))
+
+    assert labels == {"title", "description", "source", "version", "revision", "created", "licenses"}
+
+
+def test_every_port_is_on_loopback_alone_and_every_image_has_a_version() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+
+    assert len(ports) == 5
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+    assert [each["image"] for each in SERVICES.values() if not re.search(r":v?\d+\.\d+\.\d+", each["image"])] == []
+
+
+def test_prometheus_scrapes_the_job_and_grafana_shows_the_dashboard() -> None:
+    yaml = YAML(typ="safe", pure=True)
+    prometheus = yaml.load(ROOT / "docker" / "prometheus" / "prometheus.yml")
+    (job,) = prometheus["scrape_configs"]
+    (folder,) = yaml.load(ROOT / "docker/grafana/provisioning/dashboards/moderator.yml")["providers"]
+    mounted = SERVICES["grafana"]["volumes"]
+
+    assert job["job_name"] == "moderator"
+    assert job["static_configs"] == [{"targets": ["moderator:8080"], "labels": {"group": "moderator"}}]
+    assert prometheus["rule_files"] == ["alerts.yml"]
+    assert f"./grafana/moderator.json:{folder['options']['path']}/moderator.json:ro" in mounted
 
 
 def test_the_healthcheck_is_a_program_that_compiles() -> None:
@@ -128,6 +202,6 @@ def test_what_is_copied_exists_and_is_not_ignored() -> None:
     assert {f"!{source}" for source in copied} == {line for line in ignored if line.startswith("!")}
 
 
-def test_the_image_does_not_run_as_root() -> None:
-    assert _instructions("USER") == ["10001:10001"]
-    assert DOCKERFILE.index("USER") < DOCKERFILE.index("ENTRYPOINT")
+def test_no_target_runs_as_root() -> None:
+    for target in TARGETS:
+        assert re.findall(r"^USER (.+)$", _stages()[target], re.MULTILINE) == ["10001:10001"]
