@@ -335,6 +335,14 @@ class ReadingSummary(TypedDict):
     skipped: Mapping[SkippedKind, int]
 
 
+class Found(TypedDict):
+    """Where a list of a text signal was found: which of its lines, the first 20, rising; never what was written."""
+
+    signal: str
+    lines: list[int]
+    list: str
+
+
 class Timing(TypedDict):
     """Milliseconds: from poll to scoring, in scoring, from poll to decision."""
 

@@ -1,0 +1,150 @@
+"""Properties of characters that Python's `unicodedata` and `re` do not know: scripts, and what is to be ignored.
+
+Scripts are those of RE2; general categories and combining classes are Python's.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import Final
+
+import re2
+
+IGNORABLES: Final = re.compile(
+    r"[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    r"\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
+"""Default_Ignorable_Code_Point: characters that show nothing, some of them still unassigned."""
+BEYOND: Final = "\U00010000-\U0010ffff"
+"""Every character beyond the first plane. `re` compares these with each range of a class in turn, so ask them last."""
+
+_WITH_REMOVABLE_MARKS: Final = ("Latin", "Greek", "Cyrillic")
+_WITHOUT_SPACES: Final = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan")
+_LAST_MARK: Final = 0x1FFFF
+"""No mark lies beyond but the selectors of plane 14, which are ignorable."""
+_LONG: Final = 64
+_KEPT_OF_LONG: Final = 48
+"""Fewer, so that what a letter before the run is made of makes no long run of it again."""
+
+
+@lru_cache(maxsize=16_384)
+def continues_word(character: str) -> bool:
+    """Whether a word goes on beside this one: a letter, mark or digit, unless of a script written without spaces."""
+    return unicodedata.category(character)[0] in "LMN" and not is_spaceless(character)
+
+
+def is_spaceless(character: str) -> bool:
+    """Whether the character belongs to a script that is written without spaces."""
+    return not character.isascii() and _spaceless().search(character) is not None
+
+
+@cache
+def spaceless_class() -> str:
+    """Give the characters of scripts that are written without spaces as the inside of a character class."""
+    return class_of(code for script in _WITHOUT_SPACES for code in script_members(script))
+
+
+@cache
+def mark_class() -> str:
+    """Give all marks of the first plane as the inside of a character class."""
+    return class_of(_marks()[0])
+
+
+def without_removable_marks(text: str) -> str:
+    """Remove the marks that follow a letter of the Latin, Greek or Cyrillic script."""
+    return _removable(is_near=_is_near(text)).sub("", text)
+
+
+def without_long_mark_runs(text: str) -> str:
+    """Cut runs of marks that are longer than in any writing.
+
+    `unicodedata.normalize` takes time that grows with the square of such a run.
+    """
+    if len(text) < _LONG or not _maybe_long_run().search(text):
+        return text
+    return _long_run().sub(_cut, text)
+
+
+def script_members(script: str) -> Iterable[int]:
+    """Yield the code points beyond ASCII of a script, rising."""
+    everything = "".join(map(chr, (*range(0x80, 0xD800), *range(0xE000, 0x20000))))
+    for run in re2.compile(f"\\p{{{script}}}+").finditer(everything):
+        yield from range(ord(everything[run.start()]), ord(everything[run.end() - 1]) + 1)
+
+
+def class_of(codes: Iterable[int]) -> str:
+    """Write code points as the inside of a character class."""
+    wanted = sorted(codes)
+    starts = [code for before, code in pairwise((-9, *wanted)) if code != before + 1]
+    ends = [code for code, after in pairwise((*wanted, -9)) if after != code + 1]
+    return "".join(rf"\U{start:08x}-\U{end:08x}" for start, end in zip(starts, ends, strict=True))
+
+
+@cache
+def _spaceless() -> "re2._Regexp":
+    return re2.compile("[" + "".join(f"\\p{{{script}}}" for script in _WITHOUT_SPACES) + "]")
+
+
+@cache
+def _marks() -> tuple[list[int], list[int]]:
+    """Give all marks of the first plane, and all others."""
+    return _near_and_far(code for code in range(0x300, _LAST_MARK) if unicodedata.category(chr(code))[0] == "M")
+
+
+@cache
+def _removable(*, is_near: bool) -> re.Pattern[str]:
+    """Match removable marks; `is_near` for a text without characters beyond the first plane."""
+    near_marks, far_marks = map(class_of, _marks())
+    near_letters, far_letters = map(class_of, _letters_with_removable_marks())
+    if is_near:
+        # The class comes first: a pattern that starts with one is searched fastest.
+        return re.compile(f"[{near_marks}](?<=[{near_letters}].)[{near_marks}]*")
+    mark = f"(?:[{near_marks}]|(?=[{BEYOND}])[{far_marks}])"
+    after = f"(?:(?<=[{near_letters}].)|(?<=[{BEYOND}].)(?<=[{far_letters}].))"
+    return re.compile(f"(?:[{near_marks}]|(?=[{BEYOND}])[{far_marks}]){after}{mark}*", re.DOTALL)
+
+
+@cache
+def _letters_with_removable_marks() -> tuple[list[int], list[int]]:
+    ascii_letters = [code for code in range(0x80) if chr(code).isalpha()]
+    others = (code for script in _WITH_REMOVABLE_MARKS for code in script_members(script))
+    return _near_and_far((*ascii_letters, *(code for code in others if unicodedata.category(chr(code))[0] == "L")))
+
+
+@cache
+def _maybe_long_run() -> re.Pattern[str]:
+    return re.compile(f"[{class_of(_moved()[0])}{BEYOND}]{{{_LONG}}}")
+
+
+@cache
+def _long_run() -> re.Pattern[str]:
+    near, far = map(class_of, _moved())
+    return re.compile(f"(?:[{near}]|(?=[{BEYOND}])[{far}]){{{_LONG},}}")
+
+
+@cache
+def _moved() -> tuple[list[int], list[int]]:
+    """Give what is put in order among the marks around it, itself or as what it is made of."""
+    return _near_and_far(
+        code for code in range(0x300, _LAST_MARK) if all(map(unicodedata.combining, _parts(chr(code))))
+    )
+
+
+def _cut(run: re.Match[str]) -> str:
+    return "".join(map(_parts, run[0][:_KEPT_OF_LONG]))[:_KEPT_OF_LONG]
+
+
+def _parts(character: str) -> str:
+    return unicodedata.normalize("NFKD", character)
+
+
+def _near_and_far(codes: Iterable[int]) -> tuple[list[int], list[int]]:
+    known = sorted(codes)
+    return [code for code in known if code < 0x10000], [code for code in known if code >= 0x10000]  # noqa: PLR2004
+
+
+def _is_near(text: str) -> bool:
+    """Whether no character lies beyond the first plane; of all ways to ask, the fastest."""
+    return len(text.encode("utf-16-le", "surrogatepass")) == 2 * len(text)

@@ -1,0 +1,56 @@
+"""Entries of lists: what is wrong with one, what it is after normalising, and one hash over all of them."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import orjson
+
+from moderator.policy.language.text_source import TextComparison, TextKind
+from moderator.policy.text.links import host_in_entry, host_of_entry
+from moderator.policy.text.pattern_errors import Objection, pattern_error, pattern_warnings
+from moderator.policy.text.readings import Reading
+
+MOST_CHARACTERS: Final = 200
+MOST_PATTERN_CHARACTERS: Final = 500
+_TAKEN_LITERALLY: Final = "*?^$"
+
+
+def entry_error(entry: str, kind: TextKind, compare: TextComparison) -> Objection | None:
+    """Say why an entry cannot be used; None where it can. Blanks at its ends are removed already."""
+    most = MOST_PATTERN_CHARACTERS if kind == "patterns" else MOST_CHARACTERS
+    if len(entry) > most:
+        return f"the entry has {len(entry):,} characters, and {most} are allowed", "shorten it, or write two"
+    if kind == "patterns":
+        return pattern_error(entry, compare)
+    if kind == "links" and host_of_entry(entry) is None:
+        host = host_in_entry(entry)
+        return "the entry is no host", f"write {host}" if host else "write such as evil.com"
+    if not normal_form(entry, kind, compare):
+        return "nothing of the entry can be seen", "remove the line"
+    return None
+
+
+def entry_warnings(entry: str, kind: TextKind, compare: TextComparison) -> Iterator[Objection]:
+    """Yield what in an entry that can be used will hardly do what was meant."""
+    if kind == "patterns":
+        yield from pattern_warnings(entry, compare)
+    elif kind == "words" and (signs := [sign for sign in _TAKEN_LITERALLY if sign in entry]):
+        yield f"{signs[0]} is taken literally in a words list", "put it in a patterns list, if it is a pattern"
+
+
+def normal_form(entry: str, kind: TextKind, compare: TextComparison) -> str:
+    """Give what an accepted entry is compared as; entries that are equal in it are doubles.
+
+    The plain reading of a word stands for both, since the folded one follows from it or is found where it is found.
+    """
+    if kind == "links":
+        return host_of_entry(entry) or ""
+    if kind == "patterns" or compare == "exact":
+        return entry.strip()
+    return Reading(entry).plain.strip()
+
+
+def digest_of(forms: Iterable[str]) -> str:
+    """Give 64 hex digits of SHA-256 over normal forms, in any order."""
+    return hashlib.sha256(orjson.dumps(sorted(forms))).hexdigest()

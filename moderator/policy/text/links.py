@@ -1,0 +1,150 @@
+"""Links in a text, and the hosts that browsers would go to: those of the WHATWG URL standard."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
+from unicodedata import category
+
+import ada_url
+
+from moderator.policy.text.characters import IGNORABLES, mark_class, spaceless_class
+
+_WITH_SCHEME: Final = re.compile(r"(?:https?|ftp):[/\\]{1,2}(\S+)", re.IGNORECASE)
+_AUTHORITY_END: Final = re.compile(r"[/\\?#]")
+_PORT: Final = re.compile(r":[0-9]*$")
+_HOST: Final = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_PLAIN_HOST: Final = re.compile(r"[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.[a-z]{2,}", re.IGNORECASE)
+"""What the standard leaves as it is but for its case, unless a label starts with xn--."""
+_DOTS: Final = ".\u3002\uff0e\uff61"
+_DOT: Final = re.compile(f"[{_DOTS}]")
+_DOT_INSIDE: Final = re.compile(rf"[^\s{_DOTS}][{_DOTS}][^\s{_DOTS}]")
+_LONGEST_HOST: Final = 1_024
+"""Characters of a host as written: a domain has at most 253, and may be written with percent signs."""
+_SCHEME_OF_ENTRY: Final = re.compile(r"[a-z][a-z0-9+.-]*:[/\\]+", re.IGNORECASE)
+_IN_HOSTS: Final = frozenset(f"-_%:[]{_DOTS}")
+
+
+class Links(NamedTuple):
+    """The hosts in a text.
+
+    Attributes:
+        linked: of what is a link: with a scheme, with `www.` in front, or followed by a path.
+        named: of other names, which only a list may know to be hosts.
+    """
+
+    linked: frozenset[str]
+    named: frozenset[str]
+
+
+class Domains:
+    """Hosts of a list, each with its subdomains."""
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        self._places = {host: place for place, host in enumerate(hosts)}
+
+    def find(self, links: Links) -> set[int]:
+        """Give the places of the entries that are linked or named, themselves or a subdomain."""
+        places = self._places
+        return {places[each] for hosts in links for host in hosts for each in _domains(host) if each in places}
+
+
+def links_in(text: str) -> Links:
+    """Find the hosts in a text as it was sent."""
+    seen = text if text.isascii() else IGNORABLES.sub("", text)
+    linked: set[str | None] = set()
+    named: set[str | None] = set()
+    if ":/" in seen or ":\\" in seen:
+        parts = _WITH_SCHEME.split(seen)
+        linked.update(_host_of(rest) for rest in set(parts[1::2]))
+        # What belongs to a link is not read again as a bare name.
+        seen = " ".join(parts[::2])
+    if _DOT_INSIDE.search(seen):
+        for name, path in set(_bare_name(is_ascii=seen.isascii()).findall(seen)):
+            core = _without_neighbours(name)
+            labels = _DOT.split(_PORT.sub("", core))
+            has_www = labels[0].lower() == "www"
+            if has_www or _is_top_level(labels[-1]):
+                (linked if has_www or path else named).add(_parsed(core))
+    return Links(frozenset(filter(None, linked)), frozenset(filter(None, named - linked)))
+
+
+def host_of_entry(entry: str) -> str | None:
+    """Give the host that an entry is, in the form in which hosts are found; None where it is none."""
+    host = IGNORABLES.sub("", entry)
+    has_more = host.startswith((".", "*")) or any(each in " /\\?#@:*" or each.isspace() for each in host)
+    return None if has_more and not host.startswith("[") else _parsed(host)
+
+
+def host_in_entry(entry: str) -> str | None:
+    """Give what an entry should be that has more than a host, such as a path; None where no host is in it."""
+    rest = _SCHEME_OF_ENTRY.sub("", entry.strip()).removeprefix("*").removeprefix(".")
+    host = _PORT.sub("", _authority_host(rest)).rstrip(".").lower()
+    return host if host_of_entry(host) else None
+
+
+def _host_of(rest: str) -> str | None:
+    """Give the host of a link without its scheme."""
+    return _parsed(_without_neighbours(_authority_host(rest.lstrip("/\\"))))
+
+
+def _authority_host(rest: str) -> str:
+    """Give host and port of what follows a scheme: without path and user name."""
+    return _AUTHORITY_END.split(rest, maxsplit=1)[0].rpartition("@")[2]
+
+
+def _without_neighbours(host: str) -> str:
+    """Cut off what a sentence puts beside a host: closing brackets, and words of scripts written without spaces."""
+    if host.isascii():
+        return host
+    end = next((at for at, each in enumerate(host) if category(each)[0] == "P" and each not in _IN_HOSTS), len(host))
+    core = _between_spaceless().search(host[:end])
+    return core[0] if core else host[:end]
+
+
+@lru_cache(maxsize=16_384)
+def _parsed(host: str) -> str | None:
+    """Read a host and its port as browsers do; None where they go nowhere."""
+    host = _PORT.sub("", host)
+    if len(host) > _LONGEST_HOST:
+        return None
+    if _PLAIN_HOST.fullmatch(host) and "xn--" not in host:
+        return host.lower()
+    try:
+        parsed = ada_url.URL(f"https://{host}").hostname
+    except ValueError:
+        # What follows a host in a sentence may make it none.
+        cut = _HOST.match(host.lower())
+        return cut[0] if cut and cut[0] != host and _PLAIN_HOST.fullmatch(cut[0]) else None
+    found = _HOST.match(parsed.removesuffix("."))
+    return found[0] if found else None
+
+
+def _domains(host: str) -> Iterator[str]:
+    """Yield a host and the domains that it is in."""
+    yield host
+    at = host.find(".")
+    while at >= 0:
+        yield host[at + 1 :]
+        at = host.find(".", at + 1)
+
+
+def _is_top_level(label: str) -> bool:
+    letters = [each for each in label if category(each)[0] != "M"]
+    return label.lower().startswith("xn--") or (len(label) > 1 and all(map(str.isalpha, letters)))
+
+
+@cache
+def _bare_name(*, is_ascii: bool) -> re.Pattern[str]:
+    """Match a name of two or more labels, its port, and whether a path follows."""
+    label = r"[\w-]" if is_ascii else rf"[\w{mark_class()}-]"
+    # Possessive, and never from inside a label: a name of a million letters is read once.
+    return re.compile(rf"(?<!{label})({label}++(?:[{_DOTS}]{label}++)++(?::[0-9]{{1,5}})?)[{_DOTS}]?(/\S*)?")
+
+
+@cache
+def _between_spaceless() -> re.Pattern[str]:
+    spaceless = f"[{spaceless_class()}]"
+    return re.compile(
+        rf"(?:^|(?<={spaceless}))[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{{2,}}(?=$|{spaceless})", re.IGNORECASE
+    )

@@ -1,0 +1,143 @@
+"""The readings of a text in which lists are searched. Each is idempotent; an ASCII text has but one.
+
+*Shown* is what stays of a text as people see it: compatible characters are one, what shows nothing is removed. *Plain*
+is that without differences of case. *Folded* is plain without marks on Latin, Greek and Cyrillic letters, and with an
+ASCII letter for all that looks like one. Both of the last are searched: a Russian word in capitals is the same word in
+the plain reading alone, and SCAM with a Cyrillic M is scam in the folded one alone.
+"""
+
+import re
+from functools import cache, cached_property, lru_cache
+from itertools import chain
+from typing import NamedTuple
+from unicodedata import normalize
+
+from moderator.policy.text.characters import IGNORABLES, class_of, without_long_mark_runs, without_removable_marks
+from moderator.policy.text.look_alikes import folded_to_ascii
+
+READING = "text/1"
+"""Names these readings in a decision; a change of what they give is a new name."""
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
+_MOST_PIECES = 1_000
+_LONGEST_KEPT = 32
+_LONG_TEXT = 65_536
+_MOST_PHRASES = 4_096
+_WORD = 4
+
+
+class Reading:
+    """One text in each form that a signal may need; a form is made when it is first asked for.
+
+    Attributes:
+        sent: the text as sent, without lone surrogates.
+        is_ascii: so that its folded reading is its plain one.
+    """
+
+    def __init__(self, sent: str) -> None:
+        self.sent = sent
+        self.is_ascii = sent.isascii()
+
+    @property
+    def shown(self) -> str:
+        """The text with its case and white space, NFKC, without what shows nothing."""
+        return self._forms.shown
+
+    @property
+    def plain_lines(self) -> str:
+        """The plain reading with its white space as it is, for patterns."""
+        return self._forms.plain
+
+    @property
+    def folded_lines(self) -> str:
+        """The folded reading with its white space as it is, for patterns."""
+        return self._forms.folded
+
+    @cached_property
+    def plain(self) -> str:
+        """The plain reading; runs of white space are one space."""
+        return _single_spaced(self.plain_lines)
+
+    @cached_property
+    def folded(self) -> str:
+        """The folded reading; runs of white space are one space."""
+        return self.plain if self.is_ascii else _single_spaced(self.folded_lines)
+
+    @cached_property
+    def _forms(self) -> "_Forms":
+        if self.is_ascii:
+            lower = self.sent.lower()
+            return _Forms(self.sent, lower, lower)
+        return _forms_by_pieces(self.sent)
+
+
+class _Forms(NamedTuple):
+    shown: str
+    plain: str
+    folded: str
+
+
+def _forms_by_pieces(text: str) -> _Forms:
+    """Read what is beyond ASCII, each run with the character before it, on which its marks are; the rest is ASCII.
+
+    Nothing in ASCII joins what is before it, so this is what the whole text reads.
+    """
+    spans = [run.span() for run in _BEYOND_ASCII.finditer(text)]
+    if len(spans) > _MOST_PIECES:
+        return _forms(text)
+    between: list[str] = []
+    pieces: list[_Forms] = []
+    at = 0
+    for first, end in spans:
+        start = max(at, first - 1)
+        between.append(text[at:start])
+        pieces.append((_kept_forms if end - start <= _LONGEST_KEPT else _forms)(text[start:end]))
+        at = end
+    rest = text[at:]
+    lower = [each.lower() for each in between]
+    shown = _joined(between, [piece.shown for piece in pieces], rest)
+    plain = _joined(lower, [piece.plain for piece in pieces], rest.lower())
+    return _Forms(shown, plain, _joined(lower, [piece.folded for piece in pieces], rest.lower()))
+
+
+def _joined(between: list[str], pieces: list[str], rest: str) -> str:
+    return "".join(chain.from_iterable(zip(between, pieces, strict=True))) + rest
+
+
+def _forms(text: str) -> _Forms:
+    seen = normalize("NFKC", without_long_mark_runs(_of_bounded_length(IGNORABLES.sub("", text))))
+    plain = seen.casefold()
+    if seen.isascii():
+        return _Forms(seen, plain, plain)
+    folded = folded_to_ascii(normalize("NFD", seen))
+    if not folded.isascii():
+        folded = normalize("NFKC", without_removable_marks(normalize("NFD", folded)))
+    return _Forms(seen, normalize("NFKC", plain), folded)
+
+
+_kept_forms = lru_cache(maxsize=16_384)(_forms)
+"""Words come again and again, and most are short."""
+
+
+def _of_bounded_length(text: str) -> str:
+    """Keep a text from growing many times: late in a long one, characters that stand for whole words are a space."""
+    if len(text) < _LONG_TEXT:
+        return text
+    words = _standing_for_words()
+    return words.sub(" ", words.sub(lambda found: normalize("NFKC", found[0]), text, count=_MOST_PHRASES))
+
+
+@cache
+def _standing_for_words() -> re.Pattern[str]:
+    return re.compile(f"[{class_of(code for code in range(0x80, 0x10000) if len(_compatible(code)) >= _WORD)}]")
+
+
+def _compatible(code: int) -> str:
+    return normalize("NFKC", chr(code))
+
+
+def _single_spaced(text: str) -> str:
+    """Write one space for each run of white space, at the ends too."""
+    words = " ".join(text.split())
+    if not words:
+        return " " if text else ""
+    return f"{' ' if text[0].isspace() else ''}{words}{' ' if text[-1].isspace() else ''}"

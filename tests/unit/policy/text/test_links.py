@@ -1,0 +1,134 @@
+import random
+
+import pytest
+
+from moderator.policy.text.entries import entry_error, normal_form
+from moderator.policy.text.links import links_in
+from tests.unit.policy.text_sources import number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Acceptance case 16 of the language's second part.
+        "https://google.com@evil.com/x",
+        "HTTPS:\\\\evil.com",
+        "HTTPS:\\evil.com",
+        "evil.com.",
+        "a.evil.com/x",
+        "http://%65vil.com",
+        # and what else walks around a list
+        "(https://evil.com)",
+        "[x](https://evil.com).",
+        "<ftp://evil.com>,",
+        "请访问evil.com下载",
+        "https://evil.com下载",
+        "https://evil.com」と",
+        "ｅｖｉｌ．ｃｏｍ",
+        "evil。com",
+        "e\u200bvil.com",
+        "https://e\u200dvil.com",
+        "www.evil.com",
+        "https://user:pw@evil.com:8080?x",
+        "evil.com:80/x",
+        "EVIL.COM",
+        "https://evil.com),and more",
+        "https:///evil.com",
+    ],
+)
+def test_a_listed_host_is_found(text: str) -> None:
+    assert number(text, "links", "evil.com") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "notevil.com",  # case 17
+        "evil.com.example.org/",  # case 17
+        "evil.community",  # case 17
+        "https://example.org/evil.com",
+        "https://example.org/?next=www.evil.com",
+        "https://",
+        "https://evil",
+        "evil .com",
+    ],
+)
+def test_another_host_is_not_taken_for_a_listed_one(text: str) -> None:
+    assert number(text, "links", "evil.com") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("see main.rs and e.g. this", 0),  # case 17
+        ("evil.com/x evil.com/y www.a.org", 2),  # case 17
+        ("https://A.example http://a.example/x", 1),
+        ("https://[::1]/ http://1.2.3.4 http://0x1020304", 2),
+        ("https://xn--r8jz45g.jp/ 例え.jp/", 1),
+        ("1.5/2 and/or 3.14", 0),
+        ("foo.https://evil.com", 1),
+        ("www. www. www.", 0),
+    ],
+)
+def test_any_links_counts_hosts(text: str, expected: int) -> None:
+    assert number(text, "links") == expected
+
+
+def test_entries_may_be_written_in_every_alphabet() -> None:
+    assert number("https://例え.jp xn--r8jz45g.jp", "links", "例え.jp") == 1
+    assert number("例え.jp", "links", "xn--r8jz45g.jp") == 1
+    assert normal_form("EVIL.com.", "links", "folded") == "evil.com"
+
+
+def test_an_entry_and_its_subdomain_both_count() -> None:
+    assert number("https://a.evil.com/", "links", "evil.com", "a.evil.com", "b.evil.com") == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "fix"),
+    [
+        ("https://evil.com/x", "write evil.com"),  # case 18
+        ("*.evil.com", "write evil.com"),  # case 18
+        (".evil.com", "write evil.com"),
+        ("evil.com/x", "write evil.com"),
+        ("evil.com:80", "write evil.com"),
+        ("me@evil.com", "write evil.com"),
+        ("evil com", "write such as evil.com"),
+        ("https://", "write such as evil.com"),
+    ],
+)
+def test_an_entry_that_is_no_host_is_refused_with_the_host_in_it(entry: str, fix: str) -> None:
+    assert entry_error(entry, "links", "folded") == ("the entry is no host", fix)
+
+
+def test_random_texts_give_hosts_and_never_an_exception() -> None:
+    rng = random.Random(3)
+    parts = [
+        "http://",
+        "https:\\",
+        "www.",
+        ".",
+        "/",
+        "@",
+        ":",
+        "%",
+        "[",
+        "]",
+        "a",
+        "evil.com",
+        "例",
+        "\u200b",
+        "。",
+        " ",
+        "xn--",
+        "ß",
+        "1",
+        "\U0001f600",
+        "\u0301",
+    ]
+    for _ in range(1_500):
+        text = "".join(rng.choices(parts, k=rng.randint(1, 12)))
+
+        for host in (*links_in(text).linked, *links_in(text).named):
+            assert host.isascii()
+            assert host == host.lower()

@@ -1,0 +1,100 @@
+import random
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderator.policy.text.look_alikes import look_alikes
+from moderator.policy.text.readings import Reading
+
+ASSIGNED = [chr(code) for code in range(0x80, 0x20000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")]
+MARKS = [each for each in ASSIGNED if unicodedata.category(each)[0] == "M"]
+SEED = 7
+TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from([*MARKS[::9], *"aеéßİſΣМ \t"])))
+
+
+@pytest.mark.parametrize(
+    ("sent", "plain", "folded"),
+    [
+        ("SCAM!", "scam!", "scam!"),
+        ("s\u200bcam", "scam", "scam"),
+        ("ｓｃａｍ", "scam", "scam"),
+        ("sc\u0430m", "sc\u0430m", "scam"),
+        ("SCA\u041c", "sca\u043c", "scam"),
+        ("s\u0336c\u0336a\u0336m\u0336", "s\u0336c\u0336a\u0336m\u0336", "scam"),
+        ("\U0001d4e2cam", "scam", "scam"),
+        ("s\U0001d167cam", "s\U0001d167cam", "scam"),
+        ("МАТ", "мат", "mat"),
+        ("schön", "schön", "schon"),
+        ("Straße", "strasse", "strasse"),
+        ("\u05d0\u05b8", "\u05d0\u05b8", "\u05d0\u05b8"),
+        ("\u13fb\uab70", "\u13f3\u13a0", "gd"),
+        ("com 0 1 |", "com 0 1 |", "com 0 1 |"),
+        ("각", "각", "각"),
+    ],
+)
+def test_a_text_has_a_plain_and_a_folded_reading(sent: str, plain: str, folded: str) -> None:
+    reading = Reading(sent)
+
+    assert (reading.plain, reading.folded) == (plain, folded)
+
+
+def test_lines_stay_in_the_readings_for_patterns_and_are_one_space_in_those_for_words() -> None:
+    reading = Reading("\n Free \t\n Donatión ")
+
+    assert reading.plain == " free donatión "
+    assert reading.folded_lines == "\n free \t\n donation "
+
+
+def test_an_empty_text_reads_empty() -> None:
+    assert (Reading("").plain, Reading(" \n").plain, Reading("\u200b").folded) == ("", " ", "")
+
+
+def test_assigned_characters_read_the_same_when_read_again() -> None:
+    for start in range(0, len(ASSIGNED), 200):
+        batch = ASSIGNED[start : start + 40]
+        text = "x".join(base + each for each in batch for base in "aб")
+        reading = Reading(text)
+
+        assert Reading(reading.plain).plain == reading.plain
+        assert Reading(reading.folded).folded == reading.folded
+
+
+@given(TEXTS)
+def test_both_readings_are_idempotent(text: str) -> None:
+    reading = Reading(text)
+
+    assert Reading(reading.plain).plain == reading.plain
+    assert Reading(reading.folded).folded == reading.folded
+    assert Reading(reading.folded).plain == reading.folded
+
+
+def test_a_text_of_many_pieces_reads_as_its_pieces_do() -> None:
+    rng = random.Random(SEED)
+    pieces = ["".join(rng.choices(ASSIGNED, k=2)) + "aE"[place % 2] for place in range(1_500)]
+
+    whole = Reading("".join(pieces))
+
+    # Each piece starts with a character that may join the one before it, so the ASCII letter goes with the next.
+    apart = [Reading(before[-1] + piece[:-1]) for before, piece in zip((" ", *pieces), pieces, strict=False)]
+    last = Reading(pieces[-1][-1])
+    assert whole.plain_lines == "".join(each.plain_lines for each in (*apart, last)).removeprefix(" ")
+    assert whole.folded_lines == "".join(each.folded_lines for each in (*apart, last)).removeprefix(" ")
+
+
+def test_look_alikes_are_those_of_one_ascii_letter() -> None:
+    alike = look_alikes()
+
+    assert len(alike) == 1_225
+    assert alike["\u041c"] == "m"
+    assert "\u043c" not in alike
+    assert not any(each.isascii() for each in alike)
+
+
+def test_long_runs_of_marks_are_cut_and_read_the_same_again() -> None:
+    reading = Reading("a" + "\u0301\u0323" * 500 + "b \u05d0" + "\u05b8\u05b0" * 500)
+
+    assert reading.folded.startswith("ab \u05d0")
+    assert len(reading.folded) < 60
+    assert Reading(reading.plain).plain == reading.plain
