@@ -1,6 +1,6 @@
 """The application: pages, static files, and what every answer carries."""
 
-from collections.abc import Awaitable, Callable
+import traceback
 from pathlib import Path
 from typing import Final
 
@@ -8,34 +8,36 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
+from moderator.console.access.guard import Guard, is_for_programs
+from moderator.console.access.sessions import Sessions
 from moderator.console.api import ROUTERS
 from moderator.console.console import Console
 from moderator.console.pages import PAGES
 from moderator.console.rendering import render
-from moderator.http.refusals import Refusal
+from moderator.http.refusals import Refusal, internal, method_not_allowed, not_found
+from moderator.observability.logging import get_logger
+
+log = get_logger(__name__)
 
 _STATIC: Final = Path(__file__).parent / "static"
+NOT_FOUND: Final = 404
+METHOD_NOT_ALLOWED: Final = 405
 _LEAST_COMPRESSED_BYTES = 1_000
 _NO_PAGE = "There is nothing at this address. The pages are on the left, or above."
-HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-Next = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(console: Console) -> FastAPI:
     """Make the application of one console."""
     app = FastAPI(title="moderator console", openapi_url=None)
     app.state.console = console
+    given = console.settings.console
     app.add_middleware(GZipMiddleware, minimum_size=_LEAST_COMPRESSED_BYTES)
-    app.middleware("http")(_add_headers)
-    app.exception_handler(404)(_not_found)
+    # the last one is the first that a request meets
+    sessions = Sessions(given.token, console.now_ms)
+    app.add_middleware(Guard, settings=given, sessions=sessions, on_fault=_report_fault)
+    app.exception_handler(HTTPException)(_no_such_route)
     app.exception_handler(Refusal)(_refuse)
     for router in (*PAGES, *ROUTERS):
         app.include_router(router)
@@ -54,16 +56,22 @@ def create_app(console: Console) -> FastAPI:
     return app
 
 
-async def _not_found(request: Request, _: Exception) -> Response:
+async def _no_such_route(request: Request, error: HTTPException) -> Response:
+    if is_for_programs(request.scope["path"]) or error.status_code == METHOD_NOT_ALLOWED:
+        allow = (error.headers or {}).get("Allow", "GET")
+        return (not_found() if error.status_code == NOT_FOUND else method_not_allowed(allow)).response()
     return render(request, "message.html", status=404, active="", title="No such page", message=_NO_PAGE)
+
+
+def _report_fault(request: Request, error: Exception) -> Response:
+    """Answer where a page failed; neither the log nor the answer holds a value that it met."""
+    request_id = request.scope["state"]["request_id"]
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("page_failed", request_id=request_id, error=type(error).__name__, traceback=frames)
+    if is_for_programs(request.scope["path"]):
+        return internal().response()
+    return render(request, "fault.html", status=500, request_id=request_id)
 
 
 async def _refuse(_: Request, refusal: Refusal) -> Response:
     return refusal.response()
-
-
-async def _add_headers(request: Request, call_next: Next) -> Response:
-    response = await call_next(request)
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response

@@ -41,6 +41,8 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         "source": console.source,
         "theme": theme if theme in {"light", "dark"} else None,
         "now_ms": console.now_ms(),
+        "session": getattr(request.state, "session", None),
+        "csrf_token": getattr(request.state, "csrf_token", ""),
     }
     return HTMLResponse(_ENVIRONMENT.get_template(template).render(layout | values), status)
 

@@ -20,8 +20,9 @@ from moderator.console.trials.trials import make_trials
 from moderator.errors import ConfigurationError
 from moderator.events import iso_time
 from moderator.http import HttpServer
+from moderator.http.access import is_loopback
 from moderator.labels.sink import LabelFile
-from moderator.settings import Settings
+from moderator.settings import ConsoleSettings, Settings
 
 if TYPE_CHECKING:
     from moderator.cache import VerdictReader
@@ -44,8 +45,9 @@ def run_console(settings: Settings) -> None:
     """
     stop = threading.Event()
     _stop_at_signals(stop)
-    console = _console(settings)
     given = settings.console
+    _require_access(given)
+    console = _console(settings)
     server = HttpServer(create_app(console), given.host, given.port, variables="MODERATOR_CONSOLE__")
     port = server.start()
     workers: dict[str, _Worker] = {"source": console.source, "policies": console.folder, "replicas": console.replicas}
@@ -58,6 +60,14 @@ def run_console(settings: Settings) -> None:
     for worker in workers.values():
         worker.stop()
     server.stop()
+
+
+def _require_access(given: ConsoleSettings) -> None:
+    if not is_loopback(given.host) and given.token is None and given.user_header is None:
+        raise ConfigurationError(
+            f"others can reach the console at `{given.host}`: set `MODERATOR_CONSOLE__TOKEN`, or "
+            "`MODERATOR_CONSOLE__USER_HEADER` behind a proxy that logs people in"
+        )
 
 
 def _console(settings: Settings) -> Console:

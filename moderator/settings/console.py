@@ -1,18 +1,20 @@
 """What can be set for the console."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from string import Formatter
-from typing import Final
+from typing import Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from moderator.settings.part import Part
 from moderator.settings.tokens import demand_tokens
 
 CONTENT_FIELDS: Final = ("tenant", "conversation_id", "event_id", "channel", "user", "decision_id")
 """What a link to an event's content may name."""
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _ADDRESS: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 
 
@@ -21,6 +23,20 @@ class ConsoleSettings(Part):
 
     host: str = Field("127.0.0.1", min_length=1, description="Address that the console listens on.")
     port: int = Field(8090, ge=0, le=65_535, description="Port that it listens on; 0: any free one.")
+    token: SecretStr | None = Field(
+        None,
+        description="Tokens that open the console, comma-separated, each of 16 to 512 visible ASCII characters. This "
+        "or `USER_HEADER` is needed where `HOST` is not a loopback address.",
+    )
+    user_header: str | None = Field(
+        None,
+        description="Header in which a proxy names the user, such as `X-Forwarded-User`; needs the next one.",
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="Addresses or networks, comma-separated, from which that header is believed; from others it is "
+        "ignored.",
+    )
     decisions_file: Path | None = Field(
         None, description="Decisions to show instead of Kafka's: JSON lines as `moderator score` writes them."
     )
@@ -51,7 +67,24 @@ class ConsoleSettings(Part):
         128 * 2**20, gt=0, description="Bytes of records held; whichever bound is met first counts."
     )
 
-    _check_scorer_token = field_validator("scorer_token")(demand_tokens)
+    _check_tokens = field_validator("token", "scorer_token")(demand_tokens)
+
+    @field_validator("user_header")
+    @classmethod
+    def _demand_header(cls, name: str | None) -> str | None:
+        if name is not None and not _HEADER.fullmatch(name):
+            raise ValueError("should be the name of a header, such as `X-Forwarded-User`")
+        return name
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _demand_networks(cls, networks: str | None) -> str | None:
+        for network in networks.split(",") if networks is not None else ():
+            try:
+                ip_network(network.strip())
+            except ValueError:
+                raise ValueError("should be addresses or networks such as `10.0.0.0/8`, comma-separated") from None
+        return networks
 
     @field_validator("scorer_url")
     @classmethod
@@ -80,3 +113,9 @@ class ConsoleSettings(Part):
             known = ", ".join(f"`{{{field}}}`" for field in CONTENT_FIELDS)
             raise ValueError(f"has a placeholder that is none of {known}")
         return link
+
+    @model_validator(mode="after")
+    def _demand_proxies(self) -> Self:
+        if self.user_header is not None and self.trusted_proxies is None:
+            raise ValueError("user_header needs trusted_proxies: from anybody else the header is a lie")
+        return self

@@ -86,13 +86,14 @@ class Guard:
             await answered.response(scope, receive, answer.send)
         except Refusal as refusal:
             await refusal.response()(scope, receive, answer.send)
-        except Exception as error:  # noqa: BLE001 - whatever fault of ours this is, the console goes on
+        except Exception as error:
             if answer.has_begun:
                 raise
             await self._on_fault(request, error)(scope, receive, answer.send)
 
     async def _admit(self, request: Request, receive: Receive) -> Receive:
-        path, headers = request.url.path, _by_name(request.scope["headers"])
+        path: str = request.scope["path"]
+        headers = _by_name(request.scope["headers"])
         if path in _OPEN or path.startswith(_STATIC):
             return receive
         origin = origin_of(request.client.host if request.client else "", headers, self._proxies)
@@ -102,14 +103,15 @@ class Guard:
         session = self._sessions.read(_cookie_of(headers))
         state: dict[str, Any] = request.scope["state"]
         state |= {"origin": origin, "wrong_tokens": self._wrong, "session": session}
-        state["csrf_token"] = self._sessions.form_token(session.cookie if session else None)
         reviewer = self._reviewer(request, origin, session, is_closed=is_closed)
+        who = session.cookie if session else reviewer.name if reviewer else ""
+        state["csrf_token"] = self._sessions.form_token(who)
         if reviewer is None and path != LOGIN:
             raise _not_logged_in(request)
         state["reviewer"] = reviewer
         if request.method in _READS:
             return receive
-        return await self._check_write(request, receive, origin, session)
+        return await self._check_write(request, receive, origin, who)
 
     def _reviewer(
         self, request: Request, origin: Origin, session: Session | None, *, is_closed: bool
@@ -135,9 +137,7 @@ class Guard:
             return Reviewer(session.name, "login")
         return None if is_closed else Reviewer("local", "local")
 
-    async def _check_write(
-        self, request: Request, receive: Receive, origin: Origin, session: Session | None
-    ) -> Receive:
+    async def _check_write(self, request: Request, receive: Receive, origin: Origin, who: str) -> Receive:
         """Refuse a write that another site may have sent; give the body back to whoever reads it.
 
         Raises:
@@ -153,7 +153,7 @@ class Guard:
             raise _csrf("send `Content-Type: application/json`, or a form of ours")
         body = await _read_form(request)
         form = dict(parse_qsl(body.decode("utf-8", "surrogateescape"), keep_blank_values=True))
-        if not self._sessions.is_form_token(form.get("csrf_token", ""), session.cookie if session else None):
+        if not self._sessions.is_form_token(form.get("csrf_token", ""), who):
             raise _csrf("the form is not of this session; load the page again")
         return _replayed(body)
 
@@ -194,6 +194,11 @@ def too_many(wait_s: int) -> Refusal:
     )
 
 
+def is_for_programs(path: str) -> bool:
+    """Tell whether an address answers in JSON."""
+    return any(path == each or path.startswith(f"{each}/") for each in _PROGRAMS)
+
+
 def own_path(text: str) -> str:
     """Give a path of ours, to go on to after the login; the overview for anything else."""
     is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and "\\" not in text
@@ -205,10 +210,11 @@ def _csrf(why: str) -> Refusal:
 
 
 def _not_logged_in(request: Request) -> Exception:
-    path = request.url.path
-    if any(path == each or path.startswith(f"{each}/") for each in _PROGRAMS):
+    path: str = request.scope["path"]
+    if is_for_programs(path):
         return invalid_api_key()
-    wanted = f"{path}?{request.url.query}" if request.url.query else path
+    query = request.scope["query_string"].decode("latin-1")
+    wanted = f"{path}?{query}" if query else path
     address = f"{LOGIN}?next={quote(own_path(wanted) if request.method in _READS else '/', safe='/')}"
     if "hx-request" in request.headers:  # a part of a page that is open: the whole page goes to the login
         return _AnsweredError(Response(status_code=401, headers={"HX-Redirect": LOGIN}))

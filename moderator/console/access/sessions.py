@@ -58,13 +58,13 @@ class Sessions:
         except (binascii.Error, UnicodeDecodeError):
             return None
 
-    def form_token(self, cookie: str | None) -> str:
-        """Give what a form of this session must carry; without one, that of the login form."""
-        return _sign(self._form_key, f"form {cookie or ''}")
+    def form_token(self, who: str) -> str:
+        """Give what a form must carry; `who` is the session's cookie, or else who asks, empty for the login form."""
+        return _sign(self._form_key, f"form {who}")
 
-    def is_form_token(self, token: str, cookie: str | None) -> bool:
-        """Tell whether a form is one of ours, made for this session."""
-        return hmac.compare_digest(self.form_token(cookie).encode(), token.encode("utf-8", "surrogateescape"))
+    def is_form_token(self, token: str, who: str) -> bool:
+        """Tell whether a form is one of ours, made for whoever sends it."""
+        return hmac.compare_digest(self.form_token(who).encode(), token.encode("utf-8", "surrogateescape"))
 
 
 def _key(token: str) -> bytes:

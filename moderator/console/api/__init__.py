@@ -1,5 +1,5 @@
 """JSON beside the pages; each module has a `router`."""
 
-from moderator.console.api import backtests, labels, playground
+from moderator.console.api import backtests, figures, labels, playground
 
-ROUTERS = (labels.router, playground.router, backtests.router)
+ROUTERS = (figures.router, labels.router, playground.router, backtests.router)

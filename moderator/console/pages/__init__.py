@@ -1,5 +1,5 @@
 """The pages; each module has a `router` and renders templates of its name."""
 
-from moderator.console.pages import decisions, overview, policies, why
+from moderator.console.pages import decisions, login, overview, policies, why
 
-PAGES = (overview.router, decisions.router, why.router, policies.router)
+PAGES = (overview.router, decisions.router, why.router, policies.router, login.router)

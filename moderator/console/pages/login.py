@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from moderator.console.access.guard import LONGEST_NAME, own_path, too_many
+from moderator.console.access.guard import LONGEST_NAME, own_path
 from moderator.console.access.sessions import COOKIE, LIFETIME_S, Sessions
 from moderator.console.console import Console, console_of
 from moderator.console.rendering import render
@@ -32,7 +32,9 @@ async def log_in(request: Request, console: Annotated[Console, Depends(console_o
     secret = console.settings.console.token
     address, wrong = request.state.origin.address, request.state.wrong_tokens
     if wait_s := wrong.wait_s(address):
-        raise too_many(wait_s)
+        response = _form(request, wanted, status=429, name=name, error=f"Too many wrong tokens: wait {wait_s} s.")
+        response.headers["Retry-After"] = str(wait_s)
+        return response
     if not Tokens(secret).open_with(form.get("token", "").strip()):
         wrong.add(address)
         log.warning("login_failed", address=address)
@@ -42,8 +44,8 @@ async def log_in(request: Request, console: Annotated[Console, Depends(console_o
         return _form(request, wanted, status=400, error=error)
     log.info("login", name=name)
     cookie = Sessions(secret, console.now_ms).begin(name, form["token"])
-    response = RedirectResponse(own_path(wanted), 303)
-    response.set_cookie(
+    onwards = RedirectResponse(own_path(wanted), 303)
+    onwards.set_cookie(
         COOKIE,
         cookie,
         max_age=LIFETIME_S,
@@ -52,16 +54,14 @@ async def log_in(request: Request, console: Annotated[Console, Depends(console_o
         httponly=True,
         samesite="strict",
     )
-    return response
+    return onwards
 
 
 @router.post("/logout")
 def log_out(request: Request) -> Response:
     """End the session."""
     response = RedirectResponse("/login", 303)
-    response.delete_cookie(
-        COOKIE, path="/", secure=request.state.origin.is_https, httponly=True, samesite="strict"
-    )
+    response.delete_cookie(COOKIE, path="/", secure=request.state.origin.is_https, httponly=True, samesite="strict")
     return response
 
 

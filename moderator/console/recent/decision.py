@@ -5,7 +5,7 @@ from typing import NamedTuple, cast
 
 import orjson
 
-from moderator.backtest.decision import InvalidDecisionError, read_decision, schema_fault
+from moderator.backtest.decision import BOM, InvalidDecisionError, read_decision, schema_fault
 from moderator.events import Decision, Mode, RuleResult, Severity, Status, Verdict
 from moderator.labels.queues import Margins, margins_of
 from moderator.policy.language.event_time import parse_time_ms
@@ -73,7 +73,7 @@ def recent_decision(value: bytes | None, number: int) -> RecentDecision:
     return RecentDecision(
         decided_ms,
         number,
-        value,
+        value.removeprefix(BOM),
         decision["decision_id"],
         event["id"],
         _shared(event["tenant"]),

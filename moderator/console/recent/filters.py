@@ -17,7 +17,15 @@ _SHOWN_VALUES = 12
 
 
 class MalformedFilterError(ValueError):
-    """A filter that no decision could fit, as it is written wrongly; the text names it."""
+    """A filter that no decision could fit, as it is written wrongly.
+
+    Attributes:
+        name: the filter's.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"`{name}` {problem}")
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +177,7 @@ def _time(name: str, text: str) -> int:
         except ValueError:
             at_ms = None
     if at_ms is None:
-        raise MalformedFilterError(f"`{name}` should be a time such as `2026-11-29T12:00:00Z`")
+        raise MalformedFilterError(name, "should be a time such as `2026-11-29T12:00:00Z`")
     return at_ms
 
 
@@ -178,4 +186,4 @@ def _place(text: str) -> tuple[int, int]:
     try:
         return int(at), int(number)
     except ValueError:
-        raise MalformedFilterError("`before` should be what a list gave as `next`") from None
+        raise MalformedFilterError("before", "should be what a list gave as `next`") from None

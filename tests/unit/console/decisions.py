@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from fastapi.testclient import TestClient
 
+from moderator.console.app import create_app
 from moderator.console.console import Console
 from moderator.console.policies.outputs import outputs_of
 from moderator.console.policies.replicas import Replicas
@@ -149,3 +151,9 @@ def a_console(
         verdicts=None,
         now_ms=lambda: NOW_MS,
     )
+
+
+def a_browser(console: Console, **options: Any) -> TestClient:
+    """A client on this machine."""
+    given: dict[str, Any] = {"base_url": "http://127.0.0.1:8090", "client": ("127.0.0.1", 50_000)}
+    return TestClient(create_app(console), **(given | options))

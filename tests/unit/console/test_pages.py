@@ -7,9 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from moderator.console import app
-from moderator.console.app import HEADERS, create_app
+from moderator.console.access.guard import HEADERS
 from moderator.console.sources.state import SourceState
-from tests.unit.console.decisions import NOW_MS, a_console, a_decision
+from tests.unit.console.decisions import NOW_MS, a_browser, a_console, a_decision
 
 STATIC = Path(app.__file__).parent / "static"
 WHY = f"/decisions/mod_{2:032x}"
@@ -20,7 +20,7 @@ HTMX_SHA256 = "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
 
 @pytest.fixture(scope="module")
 def client() -> TestClient:
-    return TestClient(create_app(a_console(*(a_decision(number, flag=number % 2 == 0) for number in range(60)))))
+    return a_browser(a_console(*(a_decision(number, flag=number % 2 == 0) for number in range(60))))
 
 
 def test_htmx_is_the_released_file_with_its_licence() -> None:
@@ -76,7 +76,7 @@ def test_a_malformed_time_is_refused(client: TestClient) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/decisions", WHY])
 def test_a_console_that_holds_nothing_says_what_to_do(path: str) -> None:
-    page = TestClient(create_app(a_console())).get(path).text
+    page = a_browser(a_console()).get(path).text
 
     assert 'data-testid="state-empty"' in page
 
@@ -85,15 +85,15 @@ def test_a_console_that_holds_nothing_says_what_to_do(path: str) -> None:
 def test_a_broken_source_is_on_every_page_and_what_was_read_stays(path: str) -> None:
     state = SourceState("broken", NOW_MS, "Kafka does not answer", was_read=True)
 
-    page = TestClient(create_app(a_console(a_decision(1), state=state))).get(path).text
+    page = a_browser(a_console(a_decision(1), state=state)).get(path).text
 
     assert 'role="alert" data-testid="state-broken"' in page
     assert 'data-testid="state-empty"' not in page
 
 
 def test_readiness_comes_when_everything_was_once_read() -> None:
-    reading = TestClient(create_app(a_console(state=SourceState("catching up", NOW_MS))))
-    done = TestClient(create_app(a_console()))
+    reading = a_browser(a_console(state=SourceState("catching up", NOW_MS)))
+    done = a_browser(a_console())
 
     assert (reading.get("/readyz").status_code, done.get("/readyz").status_code) == (503, 200)
     assert reading.get("/healthz").status_code == 200

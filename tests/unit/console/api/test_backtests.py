@@ -10,13 +10,12 @@ from fastapi.testclient import TestClient
 from moderator.backtest.batches import Lines
 from moderator.backtest.labels import NO_LABELS
 from moderator.backtest.run import Plan
-from moderator.console.app import create_app
 from moderator.console.trials.backtests import Backtests, BusyError, Decisions
 from moderator.errors import BrokerUnavailableError
 from moderator.policy import PolicySet, load_policies
 from moderator.settings import ConsoleSettings, PoliciesSettings, Settings
 from tests.unit.backtest.decisions import USUAL, recorded, some_recorded, write_lines
-from tests.unit.console.decisions import LabelList, a_console
+from tests.unit.console.decisions import LabelList, a_browser, a_console
 from tests.unit.policy.folders import POLICY, a_folder, a_policy, a_rule
 from tests.waiting import await_condition
 
@@ -37,7 +36,7 @@ def client(folder: Path, policies: PolicySet, tmp_path: Path) -> TestClient:
     late = recorded(policies, 0.4, *USUAL[1:], id="late", decided_at="2026-10-06T12:00:00.000Z")
     file = write_lines(tmp_path / "decisions.jsonl", [*decisions, b"no decision", late])
     settings = Settings(policies=PoliciesSettings(path=folder), console=ConsoleSettings(decisions_file=file))
-    return TestClient(create_app(a_console(values=decisions, settings=settings, sink=LabelList())))
+    return a_browser(a_console(values=decisions, settings=settings, sink=LabelList()))
 
 
 def edit(folder: Path) -> dict[str, str]:

@@ -5,10 +5,9 @@ import pytest
 from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
 
-from moderator.console.app import create_app
 from moderator.labels.sink import LabelNotSavedError
 from moderator.settings import ConsoleSettings, Settings
-from tests.unit.console.decisions import LabelList, a_console, a_decision
+from tests.unit.console.decisions import LabelList, a_browser, a_console, a_decision
 
 DECISION = f"mod_{1:032x}"
 
@@ -21,7 +20,7 @@ def sink() -> LabelList:
 @pytest.fixture
 def client(sink: LabelList) -> TestClient:
     settings = Settings(console=ConsoleSettings(review_sample=0.5))
-    return TestClient(create_app(a_console(a_decision(1, flag=True), a_decision(2), sink=sink, settings=settings)))
+    return a_browser(a_console(a_decision(1, flag=True), a_decision(2), sink=sink, settings=settings))
 
 
 def answered(client: TestClient, **fields: Any) -> Any:
@@ -114,6 +113,6 @@ def test_what_is_no_json_and_what_is_too_much_are_refused(client: TestClient) ->
 
 
 def test_nobody_labels_where_there_is_nowhere_to_write_to() -> None:
-    client = TestClient(create_app(a_console(a_decision(1))))
+    client = a_browser(a_console(a_decision(1)))
 
     assert (answered(client).status_code, answered(client).json()["error"]["code"]) == (403, "read_only")

@@ -8,12 +8,11 @@ import orjson
 import pytest
 from fastapi.testclient import TestClient
 
-from moderator.console.app import create_app
 from moderator.console.trials.text import NotScoredError, ScorerAwayError
 from moderator.policy import load_policies
 from moderator.settings import PoliciesSettings, Settings
 from tests.unit.backtest.decisions import USUAL, recorded, some_recorded
-from tests.unit.console.decisions import a_console
+from tests.unit.console.decisions import a_browser, a_console
 from tests.unit.policy.folders import POLICY, a_folder, a_policy, a_rule
 
 EVENT = {"speaker": "assistant", "tenant": "acme", "channel": "general"}
@@ -47,7 +46,7 @@ def client(folder: Path) -> TestClient:
 def a_client(folder: Path, scorer: Any = None) -> TestClient:
     decisions = some_recorded(load_policies(folder), [nth / 20 for nth in range(20)])
     settings = Settings(policies=PoliciesSettings(path=folder))
-    return TestClient(create_app(a_console(values=decisions, settings=settings, scorer=scorer)))
+    return a_browser(a_console(values=decisions, settings=settings, scorer=scorer))
 
 
 def changed(folder: Path, was: str = "below 0.30", now: str = "below 0.50") -> dict[str, str]:
@@ -215,7 +214,7 @@ def test_an_edit_that_does_not_suit_the_model_is_refused(client: TestClient, fol
 
 def test_nothing_held_gives_figures_of_nothing(folder: Path) -> None:
     settings = Settings(policies=PoliciesSettings(path=folder))
-    client = TestClient(create_app(a_console(settings=settings)))
+    client = a_browser(a_console(settings=settings))
 
     record = client.post("/api/flips", json={"files": changed(folder)}).json()
 
