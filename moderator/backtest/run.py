@@ -42,6 +42,7 @@ class Counts:
         models: events by name, fingerprint and dtype of the model that scored them.
         first, last: when the earliest and the latest decision was made, ISO 8601 in UTC.
         unscored: events to which the model gave no score.
+        without_numbers: events recorded before numbers in `metadata` were kept, where the candidate reads facts.
     """
 
     fidelity: Fidelity
@@ -56,6 +57,7 @@ class Counts:
     first: str = ""
     last: str = ""
     unscored: int = 0
+    without_numbers: int = 0
 
     def merge(self, other: Self) -> None:
         """Add what another process counted."""
@@ -72,6 +74,7 @@ class Counts:
         self.first = min(filter(None, (self.first, other.first)), default="")
         self.last = max(self.last, other.last)
         self.unscored += other.unscored
+        self.without_numbers += other.without_numbers
 
 
 class Backtest:
@@ -80,6 +83,7 @@ class Backtest:
     def __init__(self, plan: Plan) -> None:
         self._baseline, self._candidate = Replayer(plan.baseline), Replayer(plan.candidate)
         self._labels = plan.labels
+        self._reads_facts = any(signal.fact is not None for signal in plan.candidate.signals)
         self._curves = CurveReader(plan.baseline, plan.candidate, plan.sweep)
         self.counted = Counts(
             Fidelity(plan.baseline.snapshot),
@@ -115,3 +119,5 @@ class Backtest:
         counts.first = min(counts.first or decided_at, decided_at)
         counts.last = max(counts.last, decided_at)
         counts.unscored += replayed.candidate.status == "unscored"
+        # the release that keeps numbers is the one that records actions
+        counts.without_numbers += self._reads_facts and "action" not in decision

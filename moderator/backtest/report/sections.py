@@ -55,6 +55,9 @@ def document_of(report: BacktestReport) -> Document:
 def _facts(events: EventsReport) -> Iterator[Fact]:
     unscored = f", {events.unscored:,} unscored" if events.unscored else ""
     yield Fact("events", f"{events.count:,} of {events.source}{unscored}, decided {events.first} to {events.last}")
+    if events.without_numbers:
+        older = f"{events.without_numbers:,} events were recorded before numbers in metadata were kept"
+        yield Fact("facts", f"{older}: these have none")
     for model in events.models:
         yield Fact("model", f"{model.events:,} by {model.name} ({model.dtype}, {model.fingerprint})")
 

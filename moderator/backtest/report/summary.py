@@ -45,7 +45,9 @@ def backtest_report(plan: Plan, counts: Counts, source: str, folders: tuple[str,
     difference = diff(plan.baseline, plan.candidate)
     edited = {name for change in difference.changes for name in _rules_of(change)}
     return BacktestReport(
-        events=EventsReport(source, events, counts.first, counts.last, _models(counts), counts.unscored),
+        events=EventsReport(
+            source, events, counts.first, counts.last, _models(counts), counts.unscored, counts.without_numbers
+        ),
         baseline=SetReport(folders[0], plan.baseline.snapshot),
         candidate=SetReport(folders[1], plan.candidate.snapshot),
         fidelity=_fidelity(counts.fidelity),

@@ -24,7 +24,11 @@ class ModelCount:
 
 @dataclass(frozen=True, slots=True)
 class EventsReport:
-    """Which events were counted; `first` and `last` are when the earliest and the latest decision was made."""
+    """Which events were counted; `first` and `last` are when the earliest and the latest decision was made.
+
+    Attributes:
+        without_numbers: those recorded before numbers in `metadata` were kept, where the candidate reads facts.
+    """
 
     source: str
     count: int
@@ -32,6 +36,7 @@ class EventsReport:
     last: str
     models: tuple[ModelCount, ...]
     unscored: int
+    without_numbers: int
 
 
 @dataclass(frozen=True, slots=True)

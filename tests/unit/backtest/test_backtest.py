@@ -12,7 +12,7 @@ from moderator.backtest.report.values import Matrix
 from moderator.backtest.run import Plan
 from moderator.policy import PolicySet
 from tests.unit.backtest.decisions import USUAL, changed, counts_of, recorded, report_of, some_labels, some_recorded
-from tests.unit.policy.folders import EXEMPTIONS, SETTINGS, a_model, a_policy, a_rule, a_set
+from tests.unit.policy.folders import EXEMPTIONS, SETTINGS, SIGNALS, a_model, a_policy, a_rule, a_set
 
 SAFETIES = [nth / 100 for nth in range(100)]
 
@@ -318,3 +318,39 @@ def test_actions_have_a_matrix_of_their_own(tmp_path: Path) -> None:
 
 def test_a_set_without_actions_has_no_matrix_of_them(baseline: PolicySet) -> None:
     assert report_of(baseline, baseline, some_recorded(baseline, [0.1])).actions == ()
+
+
+def test_a_fact_that_the_candidate_adds_is_read_from_what_events_echo(tmp_path: Path, baseline: PolicySet) -> None:
+    candidate = reading_age(tmp_path)
+    decisions = [
+        recorded(baseline, *USUAL, id="young", metadata={"age_h": 23}),
+        recorded(baseline, *USUAL, id="old", metadata={"age_h": 24}),
+        recorded(baseline, *USUAL, id="unknown"),
+    ]
+
+    report = report_of(baseline, candidate, decisions)
+
+    assert [each.event_id for each in report.examples] == ["young"]
+    assert report.events.without_numbers == 0
+
+
+def test_decisions_from_before_numbers_were_kept_are_counted(tmp_path: Path, baseline: PolicySet) -> None:
+    older = [
+        json.dumps({name: value for name, value in json.loads(each).items() if name != "action"}).encode()
+        for each in some_recorded(baseline, [0.9, 0.8])
+    ]
+
+    report = report_of(baseline, reading_age(tmp_path), [*older, *some_recorded(baseline, [0.7])])
+
+    assert report.events.without_numbers == 2
+    assert "2 events were recorded before numbers in metadata were kept" in backtest_text(report)
+
+
+def reading_age(tmp_path: Path) -> PolicySet:
+    fact = "  account-age: {about: Its age, from_event: metadata.age_h, scale: {low: 0, unit: hours}, good: high}\n"
+    return a_set(
+        tmp_path / "candidate",
+        a_policy(a_rule(), a_rule("account-age: below 24", name="young")),
+        settings=f"{SETTINGS}if_fact_missing: allow\n",
+        signals=f"{SIGNALS}{fact}",
+    )
