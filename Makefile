@@ -28,10 +28,17 @@ demo: $(STAMP) ## moderate sample events through a real Kafka and Redis on this 
 # one process more than there are cores, as many tests wait; the folders with the longest tests come first
 SPREAD = -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 6 --dist loadgroup --no-loadscope-reorder
 
+ALL_TESTS := tests --ignore tests/gpu --ignore tests/benchmarks
+
 .PHONY: test
-test: $(STAMP) ## run the whole suite on real parts: all but gpu and benchmarks (ARGS go to pytest)
+test: $(STAMP) ## run the suite on real parts: all but gpu, benchmarks and what takes long (ARGS go to pytest)
 	@tests/system_packages.sh java mvn redis-server chromium
-	@$(BIN)/pytest tests --ignore tests/gpu --ignore tests/benchmarks $(SPREAD) $(ARGS)
+	@$(BIN)/pytest $(ALL_TESTS) -m 'not long' $(SPREAD) $(ARGS)
+
+.PHONY: test-long
+test-long: $(STAMP) ## run the tests that take long: more forms of each fault, long outages, rare ends of the demo
+	@tests/system_packages.sh java mvn redis-server chromium
+	@$(BIN)/pytest $(ALL_TESTS) -m long $(SPREAD) $(ARGS)
 
 .PHONY: soak
 soak: $(STAMP) ## kill replicas under load for ten minutes each, and at each step of a commit

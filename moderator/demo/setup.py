@@ -13,6 +13,8 @@ from moderator.demo.servers.kafka import LocalKafka
 from moderator.demo.servers.redis import LocalRedis
 from moderator.errors import CacheUnavailableError
 from moderator.objectives import BUILTIN
+from moderator.policy.live.admission import Admission
+from moderator.policy.live.folder_watch import read_folder
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.topics import create_topics
 
@@ -37,11 +39,13 @@ def set_up(screen: Screen, stack: ExitStack) -> Setup:
     """Start everything, the replica last (it is not ready yet); `stack` stops it.
 
     Raises:
+        PolicyError: the policies may not decide; nothing was started.
         BrokerUnavailableError: Java or Maven is missing, or Kafka does not start.
     """
+    policies = default_policies().absolute()
+    Admission().admit(read_folder(policies))
     kafka = _kafka(screen, stack)
     redis_url = _redis(screen, stack)
-    policies = default_policies().absolute()
     settings = {
         "MODERATOR_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "MODERATOR_MODEL__PATH": BUILTIN,

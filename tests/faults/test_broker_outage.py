@@ -29,7 +29,9 @@ def broker(kafka_tools: None) -> Iterator[LocalKafka]:
         yield broker
 
 
-@pytest.mark.parametrize("away_s", [0, 8, 25])
+@pytest.mark.parametrize(
+    "away_s", [pytest.param(0, marks=pytest.mark.long), 8, pytest.param(100, marks=pytest.mark.long)]
+)
 def test_each_event_comes_out_once_when_the_broker_is_killed_and_comes_back(broker: LocalKafka, away_s: int) -> None:
     settings = some_topics(broker.bootstrap_servers)
     produce(settings, (b"%d" % number for number in range(EVENTS)))
@@ -47,6 +49,7 @@ def test_each_event_comes_out_once_when_the_broker_is_killed_and_comes_back(brok
     assert threading.active_count() <= threads + 2
 
 
+@pytest.mark.long
 def test_a_replica_gathers_no_threads_and_files_while_the_broker_is_away(broker: LocalKafka, tmp_path: Path) -> None:
     settings = some_topics(broker.bootstrap_servers)
     produce(settings, (b'{"text": "%d"}' % number for number in range(EVENTS)))

@@ -10,6 +10,7 @@ from operator import ge
 from pathlib import Path
 from typing import Self
 
+import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from moderator.settings import KafkaSettings
@@ -87,6 +88,7 @@ def kill_again_and_again(replica: Replica, settings: KafkaSettings, for_s: float
     return kills, load
 
 
+@pytest.mark.long
 def test_one_replica_killed_again_and_again_loses_and_doubles_nothing(
     kafka: SharedKafka, tmp_path: Path, load_s: float
 ) -> None:
@@ -99,6 +101,7 @@ def test_one_replica_killed_again_and_again_loses_and_doubles_nothing(
     assert kills >= KILLS_PER_S * load_s
 
 
+@pytest.mark.long
 def test_at_least_once_kills_lose_nothing_and_what_is_doubled_has_the_same_id(
     kafka: SharedKafka, tmp_path: Path, load_s: float
 ) -> None:

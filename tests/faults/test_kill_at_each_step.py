@@ -1,5 +1,6 @@
 """`kill -9` at each step of the commit, before the broker hears of it and after it answered: the oracle holds."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,17 @@ pytestmark = pytest.mark.xdist_group("broker behind a proxy")
 
 PER_PARTITION = 20
 STEPS = (Api.ADD_PARTITIONS, Api.PRODUCE, Api.ADD_OFFSETS, Api.TXN_OFFSET_COMMIT, Api.END_TXN)
+SHORT = {(Api.PRODUCE, "request"), (Api.TXN_OFFSET_COMMIT, "response"), (Api.END_TXN, "response")}
+"""Before anything is written, with everything but the end, and with an end that nobody heard of."""
 
 
-@pytest.mark.parametrize("side", ["request", "response"])
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+@pytest.mark.parametrize(
+    ("step", "side"),
+    [
+        pytest.param(step, side, marks=() if (step, side) in SHORT else pytest.mark.long, id=f"{step.name}-{side}")
+        for step, side in product(STEPS, ("request", "response"))
+    ],
+)
 def test_a_replica_killed_at_this_step_loses_and_doubles_nothing(
     behind: Behind, tmp_path: Path, step: Api, side: Side
 ) -> None:

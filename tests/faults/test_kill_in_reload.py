@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import orjson
+import pytest
 
 from moderator.policy import load_policies
 from moderator.policy.live.snapshot_store import SnapshotStore
@@ -33,6 +34,7 @@ def policies_of(number: int) -> dict[str, str]:
     return {**POLICY_FILES, **names}
 
 
+@pytest.mark.long
 def test_killed_while_an_edit_is_taken_up_it_starts_on_the_last_good_policies(
     kafka: SharedKafka, tmp_path: Path
 ) -> None:

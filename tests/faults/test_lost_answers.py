@@ -1,6 +1,7 @@
 """Requests of a publication, or their answers, that get lost or cut: nothing is lost, nothing doubled."""
 
 from contextlib import closing
+from itertools import product
 
 import pytest
 
@@ -16,6 +17,14 @@ pytestmark = pytest.mark.xdist_group("broker behind a proxy")
 PER_PARTITION = 40
 EVENTS = 3 * PER_PARTITION
 COMMIT_REQUESTS = (Api.ADD_PARTITIONS, Api.PRODUCE, Api.ADD_OFFSETS, Api.TXN_OFFSET_COMMIT, Api.END_TXN)
+SHORT = {
+    (Api.PRODUCE, "response", "drop"),
+    (Api.ADD_OFFSETS, "request", "cut"),
+    (Api.TXN_OFFSET_COMMIT, "response", "drop"),
+    (Api.END_TXN, "request", "cut"),
+    (Api.END_TXN, "response", "drop"),
+}
+"""What is lost in the usual run: each place once where an answer and its effect may part."""
 DELIVERY_TIMEOUT_AND_MORE = 4
 """So many lost attempts of 1.5 s each are longer than the client tries to deliver a record."""
 
@@ -33,9 +42,13 @@ def run_through(behind: Behind, fault: Fault, delivery: str = "exactly_once") ->
     return direct
 
 
-@pytest.mark.parametrize("act", ["drop", "cut"])
-@pytest.mark.parametrize("side", ["request", "response"])
-@pytest.mark.parametrize("api", COMMIT_REQUESTS, ids=lambda api: api.name)
+@pytest.mark.parametrize(
+    ("api", "side", "act"),
+    [
+        pytest.param(*each, marks=() if each in SHORT else pytest.mark.long, id="-".join((each[0].name, *each[1:])))
+        for each in product(COMMIT_REQUESTS, ("request", "response"), ("drop", "cut"))
+    ],
+)
 def test_each_event_comes_out_once_when_a_step_of_the_commit_is_lost(
     behind: Behind, api: Api, side: Side, act: Act
 ) -> None:

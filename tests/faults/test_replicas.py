@@ -45,6 +45,7 @@ def decide(settings: KafkaSettings) -> None:
 
 
 @pytest.mark.usefixtures("kafka_tools")
+@pytest.mark.long
 def test_publishing_waits_for_replicas_in_sync_and_goes_on_by_itself() -> None:
     with LocalKafka() as first:
         decide(some_topics(first.bootstrap_servers, partitions=1))  # so that both coordinators are on the first one

@@ -61,7 +61,13 @@ def test_what_a_killed_replica_left_open_is_made_up_for_once(settings: KafkaSett
     assert_each_event_came_out_once(settings, ALL)
 
 
-@pytest.mark.parametrize("frozen_s", [0, TRANSACTION_TIMEOUT_MS / 1_000], ids=["shortly", "past the transaction"])
+@pytest.mark.parametrize(
+    "frozen_s",
+    [
+        pytest.param(0, id="shortly"),
+        pytest.param(TRANSACTION_TIMEOUT_MS / 1_000, id="past the transaction", marks=pytest.mark.long),
+    ],
+)
 def test_a_replica_that_was_frozen_doubles_nothing_when_it_wakes(settings: KafkaSettings, frozen_s: float) -> None:
     with in_mid_transaction(settings) as process, closing(a_loop(settings)) as successor:
         process.send_signal(signal.SIGSTOP)

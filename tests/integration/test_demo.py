@@ -125,6 +125,7 @@ def test_the_demo_ends_by_itself_with_a_right_sum(demos: list[Demo], tmp_path: P
     assert demo.left_behind == []
 
 
+@pytest.mark.long
 def test_a_signal_in_the_middle_stops_everything(demos: list[Demo], tmp_path: Path) -> None:
     demo = start(demos, tmp_path)
     demo.read_until("allow")
@@ -136,6 +137,7 @@ def test_a_signal_in_the_middle_stops_everything(demos: list[Demo], tmp_path: Pa
     assert demo.left_behind == []
 
 
+@pytest.mark.long
 def test_a_signal_while_servers_start_stops_those_that_run(demos: list[Demo], tmp_path: Path) -> None:
     demo = start(demos, tmp_path)
     demo.read_until("✓ Kafka")
@@ -147,6 +149,7 @@ def test_a_signal_while_servers_start_stops_those_that_run(demos: list[Demo], tm
     assert demo.left_behind == []
 
 
+@pytest.mark.long
 def test_a_killed_demo_takes_its_servers_with_it(demos: list[Demo], tmp_path: Path) -> None:
     demo = start(demos, tmp_path)
     demo.read_until("✓ Redis")
@@ -186,6 +189,7 @@ def test_without_java_it_says_what_to_install(demos: list[Demo], tmp_path: Path)
     assert "apt-get install openjdk" in demo.errors.read_text()
 
 
+@pytest.mark.long
 def test_without_redis_it_goes_on_and_says_so(demos: list[Demo], tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()

@@ -35,7 +35,7 @@ def await_shared(replica: LocalReplica) -> None:
     await_condition(are_shared, READY_S)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGINT])
 def test_two_workers_share_the_events_and_a_signal_drains_both(kafka: SharedKafka, number: signal.Signals) -> None:
     settings = some_topics(kafka.bootstrap_servers)
 
@@ -54,6 +54,7 @@ def test_two_workers_share_the_events_and_a_signal_drains_both(kafka: SharedKafk
     assert_each_event_came_out_once(settings, [100, 100, 100])
 
 
+@pytest.mark.long
 def test_a_killed_worker_ends_the_other_and_what_it_left_is_moderated_by_the_next_start(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers)
     environment = variables(settings, MODERATOR_HTTP__PORT="0", MODERATOR_KAFKA__INSTANCE_ID="host-a")

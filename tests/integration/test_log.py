@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from moderator.demo.servers.kafka import LocalKafka
 from tests.integration.test_run import READY_S, some_events, variables
 from tests.kafka_stream import produce, some_topics
@@ -40,6 +42,7 @@ def test_a_start_writes_at_most_15_lines_in_order_and_none_is_a_library_s(kafka:
     assert started["partitions"] == 3
 
 
+@pytest.mark.long
 def test_an_outage_of_the_broker_gives_fewer_than_10_library_lines_and_a_way_back() -> None:
     with LocalKafka() as broker:
         settings = some_topics(broker.bootstrap_servers)

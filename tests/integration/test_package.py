@@ -74,6 +74,7 @@ def test_the_source_archive_holds_the_tests_and_the_documents(source: Path) -> N
     assert {path.name for path in source.glob("*.md")} == {path.name for path in ROOT.glob("*.md")}
 
 
+@pytest.mark.long
 def test_a_type_checker_outside_sees_the_types_of_the_package(wheel: Path, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=False)
