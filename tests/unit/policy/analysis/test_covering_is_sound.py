@@ -25,7 +25,9 @@ class ScoreDice(Dice):
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
-        self.signals = self.pick(["safety", "risk"], ["usefulness", "helpfulness"])
+        self.signals = self.pick(
+            ["safety", "risk"], ["usefulness", "helpfulness"], ["age", "visits"], ["safety", "age"]
+        )
 
     def condition(self) -> Condition:
         drawn = super().condition()
@@ -34,7 +36,8 @@ class ScoreDice(Dice):
         return drawn
 
     def scored(self, number: int) -> Rule:
-        parts = {name: self.part(name) for name in ("when", "unless", "flags_when_missing")}
+        parts = {name: self.part(name) for name in ("unless", "flags_when_missing", "flags_when_fact_missing")}
+        parts["when"] = self.some_conditions()
         return replace(the_example().rules[0], id=f"chat-safety/{number}", scope=(), **parts)
 
 

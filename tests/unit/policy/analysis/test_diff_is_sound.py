@@ -17,7 +17,7 @@ from moderator.policy import PolicySet
 from moderator.policy.analysis.diff import Claim, diff
 from moderator.policy.language.ast import Condition, Expression, FieldMatch, Group, Rollout, Rule, Scope
 from moderator.policy.language.comparisons import COMPARISONS
-from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, MODEL, OBJECTIVES, SIGNALS, a_set, an_event
+from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, MODEL, OBJECTIVES, SETTINGS, SIGNALS, a_set, an_event
 
 CLAIMS: list[Claim | None] = ["flags the same", "can only flag more", "can only flag less", None]
 DAY_MS = 86_400_000
@@ -38,12 +38,29 @@ RISK = """\
     good: low
     plausible: {low: 0, high: 0.9}
 """
+FACTS = """\
+  age:
+    about: Age of the account
+    from_event: metadata.age
+    scale: {low: 0}
+    good: high
+  visits:
+    about: The same number, where it is plausible
+    from_event: metadata.age
+    scale: {}
+    good: none
+    plausible: {low: 0, high: 0.9}
+"""
+SENT: list[Any] = [None, "", -1, 0.299999, "0.3", 0.5, 0.9, 1, 2, 10**12]
 
 
 @cache
 def the_example() -> PolicySet:
     with TemporaryDirectory() as folder:
-        return a_set(Path(folder), CHAT_SAFETY, exemptions=EXEMPTIONS, signals=SIGNALS + RISK)
+        settings = f"{SETTINGS}if_fact_missing: allow\n"
+        return a_set(
+            Path(folder), CHAT_SAFETY, exemptions=EXEMPTIONS, signals=SIGNALS + RISK + FACTS, settings=settings
+        )
 
 
 class Dice:
@@ -59,13 +76,18 @@ class Dice:
         signal = self.pick(*the_example().signals)
         comparison, span = self.pick(*COMPARISONS), the_example().rules[0].span
         percent, limit = self.pick(*PERCENTS), self.pick(*LIMITS)
+        if comparison.takes == "percent" and signal.kind != "score":
+            return self.condition()
         if comparison.takes == "nothing":
             return Condition(signal, comparison, None, comparison.write(""), span)
         if comparison.takes == "percent":
             return Condition(signal, comparison, None, comparison.write(f"{percent}%"), span, percent)
         return Condition(signal, comparison, limit, comparison.write(f"{float(limit)}"), span)
 
-    def expression(self) -> Expression:
+    def expression(self) -> Expression | None:
+        return None if self.random.random() < 0.1 else self.some_conditions()
+
+    def some_conditions(self) -> Expression:
         parts = tuple(self.condition() for _ in range(self.pick(1, 1, 2)))
         return parts[0] if len(parts) == 1 else Group(self.pick("all", "any"), parts)
 
@@ -90,6 +112,8 @@ class Dice:
             "unless": lambda: self.pick(None, self.condition()),
             "exempt_scopes": lambda: self.pick((), (), (self.scope(least=1),)),
             "flags_when_missing": lambda: self.pick(True, False),
+            "flags_when_fact_missing": lambda: self.pick(True, False),
+            "flag": lambda: self.pick(*[the_example().rules[0].flag] * 6, None),
             "starts_ms": lambda: self.pick(None, *TIMES),
             "until_ms": lambda: self.pick(None, *TIMES),
             "rollout": self.rollout,
@@ -103,6 +127,8 @@ class Dice:
         "unless",
         "exempt_scopes",
         "flags_when_missing",
+        "flags_when_fact_missing",
+        "flag",
         "starts_ms",
         "until_ms",
         "rollout",
@@ -136,8 +162,10 @@ class Dice:
             speaker=self.pick("assistant", "user", "tool"),
             tenant=self.pick("acme", "beta", "a", None),
             user=self.pick("user-1", "user-5", "user-9", None),
+            metadata={"age": self.pick(*SENT)},
         )
-        return event, [self.pick(*REWARDS) for _ in OBJECTIVES], self.pick(*MOMENTS)
+        is_unscored = self.random.random() < 0.1
+        return event, [None if is_unscored else self.pick(*REWARDS) for _ in OBJECTIVES], self.pick(*MOMENTS)
 
 
 @given(st.integers(min_value=0, max_value=2**32))

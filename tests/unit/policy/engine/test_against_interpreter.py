@@ -31,11 +31,12 @@ def parsed_ms(date: str) -> int:
 
 @dataclass(frozen=True)
 class SimpleSignal:
-    """One that is read from the reward `of`, or the lowest or highest of others, in the order of their names."""
+    """One that is read from the reward `of`, from the metadata `fact`, or the lowest or highest of others by name."""
 
     multiply: int = 1
     add: str = "0"
     of: str = ""
+    fact: str = ""
     plausible: tuple[str, str] | None = None
     pick: str = ""
     members: tuple[str, ...] = ()
@@ -53,7 +54,11 @@ SIMPLE = {
     "rudeness": replace(TURNED, of="safety", plausible=("0", "0.875")),
     "usefulness": replace(POINTS, pick="lowest", members=("correctness", "helpfulness")),
     "worst": replace(TURNED, pick="highest", members=("rudeness", "toxicity")),
+    "age": SimpleSignal(fact="age"),
+    "karma": SimpleSignal(fact="karma", plausible=("-9", "500")),
+    "standing": SimpleSignal(pick="highest", members=("age", "karma")),
 }
+FACTS = [name for name, spelt in SIMPLE.items() if spelt.fact or name == "standing"]
 MORE_SIGNALS = """\
   toxicity: {about: x, from: ultrafeedback-honesty, scale: {multiply: -1, add: 1, low: 0, high: 1}, good: low}
   rudeness:
@@ -63,6 +68,9 @@ MORE_SIGNALS = """\
     good: low
     plausible: {low: 0, high: 0.875}
   worst: {about: x, highest_of: [toxicity, rudeness]}
+  age: {about: x, from_event: metadata.age, scale: {}, good: high}
+  karma: {about: x, from_event: metadata.karma, scale: {}, good: high, plausible: {low: -9, high: 500}}
+  standing: {about: x, highest_of: [age, karma]}
 """
 SIGNALS = folders.SIGNALS.replace("correctness:\n    {", "correctness:\n    {plausible: {low: -1, high: 4.25}, ")
 SIGNALS += MORE_SIGNALS
@@ -80,6 +88,12 @@ DATES = ["2026-10-01", "2026-10-05T12:00:00Z", "2026-10-05T14:00:00.001+02:00", 
 TIMES_MS = [parsed_ms(date) + step for date in DATES for step in (-1, 0, 1)]
 UNITS = {"users": "user", "conversations": "conversation_id", "tenants": "tenant", "events": "id"}
 SEVERITIES = ["low", "medium", "high", "critical"]
+ACTIONS = ["alert", "hold", "remove"]
+SENT: list[Any] = [
+    *(None, None, "", True, "x", "1e0", 0, 0.25, 0.2500004, "0.2500005", " 0.5 ", 0.500001, 0.3, "0.30", 1, 24.0),
+    *(-9, "-9.000001", 500, 500.0000006, 999_999_999.5, 1_000_000_000, "1000000000.0000005", 1_000_000_001, -0.0),
+]
+"""Values of the metadata that facts are read from."""
 FIELDS: dict[str, list[str | None]] = {
     "tenant": ["acme", "beta", "ac"],
     "channel": ["help", "general"],
@@ -87,6 +101,8 @@ FIELDS: dict[str, list[str | None]] = {
     "locale": ["en-GB", "en_gb", "EN", "eng", "de", "", None],
     "speaker": ["user", "assistant", "tool"],
     "metadata.surface": ["web", "app", "", None],
+    "metadata.age": SENT,
+    "metadata.karma": SENT,
     "user": ["user-1", "user-5", "Zo\u00eb", "", None],
     "conversation_id": ["c-1", "c-2", None],
     "id": ["evt-1", "evt-2", "evt-3"],
@@ -98,6 +114,7 @@ PATTERNS = {
     "locale": ["en", "en-*", "EN_gb", "de"],
     "speaker": ["user", "assistant"],
     "metadata.surface": ["web", "w*", "app"],
+    "metadata.karma": ["1", "24", "true", "0*"],
 }
 LIMITS = ["0.0", "0.1", "0.25", "0.30", "0.5", "0.500001", "1"]
 MICRO = Decimal("0.000001")
@@ -113,8 +130,12 @@ class SimpleRule:
     unless: Tree
     exempt_scopes: list[dict[str, list[str]]]
     if_missing: str | None
+    if_fact_missing: str | None
     severity: str
     reason: str
+    action: str | None
+    queue: str | None
+    is_tag: bool
     starts: str | None
     until: str | None
     rollout: tuple[str, str] | None
@@ -126,6 +147,7 @@ class SimplePolicy:
     """The settings and the one policy."""
 
     flags_when_missing: bool
+    flags_when_fact_missing: bool
     flags_unscored: bool
     scope: dict[str, list[str]]
     rules: list[SimpleRule]
@@ -144,7 +166,11 @@ SHARES = ["0.1%", "2%", "12.5%", "30%", "50%"]
 limits = [f"{words} {limit}" for words in WORDS for limit in LIMITS]
 shares = [f"in the {end} {share}" for end in ("lowest", "highest") for share in SHARES]
 comparisons = st.sampled_from(
-    [{signal: phrase} for signal in SIMPLE for phrase in ["missing", *shares, *([] if signal == "honesty" else limits)]]
+    [
+        {signal: phrase}
+        for signal in SIMPLE
+        for phrase in ["missing", *([] if signal in FACTS else shares), *([] if signal == "honesty" else limits)]
+    ]
 )
 trees = st.recursive(
     comparisons,
@@ -165,20 +191,25 @@ rules = st.builds(
     SimpleRule,
     mode=st.sampled_from(["live", "live", "shadow", "off"]),
     scope=scopes,
-    when=trees,
+    when=st.none() | trees | trees | trees,
     unless=st.none() | trees,
     exempt_scopes=st.lists(scopes.filter(bool), max_size=2),
     if_missing=st.sampled_from([None, "flag", "allow"]),
+    if_fact_missing=st.sampled_from([None, "flag", "allow"]),
     severity=st.sampled_from(SEVERITIES),
     reason=st.sampled_from(["unsafe_content", "low_quality"]),
+    action=st.sampled_from([None, *ACTIONS]),
+    queue=st.sampled_from([None, "spam", "care"]),
+    is_tag=st.sampled_from([False, False, False, True]),
     starts=st.sampled_from([None, None, *DATES[:2]]),
     until=st.sampled_from([None, None, *DATES[2:]]),
     rollout=st.none() | st.tuples(st.sampled_from(["0.01", "25", "40.5", "100"]), st.sampled_from(list(UNITS))),
     seed=st.sampled_from([None, "a seed"]),
-)
+).filter(lambda rule: rule.when or rule.unless or rule.scope.keys() - {"speaker"})
 whole_policies = st.builds(
     SimplePolicy,
     flags_when_missing=st.booleans(),
+    flags_when_fact_missing=st.booleans(),
     flags_unscored=st.booleans(),
     scope=st.just({}) | scopes,
     rules=st.lists(rules, min_size=1, max_size=4),
@@ -232,6 +263,8 @@ ODD: list[Any] = [
 ]
 
 
+UNSCORED_SHARE = 0.1
+
 # Shrinking would load thousands of folders; the first counterexample is small enough to read.
 QUICK = settings(
     deadline=None,
@@ -246,9 +279,10 @@ def some_events(seed: int) -> Iterator[tuple[dict[str, Any], tuple[Any, ...], in
         kinds: list[list[Any]] = draw.choices(
             [EDGES, ODD, [draw.uniform(-0.5, 1.5)]], weights=[6, draw.choice([2, 30]), 2], k=len(REWARDS)
         )
+        is_unscored = draw.random() < UNSCORED_SHARE
         yield (
             {field: draw.choice(values) for field, values in FIELDS.items()},
-            tuple(draw.choice(kind) for kind in kinds),
+            tuple(None if is_unscored else draw.choice(kind) for kind in kinds),
             draw.choice(TIMES_MS),
         )
 
@@ -271,13 +305,13 @@ def test_the_judge_and_the_interpreter_agree_on_every_event(
 @settings(QUICK, max_examples=6)
 @given(rules, st.integers(0))
 def test_a_rule_called_impossible_or_certain_is_so(rule: SimpleRule, seed: int) -> None:
-    rule = replace(rule, exempt_scopes=[])
+    rule = replace(rule, exempt_scopes=[], is_tag=False)
     with TemporaryDirectory() as folder:
         codes = {problem.code for problem in check_folder(stored(Path(folder), alone([rule])))[1]}
     assume(codes & {"P050", "P051"})
 
-    for _, scores, _ in some_events(seed):
-        held, _ = whole(rule, named(scores))
+    for fields, scores, _ in some_events(seed):
+        held, _ = whole(rule, Given(named(scores), fields))
 
         assert held is not True if "P051" in codes else held is not False
 
@@ -294,12 +328,12 @@ def test_a_rule_called_covered_flags_nothing_that_the_other_does_not(
 ) -> None:
     wide = replace(rule, mode="live", exempt_scopes=[], seed="a seed")
     # Most pairs of rules have nothing to do with each other; one that asks for more is often covered.
-    narrow = replace(wide, when={"all": [rule.when, narrower]})
+    narrow = replace(wide, when={"all": [rule.when, narrower]} if rule.when else narrower)
     assume(depth_of(narrow.when) <= 3)
     both = alone([wide, narrow])
     with TemporaryDirectory() as folder:
         found = check_folder(stored(Path(folder), both, text=written(both).replace("[l1]", "[l0]")))[1]
-    assume(any(problem.message.startswith("p/r0 already flags") for problem in found))
+    assume(any(problem.message.startswith("p/r0 already") for problem in found))
 
     for fields, scores, at_ms in some_events(seed):
         listed = interpret(both, [], fields, named(scores), at_ms)["rules"]
@@ -319,19 +353,28 @@ def named(scores: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def alone(rules: list[SimpleRule]) -> SimplePolicy:
-    return SimplePolicy(flags_when_missing=True, flags_unscored=True, scope={}, rules=rules)
+    return SimplePolicy(
+        flags_when_missing=True, flags_when_fact_missing=False, flags_unscored=True, scope={}, rules=rules
+    )
 
 
 def event_of(fields: dict[str, Any]) -> ChatEvent:
-    surface = fields["metadata.surface"]
-    plain = {field: value for field, value in fields.items() if field != "metadata.surface"}
-    return folders.an_event(**plain, metadata=None if surface is None else {"surface": surface})
+    plain = {field: value for field, value in fields.items() if not field.startswith("metadata.")}
+    metadata = {
+        field.removeprefix("metadata."): value
+        for field, value in fields.items()
+        if field.startswith("metadata.") and value is not None
+    }
+    return folders.an_event(**plain, metadata=metadata or None)
 
 
 def stored(path: Path, policy: SimplePolicy, exempt: Sequence[SimpleExemption] = (), text: str | None = None) -> Path:
     settings = folders.SETTINGS.replace("90 days", "100 days")
     settings = settings if policy.flags_when_missing else settings.replace("missing: flag", "missing: allow")
     settings = settings if policy.flags_unscored else settings.replace("unscored: flag", "unscored: allow")
+    settings = settings.replace("metadata.surface: sometimes", "metadata.surface: sometimes, metadata.karma: sometimes")
+    settings += f"if_fact_missing: {'flag' if policy.flags_when_fact_missing else 'allow'}\n"
+    settings += f"actions: {ACTIONS}\nqueues: [spam, care]\n"
     exemptions = written_exemptions(exempt)
     text = text or written(policy)
     return folders.a_folder(
@@ -352,7 +395,8 @@ def written(policy: SimplePolicy) -> str:
     # JSON is YAML, and Python's repr of these texts, lists and mappings is close enough to both.
     lines = ["policy: p", "about: x", "owner: x", *([f"applies_to: {policy.scope}"] if policy.scope else []), "rules:"]
     for number, rule in enumerate(policy.rules):
-        lines += [f"  - rule: r{number}", "    about: x", f"    mode: {rule.mode}", f"    when: {rule.when}"]
+        lines += [f"  - rule: r{number}", "    about: x", f"    mode: {rule.mode}"]
+        lines += [f"    when: {rule.when}"] if rule.when else []
         lines += [f"    starts: {rule.starts}"] if rule.starts else []
         lines += [f"    until: {rule.until}"] if rule.until else []
         lines += [f"    rollout: {rule.rollout[0]}% of {rule.rollout[1]}"] if rule.rollout else []
@@ -361,7 +405,11 @@ def written(policy: SimplePolicy) -> str:
         lines += [f"    applies_to: {rule.scope}"] if rule.scope else []
         lines += [f"    except: {rule.exempt_scopes}"] if rule.exempt_scopes else []
         lines += [f"    if_score_missing: {rule.if_missing}"] if rule.if_missing else []
-        lines += [f"    flag: {{severity: {rule.severity}, reason: {rule.reason}, labels: [l{number % 2}]}}"]
+        lines += [f"    if_fact_missing: {rule.if_fact_missing}"] if rule.if_fact_missing else []
+        to_do = f", action: {rule.action}" if rule.action else ""
+        to_do += f", queue: {rule.queue}" if rule.queue else ""
+        flag = f"flag: {{severity: {rule.severity}, reason: {rule.reason}, labels: [l{number % 2}]{to_do}}}"
+        lines += [f"    tag: [l{number % 2}]" if rule.is_tag else f"    {flag}"]
     return "\n".join(lines) + "\n"
 
 
@@ -374,42 +422,42 @@ def written_exemptions(exempt: Sequence[SimpleExemption]) -> str:
     return "\n".join(["exemptions:", *items]) if items else "exemptions: []"
 
 
+@dataclass(frozen=True)
+class Given:
+    """What signals are read from."""
+
+    scores: dict[str, Any]
+    fields: dict[str, Any]
+
+    @property
+    def is_unscored(self) -> bool:
+        return all(score is None for score in self.scores.values())
+
+
 def interpret(
     policy: SimplePolicy,
     exempt: list[SimpleExemption],
-    fields: dict[str, str | None],
+    fields: dict[str, Any],
     scores: dict[str, Any],
     at_ms: int,
 ) -> dict[str, Any]:
-    if all(score is None for score in scores.values()):
-        verdict = "flag" if policy.flags_unscored else "allow"
-        return {
-            "verdict": verdict,
-            "status": "unscored",
-            "severity": "high" if verdict == "flag" else None,
-            "reasons": ["unscored"],
-            "labels": [],
-            "action": None,
-            "queues": [],
-            "notify": [],
-            "rules": [],
-            "shadow_verdict": verdict,
-            "shadow_action": None,
-            "signals": dict.fromkeys(SIMPLE),
-        }
-    default = "flag" if policy.flags_when_missing else "allow"
-    listed, counting, would_flag = [], [], False
+    given = Given(scores, fields)
+    listed, counting, would_flag = [], [], []
     for number, rule in enumerate(policy.rules):
         if rule.mode == "off" or not fit(policy.scope, fields) or not fit(rule.scope, fields):
             continue
-        held, conditions = whole(rule, scores)
+        held, conditions = whole(rule, given)
+        lacks_score = any(each["holds"] is None and each["signal"] not in FACTS for each in conditions)
+        if given.is_unscored and held is None and lacks_score:
+            continue
         outcome = {True: "matched", False: "not matched", None: "unknown"}[held]
-        fires = held is True or (held is None and (rule.if_missing or default) == "flag")
+        fires = held is True or (held is None and flags_unknown(rule, policy, lacks_score=lacks_score))
         result: dict[str, Any] = {
             "rule": f"p/r{number}",
             "mode": rule.mode,
-            "severity": rule.severity,
+            "severity": None if rule.is_tag else rule.severity,
             "conditions": conditions,
+            **({"tags": [f"l{number % 2}"]} if rule.is_tag else {}),
         }
         is_inside = True
         if rule.rollout is not None:
@@ -429,25 +477,44 @@ def interpret(
             result |= {"outcome": "spared", "spared_by": names[0], "counted": False}
         else:
             result |= {"outcome": outcome, "counted": fires and rule.mode == "live" and is_inside}
-            would_flag = would_flag or fires
+            would_flag += [rule] if fires and not rule.is_tag else []
         listed.append(result)
         if result["counted"]:
-            counting.append((rule, f"l{number % 2}", rule.reason if held else "score_missing"))
-    lacks = any(condition["score"] is None for result in listed for condition in result["conditions"])
+            unknown = "score_missing" if lacks_score else "fact_missing"
+            counting.append((rule, f"l{number % 2}", rule.reason if held else unknown))
+    flags = [(rule, reason) for rule, _, reason in counting if not rule.is_tag]
+    lacks = any(each["score"] is None and each["signal"] not in FACTS for one in listed for each in one["conditions"])
+    by_itself = given.is_unscored and policy.flags_unscored
+    severities = [rule.severity for rule, _ in flags] + (["high"] if by_itself else [])
     return {
-        "verdict": "flag" if counting else "allow",
-        "status": "degraded" if lacks else "scored",
-        "severity": max((rule.severity for rule, _, _ in counting), key=SEVERITIES.index, default=None),
-        "reasons": sorted({reason for _, _, reason in counting}),
+        "verdict": "flag" if flags or by_itself else "allow",
+        "status": "unscored" if given.is_unscored else "degraded" if lacks else "scored",
+        "severity": max(severities, key=SEVERITIES.index, default=None),
+        "reasons": sorted({reason for _, reason in flags} | ({"unscored"} if given.is_unscored else set())),
         "labels": sorted({label for _, label, _ in counting}),
-        "action": None,
-        "queues": [],
+        "action": strongest([rule for rule, _ in flags]),
+        "queues": sorted({rule.queue for rule, _ in flags if rule.queue}),
         "notify": [],
         "rules": listed,
-        "shadow_verdict": "flag" if would_flag else "allow",
-        "shadow_action": None,
-        "signals": {name: shown(human(name, scores)) for name in SIMPLE},
+        "shadow_verdict": "flag" if would_flag or by_itself else "allow",
+        "shadow_action": strongest(would_flag),
+        "signals": {name: shown(human(name, given)) for name in SIMPLE},
     }
+
+
+def flags_unknown(rule: SimpleRule, policy: SimplePolicy, *, lacks_score: bool) -> bool:
+    if rule.is_tag:
+        return False
+    own, flags = (
+        (rule.if_missing, policy.flags_when_missing)
+        if lacks_score
+        else (rule.if_fact_missing, policy.flags_when_fact_missing)
+    )
+    return own == "flag" if own else flags
+
+
+def strongest(rules: list[SimpleRule]) -> str | None:
+    return max((rule.action for rule in rules if rule.action), key=ACTIONS.index, default=None)
 
 
 def inside(rollout: tuple[str, str], seed: str, fields: dict[str, str | None]) -> bool:
@@ -463,29 +530,36 @@ def fit(scope: dict[str, list[str]], fields: dict[str, str | None]) -> bool:
     return all(any(fits(field, pattern, fields[field]) for pattern in patterns) for field, patterns in scope.items())
 
 
-def fits(field: str, pattern: str, value: str | None) -> bool:
-    if not value:
-        return False
+def fits(field: str, pattern: str, value: Any) -> bool:
+    text = as_text(value)
     if field == "locale":
-        pattern, value = pattern.lower().replace("_", "-"), value.lower().replace("_", "-")
-    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
+        pattern, text = pattern.lower().replace("_", "-"), text.lower().replace("_", "-")
+    return text != "" and (text.startswith(pattern[:-1]) if pattern.endswith("*") else text == pattern)
 
 
-def whole(rule: SimpleRule, scores: dict[str, Any]) -> tuple[bool | None, list[dict[str, Any]]]:
-    when, conditions = evaluate(rule.when, "when", scores)
+def as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(int(value)) if value == int(value) else ""
+    return str(value or "")
+
+
+def whole(rule: SimpleRule, given: Given) -> tuple[bool | None, list[dict[str, Any]]]:
+    when, conditions = (True, []) if rule.when is None else evaluate(rule.when, "when", given)
     if rule.unless is None:
         return when, conditions
-    unless, more = evaluate(rule.unless, "unless", scores)
+    unless, more = evaluate(rule.unless, "unless", given)
     negated = None if unless is None else not unless
     return combine("all", [when, negated]), conditions + more
 
 
-def evaluate(tree: Tree, part: str, scores: dict[str, Any]) -> tuple[bool | None, list[dict[str, Any]]]:
+def evaluate(tree: Tree, part: str, given: Given) -> tuple[bool | None, list[dict[str, Any]]]:
     ((key, value),) = tree.items()
     if key not in ("all", "any"):
-        condition = compare(part, key, value, scores)
+        condition = compare(part, key, value, given)
         return condition["holds"], [condition]
-    parts = [evaluate(item, part, scores) for item in value]
+    parts = [evaluate(item, part, given) for item in value]
     return combine(key, [held for held, _ in parts]), [condition for _, some in parts for condition in some]
 
 
@@ -496,13 +570,15 @@ def combine(kind: str, values: list[bool | None]) -> bool | None:
     return None if None in values else not decisive
 
 
-def compare(part: str, signal: str, phrase: str, scores: dict[str, Any]) -> dict[str, Any]:
-    score = human(signal, scores)
+def compare(part: str, signal: str, phrase: str, given: Given) -> dict[str, Any]:
+    score = human(signal, given)
     result = {"part": part, "signal": signal, "phrase": phrase, "score": shown(score), "borderline": False}
+    if given.is_unscored and signal not in FACTS:
+        return result | {"holds": None, "margin": None, "cause": "absent"}
     if phrase == "missing":
         return result | {"holds": score is None, "margin": None}
     if score is None:
-        causes = [cause_of(member, scores) for member in SIMPLE[signal].members or (signal,)]
+        causes = [cause_of(member, given) for member in SIMPLE[signal].members or (signal,)]
         return result | {"holds": None, "margin": None, "cause": next(cause for cause in causes if cause)}
     words, number = phrase.rsplit(" ", 1)
     if number.endswith("%"):
@@ -528,22 +604,36 @@ def on_scale(signal: SimpleSignal, reward: Decimal) -> Decimal:
     return reward * signal.multiply + Decimal(signal.add)
 
 
-def human(signal: str, scores: dict[str, Any]) -> Decimal | None:
+def human(signal: str, given: Given) -> Decimal | None:
     spelt = SIMPLE[signal]
     if spelt.members:
-        members = [score for member in spelt.members if (score := human(member, scores)) is not None]
+        members = [score for member in spelt.members if (score := human(member, given)) is not None]
         pick = min if spelt.pick == "lowest" else max
         return pick(members) if len(members) == len(spelt.members) else None
-    return None if cause_of(signal, scores) else on_scale(spelt, rounded(scores[spelt.of]))
+    if cause_of(signal, given):
+        return None
+    return fact(given.fields[f"metadata.{signal}"]) if spelt.fact else on_scale(spelt, rounded(given.scores[spelt.of]))
+
+
+def fact(value: Any) -> Decimal:
+    return Decimal(value.strip() if isinstance(value, str) else value).quantize(MICRO, rounding=ROUND_HALF_EVEN)
 
 
 def shown(score: Decimal | None) -> float | None:
     return None if score is None else float(score)
 
 
-def cause_of(signal: str, scores: dict[str, Any]) -> str | None:
+def cause_of(signal: str, given: Given) -> str | None:
     spelt = SIMPLE[signal]
-    reward = scores[spelt.of]
+    low, high = map(Decimal, spelt.plausible or ("-1000000000", "1000000000"))
+    if spelt.fact:
+        value = given.fields[f"metadata.{signal}"]
+        if value is None or value == "":
+            return "absent"
+        if isinstance(value, bool) or value in ("x", "1e0"):
+            return "not_a_number"
+        return None if low <= fact(value) <= high else "implausible"
+    reward = given.scores[spelt.of]
     if reward is None:
         return "absent"
     if not isinstance(reward, float):
@@ -552,7 +642,6 @@ def cause_of(signal: str, scores: dict[str, Any]) -> str | None:
         return "not_finite"
     if abs(rounded(reward)) > 1000:
         return "implausible"
-    low, high = map(Decimal, spelt.plausible or ("-Infinity", "Infinity"))
     return None if low <= on_scale(spelt, rounded(reward)) <= high else "implausible"
 
 
