@@ -148,11 +148,15 @@ def _rule_changes(old: PolicySet, new: PolicySet) -> Iterator[Change]:
         if was is not None and now is not None:
             yield from _rule_change(Placed(old, was), Placed(new, now))
         elif now is not None:
-            claim: Claim = "can only flag more" if now.mode == "live" else "flags the same"
+            claim: Claim = "can only flag more" if _flags(now) else "flags the same"
             yield Change("added", name, (rule_summary(now),), claim)
         elif was is not None:
-            claim = "can only flag less" if was.mode == "live" else "flags the same"
+            claim = "can only flag less" if _flags(was) else "flags the same"
             yield Change("removed", name, (rule_summary(was),), claim)
+
+
+def _flags(rule: Rule) -> bool:
+    return rule.mode == "live" and rule.flag is not None
 
 
 def _rule_change(was: Placed, now: Placed) -> Iterator[Change]:
@@ -188,7 +192,11 @@ def _renamed(old: Sequence[Rule], new: Sequence[Rule]) -> Mapping[str, str]:
 
 
 def _all_but_name(rule: Rule) -> tuple[object, ...]:
-    return (*_conditions(rule), rule.mode, scope_key(rule.scope), rule.flag, rule.flags_when_missing)
+    return (*_conditions(rule), rule.mode, scope_key(rule.scope), rule.flag, rule.tags, _if_missing(rule))
+
+
+def _if_missing(rule: Rule) -> tuple[bool, bool]:
+    return rule.flags_when_missing, rule.flags_when_fact_missing
 
 
 def _conditions(rule: Rule) -> tuple[object, ...]:

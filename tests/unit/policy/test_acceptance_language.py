@@ -7,11 +7,20 @@ tests. Those on words, patterns, links and measures are with the tests of the te
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from moderator.backtest.decision import read_decision, schema_fault
+from moderator.cli.policy.explaining.deciding_again import difference_by_snapshot
+from moderator.events import Decision
 from moderator.pipeline.decision import encode
-from moderator.policy import PolicySet
+from moderator.policy import PolicySet, load_policies
+from moderator.policy.authoring.mutate import mutate
+from moderator.policy.authoring.suggest import suggest
 from moderator.policy.loader import check_folder
+from moderator.policy.test_runner import run_tests
+from tests.builders import write_files
+from tests.unit.policy import folders
 from tests.unit.policy.community import (
     NEWCOMERS,
     SETTINGS,
@@ -352,3 +361,133 @@ def test_a_cut_message_is_flagged_without_an_action_case_31(policies: PolicySet)
     assert (cut["verdict"], cut["reasons"], cut["severity"]) == ("flag", ["truncated"], "medium")
     assert (cut["action"], cut["queues"], cut["labels"]) == (None, [], ["reported"])
     assert (scam["reasons"], scam["action"]) == (["spam"], "remove")
+
+
+RECORDED = Path(__file__).with_name("recorded") / "before-facts.jsonl"
+"""Made by the release before facts, of the first part's folder: dated, exempted, unscored, cut and in passages."""
+
+
+def test_an_older_folder_keeps_its_snapshot_and_decides_again_as_recorded_case_44(tmp_path: Path) -> None:
+    policies = folders.a_set(tmp_path, folders.CHAT_SAFETY, exemptions=folders.EXEMPTIONS)
+    decisions = [read_decision(line) for line in RECORDED.read_bytes().splitlines()]
+
+    faults = [fault for decision in decisions if (fault := schema_fault(decision))]
+    differences = [difference_by_snapshot(decision, policies) for decision in decisions]
+
+    assert faults == []
+    assert policies.snapshot == decisions[0]["policy"]["snapshot"]
+    assert differences == [None] * len(decisions)
+    assert {decision["status"] for decision in decisions} == {"scored", "degraded", "unscored"}
+
+
+@pytest.mark.parametrize(("column", "value"), [("action", "ban"), ("queues", ["care"]), ("shadow_action", "ban")])
+def test_a_decision_that_says_something_else_to_do_is_not_reproduced_case_44(
+    policies: PolicySet, column: str, value: object
+) -> None:
+    decision = decide(policies, '{"account_age_h": 3}')
+
+    same = difference_by_snapshot(decision, policies)
+    other = difference_by_snapshot(replaced(decision, column, value), policies)
+
+    assert same is None
+    assert other is not None
+    assert other.startswith(f"{column}: recorded ")
+
+
+def replaced(decision: Decision, key: str, value: object) -> Decision:
+    return read_decision(orjson.dumps({**decision, key: value}))
+
+
+TESTS = """\
+tests_for: newcomers
+tests:
+  - test: a new account waits
+    given:
+      event: {speaker: user, channel: general, metadata.account_age_h: 23.5, metadata.karma: "7"}
+      scores: {safety: 0.9}
+    expect:
+      verdict: flag
+      action: hold
+      queues: [newcomers]
+      labels: []
+      notify: {user: young-account}
+      rules: {young-account: matched, scam: unknown}
+  - test: an older one does not, and a moderator never
+    given: {event: {speaker: user, role: moderator}, scores: {safety: 0.9, account-age: 3}}
+    expect: {verdict: allow, action: none, queues: [], notify: [], rules: {young-account: spared}}
+"""
+
+
+def test_tests_give_facts_and_expect_what_is_to_be_done_case_45(tmp_path: Path) -> None:
+    results = run_tests(with_tests(tmp_path, TESTS))
+
+    assert [result.mismatches for result in results] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "what", "expected", "got"),
+    [
+        ("action: hold", "action: remove", "action", "remove", "hold"),
+        ("action: none", "action: ban", "action", "ban", "none"),
+        ("queues: [newcomers]", "queues: [spam]", "queues", "spam", "newcomers"),
+        ("labels: []", "labels: [new]", "labels", "new", "none"),
+        ("notify: {user: young-account}", "notify: []", "notify", "none", "user young-account"),
+    ],
+)
+def test_a_test_that_expects_something_else_names_both_case_45(  # noqa: PLR0917 - one column each
+    tmp_path: Path, was: str, now: str, what: str, expected: str, got: str
+) -> None:
+    results = run_tests(with_tests(tmp_path, TESTS.replace(was, now)))
+
+    (mismatch,) = (mismatch for result in results for mismatch in result.mismatches)
+    assert (mismatch.what, mismatch.expected, mismatch.got) == (what, expected, got)
+
+
+def test_mutants_leave_out_lines_of_except_and_move_actions_case_45(tmp_path: Path) -> None:
+    rule = a_rule(
+        "young-account",
+        "{account-age: below 24}",
+        "flag: {severity: low, reason: spam, action: hold}",
+        more="except: [{role: moderator, channel: general}]",
+    )
+    tests = """\
+tests_for: newcomers
+tests:
+  - test: a new account
+    given: {event: {speaker: user}, scores: {safety: 0.9, account-age: 23}}
+    expect: {verdict: flag, rules: {young-account: matched}}
+  - test: a moderator in general
+    given: {event: {speaker: user, role: moderator, channel: general}, scores: {safety: 0.9, account-age: 23}}
+    expect: {verdict: allow, rules: {young-account: spared}}
+  - test: an older account
+    given: {event: {speaker: user}, scores: {safety: 0.9, account-age: 24}}
+    expect: {verdict: allow, rules: {young-account: not matched}}
+"""
+    policies = load_policies(
+        write_files(community_files(tmp_path, newcomers=with_rules(rule), texts=None), {"newcomers.test.yaml": tests})
+    )
+
+    unnoticed = {mutant.change for mutant in mutate(policies).unnoticed}
+
+    assert unnoticed == {
+        "action hold -> alert",
+        "action hold -> remove",
+        "without role in item 1 of except",
+        "without channel in item 1 of except",
+        "without applies_to speaker",
+    }
+
+
+def test_suggestions_cover_the_limits_of_facts_case_45(tmp_path: Path) -> None:
+    policies = with_tests(tmp_path, TESTS)
+
+    texts = [one.text for one in suggest(policies).tests if "account-age" in one.name]
+
+    assert "just under 24" in texts[0]
+    assert "account-age: 23" in texts[0]
+    added = write_files(tmp_path, {"more.test.yaml": "tests_for: newcomers\ntests:\n" + "".join(texts)})
+    assert [result.mismatches for result in run_tests(load_policies(added))] == [()] * (len(texts) + 2)
+
+
+def with_tests(folder: Path, tests: str) -> PolicySet:
+    return load_policies(write_files(community_files(folder), {"newcomers.test.yaml": tests}))
