@@ -17,6 +17,7 @@ from moderator.cli.demo import demo
 from moderator.cli.files.standard_streams import guard_streams
 from moderator.cli.model import app as model
 from moderator.cli.policy import app as policy
+from moderator.cli.replay import replay
 from moderator.cli.run import run
 from moderator.cli.score import score
 from moderator.cli.topics import app as topics
@@ -40,6 +41,7 @@ def moderator(*, version: Version = False) -> None:
 
 app.command()(console)
 app.command()(demo)
+app.command()(replay)
 app.command()(run)
 app.command()(score)
 app.add_typer(dead_letters)

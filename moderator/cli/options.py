@@ -1,5 +1,6 @@
 """Options that several commands take."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,8 +32,10 @@ RunId = Annotated[
 RunRate = Annotated[int | None, typer.Option(min=1, metavar="N", help="Records a second at most.")]
 
 
-def quietly_loaded(bootstrap_servers: str | None) -> "Settings":
+def quietly_loaded(bootstrap_servers: str | None, flags: Mapping[str, object] | None = None) -> "Settings":
     """Load the settings for a command whose answer is what it prints: below a warning nothing is logged.
+
+    `flags` are further settings that the command line gives; None is unset.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -40,6 +43,6 @@ def quietly_loaded(bootstrap_servers: str | None) -> "Settings":
     from moderator.observability.logging import configure_logging
     from moderator.settings import load_settings
 
-    settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})
+    settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers, **(flags or {})})
     configure_logging("error" if settings.log.level == "error" else "warning")
     return settings

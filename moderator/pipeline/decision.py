@@ -62,12 +62,7 @@ class Decider:
         self._model = model
         self._include_content = include_content
         self._is_draft = is_draft
-        calibration = policies.calibration_of(model.name)
-        self._policy_reference: PolicyReference = {
-            "snapshot": policies.snapshot,
-            "format": policies.format,
-            "calibration": calibration.hash if calibration else None,
-        }
+        self._policy_reference = policy_reference(policies, model.name)
         self._model_reference: ModelReference = {
             "name": model.name,
             "fingerprint": model.fingerprint,
@@ -121,8 +116,7 @@ class Decider:
 
     def _decision_id(self, event: ChatEvent, content_sha256: str) -> str:
         model, snapshot = self._model, self._policy_reference["snapshot"]
-        parts = [event.id, event.tenant, content_sha256, snapshot, model.fingerprint, model.framing]
-        return "mod_" + hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
+        return decision_id(event.id, event.tenant, content_sha256, snapshot, model.fingerprint, model.framing)
 
     def _event_summary(self, record: Record, event: ChatEvent, content_sha256: str) -> EventSummary:
         summary: EventSummary = {
@@ -169,6 +163,24 @@ class Decider:
     def _by_objective(self, rewards: Sequence[float]) -> dict[str, float | None]:
         rounded = [round(reward, DECIMALS) for reward in rewards]
         return dict(zip(self._model.objectives, rounded, strict=True))
+
+
+def policy_reference(policies: PolicySet, model: str) -> PolicyReference:
+    """Say by which policies, with which calibration, events that this model scored are decided."""
+    calibration = policies.calibration_of(model)
+    return {
+        "snapshot": policies.snapshot,
+        "format": policies.format,
+        "calibration": calibration.hash if calibration else None,
+    }
+
+
+def decision_id(  # noqa: PLR0917 - in the order in which they are hashed
+    event_id: str, tenant: str | None, content_sha256: str, snapshot: str, fingerprint: str, framing: str
+) -> str:
+    """Name a decision by all that it follows from, so that a repeat has the same name."""
+    parts = [event_id, tenant, content_sha256, snapshot, fingerprint, framing]
+    return "mod_" + hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
 
 
 def encode(decision: Decision, facts: Collection[str] = ()) -> EncodedDecision:

@@ -3,12 +3,12 @@
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from moderator.errors import ConfigurationError
-from moderator.events import Partition, Record
-from moderator.replays.carrying import carry
+from moderator.events import DecidedSpan, Partition, Record
+from moderator.replays.carrying import Passed, carry
 from moderator.replays.letters import Selection, letter_at
 from moderator.replays.naming import options_hash
 from moderator.settings import KafkaSettings
@@ -105,14 +105,14 @@ def resend(
         lambda record, decision: None,  # noqa: ARG005 - no decision is written
     )
     with open_range(settings, reading) if is_dry else open_run(settings, reading, writing) as run:
-        advance = show_progress(run)
+        passed = Passed(run, show_progress(run))
 
-        def count(offsets: int) -> None:
+        def notice(spans: Sequence[DecidedSpan]) -> None:
             counts.update(step)
             step.clear()
-            advance(offsets)
+            passed.note(spans)
 
-        carry(run, outcome, stop, count)
+        carry(run, outcome, stop, notice)
     return counts
 
 

@@ -20,8 +20,16 @@ class Replica:
     """A `moderator` process that can be killed and started again under the same name."""
 
     def __init__(
-        self, settings: KafkaSettings, folder: Path, name: str | None, *, scoring_s: float = 0.03, **variables: str
+        self,
+        settings: KafkaSettings,
+        folder: Path,
+        name: str | None,
+        *,
+        scoring_s: float = 0.03,
+        module: str = "tests.faults.replica",
+        **variables: str,
     ) -> None:
+        self._module = module
         self._settings = settings
         self.log = folder / f"replica-{name or id(self)}.log"
         self._name = name
@@ -40,7 +48,7 @@ class Replica:
         if self._name:
             environment["MODERATOR_KAFKA__INSTANCE_ID"] = self._name
         environment |= self._variables
-        self.child = WarmChild([sys.executable, "-m", "tests.faults.replica"], log=self.log, env=environment)
+        self.child = WarmChild([sys.executable, "-m", self._module], log=self.log, env=environment)
 
     def kill(self) -> None:
         assert self.child

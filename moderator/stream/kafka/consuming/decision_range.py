@@ -35,7 +35,15 @@ class OffsetRanges:
     ranges: Mapping[Partition, tuple[int | None, int | None]]
 
 
-DecisionRange = TimeRange | OffsetRanges
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """From where one range begins until where another ends, in the partitions that both have."""
+
+    start: TimeRange | OffsetRanges
+    until: TimeRange | OffsetRanges
+
+
+DecisionRange = TimeRange | OffsetRanges | Bounds
 
 
 def is_range(events: str) -> bool:

@@ -10,7 +10,7 @@ from moderator.errors import ConfigurationError, StoppedError, UndecodableBatchE
 from moderator.events import Partition, PartitionSpan, PolledSpan, Record
 from moderator.stream.kafka.connection import record_of
 from moderator.stream.kafka.consuming.client_state import position_of
-from moderator.stream.kafka.consuming.decision_range import DecisionRange, OffsetRanges
+from moderator.stream.kafka.consuming.decision_range import Bounds, DecisionRange, OffsetRanges
 from moderator.stream.kafka.consuming.undecodable import UNDECODABLE
 
 _ANSWER_MS = 10_000
@@ -154,6 +154,9 @@ def resolve(reader: KafkaConsumer, topics: Sequence[str], wanted: DecisionRange)
         ConfigurationError: a topic or partition is missing.
         KafkaError: the brokers do not answer.
     """
+    if isinstance(wanted, Bounds):
+        starts_at, ends_at = (resolve(reader, topics, each) for each in (wanted.start, wanted.until))
+        return {each: (starts_at[each][0], ends_at[each][1]) for each in starts_at if each in ends_at}
     if isinstance(wanted, OffsetRanges):
         chosen = [TopicPartition(*partition) for partition in wanted.ranges]
     else:

@@ -21,6 +21,7 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka.connection import (
     TRANSACTION_TIMEOUT_MS,
     client_settings,
+    outsider,
     producer,
     producer_settings,
     range_reader,
@@ -84,14 +85,19 @@ class Run:
 
     Attributes:
         sink: None: nothing is written.
-        total: how many offsets are left to read.
+        ends: what is left to read.
         is_continued: it was begun before.
     """
 
     source: FrozenRange
     sink: KafkaSink | None
-    total: int
+    ends: Ends
     is_continued: bool = False
+
+    @property
+    def total(self) -> int:
+        """How many offsets are left to read."""
+        return count(self.ends)
 
 
 @contextmanager
@@ -106,7 +112,7 @@ def open_range(settings: KafkaSettings, reading: Reading) -> Iterator[Run]:
         with _start_errors(settings):
             consumer = stack.enter_context(_closing(range_reader(client_settings(settings))))
             ends = resolve(consumer, reading.topics, reading.wanted)
-        yield Run(_source(consumer, ends, reading), None, count(ends))
+        yield Run(_source(consumer, ends, reading), None, ends)
 
 
 @contextmanager
@@ -118,7 +124,7 @@ def open_run(settings: KafkaSettings, reading: Reading, writing: Writing) -> Ite
         ConfigurationError: a topic or partition is missing, or the run was begun with other options.
         FencedError: another process makes this run.
     """
-    name = f"{settings.group_id}-replay-{writing.run_id}"
+    name = run_name(settings, writing.run_id)
     client = client_settings(settings)
     with ExitStack() as stack:
         with _start_errors(settings):
@@ -128,13 +134,39 @@ def open_run(settings: KafkaSettings, reading: Reading, writing: Writing) -> Ite
             _claim(sink, settings.start_timeout_s)
             stored = _stored(group, consumer, reading, writing)
             positions = stored or _positions(consumer, resolve(consumer, reading.topics, reading.wanted), writing)
-        ends = {each: (position.offset, position.end) for each, position in positions.items()}
+        ends = _ends_of(positions)
         if stored:
             group.positions = stored
         elif count(ends):
             _write_down(sink, group.begin(positions), settings)
         source = _source(consumer, ends, reading)
-        yield Run(source, sink, count(ends), is_continued=bool(stored))
+        try:
+            yield Run(source, sink, ends, is_continued=bool(stored))
+        except FencedError as error:
+            raise _fenced(writing.run_id) from error
+
+
+def peek(settings: KafkaSettings, reading: Reading, writing: Writing | None) -> Run:
+    """Give a run as it would begin or go on, closed already; changes nothing.
+
+    Raises:
+        BrokerUnavailableError: the brokers do not answer.
+        ConfigurationError: a topic or partition is missing, or the run was begun with other options.
+    """
+    with ExitStack() as stack, _start_errors(settings):
+        name = run_name(settings, writing.run_id) if writing else None
+        # a transaction that a crash left open would hide the positions until the brokers end it
+        uncommitted = {"isolation_level": "read_uncommitted", "group_id": name}
+        consumer = stack.enter_context(_closing(outsider(client_settings(settings), **uncommitted)))
+        group = RunGroup(consumer, name or "")
+        stored = _stored(group, consumer, reading, writing) if writing else {}
+        ends = _ends_of(stored) if stored else resolve(consumer, reading.topics, reading.wanted)
+        return Run(FrozenRange(consumer, {}), None, ends, is_continued=bool(stored))
+
+
+def run_name(settings: KafkaSettings, run_id: str) -> str:
+    """Name a run's group and transactional id; both begin with the stream's group, as access lists need."""
+    return f"{settings.group_id}-replay-{run_id}"
 
 
 def publish(sink: KafkaSink, spans: list[DecidedSpan], gives_up: Callable[[], bool]) -> list[DecidedSpan]:
@@ -230,6 +262,14 @@ def _positions(consumer: KafkaConsumer, ends: Ends, writing: Writing) -> Mapping
     }
 
 
+def _ends_of(positions: Mapping[Partition, RunPosition]) -> Ends:
+    return {each: (position.offset, position.end) for each, position in positions.items()}
+
+
+def _fenced(run_id: str) -> FencedError:
+    return FencedError(f"another process makes the run `{run_id}`: one is enough; this one has ended, nothing is lost")
+
+
 def _write_down(sink: KafkaSink, spans: list[DecidedSpan], settings: KafkaSettings) -> None:
     until_s = time.monotonic() + settings.start_timeout_s
     if len(publish(sink, spans, lambda: time.monotonic() > until_s)) < len(spans):
@@ -258,8 +298,3 @@ def _start_errors(settings: KafkaSettings) -> Iterator[None]:
         ) from error
     except KafkaError as error:
         raise BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`") from error
-
-
-def fenced(run_id: str) -> FencedError:
-    """Say that another process makes this run."""
-    return FencedError(f"another process makes the run `{run_id}`: one is enough; this one has ended, nothing is lost")

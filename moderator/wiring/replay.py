@@ -1,0 +1,182 @@
+"""A replay from what was asked for to what came of it: range, model or recorded scores, topic, comparison."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from moderator.errors import ConfigurationError
+from moderator.events import DecidedSpan
+from moderator.policy import PolicySet
+from moderator.policy.live.admission import Admission
+from moderator.policy.live.folder_watch import read_folder
+from moderator.replays.again import (
+    Counts,
+    compare_spans,
+    read_recorded,
+    rejudge_all,
+    require_comparable,
+    require_target,
+)
+from moderator.replays.carrying import Passed
+from moderator.replays.change_report import ChangeReport
+from moderator.replays.comparing import Comparison
+from moderator.replays.event_range import parse_bounds
+from moderator.replays.naming import options_hash
+from moderator.replays.recorded import RecordedOutcomes
+from moderator.settings import Settings
+from moderator.stream.kafka.replaying.outcomes import write_outcomes
+from moderator.stream.kafka.replaying.run import Reading, Run, Writing, open_range, open_run, peek
+from moderator.wiring.anew import judge_anew
+from moderator.wiring.lines import Judges, load_judges
+
+ShowProgress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Show how far something has come, of so many offsets; call what the context gives with each part done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says; see `moderator replay --help`.
+
+    Attributes:
+        topic: where decisions go; None: nowhere.
+        is_rejudging: recorded decisions are judged again, and no model is loaded.
+        may_be_live: the topic may be one of live traffic.
+    """
+
+    run_id: str
+    start: str
+    until: str
+    topic: str | None
+    rate: int | None
+    is_rejudging: bool
+    is_dry: bool
+    is_comparing: bool
+    may_be_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A replay that can be made.
+
+    Attributes:
+        policies: pass their own tests.
+        outcomes: how outcomes are written to the topic; None: there is none.
+        found: the range as it is now, or what an earlier process has left of it.
+    """
+
+    settings: Settings
+    asked: Asked
+    policies: PolicySet
+    reading: Reading
+    outcomes: Writing | None
+    found: Run
+
+    @property
+    def written(self) -> Writing | None:
+        """How this replay writes; None: it writes nothing."""
+        return None if self.asked.is_dry else self.outcomes
+
+
+def prepare(settings: Settings, asked: Asked) -> Replay:
+    """Check all but the model, which takes long to load; changes nothing.
+
+    Raises:
+        BrokerUnavailableError: the brokers do not answer.
+        ConfigurationError: range, policies or topic are wrong, or the run was begun with other options.
+    """
+    kafka = settings.kafka
+    if settings.model.path is None and not asked.is_rejudging:
+        raise ConfigurationError("no model is named: give `--model`, or judge recorded scores with `--policy-only`")
+    bounds = parse_bounds(asked.start, asked.until, kafka.events_topic, may_name_places=not asked.is_rejudging)
+    policies = Admission().admit(read_folder(settings.policies.path)).policies
+    read = (kafka.flag_topic, kafka.allow_topic) if asked.is_rejudging else (kafka.events_topic,)
+    reading = Reading(read, bounds, rate=asked.rate)
+    outcomes = None
+    if asked.topic is not None:
+        outcomes = write_outcomes(
+            kafka,
+            run_id=asked.run_id,
+            options=_options(settings, asked, policies, read),
+            topic=asked.topic,
+            limit_bytes=require_target(kafka, asked.topic, may_be_live=asked.may_be_live),
+        )
+    found = peek(kafka, reading, None if asked.is_dry else outcomes)
+    if asked.is_comparing:
+        require_comparable(found.ends)
+    return Replay(settings, asked, policies, reading, outcomes, found)
+
+
+def make(
+    replay: Replay,
+    stop: threading.Event,
+    show_progress: ShowProgress,
+    load: Callable[[Settings], Judges] = load_judges,
+) -> tuple[Counts, ChangeReport | None]:
+    """Make a replay; give what was counted in this process, and what changed where that was asked.
+
+    Args:
+        replay: what to make.
+        stop: ends it after the step at hand.
+        show_progress: see `ShowProgress`.
+        load: gives the model, where one is needed.
+
+    Raises:
+        BrokerUnavailableError: the brokers do not answer.
+        ConfigurationError: the model is wrong, or the range is too large to be compared.
+        FencedError: another process makes this run.
+        ScorerUnavailableError, StoppedError: to continue is impossible or would do harm; nothing written is lost.
+    """
+    kafka, asked, counts = replay.settings.kafka, replay.asked, Counts()
+    scored = [signal.name for signal in replay.policies.signals if signal.kind == "score"]
+    signals = scored if asked.is_comparing else []
+    recorded = RecordedOutcomes(signals, kafka.events_topic)
+    comparison, fingerprint = Comparison(recorded, signals), None
+    if replay.found.total:
+        judges = None if asked.is_rejudging else load(replay.settings)
+        with ExitStack() as stack:
+            run = stack.enter_context(
+                open_run(kafka, replay.reading, replay.written) if replay.written else open_range(kafka, replay.reading)
+            )
+            if asked.is_comparing:
+                shown = partial(show_progress, "recorded decisions")
+                recorded = read_recorded(kafka, replay.reading, run.ends, signals, shown)
+                comparison = Comparison(recorded, signals)
+            passed = Passed(run, stack.enter_context(show_progress("replay", run.total)))
+
+            def notice(spans: Sequence[DecidedSpan]) -> None:
+                counts.note(spans)
+                passed.note(spans)
+                if asked.is_comparing and not asked.is_rejudging:
+                    compare_spans(comparison, spans)
+
+            if judges is None:
+                compared = comparison if asked.is_comparing else None
+                rejudge_all(run, replay.policies, replay.outcomes, stop, notice, counts=counts, comparison=compared)
+            else:
+                fingerprint = judges.scorer.identity.fingerprint
+                judge_anew(replay.settings, judges, run, stop, notice)
+    if not asked.is_comparing:
+        return counts, None
+    return counts, ChangeReport(
+        asked.run_id,
+        comparison.changes,
+        recorded,
+        frozenset(rule.id for rule in replay.policies.active_rules),
+        replay.policies.snapshot,
+        fingerprint,
+        counts.not_replayable if asked.is_rejudging else None,
+    )
+
+
+def _options(settings: Settings, asked: Asked, policies: PolicySet, read: Sequence[str]) -> str:
+    return options_hash(
+        command="replay",
+        bounds=(asked.start, asked.until),
+        read=read,
+        to=asked.topic,
+        policies=policies.snapshot,
+        model=None if asked.is_rejudging else settings.model.path,
+        include_content=settings.include_content,
+    )

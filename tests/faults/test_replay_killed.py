@@ -1,0 +1,87 @@
+"""A replay that is killed at each step and goes on: its topic holds one record for each record of the range."""
+
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from moderator.settings import KafkaSettings
+from tests.faults.conftest import Behind
+from tests.faults.kafka_proxy import Api, Fault, Side
+from tests.faults.killable import Replica
+from tests.faults.test_kill_at_each_step import PER_PARTITION, produce_some
+from tests.integration.test_dead_letters import a_bad_record, set_aside
+from tests.kafka_stream import kafka_variables, read_committed
+from tests.waiting import PATIENCE_S, await_condition
+from tests.warm.process import MODERATOR, ROOT, WarmPopen
+
+pytestmark = pytest.mark.xdist_group("broker behind a proxy")
+
+FIRST_POSITIONS: list[tuple[Api, Side]] = [
+    (Api.ADD_OFFSETS, "request"),
+    (Api.TXN_OFFSET_COMMIT, "response"),
+    (Api.END_TXN, "request"),
+    (Api.END_TXN, "response"),
+]
+WINDOWS: list[tuple[Api, Side]] = [
+    (Api.ADD_PARTITIONS, "request"),
+    (Api.PRODUCE, "request"),
+    (Api.PRODUCE, "response"),
+    (Api.ADD_OFFSETS, "response"),
+    (Api.TXN_OFFSET_COMMIT, "request"),
+    (Api.END_TXN, "request"),
+    (Api.END_TXN, "response"),
+]
+
+
+def replayed(settings: KafkaSettings, topic: str) -> Counter[str]:
+    return Counter(dict(record.headers)["replay_of"].decode() for record in read_committed(settings, topic))
+
+
+def test_a_replay_killed_at_each_step_writes_each_record_once(behind: Behind, tmp_path: Path) -> None:
+    settings, direct = behind.some_topics()
+    topic = f"{settings.group_id}-replayed"
+    admin = KafkaAdminClient(bootstrap_servers=direct.bootstrap_servers)
+    admin.create_topics([NewTopic(topic, 2, 1)])
+    admin.close()
+    produce_some(direct)
+    variables = {"TO_TOPIC": topic, "MODERATOR_WINDOW__MAX_EVENTS": "7"}
+    process = Replica(settings, tmp_path, None, module="tests.faults.replaying", **variables)
+
+    for step, side in FIRST_POSITIONS + WINDOWS:
+        fault = Fault(step, side, "drop")
+        behind.proxy.inject(fault)
+        process.start()
+        assert fault.happened.wait(PATIENCE_S), process.log.read_text()
+        process.kill()
+    process.start()
+    assert process.child
+    await_condition(lambda: process.child is not None and process.child.exit_code is not None)
+
+    assert process.child.exit_code == 0, process.log.read_text()
+    events = settings.events_topic
+    wanted = [f"{events}/{number}/{offset}" for number in range(3) for offset in range(PER_PARTITION)]
+    assert replayed(direct, topic) == Counter(wanted)
+
+
+def test_ctrl_c_ends_a_replay_after_its_step_and_it_goes_on(kafka_settings: KafkaSettings) -> None:
+    set_aside(kafka_settings, *(("bad_json", a_bad_record(offset)) for offset in range(8)))
+    command = [*MODERATOR, "dead-letters", "replay", "--all", "--id", "paused"]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **kafka_variables(kafka_settings)}
+
+    with WarmPopen([*command, "--rate", "1"], stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as slow:
+        await_condition(lambda: bool(replayed(kafka_settings, kafka_settings.events_topic)))
+        slow.send_signal(signal.SIGINT)
+        _, first = slow.communicate(timeout=PATIENCE_S)
+    before = replayed(kafka_settings, kafka_settings.events_topic).total()
+    with WarmPopen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as quick:
+        _, second = quick.communicate(timeout=PATIENCE_S)
+
+    assert (slow.returncode, quick.returncode) == (130, 0), first + second
+    assert f"{before} selected = {before} replayed + 0 skipped" in first
+    assert f"`paused` goes on: {8 - before} offsets are left" in second
+    letters = kafka_settings.dead_letter_topic
+    assert replayed(kafka_settings, kafka_settings.events_topic) == Counter(f"{letters}/0/{at}" for at in range(8))
