@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -48,8 +49,8 @@ def test_a_replay_killed_at_each_step_writes_each_record_once(behind: Behind, tm
     admin.create_topics([NewTopic(topic, 2, 1)])
     admin.close()
     produce_some(direct)
-    variables = {"TO_TOPIC": topic, "MODERATOR_WINDOW__MAX_EVENTS": "7"}
-    process = Replica(settings, tmp_path, None, module="tests.faults.replaying", **variables)
+    small: dict[str, Any] = {"TO_TOPIC": topic, "MODERATOR_WINDOW__MAX_EVENTS": "7"}
+    process = Replica(settings, tmp_path, None, module="tests.faults.replaying", **small)
 
     for step, side in FIRST_POSITIONS + WINDOWS:
         fault = Fault(step, side, "drop")

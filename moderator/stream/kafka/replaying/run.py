@@ -156,8 +156,8 @@ def peek(settings: KafkaSettings, reading: Reading, writing: Writing | None) -> 
     with ExitStack() as stack, _start_errors(settings):
         name = run_name(settings, writing.run_id) if writing else None
         # a transaction that a crash left open would hide the positions until the brokers end it
-        uncommitted = {"isolation_level": "read_uncommitted", "group_id": name}
-        consumer = stack.enter_context(_closing(outsider(client_settings(settings), **uncommitted)))
+        client = client_settings(settings)
+        consumer = stack.enter_context(_closing(outsider(client, isolation_level="read_uncommitted", group_id=name)))
         group = RunGroup(consumer, name or "")
         stored = _stored(group, consumer, reading, writing) if writing else {}
         ends = _ends_of(stored) if stored else resolve(consumer, reading.topics, reading.wanted)

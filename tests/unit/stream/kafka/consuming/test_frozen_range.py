@@ -56,7 +56,9 @@ class LogReader:
             raise self.error
         given = [offset for offset in self._offsets if offset >= self._state.position.offset][:max_records]
         self._move(given[-1] + 1 if len(given) == max_records else self._end)
-        return {PARTITION: [Polled(*PARTITION, offset, 0, None, b"", [], 4) for offset in given]} if given else {}
+        return (
+            {PARTITION: [Polled(PARTITION.topic, 0, offset, 0, None, b"", [], 4) for offset in given]} if given else {}
+        )
 
     def _move(self, offset: int) -> None:
         self._state.position = OffsetAndMetadata(offset, "", 4)
@@ -64,8 +66,8 @@ class LogReader:
 
 def a_range(reader: LogReader, start: int, end: int, **arguments: Any) -> tuple[FrozenRange, ManualClock]:
     clock = ManualClock()
-    given = {"monotonic_s": clock.monotonic_s, "sleep": clock.advance}
-    return FrozenRange(reader, {Partition(*PARTITION): (start, end)}, **given, **arguments), clock
+    given: dict[str, Any] = {"monotonic_s": clock.monotonic_s, "sleep": clock.advance, **arguments}
+    return FrozenRange(reader, {Partition(*PARTITION): (start, end)}, **given), clock
 
 
 def offsets(source: FrozenRange) -> list[int]:
