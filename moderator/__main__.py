@@ -2,13 +2,13 @@
 
 import sys
 
-from moderator.ending import SIGNALS_OF_RUN
+from moderator.ending import ENDING_COMMANDS, SIGNALS_OF_RUN
 
 
 def main() -> None:
-    """Run the command line; `run` handles signals from its first moment on."""
+    """Run the command line; `run` and `serve` handle signals from their first moment on."""
     # a check that is interrupted must not end with 0
-    if sys.argv[1:2] == ["run"] and "--check" not in sys.argv:
+    if sys.argv[1:2] in ENDING_COMMANDS and "--check" not in sys.argv:
         SIGNALS_OF_RUN.handle()
     from moderator.cli.app import main as run_command_line  # noqa: PLC0415 - takes a while
 

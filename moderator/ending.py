@@ -1,4 +1,4 @@
-"""How `moderator run` ends: what signals do, and the last line on stderr.
+"""How `moderator run` and `moderator serve` end: what signals do, and the last line on stderr.
 
 Imports only the standard library. The handlers are installed before anything else is imported: a signal must not be
 lost while torch is imported, and never by PID 1, for which the kernel drops each signal that has no handler.
@@ -16,6 +16,8 @@ from typing import Any, Final, NoReturn
 
 DRAINED: Final = "drained"
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ENDING_COMMANDS: Final = (["run"], ["serve"])
+"""The first word of those that end so."""
 _STDERR: Final = 2
 _STARTED_S: Final = time.monotonic()
 
@@ -50,7 +52,7 @@ class Signals:
 
 
 SIGNALS_OF_RUN: Final = Signals()
-"""Those of this process; only `moderator run` handles them so."""
+"""Those of this process; only `moderator run` and `serve` handle them so."""
 
 
 def end(code: int, reason: str, error: str | None = None) -> NoReturn:

@@ -55,11 +55,13 @@ class InvalidEventError(ModeratorError):
 
     Attributes:
         reason: the dead letter's reason code, one of `moderator.events.DeadLetterReason`.
+        field: the path of the wrong field, such as `messages.0.role`; None where none is at fault.
     """
 
-    def __init__(self, reason: DeadLetterReason, error: str) -> None:
+    def __init__(self, reason: DeadLetterReason, error: str, field: str | None = None) -> None:
         super().__init__(error)
         self.reason = reason
+        self.field = field
 
 
 class TransientError(ModeratorError):

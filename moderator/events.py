@@ -6,6 +6,7 @@ published decision is a `TypedDict`, built once and encoded at once.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import UTC, datetime
 from operator import mul
 from typing import Generic, Literal, NamedTuple, NotRequired, TypeVar
@@ -149,10 +150,15 @@ class EventReading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Why a record could not be judged; the text never quotes the record."""
+    """Why a record could not be judged; the text never quotes the record.
+
+    Attributes:
+        field: the path of the wrong field, such as `messages.0.role`; None where none is at fault.
+    """
 
     reason: DeadLetterReason
     error: str
+    field: str | None = dataclass_field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

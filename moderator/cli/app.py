@@ -20,9 +20,10 @@ from moderator.cli.policy import app as policy
 from moderator.cli.replay import replay
 from moderator.cli.run import run
 from moderator.cli.score import score
+from moderator.cli.serve import serve
 from moderator.cli.topics import app as topics
 from moderator.cli.version import Version
-from moderator.ending import end, flush_outputs
+from moderator.ending import ENDING_COMMANDS, end, flush_outputs
 from moderator.errors import BrokerUnavailableError, ConfigurationError, ModeratorError, ReplicaUnreachableError
 
 _CRASHED: Final = "crashed"
@@ -44,6 +45,7 @@ app.command()(demo)
 app.command()(replay)
 app.command()(run)
 app.command()(score)
+app.command()(serve)
 app.add_typer(dead_letters)
 app.add_typer(model)
 app.add_typer(policy)
@@ -72,14 +74,14 @@ def _call() -> None:
         app()
     except SystemExit as ended:  # every command ends so; its code counts once its output is written
         usage_error = getattr(ended.__context__, "format_message", None)  # some versions of typer bring their own click
-        if _is_run() and usage_error:
+        if _runs_until_signal() and usage_error:
             _end(exit_codes.WRONG_CONFIGURATION, "usage", usage_error())
         sys.stdout.flush()
         raise
 
 
 def _end(code: int, reason: str, error: str) -> NoReturn:
-    if _is_run():
+    if _runs_until_signal():
         flush_outputs()
         end(code, reason, error)
     sys.stderr.write(f"error: {error}\n")
@@ -90,8 +92,8 @@ def _end(code: int, reason: str, error: str) -> NoReturn:
     sys.exit(code)
 
 
-def _is_run() -> bool:
-    return sys.argv[1:2] == ["run"]
+def _runs_until_signal() -> bool:
+    return sys.argv[1:2] in ENDING_COMMANDS
 
 
 def exit_code_of(error: ModeratorError) -> int:

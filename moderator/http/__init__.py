@@ -1,6 +1,5 @@
-"""Health, readiness and metrics over HTTP."""
+"""Health, metrics and the API over HTTP."""
 
-from moderator.http.app import create_app
 from moderator.http.server import HttpServer
 
-__all__ = ["HttpServer", "create_app"]
+__all__ = ["HttpServer"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, get_args
 
-Phase = Literal["starting", "model_loading", "running"]
+Phase = Literal["starting", "model_loading", "running", "serving"]
 Code = Literal[
     "starting",
     "model_loading",
@@ -26,6 +26,7 @@ STUCK_S = 60.0
 KAFKA_AWAY_S = 10.0
 REBALANCE_S = 30.0
 """A rebalance that takes longer is reported."""
+_WORKING: Final = ("running", "serving")
 _STARTING: Final[Mapping[Phase, str]] = {
     "starting": "the start is not complete: settings, policies, Kafka and topics are checked",
     "model_loading": "the model is loading",
@@ -46,7 +47,8 @@ class HealthSnapshot:
     Attributes:
         turned_at_s: when the loop last completed a round.
         broker_seen_at_s: when a broker last answered.
-        phase: how far the start is; `running`: the loop runs.
+        phase: how far the start is; `running`: the loop runs; `serving`: requests are answered,
+            and there is no stream.
         joined_at_s: when this replica was last a member of its stable group, with or without partitions; None: never.
         scoring_since_s: since when the present window has been in the scorer; None: there is none.
         is_draining: no new events are taken.
@@ -86,7 +88,7 @@ class HealthBoard:
 def liveness_problems(board: HealthBoard, now_s: float) -> list[Problem]:
     """Give the reasons to restart this process; none while it starts, for a start has its own time limits."""
     snapshot = board.snapshot
-    if snapshot.phase != "running":
+    if snapshot.phase not in _WORKING:
         return []
     since = (
         ("the loop has not turned", snapshot.turned_at_s),
@@ -109,13 +111,17 @@ def readiness_problems(board: HealthBoard, now_s: float) -> list[Problem]:
 
 
 def _of_the_stream(snapshot: HealthSnapshot, now_s: float) -> Iterator[Problem]:
-    if snapshot.phase != "running":
-        yield Problem(snapshot.phase, _STARTING[snapshot.phase])
-        return
-    yield from _membership(snapshot.joined_at_s, now_s)
-    away_s = now_s - snapshot.broker_seen_at_s
-    if away_s > KAFKA_AWAY_S:
-        yield Problem("kafka_away", f"no answer from Kafka for {away_s:.0f} s")
+    match snapshot.phase:
+        case "starting" | "model_loading" as phase:
+            yield Problem(phase, _STARTING[phase])
+            return
+        case "running":
+            yield from _membership(snapshot.joined_at_s, now_s)
+            away_s = now_s - snapshot.broker_seen_at_s
+            if away_s > KAFKA_AWAY_S:
+                yield Problem("kafka_away", f"no answer from Kafka for {away_s:.0f} s")
+        case "serving":
+            pass
     for code, reason in snapshot.troubles.items():
         yield Problem(code, reason)
     if snapshot.is_draining:

@@ -6,7 +6,7 @@ from typing import Final, get_args
 from moderator.events import Status, Verdict
 from moderator.observability.catalogue import Catalogue
 
-REFUSED_CODES: Final = (
+REFUSED_CODES: Final = (  # from 401 on: a malformed request is its client's affair
     "invalid_api_key",
     "token_required",
     "host_not_allowed",
@@ -16,8 +16,6 @@ REFUSED_CODES: Final = (
     "body_too_large",
     "not_ready",
     "draining",
-    "bad_json",
-    "bad_request",
     "batch_too_large",
     "bad_schema",
     "no_text",
@@ -26,6 +24,15 @@ REFUSED_CODES: Final = (
     "deadline_exceeded",
     "crashed_scorer",
     "internal",
+)
+OTHER: Final = "other"
+ROUTES: Final = (
+    "/v1/moderations",
+    "/v1/decisions",
+    "/v1/status",
+    "/beta/litellm_basic_guardrail_api",
+    "/openapi.json",
+    OTHER,
 )
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -37,6 +44,7 @@ class HttpMetrics:
         self.requests = new.counter(
             "moderator_http_requests_total",
             "Requests answered, but for probes and metrics.",
+            zeros=((route, "404" if route == OTHER else "200") for route in ROUTES),
             route="its path, or `other`",
             status="three digits",
         )
@@ -46,6 +54,8 @@ class HttpMetrics:
             _SECONDS,
             route="its path, or `other`",
         )
+        for route in ROUTES:
+            self.request_seconds.labels(route)
         self.decisions = new.counter(
             "moderator_http_decisions_total",
             "Decisions answered and not published; `moderator_decisions_total` stays what is published.",

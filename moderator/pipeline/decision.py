@@ -47,7 +47,12 @@ class Timestamps:
 
 
 class Decider:
-    """Turns scored events into decisions under one policy snapshot and one model."""
+    """Turns scored events into decisions under one policy snapshot and one model.
+
+    Attributes:
+        policies: that decide.
+        model: that gives the scores.
+    """
 
     def __init__(
         self,
@@ -57,9 +62,10 @@ class Decider:
         *,
         is_draft: bool = False,
     ) -> None:
+        self.policies = policies
+        self.model = model
         self.facts = frozenset(signal.name for signal in policies.signals if signal.kind != "score")
         self._judge = policies.bind(model.objectives, model.name)
-        self._model = model
         self._include_content = include_content
         self._is_draft = is_draft
         self._policy_reference = policy_reference(policies, model.name)
@@ -69,6 +75,11 @@ class Decider:
             "dtype": model.dtype,
             "scale": model.scale,
         }
+
+    @property
+    def snapshot(self) -> str:
+        """Of the policies."""
+        return self.policies.snapshot
 
     def decide(
         self, record: Record, event: ChatEvent, scored: ScoredEvent, polled_at_s: float, at: Timestamps
@@ -99,10 +110,10 @@ class Decider:
             "shadow_verdict": judgement.shadow_verdict,
             "shadow_action": judgement.shadow_action,
             "scores": self._score_summary(scores, scored.reading, judgement),
-            "explanation": explain(_lowest(scores), self._model.objectives) if scores else [],
+            "explanation": explain(_lowest(scores), self.model.objectives) if scores else [],
             "policy": self._policy_reference,
             "model": self._model_reference,
-            "framing": self._model.framing,
+            "framing": self.model.framing,
             "reading": _reading_summary(event, scored.reading),
             "truncated": scored.reading.cut != "nothing",
             "skipped_parts": sum(event.skipped.values()) if event.skipped else 0,
@@ -115,7 +126,7 @@ class Decider:
         return decision
 
     def _decision_id(self, event: ChatEvent, content_sha256: str) -> str:
-        model, snapshot = self._model, self._policy_reference["snapshot"]
+        model, snapshot = self.model, self._policy_reference["snapshot"]
         return decision_id(event.id, event.tenant, content_sha256, snapshot, model.fingerprint, model.framing)
 
     def _event_summary(self, record: Record, event: ChatEvent, content_sha256: str) -> EventSummary:
@@ -142,7 +153,7 @@ class Decider:
 
     def _score_summary(self, scores: Sequence[Scores], reading: EventReading, judgement: Judgement) -> ScoreSummary:
         if not scores:
-            return {"signals": judgement.signals, "objectives": dict.fromkeys(self._model.objectives), "overall": None}
+            return {"signals": judgement.signals, "objectives": dict.fromkeys(self.model.objectives), "overall": None}
         summary: ScoreSummary = {
             "signals": judgement.signals,
             "objectives": self._by_objective(self._judge.worst_rewards([each.rewards for each in scores])),
@@ -162,7 +173,7 @@ class Decider:
 
     def _by_objective(self, rewards: Sequence[float]) -> dict[str, float | None]:
         rounded = [round(reward, DECIMALS) for reward in rewards]
-        return dict(zip(self._model.objectives, rounded, strict=True))
+        return dict(zip(self.model.objectives, rounded, strict=True))
 
 
 def policy_reference(policies: PolicySet, model: str) -> PolicyReference:

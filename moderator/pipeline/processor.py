@@ -41,6 +41,9 @@ class Processor:
         interactive: what requests wait for; None where nobody asks.
         stop: set it to drain: windows in flight are published, records that are in no window yet are left for the
             next owner.
+
+    Attributes:
+        drain_until_s: when the drain must be over, monotonic; None before it has begun.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class Processor:
         self._scoring_s = 0.0
         self._is_paused = False
         self._polled_at_s = clock.monotonic_s()
-        self._drain_until_s: float | None = None
+        self.drain_until_s: float | None = None
 
     def run(self) -> None:
         """Continue until the source is exhausted, or `stop` is set and the windows in flight are published.
@@ -116,15 +119,15 @@ class Processor:
 
     @property
     def _is_draining(self) -> bool:
-        return self._drain_until_s is not None
+        return self.drain_until_s is not None
 
     def _drain(self) -> None:
         """Accept nothing new; stop with an error when the windows in flight are not published in time."""
-        if self._drain_until_s is None:
-            self._drain_until_s = self._clock.monotonic_s() + self._settings.drain_timeout_s
+        if self.drain_until_s is None:
+            self.drain_until_s = self._clock.monotonic_s() + self._settings.drain_timeout_s
             self._buffer.clear()
             self._observer.draining()
-        elif self._clock.monotonic_s() > self._drain_until_s:
+        elif self._clock.monotonic_s() > self.drain_until_s:
             raise DrainTimeoutError(
                 f"the windows in flight were not published within `drain_timeout_s`, "
                 f"{self._settings.drain_timeout_s:g} s: they are uncommitted and will be moderated again"

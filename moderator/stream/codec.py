@@ -3,7 +3,8 @@
 Knows nothing of Kafka's client.
 """
 
-from typing import Any, Final, get_args
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, get_args
 
 import orjson
 from pydantic import ValidationError
@@ -38,7 +39,33 @@ def decode(record: Record, max_event_bytes: int, reading: ReadingSettings = _SKI
         return _read_value(record, value, reading)
     except InvalidEventError as error:
         named = named_format(value) if error.reason == "bad_json" else None
-        return DeadLetter(error.reason, named or str(error))
+        return DeadLetter(error.reason, named or str(error), error.field)
+
+
+class ParsedEvent(NamedTuple):
+    """An event that was parsed already, as part of something larger.
+
+    Attributes:
+        body: as orjson parses it.
+        exact: gives the same as `loads_exactly` parses it; asked only where that may matter.
+        unnamed: the id of an event that has none.
+    """
+
+    body: Any
+    exact: Callable[[], Any]
+    unnamed: str
+
+
+def read_parsed(event: ParsedEvent, record: Record, reading: ReadingSettings = _SKIP_ALL) -> ChatEvent | DeadLetter:
+    """Read an event that was parsed already; see `decode`. The record's value is not read."""
+    unnamed = event.unnamed
+    try:
+        try:
+            return _read_ordinary(event.body, record, unnamed) or _read_event(event.body, record, reading, unnamed)
+        except (InvalidEventError, InexactNumberError):
+            return _read_event(event.exact(), record, reading, unnamed, is_exact=True)
+    except InvalidEventError as error:
+        return DeadLetter(error.reason, str(error), error.field)
 
 
 def _read_value(record: Record, value: bytes, reading: ReadingSettings) -> ChatEvent:
@@ -57,7 +84,7 @@ _BESIDE_CONTENT = frozenset(ChatMessage.model_fields) - {"role", "content"}
 _OTHER_SHAPES = frozenset(("prompt", "response", "text", "specversion"))
 
 
-def _read_ordinary(body: Any, record: Record) -> ChatEvent | None:
+def _read_ordinary(body: Any, record: Record, unnamed: str = "") -> ChatEvent | None:
     """Read the most common kind of event, messages and text fields, in a quarter of the time that the schema takes.
 
     None for every other event, valid or not.
@@ -73,7 +100,7 @@ def _read_ordinary(body: Any, record: Record) -> ChatEvent | None:
         if value is not None and (type(value) is not str or len(value) > MAX_NAME_CHARACTERS):
             return None
     event_id, conversation_id, tenant, channel, locale, user, role, time = values
-    event_id = event_id or f"{record.topic}/{record.partition}/{record.offset}"
+    event_id = event_id or unnamed or f"{record.topic}/{record.partition}/{record.offset}"
     kept = kept_metadata(metadata, is_exact=False) if metadata else None
     return ChatEvent(event_id, conversation, conversation_id, tenant, channel, locale, user, role, time, kept)
 
@@ -95,19 +122,23 @@ def _ordinary_conversation(messages: Any) -> tuple[Turn, ...] | None:
     return tuple(turns) if turns and turns[-1].content.strip() else None
 
 
-def _read_event(body: Any, record: Record, reading: ReadingSettings, *, is_exact: bool = False) -> ChatEvent:
+def _read_event(
+    body: Any, record: Record, reading: ReadingSettings, unnamed: str = "", *, is_exact: bool = False
+) -> ChatEvent:
     content = open_envelope(body, record)
     try:
         event = ChatEventRecord.model_validate(content)
     except ValidationError as error:
-        raise InvalidEventError("bad_schema", describe(error)) from None
-    return _to_chat_event(event, record, reading, is_exact=is_exact)
+        field, problem = describe(error)
+        raise InvalidEventError("bad_schema", f"`{field}`: {problem}", field) from None
+    unnamed = unnamed or f"{record.topic}/{record.partition}/{record.offset}"
+    return _to_chat_event(event, unnamed, reading, is_exact=is_exact)
 
 
-def _to_chat_event(event: ChatEventRecord, record: Record, reading: ReadingSettings, *, is_exact: bool) -> ChatEvent:
+def _to_chat_event(event: ChatEventRecord, unnamed: str, reading: ReadingSettings, *, is_exact: bool) -> ChatEvent:
     conversation, skipped = conversation_of(event, reading)
     return ChatEvent(
-        id=_name(event.id, "id") or f"{record.topic}/{record.partition}/{record.offset}",
+        id=_name(event.id, "id") or unnamed,
         conversation=conversation,
         conversation_id=_name(event.conversation_id, "conversation_id"),
         tenant=_name(event.tenant, "tenant"),
@@ -126,7 +157,7 @@ def _name(value: str | int | None, field: str) -> str | None:
         return value
     text = str(value)
     if len(text) > MAX_NAME_CHARACTERS:
-        raise InvalidEventError("bad_schema", f"`{field}`: more than {MAX_NAME_CHARACTERS} characters")
+        raise InvalidEventError("bad_schema", f"`{field}`: more than {MAX_NAME_CHARACTERS} characters", field)
     return text
 
 

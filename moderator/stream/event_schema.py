@@ -124,8 +124,8 @@ _PROBLEMS = {
 }
 
 
-def describe(error: ValidationError) -> str:
-    """Name the place and the problem in one line; quote nothing that was sent."""
+def describe(error: ValidationError) -> tuple[str, str]:
+    """Name the place, such as `messages.0.role`, and the problem in one line; quote nothing that was sent."""
     errors = error.errors(include_url=False, include_input=False, include_context=False)
     # each accepted shape has its errors: the deepest one belongs to the shape that was meant
     first = max(errors, key=lambda each: len(each["loc"]))
@@ -138,4 +138,4 @@ def describe(error: ValidationError) -> str:
         problem = f"should be {_WANTED[field]}"
     else:
         problem = first["msg"].lower()
-    return f"`{'.'.join(map(str, steps))}`: {problem}"
+    return ".".join(map(str, steps)), problem

@@ -17,7 +17,7 @@ from moderator.observability.logging import get_logger
 from moderator.supervisor.child import killed_with_parent
 from moderator.supervisor.workers import Worker
 
-RUN: Final = (sys.executable, "-m", "moderator", "run")
+MODERATOR: Final = (sys.executable, "-m", "moderator")
 _FORWARDED: Final = SIGNALS
 
 log = get_logger(__name__)
@@ -37,7 +37,7 @@ class Supervisor:
     and killed when they do not end in time. When a worker ends with 0, somebody asked it to: the others continue.
     """
 
-    def __init__(self, workers: Sequence[Worker], *, grace_s: float, command: Sequence[str] = RUN) -> None:
+    def __init__(self, workers: Sequence[Worker], *, grace_s: float, command: Sequence[str]) -> None:
         """Take what to run; nothing runs yet.
 
         Args:

@@ -1,11 +1,14 @@
 """What is built from settings alone, for the stream and for lines."""
 
+import gc
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from moderator.cache import InMemoryScoreCache, RedisScoreCache, RedisVerdictCache
+from moderator.errors import ConfigurationError
 from moderator.events import EncodedDecision, Rejection
 from moderator.objectives import ModelOutputs
 from moderator.observability.logging import get_logger
@@ -59,7 +62,28 @@ def choose_policies(settings: Settings) -> Start:
 def load_scorer(settings: Settings) -> "Engine":
     from moderator.scoring import engine  # noqa: PLC0415 - torch alone takes seconds
 
-    return engine.load_scorer(settings.model, settings.reading)
+    return engine.load_scorer(settings.model, settings.reading, stream_pass_ms=settings.http.stream_pass_ms)
+
+
+def require_temporary_folder() -> str:
+    """Name the folder that libraries need even where we write nothing.
+
+    Raises:
+        ConfigurationError: there is none that can be written.
+    """
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        raise ConfigurationError(
+            "no folder for temporary files can be written; mount one and name it in `TMPDIR`"
+        ) from None
+
+
+def freeze_start_up_objects() -> None:
+    """Exempt them from garbage collection, and collect rarely: a window's objects hold no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 def outputs_of_model(settings: Settings) -> ModelOutputs:

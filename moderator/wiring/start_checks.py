@@ -3,14 +3,13 @@
 What takes minutes comes last: a wrong topic, a missing right or a wrong password must not be found after a long load.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any, Final, Self
 
 from moderator.cache import check_address, check_redis
-from moderator.errors import ConfigurationError, PolicyError
+from moderator.errors import PolicyError
 from moderator.policy.live.admission import Admission
 from moderator.policy.live.folder_watch import read_folder
 from moderator.policy.live.snapshot_store import SnapshotStore
@@ -19,6 +18,7 @@ from moderator.settings import Settings
 from moderator.stream.kafka.rights import require_rights
 from moderator.stream.kafka.source_and_sink import describe_start
 from moderator.stream.kafka.topics import Topics, connected, read_topics, require_topics
+from moderator.wiring.parts import require_temporary_folder
 
 OF_POLICIES: Final = ("policies", "policy_tests")
 OF_SERVERS: Final = ("kafka", "topics", "rights", "record_limits", "positions", "redis")
@@ -83,13 +83,7 @@ class StartChecks:
         return f"they pass; snapshot {accepted.policies.snapshot}"
 
     def _check_temporary_folder(self) -> str:
-        """Libraries need one even where we write nothing."""
-        try:
-            return f"`{tempfile.gettempdir()}` can be written"
-        except OSError:
-            raise ConfigurationError(
-                "no folder for temporary files can be written; mount one and name it in `TMPDIR`"
-            ) from None
+        return f"`{require_temporary_folder()}` can be written"
 
     def _check_kafka(self) -> str:
         kafka = self._settings.kafka

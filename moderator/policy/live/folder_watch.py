@@ -37,11 +37,15 @@ def read_folder(folder: Path) -> FolderState:
 
 
 class FolderWatch:
-    """Reads one folder again and again."""
+    """Reads one folder again and again.
+
+    Attributes:
+        latest: what it held at the last poll; None before the first.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._source: str | None = None
+        self.latest: FolderState | None = None
 
     def poll(self) -> FolderState | None:
         """Give what the folder holds if it held the same at the poll before; None while it changes.
@@ -49,6 +53,6 @@ class FolderWatch:
         Files are written one after the other: a folder that is only half-written must not be taken up.
         """
         state = read_folder(self._folder)
-        is_stable = state.source == self._source
-        self._source = state.source
+        is_stable = self.latest is not None and state.source == self.latest.source
+        self.latest = state
         return state if is_stable else None

@@ -4,6 +4,7 @@ Acceptance depends on the folder's content, the model and the topic alone, so re
 """
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +13,8 @@ from moderator.errors import PolicyError, reason_of
 from moderator.policy.live.admission import Accepted, Admission
 from moderator.policy.live.folder_watch import POLL_EVERY_S, FolderState, FolderWatch
 from moderator.policy.live.refusal import Refusal, refusal_of
-from moderator.policy.live.start import Start
+from moderator.policy.live.start import Start, check_again
+from moderator.policy.live.status import FolderWord, PolicyStatus
 from moderator.policy.policy_set import PolicySet
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 class ReloadObserver(Protocol):
     """Is called with what becomes of each edit; must not raise."""
+
+    def started(self, start: Start) -> None:
+        """These policies decide first."""
+        ...
 
     def reloaded(self, before: PolicySet, accepted: Accepted, difference: "PolicyDiff") -> None:
         """Other policies decide from now on."""
@@ -52,6 +58,7 @@ class Reloading:
         admission: what every edit must suit.
         swap: compiles a policy set and lets it decide from the next window on; raises before it changes anything.
         observer: is called on the thread that polls.
+        now_s: the time, in seconds since the epoch.
     """
 
     def __init__(
@@ -62,9 +69,13 @@ class Reloading:
         *,
         swap: Callable[[PolicySet], None],
         observer: ReloadObserver,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         self._watch = watch
+        self._now_s = now_s
+        self._start = start
         self._running = start.accepted
+        self._running_since_s = now_s()
         self._refusal = start.refusal
         self._admission = admission
         self._swap = swap
@@ -72,6 +83,34 @@ class Reloading:
         self._is_stored = start.refusal is not None
         self._has_reported_store = False
         self._observer = observer
+
+    @property
+    def status(self) -> PolicyStatus:
+        """What decides and what the folder holds; may be asked on any thread."""
+        running, refusal, latest = self._running, self._refusal, self._watch.latest
+        is_refused = refusal is not None and (latest is None or latest.source == refusal.state.source)
+        return PolicyStatus(
+            snapshot=running.policies.snapshot,
+            source=running.state.source,
+            since_s=self._running_since_s,
+            folder=_folder_word(latest, running.state, is_refused=is_refused),
+            ignored=latest.uncounted if latest else (),
+            problems=refusal.problems if refusal and is_refused else (),
+        )
+
+    def begin(self, admission: Admission) -> None:
+        """Check what decides against what became known since; call once, before `follow`.
+
+        Raises:
+            PolicyError: it does not suit, and no last good policies that do are stored.
+        """
+        self._admission = admission
+        start = check_again(self._start, admission)
+        if start.accepted.policies is not self._running.policies:
+            self._swap(start.accepted.policies)
+        self._running, self._refusal = start.accepted, start.refusal
+        self._is_stored = start.refusal is not None
+        self._observer.started(start)
 
     def follow(self, stop: threading.Event) -> None:
         """Poll every 2 s until `stop` is set."""
@@ -115,6 +154,7 @@ class Reloading:
     def _take_up(self, accepted: Accepted, difference: "PolicyDiff") -> None:
         before = self._running.policies
         self._running = accepted
+        self._running_since_s = self._now_s()
         self._refusal = None
         self._is_stored = False
         self._observer.reloaded(before, accepted, difference)
@@ -133,3 +173,11 @@ class Reloading:
             self._is_stored = True
             self._has_reported_store = False
             self._observer.stored()
+
+
+def _folder_word(latest: FolderState | None, running: FolderState, *, is_refused: bool) -> FolderWord:
+    if latest is not None and isinstance(latest.files, PolicyError):
+        return "unreadable"
+    if is_refused:
+        return "refused"
+    return "in force" if latest is None or latest.source == running.source else "pending"

@@ -9,12 +9,15 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from moderator.errors import ConfigurationError
-from moderator.http import HttpServer, create_app
+from moderator.http import HttpServer
+from moderator.http.probes import add_probes
 from moderator.observability.health import HealthBoard, HealthSnapshot
 
 
 def _app() -> FastAPI:
-    return create_app(HealthBoard(HealthSnapshot(0.0, 0.0)), CollectorRegistry(), lambda: 0.0)
+    app = FastAPI()
+    add_probes(app, HealthBoard(HealthSnapshot(0.0, 0.0)), CollectorRegistry(), lambda: 0.0)
+    return app
 
 
 def test_port_0_is_any_free_one_and_is_told() -> None:

@@ -141,7 +141,7 @@ def test_a_token_that_is_too_short_or_cannot_be_sent_is_refused_and_not_shown(to
         load_settings(environ={"MODERATOR_HTTP__TOKEN": token})
 
     assert str(caught.value) == (
-        "environment variable MODERATOR_HTTP__TOKEN should be one token, or several separated by commas or line ends, "
+        "`MODERATOR_HTTP__TOKEN` in the environment should be one token, or several separated by commas or line ends, "
         "each of 16 to 512 visible ASCII characters"
     )
 

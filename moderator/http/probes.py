@@ -1,6 +1,7 @@
 """The pages for probes and Prometheus: they need no token and never touch the stream."""
 
 from collections.abc import Callable
+from typing import Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -9,13 +10,13 @@ from prometheus_client.exposition import choose_encoder
 
 from moderator.observability.health import HealthBoard, Problem, liveness_problems, readiness_problems
 
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 OK = 200
 UNAVAILABLE = 503
 
 
-def create_app(board: HealthBoard, registry: CollectorRegistry, monotonic_s: Callable[[], float]) -> FastAPI:
-    """Make the application; it reads the board's latest snapshot and the registry, and changes neither."""
-    app = FastAPI(title="moderator", openapi_url=None)
+def add_probes(app: FastAPI, board: HealthBoard, registry: CollectorRegistry, monotonic_s: Callable[[], float]) -> None:
+    """Add the pages; they read the board's latest snapshot and the registry, and change neither."""
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
@@ -29,8 +30,6 @@ def create_app(board: HealthBoard, registry: CollectorRegistry, monotonic_s: Cal
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(registry), media_type=content_type)
-
-    return app
 
 
 def _answer(claim: str, problems: list[Problem]) -> JSONResponse:

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from moderator.http import create_app
+from moderator.http.probes import add_probes
 from moderator.observability.health import HealthBoard, HealthSnapshot, PolicyHealth
 from moderator.observability.metrics import Metrics
 from moderator.testing import ManualClock
@@ -19,7 +20,9 @@ class Probed:
         now_s = self.clock.monotonic_s()
         self.metrics = Metrics(CollectorRegistry())
         self.board = HealthBoard(HealthSnapshot(now_s, now_s, phase="running", joined_at_s=now_s))
-        self.client = TestClient(create_app(self.board, self.metrics.registry, self.clock.monotonic_s))
+        app = FastAPI()
+        add_probes(app, self.board, self.metrics.registry, self.clock.monotonic_s)
+        self.client = TestClient(app)
 
 
 @pytest.fixture
@@ -102,6 +105,11 @@ def test_metrics_come_as_openmetrics_to_who_asks_for_them(probed: Probed) -> Non
     assert answer.text.endswith("# EOF\n")
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/redoc", "/openapi.json", "/v1/moderations"])
-def test_nothing_else_is_served(path: str, probed: Probed) -> None:
-    assert probed.client.get(path).status_code == 404
+def test_a_replica_without_a_stream_is_ready_without_kafka(probed: Probed) -> None:
+    probed.clock.advance(75)
+    now_s = probed.clock.monotonic_s()
+    probed.board.snapshot = HealthSnapshot(now_s, 0.0, phase="serving")
+
+    readyz = probed.client.get("/readyz")
+
+    assert (readyz.status_code, readyz.json()["status"]) == (200, "ready")

@@ -1,0 +1,72 @@
+"""What `run` and `serve` share: their flags, their first log line, workers for several devices, and their end."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+
+import typer
+
+from moderator.cli import exit_codes
+from moderator.ending import DRAINED, SIGNALS_OF_RUN, end, flush_outputs
+
+if TYPE_CHECKING:
+    from moderator.settings import Settings
+
+Model = Annotated[str | None, typer.Option(help="A folder, a hub id, or `builtin` (a practice model).")]
+Policies = Annotated[Path | None, typer.Option(help="The policy folder, else ./policies.")]
+RedisUrl = Annotated[str | None, typer.Option(help="Redis, for the caches.")]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        help="One worker for each CUDA device (`all`), or for each of a list such as `0,1`; HTTP ports count up."
+    ),
+]
+PrintSettings = Annotated[
+    bool, typer.Option("--print-settings", help="Show the settings in effect, secrets masked, and end.")
+]
+Work = Callable[["Settings", Event, Callable[[], object]], object]
+"""Works until the event is set; calls its third argument once there is something to finish."""
+
+_GRACE_S = 15.0
+"""How long a worker may outlive its drain time-out; one stuck on a lost device must not delay a restart."""
+_REASONS_OF_WORKERS: Final = {
+    exit_codes.OK: DRAINED,
+    exit_codes.WRONG_CONFIGURATION: "configuration",
+    exit_codes.SERVER_UNREACHABLE: "unreachable",
+}
+"""Why all workers ended, as far as the exit code of the first that failed says."""
+
+
+def log_start(flags: Mapping[str, object], **facts: object) -> None:
+    """Write the first line of the log."""
+    from moderator.observability.build import versions
+    from moderator.observability.logging import get_logger
+    from moderator.settings import settings_from
+
+    built: dict[str, Any] = {
+        name: version for name, version in versions().items() if name in {"version", "revision", "python"}
+    }
+    get_logger(__name__).info("starting", **built, **facts, pid=os.getpid(), settings_from=settings_from(flags))
+
+
+def work_here(settings: "Settings", work: Work) -> NoReturn:
+    """Work in this process until a signal comes, and end it."""
+    work(settings, SIGNALS_OF_RUN.stop, SIGNALS_OF_RUN.drain_from_now_on)
+    # all is answered, published and closed; only the libraries would still shut down, and some of them print prose
+    flush_outputs()
+    end(exit_codes.OK, DRAINED)
+
+
+def run_workers(command: str, devices: str, settings: "Settings", flags: Mapping[str, object]) -> NoReturn:
+    """Run one worker of this command for each device until a signal comes, and end this process."""
+    from moderator.supervisor.supervisor import MODERATOR, Supervisor
+    from moderator.supervisor.workers import named_devices, plan_workers
+
+    workers = plan_workers(named_devices(devices), settings, flags, os.environ)
+    supervisor = Supervisor(workers, grace_s=settings.drain_timeout_s + _GRACE_S, command=(*MODERATOR, command))
+    code = supervisor.run()
+    flush_outputs()
+    reason = _REASONS_OF_WORKERS.get(code, "crashed")
+    end(code, reason, f"a worker ended with exit code {code}; its own last line says why" if code else None)

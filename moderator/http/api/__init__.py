@@ -1,0 +1,1 @@
+"""The HTTP API: decisions, moderations, a guardrail, and what decides."""
