@@ -1,14 +1,13 @@
 """What the rules that fire say together: verdict, severity, reasons, labels, and what is to be done."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from moderator.events import SEVERITIES, ChatEvent, Notice, Recipient, RuleResult, Severity, Status, Verdict
-from moderator.policy.engine.rules import CompiledRule
+from moderator.policy.engine.rules import NO_ACTION, CompiledRule
 from moderator.policy.language.ast import FolderSettings, Texts
 from moderator.policy.language.fields import normal_locale
 
-_RANK: dict[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _FALLBACK_LOCALE = "en"
 
 
@@ -43,12 +42,8 @@ class Judgement(NamedTuple):
     signals: dict[str, float | None]
 
 
-class Fired(NamedTuple):
-    """A rule that fires; `counts`: it is live, and the event inside its rollout."""
-
-    rule: CompiledRule
-    reason: str
-    counts: bool
+Fired = tuple[CompiledRule, str, bool]
+"""A rule that fires, why, and whether it counts: it is live, and the event inside its rollout."""
 
 
 class Combiner:
@@ -59,7 +54,7 @@ class Combiner:
     """
 
     def __init__(self, settings: FolderSettings, texts: Texts | None) -> None:
-        self._strength = {action: rank for rank, action in enumerate(settings.actions)}
+        self._actions = settings.actions
         self._texts = texts
         self._flags_truncated = settings.flags_truncated
         self._unscored_verdict: Verdict = settings.unscored_verdict
@@ -74,19 +69,16 @@ class Combiner:
     ) -> Judgement:
         """Combine for an event that the model scored, or some of it."""
         is_cut = event.cut == "message" and self._flags_truncated
-        if not fired and not is_cut:
-            return Judgement("allow", status, None, [], [], None, [], [], results, "allow", None, signals)
-        if is_cut and not any(each.counts and each.rule.is_flag for each in fired):
-            return self._combined(event, fired, results, signals, status, by_itself=("flag", "medium", ["truncated"]))
-        return self._combined(event, fired, results, signals, status, by_itself=("allow", None, []))
+        if is_cut and not any(counts and rule.is_flag for rule, _, counts in fired):
+            return self._combined(event, fired, results, signals, status, by_itself=_TRUNCATED)
+        return self._combined(event, fired, results, signals, status, by_itself=_NOTHING)
 
     def unscored(
         self, event: ChatEvent, fired: Sequence[Fired], results: list[RuleResult], signals: dict[str, float | None]
     ) -> Judgement:
         """Combine for an event that the model gave no score: besides its rules `if_unscored` speaks."""
-        verdict = self._unscored_verdict
-        severity: Severity | None = "high" if verdict == "flag" else None
-        by_itself: _ByItself = (verdict, severity, ["unscored"])
+        rank = SEVERITIES.index("high") if self._unscored_verdict == "flag" else _NO_RANK
+        by_itself: _ByItself = (self._unscored_verdict, rank, ("unscored",))
         return self._combined(event, fired, results, signals, "unscored", by_itself=by_itself)
 
     def _combined(
@@ -99,41 +91,51 @@ class Combiner:
         *,
         by_itself: "_ByItself",
     ) -> Judgement:
-        verdict, severity, reasons = by_itself
-        counting = [each for each in fired if each.counts]
-        flags = [each.rule for each in counting if each.rule.is_flag]
-        would_flag = [each.rule for each in fired if each.rule.is_flag]
+        """Go through the rules once: most events that fire any fire several."""
+        verdict, rank, by_itself_reasons = by_itself
+        shadow_verdict = verdict
+        strength = shadow_strength = NO_ACTION
+        reasons, labels, queues = set(by_itself_reasons), set[str](), set[str]()
+        notices: set[tuple[Recipient, str]] = set()
+        for rule, reason, counts in fired:
+            if rule.is_flag:
+                shadow_verdict = "flag"
+                shadow_strength = max(shadow_strength, rule.strength)
+            if not counts:
+                continue
+            labels.update(rule.labels)
+            if rule.is_flag:
+                verdict = "flag"
+                rank = max(rank, rule.rank)
+                strength = max(strength, rule.strength)
+                reasons.add(reason)
+                notices.update(rule.notify)
+                if rule.queue is not None:
+                    queues.add(rule.queue)
         return Judgement(
-            verdict="flag" if flags else verdict,
-            status=status,
-            severity=_highest([severity, *(rule.severity for rule in flags)]),
-            reasons=sorted({*reasons, *(each.reason for each in counting if each.rule.is_flag)}),
-            labels=sorted({label for each in counting for label in each.rule.labels}),
-            action=self._strongest(flags),
-            queues=sorted({each.queue for each in flags if each.queue is not None}),
-            notify=self._notices(event, flags),
-            rules=results,
-            shadow_verdict="flag" if would_flag else verdict,
-            shadow_action=self._strongest(would_flag),
-            signals=signals,
+            verdict,
+            status,
+            None if rank == _NO_RANK else SEVERITIES[rank],
+            sorted(reasons),
+            sorted(labels),
+            self._action(strength),
+            sorted(queues),
+            [_notice(to, key, event.locale, self._texts) for to, key in sorted(notices)],
+            results,
+            shadow_verdict,
+            self._action(shadow_strength),
+            signals,
         )
 
-    def _strongest(self, rules: Iterable[CompiledRule]) -> str | None:
-        actions = [rule.action for rule in rules if rule.action is not None]
-        return max(actions, key=self._strength.__getitem__, default=None)
-
-    def _notices(self, event: ChatEvent, rules: Iterable[CompiledRule]) -> list[Notice]:
-        wanted = sorted({notice for rule in rules for notice in rule.notify})
-        return [_notice(to, key, event.locale, self._texts) for to, key in wanted]
+    def _action(self, strength: int) -> str | None:
+        return None if strength == NO_ACTION else self._actions[strength]
 
 
-_ByItself = tuple[Verdict, Severity | None, list[str]]
-"""Verdict, severity and reasons of an event of which no rule says anything."""
-
-
-def _highest(severities: Iterable[Severity | None]) -> Severity | None:
-    rank = max((_RANK[each] for each in severities if each is not None), default=None)
-    return None if rank is None else SEVERITIES[rank]
+_NO_RANK = -1
+_ByItself = tuple[Verdict, int, tuple[str, ...]]
+"""Verdict, rank of the severity and reasons of an event of which no rule says anything."""
+_NOTHING: _ByItself = ("allow", _NO_RANK, ())
+_TRUNCATED: _ByItself = ("flag", SEVERITIES.index("medium"), ("truncated",))
 
 
 def _notice(to: Recipient, key: str, locale: str | None, texts: Texts | None) -> Notice:

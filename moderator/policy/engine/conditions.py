@@ -20,7 +20,6 @@ class CompiledCondition(NamedTuple):
         edge: the score from which the margin counts; None for a comparison without a limit.
         sign: 1 where it holds for scores above the edge, -1 where it holds for scores below.
         noise: how far apart one text's scores may be; 0, which makes nothing borderline, where that is not known.
-        is_on_score: a model gives its signal; the text or the event's metadata gives the others.
     """
 
     template: ConditionResult
@@ -30,13 +29,12 @@ class CompiledCondition(NamedTuple):
     edge: int | None
     sign: int
     noise: int
-    is_on_score: bool
 
 
 def evaluate(conditions: Iterable[CompiledCondition], readings: Sequence[Reading]) -> list[ConditionResult]:
     """Evaluate every condition, in the order given."""
     results = []
-    for template, place, least, greatest, edge, sign, noise, _ in conditions:
+    for template, place, least, greatest, edge, sign, noise in conditions:
         micro, score_micro, score, cause = readings[place]
         result = template.copy()
         results.append(result)
@@ -56,16 +54,9 @@ def evaluate(conditions: Iterable[CompiledCondition], readings: Sequence[Reading
     return results
 
 
-def evaluate_without_scores(
-    conditions: Iterable[CompiledCondition], readings: Sequence[Reading]
-) -> list[ConditionResult]:
-    """Evaluate every condition for an event that the model gave no score: all that is said of scores is unknown."""
-    known = list(conditions)
-    results = evaluate(known, readings)
-    for condition, result in zip(known, results, strict=True):
-        if condition.is_on_score:
-            result["holds"], result["cause"] = None, "absent"
-    return results
+def never_known(condition: CompiledCondition) -> CompiledCondition:
+    """Give a condition on a score for events without any: `missing` is unknown there like every comparison."""
+    return condition._replace(edge=0)
 
 
 def compile_condition(
@@ -85,9 +76,7 @@ def compile_condition(
     bounds, limit = bounds_of(condition, calibration), score_limit(condition, calibration)
     # INVARIANT: a percent phrase without its quantiles is refused when the folder and the model are checked.
     assert bounds is not None, "a percent phrase without its quantiles"
-    is_on_score = signal.kind == "score"
     if limit is None:
-        return CompiledCondition(template, place, *bounds, None, 0, 0, is_on_score)
+        return CompiledCondition(template, place, *bounds, None, 0, 0)
     sign = -1 if comparison.holds_below else 1
-    noise = noise_of(signal, calibration)
-    return CompiledCondition(template, place, *bounds, int(limit * MILLION), sign, noise, is_on_score)
+    return CompiledCondition(template, place, *bounds, int(limit * MILLION), sign, noise_of(signal, calibration))

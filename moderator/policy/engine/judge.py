@@ -1,15 +1,17 @@
 """The decision: one event and its rewards against one snapshot's rules; pure, and the same wherever it runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from moderator.events import ChatEvent, RuleResult, Status
 from moderator.policy.engine.combining import Combiner, Fired, Judgement
-from moderator.policy.engine.conditions import evaluate, evaluate_without_scores
+from moderator.policy.engine.conditions import CompiledCondition, evaluate, never_known
+from moderator.policy.engine.logic import Held, Verdicts
 from moderator.policy.engine.observations import compile_observer
 from moderator.policy.engine.passages import takes_least, worst_readings, worst_rewards
 from moderator.policy.engine.readings import Reading, compile_chooser, compile_signal, readings_of
-from moderator.policy.engine.rules import Binding, compile_rule
+from moderator.policy.engine.rules import Binding, CompiledRule, compile_rule
 from moderator.policy.engine.scopes import compile_field, compile_scope, fits
 from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Rule, Signal, Texts
 
@@ -60,12 +62,10 @@ class Judge:
         self._worst_rewards = partial(worst_rewards, objectives=objectives, signals=plain)
         self._fields = tuple(compile_field(field) for field in fields)
         self._scopes = tuple(dict.fromkeys(compile_scope(rule.scope, fields) for rule in active))
-        binding = Binding(positions, fields, self._scopes, calibration, exemptions)
+        binding = Binding(positions, fields, self._scopes, calibration, exemptions, settings.actions)
         compiled = [compile_rule(rule, binding) for rule in active]
-        # What every event needs of a rule is in one tuple: unpacking is faster than attribute access.
-        self._plan = tuple(
-            (rule, rule.scope, rule.conditions, rule.holds, rule.template, rule.is_limited) for rule in compiled
-        )
+        self._plan = tuple(map(_plan, compiled))
+        self._unscored_plan = tuple(map(_plan, map(_without_scores, compiled)))
         self._combiner = Combiner(settings, texts)
         self._may_decide_unscored = any(len(rule.on_scores) < max(1, len(rule.conditions)) for rule in compiled)
 
@@ -121,6 +121,8 @@ class Judge:
         scores = [reading[2] for reading in readings]
         signals = dict(zip(self._names, scores, strict=True))
         status: Status = "degraded" if None in scores and self._lacks_score(results) else "scored"
+        if not fired and event.cut != "message":
+            return Judgement("allow", status, None, [], [], None, [], [], results, "allow", None, signals)
         return self._combiner.scored(event, fired, results, signals, status)
 
     def _decide_unscored(self, event: ChatEvent, at_ms: int) -> Judgement:
@@ -145,15 +147,14 @@ class Judge:
 
         Of an event without any score a rule says nothing that would need one.
         """
-        evaluated = evaluate_without_scores if is_unscored else evaluate
         fields = [get(event) for get in self._fields]
         applies = [fits(lines, fields) for lines in self._scopes]
         results: list[RuleResult] = []
         fired: list[Fired] = []
-        for rule, scope, compiled, holds, template, is_limited in self._plan:
+        for rule, scope, compiled, holds, template, is_limited in self._unscored_plan if is_unscored else self._plan:
             if not applies[scope]:
                 continue
-            conditions = evaluated(compiled, readings)
+            conditions = evaluate(compiled, readings)
             held = conditions[0]["holds"] if holds is None else holds([each["holds"] for each in conditions])
             result = template.copy()
             result["conditions"] = conditions
@@ -171,13 +172,27 @@ class Judge:
             if held is not False:
                 result["outcome"] = "matched" if held else "unknown"
             if rule.finish(result, event, fields, at_ms, fires=bool(fires)):
-                result["counted"] = rule.mode == "live" and result.get("rollout") != "outside"
-                fired.append(Fired(rule, reason, result["counted"]))
+                counts = result["counted"] = rule.mode == "live" and result.get("rollout") != "outside"
+                fired.append((rule, reason, counts))
         return results, fired
 
     def _lacks_score(self, results: Iterable[RuleResult]) -> bool:
         conditions = (condition for result in results for condition in result["conditions"])
         return any(condition["score"] is None and condition["signal"] in self._score_names for condition in conditions)
+
+
+def _plan(rule: CompiledRule) -> "_Plan":
+    return rule, rule.scope, rule.conditions, rule.holds, rule.template, rule.is_limited
+
+
+_Plan = tuple[CompiledRule, int, tuple[CompiledCondition, ...], Callable[[Verdicts], Held] | None, RuleResult, bool]
+"""What every event needs of a rule, in one tuple: unpacking is faster than attribute access."""
+
+
+def _without_scores(rule: CompiledRule) -> CompiledRule:
+    """Give the rule for events that the model gave no score."""
+    conditions = enumerate(rule.conditions)
+    return replace(rule, conditions=tuple(never_known(one) if at in rule.on_scores else one for at, one in conditions))
 
 
 def _apart(signals: Iterable[Signal]) -> tuple[list[Signal], list[Signal]]:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from moderator.events import ChatEvent, ConditionResult, Mode, Outcome, Recipient, RuleResult, Severity
+from moderator.events import SEVERITIES, ChatEvent, ConditionResult, Mode, Outcome, Recipient, RuleResult
 from moderator.policy.engine.conditions import CompiledCondition, compile_condition
 from moderator.policy.engine.logic import Held, Verdicts, compile_logic
 from moderator.policy.engine.rollout import Rollouts, compile_rollout
 from moderator.policy.engine.scopes import Fields, ScopeLines, compile_scope, fits
 from moderator.policy.language.ast import Calibration, Condition, Exemption, Rule
+
+NO_ACTION = -1
+"""The strength of a flag without an action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,9 @@ class CompiledRule:
     """One rule that is not off.
 
     Attributes:
-        severity: None for a rule that tags.
+        is_flag: it flags; else it tags.
+        rank: of its severity among `SEVERITIES`.
+        strength: of its action among those of settings.yaml.
         labels: of the flag, or those that it tags with.
         scope: position of its scope among the judge's.
         conditions: in the order of `Rule.conditions`.
@@ -45,10 +50,11 @@ class CompiledRule:
 
     id: str
     mode: Mode
-    severity: Severity | None
+    is_flag: bool
+    rank: int
+    strength: int
     reason: str
     labels: tuple[str, ...]
-    action: str | None
     queue: str | None
     notify: tuple[tuple[Recipient, str], ...]
     scope: int
@@ -63,11 +69,6 @@ class CompiledRule:
     until_ms: int | None
     rollout: Rollouts | None
     exemption_matches: tuple[ExemptionMatch, ...]
-
-    @property
-    def is_flag(self) -> bool:
-        """Whether it flags; else it tags."""
-        return self.severity is not None
 
     def lacks_score(self, conditions: Sequence[ConditionResult]) -> bool:
         """Whether a condition that is unknown is on a model's score, not on a fact or the text."""
@@ -98,13 +99,14 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What rules are compiled against: positions of readings, fields and scopes, and the calibration, if any."""
+    """What rules are compiled against: positions of readings, fields, scopes and actions, and any calibration."""
 
     positions: Mapping[str, int]
     fields: Sequence[str]
     scopes: Sequence[ScopeLines]
     calibration: Calibration | None
     exemptions: Sequence[Exemption]
+    actions: Sequence[str]
 
 
 def compile_rule(rule: Rule, binding: Binding) -> CompiledRule:
@@ -113,10 +115,11 @@ def compile_rule(rule: Rule, binding: Binding) -> CompiledRule:
     return CompiledRule(
         id=rule.id,
         mode=rule.mode,
-        severity=rule.flag.severity if rule.flag else None,
+        is_flag=rule.flag is not None,
+        rank=SEVERITIES.index(rule.flag.severity) if rule.flag else 0,
+        strength=binding.actions.index(rule.flag.action) if rule.flag and rule.flag.action else NO_ACTION,
         reason=rule.flag.reason if rule.flag else "",
         labels=rule.flag.labels if rule.flag else rule.tags,
-        action=rule.flag.action if rule.flag else None,
         queue=rule.flag.queue if rule.flag else None,
         notify=rule.flag.notify if rule.flag else (),
         scope=binding.scopes.index(compile_scope(rule.scope, binding.fields)),
