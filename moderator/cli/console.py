@@ -6,9 +6,14 @@ from typing import Annotated
 
 import typer
 
+from moderator.errors import ConfigurationError
+
 
 def console(
     *,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option(help="Kafka brokers, comma-separated, whose decisions are shown.")
+    ] = None,
     decisions: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Decisions to show, one a line, as `moderator score` writes them."),
@@ -29,11 +34,13 @@ def console(
     ] = False,
 ) -> None:
     """Show recent decisions, why each was made, and the policies in force, in a browser."""
+    _refuse_both("--bootstrap-servers", bootstrap_servers, "--decisions", decisions)
     from moderator.observability.logging import configure_logging
     from moderator.settings import effective_settings, load_settings
 
     settings = load_settings(
         {
+            "kafka.bootstrap_servers": bootstrap_servers,
             "console.decisions_file": decisions,
             "policies.path": policies,
             "console.labels_file": labels_file,
@@ -50,3 +57,8 @@ def console(
     from moderator.console.running import run_console
 
     run_console(settings)
+
+
+def _refuse_both(one: str, given: object, other: str, too: object) -> None:
+    if given is not None and too is not None:
+        raise ConfigurationError(f"`{one}` and `{other}` exclude each other: leave one out")

@@ -15,13 +15,15 @@ from moderator.console.policies.watch import PolicyWatch
 from moderator.console.recent.store import Recent
 from moderator.console.review.desk import Desk
 from moderator.console.sources.file import FileSource
+from moderator.console.sources.kafka import KafkaSource
 from moderator.console.sources.state import Source
 from moderator.console.trials.trials import make_trials
 from moderator.errors import ConfigurationError
 from moderator.events import iso_time
 from moderator.http import HttpServer
 from moderator.http.access import is_loopback
-from moderator.labels.sink import LabelFile
+from moderator.labels.book import LabelBook
+from moderator.labels.sink import LabelFile, LabelSink
 from moderator.settings import ConsoleSettings, Settings
 
 if TYPE_CHECKING:
@@ -74,11 +76,12 @@ def _console(settings: Settings) -> Console:
     given = settings.console
     recent = Recent(given.recent_decisions, given.recent_bytes)
     urls = [url.strip() for url in given.scorer_url.split(",")] if given.scorer_url else []
+    desk = _desk(settings, recent)
     return Console(
         settings=settings,
         recent=recent,
-        source=_source(settings, recent),
-        desk=_desk(settings, recent),
+        source=_source(settings, recent, desk.book),
+        desk=desk,
         folder=PolicyWatch(settings.policies.path, settings.policies.state_dir, lambda: outputs_of(recent), _now_ms),
         replicas=Replicas(urls, given.scorer_token, _now_ms),
         trials=make_trials(settings, recent, urls, _now_ms),
@@ -90,11 +93,19 @@ def _console(settings: Settings) -> Console:
 def _desk(settings: Settings, recent: Recent) -> Desk:
     given = settings.console
     file = None if given.labels_file is None else LabelFile(given.labels_file)
-    sink = None if given.read_only else file
+    sink = None if given.read_only else file or _label_topic(settings)
     desk = Desk(recent, sink, given.review_sample, lambda: iso_time(_now_ms() / 1_000))
     for value in file.values() if file else ():
         desk.book.take(None, value)
     return desk
+
+
+def _label_topic(settings: Settings) -> LabelSink | None:
+    if settings.console.decisions_file is not None:
+        return None
+    from moderator.stream.kafka.label_topic import LabelTopic  # noqa: PLC0415 - a file needs no client of Kafka
+
+    return LabelTopic(settings.kafka)
 
 
 def _verdicts(settings: Settings) -> "VerdictReader | None":
@@ -108,11 +119,11 @@ def _verdicts(settings: Settings) -> "VerdictReader | None":
     return VerdictReader(settings.redis, Metrics(CollectorRegistry()), time.monotonic)
 
 
-def _source(settings: Settings, recent: Recent) -> Source:
+def _source(settings: Settings, recent: Recent, book: LabelBook) -> Source:
     path = settings.console.decisions_file
-    if path is None:
-        raise ConfigurationError("no decisions are named: start with --decisions FILE")
-    return FileSource(path, recent, _now_ms)
+    if path is not None:
+        return FileSource(path, recent, _now_ms)
+    return KafkaSource(settings, recent, book, _now_ms)
 
 
 def _now_ms() -> int:

@@ -66,6 +66,7 @@ class ConsoleSettings(Part):
     recent_bytes: int = Field(
         128 * 2**20, gt=0, description="Bytes of records held; whichever bound is met first counts."
     )
+    lookback_s: int = Field(86_400, gt=0, description="How far back topics are read at start; labels are read whole.")
 
     _check_tokens = field_validator("token", "scorer_token")(demand_tokens)
 

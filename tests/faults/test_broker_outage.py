@@ -10,10 +10,12 @@ import psutil
 import pytest
 
 from moderator.demo.servers.kafka import LocalKafka
+from tests.console_source import RunningSource, publish
 from tests.faults.killable import Replica
 from tests.faults.loop import a_loop, running
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.unit.console.decisions import a_decision, encoded
 from tests.waiting import await_condition
 
 pytestmark = pytest.mark.xdist_group("broker that is killed")
@@ -67,3 +69,23 @@ def test_a_replica_gathers_no_threads_and_files_while_the_broker_is_away(broker:
 
     # some connections are always on their way; what nobody frees is 4 more in each second
     assert max(gathered) <= 20
+
+
+def test_a_console_says_that_the_broker_is_away_and_goes_on_when_it_is_back(broker: LocalKafka) -> None:
+    settings = some_topics(broker.bootstrap_servers)
+    publish(settings, settings.flag_topic, encoded(a_decision(1, flag=True)))
+    console = RunningSource(settings)
+    try:
+        console.await_state("live")
+        broker.kill()
+        console.await_state("broken")
+        shown_meanwhile = console.events()
+        broker.start()
+        publish(settings, settings.allow_topic, encoded(a_decision(2)))
+        await_condition(lambda: len(console.events()) > 1)
+        console.await_state("live")
+    finally:
+        console.close()
+
+    assert shown_meanwhile == ["evt-1"]
+    assert console.events() == ["evt-1", "evt-2"]

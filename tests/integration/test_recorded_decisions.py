@@ -2,13 +2,10 @@
 
 import json
 import sys
-import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from kafka import KafkaProducer
 
 from moderator.cli.app import main
 from moderator.errors import BrokerUnavailableError, ConfigurationError
@@ -18,28 +15,10 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka.consuming.decision_range import DecisionRange, OffsetRanges, TimeRange
 from moderator.stream.kafka.consuming.decisions import KafkaDecisions
 from moderator.supervisor.child import free_ports
+from tests.console_source import START_MS, publish
 from tests.kafka_stream import some_names
 from tests.unit.backtest.decisions import some_recorded
 from tests.unit.policy.folders import a_folder, a_policy, a_rule
-
-START_MS = 1_790_812_800_000
-"""2026-10-01T00:00:00Z; each record is a second later than the one before it."""
-
-
-def publish(settings: KafkaSettings, topic: str, values: Sequence[bytes], *, commit: bool = True) -> None:
-    """Write values in one transaction to partition 0, a second apart."""
-    name = f"{settings.group_id}-{topic}-{time.monotonic_ns()}"
-    producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, transactional_id=name)
-    producer.init_transactions()
-    producer.begin_transaction()
-    for nth, value in enumerate(values):
-        producer.send(topic, value, partition=0, timestamp_ms=START_MS + nth * 1_000)
-    producer.flush()
-    if commit:
-        producer.commit_transaction()
-    else:
-        producer.abort_transaction()
-    producer.close()
 
 
 def read(settings: KafkaSettings, wanted: DecisionRange) -> list[bytes | None]:

@@ -13,6 +13,7 @@ from moderator.console.figures.policies import folder_figures, replica_record, r
 from moderator.console.recent.dead_letter import RecentDeadLetter
 from moderator.console.recent.decision import RecentDecision
 from moderator.console.recent.filters import Filters, MalformedFilterError, page_of
+from moderator.console.sources.state import LagState
 from moderator.events import iso_time
 from moderator.http.refusals import Refusal
 
@@ -50,6 +51,7 @@ def overview(console: Annotated[Console, Depends(console_of)]) -> Response:
             "rules": [each._asdict() for each in figures.rules],
             "dead_letters": {each.name: each.events for each in figures.dead_letters},
             "latency_ms": latency,
+            "lag": None if figures.lag is None else _lag(figures.lag),
             "snapshots": _snapshots(console),
         }
     )
@@ -118,6 +120,11 @@ def _record(item: RecentDecision | RecentDeadLetter) -> object:
         "partition": item.partition,
         "offset": item.offset,
     }
+
+
+def _lag(lag: LagState) -> dict[str, Any]:
+    partitions = [{"partition": partition, "lag": events} for partition, events in lag.partitions.items()]
+    return {"partitions": partitions, "problem": lag.problem or None}
 
 
 def _snapshots(console: Console) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from moderator.console.console import Console
 from moderator.console.figures.charts import RuleFlags, Share
 from moderator.console.recent.decision import RecentDecision
 from moderator.console.recent.rates import Minute
+from moderator.console.sources.state import LagState
 
 _QUANTILES = (0.50, 0.95, 0.99)
 
@@ -39,6 +40,7 @@ class Overview:
     rules: Sequence[RuleFlags]
     dead_letters: Sequence[Share]
     latency_ms: tuple[int, int, int] | None
+    lag: LagState | None
     snapshots: Sequence[SnapshotSeen]
     folder_snapshot: str | None
     held: int
@@ -64,6 +66,7 @@ def overview_of(console: Console) -> Overview:
         rules=_rules(decisions),
         dead_letters=[Share(*each) for each in Counter(each.reason for each in letters).most_common()],
         latency_ms=_latency(decisions),
+        lag=console.source.lag,
         snapshots=snapshots_of(decisions),
         folder_snapshot=_folder_snapshot(console),
         held=len(decisions),

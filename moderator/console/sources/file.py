@@ -6,7 +6,7 @@ from pathlib import Path
 
 from moderator.backtest.batches import lines_of
 from moderator.console.recent.store import Recent
-from moderator.console.sources.state import SourceState
+from moderator.console.sources.state import LagState, SourceState
 from moderator.errors import ConfigurationError, reason_of
 
 
@@ -19,6 +19,7 @@ class FileSource:
 
     def __init__(self, path: Path, recent: Recent, now_ms: Callable[[], int]) -> None:
         self.name = str(path)
+        self.lag: LagState | None = None
         self._recent = recent
         self._now_ms = now_ms
         self._stop = threading.Event()

@@ -14,7 +14,7 @@ from moderator.console.policies.replicas import Replicas
 from moderator.console.policies.watch import PolicyWatch
 from moderator.console.recent.store import Recent
 from moderator.console.review.desk import Desk
-from moderator.console.sources.state import SourceState
+from moderator.console.sources.state import LagState, SourceState
 from moderator.console.trials.text import TextScorer
 from moderator.console.trials.trials import make_trials
 from moderator.events import iso_time
@@ -101,6 +101,7 @@ class StillSource:
 
     def __init__(self, state: SourceState | None = None) -> None:
         self.name = "decisions.jsonl"
+        self.lag: LagState | None = None
         self.state = state or SourceState("file", NOW_MS, was_read=True)
 
     def run(self) -> None:
