@@ -49,7 +49,7 @@ def run_console(settings: Settings) -> None:
     _stop_at_signals(stop)
     given = settings.console
     _require_access(given)
-    console = _console(settings)
+    console = console_for(settings)
     server = HttpServer(create_app(console), given.host, given.port, variables="MODERATOR_CONSOLE__")
     port = server.start()
     workers: dict[str, _Worker] = {"source": console.source, "policies": console.folder, "replicas": console.replicas}
@@ -72,7 +72,12 @@ def _require_access(given: ConsoleSettings) -> None:
         )
 
 
-def _console(settings: Settings) -> Console:
+def console_for(settings: Settings) -> Console:
+    """Put a console together; nothing is read and no thread runs yet.
+
+    Raises:
+        ConfigurationError: a file cannot be read or written.
+    """
     given = settings.console
     recent = Recent(given.recent_decisions, given.recent_bytes)
     urls = [url.strip() for url in given.scorer_url.split(",")] if given.scorer_url else []
