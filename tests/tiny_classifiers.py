@@ -30,8 +30,24 @@ _OWN: dict[str, dict[str, Any]] = {
     "gemma": {"num_key_value_heads": 1, "head_dim": 8},
     "bert": {},
     "roberta": {"pad_token_id": 1, "max_position_embeddings": 130, "type_vocab_size": 1},
+    "xlm-roberta": {"pad_token_id": 1, "max_position_embeddings": 130, "type_vocab_size": 1},
+    "distilbert": {"pad_token_id": 0, "sinusoidal_pos_embds": False},
+    "deberta-v2": {
+        "pad_token_id": 1,
+        "relative_attention": True,
+        "position_buckets": 8,
+        "max_relative_positions": -1,
+        "pos_att_type": ["p2c", "c2p"],
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
     "modernbert": {"pad_token_id": 258, "local_attention": 8, "cls_token_id": 256, "sep_token_id": 257},
 }
+
+FAMILIES = tuple(_OWN)
+ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert", "deberta-v2", "modernbert")
 
 
 def write_classifier(folder: Path, family: str, labels: tuple[str, ...] = ("reward",), **changes: Any) -> Path:

@@ -106,6 +106,28 @@ def _sentence_pieces() -> Tokenizer:
     return backend
 
 
+@cache
+def _unigrams(first: str, padding: str, last: str, unknown: str) -> Tokenizer:
+    """As SentencePiece's unigram models: every word begins with a mark, and blanks are one blank."""
+    words = sorted({f"\u2581{word}" for line in _CORPUS for word in line.split()})
+    letters = sorted({letter for word in words for letter in word} | set("!?1+=()-[]/.INSTx"))
+    special = [first, padding, last, unknown]
+    pieces = [
+        *((token, 0.0) for token in special),
+        *((word, -3.0) for word in words),
+        *((one, -6.0) for one in letters),
+    ]
+    backend = Tokenizer(models.Unigram(pieces, unk_id=special.index(unknown), byte_fallback=False))
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    backend.decoder = decoders.Metaspace(prepend_scheme="always")
+    backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}", special_tokens=[(first, 0), (last, 2)]
+    )
+    return backend
+
+
 def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
     """Give a tokenizer of the family's kind."""
     named: dict[str, tuple[Tokenizer, dict[str, str]]] = {
@@ -119,6 +141,15 @@ def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
         ),
         "bert": (_word_pieces(), {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}),
         "roberta": (_bytes_backend(("<s>", "</s>", "<pad>"), around=True), {"bos_token": "<s>", "eos_token": "</s>"}),
+        "distilbert": (_word_pieces(), {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}),
+        "xlm-roberta": (
+            _unigrams("<s>", "<pad>", "</s>", "<unk>"),
+            {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"},
+        ),
+        "deberta-v2": (
+            _unigrams("[CLS]", "[PAD]", "[SEP]", "[UNK]"),
+            {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]"},
+        ),
         "modernbert": (_bytes_backend(("[CLS]", "[SEP]", "[PAD]"), around=True), {}),
     }
     backend, tokens = named[family]
@@ -130,7 +161,7 @@ def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
 def special_ids(family: str) -> set[int]:
     """Give the ids that no text may have: all special tokens but the unknown token."""
     backend = tokenizer_of(family).backend_tokenizer
-    unknown = getattr(backend.model, "unk_token", None)
+    unknown = getattr(backend.model, "unk_token", None) or {"xlm-roberta": "<unk>", "deberta-v2": "[UNK]"}.get(family)
     return {at for at, token in backend.get_added_tokens_decoder().items() if token.content != unknown}
 
 

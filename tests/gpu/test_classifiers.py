@@ -39,7 +39,7 @@ def rewards(scorer: Engine) -> torch.Tensor:
     return torch.tensor([result.rewards for result in results if isinstance(result, Scores)])
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3", "mistral", "gemma", "bert", "roberta", "modernbert"])
+@pytest.mark.parametrize("family", tiny_classifiers.FAMILIES)
 @pytest.mark.parametrize("is_compiled", [False, True])
 def test_scores_on_cuda_are_those_of_the_cpu_in_the_same_precision(
     written: Callable[[str], Path], family: str, *, is_compiled: bool

@@ -21,8 +21,22 @@ from moderator.tensor_headers import tensor_shapes
 
 DECODERS: Final = ("llama", "qwen2", "qwen3", "mistral", "gemma")
 """Causal backbones with one linear layer on top, read at the last token."""
-ENCODERS: Final = ("bert", "roberta", "modernbert")
+ENCODERS: Final = ("bert", "roberta", "xlm-roberta", "distilbert", "deberta-v2", "modernbert")
 """Bidirectional backbones with the head that transformers gives them."""
+
+_AFTER_PADDING: Final = ("roberta", "xlm-roberta")
+"""Families whose positions count from the one after the padding token's id."""
+_OWN_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
+    "distilbert": {
+        "hidden_size": "dim",
+        "intermediate_size": "hidden_dim",
+        "num_hidden_layers": "n_layers",
+        "num_attention_heads": "n_heads",
+        "hidden_act": "activation",
+    },
+    "modernbert": {"hidden_act": "hidden_activation"},
+}
+"""Family -> what its config calls a field of the others."""
 
 _UNSUPPORTED: Final = (
     "attn_logit_softcapping",
@@ -137,8 +151,9 @@ def _refuse_unsupported(fields: Mapping[str, Any], where: str) -> None:
 
 
 def _network(fields: Mapping[str, Any], labels: int, where: str) -> PretrainedConfig:
+    own = _OWN_NAMES.get(fields["model_type"], {})
     for name in SIZES:
-        whole(fields, name, where, least=1)
+        whole(fields, own.get(name, name), where, least=1)
     known = {name: value for name, value in fields.items() if name not in _NOT_PASSED_ON}
     if fields["model_type"] in DECODERS:
         known |= _NO_TOKENS  # packed texts need no padding, and the embedding rejects an id outside the vocabulary
@@ -152,11 +167,11 @@ def _network(fields: Mapping[str, Any], labels: int, where: str) -> PretrainedCo
 
 
 def _check(config: PretrainedConfig, where: str) -> None:
-    name = "hidden_activation" if config.model_type == "modernbert" else "hidden_act"
+    name = _OWN_NAMES.get(config.model_type, {}).get("hidden_act", "hidden_act")
     if getattr(config, name) not in ACT2FN:
         raise ConfigurationError(f"{where}: `{name}` is `{getattr(config, name)}`, which is not an activation function")
     padding = config.pad_token_id
-    if (padding is None and config.model_type == "roberta") or (padding or 0) not in range(config.vocab_size):
+    if (padding is None and config.model_type in _AFTER_PADDING) or (padding or 0) not in range(config.vocab_size):
         raise ConfigurationError(f"{where}: `pad_token_id` is `{padding}`, which is not a token")
     check_kind(config, where)
 
@@ -170,5 +185,5 @@ def _padding(fields: Mapping[str, Any], where: str) -> int | None:
 
 def _positions(network: PretrainedConfig) -> int:
     positions = int(network.max_position_embeddings)
-    # its positions start after the padding token's
-    return positions - 1 - int(network.pad_token_id or 0) if network.model_type == "roberta" else positions
+    # they start after the padding token's
+    return positions - 1 - int(network.pad_token_id or 0) if network.model_type in _AFTER_PADDING else positions

@@ -28,7 +28,9 @@ def read_tokenizer(folder: Path, vocab_size: int, template: str | None = None) -
     """
     path = folder / TOKENIZER
     if not path.is_file():
-        raise ConfigurationError(f"{path}: no such file")
+        raise ConfigurationError(
+            f"{folder}: no {TOKENIZER}: write it once with AutoTokenizer.from_pretrained(…).save_pretrained(…)"
+        )
     chosen = read_template(folder, read_json(folder / TOKENIZER_CONFIG), template)
     tokenizer = _build(folder)
     tokenizer.chat_template = chosen

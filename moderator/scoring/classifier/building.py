@@ -3,7 +3,7 @@
 from typing import Final
 
 import torch
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.checkpoint.classifier_config import DECODERS, ClassifierConfig
@@ -15,6 +15,9 @@ FLOAT32_HEADS: Final = {
     **dict.fromkeys(DECODERS, ("score",)),
     "bert": ("bert.pooler", "classifier"),
     "roberta": ("classifier",),
+    "xlm-roberta": ("classifier",),
+    "distilbert": ("pre_classifier", "classifier"),
+    "deberta-v2": ("pooler", "classifier"),
     "modernbert": ("head", "classifier"),
 }
 """The parts that compute in float32, by `model_type`; the first is called first."""
@@ -27,7 +30,7 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
         ConfigurationError: no such network can be built; the text names `where`, the file that describes it.
     """
     attention.register()
-    implementation = "sdpa" if config.is_encoder else attention.IMPLEMENTATION
+    implementation = encoder_attention(config.network) if config.is_encoder else attention.IMPLEMENTATION
     try:
         with WithoutWeights():
             network: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
@@ -42,6 +45,11 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
     network.get_submodule(FLOAT32_HEADS[config.network.model_type][0]).register_forward_pre_hook(_in_float32)
     network.train(mode=False)
     return network
+
+
+def encoder_attention(config: PretrainedConfig) -> str:
+    """Name transformers' attention for an encoder; relative positions within the scores have no fused kernel."""
+    return "eager" if config.model_type == "deberta-v2" else "sdpa"
 
 
 def _add_bias(network: PreTrainedModel) -> None:

@@ -18,7 +18,7 @@ from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
-from moderator.scoring.classifier.building import FLOAT32_HEADS, build_network
+from moderator.scoring.classifier.building import FLOAT32_HEADS, build_network, encoder_attention
 from moderator.scoring.packing import Layout, Text
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.messages import MessageRenderer
@@ -67,7 +67,9 @@ class OpenClassifier:
 
 
 def _as_transformers(config: PretrainedConfig) -> PreTrainedModel:
-    network: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")  # type: ignore[no-untyped-call]
+    network: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
+        config, attn_implementation=encoder_attention(config)
+    )
     return network
 
 

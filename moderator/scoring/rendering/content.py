@@ -32,12 +32,12 @@ class ContentEncoder:
         Raises:
             ConfigurationError: typed text can still become a special token of its vocabulary.
         """
-        written = _with_special(backend.to_str(), control)
+        written = _without_special_pieces(_with_special(backend.to_str(), control))
         self._text = Tokenizer.from_str(_without_beginning(written) if is_inner else written)
         self._text.encode_special_tokens = True
         self._text.no_truncation()
         self._text.no_padding()
-        self._refuse_typed_tokens()
+        self._refuse_typed_tokens(backend)
 
     def encode(self, texts: Sequence[str]) -> Iterator[list[int]]:
         """Yield the ids of each text, in the order given, without tokens around them."""
@@ -90,10 +90,12 @@ class ContentEncoder:
         offsets = self._text.encode(piece, add_special_tokens=False).offsets
         return [(start + first, start + last) for first, last in offsets]
 
-    def _refuse_typed_tokens(self) -> None:
-        special = {token.content: at for at, token in self._text.get_added_tokens_decoder().items() if token.special}
-        unknown = getattr(self._text.model, "unk_token", None)
-        forbidden = {at for text, at in special.items() if text != unknown}
+    def _refuse_typed_tokens(self, backend: Tokenizer) -> None:
+        texts = {token.content for token in self._text.get_added_tokens_decoder().values() if token.special}
+        special = {
+            token.content: at for at, token in backend.get_added_tokens_decoder().items() if token.content in texts
+        }
+        forbidden = set(special.values()) - {_unknown(backend)}
         for text, ids in zip(special, self.encode(list(special)), strict=True):
             if forbidden & set(ids):
                 raise ConfigurationError(f"typed text can become the special token `{text}` of tokenizer.json")
@@ -121,6 +123,29 @@ def _with_special(written: str, control: Collection[str]) -> str:
     for token in fields["added_tokens"]:
         token["special"] = token["special"] or token["content"] in control
     return json.dumps(fields, separators=(",", ":"))  # as the library writes it
+
+
+def _unknown(backend: Tokenizer) -> int | None:
+    """Give the id of what the tokenizer does not know, which any text may have."""
+    token = getattr(backend.model, "unk_token", None)
+    if token is not None:
+        return backend.token_to_id(token)
+    unigram: dict[str, Any] = json.loads(backend.to_str())["model"]  # its class does not tell
+    return unigram.get("unk_id")
+
+
+def _without_special_pieces(written: str) -> str:
+    """Rename the special tokens among a unigram model's pieces, which would be found in text like any other piece.
+
+    No text that is read holds the NUL of their new names. Their places and scores stay, for both count for others.
+    """
+    fields = json.loads(written) if '"Unigram"' in written else {"model": {}}
+    if fields["model"].get("type") != "Unigram":
+        return written
+    special = {token["content"] for token in fields["added_tokens"] if token["special"]}
+    pieces = fields["model"]["vocab"]
+    fields["model"]["vocab"] = [[f"\0{piece}" if piece in special else piece, score] for piece, score in pieces]
+    return json.dumps(fields)
 
 
 def _without_beginning(written: str) -> str:

@@ -16,10 +16,8 @@ from tests import tiny_classifiers
 from tests.builders import prompts_of
 from tests.integration.scoring.classifiers import CONVERSATIONS, change_config, copied, load_classifier, rewards
 
-FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gemma", "bert", "roberta", "modernbert")
 
-
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", tiny_classifiers.FAMILIES)
 def test_texts_scored_together_score_as_transformers_scores_each_alone(
     written: Callable[..., Path], family: str
 ) -> None:
@@ -42,7 +40,7 @@ def test_a_classifier_warms_up(written: Callable[..., Path], family: str) -> Non
     load_classifier(written(family)).warm_up()
 
 
-@pytest.mark.parametrize("family", ["qwen2", "bert", "roberta", "modernbert"])
+@pytest.mark.parametrize("family", ["qwen2", *tiny_classifiers.ENCODERS])
 def test_the_head_is_in_float32_under_a_backbone_in_bfloat16(written: Callable[..., Path], family: str) -> None:
     folder = written(family)
 

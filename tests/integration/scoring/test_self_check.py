@@ -14,11 +14,10 @@ from moderator.errors import ConfigurationError
 from moderator.scoring.opening import open_model
 from moderator.scoring.self_check.check import Check, check_checkpoint, check_model
 from moderator.settings import ModelSettings
-from tests import tiny_armorm
+from tests import tiny_armorm, tiny_classifiers
 from tests.integration.scoring.classifiers import change_config, copied, error_of, load_classifier
 from tests.tiny_tokenizers import CHATML
 
-FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gemma", "bert", "roberta", "modernbert")
 CPU = torch.device("cpu")
 
 
@@ -31,7 +30,7 @@ def with_template(folder: Path, template: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", tiny_classifiers.FAMILIES)
 def test_every_family_gives_what_transformers_gives(written: Callable[..., Path], family: str) -> None:
     with capture_logs() as lines:
         check = checked(written(family))

@@ -28,11 +28,18 @@ def test_a_template_inside_the_tokenizer_config_is_found(copied: Path, armorm: A
     assert torch.equal(tiny_armorm.load(copied).score(CHAT).overall, armorm.score(CHAT).overall)
 
 
-@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
-def test_a_missing_file_is_named(copied: Path, name: str) -> None:
-    (copied / name).unlink()
+def test_a_missing_file_is_named(copied: Path) -> None:
+    (copied / "tokenizer_config.json").unlink()
 
-    assert error_of(copied) == f"{copied / name}: no such file"
+    assert error_of(copied) == f"{copied / 'tokenizer_config.json'}: no such file"
+
+
+def test_a_tokenizer_that_is_not_in_one_file_is_refused_with_the_way_to_write_it(copied: Path) -> None:
+    (copied / "tokenizer.json").rename(copied / "spm.model")
+
+    assert error_of(copied) == (
+        f"{copied}: no tokenizer.json: write it once with AutoTokenizer.from_pretrained(…).save_pretrained(…)"
+    )
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '"text"', "\ufeff{}", "[" * 100_000])

@@ -9,7 +9,7 @@ from moderator.events import Turn
 from moderator.scoring.rendering.messages import MessageRenderer
 from tests.tiny_tokenizers import special_ids, tokenizer_of
 
-FAMILIES = ("bert", "roberta", "modernbert", "llama")
+FAMILIES = ("bert", "roberta", "xlm-roberta", "deberta-v2", "modernbert", "llama")
 
 
 def ids(renderer: MessageRenderer, text: str) -> list[int]:
