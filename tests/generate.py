@@ -179,7 +179,10 @@ def _decision() -> dict[str, Any]:
         "severity": {"enum": list(SEVERITIES), "description": "On flags."},
         "action": {"type": "string", "description": "On flags that have one: a word of your settings.yaml."},
         "queues": {"type": "string", "description": "On flags that have some, joined by commas."},
-        "traceparent": {"type": "string", "description": "As the event had it."},
+        "traceparent": {
+            "type": "string",
+            "description": "As the event had it; where this process is traced, our span in the same trace.",
+        },
     }
     return {
         "title": "Decision",

@@ -48,11 +48,19 @@ def usual_limits(settings: KafkaSettings) -> dict[str, int]:
     return dict.fromkeys(output_topics(settings), RECORD_LIMIT_BYTES)
 
 
-def produce(settings: KafkaSettings, values: Iterable[bytes | None], *, partitions: int = 3, **client: Any) -> None:
+def produce(
+    settings: KafkaSettings,
+    values: Iterable[bytes | None],
+    *,
+    partitions: int = 3,
+    headers: Sequence[tuple[str, bytes]] = (),
+    **client: Any,
+) -> None:
     """Write values round robin; each has a key, so that null values can be written too."""
     producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=5, **client)
     for number, value in enumerate(values):
-        producer.send(settings.events_topic, value, key=b"key-%d" % (number % 7), partition=number % partitions)
+        partition = number % partitions
+        producer.send(settings.events_topic, value, b"key-%d" % (number % 7), list(headers), partition)
     producer.close()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from moderator.errors import DrainTimeoutError
 from moderator.events import DeadLetter, DecidedSpan, Partition, iso_time
+from moderator.observability.tracing.port import Tracing
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider, Timestamps
 from moderator.pipeline.moderation import ScoredWindow, Window, decide_window, read_span, score_window
@@ -62,6 +63,7 @@ class Processor:
         stop: threading.Event,
         dead_letter_limit: DeadLetterLimit | None,
         interactive: InteractiveWork | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -73,6 +75,7 @@ class Processor:
         self._stop = stop
         self._dead_letter_limit = dead_letter_limit
         self._interactive = interactive
+        self._tracing = tracing
         self._buffer = WindowBuffer(settings.window, scorer.identity)
         self._window_limit = AdaptiveLimit(
             settings.window.max_tokens, target_s=WINDOW_S, first_tokens=FIRST_WINDOW_TOKENS
@@ -95,8 +98,13 @@ class Processor:
             ScorerUnavailableError, StoppedError: to continue is impossible or would do harm; nothing uncommitted is
                 lost.
         """
-        while not self._is_finished():
-            self._iterate()
+        try:
+            while not self._is_finished():
+                self._iterate()
+        except BaseException as error:
+            if self._tracing:
+                self._tracing.stopped(error)
+            raise
 
     def _iterate(self) -> None:
         self._poll()
@@ -167,6 +175,8 @@ class Processor:
         if not self._scoring.has_window and (spans := self._buffer.take()):
             window = Window(spans, self._current_decider())
             self._in_scorer = spans
+            if self._tracing:
+                self._tracing.window_began((entry.record, entry.polled_at_s) for entry in window.entries)
             self._scoring.submit(
                 lambda: score_window(window, self._scorer, self._score_cache, self._clock, self._interactive)
             )
@@ -182,6 +192,8 @@ class Processor:
         now_s = self._clock.monotonic_s()
         at = Timestamps(scored.started_at_s, scored.ended_at_s, now_s, iso_time(self._clock.now_s()))
         self._publishing = decide_window(scored, at, self._sink.reject_oversized)
+        if self._tracing:
+            self._publishing = self._tracing.window_decided(self._publishing)
         self._scoring_s = _stream_s(scored)
         self._publishing_since_s = self._clock.monotonic_s()
         if self._dead_letter_limit:
@@ -194,14 +206,18 @@ class Processor:
         self._publishing = published.retry
         if published.committed:
             self._finish(published.committed)
+        if self._tracing and not self._publishing:
+            self._tracing.window_ended()
 
     def _finish(self, committed: list[DecidedSpan]) -> None:
-        """Do what follows a commit: write the verdict cache, count, log."""
+        """Do what follows a commit: write the verdict cache, count, log, trace."""
         items = [item for span in committed for item in span.items]
         if items:
             self._verdict_cache.put_many(
                 [rejection_of(record, made) if isinstance(made, DeadLetter) else made for record, made in items]
             )
+        if self._tracing:
+            self._tracing.committed(committed)
         self._observer.published(committed, self._scoring_s, self._clock.monotonic_s() - self._publishing_since_s)
 
     def _oldest_ms(self) -> dict[Partition, int]:

@@ -1,5 +1,6 @@
 """The stream: from settings to a loop that runs, and to its end."""
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -10,6 +11,8 @@ from moderator.observability.build import versions
 from moderator.observability.health import HealthBoard
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
+from moderator.observability.tracing.opening import open_tracing
+from moderator.observability.tracing.port import Tracing
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.observer import MonitoringObserver
 from moderator.pipeline.ports import Scorer
@@ -17,7 +20,7 @@ from moderator.pipeline.processor import Processor
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.policy.live.admission import Admission
 from moderator.policy.live.start import Start, check_again
-from moderator.settings import Settings
+from moderator.settings import KafkaSettings, Settings
 from moderator.stream.kafka.connection import client_id
 from moderator.stream.kafka.source_and_sink import begin_group, connect
 from moderator.stream.kafka.topics import await_topics
@@ -133,11 +136,23 @@ def moderate(
             stop=stop,
             dead_letter_limit=DeadLetterLimit(settings.dead_letters.max_ratio),
             interactive=judging.queue,
+            tracing=_tracing(settings.kafka, identity.name, stack),
         )
         processor.run()
         if intake is not None and processor.drain_until_s is not None:
             await_answers(intake, processor.drain_until_s, settings)
         log.info("stopped")
+
+
+def _tracing(settings: KafkaSettings, model: str, stack: ExitStack) -> Tracing | None:
+    tracing = open_tracing(
+        os.environ,
+        topic=settings.events_topic,
+        group_id=settings.group_id,
+        client_id=client_id(settings),
+        model=model,
+    )
+    return stack.enter_context(closing(tracing)) if tracing else None
 
 
 class _StopRequestedError(Exception):
