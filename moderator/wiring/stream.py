@@ -136,7 +136,7 @@ def moderate(
             stop=stop,
             dead_letter_limit=DeadLetterLimit(settings.dead_letters.max_ratio),
             interactive=judging.queue,
-            tracing=_tracing(settings.kafka, identity.name, stack),
+            tracing=_tracing(settings.kafka, scorer.identity.name, stack),
         )
         processor.run()
         if intake is not None and processor.drain_until_s is not None:
