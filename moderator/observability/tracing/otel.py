@@ -122,7 +122,7 @@ class OtelTracing:
         closing.join(_CLOSE_S)
 
     def _start_window(self, message_count: int, links: Sequence[Link]) -> Span:
-        attributes = {**self._of_window, names.MESSAGE_COUNT: message_count}
+        attributes: dict[str, str | int] = {**self._of_window, names.MESSAGE_COUNT: message_count}
         return self._tracer.start_span(f"process {self._topic}", Context(), SpanKind.CONSUMER, attributes, links)
 
     def _start_event(self, record: Record, polled_at_s: float, parent: SpanContext) -> Span:

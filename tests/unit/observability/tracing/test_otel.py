@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from moderator.errors import ScorerUnavailableError
-from moderator.events import DeadLetter, EncodedDecision, Partition, PartitionSpan, Record, Scores, Turn
+from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, PartitionSpan, Record, Scores, Turn
 from moderator.observability.tracing import names
 from moderator.observability.tracing.otel import OtelTracing
 from moderator.pipeline.decision import Decider
@@ -70,7 +70,7 @@ class Stage:
         self.policies = some_policies(tmp_path)
         self.max_events = max_events
 
-    def score(self, conversation: tuple[Turn, ...]) -> Scores:
+    def score(self, conversation: Sequence[Turn]) -> Scores:
         return some_scores(0.1 if "rude" in conversation[-1].content else 0.9, 0.7)
 
     def run(self) -> list[tuple[Record, EncodedDecision | DeadLetter]]:
@@ -235,7 +235,7 @@ def test_a_record_that_cannot_be_described_is_traced_all_the_same(
 ) -> None:
     tracing = tracing_to(collector.url, monkeypatch)
     record = a_record(headers=[SAMPLED])
-    span = PartitionSpan(Partition("chat.events", 0), 1, 1, [(record, an_encoded_decision(value=b"{}"))])
+    span: DecidedSpan = PartitionSpan(Partition("chat.events", 0), 1, 1, [(record, an_encoded_decision(value=b"{}"))])
 
     tracing.window_began([(record, 0.0)])
     tracing.committed(tracing.window_decided([span]))
