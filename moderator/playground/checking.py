@@ -31,6 +31,7 @@ class Checked:
             "snapshot": self.policies.snapshot if self.policies else None,
             "problems": problem_records(self.problems),
             "tests": [_test_record(result) for result in self.tests],
+            "signals": signal_records(self.policies) if self.policies else [],
         }
 
 
@@ -54,6 +55,22 @@ def problem_records(problems: tuple[Diagnostic, ...]) -> list[dict[str, object]]
             "hint": problem.hint,
         }
         for problem in problems
+    ]
+
+
+def signal_records(policies: PolicySet) -> list[dict[str, object]]:
+    """Give the signals whose scores somebody may set; those that follow from others are left out."""
+    return [
+        {
+            "name": signal.name,
+            "kind": signal.kind,
+            "about": signal.about,
+            "low": None if signal.scale.low is None else float(signal.scale.low),
+            "high": None if signal.scale.high is None else float(signal.scale.high),
+            "unit": signal.scale.unit,
+        }
+        for signal in policies.signals
+        if not signal.members
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from moderator.playground.judging import GivenError, SetScores, event_of, judge
 from moderator.policy import PolicySet, load_policies
 from tests.unit.backtest.decisions import USUAL, recorded
-from tests.unit.policy.folders import a_folder, a_policy, a_rule
+from tests.unit.policy.folders import SETTINGS, SIGNALS, a_folder, a_policy, a_rule
 
 NOW = "2026-10-05T12:00:00Z"
 EVENT = {"speaker": "assistant", "tenant": "acme", "channel": "general"}
@@ -110,3 +110,14 @@ def test_every_field_of_an_event_is_taken() -> None:
 
     assert event.speaker == "tool"
     assert {name: getattr(event, name) for name in fields} == fields
+
+
+def test_a_fact_may_be_set_like_a_score(tmp_path: Path) -> None:
+    signals = SIGNALS + "  age: {about: Age, from_event: metadata.age_h, scale: {low: 0, unit: hours}, good: high}\n"
+    settings = SETTINGS + "if_fact_missing: allow\n"
+    folder = a_folder(tmp_path, a_policy(a_rule("age: below 24")), signals=signals, settings=settings)
+    policies = load_policies(folder)
+
+    young, old, unknown = (judged(policies, {"safety": 0.9, "age": age})["verdict"] for age in (23.5, 24, None))
+
+    assert (young, old, unknown) == ("flag", "allow", "allow")

@@ -1,0 +1,48 @@
+"use strict";
+// The edit of the policy folder: in this tab alone, shared by the pages that use it.
+window.moderatorEdits = (() => {
+  const KEY = "moderator-edits";
+
+  const read = () => {
+    try {
+      return JSON.parse(sessionStorage.getItem(KEY)) ?? {};
+    } catch {
+      return {};
+    }
+  };
+  const write = (files) => {
+    try {
+      if (Object.keys(files).length) sessionStorage.setItem(KEY, JSON.stringify(files));
+      else sessionStorage.removeItem(KEY);
+      return true;
+    } catch {
+      return false;  // the tab's storage is full: the edit then lasts as long as the page
+    }
+  };
+
+  // Sends JSON and gives the answer; what is not answered with what it asks for is an error with `code` and `message`.
+  const send = async (method, path, body, signal) => {
+    let answer;
+    try {
+      answer = await fetch(path, {
+        method,
+        signal,
+        credentials: "same-origin",
+        headers: { "Content-Type": "application/json" },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw Object.assign(new Error("The console does not answer."), { code: "away" });
+    }
+    if (answer.ok) return answer;
+    if (answer.status === 401) {
+      location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    }
+    const said = await answer.json().catch(() => null);
+    const message = said?.error?.message ?? `The console answers with status ${answer.status}.`;
+    throw Object.assign(new Error(message), { code: said?.error?.code ?? String(answer.status), problems: said?.problems });
+  };
+
+  return { read, write, send };
+})();
