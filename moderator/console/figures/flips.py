@@ -40,6 +40,7 @@ class FlipFigures:
         kinds: ways to flip that occur.
         notice: what is to be said of how far the figures can be believed.
         is_whole: all decisions were made by the folder's policies, and come out as recorded.
+        order: which examples are shown where there are more.
     """
 
     report: BacktestReport
@@ -49,6 +50,7 @@ class FlipFigures:
     kinds: Sequence[FlipKind]
     notice: Sequence[str]
     is_whole: bool
+    order: str
 
     @property
     def count(self) -> int:
@@ -56,8 +58,8 @@ class FlipFigures:
         return self.report.flips.flips
 
 
-def flip_figures(report: BacktestReport) -> FlipFigures:
-    """Lay out a comparison."""
+def flip_figures(report: BacktestReport, order: str) -> FlipFigures:
+    """Lay out a comparison; `order` says which examples it has, such as `newest`."""
     matrix = report.flips
     cells = (
         FlipCell("allow", "allow", matrix.allow_allow),
@@ -83,6 +85,7 @@ def flip_figures(report: BacktestReport) -> FlipFigures:
         kinds=kinds,
         notice=tuple(_notice(report)),
         is_whole=report.fidelity.is_whole and not report.fidelity.others,
+        order=order,
     )
 
 

@@ -1,5 +1,7 @@
 """The pages; each module has a `router` and renders templates of its name."""
 
-from moderator.console.pages import decisions, login, overview, playground, policies, why
+from moderator.console.pages import backtest, decisions, login, overview, playground, policies, review, why
 
-PAGES = (overview.router, decisions.router, why.router, policies.router, login.router, playground.router)
+PAGES = tuple(
+    page.router for page in (overview, decisions, why, policies, playground, backtest, review, login)
+)

@@ -66,7 +66,7 @@ async def flips(
     """Show what an edit would change."""
     body = await read_body(request, EditBody)
     report = await attempt(console.trials.flips.run, body.files, reviewer.name)
-    return render(request, "flips.html", figures=flip_figures(report), is_edited=bool(body.files))
+    return render(request, "flips.html", figures=flip_figures(report, "newest"), is_edited=bool(body.files))
 
 
 @router.post("/parts/playground/judged")

@@ -16,7 +16,13 @@ router = APIRouter()
 @router.get("/policies")
 def policies(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
     """Show the page."""
-    return render(request, "policies.html", rules=rule_figures(console), **_folder_values(console))
+    return render(
+        request,
+        "policies.html",
+        rules=rule_figures(console),
+        precision=console.desk.book.precision(),
+        **_folder_values(console),
+    )
 
 
 @router.get("/parts/policies")

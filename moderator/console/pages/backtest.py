@@ -1,0 +1,50 @@
+"""The page Backtest: the folder, or the playground's edit, against the folder over a range of time."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse
+
+from moderator.backtest.report.charts import histogram, rates
+from moderator.backtest.report.sections import document_of
+from moderator.console.console import Console, console_of
+from moderator.console.figures.flips import flip_figures
+from moderator.console.rendering import render
+from moderator.console.trials.backtests import Job
+
+_SHOWN_ABOVE = frozenset({"flips", "fidelity"})
+
+router = APIRouter()
+
+
+@router.get("/backtest")
+def backtest(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+    """Show the form, and the backtest that was begun last."""
+    recent = console.recent.decisions
+    return render(
+        request,
+        "backtest.html",
+        held=len(recent),
+        since_ms=recent[0].decided_ms if recent else None,
+        labels=len(console.desk.book),
+        **_values(console.trials.backtests.newest),
+    )
+
+
+@router.get("/parts/backtest/{job_id}")
+def progress(request: Request, job_id: str, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+    """Give how far a backtest is, or its report."""
+    return render(request, "backtest_job.html", **_values(console.trials.backtests.find(job_id)))
+
+
+def _values(job: Job | None) -> dict[str, Any]:
+    values: dict[str, Any] = {"job": job, "histogram": histogram, "rates": rates}
+    if job is None or job.report is None:
+        return values
+    document = document_of(job.report)
+    return values | {
+        "figures": flip_figures(job.report, "nearest to a limit"),
+        "document": document,
+        "sections": [each for each in document.sections if each.section_id not in _SHOWN_ABOVE],
+        "is_edited": job.report.baseline.snapshot != job.report.candidate.snapshot,
+    }

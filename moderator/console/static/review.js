@@ -1,0 +1,86 @@
+"use strict";
+// Review: an answer is saved, the next decision comes; what is not saved stays with its note.
+(() => {
+  const { send } = window.moderatorEdits;
+  const box = document.getElementById("review");
+  const saved = document.getElementById("saved");
+  if (!box) return;
+  const answered = [];
+  let isSending = false;
+
+  const queue = () => box.dataset.queue;
+  const item = () => document.getElementById("review-item");
+
+  const show = async (decision) => {
+    const query = new URLSearchParams({ queue: queue(), ...(decision ? { decision } : {}) });
+    box.innerHTML = await (await send("GET", `/parts/review?${query}`)).text();
+    (item() ?? box.querySelector("[data-testid=queue]"))?.focus({ preventScroll: true });
+    box.scrollIntoView({ block: "nearest" });
+  };
+
+  const announce = (text) => {
+    const undo = saved.querySelector("button");
+    saved.textContent = text;
+    if (!answered.length) return;
+    const button = undo ?? document.createElement("button");
+    button.type = "button";
+    button.className = "quiet";
+    button.dataset.testid = "undo";
+    button.textContent = "Undo";
+    button.onclick = back;
+    saved.append(" ", button);
+  };
+
+  const back = async () => {
+    const decision = answered.pop();
+    try {
+      await show(decision);
+      announce("Back at the last one: answer again.");
+    } catch (error) {
+      answered.push(decision);
+      announce(error.message);
+    }
+  };
+
+  const answer = async (judgement) => {
+    const current = item();
+    const note = document.getElementById("note");
+    const problem = document.getElementById("not-saved");
+    if (!current || !note || isSending) return;
+    isSending = true;
+    problem.replaceChildren();
+    const buttons = [...current.querySelectorAll("[data-judgement]")];
+    buttons.forEach((each) => each.setAttribute("aria-disabled", "true"));
+    const decision = current.dataset.decisionId;
+    try {
+      await send("POST", "/api/labels", { decision_id: decision, judgement, note: note.value || null, queue: queue() });
+      answered.push(decision);
+      announce("Saved.");
+      await show();
+    } catch (error) {
+      problem.className = "broken";
+      problem.dataset.testid = "state-broken";
+      problem.textContent = answered.at(-1) === decision
+        ? `Saved, but the next one does not come: ${error.message}`
+        : `Not saved: ${error.message} Your answer and note are still here; try again.`;
+      buttons.forEach((each) => each.removeAttribute("aria-disabled"));
+    } finally {
+      isSending = false;
+    }
+  };
+
+  box.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-judgement]");
+    if (button) answer(button.dataset.judgement);
+  });
+  box.addEventListener("submit", (event) => event.preventDefault());
+  box.addEventListener("keydown", (event) => {
+    const isTyping = event.target.matches("textarea, input, select");
+    if (isTyping || event.ctrlKey || event.altKey || event.metaKey || !item()?.contains(event.target)) return;
+    const judgement = { 1: "right", 2: "wrong", 3: "unsure" }[event.key];
+    if (!judgement || event.repeat) return;
+    event.preventDefault();
+    answer(judgement);
+  });
+  item()?.focus({ preventScroll: true });
+})();
