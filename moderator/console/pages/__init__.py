@@ -2,6 +2,4 @@
 
 from moderator.console.pages import backtest, decisions, login, overview, playground, policies, review, why
 
-PAGES = tuple(
-    page.router for page in (overview, decisions, why, policies, playground, backtest, review, login)
-)
+PAGES = tuple(page.router for page in (overview, decisions, why, policies, playground, backtest, review, login))

@@ -46,6 +46,7 @@ def replica() -> Iterator[Replica]:
     replica = Replica()
     yield replica
     replica.server.shutdown()
+    replica.server.server_close()
 
 
 def test_the_first_replica_that_answers_scores(replica: Replica) -> None:
