@@ -19,14 +19,14 @@ class FlipCell(NamedTuple):
 
     before: Verdict
     after: Verdict
-    count: int
+    events: int
 
 
 class FlipKind(NamedTuple):
     """One way to flip, with examples of it."""
 
     title: str
-    count: int
+    events: int
     examples: Sequence[ExampleReport]
 
 
@@ -67,7 +67,7 @@ def flip_figures(report: BacktestReport, order: str) -> FlipFigures:
         FlipCell("flag", "allow", matrix.flag_allow),
         FlipCell("flag", "flag", matrix.flag_flag),
     )
-    by_cell = {(cell.before, cell.after): cell.count for cell in cells}
+    by_cell = {(cell.before, cell.after): cell.events for cell in cells}
     kinds = [
         FlipKind(
             title,

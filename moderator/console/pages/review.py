@@ -1,6 +1,6 @@
 """The page Review: one decision at a time, and what a person says of its verdict."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
@@ -38,7 +38,7 @@ def item(
 
 def _values(request: Request, console: Console, reviewer: Reviewer) -> dict[str, Any]:
     asked = request.query_params.get("queue")
-    queue = cast("Queue", asked) if asked in QUEUES else QUEUES[0]
+    queue: Queue = asked if asked in QUEUES else QUEUES[0]
     report, desk = console.folder.report, console.desk
     queues = queues_of(report.policies if report else None, desk.sample_share)
     named = console.recent.find(request.query_params.get("decision") or "")
