@@ -1,4 +1,4 @@
-"""`moderator run` as a user starts it: its own process, configured only by its environment."""
+"""`moderator run` and `moderator console` as users start them: processes configured only by their environment."""
 
 import http.client
 import os
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from moderator.demo.examples import source_folder
 from moderator.supervisor.child import Child, await_ready, free_ports
@@ -18,19 +18,28 @@ _HTTP_TIMEOUT_S = 1.0
 _LAST_LINES = 12
 
 
-class LocalReplica:
-    """`with LocalReplica({"MODERATOR_MODEL__PATH": "builtin", …}) as replica: replica.await_ready(60)`.
+class _LocalCommand:
+    """One command that serves HTTP.
 
     It works in an empty folder and sees only the `MODERATOR_…` variables that are given: other settings of this machine
     must not reach it.
+
+    Attributes:
+        command: which one.
+        port_variable: what sets its port.
+        ready_path: where it answers 200 once it is ready.
     """
+
+    command: ClassVar[str]
+    port_variable: ClassVar[str]
+    ready_path: ClassVar[str]
 
     def __init__(self, settings: Mapping[str, str], flags: Sequence[str] = ()) -> None:
         """Choose an HTTP port; nothing runs yet."""
         self._flags = flags
         self.http_port = free_ports(1)[0]
-        self._folder = Path(tempfile.mkdtemp(prefix="moderator-run-"))
-        self._environment = _other_environment() | {"MODERATOR_HTTP__PORT": str(self.http_port)} | dict(settings)
+        self._folder = Path(tempfile.mkdtemp(prefix=f"moderator-{self.command}-"))
+        self._environment = _other_environment() | {self.port_variable: str(self.http_port)} | dict(settings)
         self._child: Child | None = None
 
     @property
@@ -44,7 +53,7 @@ class LocalReplica:
         return self._child.exit_code if self._child else None
 
     def __enter__(self) -> Self:
-        self._child = self._start([sys.executable, "-m", "moderator", "run", *self._flags])
+        self._child = self._start([sys.executable, "-m", "moderator", self.command, *self._flags])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,12 +87,36 @@ class LocalReplica:
     def _is_ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=_HTTP_TIMEOUT_S)
         try:
-            connection.request("GET", "/readyz")
+            connection.request("GET", self.ready_path)
             return connection.getresponse().status == http.HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
+
+
+class LocalReplica(_LocalCommand):
+    """`with LocalReplica({"MODERATOR_MODEL__PATH": "builtin", …}) as replica: replica.await_ready(60)`."""
+
+    command = "run"
+    port_variable = "MODERATOR_HTTP__PORT"
+    ready_path = "/readyz"
+
+
+class LocalConsole(_LocalCommand):
+    """`with LocalConsole({"MODERATOR_KAFKA__BOOTSTRAP_SERVERS": …}) as console: console.await_ready(30)`.
+
+    It is ready when it serves pages, whether or not it has read anything yet.
+    """
+
+    command = "console"
+    port_variable = "MODERATOR_CONSOLE__PORT"
+    ready_path = "/healthz"
+
+    @property
+    def url(self) -> str:
+        """Where its pages are."""
+        return f"http://127.0.0.1:{self.http_port}/"
 
 
 def _other_environment() -> dict[str, str]:

@@ -39,6 +39,7 @@ def run_demo(*, is_kept: bool) -> bool:
     with ExitStack() as stack, _ended_by_signals(screen):
         setup = set_up(screen, stack)
         _await_ready(screen, setup)
+        _await_console(screen, setup)
         session = _open(screen, setup, stack)
         session.run(sample_events())
         is_exact = _summarise(screen, session)
@@ -87,6 +88,16 @@ def _await_ready(screen: Screen, setup: Setup) -> None:
     screen.done(f"`moderator run` with the built-in model and the policies in {setup.policies}")
 
 
+def _await_console(screen: Screen, setup: Setup) -> None:
+    """Say where the console is; the demo shows its decisions without one, too."""
+    with screen.step("starting `moderator console`"):
+        is_ready = setup.console.await_ready(_READY_TIMEOUT_S)
+    if is_ready:
+        screen.say(f"console  {setup.console.url}")
+    else:
+        screen.warn(f"no console; its log ends with:\n{setup.console.last_lines()}")
+
+
 def _open(screen: Screen, setup: Setup, stack: ExitStack) -> Session:
     sender = stack.enter_context(EventSender(setup.kafka))
     reader = stack.enter_context(OutcomeReader(setup.kafka))
@@ -114,6 +125,7 @@ def _keep(screen: Screen, setup: Setup, session: Session) -> None:
             "Kafka": kafka.bootstrap_servers,
             "topics": f"{kafka.events_topic} -> {kafka.flag_topic}, {kafka.allow_topic}, {kafka.dead_letter_topic}",
             "Redis": setup.redis_url or "none",
+            "console": setup.console.url,
             "health": f"{http}/readyz",
             "metrics": f"{http}/metrics",
             "log": str(setup.replica.log),

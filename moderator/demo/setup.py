@@ -1,11 +1,11 @@
-"""What the demo needs: Kafka, Redis and one replica of `moderator run`, started one after another."""
+"""What the demo needs: Kafka, Redis, one replica of `moderator run`, and a console."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from moderator.demo.examples import default_policies
-from moderator.demo.replica import LocalReplica
+from moderator.demo.replica import LocalConsole, LocalReplica
 from moderator.demo.screen import Screen
 from moderator.demo.servers.jars import kafka_jars, kafka_version
 from moderator.demo.servers.java import require_kafka_tools
@@ -33,10 +33,11 @@ class Setup:
     redis_url: str | None
     policies: Path
     replica: LocalReplica
+    console: LocalConsole
 
 
 def set_up(screen: Screen, stack: ExitStack) -> Setup:
-    """Start everything, the replica last (it is not ready yet); `stack` stops it.
+    """Start everything, replica and console last (they are not ready yet); `stack` stops it.
 
     Raises:
         PolicyError: the policies may not decide; nothing was started.
@@ -53,7 +54,11 @@ def set_up(screen: Screen, stack: ExitStack) -> Setup:
     }
     if redis_url is not None:
         settings["MODERATOR_REDIS__URL"] = redis_url
-    return Setup(kafka, redis_url, policies, stack.enter_context(LocalReplica(settings)))
+    replica = stack.enter_context(LocalReplica(settings))
+    scorer = {"MODERATOR_CONSOLE__SCORER_URL": f"http://127.0.0.1:{replica.http_port}"}
+    del settings["MODERATOR_MODEL__PATH"]
+    console = stack.enter_context(LocalConsole(settings | scorer))
+    return Setup(kafka, redis_url, policies, replica, console)
 
 
 def _kafka(screen: Screen, stack: ExitStack) -> KafkaSettings:

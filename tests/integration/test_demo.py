@@ -1,5 +1,6 @@
 """`moderator demo` as a user starts it: its own process, an empty folder, everything real."""
 
+import json
 import os
 import re
 import shutil
@@ -162,6 +163,8 @@ def test_a_killed_demo_takes_its_servers_with_it(demos: list[Demo], tmp_path: Pa
 
 def test_kept_it_goes_on_deciding_until_it_is_stopped(demos: list[Demo], tmp_path: Path) -> None:
     demo = start(demos, tmp_path, "--keep")
+    console = demo.read_until("console  http://127.0.0.1:").split()[-1]
+    shown_before = [line for line in demo.lines if line.startswith(("flag", "allow"))]
     metrics = demo.read_until("metrics").split()[-1]
     command = demo.read_until("  echo")
 
@@ -170,9 +173,15 @@ def test_kept_it_goes_on_deciding_until_it_is_stopped(demos: list[Demo], tmp_pat
     subprocess.run(command, shell=True, check=True, capture_output=True, timeout=30)
     demo.read_until("Ctrl-C")
     shown = demo.read_until("")
+    with urllib.request.urlopen(f"{console}api/overview", timeout=5) as answer:
+        figures = json.load(answer)
     code = demo.end(signal.SIGINT)
 
     assert is_reachable
+    assert shown_before == []
+    assert sum(figures["verdicts"].values()) >= len(sample_events())
+    assert figures["verdicts"]["dead_letter"] == MALFORMED_COUNT
+    assert figures["source"]["state"] == "live"
     assert shown.startswith(("flag", "allow"))
     assert code == 0
     assert demo.left_behind == []
