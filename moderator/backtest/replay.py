@@ -7,11 +7,10 @@ from moderator.events import (
     Decision,
     ModelIdentity,
     ScoreSummary,
-    Turn,
     Verdict,
-    hidden_text_of,
 )
 from moderator.policy import Judge, Judgement, PolicySet, event_time_ms
+from moderator.policy.recorded_events import recorded_event
 
 
 class ReplayInput(NamedTuple):
@@ -51,7 +50,7 @@ def replay_input_of(decision: Decision) -> ReplayInput:
     objectives = tuple(scores["objectives"])
     return ReplayInput(
         (objectives, model["name"], model["fingerprint"], model["dtype"], decision["framing"]),
-        _event(decision),
+        recorded_event(decision),
         _passages(scores, objectives),
         event_time_ms(event["timestamp"], event["time"], decision["decided_at"]),
     )
@@ -84,21 +83,3 @@ class Replayer:
 def _passages(scores: ScoreSummary, objectives: tuple[str, ...]) -> list[list[float | None]]:
     recorded = [each["objectives"] for each in scores["passages"]] if "passages" in scores else [scores["objectives"]]
     return [[rewards[name] for name in objectives] for rewards in recorded]
-
-
-def _event(decision: Decision) -> ChatEvent:
-    recorded, reading = decision["event"], decision.get("reading")
-    return ChatEvent(
-        recorded["id"],
-        (Turn(recorded["speaker"], ""),),
-        recorded["conversation_id"],
-        recorded["tenant"],
-        recorded["channel"],
-        recorded["locale"],
-        recorded["user"],
-        recorded["role"],
-        recorded["time"],
-        recorded["metadata"],
-        cut=reading["cut"] if reading else "nothing",
-        hidden_text=hidden_text_of(reading["removed"] if reading else 0),
-    )

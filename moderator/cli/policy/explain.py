@@ -96,6 +96,8 @@ def _filled(text: str) -> str:
 
 
 def _record(decision: "Decision", policies: "PolicySet | None", differs: str | None) -> dict[str, object]:
+    from moderator.policy.authoring.applicability import not_applicable
+
     return {
         "event": decision["event"]["id"],
         "decision_id": decision["decision_id"],
@@ -107,8 +109,13 @@ def _record(decision: "Decision", policies: "PolicySet | None", differs: str | N
         "status": decision["status"],
         "reasons": decision["reasons"],
         "labels": decision["labels"],
+        "action": decision.get("action"),
+        "queues": decision.get("queues", []),
+        "notify": decision.get("notify", []),
         "shadow_verdict": decision["shadow_verdict"],
+        "shadow_action": decision.get("shadow_action"),
         "rules": decision["rules"],
+        "not_applicable": [] if policies is None else [each._asdict() for each in not_applicable(decision, policies)],
     }
 
 

@@ -8,38 +8,7 @@ from moderator.policy.language.fields import METADATA
 from moderator.policy.language.scale import show
 from moderator.policy.syntax.diagnostics import printable
 
-_LANGUAGES = {
-    "ar": "Arabic",
-    "bn": "Bengali",
-    "cs": "Czech",
-    "da": "Danish",
-    "de": "German",
-    "el": "Greek",
-    "en": "English",
-    "es": "Spanish",
-    "fi": "Finnish",
-    "fr": "French",
-    "he": "Hebrew",
-    "hi": "Hindi",
-    "hu": "Hungarian",
-    "id": "Indonesian",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "nl": "Dutch",
-    "no": "Norwegian",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ro": "Romanian",
-    "ru": "Russian",
-    "sv": "Swedish",
-    "th": "Thai",
-    "tr": "Turkish",
-    "uk": "Ukrainian",
-    "vi": "Vietnamese",
-    "zh": "Chinese",
-}
-_PLACES = {"channel": "in channel", "tenant": "of tenant", "locale": "in locale", "role": "by role"}
+_BEFORE = {"speaker": "for", "channel": "in", "tenant": "of", "locale": "in", "role": "by"}
 _READING = {
     "cut": {
         "nothing": "where the whole event was read",
@@ -54,9 +23,9 @@ _MODES = {"live": "live", "shadow": "watched only", "off": "off"}
 def describe_rule(rule: Rule, exemptions: Iterable[Exemption] = ()) -> str:
     """Describe a rule in two sentences without line ends: what it does, and what else to know about it."""
     head = [f"{rule.id.partition('/')[2]}, {_MODES[rule.mode]}{_rollout(rule)}", *_times(rule)]
-    head += [_line(line) for line in rule.scope if line.field != "speaker"]
+    head += [f"{_before(line)}{_line(line)}" for line in rule.scope]
     unless = f", unless {expression_in_words(rule.unless)}" if rule.unless else ""
-    exempt = ", and".join(f" except {_exempt(scope)}" for scope in rule.exempt_scopes)
+    exempt = ", and".join(f" except {_scope(scope)}" for scope in rule.exempt_scopes)
     when = f"when {expression_in_words(rule.when)}" if rule.when else "whatever the message says"
     body = f"{when}{unless}{';' if exempt else ''}{exempt}"
     return printable(f"{', '.join(head)}: {body}; {_effect(rule)}. {_more(rule, exemptions)}".rstrip())
@@ -124,52 +93,43 @@ def _comparison(condition: Condition) -> str:
     return f"{condition.signal.name} is {phrase}"
 
 
+def _before(line: FieldMatch) -> str:
+    return "" if line.field in _READING else f"{_BEFORE.get(line.field, 'with')} "
+
+
 def _line(line: FieldMatch) -> str:
-    """Write one line of a scope as words: `in channels general or help`."""
-    values = _values(line)
+    """Write one line of a scope as words, literals in quotes: `channel "help" or channels that start with "news-"`."""
     if line.field in _READING:
-        return _listed([_READING[line.field][value] for value in values], "or")
-    if line.field == "locale" and (language := _language(line)):
-        return f"in {language}"
-    if line.field.startswith(METADATA):
-        return f"with {line.field.removeprefix(METADATA)} {_listed(values, 'or')}"
-    return f"{_PLACES.get(line.field, f'with {line.field}')}{'s' if len(values) > 1 else ''} {_listed(values, 'or')}"
+        return listed([_READING[line.field][value] for value in sorted(line.exact)], "or")
+    values = f"{line.field} {listed([literal(value) for value in sorted(line.exact)], 'or')}" if line.exact else ""
+    if not line.prefixes:
+        return values
+    plural = f"values of {line.field}" if line.field.startswith(METADATA) else f"{line.field}s"
+    beginnings = listed([literal(prefix) for prefix in line.prefixes], "or")
+    starts = f"any {line.field}" if "" in line.prefixes else f"{plural} that start with {beginnings}"
+    return f"{values} or {starts}" if values else starts
 
 
-def _values(line: FieldMatch) -> list[str]:
-    return sorted([*line.exact, *(f"{prefix}*" for prefix in line.prefixes)])
+def literal(value: str) -> str:
+    """Write a value as it is compared, in quotes."""
+    shown = value.replace('"', r"\"")
+    return f'"{shown}"'
 
 
-def _language(line: FieldMatch) -> str | None:
-    """Name the language of `[en, en-*]`."""
-    if len(line.exact) == len(line.prefixes) == 1:
-        (code,) = line.exact
-        return _LANGUAGES.get(code) if line.prefixes == (f"{code}-",) else None
-    return None
-
-
-def _exempt(scope: Scope) -> str:
-    """Name what an item of `except` exempts: `moderators and staff`, `tenant acme in channel help`."""
-    if len(scope) == 1 and scope[0].field == "role" and not scope[0].prefixes:
-        return _listed([_plural(role) for role in sorted(scope[0].exact)], "and")
-    words = " ".join(_line(line) for line in sorted(scope, key=lambda line: line.field != "tenant"))
-    return words.removeprefix("of ")
-
-
-def _plural(role: str) -> str:
-    return role if role.endswith(("s", "staff")) else f"{role}s"
+def _scope(scope: Scope) -> str:
+    """Write which events a scope fits: `tenant "acme" and channel "help"`."""
+    return listed([_line(line) for line in sorted(scope, key=lambda line: line.field != "tenant")], "and")
 
 
 def _more(rule: Rule, exemptions: Iterable[Exemption]) -> str:
-    """Say what a reader would not guess: whose messages, what a missing score does, labels, budget, exemptions."""
-    parts = [f"judges {_speakers(line)}" for line in rule.scope if line.field == "speaker"]
-    parts += _missing(rule)
+    """Say what a reader would not guess: what a missing score does, labels, budget, exemptions."""
+    parts = _missing(rule)
     if rule.flag and rule.flag.labels:
-        parts.append(f"labelled {_listed(rule.flag.labels, 'and')}")
+        parts.append(f"labelled {listed([literal(label) for label in rule.flag.labels], 'and')}")
     if rule.flag_share is not None:
         parts.append(f"meant to flag at most {show(rule.flag_share)}% of events")
     parts += [
-        f"{exemption.name} exempts {_exempt(exemption.scope)} until {date_in_words(exemption.until_ms)}"
+        f"{exemption.name} exempts {_scope(exemption.scope)} until {date_in_words(exemption.until_ms)}"
         for exemption in exemptions
         if rule.id in exemption.covers
     ]
@@ -179,14 +139,13 @@ def _more(rule: Rule, exemptions: Iterable[Exemption]) -> str:
 
 def _effect(rule: Rule) -> str:
     if rule.flag is None:
-        tags = _listed([f'"{tag}"' for tag in rule.tags], "and")
-        return f"tag it {tags}; the verdict stays as it is"
+        return f"tag it {listed([literal(tag) for tag in rule.tags], 'and')}; the verdict stays as it is"
     flag = rule.flag
-    words = ["flag it", flag.severity, _plain(flag.reason)]
-    words += [] if flag.action is None else [f'action "{flag.action}"']
-    words += [] if flag.queue is None else [f'queue "{flag.queue}"']
+    words = ["flag it", flag.severity, literal(flag.reason)]
+    words += [] if flag.action is None else [f"action {literal(flag.action)}"]
+    words += [] if flag.queue is None else [f"queue {literal(flag.queue)}"]
     who = {"user": "the user", "moderators": "the moderators"}
-    words += [f'notify {who[to]} with "{key}"' for to, key in flag.notify]
+    words += [f"tell {who[to]} {literal(key)}" for to, key in flag.notify]
     return ", ".join(words)
 
 
@@ -203,16 +162,8 @@ def _missing(rule: Rule) -> list[str]:
     ]
 
 
-def _speakers(line: FieldMatch) -> str:
-    names = {"assistant": "assistant replies", "user": "user messages"}
-    return _listed([names.get(value, f"{value} messages") for value in _values(line)], "and")
-
-
-def _plain(code: str) -> str:
-    return code.replace("_", " ").replace("-", " ")
-
-
-def _listed(words: Sequence[str], last: str) -> str:
+def listed(words: Sequence[str], last: str) -> str:
+    """Join words with commas, and the last one with `and` or `or`."""
     if len(words) == 1:
         return words[0]
     return f"{', '.join(words[:-1])} {last} {words[-1]}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
 from moderator.events import ConditionResult, Decision, EventSummary, PassageScores, RuleResult
+from moderator.policy.authoring.applicability import NotApplicable, not_applicable
 from moderator.policy.language.ast import Rule
 from moderator.policy.language.event_time import event_time_ms, iso_utc
 from moderator.policy.language.scale import show
@@ -19,6 +20,7 @@ _CUTS = {
     "message": "some of the judged message was not read: it was too long",
 }
 _UNIT_FIELDS = {"users": "user", "conversations": "conversation_id", "tenants": "tenant", "events": "id"}
+_RECIPIENTS = {"user": "the user", "moderators": "the moderators"}
 _CAUSES = {
     "absent": "no score",
     "not_a_number": "the score is not a number",
@@ -40,7 +42,9 @@ def decision_text(decision: Decision, policies: PolicySet | None) -> str:
     lines = [_head(decision), *_status(decision)]
     for result in results:
         lines += _rule_lines(result, decision, rules.get(result["rule"]), width)
-    lines += [*_not_applying(results, rules), *_outcome(decision)]
+    if policies is not None:
+        lines += [line for each in not_applicable(decision, policies) for line in _not_applying(each, width)]
+    lines += _outcome(decision)
     # What was recorded may have come from anywhere, and must not steer the terminal.
     return "".join(f"{printable(line)}\n" for line in lines)
 
@@ -68,7 +72,7 @@ def _status(decision: Decision) -> Iterator[str]:
     if cut != "nothing":
         yield f" {_CUTS[cut]}"
     if decision["status"] == "unscored":
-        yield f" unscored, so no rule was asked: {decision['error'] or 'the model gave no score'}"
+        yield f" unscored, so no rule that needs a score was asked: {decision['error'] or 'the model gave no score'}"
 
 
 def _rule_lines(result: RuleResult, decision: Decision, rule: Rule | None, width: int) -> Iterator[str]:
@@ -81,11 +85,7 @@ def _rule_lines(result: RuleResult, decision: Decision, rule: Rule | None, width
         remark = (
             f"{remark}, {_in_brief(conditions[0], units)}" if "rollout" in result else _in_brief(conditions[0], units)
         )
-    line = f" {_mark(result):<7} {result['rule']:<{width}}  {remark}"
-    if len(line) > WIDTH:
-        yield f" {_mark(result):<7} {result['rule']}"
-        line = f"{'':9}{remark}"
-    yield line
+    yield from _on_two_lines(_mark(result), result["rule"], remark, width)
     if is_brief:
         yield from _place(conditions[0], passages)
     else:
@@ -97,7 +97,7 @@ def _mark(result: RuleResult) -> str:
     if outcome in ("spared", "not yet", "ended"):
         return outcome
     if result["counted"]:
-        return "flag"
+        return "tag" if result["severity"] is None else "flag"
     if result["mode"] == "shadow" or (outcome == "matched" and result.get("rollout") == "outside"):
         return "shadow"
     return "no" if outcome == "not matched" else outcome
@@ -109,7 +109,7 @@ def _remark(result: RuleResult, event: EventSummary, rule: Rule | None) -> str:
         parts.append(_inside(result["rollout"], event, rule))
     match result["outcome"]:
         case "matched" if not result["counted"]:
-            parts.append("would flag")
+            parts.append("would tag" if result["severity"] is None else "would flag")
         case "unknown":
             parts.append("unknown" if result["counted"] or result["mode"] == "shadow" else "lets it pass")
         case "spared":
@@ -197,22 +197,35 @@ def _decimal(number: float, condition: ConditionResult) -> str:
     return f"{whole}.{decimals.rstrip('0'):0<2}"
 
 
-def _not_applying(results: Sequence[RuleResult], rules: Mapping[str, Rule]) -> Iterator[str]:
-    listed = {result["rule"] for result in results}
-    others = sorted(rule.id for rule in rules.values() if rule.id not in listed and rule.mode != "off")
-    if others and listed:
-        text = f"for other events: {', '.join(others)}"
-        yield from _wrapped(text)
+def _not_applying(each: NotApplicable, width: int) -> Iterator[str]:
+    yield from _on_two_lines("n/a", each.rule, each.why, width)
+
+
+def _on_two_lines(mark: str, rule: str, remark: str, width: int) -> Iterator[str]:
+    """Write one line, or two where it would be too wide."""
+    line = f" {mark:<7} {rule:<{width}}  {remark}"
+    if len(line) <= WIDTH:
+        yield line
+        return
+    yield f" {mark:<7} {rule}"
+    yield from wrap(remark, WIDTH, initial_indent=f"{'':9}", subsequent_indent=f"{'':9}", break_on_hyphens=False)
 
 
 def _outcome(decision: Decision) -> Iterator[str]:
     parts = []
+    if action := decision.get("action"):
+        parts.append(f"action: {action}")
+    if queues := decision.get("queues"):
+        parts.append(f"queues: {', '.join(queues)}")
+    parts += [f"tell {_RECIPIENTS[notice['to']]}: {notice['key']}" for notice in decision.get("notify", [])]
     if decision["reasons"]:
         parts.append(f"reasons: {', '.join(decision['reasons'])}")
     if decision["labels"]:
         parts.append(f"labels: {', '.join(decision['labels'])}")
     if decision["shadow_verdict"] != decision["verdict"]:
         parts.append(f"with every shadow rule live: {decision['shadow_verdict']}")
+    elif decision.get("shadow_action") != decision.get("action"):
+        parts.append(f"with every shadow rule live: action {decision.get('shadow_action')}")
     if parts:
         yield from _wrapped("; ".join(parts))
 

@@ -15,6 +15,8 @@ from moderator.cli.policy.explaining.deciding_again import difference_by_snapsho
 from moderator.events import Decision
 from moderator.pipeline.decision import encode
 from moderator.policy import PolicySet, load_policies
+from moderator.policy.authoring.applicability import NotApplicable, not_applicable
+from moderator.policy.authoring.decision_text import decision_text
 from moderator.policy.authoring.mutate import mutate
 from moderator.policy.authoring.suggest import suggest
 from moderator.policy.loader import check_folder
@@ -491,3 +493,29 @@ def test_suggestions_cover_the_limits_of_facts_case_45(tmp_path: Path) -> None:
 
 def with_tests(folder: Path, tests: str) -> PolicySet:
     return load_policies(write_files(community_files(folder), {"newcomers.test.yaml": tests}))
+
+
+def test_explain_names_the_field_that_kept_a_rule_from_applying_case_40(policies: PolicySet) -> None:
+    decision = decide(policies, channel="help")
+
+    (found,) = not_applicable(decision, policies)
+
+    assert found == NotApplicable("newcomers/announcements-only", "channel", "help", ["announcements", "news-*"])
+    assert found.why == 'channel is "help", the rule wants "announcements" or "news-*"'
+    assert f" n/a     newcomers/announcements-only\n         {found.why}\n" in decision_text(decision, policies)
+
+
+@pytest.mark.parametrize(("fields", "has"), [({"channel": None}, None), ({"channel": ""}, None)])
+def test_a_field_that_the_event_lacks_is_null_case_40(policies: PolicySet, fields: dict[str, Any], has: object) -> None:
+    (found,) = not_applicable(decide(policies, **fields), policies)
+
+    assert (found.has, found.why) == (has, "the event has no channel")
+
+
+def test_of_several_fields_the_first_that_does_not_fit_is_named_case_40(policies: PolicySet) -> None:
+    event: dict[str, Any] = {"messages": [{"role": "assistant", "content": "hello"}], "text": None}
+
+    found = not_applicable(decide(policies, **event), policies)
+
+    assert {(each.field, each.has) for each in found} == {("speaker", "assistant")}
+    assert len(found) == len(policies.active_rules)

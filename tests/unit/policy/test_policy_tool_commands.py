@@ -162,8 +162,8 @@ def test_a_rule_is_described_by_its_id_its_name_or_its_policys_name() -> None:
 
     assert by_id == by_name
     assert by_id.out == (
-        "unsafe-reply, live: when safety is below 0.30; flag it, high, unsafe content.\n"
-        "Judges assistant replies; where a score is missing it flags.\n"
+        'unsafe-reply, live, for speaker "assistant": when safety is below 0.30; flag it,\n'
+        'high, "unsafe_content". Where a score is missing it flags.\n'
     )
     assert len(all_rules.out.split("\n\n")) == 3
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from moderator.policy.analysis.descriptions import date_in_words, describe_rule
+from tests.unit.policy.community import a_community
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SIGNALS, a_policy, a_rule, a_set
 
 POINTS = SIGNALS.replace("low: 0, high: 4}", "low: 0, high: 4, unit: points}")
@@ -20,17 +21,42 @@ def test_the_languages_own_example_is_read_as_its_specification_reads_it(tmp_pat
     unsafe, useless, stricter = (describe_rule(rule, policies.exemptions) for rule in policies.rules)
 
     assert useless.startswith(
-        "useless-and-doubtful, live for 25% of users, from 1 October 2026 until 1 January 2027, in channels general or "
-        "help, in English: when safety is below 0.55 and either usefulness is below 1.0 points or honesty is in the "
-        "lowest 2%, unless correctness is at least 3.0 points; except moderators and staff, and except tenant acme in "
-        "channel help; flag it, medium, low quality."
+        "useless-and-doubtful, live for 25% of users, from 1 October 2026 until 1 January 2027, for speaker "
+        '"assistant", in channel "general" or "help", in locale "en" or locales that start with "en-": when safety is '
+        "below 0.55 and either usefulness is below 1.0 points or honesty is in the lowest 2%, unless correctness is at "
+        'least 3.0 points; except role "moderator" or "staff", and except tenant "acme" and channel "help"; flag it, '
+        'medium, "low_quality".'
     )
     assert useless.endswith(
-        "Judges assistant replies; where a score is missing it does not flag; labelled quality-pilot; meant to flag at "
-        "most 1.5% of events."
+        'Where a score is missing it does not flag; labelled "quality-pilot"; meant to flag at most 1.5% of events.'
     )
-    assert unsafe.endswith("red-team-room exempts tenant acme in channel red-team until 15 December 2026.")
-    assert stricter.startswith("stricter-safety, watched only: when safety is below 0.40; flag it, high")
+    assert unsafe.endswith('red-team-room exempts tenant "acme" and channel "red-team" until 15 December 2026.')
+    assert stricter.startswith(
+        'stricter-safety, watched only, for speaker "assistant": when safety is below 0.40; flag'
+    )
+
+
+def test_the_second_parts_example_is_read_as_its_specification_reads_it(tmp_path: Path) -> None:
+    policies = a_community(tmp_path)
+
+    young, scam, announcements, reported = (describe_rule(rule) for rule in policies.rules)
+
+    assert young.startswith(
+        'young-account, live, for speaker "user": when account-age is below 24 hours; except role "moderator"; flag '
+        'it, medium, "new_account", action "hold", queue "newcomers", tell the user "young-account". '
+    )
+    assert scam.startswith(
+        'scam, live, for speaker "user": when scam-words is at least 1 and links is at least 1; flag it, high, "spam", '
+        'action "remove", queue "spam". Where a fact is missing it does not flag.'
+    )
+    assert announcements == (
+        'announcements-only, live, for speaker "user", in channel "announcements" or channels that start with "news-": '
+        'whatever the message says; except role "moderator" or "staff"; flag it, low, "clutter", action "remove".'
+    )
+    assert reported == (
+        'reported, live, for speaker "user": when reports is at least 1 reports; tag it "reported"; the verdict stays '
+        "as it is. Where something is missing it does not tag."
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,12 +89,15 @@ def test_what_belongs_together_can_be_heard(tmp_path: Path, when: str, words: st
 @pytest.mark.parametrize(
     ("scope", "words"),
     [
-        ("{locale: [de, de-*]}", "in German"),
-        ("{locale: [de-AT]}", "in locale de-at"),
-        ("{tenant: acme*}", "of tenant acme*"),
-        ("{role: [guest, member]}", "by roles guest or member"),
-        ("{metadata.surface: web}", "with surface web"),
-        (r'{tenant: "ac\nme"}', r"of tenant ac\nme"),
+        ("{locale: [de, de-*]}", 'in locale "de" or locales that start with "de-"'),
+        ("{locale: [de-AT]}", 'in locale "de-at"'),
+        ("{tenant: acme*}", 'of tenants that start with "acme"'),
+        ('{tenant: "*"}', "of any tenant"),
+        ("{role: [guest, member]}", 'by role "guest" or "member"'),
+        ("{metadata.surface: web}", 'with metadata.surface "web"'),
+        ("{metadata.surface: w*}", 'with values of metadata.surface that start with "w"'),
+        (r'{tenant: "ac\nme"}', r'of tenant "ac\nme"'),
+        ("""{tenant: 'ac"me'}""", r'of tenant "ac\"me"'),
     ],
 )
 def test_a_scope_is_read_with_the_head(tmp_path: Path, scope: str, words: str) -> None:

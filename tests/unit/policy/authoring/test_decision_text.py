@@ -119,16 +119,20 @@ def test_a_score_that_is_missing_says_why(policies: PolicySet) -> None:
     assert "    ?    safety  -  below 0.30  the score is not finite" in lines
 
 
-def test_rules_for_other_events_are_named(policies: PolicySet) -> None:
-    lines = lines_of(policies, channel="elsewhere")
+def test_rules_for_other_events_are_named_with_the_field_that_did_not_fit(policies: PolicySet) -> None:
+    elsewhere, nowhere = (lines_of(policies, channel=channel) for channel in ("elsewhere", None))
 
-    assert lines[-1] == " for other events: chat-safety/useless-and-doubtful"
+    assert elsewhere[-2:] == [
+        " n/a     chat-safety/useless-and-doubtful",
+        '         channel is "elsewhere", the rule wants "general" or "help"',
+    ]
+    assert nowhere[-1] == " n/a     chat-safety/useless-and-doubtful  the event has no channel"
 
 
 def test_an_unscored_event_asked_no_rule(policies: PolicySet) -> None:
     text = decision_text(an_unscored_decision(policies, "the model gave NaN"), policies)
 
-    assert " unscored, so no rule was asked: the model gave NaN\n" in text
+    assert " unscored, so no rule that needs a score was asked: the model gave NaN\n" in text
 
 
 def test_scores_near_a_limit_are_written_to_the_last_decimal(policies: PolicySet) -> None:
