@@ -311,12 +311,21 @@ class ScoreSummary(TypedDict):
     passages: NotRequired[list[PassageScores]]
 
 
+class TextReference(TypedDict):
+    """How text signals were read: of each 12 hex digits; equal ones say that its number would be the same now."""
+
+    reading: str
+    unicode: str
+    signals: Mapping[str, str]
+
+
 class PolicyReference(TypedDict):
-    """The policy that decided."""
+    """The policy that decided; `text` is there only where it has text signals."""
 
     snapshot: str
     format: int
     calibration: str | None
+    text: NotRequired[TextReference]
 
 
 class ModelReference(TypedDict):
@@ -360,7 +369,8 @@ class Timing(TypedDict):
 class Decision(TypedDict):
     """The published record, `moderator.decision/1`.
 
-    What an older release made may lack `reading`, `action`, `queues`, `notify` and `shadow_action`.
+    What an older release made may lack `reading`, `action`, `queues`, `notify` and `shadow_action`. `found` is there
+    only where the policies have text signals.
     `draft` is there, and true, only where the policies were tried out: their own tests may fail.
     """
 
@@ -381,6 +391,7 @@ class Decision(TypedDict):
     shadow_verdict: Verdict
     shadow_action: NotRequired[str | None]
     scores: ScoreSummary
+    found: NotRequired[list[Found]]
     explanation: list[Contribution]
     policy: PolicyReference
     model: ModelReference

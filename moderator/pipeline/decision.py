@@ -16,6 +16,7 @@ from moderator.events import (
     EncodedDecision,
     EventReading,
     EventSummary,
+    Found,
     IncludeContent,
     ModelIdentity,
     ModelReference,
@@ -66,6 +67,7 @@ class Decider:
         self.model = model
         self.facts = frozenset(signal.name for signal in policies.signals if signal.kind != "score")
         self._judge = policies.bind(model.objectives, model.name)
+        self._text_signals = policies.text_signals
         self._include_content = include_content
         self._is_draft = is_draft
         self._policy_reference = policy_reference(policies, model.name)
@@ -87,6 +89,9 @@ class Decider:
         """Judge one event by the policy and record how the verdict was reached."""
         scores = () if isinstance(scored.scores, Unscored) else scored.scores
         event = _as_read(event, scored.reading)
+        found: list[Found] = []
+        if self._text_signals is not None:
+            event, found = self._text_signals.measure(event)
         at_ms = event_time_ms(record.timestamp_ms, event.time, at.decided_at)
         if scores:
             judgement = self._judge.decide_passages(event, [each.rewards for each in scores], at_ms)
@@ -121,6 +126,8 @@ class Decider:
             "error": scored.scores.error if isinstance(scored.scores, Unscored) else None,
             "timing_ms": _timing(polled_at_s, at),
         }
+        if self._text_signals is not None:
+            decision["found"] = found
         if self._is_draft:
             decision["draft"] = True
         return decision
@@ -179,11 +186,14 @@ class Decider:
 def policy_reference(policies: PolicySet, model: str) -> PolicyReference:
     """Say by which policies, with which calibration, events that this model scored are decided."""
     calibration = policies.calibration_of(model)
-    return {
+    reference: PolicyReference = {
         "snapshot": policies.snapshot,
         "format": policies.format,
         "calibration": calibration.hash if calibration else None,
     }
+    if policies.text_signals is not None:
+        reference["text"] = policies.text_signals.reference
+    return reference
 
 
 def decision_id(  # noqa: PLR0917 - in the order in which they are hashed

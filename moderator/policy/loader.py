@@ -17,7 +17,7 @@ from moderator.policy.files.settings import read_settings
 from moderator.policy.files.signals import SignalsFile, read_signals
 from moderator.policy.files.tests import read_tests
 from moderator.policy.files.texts import check_use, read_texts
-from moderator.policy.files.uncounted import uncounted_names, uncounted_warnings
+from moderator.policy.files.uncounted import uncounted_names, uncounted_warnings, unnamed_list_warnings
 from moderator.policy.language.ast import Calibration, FolderSettings
 from moderator.policy.language.fields import FORMAT
 from moderator.policy.language.snapshot import snapshot_of
@@ -25,6 +25,7 @@ from moderator.policy.policy_set import PolicySet
 from moderator.policy.problems import PolicyProblemsError
 from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics, SourceFile, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar, read_tree
+from moderator.policy.text.text_signals import TextSignals
 
 Kind = Literal["settings", "signals", "texts", "exemptions", "policy", "test"]
 
@@ -81,7 +82,7 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
     by_kind = {kind: [(name, tree) for name, tree in trees.items() if _kind_of(name) == kind] for kind in _KINDS}
     errors_before = diagnostics.error_count
     settings = next((read_settings(tree, diagnostics) for _, tree in by_kind["settings"]), None)
-    signals = next((read_signals(tree, diagnostics) for _, tree in by_kind["signals"]), None)
+    signals = next((read_signals(tree, files, diagnostics) for _, tree in by_kind["signals"]), None)
     calibrations = {} if signals is None else _read_calibrations(signals, files, diagnostics)
     texts = next((read_texts(tree, diagnostics) for _, tree in by_kind["texts"]), None)
     _require_fact_missing(settings, signals, diagnostics)
@@ -103,6 +104,7 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
     # These only warn about how the parts fit together, so every part must be free of errors first.
     if texts is not None:
         check_use(texts, context)
+    diagnostics.extend(unnamed_list_warnings(files, signals.lists))
     check_exemptions(exemptions, policies, now_ms, diagnostics)
     rules = [rule for policy in policies for rule in policy.rules]
     found = PolicySet(
@@ -116,9 +118,16 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
         tests=tuple(tests),
         warnings=(),
         texts=context.texts,
+        text_signals=_compiled(signals),
     )
     check_covering(found, diagnostics)
     return replace(found, warnings=tuple(diagnostics.warnings))
+
+
+def _compiled(signals: SignalsFile) -> TextSignals | None:
+    """Compile the text signals, once for all who decide by the folder: a list may have a hundred thousand entries."""
+    sources = {signal.name: signal.text for signal in signals.sound if signal.text is not None}
+    return TextSignals(sources) if sources else None
 
 
 def _require_fact_missing(
@@ -127,7 +136,8 @@ def _require_fact_missing(
     """Demand that settings.yaml says what a rule does whose facts are missing, once a signal may be."""
     facts = [signal for signal in signals.sound if signal.is_fact] if signals else []
     if facts and settings is not None and settings.flags_when_fact_missing is None:
-        message = f'{quote(facts[0].name)} is a fact, and there is no "if_fact_missing"'
+        what = f"is read from {facts[0].source_in_words}, which an event may lack" if facts[0].text else "is a fact"
+        message = f'{quote(facts[0].name)} {what}, and there is no "if_fact_missing"'
         hint = "add if_fact_missing: allow, or flag: what a rule says whose facts are missing"
         diagnostics.error("P020", "settings.yaml", message, hint)
 

@@ -22,6 +22,7 @@ from moderator.policy.language.scale import show
 from moderator.policy.model_check import model_diagnostics
 from moderator.policy.problems import PolicyProblemsError
 from moderator.policy.syntax.diagnostics import Diagnostic, quote
+from moderator.policy.text.text_signals import TextSignals
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class PolicySet:
         calibrations: model name -> the calibration that signals.yaml names for it, in the order written.
         warnings: what `policy check` warns of.
         texts: of texts.yaml; None where there is none.
+        text_signals: what reads the text signals from an event; None where there are none.
     """
 
     snapshot: str
@@ -46,6 +48,7 @@ class PolicySet:
     tests: tuple[PolicyTest, ...]
     warnings: tuple[Diagnostic, ...]
     texts: Texts | None = None
+    text_signals: TextSignals | None = None
 
     @property
     def rules(self) -> tuple[Rule, ...]:

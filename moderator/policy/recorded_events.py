@@ -19,4 +19,11 @@ def recorded_event(decision: Decision) -> ChatEvent:
         recorded["metadata"],
         cut=reading["cut"] if reading else "nothing",
         hidden_text=hidden_text_of(reading["removed"] if reading else 0),
+        text_scores=_text_scores(decision),
     )
+
+
+def _text_scores(decision: Decision) -> dict[str, float | None] | None:
+    """Give what was read of the text; the text itself is in no record."""
+    text, signals = decision["policy"].get("text"), decision["scores"]["signals"]
+    return {name: signals.get(name) for name in text["signals"]} if text else None

@@ -100,17 +100,20 @@ def rewards_of(test: PolicyTest, policies: PolicySet) -> list[float | None] | No
 
 
 def event_of_test(test: PolicyTest, policies: PolicySet) -> ChatEvent:
-    """Give the event of a test, with the facts that its `scores` give."""
-    return event_with(event_of(test.event), by_source(test.micro_by_signal or {}, policies.signals))
+    """Give the event of a test, with what is read from its text, and the facts and texts that its `scores` give."""
+    event = event_of(test.event, test.text)
+    if policies.text_signals is not None:
+        event, _ = policies.text_signals.measure(event)
+    return event_with(event, by_source(test.micro_by_signal or {}, policies.signals))
 
 
-def event_of(fields: Mapping[str, MetadataValue]) -> ChatEvent:
-    """Give the event that a test's fields describe; metadata is under `metadata.<key>`."""
+def event_of(fields: Mapping[str, MetadataValue], text: str = "") -> ChatEvent:
+    """Give the event that a test's fields describe, with one message; metadata is under `metadata.<key>`."""
     metadata = {key.removeprefix(METADATA): value for key, value in fields.items() if key.startswith(METADATA)}
     texts = {key: value for key, value in fields.items() if isinstance(value, str)}
     return ChatEvent(
         id=texts.get("id", ""),
-        conversation=(Turn(speaker_of(texts["speaker"]), ""),),
+        conversation=(Turn(speaker_of(texts["speaker"]), text),),
         conversation_id=texts.get("conversation_id"),
         tenant=texts.get("tenant"),
         channel=texts.get("channel"),

@@ -24,11 +24,26 @@ _KEPT_DECIMALS: Final = 20
 
 def compile_observer(signal: Signal) -> Observer:
     """Compile how a signal without members that no model gives is read from an event."""
+    if signal.text is not None:
+        return _measured(signal.name)
     assert signal.fact is not None
     key = signal.fact.key
 
     def observe(event: ChatEvent) -> Reading:
         return reading_of(signal, _number(event.metadata.get(key) if event.metadata else None))
+
+    return observe
+
+
+def _measured(name: str) -> Observer:
+    """Compile how a measure of the text is read, which is a number on its scale or is missing with its text."""
+
+    def observe(event: ChatEvent) -> Reading:
+        score = event.text_scores.get(name) if event.text_scores else None
+        if score is None:
+            return None, 0, None, "absent"
+        micro = round(score * MILLION)
+        return micro, micro, micro / MILLION, None
 
     return observe
 

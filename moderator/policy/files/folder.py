@@ -1,7 +1,7 @@
 """A policy folder on disk -> its files' bytes -> their text, whatever is in it.
 
-Every `*.yaml` and `*.yml` directly in the folder counts, and `calibration/*.json`; hidden names and other subfolders
-do not. The bytes are read once: what is checked, hashed, stored and decided by is the same.
+Every `*.yaml` and `*.yml` directly in the folder counts, and `calibration/*.json` and `lists/*.txt`; hidden names and
+other subfolders do not. The bytes are read once: what is checked, hashed, stored and decided by is the same.
 """
 
 import hashlib
@@ -16,9 +16,12 @@ from moderator.policy.syntax.invisible_characters import find_unseen
 
 MAX_FILE_BYTES = 1_000_000
 MAX_CALIBRATION_BYTES = 4_000_000
+MAX_LIST_BYTES = 4_000_000
 CALIBRATIONS = "calibration/"
+LISTS = "lists/"
 
 EXTENSIONS = (".yaml", ".yml")
+_LIMITS_BYTES = {CALIBRATIONS: MAX_CALIBRATION_BYTES, LISTS: MAX_LIST_BYTES}
 SHARED_STEMS = frozenset({"settings", "signals", "exemptions"})
 """Files that belong to no single policy."""
 
@@ -51,7 +54,8 @@ def read_files(folder: Path) -> dict[str, bytes | Unreadable]:
     """
     files = _list(folder, "policy folder", "name the folder that holds settings.yaml, or mount it there")
     paths = {path.name: path for path in files if _counts(path)}
-    paths |= {f"{CALIBRATIONS}{path.name}": path for path in _calibration_paths(folder)}
+    paths |= {f"{CALIBRATIONS}{path.name}": path for path in _paths_in(folder / CALIBRATIONS, "calibrations", ".json")}
+    paths |= {f"{LISTS}{path.name}": path for path in _paths_in(folder / LISTS, "lists", ".txt")}
     return {name: _read_file(name, path) for name, path in sorted(paths.items())}
 
 
@@ -67,7 +71,7 @@ def source_hash(files: Files) -> str:
 
 def decode_folder(files: Files, name: str, diagnostics: Diagnostics) -> Folder:
     """Decode the YAML files; what is no text is reported and left out. `name` is what the folder is called."""
-    counting = {file: content for file, content in sorted(files.items()) if not file.startswith(CALIBRATIONS)}
+    counting = {file: content for file, content in sorted(files.items()) if is_top_level(file)}
     if not counting:
         diagnostics.error(
             "P001",
@@ -85,6 +89,11 @@ def stem_of(name: str) -> str:
     return name.rsplit(".", 1)[0]
 
 
+def is_top_level(name: str) -> bool:
+    """Whether a name of `Files` is that of a file directly in the folder, not of a calibration or a list."""
+    return not name.startswith((CALIBRATIONS, LISTS))
+
+
 def is_policy_text(name: str) -> bool:
     """Whether a name of `Files` is that of a YAML file, not of a calibration or the like."""
     return "/" not in name and name.lower().endswith(EXTENSIONS)
@@ -94,12 +103,12 @@ def _counts(path: Path) -> bool:
     return not path.name.startswith(".") and path.name.lower().endswith(EXTENSIONS)
 
 
-def _calibration_paths(folder: Path) -> list[Path]:
-    subfolder = folder / CALIBRATIONS
+def _paths_in(subfolder: Path, what: str, ending: str) -> list[Path]:
+    # Kubernetes mounts a subfolder as a link.
     if not subfolder.is_dir():
         return []
-    files = _list(subfolder, "folder of calibrations", "give the right to read it")
-    return [path for path in files if path.suffix == ".json" and not path.name.startswith(".")]
+    files = _list(subfolder, f"folder of {what}", "give the right to read it")
+    return [path for path in files if path.suffix == ending and not path.name.startswith(".")]
 
 
 def _list(folder: Path, what: str, fix: str) -> list[Path]:
@@ -114,7 +123,7 @@ def _read_file(name: str, path: Path) -> bytes | Unreadable:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return Unreadable("this is not a file", "move it out of the folder")
-        limit_bytes = MAX_CALIBRATION_BYTES if name.startswith(CALIBRATIONS) else MAX_FILE_BYTES
+        limit_bytes = _LIMITS_BYTES.get(name[: name.find("/") + 1], MAX_FILE_BYTES)
         with path.open("rb") as stream:
             content = stream.read(limit_bytes + 1)
     except OSError as error:

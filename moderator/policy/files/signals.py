@@ -4,6 +4,9 @@ from collections.abc import Mapping as Names
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from moderator.policy.files.entry_lists import ListReader
+from moderator.policy.files.folder import Files
+from moderator.policy.files.from_text import read_text_source, scale_of
 from moderator.policy.files.node_readers import (
     Advice,
     Block,
@@ -18,10 +21,11 @@ from moderator.policy.files.node_readers import (
 from moderator.policy.files.scales import read_fact_scale, read_plausible, read_scale
 from moderator.policy.language.ast import Fact, Good, GroupKind, Signal
 from moderator.policy.language.fields import EVENT_FIELDS, METADATA
+from moderator.policy.language.scale import MAX_FACT_MICRO
 from moderator.policy.syntax.diagnostics import Diagnostics, did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar
 
-_SOURCES = ("from", "from_event")
+_SOURCES = ("from", "from_event", "from_text")
 _RESERVED = "from_history"
 _KEYS = ("about", *_SOURCES, "scale", "good", "plausible", "lowest_of", "highest_of")
 _CALIBRATIONS_FORM = "write such as {name-of-the-model: calibration/name.json}"
@@ -37,10 +41,12 @@ class SignalsFile:
     Attributes:
         signals: by name; None for one with an error, so that its name is still known.
         calibrations: model name -> the name of its calibration file, at its place.
+        lists: the names of the list files that signals name.
     """
 
     signals: Names[str, Signal | None]
     calibrations: Names[str, Scalar]
+    lists: frozenset[str]
 
     @property
     def sound(self) -> tuple[Signal, ...]:
@@ -48,21 +54,24 @@ class SignalsFile:
         return tuple(signal for signal in self.signals.values() if signal is not None)
 
 
-def read_signals(tree: Node, diagnostics: Diagnostics) -> SignalsFile:
-    """Read the tree of signals.yaml."""
+def read_signals(tree: Node, files: Files, diagnostics: Diagnostics) -> SignalsFile:
+    """Read the tree of signals.yaml, and the lists among the folder's files that it names."""
     block = read_block(tree, "signals.yaml", ("signals", "calibrations"), diagnostics)
     if block is None:
-        return SignalsFile({}, {})
+        return SignalsFile({}, {}, frozenset())
     node = block.need("signals", "signals: {safety: {about: …, from: …, scale: …, good: high}}")
     form = "write such as {safety: {about: …, from: …, scale: …, good: high}}"
     entries = read_entries(node, "signals", diagnostics, form)
     blocks = {key: _signal_block(key, value, diagnostics) for key, value in (entries.entries if entries else ())}
-    plain = {key.text: _read_signal(key, each, diagnostics) for key, each in blocks.items() if not _is_derived(each)}
+    lists = ListReader(files, diagnostics)
+    plain = {
+        key.text: _read_signal(key, each, lists, diagnostics) for key, each in blocks.items() if not _is_derived(each)
+    }
     derived = {
         key.text: _read_derived(key, each, plain, diagnostics) for key, each in blocks.items() if _is_derived(each)
     }
     signals = {key.text: plain[key.text] if key.text in plain else derived[key.text] for key in blocks}
-    return SignalsFile(signals, _read_calibrations(block.get("calibrations"), diagnostics))
+    return SignalsFile(signals, _read_calibrations(block.get("calibrations"), diagnostics), frozenset(lists.used))
 
 
 def _read_calibrations(node: Node | None, diagnostics: Diagnostics) -> dict[str, Scalar]:
@@ -106,12 +115,14 @@ def _is_derived(block: Block | None) -> bool:
     return block is not None and any(block.get(f"{pick}_of") is not None for pick in _PICKS)
 
 
-def _read_signal(key: Scalar, block: Block | None, diagnostics: Diagnostics) -> Signal | None:
+def _read_signal(key: Scalar, block: Block | None, lists: ListReader, diagnostics: Diagnostics) -> Signal | None:
     if block is None:
         return None
     about = read_text(block.need("about", "one line on what it says"), "about", diagnostics)
     if block.get("from_event") is not None:
         return _read_fact(key, block, about or "", diagnostics)
+    if block.get("from_text") is not None:
+        return _read_measured(key, block, about or "", lists, diagnostics)
     objective = read_text(
         block.need("from", "an objective of the model, such as beavertails-is_safe"), "from", diagnostics
     )
@@ -137,6 +148,18 @@ def _read_fact(key: Scalar, block: Block, about: str, diagnostics: Diagnostics) 
     if plausible is None:
         return None
     return Signal(key.text, "", scale, good, plausible, key.span, about, fact=Fact(name))
+
+
+def _read_measured(key: Scalar, block: Block, about: str, lists: ListReader, diagnostics: Diagnostics) -> Signal | None:
+    """Read a signal that is a number of the event's text."""
+    source = read_text_source(block.get("from_text"), lists, diagnostics)
+    fixed = [each for each in ("scale", "plausible") if each in block]
+    for each in fixed:
+        diagnostics.error("P028", block.span_of(each), f"a text signal has its {each} from its kind", "remove it")
+    good = read_choice(block.get("good"), "good", _GOOD_FACTS, diagnostics) if "good" in block else "none"
+    if source is None or fixed or good is None:
+        return None
+    return Signal(key.text, "", scale_of(source), good, (0, MAX_FACT_MICRO), key.span, about, text=source)
 
 
 def _read_metadata_key(node: Node | None, diagnostics: Diagnostics) -> str | None:
@@ -171,6 +194,10 @@ def _read_derived(
     if node is None or members is None:
         return None
     first = members[0]
+    if any(member.text is not None for member in members):
+        message = f"{pick}_of does not choose among text signals: each is on a scale of its own"
+        diagnostics.error("P035", node.span, message, "write a condition for each under any: or all:")
+        return None
     if any(member.kind != first.kind for member in members):
         message = f"{pick}_of chooses among facts or among the model's scores, not among both"
         diagnostics.error("P035", node.span, message, "choose signals of one kind")

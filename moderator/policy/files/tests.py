@@ -34,7 +34,7 @@ _OUTCOMES: tuple[TestOutcome, ...] = (
 _SEVERITIES: tuple[Severity | Literal["none"], ...] = (*SEVERITIES, "none")
 _STATUSES: tuple[Status, ...] = get_args(Status)
 _OTHER_SCORES: tuple[OtherScores, ...] = get_args(OtherScores)
-_GIVEN_KEYS = ("event", "scores", "other_scores", "time")
+_GIVEN_KEYS = ("event", "text", "scores", "other_scores", "time")
 _EXPECT_KEYS = (
     *("verdict", "severity", "reasons", "shadow_verdict", "status", "rules"),
     *("action", "queues", "labels", "notify"),
@@ -80,13 +80,14 @@ def _read_test(node: Node, policy: str | None, seen: dict[str, Span], context: C
     if given is None or expect is None:
         return None
     event = _read_event(given, context)
+    text = ("" if given.get("text") is None else read_text(given.get("text"), "text", diagnostics)) or ""
     at_ms = read_time(given.get("time"), "time", diagnostics)
     other_scores = read_choice(given.get("other_scores"), "other_scores", _OTHER_SCORES, diagnostics)
     micro_by_signal = read_scores(given, other_scores, context)
     expected = _read_expectation(expect, policy, context)
     if name is None or policy is None or expected is None:
         return None
-    return PolicyTest(name, policy, event, micro_by_signal, expected, span, other_scores, at_ms, known_gap)
+    return PolicyTest(name, policy, event, micro_by_signal, expected, span, other_scores, at_ms, known_gap, text)
 
 
 def _read_known_gap(node: Node | None, diagnostics: Diagnostics) -> bool:
@@ -128,8 +129,9 @@ def _is_event_field(key: Scalar, context: Context) -> bool:
 
 def _metadata_of_signals(context: Context) -> list[str]:
     """Give the metadata that signals are read from; it need not stand under `fields`."""
-    signals = (context.signals or {}).values()
-    return [f"{METADATA}{signal.fact.key}" for signal in signals if signal is not None and signal.fact is not None]
+    signals = [signal for signal in (context.signals or {}).values() if signal is not None]
+    texts = [signal.text.of for signal in signals if signal.text and signal.text.of.startswith(METADATA)]
+    return [*(f"{METADATA}{signal.fact.key}" for signal in signals if signal.fact is not None), *texts]
 
 
 def _number(node: Node) -> MetadataValue | None:

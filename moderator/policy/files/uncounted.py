@@ -1,11 +1,11 @@
 """Files that look as if they were part of a policy folder and are not: an ending too many, or a folder too deep."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-from moderator.policy.files.folder import CALIBRATIONS, EXTENSIONS
+from moderator.policy.files.folder import CALIBRATIONS, EXTENSIONS, LISTS, Files
 from moderator.policy.syntax.diagnostics import Diagnostic, Diagnostics
 
 _ENDINGS: Final = (*EXTENSIONS, ".json")
@@ -26,9 +26,19 @@ def uncounted_warnings(names: tuple[str, ...]) -> list[Diagnostic]:
     """Give a warning for each file that does not count."""
     diagnostics = Diagnostics()
     for name in names:
-        is_deep = "/" in name
-        fix = "move it up" if is_deep else "end it in .yaml"
+        fix = "move it up" if "/" in name else "end it in .yaml"
+        fix = "end it in .txt" if name.startswith(LISTS) and not name.lower().endswith(EXTENSIONS) else fix
         diagnostics.warning("P008", name, "this file does not count", f"{fix}, or move it out of the folder")
+    return diagnostics.all
+
+
+def unnamed_list_warnings(files: Files, named: Collection[str]) -> list[Diagnostic]:
+    """Give a warning for each list among the files that no signal names."""
+    diagnostics = Diagnostics()
+    for name in files:
+        if name.startswith(LISTS) and name not in named:
+            fix = f"name it in signals.yaml: from_text: {{words: {name}}}, or move it out of the folder"
+            diagnostics.warning("P008", name, "no signal names this list", fix)
     return diagnostics.all
 
 
@@ -42,7 +52,8 @@ def _names(folder: Path) -> Iterator[str]:
             visited += 1
             if visited > _MOST_ENTRIES:
                 return
-            if not name.startswith(".") and _looks_like_policy(name, is_top=is_top):
+            is_list = f"{where.as_posix()}/" == LISTS and not name.endswith(".txt")
+            if not name.startswith(".") and (is_list or _looks_like_policy(name, is_top=is_top)):
                 yield (where / name).as_posix()
 
 

@@ -1,13 +1,14 @@
 """What a policy folder's settings.yaml and signals.yaml declare, whatever state its policies are in."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from moderator.errors import PolicyError
 from moderator.policy.files.folder import Files, decode_folder, read_files, stem_of
 from moderator.policy.files.settings import read_settings
-from moderator.policy.files.signals import read_signals
+from moderator.policy.files.signals import SignalsFile, read_signals
 from moderator.policy.files.texts import read_texts
 from moderator.policy.language.ast import FolderSettings, Signal
 from moderator.policy.syntax.diagnostics import Diagnostics, error_text
@@ -24,7 +25,7 @@ def read_vocabulary(folder: Path) -> tuple[FolderSettings, tuple[Signal, ...], t
     """
     files, diagnostics = read_files(folder), Diagnostics()
     settings = _read(files, "settings", read_settings, diagnostics)
-    signals = _read(files, "signals", read_signals, diagnostics)
+    signals = _read(files, "signals", partial(_signals, files), diagnostics)
     has_texts = any(stem_of(name) == "texts" for name in files)
     texts = _read(files, "texts", read_texts, diagnostics) if has_texts else None
     if diagnostics.errors or settings is None or signals is None:
@@ -39,10 +40,15 @@ def read_derived_signals(folder: Path) -> tuple[Signal, ...]:
         PolicyError: there is no such folder, or signals.yaml is missing or wrong.
     """
     diagnostics = Diagnostics()
-    signals = _read(read_files(folder), "signals", read_signals, diagnostics)
+    files = read_files(folder)
+    signals = _read(files, "signals", partial(_signals, files), diagnostics)
     if diagnostics.errors or signals is None:
         raise PolicyError(error_text(f"cannot use the signals in `{folder}`", diagnostics.errors))
     return tuple(signal for signal in signals.sound if signal.members)
+
+
+def _signals(files: Files, tree: Node, diagnostics: Diagnostics) -> SignalsFile:
+    return read_signals(tree, files, diagnostics)
 
 
 def _read(

@@ -8,6 +8,7 @@ from typing import Literal
 from moderator.events import MetadataValue, Outcome, Part, Recipient, Severity, Status, Verdict
 from moderator.policy.language.comparisons import Comparison
 from moderator.policy.language.scale import MAX_FACT_MICRO, MAX_MICRO, Scale
+from moderator.policy.language.text_source import MESSAGE, TextSource
 from moderator.policy.syntax.diagnostics import Span
 
 Presence = Literal["always", "sometimes"]
@@ -16,7 +17,7 @@ RolloutUnit = Literal["users", "conversations", "tenants", "events"]
 OtherScores = Literal["typical", "missing"]
 SignalKind = Literal["score", "fact", "text"]
 Source = tuple[SignalKind, str]
-"""What a signal is read from: an objective of the model, or a key of the event's metadata."""
+"""What a signal is read from: an objective of the model, a key of the event's metadata, or a text in its own way."""
 Good = Literal["high", "low", "none"]
 GroupKind = Literal["all", "any"]
 RewardPick = Literal["least", "greatest"]
@@ -64,8 +65,8 @@ class Fact:
 class Signal:
     """An objective, a fact or a measure of the text on a human scale, or the lowest or highest of several signals.
 
-    Exactly one of `objective`, `fact` and `members` says what it is read from. What is said of rewards holds for the
-    numbers of facts too.
+    Exactly one of `objective`, `fact`, `text` and `members` says what it is read from. What is said of rewards holds
+    for the numbers of facts and texts too.
 
     Attributes:
         objective: what the reward is read from; empty for other signals.
@@ -73,6 +74,7 @@ class Signal:
         members: the signals that a derived one is chosen from, at least two, none of them derived; else empty.
         pick: which of the members' scores a derived signal is; None for one without members.
         fact: what of the event it is read from; None for other signals.
+        text: which text it is read from, and how; None for other signals.
     """
 
     name: str
@@ -85,18 +87,21 @@ class Signal:
     members: tuple["Signal", ...] = ()
     pick: Literal["lowest", "highest"] | None = None
     fact: Fact | None = None
+    text: TextSource | None = None
 
     @property
     def kind(self) -> SignalKind:
         """Whether the model gives it, the event carries it, or the text is measured; members are all of one kind."""
         if self.members:
             return self.members[0].kind
+        if self.text is not None:
+            return "text"
         return "score" if self.fact is None else "fact"
 
     @property
     def is_fact(self) -> bool:
         """Whether a back end may not send what it is read from, so that `if_fact_missing` must say what that means."""
-        return self.fact is not None
+        return self.fact is not None or (self.text is not None and self.text.of != MESSAGE)
 
     @property
     def source(self) -> Source:
@@ -104,11 +109,15 @@ class Signal:
 
         Asked of signals without members.
         """
+        if self.text is not None:
+            return "text", self.name
         return ("fact", self.fact.key) if self.fact else ("score", self.objective)
 
     @property
     def source_in_words(self) -> str:
         """Name what it is read from as signals.yaml does; asked of signals without members."""
+        if self.text is not None:
+            return self.text.of
         return f"metadata.{self.fact.key}" if self.fact else self.objective
 
     @property
@@ -352,6 +361,7 @@ class PolicyTest:
         other_scores: what was written for signals the test does not name; `typical` is the calibration's median.
         at_ms: the broker's time, ms since 1970; None where none is given, which only a folder without times allows.
         known_gap: expected to fail, and reported once it passes.
+        text: the judged message, for text signals.
     """
 
     name: str
@@ -363,6 +373,7 @@ class PolicyTest:
     other_scores: OtherScores | None = None
     at_ms: int | None = None
     known_gap: bool = False
+    text: str = ""
 
 
 def leaves(expression: Expression | None) -> Iterator[Condition]:

@@ -18,6 +18,7 @@ from moderator.policy.language.ast import (
     Texts,
 )
 from moderator.policy.language.fields import FORMAT, METADATA
+from moderator.policy.language.text_source import TextSource
 
 Canonical = str | int | bool | None | list["Canonical"] | dict[str, "Canonical"]
 
@@ -61,11 +62,25 @@ def _signal(signal: Signal) -> Canonical:
         return {f"{signal.pick}_of": [*sorted(member.name for member in signal.members)]}
     if signal.fact is not None:
         return {"from_event": f"{METADATA}{signal.fact.key}", "plausible": list(signal.plausible)}
+    if signal.text is not None:
+        return {"from_text": _text_source(signal.text)}
     return {
         "from": signal.objective,
         "multiply": str(signal.scale.multiply),
         "add": str(signal.scale.add),
         "plausible": list(signal.plausible),
+    }
+
+
+def _text_source(source: TextSource) -> Canonical:
+    """Give what can change a number; where its entries are written cannot."""
+    return {
+        "kind": source.kind,
+        "of": source.of,
+        "match": source.match,
+        "compare": source.compare,
+        "places": source.counts_places,
+        "entries": source.entries.digest if source.entries else None,
     }
 
 

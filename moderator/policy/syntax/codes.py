@@ -18,8 +18,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "what you read is all there is.",
         "P006": "A key is written twice in one mapping, so one of the two would be lost.",
         "P007": "The file is nested deeper, or holds more values, than any policy needs.",
-        "P008": "A file in the folder does not count: only names that end in .yaml or .yml directly in it do, and "
-        "calibrations. It may be a copy; or somebody believes that it decides.",
+        "P008": "A file in the folder does not count: only names that end in .yaml or .yml directly in it do, "
+        "calibrations, and lists that a signal names. It may be a copy; or somebody believes that it decides.",
         "P009": "settings.yaml names a format of the language that this version does not know.",
         "P010": "A condition names a signal that signals.yaml does not declare.",
         "P011": "A key is not part of the language at this place.",
@@ -39,9 +39,12 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P024": "Conditions are nested more than 3 levels deep.",
         "P025": "A pattern can never fit, because a * may only be at the end; or hardly ever, because of blanks "
         "at its ends.",
+        "P026": "A list of a text signal, or an entry of one, cannot be used, or does not do what was meant.",
         "P027": "The phrase does not suit the signal: without a scale only percent phrases and missing say something; "
         "facts and texts take no percent phrase, because no calibration knows them.",
         "P028": "A signal that is read from the event or its text is not written as it must be.",
+        "P029": "A pattern cannot be used, or will hardly find what was meant. Patterns are RE2's: they take time that "
+        "grows with the text alone.",
         "P030": "A comparison is not a phrase of the language, such as below 0.30; the error lists them all.",
         "P031": "A number is outside the signal's scale.",
         "P032": "A limit has more than 6 decimals; scores have 6.",

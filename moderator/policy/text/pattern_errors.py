@@ -15,20 +15,20 @@ Objection = tuple[str, str]
 
 _MOST_REPETITIONS: Final = 1_000
 _NO_LOOK_AROUND: Final = "patterns run in linear time and know no look-around; say it without"
-_NO_CLASS: Final = "it names a class of characters that there is not"
+_NO_CLASS: Final = "the pattern names a class of characters that there is not"
 _REASONS: Final = (
-    ("invalid perl operator: (?=", "it looks ahead", _NO_LOOK_AROUND),
-    ("invalid perl operator: (?!", "it looks ahead", _NO_LOOK_AROUND),
-    ("invalid perl operator: (?<", "it looks behind", _NO_LOOK_AROUND),
+    ("invalid perl operator: (?=", "the pattern looks ahead", _NO_LOOK_AROUND),
+    ("invalid perl operator: (?!", "the pattern looks ahead", _NO_LOOK_AROUND),
+    ("invalid perl operator: (?<", "the pattern looks behind", _NO_LOOK_AROUND),
     (
         "invalid perl operator",
-        "it has a group of a kind that there is not",
+        "the pattern has a group of a kind that there is not",
         "write (?: ) for a group, (?i), (?m) or (?s) for a flag",
     ),
     ("invalid named capture group", "the name of a group is not complete", "write (?: ), a group without a name"),
     (
         "invalid repetition size",
-        "it repeats something too often",
+        "the pattern repeats something too often",
         f"repeat at most {_MOST_REPETITIONS:,} times, nested repetitions multiplied",
     ),
     (
@@ -44,12 +44,12 @@ _REASONS: Final = (
     ("missing ]", "a [ is never closed", r"close it with ], or write \[ for the character itself"),
     ("missing )", "a ( is never closed", r"close it with ), or write \( for the character itself"),
     ("unexpected )", "a ) closes nothing", r"remove it, or write \) for the character itself"),
-    ("trailing \\", "it ends in a backslash", r"write \\ for the character itself"),
+    ("trailing \\", "the pattern ends in a backslash", r"write \\ for the character itself"),
     ("invalid character class range: [:", _NO_CLASS, r"write such as [[:alpha:]] or \p{L}"),
     ("invalid character class range: \\p", _NO_CLASS, r"write such as \p{L}, \p{N} or \p{Cyrillic}"),
     ("invalid character class range: \\P", _NO_CLASS, r"write such as \P{L}, \P{N} or \P{Cyrillic}"),
     ("invalid character class", "a range in [ ] runs backwards", "write the lower end first, such as [a-z]"),
-    ("pattern too large", "it needs more memory than 1 MiB", "make it shorter, or repeat fewer times"),
+    ("pattern too large", "the pattern needs more memory than 1 MiB", "make it shorter, or repeat fewer times"),
 )
 """How RE2's text starts, what is wrong, what to do; the first that fits."""
 _BACKWARDS: Final = re.compile(r"invalid repetition size: \{(\d+),(\d+)\}")
@@ -71,7 +71,10 @@ def pattern_error(pattern: str, compare: TextComparison) -> Objection | None:
     except re2.error as error:
         return _reason(str(error.args[0], "utf-8", "replace"))
     if found.search(b"") is not None:
-        return "it matches the empty text, so it would be found in every one", "write + for *, or remove the last ?"
+        return (
+            "the pattern matches the empty text, so it would be found in every text",
+            "write + for *, or remove the last ?",
+        )
     return None
 
 
@@ -90,7 +93,7 @@ def pattern_warnings(pattern: str, compare: TextComparison) -> Iterator[Objectio
         return
     if _CAPITALS.search(pattern):
         yield (
-            "it asks for capitals, and is compared with a text without case",
+            "the pattern asks for capitals, and is compared with a text without case",
             "add compare: exact to the signal",
         )
     for literal in _literals(pattern):
@@ -102,7 +105,10 @@ def pattern_warnings(pattern: str, compare: TextComparison) -> Iterator[Objectio
 
 def _reason(error: str) -> Objection:
     if _BACK_REFERENCE.match(error):
-        return "it refers back to a group", "patterns run in linear time and know no back-references; say it without"
+        return (
+            "the pattern refers back to a group",
+            "patterns run in linear time and know no back-references; say it without",
+        )
     if (size := _BACKWARDS.match(error)) and int(size[1]) > int(size[2]):
         return "a repetition runs backwards", f"write the lower number first: {{{size[2]},{size[1]}}}"
     for start, reason, advice in _REASONS:
@@ -110,7 +116,7 @@ def _reason(error: str) -> Objection:
             return reason, advice
     if error.startswith("invalid escape sequence"):
         return "a backslash stands before a letter that means nothing", r"write \\ for a backslash itself"
-    return "it is no pattern", "patterns are written in the language of RE2"
+    return "the entry is no pattern", "patterns are written in the language of RE2"
 
 
 def _is_foreign(character: str) -> bool:

@@ -8,7 +8,7 @@ from unicodedata import unidata_version
 
 import orjson
 
-from moderator.events import Found
+from moderator.events import ChatEvent, Found, TextReference
 from moderator.policy.language.fields import METADATA
 from moderator.policy.language.text_source import MESSAGE, USER, EntryList, TextKind, TextSource
 from moderator.policy.text.links import Domains, host_of_entry, links_in
@@ -40,6 +40,9 @@ class TextSignals:
 
     Args:
         sources: by the signal's name, in the order wanted; every entry is one that `entry_error` accepts.
+
+    Attributes:
+        reference: what a decision says of how its numbers were read.
     """
 
     def __init__(self, sources: Mapping[str, TextSource]) -> None:
@@ -48,7 +51,16 @@ class TextSignals:
             by_text[source.of][name] = source
         self._finders = [(of, _Finder(members)) for of, members in by_text.items()]
         self._absent: dict[str, float | None] = dict.fromkeys(sources)
-        self.identities: Mapping[str, str] = {name: identity_of(source) for name, source in sources.items()}
+        self.reference: TextReference = {
+            "reading": READING,
+            "unicode": unidata_version,
+            "signals": {name: identity_of(source) for name, source in sources.items()},
+        }
+
+    def measure(self, event: ChatEvent) -> tuple[ChatEvent, list[Found]]:
+        """Give the event with its text signals, and the lines that were found; never fails on content."""
+        numbers, found = self.read(event.conversation[-1].content, event.user, event.metadata)
+        return event._replace(text_scores=numbers), found
 
     def read(self, message: str, user: str | None, metadata: Mapping[str, object] | None) -> TextFindings:
         """Read every signal from an event's texts; never fails on content.
