@@ -32,7 +32,7 @@ CHECKS = {
     "sh": {"run", "parse", "make", "client", "send", "skip"},
     "yaml": {"file", "policy", "condition", "rule-part", "moderator.yaml", "skip"},
     "json": {"event", "decision", "label", "part-of-decision", "rejected", "verdict"},
-    "text": {"output", "golden", "skip"},
+    "text": {"file", "output", "golden", "skip"},
     "mermaid": {""},
     "python": {"client"},
     "java": {"client"},
@@ -131,6 +131,7 @@ def language_folder(tmp_path: Path) -> Path:
     """The policy folder that the examples of the language's page form together."""
     for block in blocks(LANGUAGE):
         if name := block.argument("file"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(block.text, "utf-8")
     (tmp_path / CALIBRATION_FILE).parent.mkdir()
     (tmp_path / CALIBRATION_FILE).write_text(CALIBRATION, "utf-8")
@@ -248,6 +249,7 @@ TABLES = {
     "settings.yaml": "## settings.yaml",
     "the signal safety": "key of a signal",
     "scale": "key of a scale",
+    "from_text": "key of `from_text`",
     "an exemption": "## exemptions.yaml",
     "a test file": "key of a test file",
     "a test": "key of a test",
@@ -268,7 +270,8 @@ def _documented_keys() -> Iterator[tuple[str, set[str]]]:
 
 UNKNOWN_KEYS = {
     "settings.yaml": "zzz: 1\n",
-    "signals.yaml": "signals: {safety: {zzz: 1}, other: {about: One., from: x, good: high, scale: {zzz: 1}}}\n",
+    "signals.yaml": "signals: {safety: {zzz: 1}, other: {about: One., from: x, good: high, scale: {zzz: 1}},"
+    " text: {about: One., from_text: {zzz: 1}}}\n",
     "exemptions.yaml": "exemptions: [{zzz: 1}]\n",
     "chat-safety.test.yaml": "zzz: 1\ntests_for: chat-safety\ntests: [{zzz: 1}, {given: {zzz: 1}, expect: {zzz: 1}}]\n",
 }

@@ -12,7 +12,16 @@ PLACES = ("", "moderator", "moderator/policy", "docs")
 """Folders that a path on a page may begin in."""
 PATH = re.compile(r"(?:[\w.{}<>,*-]+/)+[\w.{},*-]*|[\w-]+\.(?:py|md|toml|yml|jsonl)")
 FUNCTION = re.compile(r"([\w/]+\.py):(\w+(?:\.\w+)?)")
-OUTSIDE = ("calibration/", "policy/rule", "topic/partition", "application/", "/moderator/", "reply/", "message/")
+OUTSIDE = (
+    "calibration/",
+    "policy/rule",
+    "topic/partition",
+    "application/",
+    "/moderator/",
+    "reply/",
+    "message/",
+    "lists/",
+)
 
 
 def _name(page: Path) -> str:
