@@ -5,7 +5,7 @@ from html import escape
 import pytest
 
 from moderator.backtest.report.page import backtest_page
-from tests.browser import Browser, Scheme, ensure_chromium
+from tests.chromium import Browser, Scheme, ensure_chromium
 from tests.unit.backtest.decisions import report_of, some_labels, some_recorded
 from tests.unit.policy.folders import a_policy, a_rule, a_set
 

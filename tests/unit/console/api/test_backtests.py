@@ -1,21 +1,18 @@
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from moderator.backtest.batches import Lines
 from moderator.backtest.labels import NO_LABELS
 from moderator.backtest.run import Plan
-from moderator.console.trials.backtests import Backtests, BusyError, Decisions
+from moderator.console.trials.backtests import Backtests, BusyError
 from moderator.errors import BrokerUnavailableError
 from moderator.policy import PolicySet, load_policies
 from moderator.settings import ConsoleSettings, PoliciesSettings, Settings
 from tests.unit.backtest.decisions import USUAL, recorded, some_recorded, write_lines
 from tests.unit.console.decisions import LabelList, a_browser, a_console
+from tests.unit.console.gates import Gate
 from tests.unit.policy.folders import POLICY, a_folder, a_policy, a_rule
 from tests.waiting import await_condition
 
@@ -109,23 +106,6 @@ def test_an_edit_with_errors_is_refused_before_anything_is_read(client: TestClie
 
 def test_a_backtest_that_is_not_kept_is_not_found(client: TestClient) -> None:
     assert client.get("/api/backtests/none").status_code == client.delete("/api/backtests/none").status_code == 404
-
-
-class Gate:
-    """Decisions that come one batch at a time, when the test lets them."""
-
-    def __init__(self, values: list[bytes]) -> None:
-        self.values = values
-        self.gate = threading.Semaphore(0)
-
-    @contextmanager
-    def open(self) -> Iterator[Decisions]:
-        yield Decisions(self._batches(), len(self.values), "decisions")
-
-    def _batches(self) -> Iterator[Lines]:
-        for value in self.values:
-            self.gate.acquire()
-            yield Lines("held", [value], 1)
 
 
 def a_plan(policies: PolicySet) -> Plan:

@@ -1,0 +1,91 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from moderator.backtest.labels import NO_LABELS
+from moderator.backtest.run import Plan
+from moderator.console.console import Console
+from moderator.labels.record import Reviewer
+from moderator.policy import load_policies
+from tests.browser.conftest import Visitor
+from tests.browser.scenes import broken, empty, example_folder, some_decisions, with_data
+from tests.unit.console.decisions import LabelList
+from tests.unit.console.gates import Gate
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return example_folder(tmp_path)
+
+
+def with_an_edit(page: Page) -> None:
+    page.goto("/playground")
+    editor = page.get_by_test_id("editor")
+    editor.fill(editor.input_value().replace("below 0.30", "below 0.70"))
+    expect(page.locator("#flips-result .figure")).not_to_have_text("0")
+    page.goto("/backtest")
+
+
+def test_the_playgrounds_edit_is_compared_and_its_examples_lead_to_why(
+    visit: Visitor, folder: Path, looks: Any
+) -> None:
+    console = with_data(folder, LabelList())
+    console.desk.save(console.recent.decisions[-1].record, "right", Reviewer("ana", "login"), note=None, queue=None)
+    page = visit.open(console, "/backtest")
+    with_an_edit(page)
+    expect(page.get_by_label("the playground's edit")).to_be_checked()
+
+    page.get_by_test_id("start").click()
+
+    report = page.get_by_test_id("report")
+    expect(report).to_be_visible()
+    expect(report.get_by_test_id("flips")).to_have_attribute("data-events", "240")
+    expect(page.locator("#report-title")).to_be_focused()
+    looks(page)
+    report.get_by_test_id("flip-example").first.get_by_role("link").click()
+    page.wait_for_url("**/decisions/mod_*")
+
+
+def test_a_running_backtest_shows_how_far_it_is_and_can_be_cancelled(visit: Visitor, folder: Path) -> None:
+    console = with_data(folder)
+    gate = begun(console, folder)
+    gate.gate.release(3)
+    page = visit.open(console, "/backtest")
+
+    expect(page.get_by_test_id("progress")).to_have_attribute("data-read", "3")
+    assert visit.axe(page) == []
+    page.get_by_test_id("cancel").press("Enter")
+    gate.gate.release(100)
+
+    expect(page.get_by_role("heading", name="Cancelled")).to_be_visible()
+    expect(page.get_by_test_id("start")).to_be_enabled()
+
+
+def begun(console: Console, folder: Path) -> Gate:
+    policies, gate = load_policies(folder), Gate(some_decisions(folder, 20))
+    console.trials.backtests.start(Plan(policies, policies, NO_LABELS), gate.open, "kafka", ("a", "b"))
+    return gate
+
+
+def test_a_wrong_time_is_said_beside_the_form(visit: Visitor, folder: Path) -> None:
+    visit.expected = ["400"]
+    page = visit.open(with_data(folder), "/backtest")
+
+    page.get_by_test_id("from").fill("noon")
+    page.get_by_test_id("start").click()
+
+    expect(page.get_by_role("alert").filter(has_text="Not started")).to_contain_text("2026-11-29T12:00:00Z")
+
+
+def test_it_looks_well_with_nothing_and_broken(visit: Visitor, folder: Path, looks: Any) -> None:
+    nothing = visit.open(empty(folder), "/backtest")
+    expect(nothing.get_by_test_id("state-empty").first).to_be_visible()
+    looks(nothing)
+
+    visit.expected = ["409"]
+    away = visit.open(broken(folder), "/backtest")
+    away.get_by_test_id("start").click()
+    expect(away.get_by_role("alert").filter(has_text="Not started")).to_contain_text("cannot read the policy folder")
+    looks(away)

@@ -1,0 +1,190 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visitor
+from tests.browser.scenes import POLICY, broken, empty, example_folder, with_data
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return example_folder(tmp_path)
+
+
+def edit(page: Page, was: str, now: str) -> None:
+    editor = page.get_by_test_id("editor")
+    editor.fill(editor.input_value().replace(was, now))
+
+
+def await_flips(page: Page, count: int | None = None) -> None:
+    expect(page.locator("#flips-result")).not_to_have_attribute("aria-busy", "true")
+    expect(page.get_by_test_id("flips")).to_be_visible()
+    if count is not None:
+        expect(page.locator("#flips-result .figure")).to_have_text(str(count))
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    return {str(path): (path.stat().st_mtime_ns, path.is_dir() or path.read_bytes()) for path in folder.rglob("*")}
+
+
+def test_what_is_typed_is_checked_compared_and_judged_and_the_folder_stays(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), "/playground")
+    before = state_of(folder)
+    await_flips(page, 0)
+    expect(page.locator("#problems-title")).to_have_text("No errors; 26 tests passed")
+
+    edit(page, "below 0.30", "below 0.70")
+
+    await_flips(page)
+    flipped = page.locator("[data-testid=flip-cell][data-before=allow][data-after=flag]")
+    expect(flipped).not_to_have_attribute("data-count", "0")
+    count = flipped.get_attribute("data-count")
+    expect(page.locator("[data-testid=flip-rule][data-rule='message-safety/unsafe-message']")).to_have_attribute(
+        "data-gained", str(count)
+    )
+    examples = page.get_by_test_id("flip-example")
+    assert 0 < examples.count() <= 20
+    assert examples.first.get_attribute("data-before") == "allow"
+    expect(page.get_by_test_id("file").filter(has_text="edited")).to_have_attribute("data-file", POLICY)
+    assert state_of(folder) == before
+
+
+def test_an_error_is_listed_with_its_place_and_the_last_good_result_stays(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), "/playground")
+    await_flips(page, 0)
+
+    edit(page, "below 0.30", "under 0.30")
+
+    problem = page.get_by_test_id("problem").first
+    expect(problem).to_have_attribute("data-code", "P030")
+    expect(problem).to_have_attribute("data-file", POLICY)
+    expect(page.locator("#flips-stale")).to_be_visible()
+    expect(page.get_by_test_id("flips")).to_be_visible()
+    expect(page.locator("#marks mark.error")).to_have_text("under 0.30")
+    problem.get_by_role("button").press("Enter")
+    selected = "e => e.value.slice(e.selectionStart, e.selectionEnd)"
+    assert page.get_by_test_id("editor").evaluate(selected) == "under 0.30"
+    expect(page.get_by_test_id("editor")).to_be_focused()
+
+    edit(page, "under 0.30", "below 0.30")
+
+    expect(page.get_by_test_id("problem")).to_have_count(0)
+    expect(page.locator("#flips-stale")).to_be_hidden()
+
+
+def test_a_problem_of_another_file_opens_it(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), "/playground?file=settings.yaml")
+    await_flips(page, 0)
+
+    edit(page, "abusive_message", "abuse")
+    page.get_by_test_id("problem").filter(has_text=POLICY).first.get_by_role("button").click()
+
+    expect(page.get_by_test_id("editor")).to_have_attribute("data-file", POLICY)
+
+
+def test_scores_a_decision_and_a_text_are_judged_side_by_side(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), "/playground")
+    await_flips(page, 0)
+    edit(page, "below 0.30", "below 0.70")
+    await_flips(page)
+
+    page.locator("[data-testid=score][data-signal=safety]").fill("0.5")
+
+    expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "flag")
+    expect(page.get_by_test_id("folder-verdict")).to_have_attribute("data-verdict", "allow")
+    condition = page.get_by_test_id("why").locator("[data-testid=condition][data-signal=safety]").first
+    assert (condition.get_attribute("data-score"), condition.get_attribute("data-limit")) == ("0.5", "0.7")
+
+    example = page.get_by_test_id("flip-example").first.get_attribute("data-decision-id")
+    page.get_by_test_id("from-decision").check()
+    page.get_by_label("Decision", exact=True).fill(str(example))
+    expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "flag")
+    expect(page.get_by_test_id("why")).not_to_contain_text("score 0.5,")
+
+    page.get_by_test_id("from-text").check()
+    expect(page.get_by_test_id("score-text")).to_be_disabled()
+    expect(page.locator("#no-scorer")).to_be_visible()
+
+
+def test_a_missing_score_can_be_chosen(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), "/playground")
+    await_flips(page, 0)
+
+    page.get_by_label("safety is missing").check()
+
+    expect(page.get_by_test_id("verdict")).to_contain_text("score_missing")
+
+
+def test_the_diff_is_downloaded_and_an_edit_can_be_reverted_and_brought_back(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), "/playground")
+    await_flips(page, 0)
+    edit(page, "below 0.30", "below 0.70")
+    await_flips(page)
+
+    with page.expect_download() as download:
+        page.get_by_test_id("export").click()
+    diff = Path(download.value.path()).read_text()
+    assert f"--- a/{POLICY}" in diff
+    assert "+      safety: below 0.70" in diff
+
+    page.get_by_test_id("revert").click()
+    await_flips(page, 0)
+    assert "below 0.30" in page.get_by_test_id("editor").input_value()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_test_id("editor")).to_have_value(page.get_by_test_id("editor").input_value())
+    assert "below 0.70" in page.get_by_test_id("editor").input_value()
+
+
+def test_the_edit_stays_in_the_tab_when_the_page_is_left(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), "/playground")
+    await_flips(page, 0)
+    edit(page, "below 0.30", "below 0.70")
+    await_flips(page)
+
+    page.goto("/decisions")
+    page.goto("/playground")
+
+    expect(page.get_by_test_id("file").filter(has_text="edited")).to_have_count(1)
+    assert "below 0.70" in page.get_by_test_id("editor").input_value()
+
+
+def test_files_are_added_and_removed(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), "/playground?file=reply-quality.test.yaml")
+    await_flips(page, 0)
+    page.get_by_text("Add or remove a file").click()
+
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator("#problems-title")).to_contain_text("passed")
+    expect(page.get_by_test_id("file").filter(has_text="removed")).to_have_count(1)
+    page.get_by_label("New file").fill("notes.txt")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#file-error")).to_contain_text("lists/NAME.txt")
+    page.get_by_label("New file").fill("new.yaml")
+    page.get_by_role("button", name="Add", exact=True).click()
+
+    expect(page.get_by_test_id("editor")).to_have_attribute("data-file", "new.yaml")
+    expect(page.get_by_test_id("problem").first).to_have_attribute("data-file", "new.yaml")
+
+
+def test_it_looks_well_with_data_and_an_edit(visit: Visitor, folder: Path, looks: Any) -> None:
+    page = visit.open(with_data(folder), "/playground")
+    edit(page, "below 0.30", "below 0.70")
+    expect(page.locator("#flips-result .figure")).not_to_have_text("0")
+
+    looks(page)
+
+    edit(page, "below 0.70", "under 0.70")
+    expect(page.locator("#flips-stale")).to_be_visible()
+    assert visit.axe(page) == []
+
+
+def test_it_looks_well_with_nothing_and_broken(visit: Visitor, folder: Path, looks: Any) -> None:
+    nothing = visit.open(empty(folder), "/playground")
+    expect(nothing.get_by_test_id("flips").get_by_test_id("state-empty")).to_be_visible()
+    looks(nothing)
+
+    away = visit.open(broken(folder), "/playground")
+    expect(away.get_by_test_id("state-broken").last).to_contain_text("cannot read the policy folder")
+    looks(away)
