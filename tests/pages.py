@@ -6,6 +6,7 @@ Behind the language of every fenced block stands how it is checked, which reader
     sh parse          every line is a `moderator` command that the command line takes, or sets a variable that exists
     sh make           every line is a target of the Makefile
     yaml KIND         a policy, a rule, a condition, signals, settings, exemptions or tests: loads without an error
+    yaml verdicts     a file that says what a guard may answer
     KIND file=NAME    written into the page's folder, for the commands after it
     json KIND         an event, a decision, a label, a verdict or what was rejected: valid by its schema
     text output       what the `sh run` before it prints; … stands for anything

@@ -27,6 +27,7 @@ _ACTIVATIONS: Final[Mapping[OutputScale, str]] = {
 _FRAMINGS: Final = {
     "reply/2": "the conversation by its chat template, the judged message as the assistant's reply",
     "message/2": "the judged message's text alone",
+    "verdict/1": "the conversation by the guard's own template, up to where its answer begins",
 }
 
 

@@ -11,15 +11,17 @@ from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
+from moderator.guards import is_generator
 from moderator.objectives import is_classifier
 from moderator.scoring.armorm.armorm import open_armorm
 from moderator.scoring.checkpoint.armorm_config import ARCHITECTURE
 from moderator.scoring.checkpoint.files import CONFIG, read_config
-from moderator.scoring.checkpoint.fingerprint import fingerprint
+from moderator.scoring.checkpoint.fingerprint import fingerprint, with_verdicts
 from moderator.scoring.checkpoint.location import Location, locate
 from moderator.scoring.checkpoint.reading_declaration import declared_limits
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.classifier.classifier import open_classifier
+from moderator.scoring.classifier.guard import Guard, open_guard
 from moderator.scoring.model import RewardModel
 from moderator.scoring.rendering.event_reader import ReadingLimits
 from moderator.scoring.rendering.framing import FRAMING
@@ -50,6 +52,7 @@ class OpenModel:
         shapes: of every tensor, by name.
         renamed: the network's name of a tensor by the file's, where they differ.
         load: reads the weights into the network, so call it once; raises ConfigurationError as `load_weights` does.
+        verdicts_digest: of the file that describes a guard's answers, hex; empty without one.
     """
 
     location: Location
@@ -67,6 +70,7 @@ class OpenModel:
     shapes: Mapping[str, torch.Size]
     renamed: Mapping[str, str]
     load: Load
+    verdicts_digest: str = ""
 
     def check_weights(self) -> Weights:
         """Compare the headers of the safetensors files with the network.
@@ -78,7 +82,7 @@ class OpenModel:
 
     def fingerprint(self, weights: Weights) -> str:
         """Hash the files as loading does: `sha256:` and 64 hex digits."""
-        return fingerprint(self.location.folder, weights.files)
+        return with_verdicts(fingerprint(self.location.folder, weights.files), self.verdicts_digest)
 
     def limits(self, settings: ModelSettings) -> ReadingLimits:
         """Give how much of an event is read at once: as set, else as the checkpoint declares.
@@ -101,11 +105,12 @@ class OpenModel:
 
 
 def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = None) -> OpenModel:
-    """Open an ArmoRM or a sequence classifier.
+    """Open an ArmoRM, a sequence classifier, or a guard.
 
     Args:
         path: a folder, a hub id, or `builtin`.
-        settings: what the checkpoint is used as: `scale`, `template`, `reads`, `max_input_tokens`; None: the defaults.
+        settings: what the checkpoint is used as: `scale`, `template`, `reads`, `verdicts`, `max_input_tokens`; None:
+            the defaults.
 
     Raises:
         ConfigurationError: there is no such checkpoint, it is of another kind, or its config, tokenizer or template is
@@ -117,13 +122,18 @@ def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = No
     location = locate(path)
     fields = read_config(location.folder)
     settings = settings or ModelSettings()
+    if settings.verdicts is not None and not is_generator(fields):
+        raise ConfigurationError(f"{location.folder}: is no guard: leave `MODERATOR_MODEL__VERDICTS` unset")
     if is_classifier(fields):
         return _open_classifier(location, fields, settings)
+    if is_generator(fields):
+        return _open_guard(location, fields, settings)
     named = fields.get("architectures") or [ARCHITECTURE]
     if named != [ARCHITECTURE]:
         raise ConfigurationError(
             f"{location.folder / 'config.json'}: `architectures` is `{_first(named)}`: neither ArmoRM "
-            f"(`{ARCHITECTURE}`) nor a `…ForSequenceClassification`; name a reward or moderation model"
+            f"(`{ARCHITECTURE}`) nor a `…ForSequenceClassification` or a guard (`…ForCausalLM`); name a reward or "
+            "moderation model"
         )
     return _open_armorm(location, fields, settings)
 
@@ -174,6 +184,28 @@ def _open_classifier(location: Location, fields: Mapping[str, Any], settings: Mo
         shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
         renamed=opened.renamed,
         load=opened.load,
+    )
+
+
+def _open_guard(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenModel:
+    opened = open_guard(location, fields, settings)
+    return OpenModel(
+        location=location,
+        architecture=str(_first(fields.get("architectures"))),
+        backbone=opened.config.network,
+        tokenizer=opened.tokenizer,
+        renderer=opened.renderer,
+        objectives=opened.verdicts.objectives,
+        scale=Guard.scale,
+        framing=opened.renderer.framing,
+        positions=opened.config.positions,
+        max_input_tokens=opened.renderer.max_tokens,
+        reading=declared_limits(fields, opened.config.positions, str(location.folder / CONFIG)),
+        is_causal=True,
+        shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
+        renamed={},
+        load=opened.load,
+        verdicts_digest=opened.verdicts.digest,
     )
 
 

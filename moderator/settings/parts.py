@@ -240,6 +240,11 @@ class ModelSettings(Part):
         description="What a classifier's outputs are: rewards (`raw`), a probability for each label (`sigmoid`), or "
         "labels that exclude one another (`softmax`); unset: as `problem_type` in its config says.",
     )
+    verdicts: Path | None = Field(
+        None,
+        description="What a guard (a text generator) may answer, a YAML file; unset: known by its chat template "
+        "(Llama Guard 3, Qwen3Guard-Gen).",
+    )
     force_cpu: bool = Field(
         False, description="Score on a CPU even with more than a billion parameters, at seconds for each event."
     )

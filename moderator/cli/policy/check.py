@@ -48,7 +48,8 @@ def check(
     from moderator.policy.authoring.model_outputs import read_outputs
     from moderator.settings import load_settings
 
-    outputs = None if model is None else read_outputs(model, load_settings({"model.path": model}).model.scale)
+    settings = load_settings({"model.path": model}).model
+    outputs = None if model is None else read_outputs(model, settings.scale, settings.verdicts)
     policies, problems = check_now(folder)
     if policies is not None and outputs is not None:
         problems = [*problems, *policies.check_outputs(outputs)]

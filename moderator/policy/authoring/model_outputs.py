@@ -6,6 +6,7 @@ from pathlib import Path
 import moderator
 from moderator.errors import ConfigurationError, reason_of
 from moderator.events import OutputScale
+from moderator.guards import is_generator, template_beside, verdicts_of
 from moderator.objectives import (
     BUILTIN,
     ModelOutputs,
@@ -19,12 +20,13 @@ from moderator.objectives import (
 from moderator.tensor_headers import tensor_shapes
 
 
-def read_outputs(model: str, scale: OutputScale | None = None) -> ModelOutputs:
+def read_outputs(model: str, scale: OutputScale | None = None, verdicts: Path | None = None) -> ModelOutputs:
     """Give the outputs of a model folder, or of `builtin`.
 
     Args:
         model: a folder, or `builtin`.
         scale: what a classifier's scores are; None: what its config says.
+        verdicts: file of what a guard answers; None: known by its chat template.
 
     Raises:
         ConfigurationError: there is no readable config.json, or it does not say which objectives there are, or what
@@ -39,7 +41,7 @@ def read_outputs(model: str, scale: OutputScale | None = None) -> ModelOutputs:
         ) from error
     except ValueError as error:
         raise ConfigurationError(f"`{path}` is not JSON; name a model folder that is not damaged") from error
-    return _outputs(config, path, scale)
+    return _outputs(config, path, scale, verdicts)
 
 
 def _folder(model: str) -> Path:
@@ -48,10 +50,13 @@ def _folder(model: str) -> Path:
     return Path(model)
 
 
-def _outputs(config: object, path: Path, scale: OutputScale | None) -> ModelOutputs:
+def _outputs(config: object, path: Path, scale: OutputScale | None, verdicts: Path | None) -> ModelOutputs:
     if not isinstance(config, dict):
         raise ConfigurationError(f"`{path}` is not a model's config")
     try:
+        if is_generator(config):
+            answers = verdicts_of(template_beside(path), verdicts, str(path))
+            return ModelOutputs(model_name(path.parent), answers.objectives, "softmax")
         if not is_classifier(config):
             return ModelOutputs(model_name(path.parent), armorm_objectives(config), "raw")
         labels = label_names(config, head_rows(config, tensor_shapes(path.parent)))

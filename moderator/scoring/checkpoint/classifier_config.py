@@ -127,15 +127,36 @@ class ClassifierConfig:
         Raises:
             ConfigurationError: packed attention covers the whole text, which this network was not trained for.
         """
-        window = None if self.is_encoder else getattr(self.network, "sliding_window", None)
-        kinds = getattr(self.network, "layer_types", None) or ["sliding_attention"]
-        if window is None or "sliding_attention" not in kinds:
-            return
-        if whole({"sliding_window": window}, "sliding_window", where, least=1) < max_input_tokens:
-            raise ConfigurationError(
-                f"{where}: `sliding_window` is {window}: only full attention is supported; "
-                f"set `MODERATOR_MODEL__MAX_INPUT_TOKENS` to {window} or less, where both are the same"
-            )
+        if not self.is_encoder:
+            refuse_window(self.network, max_input_tokens, where)
+
+
+def refuse_window(network: PretrainedConfig, max_input_tokens: int, where: str) -> None:
+    """Refuse a decoder's attention window that is shorter than the longest text.
+
+    Raises:
+        ConfigurationError: packed attention covers the whole text, which this network was not trained for.
+    """
+    window = getattr(network, "sliding_window", None)
+    kinds = getattr(network, "layer_types", None) or ["sliding_attention"]
+    if window is None or "sliding_attention" not in kinds:
+        return
+    if whole({"sliding_window": window}, "sliding_window", where, least=1) < max_input_tokens:
+        raise ConfigurationError(
+            f"{where}: `sliding_window` is {window}: only full attention is supported; "
+            f"set `MODERATOR_MODEL__MAX_INPUT_TOKENS` to {window} or less, where both are the same"
+        )
+
+
+def read_network(fields: Mapping[str, Any], where: str) -> PretrainedConfig:
+    """Read transformers' config of a decoder that writes text.
+
+    Raises:
+        ConfigurationError: a field is missing, of the wrong type, or not supported; the text names it.
+    """
+    refuse_two_ways(fields, where)
+    _refuse_fields(fields, where)
+    return _network(fields, None, where)
 
 
 def _refuse_unsupported(fields: Mapping[str, Any], where: str) -> None:
@@ -145,21 +166,27 @@ def _refuse_unsupported(fields: Mapping[str, Any], where: str) -> None:
         raise ConfigurationError(f"{where}: `model_type` is `{family}`; a classifier may be of {known}")
     if family in DECODERS:
         refuse_two_ways(fields, where)
+    _refuse_fields(fields, where)
+
+
+def _refuse_fields(fields: Mapping[str, Any], where: str) -> None:
     for name in _UNSUPPORTED:
         if fields.get(name):
             raise ConfigurationError(f"{where}: `{name}` is `{fields[name]}`, which is not supported")
 
 
-def _network(fields: Mapping[str, Any], labels: int, where: str) -> PretrainedConfig:
+def _network(fields: Mapping[str, Any], labels: int | None, where: str) -> PretrainedConfig:
     own = _OWN_NAMES.get(fields["model_type"], {})
     for name in SIZES:
         whole(fields, own.get(name, name), where, least=1)
     known = {name: value for name, value in fields.items() if name not in _NOT_PASSED_ON}
-    if fields["model_type"] in DECODERS:
+    if fields["model_type"] not in ENCODERS:
         known |= _NO_TOKENS  # packed texts need no padding, and the embedding rejects an id outside the vocabulary
         known["use_cache"] = False
     try:
-        config: PretrainedConfig = CONFIG_MAPPING[fields["model_type"]].from_dict(known, num_labels=labels)
+        config: PretrainedConfig = CONFIG_MAPPING[fields["model_type"]].from_dict(
+            known, **({} if labels is None else {"num_labels": labels})
+        )
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{where}: {reason_of(error)}") from error
     _check(config, where)

@@ -24,6 +24,11 @@ def fingerprint(folder: Path, weight_files: Sequence[Path]) -> str:
     return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def with_verdicts(of_files: str, digest: str) -> str:
+    """Add to a checkpoint's fingerprint what a file says of its answers; without one it is the checkpoint's own."""
+    return of_files if not digest else "sha256:" + hashlib.sha256(f"{of_files}\n{digest}\n".encode()).hexdigest()
+
+
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from transformers import PreTrainedTokenizerFast
@@ -37,7 +38,13 @@ _PINNED: Final[Mapping[str, Any]] = {
 """Variables for the template; they win over what transformers defines."""
 
 
-def template_text(tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, str]]) -> str:
+def template_text(
+    tokenizer: PreTrainedTokenizerFast,
+    messages: Sequence[Mapping[str, Any]],
+    more: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    begins_answer: bool = False,
+) -> str:
     """Run the tokenizer's chat template in transformers' own sandbox.
 
     `apply_chat_template` would do it, but it passes no functions on to the template, so that `strftime_now` would still
@@ -46,10 +53,16 @@ def template_text(tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping
     Args:
         tokenizer: with a template; all its named special tokens are the template's variables.
         messages: n >= 1 objects with `role` and `content`.
+        more: further variables of the template.
+        begins_answer: the text ends where the assistant's answer begins.
 
     Raises:
         Exception: of any kind: a template is a program.
     """
     compiled = _compile_jinja_template(tokenizer.chat_template)
-    variables = {**tokenizer.special_tokens_map, **_PINNED}
-    return str(compiled.render(messages=messages, tools=[], documents=None, add_generation_prompt=False, **variables))
+    variables = {**tokenizer.special_tokens_map, **_PINNED, **more}
+    return str(
+        compiled.render(
+            **{"messages": messages, "tools": [], "documents": None, "add_generation_prompt": begins_answer} | variables
+        )
+    )

@@ -5,9 +5,9 @@ wrote can be a special token. So no content can forge a turn or influence the te
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from transformers import PreTrainedTokenizerFast
 
@@ -40,6 +40,8 @@ class TemplateRenderer:
 
     framing = FRAMING
     reads_context = True
+    probes = _PROBES
+    """Conversations on which the rendering is checked against the tokenizer's own."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
         """Check our rendering against the tokenizer's own.
@@ -64,13 +66,29 @@ class TemplateRenderer:
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Frame and render each conversation, in the order given; a long one loses its oldest turns first."""
-        framed = [frame(conversation) for conversation in conversations]
+        framed = [self.frame(conversation) for conversation in conversations]
         # each turn has at least one token
         newest = [opened([(role, self._bounded(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
         return [
             Rendering(tuple(ids), 0, "nothing") if len(ids) <= self.max_tokens >= len(whole) else self._cut(turns)
             for whole, turns, ids in zip(framed, newest, self._tokenize(newest), strict=True)
         ]
+
+    def frame(self, conversation: Sequence[Message]) -> list[Message]:
+        """Return the turns that the template is given."""
+        return frame(conversation)
+
+    def write(self, tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, Any]]) -> str:
+        """Run the chat template.
+
+        Args:
+            tokenizer: the checkpoint's, ours or transformers' own.
+            messages: n >= 1 objects with `role` and `content`.
+
+        Raises:
+            Exception: of any kind: a template is a program.
+        """
+        return template_text(tokenizer, messages)
 
     def _bounded(self, content: str) -> str:
         return self.content.without_middle(readable(content).text, self.max_tokens)
@@ -102,7 +120,7 @@ class TemplateRenderer:
 
     def _pieces(self, turns: list[Message]) -> tuple[list[Message], list[Piece]]:
         """Lay out the turns; if the template does not accept their order, merge them so that roles alternate."""
-        for layout in (turns, _alternating(turns)):
+        for layout in (turns, alternating(turns)):
             roles = tuple(role for role, _ in layout)
             pieces = self._layout(roles)
             if pieces is not None:
@@ -111,7 +129,7 @@ class TemplateRenderer:
 
     def _control(self) -> set[str]:
         """Find the special tokens that the template writes around the contents, except white space."""
-        layouts = [self._layout(tuple(role for role, _ in probe)) or [] for probe in (*_PROBES, _SYSTEM_PROBE)]
+        layouts = [self._layout(tuple(role for role, _ in probe)) or [] for probe in (*self.probes, _SYSTEM_PROBE)]
         parts = [
             part for pieces in layouts for piece in pieces if isinstance(piece, str) for part in self._parts(piece)
         ]
@@ -121,7 +139,7 @@ class TemplateRenderer:
         """Run the template; None if it raises or omits a turn."""
         marked = [{"role": role, "content": _MARK.format(at)} for at, role in enumerate(roles)]
         try:
-            written = template_text(self._tokenizer, marked)
+            written = self.write(self._tokenizer, marked)
         except Exception:  # noqa: BLE001 - a template is a program and can raise anything
             return None
         pieces: list[Piece] = list(_MARKED.split(written))
@@ -157,10 +175,10 @@ class TemplateRenderer:
         return text[: spans[head - 1][1] if head else 0] + (text[spans[-tail][0] :] if tail else "")
 
     def _check_template(self) -> None:
-        for probe in _PROBES:
+        for probe in self.probes:
             messages = [{"role": role, "content": text} for role, text in probe]
             try:
-                written = template_text(self._tokenizer, messages)
+                written = self.write(self._tokenizer, messages)
             except Exception as error:  # a template is a program and can raise anything
                 raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
             if self._layout(tuple(role for role, _ in probe)) is None:
@@ -171,7 +189,7 @@ class TemplateRenderer:
         refuse_no_room(self.max_tokens, around=self._length([OPENER, ("assistant", "")]))
 
 
-def _alternating(turns: list[Message]) -> list[Message]:
+def alternating(turns: list[Message]) -> list[Message]:
     """Treat system turns as the user's, and join consecutive turns of one role with a newline."""
     merged: list[Message] = []
     for role, text in turns:

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from moderator.cache.verdicts import verdict_value
 from moderator.cli.app import app
 from moderator.events import Rejection
+from moderator.guards import read_verdicts
 from moderator.policy import load_policies
 from moderator.policy.loader import check_folder
 from moderator.settings import load_settings
@@ -30,7 +31,7 @@ from tests.unit.policy.folders import CALIBRATION, CALIBRATION_FILE
 LANGUAGE = ROOT / "docs" / "policy-language.md"
 CHECKS = {
     "sh": {"run", "parse", "make", "client", "send", "skip"},
-    "yaml": {"file", "policy", "condition", "rule-part", "moderator.yaml", "skip"},
+    "yaml": {"file", "policy", "condition", "rule-part", "moderator.yaml", "verdicts", "skip"},
     "json": {"event", "decision", "label", "part-of-decision", "rejected", "verdict"},
     "text": {"file", "output", "golden", "skip"},
     "mermaid": {""},
@@ -124,6 +125,13 @@ def test_a_settings_file_is_read(block: Block, tmp_path: Path) -> None:
     (tmp_path / "moderator.yaml").write_text(block.text, "utf-8")
 
     load_settings(environ={}, folder=tmp_path)
+
+
+@pytest.mark.parametrize("block", _blocks("yaml", "verdicts"), ids=_ids)
+def test_a_file_of_verdicts_is_read(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "verdicts.yaml").write_text(block.text, "utf-8")
+
+    assert len(read_verdicts(tmp_path / "verdicts.yaml").objectives) > 1
 
 
 @pytest.fixture

@@ -1,0 +1,177 @@
+"""Guards: text generators of which one token of the answer is read, the verdict.
+
+One packed pass over the prompt, up to where the answer begins; the hidden state of the last token times the rows of the
+output layer that belong to the verdicts, in float32; then a softmax over the verdicts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+from moderator.errors import ConfigurationError
+from moderator.events import OutputScale
+from moderator.guards import Verdicts, verdicts_of
+from moderator.scoring.checkpoint.files import CONFIG, read_config
+from moderator.scoring.checkpoint.fingerprint import with_verdicts
+from moderator.scoring.checkpoint.guard_config import GuardConfig
+from moderator.scoring.checkpoint.loading import load_weights
+from moderator.scoring.checkpoint.location import Location
+from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
+from moderator.scoring.packing import Text
+from moderator.scoring.rendering.limits import input_tokens
+from moderator.scoring.rendering.verdicts import VerdictRenderer
+from moderator.scoring.runtime import attention
+from moderator.scoring.runtime.bare import WithoutWeights
+from moderator.scoring.runtime.device import causal_layout, compile_layers
+from moderator.scoring.runtime.passes import lay_out
+from moderator.scoring.runtime.reference import reference_network
+from moderator.scoring.runtime.rotary import check_frequencies
+from moderator.settings import ModelSettings
+
+_SCALE: Final[OutputScale] = "softmax"
+
+
+class GuardNetwork(torch.nn.Module):
+    """A generator's decoder, and its output layer where that is not the embedding."""
+
+    def __init__(self, backbone: PreTrainedModel, config: PretrainedConfig) -> None:
+        super().__init__()
+        self.model = backbone
+        if not config.tie_word_embeddings:
+            self.lm_head = torch.nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+
+    def take_rows(self, token_ids: Sequence[int]) -> torch.Tensor:
+        """Give the output layer's rows of some tokens, (n, hidden) in float32; the layer itself is freed."""
+        weight = self.lm_head.weight if hasattr(self, "lm_head") else self.model.get_input_embeddings().weight
+        rows = weight.detach()[list(token_ids)].float()  # type: ignore[index]
+        if hasattr(self, "lm_head"):
+            del self.lm_head
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGuard:
+    """A checkpoint whose config, tokenizer and template have been read, but not its weights."""
+
+    location: Location
+    config: GuardConfig
+    verdicts: Verdicts
+    tokenizer: PreTrainedTokenizerFast
+    renderer: VerdictRenderer
+    network: GuardNetwork
+
+    def load(self, dtype: str | torch.dtype, device: torch.device) -> "Guard":
+        """Read the weights into the network. Call it once.
+
+        Raises:
+            ConfigurationError: as `load_weights` does.
+        """
+        fingerprint = load_weights(self.network, self.location.folder, (), dtype, device)
+        return Guard(self, with_verdicts(fingerprint, self.verdicts.digest))
+
+
+def open_guard(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenGuard:
+    """Read config, tokenizer and chat template, and build the network.
+
+    Args:
+        location: of the checkpoint.
+        fields: of its `config.json`.
+        settings: what the checkpoint is used as: `verdicts`, `template`, `max_input_tokens`.
+
+    Raises:
+        ConfigurationError: one of them is missing, damaged or not supported, or it is not known what the model answers.
+    """
+    where = str(location.folder / CONFIG)
+    if settings.scale is not None or settings.reads == "message":
+        raise ConfigurationError(
+            f"{location.folder}: a guard gives probabilities of its verdicts on conversations: leave "
+            "`MODERATOR_MODEL__SCALE` and `MODERATOR_MODEL__READS` unset"
+        )
+    config = GuardConfig.read(fields, where)
+    limit = input_tokens(settings.max_input_tokens, config.positions)
+    config.refuse_window(limit, where)
+    tokenizer = read_tokenizer(location.folder, config.network.vocab_size, settings.template)
+    verdicts = verdicts_of(tokenizer.chat_template, settings.verdicts, where)
+    with naming(location.folder):
+        if tokenizer.chat_template is None:
+            raise ConfigurationError("no chat template: a guard is asked by one; add chat_template.jinja")
+        renderer = VerdictRenderer(tokenizer, limit, verdicts)
+    return OpenGuard(location, config, verdicts, tokenizer, renderer, _build(config, where))
+
+
+def _build(config: GuardConfig, where: str) -> GuardNetwork:
+    attention.register()
+    try:
+        with WithoutWeights():
+            network = GuardNetwork(_decoder(config.network, attention.IMPLEMENTATION), config.network)
+    except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{where}: no such network can be built: {reason}") from error
+    check_frequencies(network, config.head_size, where)
+    network.train(mode=False)
+    return network
+
+
+def _decoder(config: PretrainedConfig, implementation: str) -> PreTrainedModel:
+    network: PreTrainedModel = AutoModel.from_config(config, attn_implementation=implementation)
+    return network
+
+
+class Guard:
+    """A loaded guard; see `RewardModel`. One thread owns it."""
+
+    is_builtin = False
+    scale: OutputScale = _SCALE
+
+    def __init__(self, opened: OpenGuard, fingerprint: str) -> None:
+        """Take a loaded network and its renderer."""
+        self.location = opened.location
+        self.name = opened.location.name
+        self.fingerprint = fingerprint
+        self.objectives = opened.verdicts.objectives
+        self.renderer = opened.renderer
+        self._network = opened.network.model
+        self._rows = opened.network.take_rows(opened.renderer.answer_ids)  # (k, hidden)
+        self._divisor = opened.config.logits_scaling
+        self.device = self._network.device
+        self.dtype: torch.dtype = self._network.get_input_embeddings().weight.dtype  # type: ignore[assignment]
+        self.layout = causal_layout(self.device)
+        self.is_compiled = False
+
+    @torch.inference_mode()
+    def forward(self, texts: Sequence[Text]) -> torch.Tensor:
+        """Score n >= 1 texts in one pass; see `RewardModel.forward`. Verdicts have no overall score: weights are 0."""
+        values = self._logits(texts).softmax(-1)  # (m, k)
+        return torch.cat((values, torch.zeros_like(values)), dim=1)
+
+    @torch.inference_mode()
+    def beside_transformers(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score texts together, and each alone by transformers' own decoder; see `RewardModel.beside_transformers`."""
+        fields = read_config(self.location.folder)
+        reference = reference_network(fields, lambda config: _decoder(config, "sdpa"), self._network, self.device)
+        alone = [
+            self._read_out(reference(torch.tensor([text.token_ids], device=self.device)).last_hidden_state[0, -1:])[0]
+            for text in texts
+        ]
+        return self._logits(texts), torch.stack(alone)
+
+    def compile(self) -> None:
+        """Compile the decoder's layers at their first call."""
+        compile_layers(self._network.get_submodule("layers").children())
+        self.is_compiled = True
+
+    def _logits(self, texts: Sequence[Text]) -> torch.Tensor:
+        """(m, k) float32: what the output layer gives for each verdict after each read-out's last token."""
+        laid = lay_out(texts, self.layout, self.device)
+        packed = {} if self.layout.is_padded else {"cu_seqlens": laid.cu_seqlens, "max_len": laid.max_len}
+        hidden = self._network(
+            input_ids=laid.input_ids, position_ids=laid.position_ids, use_cache=False, **packed
+        ).last_hidden_state.flatten(0, 1)  # (b x t, hidden)
+        return self._read_out(hidden[laid.last_rows])
+
+    def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = hidden.float() @ self._rows.T / self._divisor
+        return logits

@@ -1,0 +1,93 @@
+"""Framing `verdict/1`: a conversation as a guard's own template writes it, up to where its answer begins."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from transformers import PreTrainedTokenizerFast
+
+from moderator.errors import ConfigurationError
+from moderator.events import Turn
+from moderator.guards import Verdicts
+from moderator.scoring.rendering.content import readable
+from moderator.scoring.rendering.framing import Message, opened
+from moderator.scoring.rendering.renderer import Rendering
+from moderator.scoring.rendering.template_text import template_text
+from moderator.scoring.rendering.templates import TemplateRenderer, alternating
+
+VERDICT_FRAMING: Final = "verdict/1"
+_MARKER: Final = re.compile(r"<[^<>\n]+>")
+_PLACEHOLDERS: Final = str.maketrans("<>", "\u2039\u203a")
+_PROBES: Final[Sequence[list[Message]]] = (
+    [("user", "Hi there")],
+    [("user", "Hi there"), ("assistant", "Hello.")],
+    [("user", "1 + 1?"), ("assistant", "\u00e9 (2)\n\n- x"), ("user", "Why?")],
+)
+
+
+class VerdictRenderer(TemplateRenderer):
+    """Renders conversations for a guard: roles as they were sent, then the beginning of its answer."""
+
+    framing = VERDICT_FRAMING
+    probes = _PROBES
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int, verdicts: Verdicts) -> None:
+        """Check our rendering against the tokenizer's own; see `TemplateRenderer`.
+
+        Raises:
+            ConfigurationError: as `TemplateRenderer`, or two answers begin with the same token, or the tokenizer splits
+                an answer differently after the prefix.
+        """
+        self._verdicts = verdicts
+        super().__init__(tokenizer, max_tokens)
+        written = [piece for roles in _layouts() for piece in self._layout(roles) or [] if isinstance(piece, str)]
+        lines = (line.strip() for piece in written for line in piece.splitlines())
+        self._markers = frozenset(line for line in lines if _MARKER.fullmatch(line))
+        self.answer_ids = self._answers()
+
+    def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
+        """Render each conversation, in the order given; a typed line that is one of the template's stays text."""
+        return super().render([[Turn(role, self._unmarked(text)) for role, text in turns] for turns in conversations])
+
+    def frame(self, conversation: Sequence[Message]) -> list[Message]:
+        """Keep the roles; turns of system count as the user's, and neighbours of one role are one turn."""
+        renamed = {"developer": "system", "tool": "user"}
+        return opened(alternating([(renamed.get(role, role), text) for role, text in conversation]))
+
+    def write(self, tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, Any]]) -> str:
+        """Run the chat template with its question for an answer, and begin the answer."""
+        contents = [str(each["content"]) for each in messages]
+        written = self._run(tokenizer, messages)
+        if not all(content in written for content in contents):  # it takes parts alone
+            parts = [{**each, "content": [{"type": "text", "text": each["content"]}]} for each in messages]
+            written = self._run(tokenizer, parts)
+        prefix = self._verdicts.answer_prefix
+        return written if written.endswith(prefix) else written + prefix
+
+    def _run(self, tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, Any]]) -> str:
+        return template_text(tokenizer, messages, self._verdicts.template, begins_answer=True)
+
+    def _unmarked(self, content: str) -> str:
+        text = readable(content).text
+        if "<" not in text:
+            return text
+        lines = text.split("\n")
+        return "\n".join(line.translate(_PLACEHOLDERS) if line.strip() in self._markers else line for line in lines)
+
+    def _answers(self) -> list[int]:
+        """Find the first token of each answer, in the order of the objectives."""
+        prompt = self.write(self._tokenizer, [{"role": role, "content": text} for role, text in _PROBES[0]])
+        before = self._tokenizer.encode(prompt, add_special_tokens=False)
+        found: dict[int, str] = {}
+        for answer in self._verdicts.answers.values():
+            ids = self._tokenizer.encode(prompt + answer, add_special_tokens=False)
+            if ids[: len(before)] != before or len(ids) == len(before):
+                raise ConfigurationError(f"the tokenizer splits the answer {answer!r} differently after the prompt")
+            if other := found.get(ids[len(before)]):
+                raise ConfigurationError(f"the answers {other!r} and {answer!r} begin with the same token")
+            found[ids[len(before)]] = answer
+        return list(found)
+
+
+def _layouts() -> list[tuple[str, ...]]:
+    return [tuple(role for role, _ in probe) for probe in _PROBES]

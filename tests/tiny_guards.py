@@ -1,0 +1,73 @@
+"""Tiny random guards: text generators with the templates of known guards in short, saved by transformers itself."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Tokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+
+from tests.tiny_classifiers import SIZES
+from tests.tiny_tokenizers import tokenizer_of
+
+LLAMA_GUARD = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('must alternate') }}{% endif %}"
+    "{% endfor %}[user] Task: Check the {{ 'Agent' if messages | length % 2 == 0 else 'User' }}.\n\n"
+    "<BEGIN UNSAFE CONTENT CATEGORIES>\nS1: Violence.\n<END UNSAFE CONTENT CATEGORIES>\n\n<BEGIN CONVERSATION>\n\n"
+    "{% for message in messages %}{{ 'User' if message['role'] == 'user' else 'Agent' }}: "
+    "{{ message['content'][0]['text'] if message['content'] is not string else '' }}\n\n{% endfor %}"
+    "<END CONVERSATION>\n\nSay 'safe' or 'unsafe'.{{ eos_token }}{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+"""It takes contents as lists of parts alone, and refuses turns that do not alternate."""
+QWEN_GUARD = (
+    "<|im_start|>user\n<BEGIN UNSAFE CONTENT CATEGORIES>\nViolent.\n<END UNSAFE CONTENT CATEGORIES>\n"
+    "{% for message in messages %}{{ message['role'] | upper }}: {{ message['content'] }}\n{% endfor %}"
+    "Safety: (Safe, Unsafe, Controversial)<|im_end|>\n{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+ASKING = "{% for message in messages %}{{ message['content'] }} {% endfor %}Is it {{ what }}?"
+_OWN: dict[str, dict[str, Any]] = {
+    "llama": {"num_key_value_heads": 2},
+    "qwen3": {"num_key_value_heads": 2, "head_dim": 8},
+    "granite": {
+        "num_key_value_heads": 2,
+        "logits_scaling": 3.0,
+        "embedding_multiplier": 2.0,
+        "attention_multiplier": 0.3,
+        "residual_multiplier": 0.7,
+    },
+}
+
+
+def write_guard(folder: Path, family: str, template: str, **changes: Any) -> Path:
+    """Save a random guard; weights large enough that every part matters."""
+    tokenizer = tokenizer_of("llama" if family == "granite" else family)
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    # real vocabularies have such words whole; this one has a token for each byte
+    backend.add_tokens([AddedToken(f" {word}", normalized=False) for word in ("Safe", "Unsafe", "Controversial")])
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, chat_template=template, **tokenizer.special_tokens_map
+    )
+    fields = {**SIZES, "vocab_size": len(tokenizer), "pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
+    fields |= {"max_position_embeddings": 512, **_OWN[family], **changes}
+    torch.manual_seed(1)
+    network = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **fields))  # type: ignore[no-untyped-call]
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def plain_shares(folder: Path, token_ids: list[int], answers: list[int]) -> list[float]:
+    """Give what transformers' own generator gives for the next token, as shares of the answers' tokens."""
+    with torch.inference_mode():
+        logits = _plain(folder)(input_ids=torch.tensor([token_ids])).logits[0, -1, answers]
+    shares: list[float] = logits.double().softmax(-1).tolist()
+    return shares
+
+
+@cache
+def _plain(folder: Path) -> PreTrainedModel:
+    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    network.train(mode=False)
+    return network
