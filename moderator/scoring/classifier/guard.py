@@ -45,8 +45,8 @@ class GuardNetwork(torch.nn.Module):
 
     def take_rows(self, token_ids: Sequence[int]) -> torch.Tensor:
         """Give the output layer's rows of some tokens, (n, hidden) in float32; the layer itself is freed."""
-        weight = self.lm_head.weight if hasattr(self, "lm_head") else self.model.get_input_embeddings().weight
-        rows = weight.detach()[list(token_ids)].float()  # type: ignore[index]
+        layer = self.lm_head if hasattr(self, "lm_head") else self.model.get_input_embeddings()
+        rows = layer.get_parameter("weight").detach()[list(token_ids)].float()
         if hasattr(self, "lm_head"):
             del self.lm_head
         return rows
@@ -116,7 +116,7 @@ def _build(config: GuardConfig, where: str) -> GuardNetwork:
 
 
 def _decoder(config: PretrainedConfig, implementation: str) -> PreTrainedModel:
-    network: PreTrainedModel = AutoModel.from_config(config, attn_implementation=implementation)
+    network: PreTrainedModel = AutoModel.from_config(config, attn_implementation=implementation)  # type: ignore[no-untyped-call]
     return network
 
 

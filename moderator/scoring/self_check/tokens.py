@@ -79,12 +79,12 @@ def _wanted(renderer: Renderer, reference: PreTrainedTokenizerFast, event: Seque
     """Give the tokens by transformers; none where its template does not accept the order of the turns."""
     if not renderer.reads_context:
         return _ids(reference.encode(readable(event[-1].content).text, padding=False))
-    is_guard = isinstance(renderer, VerdictRenderer)
-    turns = renderer.frame(event) if is_guard else frame(event)
+    guard = renderer if isinstance(renderer, VerdictRenderer) else None
+    turns = guard.frame(event) if guard else frame(event)
     messages = [{"role": role, "content": readable(content).text} for role, content in turns]
     try:
-        if is_guard:  # `apply_chat_template` cannot begin the answer
-            return _ids(reference.encode(renderer.write(reference, messages), add_special_tokens=False))
+        if guard:  # `apply_chat_template` cannot begin the answer
+            return _ids(reference.encode(guard.write(reference, messages), add_special_tokens=False))
         return _templated(reference, messages)
     except Exception:  # noqa: BLE001 - a template is a program and can raise anything; such turns are merged
         return []

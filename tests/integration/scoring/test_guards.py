@@ -32,7 +32,7 @@ VERDICTS = "format: 1\nverdicts: {harm: 'yes', fine: 'no'}\nanswer_prefix: ' It 
 
 def texts_of(folder: Path, engine: Engine) -> list[str]:
     tokenizer = open_model(str(folder)).tokenizer
-    return [tokenizer.decode(list(prompt.token_ids)) for prompt in prompts_of(engine, CONVERSATIONS)]
+    return [str(tokenizer.decode(list(prompt.token_ids))) for prompt in prompts_of(engine, CONVERSATIONS)]
 
 
 @pytest.mark.parametrize(("family", "template", "objectives", "prefix"), GUARDS, ids=["llama guard", "qwen3guard"])
