@@ -161,6 +161,10 @@ class DeadLetter:
     field: str | None = dataclass_field(default=None, compare=False)
 
 
+SET_ASIDE = DeadLetter("crashed_scorer", "the process ended twice while scoring this event alone")
+"""An event that is not scored again; the only dead letter of one that nothing is known to be wrong with."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """Which model scores, and how what it reads is made.

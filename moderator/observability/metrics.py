@@ -12,7 +12,7 @@ from typing import Final, Protocol, get_args
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
 
-from moderator.events import DeadLetter, DeadLetterReason, EncodedDecision, Status, Verdict, hidden_text_of
+from moderator.events import SET_ASIDE, DeadLetter, DeadLetterReason, EncodedDecision, Status, Verdict, hidden_text_of
 from moderator.observability.catalogue import Catalogue, Labels
 from moderator.observability.health import CODES, HealthBoard, readiness_problems
 from moderator.observability.http_metrics import HttpMetrics
@@ -63,6 +63,7 @@ class Metrics:
         dead_letters = [outcome for outcome in outcomes if isinstance(outcome, DeadLetter)]
         decisions = [outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)]
         _add(self.dead_letters, ((letter.reason,) for letter in dead_letters))
+        self.events_set_aside.inc(sum(letter == SET_ASIDE for letter in dead_letters))
         _add(self.decisions, ((decision.verdict, decision.status) for decision in decisions))
         _add(self.shadow_flips, _shadow_flips(decisions))
         _add(self.rule_matches, _matches(decisions))

@@ -118,6 +118,7 @@ class InteractiveQueue:
         self._gave_at_s = float("-inf")
         self._seconds_a_text = _FIRST_GUESS_S
         self.spent_s = 0.0
+        self._is_held = False
         metrics.queue_events.set_function(lambda: self._waiting)
 
     # any thread
@@ -154,6 +155,15 @@ class InteractiveQueue:
         """How long the queue should take to empty."""
         return self._waiting * self._seconds_a_text
 
+    def hold(self) -> None:
+        """Score nothing until `release`, but for a pass that has begun."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """Undo `hold`: score what has come meanwhile."""
+        self._is_held = False
+        self._scoring.run_soon(self._serve_job)
+
     # the scoring thread
 
     @property
@@ -167,7 +177,7 @@ class InteractiveQueue:
         Raises:
             ScorerUnavailableError: the device failed.
         """
-        while self._inbox or self._wanted:
+        while (self._inbox or self._wanted) and not self._is_held:
             self._scorer.score([], self)
 
     def take(self, most_tokens: int) -> list[Prompt]:

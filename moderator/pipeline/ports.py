@@ -5,7 +5,7 @@ suite runs on both.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from moderator.events import (
     DeadLetter,
@@ -13,6 +13,8 @@ from moderator.events import (
     EncodedDecision,
     EventReading,
     ModelIdentity,
+    Partition,
+    PartitionSpan,
     PolledSpan,
     Prompt,
     Published,
@@ -112,6 +114,49 @@ class InteractiveWork(InteractiveTexts, Protocol):
         Raises:
             ScorerUnavailableError: the device failed.
         """
+        ...
+
+    def hold(self) -> None:
+        """Score none of them until `release`, but for a pass that has begun; the stream's thread calls both."""
+        ...
+
+    def release(self) -> None:
+        """Undo `hold`."""
+        ...
+
+
+class Trials(Protocol):
+    """Which events may have ended a process, as the group's positions say. Same thread as source and sink."""
+
+    @property
+    def is_on(self) -> bool:
+        """A partition of ours is on trial: windows must not overlap."""
+        ...
+
+    @property
+    def suspects(self) -> Mapping[Partition, int]:
+        """How many of the next events of each partition may have ended a process; without any it is left out."""
+        ...
+
+    def is_condemned(self, partition: Partition) -> bool:
+        """The partition's next event has ended the process twice while it was scored alone: it must not be scored."""
+        ...
+
+    def begin(self, spans: Sequence[PartitionSpan[Any]], *, is_alone: bool) -> bool:
+        """Write down that these spans are scored now; false: ask again after the next poll.
+
+        Args:
+            spans: one window, of which something is scored; nothing else is in flight.
+            is_alone: it is a single event, and nothing else is on the device.
+
+        Raises:
+            FencedError: another process uses our instance id.
+            StoppedError: it can never be written.
+        """
+        ...
+
+    def end(self) -> None:
+        """Write down that they are scored, where `begin` has marked any; a failure is passed over."""
         ...
 
 

@@ -8,14 +8,15 @@ group only while it is polled, and the group removes a member that does not poll
 import threading
 from collections.abc import Callable
 
-from moderator.errors import DrainTimeoutError
+from moderator.errors import DrainTimeoutError, StoppedError
 from moderator.events import DeadLetter, DecidedSpan, Partition, iso_time
 from moderator.observability.tracing.port import Tracing
+from moderator.pipeline.careful_scoring import CarefulScoring
 from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider, Timestamps
 from moderator.pipeline.moderation import ScoredWindow, Window, decide_window, read_span, score_window
 from moderator.pipeline.observer import StreamObserver
-from moderator.pipeline.ports import Clock, InteractiveWork, ScoreCache, Scorer, Sink, Source, VerdictCache
+from moderator.pipeline.ports import Clock, InteractiveWork, ScoreCache, Scorer, Sink, Source, Trials, VerdictCache
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.pipeline.window import Span, WindowBuffer
 from moderator.scoring.adaptive_limit import AdaptiveLimit
@@ -40,6 +41,7 @@ class Processor:
         scoring: the thread that loaded the scorer; it alone uses the scorer and the score cache from now on.
         current_decider: asked at the start of each window; a window keeps the decider that it started with.
         interactive: what requests wait for; None where nobody asks.
+        trials: which events may have ended a process; None where nobody remembers.
         stop: set it to drain: windows in flight are published, records that are in no window yet are left for the
             next owner.
 
@@ -64,6 +66,7 @@ class Processor:
         dead_letter_limit: DeadLetterLimit | None,
         interactive: InteractiveWork | None = None,
         tracing: Tracing | None = None,
+        trials: Trials | None = None,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -76,6 +79,7 @@ class Processor:
         self._dead_letter_limit = dead_letter_limit
         self._interactive = interactive
         self._tracing = tracing
+        self._careful = CarefulScoring(trials, scoring, interactive) if trials else None
         self._buffer = WindowBuffer(settings.window, scorer.identity)
         self._window_limit = AdaptiveLimit(
             settings.window.max_tokens, target_s=WINDOW_S, first_tokens=FIRST_WINDOW_TOKENS
@@ -102,6 +106,8 @@ class Processor:
             while not self._is_finished():
                 self._iterate()
         except BaseException as error:
+            if self._careful and isinstance(error, StoppedError):
+                self._careful.finish()  # this end is no event's doing
             if self._tracing:
                 self._tracing.stopped(error)
             raise
@@ -112,7 +118,10 @@ class Processor:
         if not self._publishing and (scored := self._scoring.take(self._scorer_wait_s())):
             self._in_scorer = []
             self._window_limit.observe(scored.fresh_tokens, _stream_s(scored))
-            self._submit_window()
+            if self._careful:
+                self._careful.finish()
+            if not (self._careful and self._careful.is_on):
+                self._submit_window()
             self._decide(scored)
         if self._publishing:
             self._publish()
@@ -134,6 +143,8 @@ class Processor:
         if self.drain_until_s is None:
             self.drain_until_s = self._clock.monotonic_s() + self._settings.drain_timeout_s
             self._buffer.clear()
+            if self._careful:
+                self._careful.clear()
             self._observer.draining()
         elif self._clock.monotonic_s() > self.drain_until_s:
             raise DrainTimeoutError(
@@ -172,13 +183,21 @@ class Processor:
 
     def _submit_window(self) -> None:
         self._buffer.max_tokens = self._window_limit.tokens
-        if not self._scoring.has_window and (spans := self._buffer.take()):
+        if self._scoring.has_window:
+            return
+        if self._careful and self._careful.is_on:
+            # score, commit, next
+            spans = [] if self._publishing else self._careful.take(self._buffer)
+            interactive = self._careful.interactive
+        else:
+            spans, interactive = self._buffer.take(), self._interactive
+        if spans:
             window = Window(spans, self._current_decider())
             self._in_scorer = spans
             if self._tracing:
                 self._tracing.window_began((entry.record, entry.polled_at_s) for entry in window.entries)
             self._scoring.submit(
-                lambda: score_window(window, self._scorer, self._score_cache, self._clock, self._interactive)
+                lambda: score_window(window, self._scorer, self._score_cache, self._clock, interactive)
             )
 
     def _scorer_wait_s(self) -> float:
@@ -223,7 +242,8 @@ class Processor:
     def _oldest_ms(self) -> dict[Partition, int]:
         """Give the timestamp of the first event of each partition that is not committed; windows leave in order."""
         firsts = [(span.partition, span.items[0][0]) for span in self._publishing if span.items]
-        for span in (*self._in_scorer, *self._buffer.spans):
+        waiting = self._careful.waiting if self._careful else []
+        for span in (*self._in_scorer, *waiting, *self._buffer.spans):
             firsts += [(span.partition, entry.record) for entry in span.items[:1]]
         return {partition: record.timestamp_ms for partition, record in reversed(firsts) if record.timestamp_ms}
 

@@ -5,10 +5,10 @@ publishing one commits its end and no offset tracker is needed.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from moderator.events import (
     ChatEvent,
@@ -24,6 +24,9 @@ from moderator.events import (
 )
 from moderator.settings import WindowSettings
 
+SUSPECTS_AT_ONCE: Final = 64
+"""Of events that may have ended a process, so many are scored together; once no more are left, each alone."""
+_NO_SUSPECTS: Final[Mapping[Partition, int]] = {}
 BYTES_PER_TOKEN = 4
 CONTEXT_SHARE = 4
 PASSAGE_OVERLAP = 8
@@ -106,21 +109,41 @@ class WindowBuffer:
         self._waiting.append((span, sizes))
         self._size = self._size.plus(_total(sizes))
 
-    def take(self) -> list[Span]:
-        """Remove the next window from the front: one span for each partition; empty when nothing waits."""
+    def take(self, suspects: Mapping[Partition, int] = _NO_SUSPECTS) -> list[Span]:
+        """Remove the next window from the front: one span for each partition; empty when nothing waits.
+
+        Args:
+            suspects: how many of the next events of each partition may have ended a process. They share no window with
+                others: at most 64 of one partition, and one alone once no more than 64 are left.
+        """
+        if self._waiting and (left := suspects.get(self._waiting[0][0].partition)):
+            span, taken = self._take_first(Size(), SUSPECTS_AT_ONCE if left > SUSPECTS_AT_ONCE else 1)
+            self._size = self._size.minus(taken)
+            return [span]
         pieces: list[Span] = []
+        passed: list[tuple[Span, list[Size]]] = []
         taken = Size()
         while self._waiting and not self._is_complete(taken):
-            span, sizes = self._waiting.popleft()
-            count = 0
-            while count < len(sizes) and not self._is_complete(taken):
-                taken = taken.plus(sizes[count])
-                count += 1
-            if count < len(sizes):
-                self._waiting.appendleft((_after(span, count), sizes[count:]))
-            pieces.append(_before(span, count))
+            if self._waiting[0][0].partition in suspects:
+                passed.append(self._waiting.popleft())
+                continue
+            span, taken = self._take_first(taken)
+            pieces.append(span)
+        self._waiting.extendleft(reversed(passed))
         self._size = self._size.minus(taken)
         return _joined(pieces)
+
+    def _take_first(self, taken: "Size", most_events: int | None = None) -> tuple[Span, "Size"]:
+        """Remove of the first span what fits; also give all that is taken then."""
+        span, sizes = self._waiting.popleft()
+        most = len(sizes) if most_events is None else min(most_events, len(sizes))
+        count = 0
+        while count < most and not self._is_complete(taken):
+            taken = taken.plus(sizes[count])
+            count += 1
+        if count < len(sizes):
+            self._waiting.appendleft((_after(span, count), sizes[count:]))
+        return _before(span, count), taken
 
     def clear(self) -> None:
         """Drop everything; nothing of it was committed, so it will be polled again."""

@@ -106,7 +106,9 @@ def moderate(
         except _StopRequestedError:
             return
         judging.follow(Admission(scorer.identity, has_brokers_time=topics.has_brokers_time), stop)
-        source, sink = connect(settings.kafka, topics.limits_bytes, metrics)
+        source, sink = connect(
+            settings.kafka, topics.limits_bytes, metrics, trial_events=2 * settings.window.max_events
+        )
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))
         freeze_start_up_objects()
@@ -137,6 +139,7 @@ def moderate(
             dead_letter_limit=DeadLetterLimit(settings.dead_letters.max_ratio),
             interactive=judging.queue,
             tracing=_tracing(settings.kafka, scorer.identity.name, stack),
+            trials=sink.marking,
         )
         processor.run()
         if intake is not None and processor.drain_until_s is not None:

@@ -16,6 +16,10 @@ SCORING_BEGAN = "scoring_began"
 """What a replica logs when it begins to score a window."""
 
 
+DIES_OF = "dies of"
+"""How an event's text begins that ends the replica with the signal that it names."""
+
+
 class Replica:
     """A `moderator` process that can be killed and started again under the same name."""
 

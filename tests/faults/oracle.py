@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from moderator.events import SET_ASIDE
 from moderator.settings import KafkaSettings
 from tests.kafka_stream import committed_offsets, read_committed
 
@@ -21,8 +22,10 @@ def place_of(record: Any, settings: KafkaSettings) -> Place:
     return event["partition"], event["offset"]
 
 
-def assert_each_event_came_out_once(settings: KafkaSettings, events_by_partition: list[int]) -> list[Any]:
-    """Check counts, order and committed offsets; give all output records."""
+def assert_each_event_came_out_once(
+    settings: KafkaSettings, events_by_partition: list[int], *, set_aside: int = 0
+) -> list[Any]:
+    """Check counts, order, committed offsets, and how many events were blamed for an end; give all output records."""
     records = read_committed(settings)
     places = [place_of(record, settings) for record in records]
     wanted = [(number, offset) for number, count in enumerate(events_by_partition) for offset in range(count)]
@@ -32,6 +35,8 @@ def assert_each_event_came_out_once(settings: KafkaSettings, events_by_partition
     missing = set(wanted) - set(places)
     assert not missing, f"{len(missing)} events did not come out: {sorted(missing)[:5]}"
     assert len(places) == len(wanted)
+    errors = [dict(record.headers).get("dlq.error") for record in records]
+    assert errors.count(SET_ASIDE.error.encode()) == set_aside
     _assert_order(records, places)
     assert committed_offsets(settings, len(events_by_partition)) == events_by_partition
     return records

@@ -4,6 +4,7 @@ Starting takes a second instead of many, so that a minute holds many kills.
 """
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 
@@ -20,7 +21,7 @@ from moderator.settings import load_settings
 from moderator.testing import ScriptedScorer
 from moderator.wiring.parts import choose_policies
 from moderator.wiring.stream import moderate
-from tests.faults.killable import SCORING_BEGAN
+from tests.faults.killable import DIES_OF, SCORING_BEGAN
 
 log = get_logger("moderator.replica_of_the_tests")
 
@@ -32,9 +33,18 @@ class SlowScorer(ScriptedScorer):
 
     def score(self, prompts: Sequence[Prompt], interactive: InteractiveTexts | None = None) -> list[Scores | Unscored]:
         log.info(SCORING_BEGAN)
+        self._die_of(prompts)
         time.sleep(SCORING_S)
         self.scored.clear()
         return super().score(prompts, interactive)
+
+    def _die_of(self, prompts: Sequence[Prompt]) -> None:
+        """A text that names a signal ends the process, as a crash in a device's code would."""
+        for prompt in prompts:
+            text = self._conversations[prompt.score_key][-1].content
+            if text.startswith(DIES_OF):
+                os.kill(os.getpid(), signal.Signals[text.split()[2]])
+                time.sleep(10)  # it may take a moment
 
 
 def safety_by_last_digit(conversation: Sequence[Turn]) -> Scores:

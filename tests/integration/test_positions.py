@@ -14,7 +14,7 @@ from moderator.errors import LostEventsError
 from moderator.events import Partition
 from moderator.observability.health import Code
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.consuming.position import read_position
+from moderator.stream.kafka.consuming.position import Position, read_position
 from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.topics import create_topics
 from tests.faults.loop import Loop, a_loop
@@ -103,7 +103,7 @@ def test_a_position_is_stored_with_its_epoch_and_topic(settings: KafkaSettings) 
 
     with admin_of(settings) as admin:
         topic_id = str(admin.describe_topics([settings.events_topic])[0]["topic_id"])
-    assert read_position(stored(settings)) == (10, 0, topic_id)
+    assert read_position(stored(settings)) == Position(10, 0, topic_id)
 
 
 def test_a_position_that_another_tool_has_set_is_obeyed(settings: KafkaSettings) -> None:

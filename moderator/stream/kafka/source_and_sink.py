@@ -25,7 +25,7 @@ from moderator.stream.kafka.connection import (
 )
 from moderator.stream.kafka.connection import producer as new_producer
 from moderator.stream.kafka.consuming import group_start
-from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.consuming.membership import TRIAL_EVENTS, Membership
 from moderator.stream.kafka.consuming.placing import Placing
 from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.producing.at_least_once import AtLeastOnce
@@ -33,6 +33,7 @@ from moderator.stream.kafka.producing.awaited import awaited
 from moderator.stream.kafka.producing.delivery import Delivery
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.stream.kafka.producing.marking import Marking
 from moderator.stream.kafka.producing.sender import OutcomeSender
 from moderator.stream.kafka.producing.sink import KafkaSink
 from moderator.stream.kafka.topics import holds_markers
@@ -42,7 +43,7 @@ _CONFIRM_S = 5.0
 
 
 def connect(
-    settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metrics
+    settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metrics, *, trial_events: int = TRIAL_EVENTS
 ) -> tuple[KafkaSource, KafkaSink]:
     """Connect a source and a sink that share one membership of the group; the first poll joins it.
 
@@ -50,13 +51,14 @@ def connect(
         settings: brokers, topics, delivery.
         limits_bytes: the largest record that each output topic accepts, as `topics.await_topics` found them.
         metrics: where failed publications and settled doubts are counted.
+        trial_events: how many events of one partition may be in flight: two windows.
 
     Raises:
         BrokerUnavailableError: the brokers do not answer.
     """
     client = client_settings(settings)
     try:
-        membership = Membership(lambda: member(settings, client), settings.events_topic, metrics)
+        membership = Membership(lambda: member(settings, client), settings.events_topic, metrics, trial_events)
     except KafkaError as error:
         raise _unavailable(settings, error) from error
     source = source_for(membership, settings, client, metrics)
@@ -125,12 +127,14 @@ def sink_for(
     if settings.delivery == "exactly_once":
         producer |= {"transactional_id": transactional_id(settings), "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS}
     asked = partial(awaited, client, list(sender.limits_bytes), settings.group_id, producer.get("transactional_id"))
+    failure_budget = FailureBudget(membership, metrics, asked)
     sink = KafkaSink(
         membership,
         _delivery(membership, settings, sender, metrics),
         lambda: new_producer(client, producer),
         reject_oversized=sender.reject_oversized,
-        failure_budget=FailureBudget(membership, metrics, asked),
+        failure_budget=failure_budget,
+        marking=Marking(membership, failure_budget),
     )
     if settings.delivery == "exactly_once" and settings.instance_id:
         sink.take_over()

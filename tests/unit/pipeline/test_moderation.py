@@ -211,6 +211,12 @@ class Requests:
         self.served += 1
         self.spent_s += 2.0
 
+    def hold(self) -> None:
+        raise AssertionError
+
+    def release(self) -> None:
+        raise AssertionError
+
     def take(self, most_tokens: int) -> list[Prompt]:
         return []
 

@@ -15,13 +15,15 @@ from kafka.errors import KafkaError
 from kafka.structs import ConsumerGroupMetadata, MemberState, OffsetAndMetadata
 
 from moderator.errors import FencedError
-from moderator.events import DecidedSpan, Partition
+from moderator.events import DecidedSpan, Item, Partition, PartitionSpan
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
+from moderator.settings import WindowSettings
 from moderator.stream.kafka.connection import free_broken_connections
 from moderator.stream.kafka.consuming.client_state import position_of, restore_epochs
 from moderator.stream.kafka.consuming.in_flight import InFlight
 from moderator.stream.kafka.consuming.position import Position
+from moderator.stream.kafka.consuming.trials import Trials
 
 if TYPE_CHECKING:
     from moderator.observability.health import Code
@@ -30,6 +32,8 @@ log = get_logger(__name__)
 
 _REFRESH_EVERY_S = 1.0
 _ANSWER_MS = 100
+TRIAL_EVENTS = 2 * WindowSettings().max_events
+"""How many events of one partition may be in flight, where windows have their usual size."""
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ships no types
@@ -39,20 +43,31 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         connect: makes the consumer, not yet subscribed; called again by `rejoin`.
         topic: what to subscribe to; the group is joined by the first poll.
         metrics: where changes of what we own are counted.
+        trial_events: how many events of one partition may have been in flight when its owner ended.
 
     Attributes:
         troubles: why this replica is not ready, as far as only Kafka's client knows: code and reason. Source and sink
             put one in when it begins and remove it when it has ended.
         topic_ids: which topic each partition belonged to when it was placed.
+        held: each partition's position, as it was taken over or committed last.
+        trials: the partitions whose events may end the process.
     """
 
-    def __init__(self, connect: Callable[[], KafkaConsumer], topic: str, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], KafkaConsumer],
+        topic: str,
+        metrics: Metrics,
+        trial_events: int = TRIAL_EVENTS,
+    ) -> None:
         self._connect = connect
         self._metrics = metrics
         self.topic = topic
         self._assignment_epochs: Counter[TopicPartition] = Counter()
         self._unplaced: dict[TopicPartition, int] = {}
         self.topic_ids: dict[TopicPartition, str | None] = {}
+        self.held: dict[Partition, Position] = {}
+        self.trials = Trials(trial_events)
         self.in_flight = InFlight()
         self._lags: dict[Partition, int] = {}
         self._refreshed_at_s = 0.0
@@ -77,13 +92,19 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Log it; the client knows what we own and has given them up by now."""
         self._count_change(revoked)
+        self._end_trials(revoked)
         log.info("partitions_revoked", partitions=sorted(tp.partition for tp in revoked))
 
     def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:
         """Log it; without this method the client would call it a revocation."""
         self._count_change(lost)
+        self._end_trials(lost)
         self._metrics.partitions_lost.inc(len(lost))
         log.warning("partitions_lost", partitions=sorted(tp.partition for tp in lost))
+
+    def _end_trials(self, partitions: Iterable[TopicPartition]) -> None:
+        for partition in partitions:
+            self.trials.forget(Partition(*partition))
 
     def _count_change(self, partitions: Collection[TopicPartition]) -> None:
         if partitions:  # the client also reports that nothing was added
@@ -98,6 +119,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self._assignment_epochs.update(partitions)
         for partition in partitions:
             self.in_flight.forget(Partition(*partition))
+            self.trials.forget(Partition(*partition))
             self._unplaced[partition] = self._assignment_epochs[partition]
             if self.seek(partition, 0):
                 self.consumer.pause(partition)
@@ -115,11 +137,14 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         assignment = self.consumer.assignment()
         return {partition: epoch for partition, epoch in self._unplaced.copy().items() if partition in assignment}
 
-    def placed(self, partition: TopicPartition, assignment_epoch: int, offset: int, topic_id: str | None) -> None:
-        """Read a partition from the offset on, unless it was taken away or assigned again meanwhile."""
-        if self._unplaced.get(partition) == assignment_epoch and self.seek(partition, offset):
-            self.in_flight.begin(Partition(*partition), offset)
-            self.topic_ids[partition] = topic_id
+    def placed(self, partition: TopicPartition, assignment_epoch: int, position: Position) -> None:
+        """Read a partition from its position on, unless it was taken away or assigned again meanwhile."""
+        if self._unplaced.get(partition) == assignment_epoch and self.seek(partition, position.offset):
+            ours = Partition(*partition)
+            self.in_flight.begin(ours, position.offset)
+            self.topic_ids[partition] = position.topic_id
+            self.held[ours] = position
+            self.trials.begin(ours, position)
             del self._unplaced[partition]
 
     def rejoin(self) -> None:
@@ -129,6 +154,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
             KafkaError: the broker does not answer.
         """
         self.close()
+        self.trials.forget_all()
         self.consumer = self._subscribed()
 
     def settled(self) -> ConsumerGroupMetadata | None:
@@ -142,7 +168,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
             return None
         return group
 
-    def owned(self, spans: Iterable[DecidedSpan]) -> list[DecidedSpan]:
+    def owned(self, spans: Iterable[PartitionSpan[Item]]) -> list[PartitionSpan[Item]]:
         """Keep the spans whose partition has been ours without a break since it was polled."""
         assignment = self.consumer.assignment()
         return [
@@ -169,11 +195,15 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
 
     def note_committed(self, spans: Iterable[DecidedSpan]) -> None:
         """Note that these spans are committed."""
+        spans = list(spans)
         self.in_flight.committed(spans)
+        self.held |= {span.partition: self._next_position(span) for span in spans}
+        self.trials.committed(spans)
 
     def _next_position(self, span: DecidedSpan) -> Position:
         epoch = span.leader_epoch if span.leader_epoch >= 0 else None
-        return Position(span.next_offset, epoch, self.topic_ids.get(TopicPartition(*span.partition)))
+        position = Position(span.next_offset, epoch, self.topic_ids.get(TopicPartition(*span.partition)))
+        return self.trials.unmarked(span.partition, position, len(span.items)) if self.trials.is_on else position
 
     def positions(self) -> dict[TopicPartition, OffsetAndMetadata]:
         """Give the offset to read next, with the epoch of what was read last, of each partition that is placed."""
@@ -213,6 +243,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         else:
             free_broken_connections()
         self._lags = self._count_lags()
+        for partition in [each for each, lag in self._lags.items() if not lag] if self.trials.is_on else ():
+            self.trials.caught_up(partition)
         return True
 
     @property

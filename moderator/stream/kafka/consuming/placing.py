@@ -118,11 +118,18 @@ class Placing:
         self._report(found)
         places = {tp: place_after(*each) for tp, each in found.items()}
         places |= {tp: logs[tp].beginning for tp in unplaced.keys() - stored.keys()}
-        self._write_down(places, stored, logs)
+        positions = {
+            tp: found[tp][0]._replace(topic_id=logs[tp].topic_id)
+            if tp in stored and stored[tp].offset == place
+            else Position(place, logs[tp].leader_epoch, logs[tp].topic_id)
+            for tp, place in places.items()
+        }
+        self._write_down(positions, stored)
         for partition, epoch in unplaced.items():
             if partition not in stored:
                 log.info("partition_begins", partition=partition.partition, at=places[partition])
-            self._membership.placed(partition, epoch, places[partition], logs[partition].topic_id)
+            self._membership.placed(partition, epoch, positions[partition])
+            self._report_trial(partition, positions[partition])
             for counter in (self._events_lost, self._log_truncated):
                 counter.labels(str(partition.partition))  # shown from now on, with 0
 
@@ -131,22 +138,25 @@ class Placing:
         return {tp: _found(position, logs[tp]) for tp, position in positions.items()}
 
     def _write_down(
-        self,
-        places: Mapping[TopicPartition, int],
-        stored: Mapping[TopicPartition, OffsetAndMetadata],
-        logs: Mapping[TopicPartition, PartitionLog],
+        self, positions: Mapping[TopicPartition, Position], stored: Mapping[TopicPartition, OffsetAndMetadata]
     ) -> None:
-        """Commit each place that differs from the position, before anything is read from there.
+        """Commit each position that differs from the stored one, before anything is read from there.
 
         A lower one must be known before the next commit is in doubt; and what is reported is reported once.
         """
         changed = {
-            tp: Position(place, logs[tp].leader_epoch, logs[tp].topic_id).written()
-            for tp, place in places.items()
-            if tp not in stored or stored[tp].offset != place
+            tp: position.written()
+            for tp, position in positions.items()
+            if tp not in stored or stored[tp].offset != position.offset
         }
         if changed:
             self._membership.consumer.commit(changed, timeout_ms=_ANSWER_S * 1_000)
+
+    def _report_trial(self, partition: TopicPartition, position: Position) -> None:
+        """Say that a process ended while it scored events of the partition."""
+        if position.trial is not None:
+            about = {"partition": partition.partition, "position": position.offset, "events": position.trial.events}
+            log.warning("ended_while_scoring", **about, hint="they are scored in small windows, then one by one")
 
     def _report(self, found: Found) -> None:
         """Stop, or warn and count."""

@@ -7,6 +7,21 @@ from kafka.structs import OffsetAndMetadata
 
 _VERSION = 1
 _NO_EPOCH = -1
+_MOST_EVENTS = 10_000_000
+"""No window holds so many; larger numbers are not ours."""
+
+
+class Trial(NamedTuple):
+    """The next events of a partition, while a process scores them.
+
+    Attributes:
+        events: how many.
+        ends_alone: how often a process had ended while it scored this one event, and nothing else; None: others are
+            scored with it.
+    """
+
+    events: int
+    ends_alone: int | None = None
 
 
 class Position(NamedTuple):
@@ -15,23 +30,35 @@ class Position(NamedTuple):
     Attributes:
         epoch: the leader's number when the last record before it was written; None: not known.
         topic_id: which topic of that name; None: not known, as where another tool has set the position.
+        trial: what was being scored when it was written; None: nothing.
+        suspects: how many of the next events may have ended a process.
     """
 
     offset: int
     epoch: int | None = None
     topic_id: str | None = None
+    trial: Trial | None = None
+    suspects: int = 0
 
     def written(self) -> OffsetAndMetadata:
         """Give what Kafka stores; the metadata is JSON of at most 500 bytes."""
-        metadata = {"v": _VERSION, "topic": self.topic_id} if self.topic_id else None
-        text = json.dumps(metadata, separators=(",", ":")) if metadata else ""
+        said: dict[str, object] = {"topic": self.topic_id} if self.topic_id else {}
+        if self.trial:
+            alone = {} if self.trial.ends_alone is None else {"alone": self.trial.ends_alone}
+            said["trial"] = {"events": self.trial.events, **alone}
+        if self.suspects:
+            said["suspects"] = self.suspects
+        text = json.dumps({"v": _VERSION, **said}, separators=(",", ":")) if said else ""
         return OffsetAndMetadata(self.offset, text, _NO_EPOCH if self.epoch is None else self.epoch)
 
 
 def read_position(stored: OffsetAndMetadata) -> Position:
     """Read what Kafka stored; metadata that is not ours says nothing."""
     epoch = stored.leader_epoch if stored.leader_epoch is not None and stored.leader_epoch >= 0 else None
-    return Position(stored.offset, epoch, _topic_id(stored.metadata))
+    said = read_metadata(stored.metadata)
+    topic = said.get("topic")
+    topic_id = topic if isinstance(topic, str) else None
+    return Position(stored.offset, epoch, topic_id, _trial(said.get("trial")), _count(said.get("suspects")) or 0)
 
 
 class PartitionLog(NamedTuple):
@@ -104,6 +131,11 @@ def read_metadata(metadata: str | None) -> dict[str, object]:
     return read if isinstance(read, dict) else {}
 
 
-def _topic_id(metadata: str | None) -> str | None:
-    topic = read_metadata(metadata).get("topic")
-    return topic if isinstance(topic, str) else None
+def _trial(said: object) -> Trial | None:
+    events = _count(said.get("events")) if isinstance(said, dict) else None
+    return Trial(events, _count(said.get("alone"))) if isinstance(said, dict) and events else None
+
+
+def _count(said: object) -> int | None:
+    is_count = isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= _MOST_EVENTS
+    return said if is_count and isinstance(said, int) else None

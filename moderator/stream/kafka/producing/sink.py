@@ -9,6 +9,7 @@ from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Published
 from moderator.observability.logging import get_logger
 from moderator.stream.kafka.producing.delivery import Delivery, Group, stop_if_permanent
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.stream.kafka.producing.marking import Marking
 from moderator.stream.kafka.producing.producers import Producers, try_to_close
 
 log = get_logger(__name__)
@@ -26,6 +27,7 @@ class KafkaSink:
         build: makes a producer that `delivery` then prepares.
         reject_oversized: gives the dead letter for a decision that its topic does not accept.
         failure_budget: limits how long publishing may fail.
+        marking: writes down what is being scored while a partition is on trial; None: nobody asks.
     """
 
     def __init__(
@@ -36,7 +38,9 @@ class KafkaSink:
         *,
         reject_oversized: RejectOversized,
         failure_budget: FailureBudget,
+        marking: Marking | None = None,
     ) -> None:
+        self.marking = marking
         self._group = group
         self._delivery = delivery
         self._build = build

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from moderator.events import DecidedSpan, Partition, PartitionSpan
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.consuming.membership import Membership
+from moderator.stream.kafka.consuming.position import Position
 from tests.builders import a_record
 from tests.unit.stream.kafka.scripted_consumer import SETTLED, Polled, ScriptedConsumer, a_membership, a_source
 
@@ -188,7 +189,7 @@ def test_an_assigned_partition_is_read_only_from_where_it_is_placed() -> None:
     membership.keep_paused()
     before = consumer.paused(), set(membership.positions())
 
-    membership.placed(OURS, 1, 7, "id-1")
+    membership.placed(OURS, 1, Position(7, None, "id-1"))
     membership.keep_paused()
 
     assert before == ({OURS, OTHER}, set())
@@ -203,7 +204,7 @@ def test_a_place_found_for_an_earlier_assignment_counts_no_more() -> None:
     membership.on_partitions_assigned([OURS])
     membership.on_partitions_assigned([OURS])
 
-    membership.placed(OURS, 1, 7, "id-1")
+    membership.placed(OURS, 1, Position(7, None, "id-1"))
 
     assert membership.unplaced == {OURS: 2}
 

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from moderator.errors import FencedError
 from moderator.events import DecidedSpan, Partition, PartitionSpan
 from moderator.observability.metrics import Metrics
+from moderator.stream.kafka.consuming.position import Position
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
 from moderator.stream.kafka.producing.sink import KafkaSink
@@ -85,7 +86,7 @@ class Stage:
         self.clock = ManualClock()
         membership = a_membership(lambda: self.consumer)
         membership.on_partitions_assigned([PARTITION])
-        membership.placed(PARTITION, 1, 0, "id-1")
+        membership.placed(PARTITION, 1, Position(0, None, "id-1"))
         delivery = ExactlyOnce(
             membership,
             lambda _producer, _spans: [],
