@@ -8,11 +8,12 @@ import pytest
 
 from tests.pages import PAGES, ROOT, anchors, inline_code, links
 
-PLACES = ("", "moderator", "moderator/policy", "docs")
+PLACES = ("", "moderator", "moderator/policy", "docs", "docker/kubernetes")
 """Folders that a path on a page may begin in."""
 PATH = re.compile(r"(?:[\w.{}<>,*-]+/)+[\w.{},*-]*|[\w-]+\.(?:py|md|toml|yml|jsonl)")
 FUNCTION = re.compile(r"([\w/]+\.py):(\w+(?:\.\w+)?)")
 OUTSIDE = (
+    "http/",
     "calibration/",
     "policy/rule",
     "topic/partition",
