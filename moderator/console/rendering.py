@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from moderator.backtest import report
 from moderator.console.console import console_of
 from moderator.console.figures.charts import contribution_bar, minutes_chart, rule_bar, scale_chart, share_bar
-from moderator.policy.language.event_time import CALENDAR_MS
+from moderator.policy.language.event_time import CALENDAR_MS, iso_utc
 from moderator.policy.syntax.diagnostics import printable
 
 THEME_COOKIE: Final = "moderator_theme"
@@ -39,6 +39,8 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     layout = {
         "nav": _NAV,
         "source": console.source,
+        "invalid": console.recent.invalid,
+        "is_holding": bool(console.recent.decisions),
         "theme": theme if theme in {"light", "dark"} else None,
         "now_ms": console.now_ms(),
         "session": getattr(request.state, "session", None),
@@ -60,6 +62,12 @@ def address(path: str, query: Sequence[tuple[str, str]]) -> str:
 def time_text(at_ms: int) -> str:
     """Write a time to the second, in UTC."""
     return _moment(at_ms, "%Y-%m-%d %H:%M:%S")
+
+
+def time_of_day(at_ms: int, now_ms: int) -> str:
+    """Write a time of today without its date, an earlier one without its seconds, in UTC."""
+    is_today = time_text(at_ms)[:10] == time_text(now_ms)[:10]
+    return _moment(at_ms, "%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
 
 
 def clock_text(at_ms: int) -> str:
@@ -130,6 +138,8 @@ def _environment() -> Environment:
     environment.filters |= {
         "time": time_text,
         "clock": clock_text,
+        "time_of_day": time_of_day,
+        "iso": iso_utc,
         "ago": ago_text,
         "number": number_text,
         "decision_path": path_of,
