@@ -126,6 +126,11 @@ bench-gpu: $(STAMP) ## hold packed scoring at full size against a CUDA device's 
 bench-backtest: $(STAMP) ## time a backtest of a million recorded decisions
 	@$(BIN)/python -m tests.benchmarks.bench_backtest $(ARGS)
 
+.PHONY: bench-console
+bench-console: $(STAMP) ## hold the console's start, memory, pages and reading against their budgets (ARGS="--decisions 1000000")
+	@tests/system_packages.sh java mvn
+	@$(BIN)/python -m tests.benchmarks.bench_console $(ARGS)
+
 .PHONY: clean
 clean: ## remove everything that can be made again
 	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache dist build mutants .coverage

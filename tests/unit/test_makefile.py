@@ -26,6 +26,7 @@ PUBLIC = {
     "bench-backtest",
     "bench-gpu",
     "bench-latency",
+    "bench-console",
     "clean",
 }
 

@@ -12,7 +12,7 @@ from moderator.console.figures.overview import overview_of, snapshots_of
 from moderator.console.figures.policies import folder_figures, replica_record, rule_figures, rule_record, status_record
 from moderator.console.recent.dead_letter import RecentDeadLetter
 from moderator.console.recent.decision import RecentDecision
-from moderator.console.recent.filters import Filters, MalformedFilterError, page_of
+from moderator.console.recent.filters import Filters, MalformedFilterError, listing
 from moderator.console.sources.state import LagState
 from moderator.events import iso_time
 from moderator.http.refusals import Refusal
@@ -81,7 +81,7 @@ def decisions(request: Request, console: Annotated[Console, Depends(console_of)]
     except MalformedFilterError as error:
         raise Refusal(400, "bad_request", str(error), param=error.name) from None
     held = console.recent.decisions
-    page = page_of(filters, held, console.recent.dead_letters, _limit(request.query_params))
+    page = listing(filters, held, console.recent.dead_letters).page(_limit(request.query_params))
     return _json(
         {
             "decisions": [_record(each) for each in page.items],

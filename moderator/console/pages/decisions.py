@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
 from moderator.console.console import Console, console_of
-from moderator.console.recent.filters import TEXTS, Filters, MalformedFilterError, facets_of, page_of
+from moderator.console.recent.filters import TEXTS, Filters, MalformedFilterError, listing
 from moderator.console.rendering import address, render
 
 _ON_A_PAGE = 50
@@ -26,8 +26,9 @@ def decisions(request: Request, console: Annotated[Console, Depends(console_of)]
 
 
 def _values(request: Request, console: Console, filters: Filters) -> dict[str, Any]:
-    held, letters = console.recent.decisions, console.recent.dead_letters
-    page = page_of(filters, held, letters, _ON_A_PAGE)
+    held = console.recent.decisions
+    found = listing(filters, held, console.recent.dead_letters)
+    page = found.page(_ON_A_PAGE)
     chosen = {name: value for name in _FIELDS if (value := request.query_params.get(name))}
     older = None if page.next is None else address("/decisions", [*chosen.items(), ("before", page.next)])
     return {
@@ -35,7 +36,7 @@ def _values(request: Request, console: Console, filters: Filters) -> dict[str, A
         "fields": _FIELDS,
         "page": page,
         "older": older,
-        "facets": facets_of(filters, held, letters),
+        "facets": found.facets(),
         "held": len(held),
         "since_ms": held[0].decided_ms if held else None,
         "with_value": lambda name, value: address("/decisions", [*(chosen | {name: value}).items()]),

@@ -1,19 +1,30 @@
 """Which decisions a page lists: every filter is in the address, and all of them must fit."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from moderator.console.recent.dead_letter import RecentDeadLetter
 from moderator.console.recent.decision import RecentDecision
 from moderator.policy.language.event_time import parse_time_ms
 
-DEAD_LETTER = "dead_letter"
-FACETS = ("verdict", "rule", "reason", "tenant")
+DEAD_LETTER: Final = "dead_letter"
+FACETS: Final = ("verdict", "rule", "reason", "tenant")
 _SHOWN_VALUES = 12
+_OF_DEAD_LETTERS: Final = frozenset({"verdict", "reason", "id"})
+"""The filters that can fit a dead letter: it has no other value of a decision."""
+
+Fits = Callable[[RecentDecision], bool]
+_IN_LISTS: Final[Mapping[str, Callable[[str], Fits]]] = {
+    "reason": lambda wanted: lambda each: wanted in each.reasons,
+    "queue": lambda wanted: lambda each: wanted in each.queues,
+    "rule": lambda wanted: lambda each: any(rule == wanted for rule, _ in each.rules),
+    "id": lambda wanted: lambda each: wanted in (each.event_id, each.decision_id),
+}
+"""The filters that do not compare one value."""
 
 
 class MalformedFilterError(ValueError):
@@ -65,39 +76,38 @@ class Filters:
         before = query.get("before")
         return cls(**given, before=_place(before) if before else None)
 
-    def fits(self, decision: RecentDecision) -> bool:
-        """Tell whether a decision is what is wanted; times and place are `select`'s."""
-        return (
-            (self.verdict is None or decision.verdict == self.verdict)
-            and (self.status is None or decision.status == self.status)
-            and (self.severity is None or decision.severity == self.severity)
-            and (self.action is None or decision.action == self.action)
-            and (self.queue is None or self.queue in decision.queues)
-            and (self.tenant is None or decision.tenant == self.tenant)
-            and (self.channel is None or decision.channel == self.channel)
-            and (self.user is None or decision.user == self.user)
-            and (self.snapshot is None or decision.snapshot == self.snapshot)
-            and (self.reason is None or self.reason in decision.reasons)
-            and (self.rule is None or any(rule == self.rule for rule, _ in decision.rules))
-            and (self.id is None or self.id in (decision.event_id, decision.decision_id))
-        )
+    @property
+    def texts(self) -> dict[str, str]:
+        """The filters that are set and compare text."""
+        return {name: value for name in TEXTS if (value := getattr(self, name)) is not None}
 
-    def fits_dead_letter(self, letter: RecentDeadLetter) -> bool:
-        """Tell whether a dead letter is what is wanted; it has a reason, a time and its event's place alone."""
-        mine = {"verdict", "reason", "id"}
-        return (
-            all(getattr(self, name) is None for name in TEXTS if name not in mine)
-            and (self.reason is None or letter.reason == self.reason)
-            and (self.id is None or self.id == letter.place)
-        )
+    def select(self, decisions: Sequence[RecentDecision]) -> Sequence[RecentDecision]:
+        """Give those that fit, on whatever page, in the order given."""
+        found = decisions
+        for name, wanted in self.texts.items():
+            if name in _IN_LISTS:
+                found = list(filter(_IN_LISTS[name](wanted), found))
+            else:
+                place = RecentDecision._fields.index(name)
+                found = [each for each in found if each[place] == wanted]
+        if self.from_ms is None and self.to_ms is None:
+            return found
+        return [each for each in found if self._is_within(each.decided_ms)]
 
-    def is_within(self, at_ms: int, number: int) -> bool:
-        """Tell whether a time is between the two, and the place is on this page or on one after it."""
-        return (
-            (self.from_ms is None or at_ms >= self.from_ms)
-            and (self.to_ms is None or at_ms < self.to_ms)
-            and (self.before is None or (at_ms, number) < self.before)
-        )
+    def select_dead_letters(self, letters: Sequence[RecentDeadLetter]) -> Sequence[RecentDeadLetter]:
+        """Give the dead letters that fit, on whatever page, in the order given."""
+        if self.texts.keys() - _OF_DEAD_LETTERS or self.verdict not in {None, DEAD_LETTER}:
+            return []
+        return [
+            each
+            for each in letters
+            if self._is_within(each.at_ms)
+            and (self.reason is None or each.reason == self.reason)
+            and (self.id is None or each.place == self.id)
+        ]
+
+    def _is_within(self, at_ms: int) -> bool:
+        return (self.from_ms is None or at_ms >= self.from_ms) and (self.to_ms is None or at_ms < self.to_ms)
 
 
 TEXTS = tuple(field.name for field in fields(Filters) if field.name not in {"from_ms", "to_ms", "before"})
@@ -123,49 +133,45 @@ class Facet(NamedTuple):
     values: Sequence[tuple[str, int]]
 
 
-def page_of(
-    filters: Filters, decisions: Sequence[RecentDecision], dead_letters: Sequence[RecentDeadLetter], size: int
-) -> Page:
-    """List the newest that fit."""
-    found = list(islice(_fitting(filters, decisions, dead_letters), size + 1))
-    shown = found[:size]
-    return Page(shown, "{}.{}".format(*shown[-1][:2]) if len(found) > size else None)
+class Listing(NamedTuple):
+    """Everything that fits, oldest first."""
+
+    decisions: Sequence[RecentDecision]
+    dead_letters: Sequence[RecentDeadLetter]
+    filters: Filters
+
+    def page(self, size: int) -> Page:
+        """Give the newest of them, beginning after the filters' place; dead letters only where they are asked for."""
+        items = self.dead_letters if self.filters.verdict == DEAD_LETTER else self.decisions
+        found: list[RecentDecision | RecentDeadLetter] = list(islice(self._after(items), size + 1))
+        shown = found[:size]
+        return Page(shown, "{}.{}".format(*shown[-1][:2]) if len(found) > size else None)
+
+    def facets(self) -> list[Facet]:
+        """Count the values of all of them."""
+        decisions, letters = self.decisions, self.dead_letters
+        verdicts: Counter[str] = Counter(each.verdict for each in decisions)
+        verdicts[DEAD_LETTER] = len(letters)
+        rules = Counter(rule for each in decisions if each.rules for rule in {rule for rule, _ in each.rules})
+        reasons = Counter(reason for each in decisions for reason in each.reasons)
+        if self.filters.verdict == DEAD_LETTER:
+            reasons.update(each.reason for each in letters)
+        tenants = Counter(each.tenant for each in decisions if each.tenant is not None)
+        counted = zip(FACETS, (verdicts, rules, reasons, tenants), strict=True)
+        return [Facet(name, [each for each in found.most_common(_SHOWN_VALUES) if each[1]]) for name, found in counted]
+
+    def _after(
+        self, items: Sequence[RecentDecision] | Sequence[RecentDeadLetter]
+    ) -> Iterator[RecentDecision | RecentDeadLetter]:
+        before = self.filters.before
+        newest_first: Iterable[RecentDecision | RecentDeadLetter] = reversed(items)
+        return (each for each in newest_first if before is None or tuple(each[:2]) < before)
 
 
-def facets_of(
-    filters: Filters, decisions: Iterable[RecentDecision], dead_letters: Iterable[RecentDeadLetter]
-) -> list[Facet]:
-    """Count the values of everything that fits, on whatever page."""
-    filters = replace(filters, before=None)
-    counts: dict[str, Counter[str]] = {name: Counter() for name in FACETS}
-    if filters.verdict != DEAD_LETTER:
-        for each in decisions:
-            if filters.fits(each) and filters.is_within(each.decided_ms, each.number):
-                counts["verdict"][each.verdict] += 1
-                counts["rule"].update({rule for rule, _ in each.rules})
-                counts["reason"].update(each.reasons)
-                if each.tenant is not None:
-                    counts["tenant"][each.tenant] += 1
-    if filters.verdict in {None, DEAD_LETTER}:
-        letters = [each for each in dead_letters if _is_wanted(filters, each)]
-        counts["verdict"][DEAD_LETTER] += len(letters)
-        if filters.verdict == DEAD_LETTER:
-            counts["reason"].update(each.reason for each in letters)
-    return [Facet(name, [each for each in counts[name].most_common(_SHOWN_VALUES) if each[1]]) for name in FACETS]
-
-
-def _fitting(
-    filters: Filters, decisions: Sequence[RecentDecision], dead_letters: Sequence[RecentDeadLetter]
-) -> Iterator[RecentDecision | RecentDeadLetter]:
-    if filters.verdict == DEAD_LETTER:
-        return (each for each in reversed(dead_letters) if _is_wanted(filters, each))
-    return (
-        each for each in reversed(decisions) if filters.is_within(each.decided_ms, each.number) and filters.fits(each)
-    )
-
-
-def _is_wanted(filters: Filters, letter: RecentDeadLetter) -> bool:
-    return filters.is_within(letter.at_ms, letter.number) and filters.fits_dead_letter(letter)
+def listing(filters: Filters, decisions: Sequence[RecentDecision], dead_letters: Sequence[RecentDeadLetter]) -> Listing:
+    """Give everything that fits."""
+    is_dead = filters.verdict == DEAD_LETTER
+    return Listing([] if is_dead else filters.select(decisions), filters.select_dead_letters(dead_letters), filters)
 
 
 def _time(name: str, text: str) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from moderator.console.recent.filters import Filters, MalformedFilterError, facets_of, page_of
+from moderator.console.recent.filters import Filters, MalformedFilterError, listing
 from moderator.console.recent.store import RawDeadLetter, Recent
 from tests.unit.console.decisions import a_decision, encoded
 
@@ -18,7 +18,7 @@ def recent() -> Recent:
 
 
 def _ids(recent: Recent, query: dict[str, str]) -> list[str]:
-    page = page_of(Filters.parse(query), recent.decisions, recent.dead_letters, 50)
+    page = listing(Filters.parse(query), recent.decisions, recent.dead_letters).page(50)
     return [getattr(each, "event_id", "dead letter") for each in page.items]
 
 
@@ -50,9 +50,9 @@ def test_a_malformed_time_or_place_is_an_error(query: dict[str, str]) -> None:
 
 
 def test_pages_follow_one_another_without_a_gap(recent: Recent) -> None:
-    first = page_of(Filters.parse({}), recent.decisions, [], 5)
-    second = page_of(Filters.parse({"before": first.next or ""}), recent.decisions, [], 5)
-    third = page_of(Filters.parse({"before": second.next or ""}), recent.decisions, [], 5)
+    first = listing(Filters.parse({}), recent.decisions, []).page(5)
+    second = listing(Filters.parse({"before": first.next or ""}), recent.decisions, []).page(5)
+    third = listing(Filters.parse({"before": second.next or ""}), recent.decisions, []).page(5)
 
     pages = [first.items, second.items, third.items]
     assert [each for page in pages for each in page] == list(reversed(recent.decisions))
@@ -60,7 +60,9 @@ def test_pages_follow_one_another_without_a_gap(recent: Recent) -> None:
 
 
 def test_a_facet_counts_what_choosing_its_value_would_list(recent: Recent) -> None:
-    facets = {facet.name: dict(facet.values) for facet in facets_of(Filters(), recent.decisions, recent.dead_letters)}
+    facets = {
+        facet.name: dict(facet.values) for facet in listing(Filters(), recent.decisions, recent.dead_letters).facets()
+    }
 
     assert facets["verdict"] == {"allow": 8, "flag": 4, "dead_letter": 1}
     assert facets["rule"] == {"safety/unsafe": 4}
