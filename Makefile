@@ -37,13 +37,18 @@ test: $(STAMP) ## run the suite on real parts: all but gpu, benchmarks and what 
 
 .PHONY: test-long
 test-long: $(STAMP) ## run the tests that take long: more forms of each fault, long outages, rare ends of the demo
-	@tests/system_packages.sh java mvn redis-server chromium
+	@tests/system_packages.sh java mvn redis-server chromium prometheus
 	@$(BIN)/pytest $(ALL_TESTS) -m long $(SPREAD) $(ARGS)
 
 .PHONY: soak
-soak: $(STAMP) ## kill replicas under load for ten minutes each, and at each step of a commit
-	@tests/system_packages.sh java mvn
-	@$(BIN)/pytest tests/faults -k kill $(SPREAD) --load-s 600 --timeout 0 -s $(ARGS)
+soak: $(STAMP) ## an hour of load on three brokers and three replicas, with faults at random (ARGS="--seconds 600")
+	@tests/system_packages.sh java mvn redis-server
+	@$(BIN)/python -m tests.soak.run $(ARGS)
+
+.PHONY: chaos
+chaos: $(STAMP) ## the same for three minutes, with the same faults each time
+	@tests/system_packages.sh java mvn redis-server
+	@$(BIN)/python -m tests.soak.run --seconds 180 --seed 4388 $(ARGS)
 
 WITH_TORCH := scoring training pipeline stream cache
 

@@ -30,7 +30,7 @@ class SecondBroker(LocalKafka):
 
     def _format(self, jars: Path) -> None:
         """Write what Kafka's own tool would write, without starting another Java."""
-        self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings().items()))
+        self._write_properties()
         of_first = (self._first.folder / "logs" / "meta.properties").read_text().splitlines()
         cluster = next(line for line in of_first if line.startswith("cluster.id="))
         directory = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

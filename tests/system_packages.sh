@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: system_packages.sh PROGRAM...: installs those of java, mvn, redis-server and chromium that are missing.
+# usage: system_packages.sh PROGRAM...: installs those of java, mvn, redis-server, chromium and others that are missing.
 # Only root on a Debian family can; elsewhere nothing happens, and what needs the program says how to install it.
 set -euo pipefail
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from kafka import KafkaAdminClient
@@ -27,6 +28,8 @@ _LOGGING = Path(__file__).with_name("log4j2.yaml")
 class LocalKafka(LocalServer):
     """`with LocalKafka() as kafka: connect(kafka.bootstrap_servers)`. A restart keeps the data."""
 
+    _format_options: Sequence[str] = ("--standalone",)
+
     def __init__(self) -> None:
         super().__init__("kafka")
         self._port, self._controller_port = free_ports(2)
@@ -47,8 +50,7 @@ class LocalKafka(LocalServer):
         jars = kafka_jars()
         if not self._properties.exists():
             self._format(jars)
-        command = [*_java(jars, "-Xmx512m", *self._class_data()), "kafka.Kafka", str(self._properties)]
-        if not self._run(command, self._answers, _START_TIMEOUT_S):
+        if not self._run(self._command(jars), self._answers, _START_TIMEOUT_S):
             raise BrokerUnavailableError(f"the local Kafka broker did not start: {last_lines(self.log)}")
 
     def stop(self) -> None:
@@ -57,6 +59,9 @@ class LocalKafka(LocalServer):
         if self._child is not None and self._child.exit_code == _ENDED_BY_SIGTERM and self._new_archive.exists():
             keep_class_archive(self._new_archive)
 
+    def _command(self, jars: Path) -> list[str]:
+        return [*_java(jars, "-Xmx512m", *self._class_data()), "kafka.Kafka", str(self._properties)]
+
     def _class_data(self) -> list[str]:
         """Use the classes as an earlier broker parsed them, or else write them down at the end: 5 s of CPU, not 8."""
         archive = class_archive()
@@ -64,9 +69,12 @@ class LocalKafka(LocalServer):
             return [f"-XX:SharedArchiveFile={archive}", *_NO_ARCHIVE_LOG]
         return [f"-XX:ArchiveClassesAtExit={self._new_archive}", *_NO_ARCHIVE_LOG]
 
-    def _format(self, jars: Path) -> None:
+    def _write_properties(self) -> None:
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings().items()))
-        storage = [*_java(jars), "kafka.tools.StorageTool", "format", "--standalone"]
+
+    def _format(self, jars: Path) -> None:
+        self._write_properties()
+        storage = [*_java(jars), "kafka.tools.StorageTool", "format", *self._format_options]
         command = [*storage, "-t", _cluster_id(), "-c", str(self._properties)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S, check=False)
         if done.returncode != 0:
