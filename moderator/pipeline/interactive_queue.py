@@ -182,6 +182,8 @@ class InteractiveQueue:
 
     def take(self, most_tokens: int) -> list[Prompt]:
         """Remove the next prompts; see `InteractiveTexts`."""
+        if self._is_held:
+            return []
         if self._inbox:
             self._admit()
         prompts: list[Prompt] = []

@@ -155,6 +155,10 @@ class Trials(Protocol):
         """
         ...
 
+    def before_poll(self) -> None:
+        """Take back what `begin` has written, if by the next poll another process may go on with the partition."""
+        ...
+
     def end(self) -> None:
         """Write down that they are scored, where `begin` has marked any; a failure is passed over."""
         ...

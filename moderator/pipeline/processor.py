@@ -163,6 +163,8 @@ class Processor:
         is_due = self._clock.monotonic_s() - self._polled_at_s >= MAX_POLL_GAP_S
         if not (has_room or self._publishing or is_due):
             return
+        if self._careful:
+            self._careful.before_poll()
         polled = self._source.poll(self._poll_ms())
         self._polled_at_s = self._clock.monotonic_s()
         if not self._is_draining:

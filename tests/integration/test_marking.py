@@ -54,6 +54,38 @@ def outsider(settings: KafkaSettings) -> KafkaConsumer:
     )
 
 
-def stored(reader: KafkaConsumer, settings: KafkaSettings) -> Position:
-    partition = TopicPartition(settings.events_topic, 0)
+def stored(reader: KafkaConsumer, settings: KafkaSettings, number: int = 0) -> Position:
+    partition = TopicPartition(settings.events_topic, number)
     return read_position(committed(reader, [partition], 10)[partition])
+
+
+def test_who_takes_over_from_a_replica_that_lives_finds_no_mark(kafka_settings: KafkaSettings) -> None:
+    produce(kafka_settings, (b'{"text": "text"}' for _ in range(9)))
+    first, first_sink = connect(kafka_settings, usual_limits(kafka_settings), Metrics(CollectorRegistry()))
+    second, second_sink = connect(kafka_settings, usual_limits(kafka_settings), Metrics(CollectorRegistry()))
+    assert first_sink.marking
+    spans: list[PolledSpan] = []
+
+    def polled() -> int:
+        spans.extend(first.poll(50))
+        return sum(len(span.items) for span in spans)
+
+    def is_taken_over() -> bool:
+        assert first_sink.marking
+        first_sink.marking.before_poll()
+        first.poll(100)
+        second.poll(100)
+        return bool(second.assignment) and second.is_joined
+
+    with closing(first), closing(second), closing(first_sink), closing(second_sink):
+        await_condition(lambda: polled() == 9)
+        assert first_sink.marking.begin(spans, is_alone=False)
+        with closing(outsider(kafka_settings)) as reader:
+            assert stored(reader, kafka_settings).trial
+            await_condition(is_taken_over)
+
+            positions = [stored(reader, kafka_settings, partition.number) for partition in second.assignment]
+
+    assert [(position.offset, position.trial, position.suspects) for position in positions] == [(0, None, 0)] * len(
+        positions
+    )

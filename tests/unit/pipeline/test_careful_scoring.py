@@ -92,6 +92,9 @@ class Marks:
                 self._marked.append(span.partition)
         return True
 
+    def before_poll(self) -> None:
+        pass
+
     def end(self) -> None:
         for partition in self._marked:
             self._group.write(partition, self.trials.unmarked(partition, self._group.stored[partition]))

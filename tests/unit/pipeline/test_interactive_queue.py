@@ -94,6 +94,18 @@ def test_prompts_are_taken_in_order_of_arrival_up_to_the_tokens_allowed(desk: De
     assert [desk.taken(2), desk.taken(2), desk.taken(2)] == [["a", "b"], ["c"], []]
 
 
+def test_what_is_held_is_not_scored_until_it_is_released(desk: Desk) -> None:
+    desk.queue.hold()
+    desk.ask("one")
+    desk.blocker.set()
+    desk.scoring.call(lambda: None)  # all that was passed on is done
+
+    assert not desk.answers
+    assert desk.taken() == []
+    desk.queue.release()
+    await_condition(lambda: bool(desk.answers), TIMEOUT_S)
+
+
 def test_the_first_prompt_is_given_however_long_it_is(desk: Desk) -> None:
     desk.ask("a", "b")
 

@@ -106,6 +106,11 @@ def heartbeat_answered_s(consumer: KafkaConsumer) -> float:
     return float(max(heartbeat.last_receive, heartbeat.last_reset))
 
 
+def must_rejoin(consumer: KafkaConsumer) -> bool:
+    """Tell whether the next poll joins the group again, so that another member may get what is ours."""
+    return bool(consumer._coordinator.rejoin_needed)  # noqa: SLF001 - see the file's head
+
+
 def update_metadata(consumer: KafkaConsumer) -> None:
     """Let the client learn soon which topics and leaders there are."""
     consumer._cluster.request_update()  # noqa: SLF001 - see the file's head

@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 
 from moderator.events import Partition, PartitionSpan
 from moderator.observability.logging import get_logger
+from moderator.stream.kafka.consuming.client_state import must_rejoin
 from moderator.stream.kafka.consuming.membership import Membership
 from moderator.stream.kafka.consuming.position import Position
 from moderator.stream.kafka.producing.delivery import stop_if_permanent
@@ -89,6 +90,14 @@ class Marking:
         with contextlib.suppress(KafkaError):
             owned = [span.partition for span in self._membership.owned(marked)]
             self._commit({TopicPartition(*each): trials.unmarked(each, held[each]) for each in owned})
+
+    def before_poll(self) -> None:
+        """Take the mark back before the group is rearranged: whoever gets the partition would blame its events.
+
+        The group's coordinator accepts it until the poll joins again. Suspects stay suspects.
+        """
+        if self._marked and must_rejoin(self._membership.consumer):
+            self.end()
 
     def _commit(self, positions: Mapping[TopicPartition, Position]) -> None:
         if positions:
