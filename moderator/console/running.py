@@ -37,6 +37,8 @@ class _Worker(Protocol):
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SWITCH_S = 0.001
+"""How long a thread that computes, such as a comparison of decisions, keeps one that serves a page waiting."""
 
 
 def run_console(settings: Settings) -> None:
@@ -47,6 +49,7 @@ def run_console(settings: Settings) -> None:
     """
     stop = threading.Event()
     _stop_at_signals(stop)
+    sys.setswitchinterval(_SWITCH_S)
     given = settings.console
     _require_access(given)
     console = console_for(settings)

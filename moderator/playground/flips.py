@@ -1,6 +1,5 @@
 """What an edit would change: held decisions judged by the folder and by the edit, from recorded scores."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 from moderator.backtest.batches import Lines
@@ -13,7 +12,7 @@ from moderator.policy import PolicySet
 SHOWN = 20
 """Examples of each kind of flip."""
 _AT_ONCE = 32
-"""Decisions between two looks at whether the figures are still wanted: some two milliseconds."""
+"""Decisions between two looks at whether the figures are still wanted: some four milliseconds."""
 
 
 class SupersededError(Exception):
@@ -29,8 +28,6 @@ def flips(
 ) -> BacktestReport:
     """Compare; the examples are the newest of each kind of flip.
 
-    It lets other threads work all the time, so that pages are served meanwhile.
-
     Args:
         folder: what is there now.
         edit: what would be there.
@@ -44,7 +41,6 @@ def flips(
     """
 
     def advance(_size: int) -> None:
-        time.sleep(0)  # gives the interpreter to a thread that waits for it
         if not is_wanted():
             raise SupersededError
 

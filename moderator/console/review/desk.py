@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from moderator.console.recent.decision import RecentDecision
 from moderator.console.recent.store import Recent
@@ -13,6 +14,15 @@ from moderator.labels.sink import LabelSink
 from moderator.observability.logging import get_logger
 
 log = get_logger(__name__)
+
+_SPARE = 1_000
+
+
+class _Known(NamedTuple):
+    """Where decisions belong, by their number in the order of reading."""
+
+    queues: Queues
+    by_number: dict[int, tuple[Queue, ...]]
 
 
 class Desk:
@@ -34,6 +44,7 @@ class Desk:
         self._recent = recent
         self._sink = sink
         self._now = now
+        self._known = _Known(Queues(sample_share, {}), {})
 
     @property
     def is_read_only(self) -> bool:
@@ -42,17 +53,30 @@ class Desk:
 
     def waiting(self, queue: Queue, queues: Queues) -> Iterator[RecentDecision]:
         """Give the decisions of a queue whose event has no label, newest first."""
+        known = self._known_of(queues)
         for decision in reversed(self._recent.decisions):
-            if queues.holds(queue, decision) and (decision.tenant or "", decision.event_id) not in self.book:
+            if queue in _queues_of(decision, known) and self._has_no_label(decision):
                 yield decision
 
     def counts(self, queues: Queues) -> Counter[Queue]:
         """Count the decisions that wait in each queue."""
         counted: Counter[Queue] = Counter(dict.fromkeys(QUEUES, 0))
+        known = self._known_of(queues)
         for decision in self._recent.decisions:
-            if (decision.tenant or "", decision.event_id) not in self.book:
-                counted.update(queues.of(decision))
+            waits_in = _queues_of(decision, known)
+            if waits_in and self._has_no_label(decision):
+                for queue in waits_in:
+                    counted[queue] += 1
         return counted
+
+    def _has_no_label(self, decision: RecentDecision) -> bool:
+        return (decision.tenant or "", decision.event_id) not in self.book
+
+    def _known_of(self, queues: Queues) -> _Known:
+        """Give what was found out before; nothing where the scales are others, or most of it is not held any more."""
+        if self._known.queues != queues or len(self._known.by_number) > 2 * len(self._recent.decisions) + _SPARE:
+            self._known = _Known(queues, {})
+        return self._known
 
     def save(
         self, decision: Decision, said: Said, reviewer: Reviewer, *, note: str | None, queue: Queue | None
@@ -84,3 +108,11 @@ class Desk:
             judgement=said,
         )
         return label
+
+
+def _queues_of(decision: RecentDecision, known: _Known) -> tuple[Queue, ...]:
+    """Say where a decision belongs; each is asked once while the scales stay."""
+    found = known.by_number.get(decision.number)
+    if found is None:
+        found = known.by_number[decision.number] = tuple(known.queues.of(decision))
+    return found

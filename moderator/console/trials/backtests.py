@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from time import sleep
 from typing import Literal, NamedTuple
 
 from moderator.backtest.batches import Batch
@@ -105,7 +104,6 @@ class Backtests:
 def _run(job: Job, plan: Plan, open_decisions: Open, folders: tuple[str, str]) -> None:
     def advance(size: int) -> None:
         job.read += size
-        sleep(0)  # gives the interpreter to a thread that waits for it
         if job.is_cancelled.is_set():
             raise _CancelledError
 

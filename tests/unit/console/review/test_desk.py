@@ -37,3 +37,14 @@ def test_a_label_that_is_not_safe_leaves_the_decision_where_it_is() -> None:
         desk.save(recent.decisions[0].record, "right", ANA, note=None, queue=None)
 
     assert desk.counts(QUEUES)["flagged"] == 3
+
+
+def test_other_scales_and_newer_decisions_are_noticed() -> None:
+    desk, recent = a_desk(LabelList())
+    before = desk.counts(Queues(0.0, {"safety": 1.0}))["borderline"]
+
+    wide = desk.counts(Queues(0.0, {"safety": 100.0}))["borderline"]
+    recent.add_decisions(encoded(a_decision(9, flag=True)))
+
+    assert (before, wide) == (0, 6)
+    assert desk.counts(Queues(0.0, {"safety": 100.0}))["borderline"] == 7
