@@ -1,7 +1,7 @@
 """What a policy set decides of one event: of a recorded one, or of scores that somebody sets."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import orjson
 
 from moderator.backtest.replay import Replayer, replay_input_of
 from moderator.errors import ModeratorError
-from moderator.events import ChatEvent, DeadLetter, Decision, Record
+from moderator.events import ChatEvent, DeadLetter, Decision, Found, Record, Turn
 from moderator.policy import Judgement, PolicySet, event_time_ms
 from moderator.policy.given_numbers import event_with, rewards_from
 from moderator.policy.language.ast import Signal, Source
@@ -23,7 +23,7 @@ class SetScores(NamedTuple):
 
     Attributes:
         scores: by signal, on its scale; None: the model gave none.
-        event: as `event_of` reads it.
+        event: as `event_of` reads it; what is measured of its text counts where `scores` say nothing of it.
         now: the time that counts where the event says none, ISO 8601.
     """
 
@@ -32,10 +32,19 @@ class SetScores(NamedTuple):
     now: str
 
 
-Subject = Decision | SetScores
-"""What is judged: a recorded decision, or what somebody sets."""
+class TypedText(NamedTuple):
+    """A text that a scorer has judged by its own policies; what is measured of it is measured again."""
+
+    decision: Decision
+    text: str
+
+
+Subject = Decision | SetScores | TypedText
+"""What is judged: a recorded decision, what somebody sets, or what somebody types."""
 
 _EVENT_BYTES = 2**20
+_SOME_TEXT = "."
+"""An event without a text is no event."""
 _CONTENT = frozenset({"messages", "prompt", "response", "text", "specversion", "data"})
 
 
@@ -61,19 +70,36 @@ def judge(policies: PolicySet, subject: Subject) -> dict[str, Any]:
         PolicyError: the policies do not suit the model that scored.
         GivenError: a score cannot be one of its signal.
     """
-    if not isinstance(subject, SetScores):
-        judgement = Replayer(policies).judge(replay_input_of(subject))
-        return _record(judgement, subject["scores"]["objectives"], subject["scores"]["overall"])
+    if isinstance(subject, SetScores):
+        return _judge_scores(policies, subject)
+    if isinstance(subject, TypedText):
+        decision, given = subject.decision, replay_input_of(subject.decision)
+        speaker = given.event.speaker
+        event, found = _measured(policies, given.event._replace(conversation=(Turn(speaker, subject.text),)))
+        judgement = Replayer(policies).judge(given._replace(event=event))
+    else:
+        decision, found = subject, subject.get("found", [])
+        judgement = Replayer(policies).judge(replay_input_of(decision))
+    return _record(judgement, decision["scores"]["objectives"], decision["scores"]["overall"], found)
+
+
+def _judge_scores(policies: PolicySet, subject: SetScores) -> dict[str, Any]:
     objectives = objectives_of(policies)
     numbers = _numbers(policies, subject.scores)
     rewards = rewards_from(numbers, objectives)
     at_ms = event_time_ms(None, subject.event.time, subject.now)
-    judgement = policies.bind(objectives).decide(event_with(subject.event, numbers), rewards, at_ms)
-    return _record(judgement, dict(zip(objectives, rewards, strict=True)), None)
+    event, found = _measured(policies, subject.event)
+    judgement = policies.bind(objectives).decide(event_with(event, numbers), rewards, at_ms)
+    return _record(judgement, dict(zip(objectives, rewards, strict=True)), None, found)
 
 
-def event_of(fields: Mapping[str, Any]) -> ChatEvent:
-    """Read the fields of a chat event, and `speaker`; the message is nobody's.
+def _measured(policies: PolicySet, event: ChatEvent) -> tuple[ChatEvent, list[Found]]:
+    """Read the policies' text signals from an event."""
+    return (event, []) if policies.text_signals is None else policies.text_signals.measure(event)
+
+
+def event_of(fields: Mapping[str, Any], text: str = "") -> ChatEvent:
+    """Read the fields of a chat event, and `speaker`; `text` is its message.
 
     Raises:
         GivenError: a field is wrong.
@@ -81,18 +107,20 @@ def event_of(fields: Mapping[str, Any]) -> ChatEvent:
     if wrong := sorted(fields.keys() & _CONTENT):
         raise GivenError(f"event.{wrong[0]}", "an event is given without its messages")
     rest = {name: value for name, value in fields.items() if name != "speaker"}
-    messages = [{"role": fields.get("speaker") or "user", "content": "."}]
+    messages = [{"role": fields.get("speaker") or "user", "content": _SOME_TEXT}]
     value = orjson.dumps({"id": "playground", **rest, "messages": messages})
     event = decode(Record("playground", 0, 0, None, None, value), _EVENT_BYTES)
     if isinstance(event, DeadLetter):
         raise GivenError("event", event.error)
-    return event
+    return event._replace(conversation=(Turn(event.speaker, text),))
 
 
-def _record(judgement: Judgement, objectives: Mapping[str, float | None], overall: float | None) -> dict[str, Any]:
+def _record(
+    judgement: Judgement, objectives: Mapping[str, float | None], overall: float | None, found: Sequence[Found]
+) -> dict[str, Any]:
     parts = judgement._asdict()
     scores = {"signals": parts.pop("signals"), "objectives": objectives, "overall": overall}
-    return {**parts, "scores": scores}
+    return {**parts, "scores": scores, "found": list(found)}
 
 
 def _numbers(policies: PolicySet, scores: Mapping[str, float | None]) -> dict[Source, int | None]:

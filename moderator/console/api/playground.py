@@ -21,7 +21,7 @@ from moderator.labels.record import Reviewer
 from moderator.playground.checking import problem_records
 from moderator.playground.edits import EditError
 from moderator.playground.flips import SupersededError
-from moderator.playground.judging import GivenError, SetScores, Subject, event_of
+from moderator.playground.judging import GivenError, SetScores, Subject, TypedText, event_of
 from moderator.playground.judging import judge as judge_by
 from moderator.policy.problems import PolicyProblemsError
 
@@ -30,6 +30,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PARTS = ("events", "baseline", "candidate", "fidelity", "flips", "rules", "groups")
+_SUBJECTS = (["decision_id"], ["scores"], ["text"], ["scores", "text"])
 _EXAMPLE = ("decision_id", "event_id", "tenant", "before", "after", "rules")
 
 
@@ -126,21 +127,22 @@ def subject_of(console: Console, body: JudgeBody) -> Subject:
         GivenError: the event is wrong.
         NotScoredError, ScorerAwayError: the text is not scored.
     """
-    given = [name for name in ("decision_id", "scores", "text") if getattr(body, name) is not None]
-    if len(given) != 1:
-        raise Refusal(400, "bad_request", "give one of `decision_id`, `scores` and `text`")
+    asked = [name for name in ("decision_id", "scores", "text") if getattr(body, name) is not None]
+    if asked not in _SUBJECTS:
+        raise Refusal(400, "bad_request", "give one of `decision_id`, `scores` and `text`, or scores with their text")
     if body.decision_id is not None:
         held = console.recent.find(body.decision_id)
         if held is None:
             raise Refusal(404, "not_held", "this decision is not held any more", param="decision_id")
         return held.record
-    event = event_of(body.event)
+    event = event_of(body.event, body.text or "")
     if body.scores is not None:
         return SetScores(body.scores, event, iso_time(console.now_ms() / 1_000))
     if console.trials.scorer is None:
         raise Refusal(503, "no_scorer", "typed text cannot be scored: start with `--scorer-url` or `--model`")
     rest = {name: value for name, value in body.event.items() if name != "speaker"}
-    return console.trials.scorer.score({**rest, "messages": [{"role": event.speaker, "content": body.text}]})
+    messages = [{"role": event.speaker, "content": body.text}]
+    return TypedText(console.trials.scorer.score({**rest, "messages": messages}), body.text or "")
 
 
 def flips_record(report: BacktestReport) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from moderator.console.figures.why import Why, why_of
 from moderator.events import ChatEvent, Decision
-from moderator.playground.judging import SetScores, Subject, judge
+from moderator.playground.judging import SetScores, Subject, TypedText, judge
 from moderator.policy import PolicySet
 
 
@@ -47,7 +47,8 @@ def _decision(policies: PolicySet, subject: Subject) -> Decision:
         parts = judge(policies, subject._replace(scores=scores))
         whole = _set_decision(subject.event)
     else:
-        parts, whole = judge(policies, subject), {**subject}
+        parts = judge(policies, subject)
+        whole = {**(subject.decision if isinstance(subject, TypedText) else subject)}
     return cast("Decision", {**whole, **parts})
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import orjson
 import pytest
 
-from moderator.playground.judging import GivenError, SetScores, event_of, judge
+from moderator.playground.judging import GivenError, SetScores, TypedText, event_of, judge
 from moderator.policy import PolicySet, load_policies
 from tests.unit.backtest.decisions import USUAL, recorded
 from tests.unit.policy.folders import SETTINGS, SIGNALS, a_folder, a_policy, a_rule
@@ -121,3 +121,42 @@ def test_a_fact_may_be_set_like_a_score(tmp_path: Path) -> None:
     young, old, unknown = (judged(policies, {"safety": 0.9, "age": age})["verdict"] for age in (23.5, 24, None))
 
     assert (young, old, unknown) == ("flag", "allow", "allow")
+
+
+WORDS = "  scam: {about: Scam wording, from_text: {words: lists/scam.txt}}\n"
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> PolicySet:
+    folder = a_folder(tmp_path, a_policy(a_rule("scam: at least 1")), signals=SIGNALS + WORDS)
+    (folder / "lists").mkdir()
+    (folder / "lists" / "scam.txt").write_text("free donation\nprize\n")
+    return load_policies(folder)
+
+
+def test_text_signals_are_measured_of_a_text_or_set_like_scores(listed: PolicySet) -> None:
+    def ask(text: str, **scores: float) -> dict[str, Any]:
+        return judge(listed, SetScores({"safety": 0.9, **scores}, event_of(EVENT, text), NOW))
+
+    assert ask("a FREE donation")["scores"]["signals"]["scam"] == 1.0
+    assert ask("a free donation")["verdict"] == "flag"
+    assert ask("a free donation")["found"][0]["list"] == "lists/scam.txt"
+    assert (ask("")["verdict"], ask("a prize", scam=0)["verdict"], ask("", scam=2)["verdict"]) == (
+        "allow",
+        "allow",
+        "flag",
+    )
+
+
+def test_a_typed_text_is_measured_by_the_policies_that_judge_it(listed: PolicySet, policies_without: PolicySet) -> None:
+    decision = orjson.loads(recorded(policies_without, 0.9, *USUAL[1:]))
+
+    answer = judge(listed, TypedText(decision, "win a prize"))
+
+    assert (answer["verdict"], answer["scores"]["signals"]["scam"]) == ("flag", 1.0)
+    assert judge(listed, decision)["verdict"] == "allow"
+
+
+@pytest.fixture
+def policies_without(tmp_path_factory: pytest.TempPathFactory) -> PolicySet:
+    return load_policies(a_folder(tmp_path_factory.mktemp("without"), a_policy()))

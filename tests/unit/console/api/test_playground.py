@@ -148,7 +148,7 @@ def test_a_text_that_nobody_scores_is_refused(folder: Path, scorer: Any, expecte
     ("fields", "expected"),
     [
         ({}, (400, "bad_request", None)),
-        ({"text": "x", "scores": {}}, (400, "bad_request", None)),
+        ({"text": "x", "decision_id": "mod_none"}, (400, "bad_request", None)),
         ({"decision_id": "mod_none"}, (404, "not_held", "decision_id")),
         ({"scores": {"harm": 1}}, (422, "bad_schema", "scores.harm")),
         ({"scores": {"safety": "low"}}, (400, "bad_request", "scores.safety")),
