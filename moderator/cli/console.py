@@ -25,7 +25,13 @@ def console(
     redis_url: Annotated[str | None, typer.Option(help="Redis, to show what the verdict cache holds.")] = None,
     scorer_url: Annotated[
         str | None,
-        typer.Option(help="Replicas of `run` or `serve`, comma-separated: which policies decide there is shown."),
+        typer.Option(
+            help="Replicas of `run` or `serve`, comma-separated: which policies decide there is shown, and the first "
+            "that answers scores typed text."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model folder, a hub id, or `builtin`, to score typed text in this process.")
     ] = None,
     host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on, else 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on, else 8090; 0: any free one.")] = None,
@@ -35,6 +41,7 @@ def console(
 ) -> None:
     """Show recent decisions, why each was made, and the policies in force, in a browser."""
     _refuse_both("--bootstrap-servers", bootstrap_servers, "--decisions", decisions)
+    _refuse_both("--scorer-url", scorer_url, "--model", model)
     from moderator.observability.logging import configure_logging
     from moderator.settings import effective_settings, load_settings
 
@@ -46,6 +53,7 @@ def console(
             "console.labels_file": labels_file,
             "redis.url": redis_url,
             "console.scorer_url": scorer_url,
+            "model.path": model,
             "console.host": host,
             "console.port": port,
         }
@@ -56,7 +64,7 @@ def console(
     configure_logging(settings.log.level, libraries=settings.log.libraries)
     from moderator.console.running import run_console
 
-    run_console(settings)
+    run_console(settings, loads_model=model is not None)
 
 
 def _refuse_both(one: str, given: object, other: str, too: object) -> None:

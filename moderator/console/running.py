@@ -41,8 +41,8 @@ _SWITCH_S = 0.001
 """How long a thread that computes, such as a comparison of decisions, keeps one that serves a page waiting."""
 
 
-def run_console(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+def run_console(settings: Settings, *, loads_model: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT; with `loads_model` typed text is scored by the settings' model in this process.
 
     Raises:
         ConfigurationError: the decisions cannot be read, or the address cannot be listened on.
@@ -52,7 +52,7 @@ def run_console(settings: Settings) -> None:
     sys.setswitchinterval(_SWITCH_S)
     given = settings.console
     _require_access(given)
-    console = console_for(settings)
+    console = console_for(settings, loads_model=loads_model)
     server = HttpServer(create_app(console), given.host, given.port, variables="MODERATOR_CONSOLE__")
     port = server.start()
     workers: dict[str, _Worker] = {"source": console.source, "policies": console.folder, "replicas": console.replicas}
@@ -75,11 +75,11 @@ def _require_access(given: ConsoleSettings) -> None:
         )
 
 
-def console_for(settings: Settings) -> Console:
+def console_for(settings: Settings, *, loads_model: bool = False) -> Console:
     """Put a console together; nothing is read and no thread runs yet.
 
     Raises:
-        ConfigurationError: a file cannot be read or written.
+        ConfigurationError: a file cannot be read or written, or the model cannot be used.
     """
     given = settings.console
     recent = Recent(given.recent_decisions, given.recent_bytes)
@@ -92,7 +92,7 @@ def console_for(settings: Settings) -> Console:
         desk=desk,
         folder=PolicyWatch(settings.policies.path, settings.policies.state_dir, lambda: outputs_of(recent), _now_ms),
         replicas=Replicas(urls, given.scorer_token, _now_ms),
-        trials=make_trials(settings, recent, urls, _now_ms),
+        trials=make_trials(settings, recent, urls, _now_ms, loads_model=loads_model),
         verdicts=_verdicts(settings),
         now_ms=_now_ms,
     )
