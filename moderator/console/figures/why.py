@@ -139,7 +139,7 @@ def _condition_view(result: ConditionResult, known: Condition | None) -> Conditi
     known = known if known is not None and known.signal.name == result["signal"] else None
     limit = limit_of(result, known)
     signal = known.signal if known else None
-    unit = signal.scale.unit or "" if signal else ""
+    unit = signal.spoken_unit or "" if signal else ""
     return ConditionView(result, limit, unit, _margin(result), _scale(result, limit, signal))
 
 

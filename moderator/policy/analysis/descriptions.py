@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from moderator.policy.language.ast import Condition, Exemption, Expression, FieldMatch, Group, Rule, Scope
+from moderator.policy.language.ast import Condition, Exemption, Expression, FieldMatch, Group, Rule, Scope, Signal
 from moderator.policy.language.fields import METADATA
 from moderator.policy.language.scale import show
+from moderator.policy.language.text_source import IN_PLACE
 from moderator.policy.syntax.diagnostics import printable
 
 _BEFORE = {"speaker": "for", "channel": "in", "tenant": "of", "locale": "in", "role": "by"}
@@ -17,6 +18,7 @@ _READING = {
     },
     "hidden_text": {"none": "without hidden text", "found": "with hidden text"},
 }
+_QUOTED_ENTRIES = 5
 _MODES = {"live": "live", "shadow": "watched only", "off": "off"}
 
 
@@ -87,10 +89,23 @@ def _flattened(group: Group) -> list[Expression]:
 
 
 def _comparison(condition: Condition) -> str:
-    phrase, unit = condition.phrase, condition.signal.scale.unit
+    phrase, unit = condition.phrase, condition.signal.spoken_unit
     if unit and condition.limit is not None:
         phrase = condition.comparison.write(f"{condition.comparison.number_in(phrase)} {unit}")
-    return f"{condition.signal.name} is {phrase}"
+    return f"{_named(condition.signal)} is {phrase}"
+
+
+def _named(signal: Signal) -> str:
+    """Name a signal, with the list that it is read from: `scam-words (2 entries of lists/scam.txt)`."""
+    entries = signal.text.entries if signal.text else None
+    if signal.text is None or entries is None:
+        return signal.name
+    count = len(entries.entries)
+    if entries.name == IN_PLACE and count <= _QUOTED_ENTRIES:
+        return f"{signal.name} ({', '.join(map(literal, entries.entries))})"
+    kind = "pattern" if signal.text.kind == "patterns" else "entry"
+    several = "patterns" if kind == "pattern" else "entries"
+    return f"{signal.name} ({count:,} {kind if count == 1 else several} of {entries.name})"
 
 
 def _before(line: FieldMatch) -> str:

@@ -136,7 +136,7 @@ def _inside(side: str, event: EventSummary, rule: Rule | None) -> str:
 def _units(rule: Rule | None) -> dict[str, str]:
     """Give the unit of each signal that has one."""
     signals = (condition.signal for condition in rule.conditions) if rule else ()
-    return {signal.name: signal.scale.unit for signal in signals if signal.scale.unit}
+    return {signal.name: signal.spoken_unit for signal in signals if signal.spoken_unit}
 
 
 def _table(

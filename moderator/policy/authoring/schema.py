@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from moderator.events import SEVERITIES, Recipient
 from moderator.policy.language.ast import FolderSettings, Signal
-from moderator.policy.language.comparisons import COMPARISONS
+from moderator.policy.language.comparisons import AT_LEAST, COMPARISONS
 from moderator.policy.language.fields import READING_FIELDS, SPEAKERS
 from moderator.policy.language.scale import Scale, show
 
@@ -179,8 +179,10 @@ def _phrase(signal: Signal) -> Json:
         unit = f" {scale.unit}" if scale.unit else ""
         span, usual = f"{_span(scale)}{unit}", _usual(signal)
     good = "" if signal.good == "none" else f"; {signal.good} is good"
+    entries = signal.text.entries if signal.text else None
+    listed = f"; read from {entries.name}" if entries else ""
     return {
-        "description": ". ".join(filter(None, [signal.about.strip().rstrip("."), f"{span}{good}"])) + ".",
+        "description": ". ".join(filter(None, [signal.about.strip().rstrip("."), f"{span}{good}{listed}"])) + ".",
         "type": "string",
         "pattern": f"^({'|'.join(forms)})$",
         "examples": [*usual, "missing"],
@@ -190,6 +192,8 @@ def _phrase(signal: Signal) -> Json:
 
 def _usual(signal: Signal) -> list[str]:
     """Comparisons at the middle of the scale, the one that flags the bad end first."""
+    if signal.text is not None and signal.text.counts_finds:
+        return [AT_LEAST.write("1")]
     low, high = signal.scale.low, signal.scale.high
     middle = show((low or Fraction(0)) + 1 if low is None or high is None else (low + high) / 2)
     rising = [each.write(middle) for each in COMPARISONS if each.takes == "number"]

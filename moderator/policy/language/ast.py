@@ -126,6 +126,11 @@ class Signal:
         return MAX_MICRO if self.kind == "score" else MAX_FACT_MICRO
 
     @property
+    def spoken_unit(self) -> str | None:
+        """The unit that is said after a limit; None where the name says what is counted, as for words of a list."""
+        return None if self.text is not None and self.text.counts_finds else self.scale.unit
+
+    @property
     def is_percent_only(self) -> bool:
         """No scale is agreed (`scale: none`), so that only percent phrases and `missing` say something."""
         return self.kind == "score" and self.scale.low is None

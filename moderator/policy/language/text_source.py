@@ -48,3 +48,8 @@ class TextSource:
     match: WordMatch = "word"
     compare: TextComparison = "folded"
     counts_places: bool = False
+
+    @property
+    def counts_finds(self) -> bool:
+        """Whether the number is how much was found; else it is a measure."""
+        return self.kind in ("words", "patterns", "links")

@@ -6,7 +6,7 @@ Scripts are those of RE2; general categories and combining classes are Python's.
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache
 from itertools import pairwise
 from typing import Final
 
@@ -22,28 +22,26 @@ BEYOND: Final = "\U00010000-\U0010ffff"
 
 _WITH_REMOVABLE_MARKS: Final = ("Latin", "Greek", "Cyrillic")
 _WITHOUT_SPACES: Final = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan")
-_LAST_MARK: Final = 0x1FFFF
-"""No mark lies beyond but the selectors of plane 14, which are ignorable."""
+_LAST: Final = 0x1FFFF
+"""Beyond are Han, which is written without spaces, and selectors, which are ignorable: nothing that is asked about."""
+_ASCII_WORD: Final = re.compile("([A-Za-z0-9]+)")
 _LONG: Final = 64
 _KEPT_OF_LONG: Final = 48
 """Fewer, so that what a letter before the run is made of makes no long run of it again."""
 
 
-@lru_cache(maxsize=16_384)
-def continues_word(character: str) -> bool:
-    """Whether a word goes on beside this one: a letter, mark or digit, unless of a script written without spaces."""
-    return unicodedata.category(character)[0] in "LMN" and not is_spaceless(character)
+def words_in(text: str) -> re.Pattern[str]:
+    """Give the pattern that splits a text into its words and what is between them.
 
-
-def is_spaceless(character: str) -> bool:
-    """Whether the character belongs to a script that is written without spaces."""
-    return not character.isascii() and _spaceless().search(character) is not None
+    A word is a run of letters, marks and digits, but those of scripts that are written without spaces.
+    """
+    return _ASCII_WORD if text.isascii() else _word(is_near=_is_near(text))
 
 
 @cache
 def spaceless_class() -> str:
     """Give the characters of scripts that are written without spaces as the inside of a character class."""
-    return class_of(code for script in _WITHOUT_SPACES for code in script_members(script))
+    return class_of(_members(_WITHOUT_SPACES))
 
 
 @cache
@@ -67,13 +65,6 @@ def without_long_mark_runs(text: str) -> str:
     return _long_run().sub(_cut, text)
 
 
-def script_members(script: str) -> Iterable[int]:
-    """Yield the code points beyond ASCII of a script, rising."""
-    everything = "".join(map(chr, (*range(0x80, 0xD800), *range(0xE000, 0x20000))))
-    for run in re2.compile(f"\\p{{{script}}}+").finditer(everything):
-        yield from range(ord(everything[run.start()]), ord(everything[run.end() - 1]) + 1)
-
-
 def class_of(codes: Iterable[int]) -> str:
     """Write code points as the inside of a character class."""
     wanted = sorted(codes)
@@ -83,14 +74,16 @@ def class_of(codes: Iterable[int]) -> str:
 
 
 @cache
-def _spaceless() -> "re2._Regexp":
-    return re2.compile("[" + "".join(f"\\p{{{script}}}" for script in _WITHOUT_SPACES) + "]")
+def _word(*, is_near: bool) -> re.Pattern[str]:
+    spaceless = frozenset(_members(_WITHOUT_SPACES))
+    near, far = map(class_of, _near_and_far(code for code in _of_categories("LMN") if code not in spaceless))
+    return re.compile(f"([{near}]+)" if is_near else f"((?:[{near}]|(?=[{BEYOND}])[{far}])+)")
 
 
 @cache
 def _marks() -> tuple[list[int], list[int]]:
     """Give all marks of the first plane, and all others."""
-    return _near_and_far(code for code in range(0x300, _LAST_MARK) if unicodedata.category(chr(code))[0] == "M")
+    return _near_and_far(_of_categories("M"))
 
 
 @cache
@@ -108,9 +101,8 @@ def _removable(*, is_near: bool) -> re.Pattern[str]:
 
 @cache
 def _letters_with_removable_marks() -> tuple[list[int], list[int]]:
-    ascii_letters = [code for code in range(0x80) if chr(code).isalpha()]
-    others = (code for script in _WITH_REMOVABLE_MARKS for code in script_members(script))
-    return _near_and_far((*ascii_letters, *(code for code in others if unicodedata.category(chr(code))[0] == "L")))
+    letters = frozenset(_of_categories("L"))
+    return _near_and_far(code for code in _members(_WITH_REMOVABLE_MARKS) if code in letters)
 
 
 @cache
@@ -127,9 +119,7 @@ def _long_run() -> re.Pattern[str]:
 @cache
 def _moved() -> tuple[list[int], list[int]]:
     """Give what is put in order among the marks around it, itself or as what it is made of."""
-    return _near_and_far(
-        code for code in range(0x300, _LAST_MARK) if all(map(unicodedata.combining, _parts(chr(code))))
-    )
+    return _near_and_far(code for code in _of_categories("M") if all(map(unicodedata.combining, _parts(chr(code)))))
 
 
 def _cut(run: re.Match[str]) -> str:
@@ -138,6 +128,30 @@ def _cut(run: re.Match[str]) -> str:
 
 def _parts(character: str) -> str:
     return unicodedata.normalize("NFKD", character)
+
+
+def _members(scripts: Iterable[str]) -> list[int]:
+    """Give the code points of some scripts, rising."""
+    any_of = "".join(f"\\p{{{script}}}" for script in scripts)
+    runs = re2.compile(f"[{any_of}]+").finditer(_everything())
+    return [code for run in runs for code in range(*run.span())]
+
+
+@cache
+def _everything() -> str:
+    """Give every character at the index of its code point, up to the last that is asked about."""
+    surrogates = range(0xD800, 0xE000)
+    return "".join([" " if code in surrogates else chr(code) for code in range(_LAST + 1)])
+
+
+@cache
+def _categories() -> list[str]:
+    return [category[0] for category in map(unicodedata.category, _everything())]
+
+
+def _of_categories(kinds: str) -> list[int]:
+    """Give the code points of general categories that start with one of these letters, rising."""
+    return [code for code, kind in enumerate(_categories()) if kind in kinds]
 
 
 def _near_and_far(codes: Iterable[int]) -> tuple[list[int], list[int]]:

@@ -1,6 +1,7 @@
 """Entries of lists: what is wrong with one, what it is after normalising, and one hash over all of them."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -9,11 +10,11 @@ import orjson
 from moderator.policy.language.text_source import TextComparison, TextKind
 from moderator.policy.text.links import host_in_entry, host_of_entry
 from moderator.policy.text.pattern_errors import Objection, pattern_error, pattern_warnings
-from moderator.policy.text.readings import Reading
+from moderator.policy.text.readings import plain_form
 
 MOST_CHARACTERS: Final = 200
 MOST_PATTERN_CHARACTERS: Final = 500
-_TAKEN_LITERALLY: Final = "*?^$"
+_TAKEN_LITERALLY: Final = re.compile(r"[*?^$]")
 
 
 def entry_error(entry: str, kind: TextKind, compare: TextComparison) -> Objection | None:
@@ -26,7 +27,7 @@ def entry_error(entry: str, kind: TextKind, compare: TextComparison) -> Objectio
     if kind == "links" and host_of_entry(entry) is None:
         host = host_in_entry(entry)
         return "the entry is no host", f"write {host}" if host else "write such as evil.com"
-    if not normal_form(entry, kind, compare):
+    if not entry.isascii() and not normal_form(entry, kind, compare):
         return "nothing of the entry can be seen", "remove the line"
     return None
 
@@ -35,8 +36,8 @@ def entry_warnings(entry: str, kind: TextKind, compare: TextComparison) -> Itera
     """Yield what in an entry that can be used will hardly do what was meant."""
     if kind == "patterns":
         yield from pattern_warnings(entry, compare)
-    elif kind == "words" and (signs := [sign for sign in _TAKEN_LITERALLY if sign in entry]):
-        yield f"{signs[0]} is taken literally in a words list", "put it in a patterns list, if it is a pattern"
+    elif kind == "words" and (sign := _TAKEN_LITERALLY.search(entry)):
+        yield f"{sign[0]} is taken literally in a words list", "put it in a patterns list, if it is a pattern"
 
 
 def normal_form(entry: str, kind: TextKind, compare: TextComparison) -> str:
@@ -48,7 +49,7 @@ def normal_form(entry: str, kind: TextKind, compare: TextComparison) -> str:
         return host_of_entry(entry) or ""
     if kind == "patterns" or compare == "exact":
         return entry.strip()
-    return Reading(entry).plain.strip()
+    return plain_form(entry)
 
 
 def digest_of(forms: Iterable[str]) -> str:

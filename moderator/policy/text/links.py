@@ -14,15 +14,14 @@ _WITH_SCHEME: Final = re.compile(r"(?:https?|ftp):[/\\]{1,2}(\S+)", re.IGNORECAS
 _AUTHORITY_END: Final = re.compile(r"[/\\?#]")
 _PORT: Final = re.compile(r":[0-9]*$")
 _HOST: Final = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
-_PLAIN_HOST: Final = re.compile(r"[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.[a-z]{2,}", re.IGNORECASE)
+_PLAIN_HOST: Final = re.compile(r"[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*", re.IGNORECASE)
 """What the standard leaves as it is but for its case, unless a label starts with xn--."""
-_DOTS: Final = ".\u3002\uff0e\uff61"
-_DOT: Final = re.compile(f"[{_DOTS}]")
-_DOT_INSIDE: Final = re.compile(rf"[^\s{_DOTS}][{_DOTS}][^\s{_DOTS}]")
+_OTHER_DOT: Final = re.compile("[\u3002\uff0e\uff61]")
+"""What the standard takes for a dot."""
 _LONGEST_HOST: Final = 1_024
 """Characters of a host as written: a domain has at most 253, and may be written with percent signs."""
 _SCHEME_OF_ENTRY: Final = re.compile(r"[a-z][a-z0-9+.-]*:[/\\]+", re.IGNORECASE)
-_IN_HOSTS: Final = frozenset(f"-_%:[]{_DOTS}")
+_IN_HOSTS: Final = frozenset("-_%:[].")
 
 
 class Links(NamedTuple):
@@ -59,10 +58,10 @@ def links_in(text: str) -> Links:
         linked.update(_host_of(rest) for rest in set(parts[1::2]))
         # What belongs to a link is not read again as a bare name.
         seen = " ".join(parts[::2])
-    if _DOT_INSIDE.search(seen):
-        for name, path in set(_bare_name(is_ascii=seen.isascii()).findall(seen)):
+    if "." in seen or (not seen.isascii() and _OTHER_DOT.search(seen)):
+        for name, path in _names(seen):
             core = _without_neighbours(name)
-            labels = _DOT.split(_PORT.sub("", core))
+            labels = _PORT.sub("", core).split(".")
             has_www = labels[0].lower() == "www"
             if has_www or _is_top_level(labels[-1]):
                 (linked if has_www or path else named).add(_parsed(core))
@@ -83,6 +82,15 @@ def host_in_entry(entry: str) -> str | None:
     return host if host_of_entry(host) else None
 
 
+def _names(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the names of two or more labels, each with its port and what follows a slash."""
+    if not text.isascii():
+        text = _OTHER_DOT.sub(".", text)
+    is_ascii = text.isascii()
+    for part in {part for part in text.split() if "." in part}:
+        yield from _bare_name(is_ascii=is_ascii).findall(part)
+
+
 def _host_of(rest: str) -> str | None:
     """Give the host of a link without its scheme."""
     return _parsed(_without_neighbours(_authority_host(rest.lstrip("/\\"))))
@@ -97,6 +105,7 @@ def _without_neighbours(host: str) -> str:
     """Cut off what a sentence puts beside a host: closing brackets, and words of scripts written without spaces."""
     if host.isascii():
         return host
+    host = _OTHER_DOT.sub(".", host)
     end = next((at for at, each in enumerate(host) if category(each)[0] == "P" and each not in _IN_HOSTS), len(host))
     core = _between_spaceless().search(host[:end])
     return core[0] if core else host[:end]
@@ -139,7 +148,7 @@ def _bare_name(*, is_ascii: bool) -> re.Pattern[str]:
     """Match a name of two or more labels, its port, and whether a path follows."""
     label = r"[\w-]" if is_ascii else rf"[\w{mark_class()}-]"
     # Possessive, and never from inside a label: a name of a million letters is read once.
-    return re.compile(rf"(?<!{label})({label}++(?:[{_DOTS}]{label}++)++(?::[0-9]{{1,5}})?)[{_DOTS}]?(/\S*)?")
+    return re.compile(rf"(?<!{label})({label}++(?:\.{label}++)++(?::[0-9]{{1,5}})?)\.?(/\S*)?")
 
 
 @cache

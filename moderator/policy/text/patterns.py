@@ -1,6 +1,7 @@
 """Lists of patterns, in RE2's language and time: linear in the text, whatever text and pattern are."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache, cached_property
 from itertools import islice
 from typing import Final, NamedTuple
@@ -29,7 +30,7 @@ class PatternList(NamedTuple):
 class PatternFinds(NamedTuple):
     """What one list finds: which of its patterns, and how many places in all."""
 
-    patterns: set[int]
+    patterns: AbstractSet[int]
     places: int
 
 
@@ -38,25 +39,27 @@ class Patterns:
 
     def __init__(self, lists: Sequence[PatternList], set_bytes: int = SET_BYTES) -> None:
         self._lists = lists
+        self._nothing = [PatternFinds(frozenset(), 0) for _ in lists]
         self._folded = _PatternSet(lists, "folded", set_bytes)
         self._exact = _PatternSet(lists, "exact", set_bytes)
 
     def find(self, text: Reading) -> list[PatternFinds]:
         """Give what each list finds."""
-        readings = dict.fromkeys((text.plain_lines, text.folded_lines)) if self._folded else {}
-        texts = [reading.encode() for reading in readings]
-        finds = [self._folded.find(each) for each in texts]
-        sent = text.sent.encode() if self._exact else b""
-        exact_finds = self._exact.find(sent) if self._exact else set()
-        result = []
+        folded = (
+            [each.encode() for each in dict.fromkeys((text.plain_lines, text.folded_lines))] if self._folded else []
+        )
+        exact = [text.sent.encode()] if self._exact else []
+        found = {key for each in folded for key in self._folded.find(each)}
+        found.update(key for each in exact for key in self._exact.find(each))
+        if not found:
+            return self._nothing
+        finds = []
         for place, each in enumerate(self._lists):
-            in_exact = each.compare == "exact"
-            found = {index for list_, index in (exact_finds if in_exact else set().union(*finds)) if list_ == place}
-            places = 0
-            if each.counts_places:
-                places = self._count(each, sorted(found), [sent] if in_exact else texts)
-            result.append(PatternFinds(found, places))
-        return result
+            patterns = {index for list_, index in found if list_ == place}
+            texts = exact if each.compare == "exact" else folded
+            places = self._count(each, sorted(patterns), texts) if each.counts_places and patterns else 0
+            finds.append(PatternFinds(patterns, places))
+        return finds
 
     def _count(self, patterns: PatternList, found: Sequence[int], texts: Sequence[bytes]) -> int:
         """Count places in the reading that has more of them."""

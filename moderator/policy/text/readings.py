@@ -7,7 +7,7 @@ the plain reading alone, and SCAM with a Cyrillic M is scam in the folded one al
 """
 
 import re
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import NamedTuple
 from unicodedata import normalize
@@ -33,41 +33,61 @@ class Reading:
         is_ascii: so that its folded reading is its plain one.
     """
 
+    __slots__ = ("_folded", "_forms", "_plain", "is_ascii", "sent")
+
     def __init__(self, sent: str) -> None:
         self.sent = sent
         self.is_ascii = sent.isascii()
+        self._forms: _Forms | None = None
+        self._plain: str | None = None
+        self._folded: str | None = None
 
     @property
     def shown(self) -> str:
         """The text with its case and white space, NFKC, without what shows nothing."""
-        return self._forms.shown
+        return self._read().shown
 
     @property
     def plain_lines(self) -> str:
         """The plain reading with its white space as it is, for patterns."""
-        return self._forms.plain
+        return self._read().plain
 
     @property
     def folded_lines(self) -> str:
         """The folded reading with its white space as it is, for patterns."""
-        return self._forms.folded
+        return self._read().folded
 
-    @cached_property
+    @property
     def plain(self) -> str:
         """The plain reading; runs of white space are one space."""
-        return _single_spaced(self.plain_lines)
+        if self._plain is None:
+            self._plain = _single_spaced(self.plain_lines)
+        return self._plain
 
-    @cached_property
+    @property
     def folded(self) -> str:
         """The folded reading; runs of white space are one space."""
-        return self.plain if self.is_ascii else _single_spaced(self.folded_lines)
-
-    @cached_property
-    def _forms(self) -> "_Forms":
         if self.is_ascii:
-            lower = self.sent.lower()
-            return _Forms(self.sent, lower, lower)
-        return _forms_by_pieces(self.sent)
+            return self.plain
+        if self._folded is None:
+            self._folded = _single_spaced(self.folded_lines)
+        return self._folded
+
+    def _read(self) -> "_Forms":
+        if self._forms is None:
+            lower = self.sent.lower() if self.is_ascii else ""
+            self._forms = _Forms(self.sent, lower, lower) if self.is_ascii else _forms_by_pieces(self.sent)
+        return self._forms
+
+
+def plain_form(entry: str) -> str:
+    """Give the plain reading of a list's entry, without white space at its ends."""
+    return " ".join(entry.lower().split()) if entry.isascii() else Reading(entry).plain.strip()
+
+
+def folded_form(entry: str) -> str:
+    """Give the folded reading of a list's entry, without white space at its ends."""
+    return plain_form(entry) if entry.isascii() else Reading(entry).folded.strip()
 
 
 class _Forms(NamedTuple):
@@ -137,6 +157,9 @@ def _compatible(code: int) -> str:
 
 def _single_spaced(text: str) -> str:
     """Write one space for each run of white space, at the ends too."""
+    # Of all white space, the space alone is printable.
+    if "  " not in text and text.isprintable():
+        return text
     words = " ".join(text.split())
     if not words:
         return " " if text else ""

@@ -3,6 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 from unicodedata import unidata_version
 
@@ -21,6 +22,8 @@ from moderator.policy.text.words import WordList, Words
 MOST_LINES: Final = 20
 """Lines of one list that a decision names: the first ones."""
 _DIGITS: Final = 12
+_OF_EVERY_KIND: Final = "e\u0301\u0416 \U0001d4e2\U0001d167.\u4f8b\u3048.jp " * 1_500
+"""Characters of the first plane and beyond, so many that they are read at once."""
 
 
 class TextFindings(NamedTuple):
@@ -51,6 +54,9 @@ class TextSignals:
             by_text[source.of][name] = source
         self._finders = [(of, _Finder(members)) for of, members in by_text.items()]
         self._absent: dict[str, float | None] = dict.fromkeys(sources)
+        for _, finder in self._finders:
+            # Tables of characters are made when they are first asked for, which must hold up no event.
+            finder.read(Reading(_OF_EVERY_KIND), self._absent.copy(), {})
         self.reference: TextReference = {
             "reading": READING,
             "unicode": unidata_version,
@@ -137,7 +143,7 @@ def _listed(sources: Mapping[str, TextSource], kind: TextKind) -> Sequence[tuple
     return [(name, each, each.entries) for name, each in sources.items() if each.kind == kind and each.entries]
 
 
-def _note(name: str, entries: EntryList, places: set[int], found: dict[str, Found]) -> None:
+def _note(name: str, entries: EntryList, places: AbstractSet[int], found: dict[str, Found]) -> None:
     if places:
         lines = [entries.lines[place] for place in sorted(places)[:MOST_LINES]]
         found[name] = {"signal": name, "list": entries.name, "lines": lines}

@@ -1,17 +1,22 @@
-"""Lists of words: which entries occur in a text. Two automata find all entries of all lists in one pass each."""
+"""Lists of words: which entries occur in a text. An automaton finds all entries of all lists in one pass.
+
+Where entries must start and end at the edges of words, these edges are marked in the text and in the entries alike: so
+the automaton finds nothing that does not count, however often the letters of an entry stand inside of words.
+"""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
 
 from ahocorasick_rs import AhoCorasick, Implementation
 
 from moderator.policy.language.text_source import TextComparison, WordMatch
-from moderator.policy.text.characters import continues_word
-from moderator.policy.text.readings import Reading
+from moderator.policy.text.characters import words_in
+from moderator.policy.text.readings import Reading, folded_form, plain_form
 
-_CHUNK = 65_536
+_CHUNK: Final = 65_536
 """Characters searched at once: what one search finds is bounded, however long the text is."""
+_EDGE: Final = "\0"
 
 
 class WordList(NamedTuple):
@@ -22,21 +27,6 @@ class WordList(NamedTuple):
     compare: TextComparison
 
 
-class Target(NamedTuple):
-    """What a found form says.
-
-    Attributes:
-        place: of the list among the lists.
-        entry: its place in the list.
-        needs_start, needs_end: it must start or end at the edge of a word.
-    """
-
-    place: int
-    entry: int
-    needs_start: bool
-    needs_end: bool
-
-
 class Words:
     """Finds the entries of several lists in the same text."""
 
@@ -44,9 +34,10 @@ class Words:
         self._count = len(lists)
         folded = [(place, each) for place, each in enumerate(lists) if each.compare == "folded"]
         exact = [(place, each) for place, each in enumerate(lists) if each.compare == "exact"]
-        self._plain = _Forms(_targets(folded, lambda entry: Reading(entry).plain.strip()))
-        self._folded = _Forms(_targets(folded, lambda entry: Reading(entry).folded.strip()))
-        self._exact = _Forms(_targets(exact, str.strip))
+        self._folded = _Forms(folded, folded_form)
+        are_ascii = all(entry.isascii() for _, each in folded for entry in each.entries)
+        self._plain = self._folded if are_ascii else _Forms(folded, plain_form)
+        self._exact = _Forms(exact, str.strip)
 
     def find(self, text: Reading) -> list[set[int]]:
         """Give of each list the places of the entries that occur."""
@@ -62,48 +53,64 @@ class Words:
 
 
 class _Forms:
-    """The forms of entries in one reading, and what each says where it is found."""
+    """The forms of entries in one reading, each with its lists and its places in them."""
 
-    def __init__(self, targets: Iterable[tuple[str, bool, Target]]) -> None:
-        inside: dict[str, list[Target]] = defaultdict(list)
-        self._whole: dict[str, list[Target]] = defaultdict(list)
-        for form, is_whole, target in targets:
-            (self._whole if is_whole else inside)[form].append(target)
-        self._targets = tuple(map(tuple, inside.values()))
-        self._longest = max(map(len, inside), default=0)
-        # The fastest but for one, which takes twice the memory.
-        self._automaton = (
-            AhoCorasick(inside, store_patterns=False, implementation=Implementation.ContiguousNFA) if inside else None
-        )
+    def __init__(self, lists: Sequence[tuple[int, WordList]], form_of: Callable[[str], str]) -> None:
+        self._whole = _targets(lists, "whole", form_of)
+        self._inside = _Automaton(_targets(lists, "part", form_of))
+        self._at_edges = _Automaton(_targets(lists, "word", lambda entry: _with_edges(form_of(entry))))
 
     def __bool__(self) -> bool:
-        return self._automaton is not None or bool(self._whole)
+        return bool(self._whole or self._inside or self._at_edges)
 
     def find(self, text: str, found: list[set[int]]) -> None:
         """Add of each list the places of the entries that occur."""
-        for target in self._whole.get(text.strip(), ()) if self._whole else ():
-            found[target.place].add(target.entry)
-        if self._automaton is None:
-            return
-        for at in range(0, max(1, len(text)), _CHUNK):
-            chunk = text[at : at + _CHUNK + self._longest - 1] if len(text) > _CHUNK else text
-            for form, start, end in self._automaton.find_matches_as_indexes(chunk, overlapping=True):
-                for place, entry, needs_start, needs_end in self._targets[form]:
-                    if entry in found[place]:
-                        continue
-                    if needs_start and at + start and continues_word(text[at + start - 1]):
-                        continue
-                    if needs_end and at + end < len(text) and continues_word(text[at + end]):
-                        continue
+        if self._whole:
+            for place, entry in self._whole.get(text.strip(), ()):
+                found[place].add(entry)
+        if self._inside:
+            self._inside.find(text, found)
+        if self._at_edges:
+            self._at_edges.find(_with_edges(text), found)
+
+
+class _Automaton:
+    """Finds forms, overlapping ones too."""
+
+    def __init__(self, targets: dict[str, list[tuple[int, int]]]) -> None:
+        self._targets = tuple(map(tuple, targets.values()))
+        self._longest = max(map(len, targets), default=0)
+        # The fastest but for one, which takes twice the memory.
+        self._automaton = AhoCorasick(targets, store_patterns=False, implementation=Implementation.ContiguousNFA)
+
+    def __bool__(self) -> bool:
+        return bool(self._targets)
+
+    def find(self, text: str, found: list[set[int]]) -> None:
+        """Add of each list the places of the entries whose forms occur."""
+        for chunk in self._chunks(text):
+            for form, _, _ in self._automaton.find_matches_as_indexes(chunk, overlapping=True):
+                for place, entry in self._targets[form]:
                     found[place].add(entry)
+
+    def _chunks(self, text: str) -> Iterable[str]:
+        """Cut a long text into pieces that overlap by the longest form."""
+        if len(text) <= _CHUNK:
+            return (text,)
+        return (text[at : at + _CHUNK + self._longest - 1] for at in range(0, len(text), _CHUNK))
 
 
 def _targets(
-    lists: Iterable[tuple[int, WordList]], form_of: Callable[[str], str]
-) -> Iterator[tuple[str, bool, Target]]:
-    """Yield the form of each entry, whether it must be the whole text, and what it says."""
-    for place, (entries, match, _) in lists:
-        for index, entry in enumerate(entries):
-            form = form_of(entry)
-            needs_start, needs_end = (match == "word" and continues_word(form[end]) for end in (0, -1))
-            yield form, match == "whole", Target(place, index, needs_start, needs_end)
+    lists: Iterable[tuple[int, WordList]], match: WordMatch, form_of: Callable[[str], str]
+) -> dict[str, list[tuple[int, int]]]:
+    """Give the forms of the entries that are matched so, each with its lists and its places in them."""
+    targets: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for place, entries in lists:
+        for index, entry in enumerate(entries.entries if entries.match == match else ()):
+            targets[form_of(entry)].append((place, index))
+    return targets
+
+
+def _with_edges(text: str) -> str:
+    """Mark where words start and end: letters, marks and digits, but those of scripts written without spaces."""
+    return _EDGE.join(words_in(text).split(text))

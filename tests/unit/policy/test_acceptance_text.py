@@ -17,6 +17,8 @@ import pytest
 from moderator.backtest.replay import Replayer, replay_input_of
 from moderator.pipeline.decision import encode
 from moderator.policy import PolicySet, load_policies
+from moderator.policy.analysis.descriptions import describe_rule
+from moderator.policy.authoring.schema import policy_schema
 from moderator.policy.files.folder import read_files
 from moderator.policy.live.folder_watch import FolderWatch
 from moderator.policy.loader import check_folder
@@ -336,3 +338,26 @@ def test_every_code_of_lists_points_at_a_file_and_a_line(tmp_path: Path) -> None
 
 def _places(folder: Path) -> Iterator[str]:
     yield from chain(str(problem.span) for problem in check_folder(folder)[1])
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (
+            "scam",
+            "when scam-words (2 entries of lists/scam.txt) is at least 1 and links is at least 1; flag it, high",
+        ),
+        ("about-the-bot", 'when talk-of-bot ("good bot", "bad bot") is at least 1; tag it "bot-chatter"'),
+        ("shouting", "when loud is at least 0.9 and title-size is at least 8 characters; flag it"),
+    ],
+)
+def test_a_rule_read_aloud_names_its_lists(policies: PolicySet, rule: str, words: str) -> None:
+    (found,) = (each for each in policies.rules if each.id == f"newcomers/{rule}")
+
+    assert words in describe_rule(found)
+
+
+def test_an_editor_shows_where_a_text_signal_is_read_from(policies: PolicySet) -> None:
+    schema = json.dumps(policy_schema(policies.settings, policies.signals))
+
+    assert "Known scam wording. from 0 entries; read from lists/scam.txt." in schema
