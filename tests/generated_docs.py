@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moderator.observability.metrics import metrics_table
+from moderator.policy.authoring.language_page import language_page
 from moderator.policy.authoring.schema import policy_schema
 from moderator.policy.files.vocabulary import read_vocabulary
 from moderator.policy.language.comparisons import COMPARISONS, Comparison
@@ -24,6 +25,9 @@ def generated_docs() -> dict[Path, str]:
     parts = {
         Path("docs/reference/settings.md"): {"settings": settings_table()},
         Path("docs/reference/metrics.md"): {"metrics": metrics_table()},
+        Path("README.md"): {
+            "language": f"```yaml skip: what moderator policy check --about language prints\n{language_page()}```"
+        },
         LANGUAGE: {"phrases": phrases_table(), **_key_tables(), "codes": codes_section()},
     }
     return {page: _with_parts(page, texts) for page, texts in parts.items()}

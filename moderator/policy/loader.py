@@ -11,6 +11,7 @@ from moderator.policy.files.calibrations import read_calibration
 from moderator.policy.files.context import Context
 from moderator.policy.files.exemptions import read_exemptions
 from moderator.policy.files.folder import CALIBRATIONS, Files, Folder, Unreadable, decode_folder, read_files, stem_of
+from moderator.policy.files.literals import check_near_values
 from moderator.policy.files.node_readers import choices
 from moderator.policy.files.policies import read_policy
 from moderator.policy.files.settings import read_settings
@@ -102,6 +103,7 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
     if diagnostics.error_count:
         return None
     # These only warn about how the parts fit together, so every part must be free of errors first.
+    check_near_values(context)
     if texts is not None:
         check_use(texts, context)
     diagnostics.extend(unnamed_list_warnings(files, signals.lists))

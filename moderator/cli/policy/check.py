@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from moderator.policy import Diagnostic, PolicySet
 
 
+_LANGUAGE = "language"
+
+
 class Format(StrEnum):
     """How the report is written."""
 
@@ -40,7 +43,12 @@ def check(
     report_format: Annotated[Format, typer.Option("--format", help="How to write the report.")] = Format.TEXT,
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
-    about: Annotated[str | None, typer.Option(metavar="CODE", help="Explain a code, such as P021, and end.")] = None,
+    about: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Explain a code, such as P021, or print the `language` on one page, and end."
+        ),
+    ] = None,
 ) -> None:
     """Find everything wrong in a policy folder. Exit 0: nothing, 1: errors, 2: wrong usage."""
     if about is not None:
@@ -71,10 +79,14 @@ def _report(report_format: Format, folder: Path, policies: "PolicySet | None", p
 
 
 def _explain(code: str) -> int:
+    from moderator.policy.authoring.language_page import language_page
     from moderator.policy.syntax.codes import CODES
 
+    if code.lower() == _LANGUAGE:
+        sys.stdout.write(language_page())
+        return exit_codes.OK
     if code.upper() not in CODES:
-        sys.stderr.write(f"error: there is no code `{code}`; codes are P001 to {max(CODES)}\n")
+        sys.stderr.write(f"error: there is no code `{code}`; codes are P001 to {max(CODES)}, or `{_LANGUAGE}`\n")
         return exit_codes.WRONG_CONFIGURATION
     sys.stdout.write(f"{fill(f'{code.upper()}: {CODES[code.upper()]}', WIDTH, break_on_hyphens=False)}\n")
     return exit_codes.OK

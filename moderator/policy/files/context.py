@@ -18,6 +18,9 @@ class Context:
         policies: where each policy's name is written.
         rules: policy name -> rule name -> where it is written; rules with errors too.
         texts: of texts.yaml by key; None where there is no such file, or it could not be read.
+        literals: field -> the values that rules and exemptions compare it with, and where; the fields of which every
+            value is known are left out.
+        tested: field -> the values that tests give it.
         notified: the keys of texts that rules name.
         unnamed: policies with a rule whose name could not be read; None: a policy's own name could not be read. That
             error is reported, so an unknown name is taken to be one of these and not reported again.
@@ -30,6 +33,8 @@ class Context:
     policies: dict[str, Span] = field(default_factory=dict)
     rules: dict[str, dict[str, Span]] = field(default_factory=dict)
     texts: Texts | None = None
+    literals: dict[str, list[tuple[str, Span]]] = field(default_factory=dict)
+    tested: dict[str, list[str]] = field(default_factory=dict)
     notified: set[str] = field(default_factory=set)
     unnamed: set[str | None] = field(default_factory=set)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from moderator.policy.language.scale import parse_decimal
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
-from moderator.policy.syntax.yaml_tree import Broken, Mapping, Node, Scalar
+from moderator.policy.syntax.yaml_tree import GLUED, Broken, Mapping, Node, Scalar, lacking_space
 from moderator.policy.syntax.yaml_tree import Sequence as ListNode
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
@@ -91,6 +91,9 @@ def read_entries(node: Node | None, what: str, diagnostics: Diagnostics, form: s
     """Read a mapping whose keys are free, at least one; `form` is the fix for anything else."""
     if isinstance(node, Mapping) and node.entries:
         return node
+    if isinstance(node, Scalar) and (found := GLUED.fullmatch(node.text)):
+        diagnostics.error("P004", node.span, *lacking_space(found))
+        return None
     _report_other(node, f"{what} must be a mapping of names and values", form, diagnostics)
     return None
 

@@ -1,10 +1,10 @@
 """The phrase after a signal's name, such as `below 0.30` -> `Condition`."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from moderator.policy.files.phrase_slips import hint_for
 from moderator.policy.language.ast import Condition, Signal
 from moderator.policy.language.bounds import GREATEST_PERCENT, LEAST_PERCENT
 from moderator.policy.language.comparisons import COMPARISONS, Comparison
@@ -24,6 +24,13 @@ def _forms(comparisons: Iterable[Comparison]) -> str:
 FORMS = _forms(COMPARISONS)
 _FORMS_WITHOUT_PERCENT = _forms(each for each in COMPARISONS if each.takes != "percent")
 _FORMS_WITHOUT_SCALE = _forms(each for each in COMPARISONS if each.takes != "number")
+
+
+def _forms_for(signal: Signal) -> str:
+    """List the phrases that suit a signal."""
+    if signal.is_percent_only:
+        return _FORMS_WITHOUT_SCALE
+    return FORMS if signal.kind == "score" else _FORMS_WITHOUT_PERCENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +64,20 @@ def read_condition(signal: Signal, node: Node, diagnostics: Diagnostics) -> Cond
     if isinstance(node, Broken):
         return None
     if not isinstance(node, Scalar):
-        diagnostics.error("P030", node.span, f"a comparison with {signal.name} must be a short phrase", FORMS)
+        diagnostics.error(
+            "P030", node.span, f"a comparison with {signal.name} must be a short phrase", _forms_for(signal)
+        )
         return None
     phrase = parse_phrase(node.text)
     if phrase is None:
-        _report_no_phrase(node, signal.scale.unit, diagnostics)
+        hint = hint_for(node, signal, _forms_for(signal))
+        diagnostics.error("P030", node.span, f"{quote(node.text)} is not a comparison", hint)
         return None
     if not _limit_is_sound(signal, phrase, node.span, diagnostics):
         return None
     if not _percent_is_sound(signal, phrase, node.span, diagnostics):
         return None
     return Condition(signal, phrase.comparison, phrase.limit, node.text, node.span, phrase.percent)
-
-
-def _report_no_phrase(node: Scalar, unit: str | None, diagnostics: Diagnostics) -> None:
-    better = _fixed(node.text, unit)
-    hint = f'did you mean "{better}"? {FORMS}' if better else FORMS
-    diagnostics.error("P030", node.span, f"{quote(node.text)} is not a comparison", hint)
-
-
-def _fixed(text: str, unit: str | None) -> str | None:
-    """Correct usual slips: capitals, spaces, a comma, a bare point, a symbol, no `in the`, the signal's unit."""
-    better = " ".join(text.lower().replace(",", ".").split()).replace(" %", "%")
-    better = f"in the {better}" if better.startswith(("lowest", "highest")) else better
-    if symbol := re.match("[<>]=?", better):
-        meant = next(each for each in COMPARISONS if (each.takes, each.relation) == ("number", symbol[0]))
-        better = meant.write(better.removeprefix(symbol[0]).strip())
-    better = re.sub(r"(?<![0-9])\.(?=[0-9])", "0.", better)
-    better = better.removesuffix(f" {unit.lower()}") if unit else better
-    return better if parse_phrase(better) else None
 
 
 def _limit_is_sound(signal: Signal, phrase: Phrase, span: Span, diagnostics: Diagnostics) -> bool:

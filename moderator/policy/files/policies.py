@@ -1,9 +1,11 @@
 """One policy file -> `Policy`, with every name resolved."""
 
+from functools import partial
 from typing import get_args
 
 from moderator.policy.files.context import Context
 from moderator.policy.files.flags import ONE_OR_NO_KEY, read_effect
+from moderator.policy.files.mistakes import advice_on_condition, advice_on_rule_key
 from moderator.policy.files.node_readers import (
     Block,
     choices,
@@ -67,7 +69,8 @@ def _optional_scope(block: Block, context: Context) -> Scope:
 
 def _read_rule(node: Node, policy: str, scope: Scope, seen: dict[str, Span], context: Context) -> Rule | None:
     diagnostics, errors_before = context.diagnostics, context.diagnostics.error_count
-    block = read_block(node, "a rule", _RULE_KEYS, diagnostics)
+    advise = partial(advice_on_rule_key, settings=context.settings)
+    block = read_block(node, "a rule", _RULE_KEYS, diagnostics, advise=advise)
     if block is None:
         return None
     span, name = _read_rule_name(block, seen, diagnostics)
@@ -190,6 +193,10 @@ def _read_comparison(key: Scalar, value: Node, context: Context) -> Condition | 
     if key.text in signals:
         signal = signals[key.text]
         return None if signal is None else read_condition(signal, value, diagnostics)
+    advice = advice_on_condition(key, value)
+    if advice is not None:
+        diagnostics.error(advice.code, key.span, advice.message, advice.hint)
+        return None
     hint = did_you_mean(key.text, (*signals, *_GROUPS)) or FORMS
     message = f"there is no signal called {quote(key.text)}"
     diagnostics.error("P010", key.span, message, f"{hint} {choices('signals.yaml', signals)}")

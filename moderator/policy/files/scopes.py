@@ -1,12 +1,15 @@
 """`applies_to` and `except`: which events a rule is for."""
 
 from moderator.policy.files.context import Context
+from moderator.policy.files.literals import check_literal
 from moderator.policy.files.node_readers import choices, read_choice, read_entries, read_items, read_text
 from moderator.policy.language.ast import FieldMatch, Scope
 from moderator.policy.language.fields import READING_FIELDS, SPEAKERS, normal_locale
-from moderator.policy.syntax.diagnostics import Diagnostics, did_you_mean, quote
+from moderator.policy.syntax.diagnostics import did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar
 from moderator.policy.syntax.yaml_tree import Sequence as ListNode
+
+_PATTERNS = "patterns are for the text: declare a signal with from_text: {patterns: […]}"
 
 
 def read_scope(node: Node | None, what: str, context: Context, form: str = "write such as {tenant: acme}") -> Scope:
@@ -29,7 +32,7 @@ def _read_line(key: Scalar, value: Node, context: Context) -> FieldMatch | None:
         diagnostics.error("P012", key.span, f"rules cannot match on {quote(field)}", f"{hint} {known}".strip())
         return None
     nodes = read_items(value, field, diagnostics) if isinstance(value, ListNode) else (value,)
-    patterns = [pattern for node in nodes if (pattern := _read_pattern(field, node, diagnostics)) is not None]
+    patterns = [pattern for node in nodes if (pattern := _read_pattern(field, node, context)) is not None]
     if not patterns or len(patterns) < len(nodes):
         return None
     exact = frozenset(pattern for pattern in patterns if not pattern.endswith("*"))
@@ -37,14 +40,17 @@ def _read_line(key: Scalar, value: Node, context: Context) -> FieldMatch | None:
     return FieldMatch(field, exact, tuple(prefixes))
 
 
-def _read_pattern(field: str, node: Node, diagnostics: Diagnostics) -> str | None:
+def _read_pattern(field: str, node: Node, context: Context) -> str | None:
+    diagnostics = context.diagnostics
     text = read_text(node, field, diagnostics)
     if text is None:
         return None
     if field in READING_FIELDS:
         return read_choice(node, field, READING_FIELDS[field], diagnostics)
     if "*" in text[:-1]:
-        diagnostics.error("P025", node.span, f"{quote(text)} can never fit", "a * may only be at the end")
+        is_like_regex = ".*" in text or (text.startswith("/") and text.endswith("/"))
+        hint = f"; {_PATTERNS}" if is_like_regex else ""
+        diagnostics.error("P025", node.span, f"{quote(text)} can never fit", f"a * may only be at the end{hint}")
         return None
     if field == "speaker" and not any(_fits(text, speaker) for speaker in SPEAKERS):
         hint = did_you_mean(text, SPEAKERS) or f"write one of: {', '.join(SPEAKERS)}"
@@ -53,6 +59,9 @@ def _read_pattern(field: str, node: Node, diagnostics: Diagnostics) -> str | Non
     if text != text.strip():
         message = f"{quote(text)} fits only what has the same blanks at its ends"
         diagnostics.warning("P025", node.span, message, "remove them")
+    if field != "speaker":
+        check_literal(field, text, node, diagnostics)
+        context.literals.setdefault(field, []).append((text, node.span))
     return normal_locale(text) if field == "locale" else text
 
 

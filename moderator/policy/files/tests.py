@@ -112,6 +112,7 @@ def _read_event(given: Block, context: Context) -> dict[str, MetadataValue]:
             event[key.text] = number
         elif (text := read_text(value, key.text, diagnostics)) is not None:
             event[key.text] = _checked(key.text, text, value, diagnostics)
+            context.tested.setdefault(key.text, []).append(text)
     if entries is not None:
         _require_fields({key.text for key, _ in entries.entries}, entries.span, context)
     return event

@@ -31,9 +31,12 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P016": "A name may hold lower-case letters, digits, - and _, and starts with a letter or digit.",
         "P017": "The reasons score_missing, fact_missing, unscored and truncated are given by the engine and cannot be "
         "listed.",
+        "P018": "A value of applies_to or except is compared letter by letter, and reads like a comparison, a list or "
+        "a pattern, or looks like another value.",
         "P019": "A flag names an action or a queue that settings.yaml does not list under `actions` or `queues`.",
         "P020": "Something required is missing or empty.",
-        "P021": "Two conditions are side by side; say whether all or any of them must hold.",
+        "P021": "Conditions are joined by all: or any:, and negated by unless: beside when:. Two conditions side by "
+        "side, and the words and, or and not, do not say what is meant.",
         "P022": "A list, a mapping or a text is expected here and something else was found.",
         "P023": "A number, true/false or null is written where text is expected; quotes make it text.",
         "P024": "Conditions are nested more than 3 levels deep.",

@@ -33,6 +33,8 @@ MAX_NODES = 10_000
 MAX_CHARACTERS = 200_000
 """Without comments. Parsing takes about 50 µs a node and up to 2 µs a character: both limits bound the time."""
 
+GLUED = re.compile(r"([A-Za-z0-9_-]+):(\S.*)")
+"""A name and a value without a space between them."""
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
 _NUMBER = re.compile(
@@ -195,10 +197,35 @@ class _Composer:
     def _entries(self, children: list[Node]) -> Iterator[tuple[Scalar, Node]]:
         seen: dict[str, Span] = {}
         for key, value in zip(children[::2], children[1::2], strict=True):
+            if self._lacks_dash(key, seen):
+                return  # what follows belongs to the item that this key begins
+            if isinstance(key, Scalar) and self._lacks_space(key, value):
+                continue
             if self._is_sound_key(key, seen):
                 assert isinstance(key, Scalar)
                 seen[key.text] = key.span
                 yield key, _shown_by(key, value)
+
+    def _lacks_dash(self, key: Node, seen: dict[str, Span]) -> bool:
+        """Report the name that begins an item of a list, written again in the same item."""
+        first = next(iter(seen), None)
+        if not isinstance(key, Scalar) or key.text != first or key.span.line == seen[first].line:
+            return False
+        line = seen[first].line
+        if not self._file.lines[line - 1].lstrip().startswith("- "):
+            return False
+        message = f"{quote(key.text)} is written twice in one item (the other is on line {line})"
+        self._diagnostics.error("P006", key.span, message, f"put a dash before it, as on line {line}")
+        return True
+
+    def _lacks_space(self, key: Scalar, value: Node) -> bool:
+        """Report `{safety:below 0.30}`, which is a name without a value."""
+        found = GLUED.fullmatch(key.text)
+        is_empty = isinstance(value, Scalar) and value.kind == "nothing" and not value.text
+        if found is None or key.kind != "text" or not is_empty:
+            return False
+        self._diagnostics.error("P004", key.span, *lacking_space(found))
+        return True
 
     def _is_sound_key(self, key: Node, seen: dict[str, Span]) -> bool:
         if isinstance(key, Broken):
@@ -235,6 +262,12 @@ class _Composer:
         line = self._file.lines[start.line] if start.line < len(self._file.lines) else ""
         stop = end.column if end.line == start.line else len(line)
         return Span(self._file, start.line + 1, start.column + 1, max(1, stop - start.column))
+
+
+def lacking_space(found: re.Match[str]) -> tuple[str, str]:
+    """Give message and hint for text that `GLUED` matches."""
+    fix = f"write {quote(f'{found[1]}: {found[2]}')}, with a plain colon and a space"
+    return "not valid YAML: a space is missing after the colon", fix
 
 
 def _shown_by(key: Scalar, value: Node) -> Node:

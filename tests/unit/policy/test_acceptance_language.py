@@ -9,8 +9,10 @@ from typing import Any
 
 import orjson
 import pytest
+from typer.testing import CliRunner
 
 from moderator.backtest.decision import read_decision, schema_fault
+from moderator.cli.policy import app
 from moderator.cli.policy.explaining.deciding_again import difference_by_snapshot
 from moderator.events import Decision
 from moderator.pipeline.decision import encode
@@ -39,6 +41,7 @@ from tests.unit.policy.community import (
 )
 
 FLAG = "flag: {severity: medium, reason: spam}"
+MEMBERS = "applies_to: {role: member, channel: general}"
 
 
 @pytest.fixture(scope="module")
@@ -519,3 +522,112 @@ def test_of_several_fields_the_first_that_does_not_fit_is_named_case_40(policies
 
     assert {(each.field, each.has) for each in found} == {("speaker", "assistant")}
     assert len(found) == len(policies.active_rules)
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ('applies_to: {metadata.kind: "< 24 hours"}', "from_event: metadata.kind and write when: {kind: below 24}"),
+        ("applies_to: {role: not member}", "say it under except: [{role: member}]"),
+        ("applies_to: {channel: 'help, chat'}", "write [help, chat]"),
+        ("applies_to: {role: [membr]}", 'did you mean "member"?'),
+    ],
+)
+def test_a_value_that_reads_like_something_else_is_a_warning_case_37(tmp_path: Path, line: str, hint: str) -> None:
+    rules = with_rules(a_rule("a", "{karma: below 0}", FLAG, more=line), a_rule("b", "", FLAG, more=MEMBERS))
+    folder = community_files(tmp_path, newcomers=rules, texts=None)
+
+    checks = [CliRunner().invoke(app, ["check", str(folder), *options]) for options in ([], ["--strict"])]
+    found = check_folder(folder)[1]
+
+    assert [(each.code, hint in each.hint) for each in found] == [("P018", True)]
+    assert [ran.exit_code for ran in checks] == [0, 1]
+
+
+def test_a_locale_that_is_none_is_a_warning_case_37(tmp_path: Path) -> None:
+    rule = a_rule("a", "{karma: below 0}", FLAG, more="applies_to: {locale: english}")
+    settings = SETTINGS.replace("role: sometimes", "role: sometimes, locale: sometimes")
+
+    (found,) = check_folder(community_files(tmp_path, newcomers=with_rules(rule), settings=settings, texts=None))[1]
+
+    assert (found.level, found.code, found.hint) == ("warning", "P018", "did you mean en?")
+
+
+def test_a_regular_expression_is_an_error_case_37(tmp_path: Path) -> None:
+    rule = a_rule("a", "{karma: below 0}", FLAG, more="applies_to: {channel: /a.*/}")
+
+    ran = CliRunner().invoke(app, ["check", str(community_files(tmp_path, newcomers=with_rules(rule), texts=None))])
+
+    assert (ran.exit_code, "error P025" in ran.stdout) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("role", "others", "is_warned"),
+    [
+        ("memberr", "member", True),
+        ("menber", "member", True),
+        ("Member", "member", False),
+        ("team-a", "team-b", False),
+        ("user1", "user2", False),
+        ("staff", "stuff", True),
+        ("mod", "mob", False),
+        ("reader", "readers-of", False),
+    ],
+)
+def test_values_one_letter_apart_are_called_out_where_words_are_case_37(
+    tmp_path: Path, role: str, others: str, *, is_warned: bool
+) -> None:
+    often = [a_rule(f"b{number}", "", FLAG, more=f"applies_to: {{role: {others}}}") for number in range(2)]
+    rules = with_rules(a_rule("a", "{karma: below 0}", FLAG, more=f"applies_to: {{role: {role}}}"), *often)
+
+    found = check_folder(community_files(tmp_path, newcomers=rules, texts=None))[1]
+
+    assert ("P018" in [each.code for each in found]) == is_warned
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "hint"),
+    [
+        (a_rule("a", "{or: [{karma: below 0}]}", FLAG), "P021", "write any: and keep the list"),
+        (a_rule("a", "{AND: [{karma: below 0}]}", FLAG), "P021", "write all: and keep the list"),
+        (a_rule("a", "{not: {safety: above 0.3}}", FLAG), "P021", "unless: {safety: above 0.3}"),
+        (a_rule("a", "{karma: below 0}", FLAG, more="body: [a, b]"), "P011", "from_text: {words: [a, b]}"),
+        (a_rule("a", "{karma: below 0}", FLAG, more="title: [a]"), "P011", "of: metadata.title"),
+        (
+            a_rule("a", "{karma: below 0}", FLAG, more="body+title (includes): [a]"),
+            "P011",
+            "at least 1}; for the title",
+        ),
+        (a_rule("a", "{regex: a.b}", FLAG), "P011", "from_text: {patterns: [a.b]}"),
+        (
+            a_rule("a", "{karma: below 0}", f"{FLAG}\n    rule: b\n    mode: off"),
+            "P006",
+            "a dash before it, as on line 6",
+        ),
+        (a_rule("a", "{safety: below 30%}", FLAG), "P030", "did you mean below 0.30?"),
+        (a_rule("a", "{safety: less than 0.3}", FLAG), "P030", 'did you mean "below 0.3"?'),
+        (a_rule("a", "{safety: over 0.3}", FLAG), "P030", 'did you mean "above 0.3"?'),
+        (a_rule("a", "{karma: between 1 and 2}", FLAG), "P030", "all: [{karma: at least 1}, {karma: at most 2}]"),
+        (a_rule("a", "{karma: 1-2}", FLAG), "P030", "all: [{karma: at least 1}, {karma: at most 2}]"),
+        (a_rule("a", "{karma: below 0}", "flag: {severity: low, reason: scam}"), "P013", "clutter, scam]"),
+        (a_rule("a", "{karma: below 0}", FLAG, more="action: remove"), "P011", "reason: …, action: remove}"),
+        (a_rule("a", "{karma: below 0}", FLAG, more="exempt_roles: [staff]"), "P011", "except: [{role: [staff]}]"),
+        (
+            a_rule("a", "{karma: below 0}", FLAG, more="moderators_exempt: true"),
+            "P011",
+            "except: [{role: [moderator]}]",
+        ),
+        (a_rule("a", "{safety:below 0.30}", FLAG), "P004", 'write "safety: below 0.30"'),
+        (a_rule("a", "\n      safety:below 0.30", FLAG), "P004", 'write "safety: below 0.30"'),
+        (a_rule("a", "{reports: yes}", FLAG), "P030", "write at least 1"),
+        (a_rule("a", "{reports: 1}", FLAG), "P030", "write at least 1"),
+        (a_rule("a", "{account-age: below 1 day}", FLAG), "P030", "the unit is hours: did you mean below 24?"),
+    ],
+)
+def test_each_mistake_gets_one_error_and_its_fix_case_38(tmp_path: Path, rule: str, code: str, hint: str) -> None:
+    folder = community_files(tmp_path, newcomers=with_rules(rule), texts=None)
+
+    problems = [problem for problem in check_folder(folder)[1] if problem.level == "error"]
+
+    assert [problem.code for problem in problems] == [code]
+    assert hint in problems[0].hint
