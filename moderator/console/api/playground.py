@@ -29,7 +29,7 @@ router = APIRouter()
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PARTS = ("events", "baseline", "candidate", "fidelity", "flips", "rules", "groups")
+_PARTS = ("events", "baseline", "candidate", "stale", "undecided", "fidelity", "flips", "rules", "groups")
 _SUBJECTS = (["decision_id"], ["scores"], ["text"], ["scores", "text"])
 _EXAMPLE = ("decision_id", "event_id", "tenant", "before", "after", "rules")
 
@@ -149,4 +149,4 @@ def flips_record(report: BacktestReport) -> dict[str, object]:
     """Give the figures as a program reads them, whatever their fidelity."""
     record = asdict(report)
     examples = [{name: each[name] for name in _EXAMPLE} for each in record["examples"]]
-    return {**{name: record[name] for name in _PARTS}, "examples": examples}
+    return {**{name: record[name] for name in _PARTS if name in record}, "examples": examples}
