@@ -1,5 +1,6 @@
 """A real Prometheus that scrapes one replica and evaluates our alerts."""
 
+import http
 import json
 import shutil
 import urllib.parse
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from moderator.demo.servers.server import LocalServer
-from moderator.supervisor.child import free_ports, is_open, last_lines
+from moderator.supervisor.child import free_ports, last_lines
 
 ALERTS = Path(__file__).parent.parent / "docker" / "prometheus" / "alerts.yml"
 START_S = 60.0
@@ -32,7 +33,7 @@ class LocalPrometheus(LocalServer):
         }
 
     def start(self) -> None:
-        """Start, and wait until it listens."""
+        """Start, and wait until it answers queries."""
         binary = shutil.which("prometheus")
         assert binary, "install Prometheus (Debian, Ubuntu: apt-get install prometheus)"
         config = self.folder / "prometheus.yml"
@@ -43,7 +44,14 @@ class LocalPrometheus(LocalServer):
             f"--storage.tsdb.path={self.folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{self._port}",
         ]
-        assert self._run(command, lambda: is_open(self._port), START_S), last_lines(self.log)
+        assert self._run(command, self._is_ready, START_S), last_lines(self.log)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/-/ready", timeout=1) as answer:
+                return bool(answer.status == http.HTTPStatus.OK)
+        except OSError:  # an answer of 503 too
+            return False
 
     def query(self, expression: str) -> list[Any]:
         """Give the present samples of an expression; fails where Prometheus does not understand it."""

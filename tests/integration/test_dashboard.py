@@ -24,7 +24,6 @@ pytestmark = pytest.mark.long
 
 DASHBOARD = json.loads((ROOT / "docker" / "grafana" / "moderator.json").read_text("utf-8"))
 NOT_BEFORE_IT_HAPPENS = {
-    "moderator_policy_refused",
     "moderator_publish_failures_total",
     "moderator_rule_budget_ratio",
     "moderator_score_drift",
