@@ -40,7 +40,7 @@ import numpy as np
 from moderator.backtest.study import Position
 from moderator.errors import ConfigurationError
 from moderator.events import Decision
-from moderator.policy.files.calibrations import MIN_EVENTS, QUANTILES
+from moderator.policy.files.signals.calibrations import MIN_EVENTS, QUANTILES
 from moderator.policy.language.ast import Signal
 from moderator.policy.language.scale import MAX_REWARD, MILLION, micro_from
 

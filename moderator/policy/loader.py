@@ -7,15 +7,15 @@ from typing import Literal, get_args
 
 from moderator.policy.analysis.covering import check_covering
 from moderator.policy.analysis.lint import check_exemptions, check_rules
-from moderator.policy.files.calibrations import read_calibration
 from moderator.policy.files.context import Context
 from moderator.policy.files.exemptions import read_exemptions
 from moderator.policy.files.folder import CALIBRATIONS, Files, Folder, Unreadable, decode_folder, read_files, stem_of
-from moderator.policy.files.literals import check_near_values
 from moderator.policy.files.node_readers import choices
-from moderator.policy.files.policies import read_policy
+from moderator.policy.files.rules.literals import check_near_values
+from moderator.policy.files.rules.policies import read_policy
 from moderator.policy.files.settings import read_settings
-from moderator.policy.files.signals import SignalsFile, read_signals
+from moderator.policy.files.signals.calibrations import read_calibration
+from moderator.policy.files.signals.signals import SignalsFile, read_signals
 from moderator.policy.files.tests import read_tests
 from moderator.policy.files.texts import check_use, read_texts
 from moderator.policy.files.uncounted import uncounted_names, uncounted_warnings, unnamed_list_warnings

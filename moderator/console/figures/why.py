@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from moderator.events import ConditionResult, Contribution, Decision, EventSummary, RuleResult
 from moderator.policy.analysis.descriptions import describe_rule
-from moderator.policy.files.phrases import parse_phrase
+from moderator.policy.files.rules.phrases import parse_phrase
 from moderator.policy.language.ast import Condition, Rule, Signal
 from moderator.policy.language.event_time import iso_utc
 from moderator.policy.language.scale import show

@@ -2,8 +2,8 @@
 
 from moderator.policy.files.context import Context
 from moderator.policy.files.node_readers import Block, read_block, read_items, read_name, read_once, read_text
-from moderator.policy.files.scopes import read_scope
-from moderator.policy.files.times_and_shares import read_time
+from moderator.policy.files.rules.scopes import read_scope
+from moderator.policy.files.rules.times_and_shares import read_time
 from moderator.policy.language.ast import Exemption
 from moderator.policy.language.event_time import MS_PER_DAY, iso_utc
 from moderator.policy.syntax.diagnostics import Span, did_you_mean, quote

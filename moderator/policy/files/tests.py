@@ -17,7 +17,7 @@ from moderator.policy.files.node_readers import (
     read_once,
     read_text,
 )
-from moderator.policy.files.times_and_shares import read_time
+from moderator.policy.files.rules.times_and_shares import read_time
 from moderator.policy.language.ast import Expectation, OtherScores, PolicyTest, TestOutcome
 from moderator.policy.language.fields import METADATA, READING_FIELDS, SPEAKERS, VERDICTS
 from moderator.policy.language.scale import parse_decimal

@@ -8,7 +8,7 @@ from typing import TypeVar
 from moderator.errors import PolicyError
 from moderator.policy.files.folder import Files, decode_folder, read_files, stem_of
 from moderator.policy.files.settings import read_settings
-from moderator.policy.files.signals import SignalsFile, read_signals
+from moderator.policy.files.signals.signals import SignalsFile, read_signals
 from moderator.policy.files.texts import read_texts
 from moderator.policy.language.ast import FolderSettings, Signal
 from moderator.policy.syntax.diagnostics import Diagnostics, error_text

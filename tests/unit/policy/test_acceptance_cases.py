@@ -15,7 +15,7 @@ from moderator.errors import PolicyError
 from moderator.events import ChatEvent
 from moderator.policy import Judgement, PolicySet, event_time_ms, load_policies
 from moderator.policy.engine.rollout import bucket_of, compile_rollout
-from moderator.policy.files.phrases import parse_phrase
+from moderator.policy.files.rules.phrases import parse_phrase
 from moderator.policy.language.ast import Rollout
 from moderator.policy.language.comparisons import COMPARISONS
 from moderator.policy.language.event_time import parse_time_ms

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from moderator.events import ChatEvent
 from moderator.policy import PolicySet, load_policies
-from moderator.policy.files.phrases import parse_phrase
+from moderator.policy.files.rules.phrases import parse_phrase
 from moderator.policy.language.comparisons import COMPARISONS
 from moderator.policy.loader import check_folder
 from tests.unit.policy import folders

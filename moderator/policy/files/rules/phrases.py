@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from moderator.policy.files.phrase_slips import hint_for
+from moderator.policy.files.rules.phrase_slips import hint_for
 from moderator.policy.language.ast import Condition, Signal
 from moderator.policy.language.bounds import GREATEST_PERCENT, LEAST_PERCENT
 from moderator.policy.language.comparisons import COMPARISONS, Comparison

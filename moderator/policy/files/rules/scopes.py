@@ -1,8 +1,8 @@
 """`applies_to` and `except`: which events a rule is for."""
 
 from moderator.policy.files.context import Context
-from moderator.policy.files.literals import check_literal
 from moderator.policy.files.node_readers import choices, read_choice, read_entries, read_items, read_text
+from moderator.policy.files.rules.literals import check_literal
 from moderator.policy.language.ast import FieldMatch, Scope
 from moderator.policy.language.fields import READING_FIELDS, SPEAKERS, normal_locale
 from moderator.policy.syntax.diagnostics import did_you_mean, quote

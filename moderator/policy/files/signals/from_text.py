@@ -3,8 +3,8 @@
 from fractions import Fraction
 from typing import Final
 
-from moderator.policy.files.entry_lists import ListReader
 from moderator.policy.files.node_readers import Block, read_block, read_choice, read_text
+from moderator.policy.files.signals.entry_lists import ListReader
 from moderator.policy.language.fields import METADATA
 from moderator.policy.language.scale import Scale
 from moderator.policy.language.text_source import MESSAGE, USER, TextComparison, TextKind, TextSource, WordMatch

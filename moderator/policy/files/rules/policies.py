@@ -4,7 +4,6 @@ from functools import partial
 from typing import get_args
 
 from moderator.policy.files.context import Context
-from moderator.policy.files.flags import ONE_OR_NO_KEY, read_effect
 from moderator.policy.files.mistakes import advice_on_condition, advice_on_rule_key
 from moderator.policy.files.node_readers import (
     Block,
@@ -17,9 +16,10 @@ from moderator.policy.files.node_readers import (
     read_once,
     read_text,
 )
-from moderator.policy.files.phrases import FORMS, read_condition
-from moderator.policy.files.scopes import read_scope
-from moderator.policy.files.times_and_shares import read_budget, read_rollout, read_time
+from moderator.policy.files.rules.flags import ONE_OR_NO_KEY, read_effect
+from moderator.policy.files.rules.phrases import FORMS, read_condition
+from moderator.policy.files.rules.scopes import read_scope
+from moderator.policy.files.rules.times_and_shares import read_budget, read_rollout, read_time
 from moderator.policy.language.ast import Condition, Expression, Group, GroupKind, Policy, Rule, RuleMode, Scope
 from moderator.policy.language.event_time import iso_utc
 from moderator.policy.language.fields import VERDICTS

@@ -4,9 +4,7 @@ from collections.abc import Mapping as Names
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from moderator.policy.files.entry_lists import ListReader
 from moderator.policy.files.folder import Files
-from moderator.policy.files.from_text import read_text_source, scale_of
 from moderator.policy.files.node_readers import (
     Advice,
     Block,
@@ -18,7 +16,9 @@ from moderator.policy.files.node_readers import (
     read_name,
     read_text,
 )
-from moderator.policy.files.scales import read_fact_scale, read_plausible, read_scale
+from moderator.policy.files.signals.entry_lists import ListReader
+from moderator.policy.files.signals.from_text import read_text_source, scale_of
+from moderator.policy.files.signals.scales import read_fact_scale, read_plausible, read_scale
 from moderator.policy.language.ast import Fact, Good, GroupKind, Signal
 from moderator.policy.language.fields import EVENT_FIELDS, METADATA
 from moderator.policy.language.scale import MAX_FACT_MICRO

@@ -1,6 +1,6 @@
 import pytest
 
-from moderator.policy.files.times_and_shares import read_time
+from moderator.policy.files.rules.times_and_shares import read_time
 from moderator.policy.language.event_time import event_time_ms, iso_utc, parse_time_ms
 from moderator.policy.syntax.diagnostics import Diagnostics, SourceFile, Span
 from moderator.policy.syntax.yaml_tree import Scalar
