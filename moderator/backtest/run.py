@@ -13,7 +13,9 @@ from moderator.backtest.counting.flips import Flips, RuleFlips
 from moderator.backtest.counting.nearest import Nearest
 from moderator.backtest.labels import Labels
 from moderator.backtest.replay import ReplayedDecision, Replayer, replay_input_of
+from moderator.backtest.stale import KnownTexts, Numbers, TextNumbers
 from moderator.backtest.study import Position
+from moderator.backtest.telling import Teller
 from moderator.events import Decision
 from moderator.policy import PolicySet
 
@@ -24,6 +26,7 @@ class Plan:
 
     Attributes:
         sweep: the signal whose limits are tried on all events; None for none.
+        texts: what the candidate reads from events whose texts are at hand.
         newest: examples are so many of each kind of flip, newest first; None: the thousand nearest to a limit.
     """
 
@@ -32,6 +35,7 @@ class Plan:
     labels: Labels
     sweep: str | None = None
     newest: int | None = None
+    texts: KnownTexts = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -42,6 +46,8 @@ class Counts:
         models: events by name, fingerprint and dtype of the model that scored them.
         first, last: when the earliest and the latest decision was made, ISO 8601 in UTC.
         unscored: events to which the model gave no score.
+        stale: decisions by signal and why its recorded number is none of the candidate's.
+        undecided: decisions whose outcome depends on a stale number; they are in no other count but that of fidelity.
         without_numbers: events recorded before numbers in `metadata` were kept, where the candidate reads facts.
     """
 
@@ -58,6 +64,8 @@ class Counts:
     last: str = ""
     unscored: int = 0
     without_numbers: int = 0
+    stale: Counter[tuple[str, str]] = field(default_factory=Counter)
+    undecided: int = 0
 
     def merge(self, other: Self) -> None:
         """Add what another process counted."""
@@ -75,13 +83,16 @@ class Counts:
         self.last = max(self.last, other.last)
         self.unscored += other.unscored
         self.without_numbers += other.without_numbers
+        self.stale += other.stale
+        self.undecided += other.undecided
 
 
 class Backtest:
     """`study.Study` that decides by both policy sets."""
 
     def __init__(self, plan: Plan) -> None:
-        self._baseline, self._candidate = Replayer(plan.baseline), Replayer(plan.candidate)
+        self._baseline, self._candidate = Replayer(plan.baseline), Teller(plan.candidate)
+        self._numbers = TextNumbers(plan.baseline, plan.candidate, plan.texts)
         self._labels = plan.labels
         self._reads_facts = any(signal.fact is not None for signal in plan.candidate.signals)
         self._curves = CurveReader(plan.baseline, plan.candidate, plan.sweep)
@@ -95,15 +106,17 @@ class Backtest:
         """Decide one event twice and count it."""
         key = self._labels.key_of(decision["event"]) if self._labels.verdicts else None
         replay_input = replay_input_of(decision)
-        replayed = ReplayedDecision(
-            position,
-            decision,
-            replay_input,
-            self._baseline.judge(replay_input),
-            self._candidate.judge(replay_input),
-            None if key is None else self._labels.verdicts[key],
-        )
+        numbers = self._numbers.of(decision)
+        baseline = self._baseline.judge(replay_input)
+        told = self._candidate.judge(replay_input, numbers)
+        label = None if key is None else self._labels.verdicts[key]
+        self._note(decision, numbers)
         counts = self.counted
+        if told is None:
+            counts.undecided += 1
+            counts.fidelity.add(ReplayedDecision(position, decision, replay_input, baseline, baseline, label))
+            return
+        replayed = ReplayedDecision(position, decision, told.replay_input, baseline, told.judgement, label)
         counts.fidelity.add(replayed)
         counts.examples.add(replayed)
         counts.flips.add(replayed)
@@ -113,11 +126,16 @@ class Backtest:
         if key is not None:
             counts.confusion.add(replayed, key)
         self._curves.read(replayed, counts.curves)
+        counts.unscored += replayed.candidate.status == "unscored"
+
+    def _note(self, decision: Decision, numbers: Numbers) -> None:
+        """Count what is said of every event, told or not."""
+        counts = self.counted
+        counts.stale.update((name, doubt.why) for name, doubt in numbers.stale.items())
         model = decision["model"]
         counts.models[model["name"], model["fingerprint"], model["dtype"]] += 1
         decided_at = decision["decided_at"]
         counts.first = min(counts.first or decided_at, decided_at)
         counts.last = max(counts.last, decided_at)
-        counts.unscored += replayed.candidate.status == "unscored"
         # the release that keeps numbers is the one that records actions
         counts.without_numbers += self._reads_facts and "action" not in decision

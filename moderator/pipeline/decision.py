@@ -31,6 +31,7 @@ from moderator.events import (
 )
 from moderator.pipeline.window import ScoredEvent
 from moderator.policy import Judgement, PolicySet, event_time_ms
+from moderator.stream.content_hash import content_hash
 
 LISTED_CONTRIBUTIONS = 5
 DECIMALS = 6
@@ -274,11 +275,6 @@ def _missing_scores(decision: Decision, facts: Collection[str]) -> list[tuple[st
     lacking = {(each["signal"], each["cause"]) for each in conditions if "cause" in each}
     is_unscored = decision["status"] == "unscored"
     return sorted(each for each in lacking if not is_unscored or each[0] in facts)
-
-
-def content_hash(event: ChatEvent) -> str:
-    """Give 64 hex digits of SHA-256 over the JSON array of [role, content] pairs, UTF-8 without white space."""
-    return hashlib.sha256(orjson.dumps([list(turn) for turn in event.conversation])).hexdigest()
 
 
 def explain(scores: Scores, objectives: Sequence[str]) -> list[Contribution]:

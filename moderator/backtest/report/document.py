@@ -97,9 +97,14 @@ class Limit(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A report, ready to be written."""
+    """A report, ready to be written.
+
+    Attributes:
+        caution: what must be known before anything else is read; empty where there is nothing.
+    """
 
     title: str
+    caution: str
     facts: tuple[Fact, ...]
     sections: tuple[Section, ...]
     limits: tuple[Limit, ...]

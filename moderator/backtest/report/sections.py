@@ -46,10 +46,21 @@ def document_of(report: BacktestReport) -> Document:
     """Give the whole document; what was edited is all that follows fidelity while that is below 100%."""
     return Document(
         title=f"Backtest of {report.candidate.folder} against {report.baseline.folder}",
+        caution=_caution(report),
         facts=(*_facts(report.events), _set("baseline", report.baseline), _set("candidate", report.candidate)),
         sections=tuple(_sections(report)),
         limits=tuple(map(tried_limit, report.limits)) if report.fidelity.is_whole else (),
     )
+
+
+def _caution(report: BacktestReport) -> str:
+    """Say which text signals are stale, and how many decisions could not be told for that."""
+    if not report.stale:
+        return ""
+    count = f"{report.events.count:,}"
+    each = [f"{one.signal} is stale in {one.decisions:,} of {count} decisions ({one.why})" for one in report.stale]
+    told = f"{report.undecided:,} could not be told" if report.undecided else "all could be told"
+    return "; ".join([*each, told, *(["give --texts events.jsonl"] if report.undecided else [])])
 
 
 def _facts(events: EventsReport) -> Iterator[Fact]:

@@ -25,6 +25,7 @@ from moderator.backtest.report.values import (
     NearReport,
     RuleReport,
     SetReport,
+    StaleReport,
     UnreproducedReport,
     UnusedReport,
 )
@@ -46,10 +47,18 @@ def backtest_report(plan: Plan, counts: Counts, source: str, folders: tuple[str,
     edited = {name for change in difference.changes for name in _rules_of(change)}
     return BacktestReport(
         events=EventsReport(
-            source, events, counts.first, counts.last, _models(counts), counts.unscored, counts.without_numbers
+            source,
+            counts.models.total(),
+            counts.first,
+            counts.last,
+            _models(counts),
+            counts.unscored,
+            counts.without_numbers,
         ),
         baseline=SetReport(folders[0], plan.baseline.snapshot),
         candidate=SetReport(folders[1], plan.candidate.snapshot),
+        stale=tuple(StaleReport(name, number, why) for (name, why), number in counts.stale.most_common()),
+        undecided=counts.undecided,
         fidelity=_fidelity(counts.fidelity),
         edited=EditedReport(difference.claim, tuple(map(_edit, difference.changes))),
         budgets=tuple(sorted(_budgets(plan.candidate, counts, events), key=lambda each: not each.is_broken)),

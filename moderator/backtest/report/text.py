@@ -11,7 +11,8 @@ from moderator.policy.syntax.diagnostics import printable
 def backtest_text(report: BacktestReport) -> str:
     """Write the whole report; only facts and fidelity while the fidelity is below 100%."""
     document = document_of(report)
-    parts = [_facts(document.facts), *map(_section, document.sections)]
+    parts = [iter((document.caution,))] if document.caution else []
+    parts += [_facts(document.facts), *map(_section, document.sections)]
     parts += [_sweep(limit, limit.sweep) for limit in document.limits if limit.sweep]
     # names and ids come from the decisions, which may hold what steers a terminal
     return "\n\n".join("\n".join(map(printable, part)) for part in parts) + "\n"

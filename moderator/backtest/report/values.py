@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from moderator.backtest.counting.examples import ExampleCondition
 from moderator.backtest.counting.flips import GroupField
@@ -10,6 +11,8 @@ from moderator.events import Verdict
 from moderator.labels.rates import Rate
 from moderator.policy.analysis.diff import Claim, Kind
 from moderator.policy.language.ast import RuleMode
+
+_WITHOUT_FIDELITY: Final = ("events", "baseline", "candidate", "stale", "undecided", "fidelity", "edited")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,15 @@ class EventsReport:
     models: tuple[ModelCount, ...]
     unscored: int
     without_numbers: int
+
+
+@dataclass(frozen=True, slots=True)
+class StaleReport:
+    """A text signal of the candidate that cannot use the recorded numbers of some decisions, and why."""
+
+    signal: str
+    decisions: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +272,8 @@ class BacktestReport:
     Broken budgets come before those that are kept, rules and groups with the most flips first.
 
     Attributes:
+        stale: most decisions first.
+        undecided: decisions whose outcome depends on a stale number; no table counts them.
         actions: only where one of the sets has actions; mildest first, none before all.
         examples: events whose verdict flips, at most 1,000, nearest to a limit first; see `run.Plan.newest`.
     """
@@ -267,6 +281,8 @@ class BacktestReport:
     events: EventsReport
     baseline: SetReport
     candidate: SetReport
+    stale: tuple[StaleReport, ...]
+    undecided: int
     fidelity: FidelityReport
     edited: EditedReport
     budgets: tuple[BudgetReport, ...]
@@ -286,4 +302,4 @@ class BacktestReport:
         record = asdict(self)
         if self.fidelity.is_whole:
             return record
-        return {name: record[name] for name in ("events", "baseline", "candidate", "fidelity", "edited")}
+        return {name: record[name] for name in _WITHOUT_FIDELITY}

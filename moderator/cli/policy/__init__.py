@@ -3,6 +3,7 @@
 import typer
 
 from moderator.cli.policy.backtest import backtest
+from moderator.cli.policy.bench import bench
 from moderator.cli.policy.check import check
 from moderator.cli.policy.diff import diff
 from moderator.cli.policy.explain import explain
@@ -16,5 +17,6 @@ app.command("test")(run_tests)
 app.command()(explain)
 app.command()(diff)
 app.command()(backtest)
+app.command()(bench)
 app.command()(status)
 app.command()(schema)

@@ -1,12 +1,14 @@
 """`moderator policy backtest`: what would another policy folder have decided on recorded events?"""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moderator.cli import exit_codes
+from moderator.cli.files.known_texts import read_known_texts
 from moderator.cli.files.output_files import refuse_policy_file, write_file
 from moderator.cli.files.recorded_events import open_events
 from moderator.cli.files.recorded_labels import label_file, read_any_labels
@@ -37,16 +39,25 @@ def backtest(
     sweep: Annotated[
         str | None, typer.Option(metavar="SIGNAL", help="Try other limits of this signal on every event.")
     ] = None,
+    texts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|kafka[:RANGE]",
+            help="The events as they were sent: text signals with other lists are read from them again.",
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the report as one page that works offline.")
     ] = None,
     bootstrap_servers: Brokers = None,
-    enforce: Annotated[bool, typer.Option("--enforce", help="A broken budget fails.")] = False,
+    enforce: Annotated[
+        bool, typer.Option("--enforce", help="A broken budget fails, and so does a decision that could not be told.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
 ) -> None:
     """Decide recorded events by two policy folders, from recorded scores.
 
-    Exit 0: the baseline reproduces its decisions, 1: it does not, or with --enforce a budget is broken, 2: wrong usage.
+    Exit 0: the baseline reproduces its decisions, 1: it does not, or with --enforce a budget is broken or a decision untold, 2: wrong usage.
     """
     from moderator.backtest.run import Plan
     from moderator.policy import load_policies
@@ -54,11 +65,14 @@ def backtest(
     given = read_any_labels(labels, bootstrap_servers)
     plan = Plan(load_policies(baseline), load_policies(candidate), given, sweep)
     _require_signal(plan.candidate, sweep)
+    if texts is not None:
+        plan = replace(plan, texts=read_known_texts(texts, plan.candidate, bootstrap_servers))
     if html is not None:
         _refuse_overwriting(html, files=(Path(events), label_file(labels)), folders=(baseline, candidate))
     report = _backtest(plan, events, (str(baseline), str(candidate)), bootstrap_servers)
     _write(report, html, as_json=as_json)
-    is_bad = not report.fidelity.is_whole or (enforce and any(budget.is_broken for budget in report.budgets))
+    is_broken = report.undecided > 0 or any(budget.is_broken for budget in report.budgets)
+    is_bad = not report.fidelity.is_whole or (enforce and is_broken)
     raise typer.Exit(exit_codes.CHECK_FAILED if is_bad else exit_codes.OK)
 
 
