@@ -1,0 +1,1 @@
+"""A first policy folder: small, commented, tested, and ready to decide."""
