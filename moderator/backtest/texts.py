@@ -20,7 +20,9 @@ def read_texts(
 
     Args:
         records: their values are events, as they were sent.
-        max_event_bytes, reading: as when they were decided.
+        candidate: its text signals are read.
+        max_event_bytes: as when they were decided.
+        reading: likewise.
 
     Raises:
         ConfigurationError: not one of the records is an event.

@@ -228,6 +228,17 @@ def test_case_43_a_folder_whose_tests_fail_decides_as_a_draft_alone_and_says_so(
     assert line in drafted.err.splitlines()
 
 
+def test_case_41_a_first_folder_decides(call: Call, tmp_path: Path) -> None:
+    call("policy", "init", "mine")
+    lines = write_lines(tmp_path, {"text": "Win FREE gift c\u0430rds today!"}, {"text": "Good morning, everybody."})
+
+    called = call("score", lines, "--policies", "mine")
+
+    said = [(each["verdict"], each["action"], each["reasons"], each["found"]) for each in called.decisions]
+    hit = [{"signal": "listed-words", "list": "lists/example.txt", "lines": [3]}]
+    assert said == [("flag", "remove", ["unwanted_words"], hit), ("allow", None, [], [])]
+
+
 def test_case_43_errors_still_stop_a_draft(call: Call, tmp_path: Path) -> None:
     write_files(tmp_path / "own", POLICY_FILES | {"safety.yaml": "policy: ["})
 

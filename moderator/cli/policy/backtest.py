@@ -57,7 +57,8 @@ def backtest(
 ) -> None:
     """Decide recorded events by two policy folders, from recorded scores.
 
-    Exit 0: the baseline reproduces its decisions, 1: it does not, or with --enforce a budget is broken or a decision untold, 2: wrong usage.
+    Exit 0: the baseline reproduces its decisions, 1: it does not, or with --enforce a budget is broken or a decision
+    could not be told, 2: wrong usage.
     """
     from moderator.backtest.run import Plan
     from moderator.policy import load_policies

@@ -37,6 +37,8 @@ def first_folder(purpose: Purpose, objectives: Sequence[str]) -> FirstFolder:
         "replies": replies,
         **{name: name in signals for name in _OBJECTIVES},
         "others": sorted(set(objectives) - {_OBJECTIVES[name] for name in signals})[:_NAMED_OTHERS],
+        "scored": bool(signals),
+        "rules": _rules(messages=messages, replies=replies, signals=signals),
         "speakers": speakers[0] if len(speakers) == 1 else f"[{', '.join(speakers)}]",
         "each_speaker": speakers,
         "good_help": ", helpfulness: 3.0" if "helpfulness" in signals else "",
@@ -44,6 +46,18 @@ def first_folder(purpose: Purpose, objectives: Sequence[str]) -> FirstFolder:
     }
     lacking = tuple(objective for name, objective in wanted.items() if name not in signals)
     return FirstFolder({name: _rendered(name, values) for name in _names(purpose)}, lacking)
+
+
+def _rules(*, messages: bool, replies: bool, signals: Sequence[str]) -> list[str]:
+    """Give the rules' names in their order, as the template of the policy has them."""
+    is_there = {
+        "unsafe-message": messages and "safety" in signals,
+        "unsafe-reply": replies and "safety" in signals,
+        "over-refusal": replies and {"safety", "helpfulness"} <= set(signals),
+        "listed-words": True,
+        "new-account": messages,
+    }
+    return [name for name, there in is_there.items() if there]
 
 
 def _names(purpose: Purpose) -> list[str]:

@@ -1,0 +1,127 @@
+"""`policy init`: a first folder that is right, tested and decides, whatever it is for; case 41."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from moderator.cli.app import main
+from moderator.objectives import ModelOutputs
+from moderator.policy import load_policies
+from moderator.policy.authoring.mutate import mutate
+from moderator.policy.loader import check_folder
+from moderator.policy.starting.first_folder import Purpose, first_folder
+from moderator.policy.test_runner import run_tests, untested_rules
+
+BOTH = ("beavertails-is_safe", "helpsteer-helpfulness")
+NOW_MS = 1_796_083_200_000
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: object
+    out: str
+    err: str
+
+
+@pytest.fixture
+def init(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ran]:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["moderator", "policy", "init", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Ran(ended.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize("objectives", [BOTH, BOTH[:1], BOTH[1:], ("toxic", "obscene")], ids=len)
+@pytest.mark.parametrize("purpose", ["messages", "replies", "both"])
+def test_case_41_every_first_folder_is_right_and_its_tests_notice_every_slip(
+    tmp_path: Path, purpose: Purpose, objectives: tuple[str, ...]
+) -> None:
+    for name, text in first_folder(purpose, objectives).files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert [str(problem) for problem in check_folder(tmp_path, now_ms=NOW_MS)[1]] == []
+    policies = load_policies(tmp_path)
+    assert [result.test.name for result in run_tests(policies) if result.mismatches] == []
+    assert untested_rules(policies) == []
+    assert objectives != BOTH or [mutant.change for mutant in mutate(policies).unnoticed] == []
+    assert policies.check_outputs(ModelOutputs("the model", objectives, "raw")) == []
+
+
+def test_case_41_it_ends_with_the_next_three_commands(init: Callable[..., Ran]) -> None:
+    ran = init()
+
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == (
+        "wrote policies: settings.yaml, signals.yaml, house-rules.yaml, house-rules.test.yaml, lists/example.txt, "
+        "texts.yaml\n"
+        "read house-rules.yaml first: it is short, and says what each line does; then\n"
+        "  moderator policy check policies --strict\n"
+        "  moderator policy test policies\n"
+        """  echo '{"text": "Win free gift cards today!", "role": "member"}' | """
+        "moderator policy explain --event - --policies policies\n"
+    )
+
+
+def test_case_41_a_folder_that_is_not_empty_is_left_as_it_is(init: Callable[..., Ran], tmp_path: Path) -> None:
+    init("mine")
+    (tmp_path / "mine" / "settings.yaml").write_text("edited\n")
+
+    ran = init("mine")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "error: `mine` is not empty: name a new folder; nothing was changed\n"
+    assert (tmp_path / "mine" / "settings.yaml").read_text() == "edited\n"
+
+
+def test_an_empty_folder_is_filled(init: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+
+    assert init("mine").code == 0
+
+
+def test_what_the_model_does_not_give_is_left_out_and_said(init: Callable[..., Ran], tmp_path: Path) -> None:
+    model = tmp_path / "a model"
+    model.mkdir()
+    config = {
+        "architectures": ["BertForSequenceClassification"],
+        "problem_type": "multi_label_classification",
+        "id2label": {"0": "toxic", "1": "obscene", "2": "threat"},
+    }
+    (model / "config.json").write_text(json.dumps(config))
+
+    ran = init("mine", "--for", "both", "--model", model)
+
+    assert ran.code == 0
+    assert "left out what needs `beavertails-is_safe`: " in ran.out
+    assert "left out what needs `helpsteer-helpfulness`: " in ran.out
+    assert f"--policies mine --model '{model}'\n" in ran.out
+    assert "# The model also gives: obscene, threat, toxic.\n" in (tmp_path / "mine" / "signals.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reported"),
+    [
+        (("mine", "--model", "nowhere"), "cannot read `nowhere/config.json`"),
+        (("file",), "cannot write into `file`: not a directory"),
+        (("file/mine",), "cannot write into `file/mine`: not a directory"),
+    ],
+)
+def test_what_cannot_be_written_is_one_error(
+    init: Callable[..., Ran], tmp_path: Path, arguments: tuple[str, ...], reported: str
+) -> None:
+    (tmp_path / "file").touch()
+
+    ran = init(*arguments)
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert reported in ran.err
