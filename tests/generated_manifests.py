@@ -1,5 +1,6 @@
 """The parts of the Kubernetes manifests that are made from other files: the alerts, and the example policies."""
 
+from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ PART_OF = {"app.kubernetes.io/part-of": "moderator"}
 
 def generated_manifests() -> dict[Path, str]:
     return {
-        KUBERNETES / "components/monitoring/prometheus-rule.yaml": _yaml(prometheus_rule(), f"{ALERTS}"),
+        KUBERNETES / "components/monitoring/prometheus-rule.yaml": _yaml([prometheus_rule()], f"{ALERTS}"),
         KUBERNETES / "overlays/example/policies.yaml": _yaml(example_policies(), "policies/"),
     }
 
@@ -30,20 +31,29 @@ def prometheus_rule() -> dict[str, Any]:
     }
 
 
-def example_policies() -> dict[str, Any]:
-    """Give the example policies as the ConfigMap that the replicas mount."""
-    files = sorted((ROOT / "policies").glob("*.yaml"))
+def example_policies() -> list[dict[str, Any]]:
+    """Give the example policies and their lists as the ConfigMaps that the replicas mount."""
+    policies = ROOT / "policies"
+    return [
+        _config_map("moderator-policies", sorted(policies.glob("*.yaml"))),
+        _config_map("moderator-policy-lists", sorted(policies.glob("lists/*.txt"))),
+    ]
+
+
+def _config_map(name: str, files: Iterable[Path]) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": "moderator-policies", "labels": PART_OF},
+        "metadata": {"name": name, "labels": PART_OF},
         "data": {file.name: LiteralScalarString(file.read_text("utf-8")) for file in files},
     }
 
 
-def _yaml(content: dict[str, Any], source: str) -> str:
+def _yaml(documents: list[dict[str, Any]], source: str) -> str:
     stream = StringIO()
     yaml = YAML()
     yaml.width = 4_096  # expressions stay on one line
-    yaml.dump(content, stream)
+    for number, document in enumerate(documents):
+        stream.write("---\n" if number else "")
+        yaml.dump(document, stream)
     return f"# Generated from {source} by `make generate`.\n{stream.getvalue()}"

@@ -77,7 +77,7 @@ class TextNumbers:
 
     def _doubt(self, name: str, decision: Decision) -> Doubt:
         """Bound a stale number by the recorded one where the lists are known to differ by some entries."""
-        was = self._doubts.get((name, _digits(decision).get(name)))
+        was = self._doubts.get((name, _digits(decision).get(name, "")))
         number = decision["scores"]["signals"].get(name)
         if was is None or number is None:
             return Doubt("not recorded by this definition", 0.0, None)

@@ -12,7 +12,7 @@ from moderator.labels.rates import Rate
 from moderator.policy.analysis.diff import Claim, Kind
 from moderator.policy.language.ast import RuleMode
 
-_WITHOUT_FIDELITY: Final = ("events", "baseline", "candidate", "stale", "undecided", "fidelity", "edited")
+WITHOUT_FIDELITY: Final = ("events", "baseline", "candidate", "stale", "undecided", "fidelity", "edited")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,4 +302,4 @@ class BacktestReport:
         record = asdict(self)
         if self.fidelity.is_whole:
             return record
-        return {name: record[name] for name in _WITHOUT_FIDELITY}
+        return {name: record[name] for name in WITHOUT_FIDELITY}

@@ -1,13 +1,12 @@
 """What a policy folder costs per event: reading the text signals, and judging."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Final, TypeVar
+from typing import Final
 
 from moderator.events import ChatEvent
-from moderator.policy.engine.judge import Judge
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.test_runner import objectives_of
 from moderator.policy.text.text_signals import TextSignals
@@ -17,8 +16,6 @@ _MEASURED_NS: Final = 300_000_000
 _MOST_ROUNDS: Final = 200
 _SHOWN: Final = 5
 _USUAL_REWARD: Final = 0.5
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +37,19 @@ class Cost:
 def measure(policies: PolicySet, events: Sequence[ChatEvent]) -> Cost:
     """Measure on n >= 1 events, without a model: each score is the same for every event."""
     sources = {signal.name: signal.text for signal in policies.signals if signal.text is not None}
-    signals = TextSignals(sources)
-    objectives = objectives_of(policies)
-    judge, rewards = _judge(policies, objectives), [_USUAL_REWARD] * len(objectives)
-    read = [event._replace(text_scores=_read(signals, event)) for event in events]
-    texts = _times_us(lambda event: _read(signals, event), events)
-    judged = _times_us(lambda event: judge.decide(event, rewards, 0), read)
-    alone = {name: TextSignals({name: source}) for name, source in sources.items()}
-    costs = {name: median(_times_us(_reader(each), events)) for name, each in alone.items()}
+    every = TextSignals(sources)
+    judge = policies.bind(objectives_of(policies))
+    rewards = [_USUAL_REWARD] * len(objectives_of(policies))
+    texts = _times_us(every.measure, events) if sources else [0.0] * len(events)
+    judged = _times_us(lambda event: judge.decide(event, rewards, 0), [every.measure(event)[0] for event in events])
+    alone = {name: median(_times_us(TextSignals({name: each}).measure, events)) for name, each in sources.items()}
     return Cost(
         len(events),
-        median(texts) if sources else 0.0,
+        median(texts),
         median(judged),
-        median(map(sum, zip(texts, judged, strict=True))) if sources else median(judged),
-        tuple(sorted(costs.items(), key=lambda each: -each[1])[:_SHOWN]),
+        median(map(sum, zip(texts, judged, strict=True))),
+        tuple(sorted(alone.items(), key=lambda each: -each[1])[:_SHOWN]),
     )
-
-
-def _judge(policies: PolicySet, objectives: Sequence[str]) -> Judge:
-    return policies.bind(objectives)
-
-
-def _read(signals: TextSignals, event: ChatEvent) -> Mapping[str, float | None]:
-    return signals.read(event.conversation[-1].content, event.user, event.metadata).numbers
-
-
-def _reader(signals: TextSignals) -> Callable[[ChatEvent], object]:
-    return lambda event: _read(signals, event)
 
 
 def _times_us(do: Callable[[ChatEvent], object], events: Sequence[ChatEvent]) -> list[float]:

@@ -4,7 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 from unicodedata import unidata_version
 
 import orjson
@@ -52,6 +52,7 @@ class TextSignals:
         by_text: dict[str, dict[str, TextSource]] = defaultdict(dict)
         for name, source in sources.items():
             by_text[source.of][name] = source
+        self._sources = dict(sources)
         self._finders = [(of, _Finder(members)) for of, members in by_text.items()]
         self._absent: dict[str, float | None] = dict.fromkeys(sources)
         for _, finder in self._finders:
@@ -62,6 +63,10 @@ class TextSignals:
             "unicode": unidata_version,
             "signals": {name: identity_of(source) for name, source in sources.items()},
         }
+
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[str, TextSource]]]:
+        """Be sent to another process as what it is made from: automata cannot be."""
+        return type(self), (self._sources,)
 
     def measure(self, event: ChatEvent) -> tuple[ChatEvent, list[Found]]:
         """Give the event with its text signals, and the lines that were found; never fails on content."""

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from moderator.backtest.report.values import WITHOUT_FIDELITY
 from moderator.cli.app import main
 from moderator.policy import load_policies
 from tests.unit.backtest.decisions import USUAL, changed, recorded, some_recorded, write_lines
-from tests.unit.policy.folders import a_folder, a_policy, a_rule
+from tests.unit.policy.folders import SIGNALS, a_folder, a_policy, a_rule
 
 SAFETIES = [nth / 100 for nth in range(100)]
 
@@ -110,7 +111,7 @@ def test_a_baseline_that_misses_a_decision_fails_and_shows_no_other_number(setup
     assert "of event evt-x: verdict: recorded flag, replayed allow" in ran.out
     assert "FLIPS\n  not counted: the baseline does not reproduce its own decisions\n" in ran.out
     assert "BY RULE" not in ran.out
-    assert list(json.loads(as_json.out)) == ["events", "baseline", "candidate", "fidelity", "edited"]
+    assert list(json.loads(as_json.out)) == [*WITHOUT_FIDELITY]
     assert not (setup.folder / "page.html").exists()
 
 
@@ -258,3 +259,23 @@ def test_a_calibrations_name_stays_in_its_folder(tmp_path: Path, command: Callab
 
     assert ran.code == 2
     assert "is not a file name" in ran.err
+
+
+def test_case_35_texts_tell_what_a_new_entry_of_a_list_does(setup: Setup) -> None:
+    signals = f"{SIGNALS}  scam-words: {{about: Scam wording, from_text: {{words: lists/scam.txt}}}}\n"
+    for name, entries in (("baseline", "scam\n"), ("candidate", "scam\nhello\n")):
+        folder = a_folder(setup.folder / name, a_policy(a_rule("scam-words: at least 1")), signals=signals)
+        (folder / "lists").mkdir()
+        (folder / "lists" / "scam.txt").write_text(entries)
+    write_lines(setup.events, some_recorded(load_policies(setup.folder / "baseline"), [0.5]))
+    sent = setup.folder / "events.jsonl"
+    sent.write_text('{"messages": [{"role": "assistant", "content": "Hello."}]}\n')
+
+    blind, enforced = setup.backtest("--json"), setup.backtest("--enforce")
+    told = setup.backtest("--json", "--enforce", "--texts", sent)
+
+    assert (blind.code, enforced.code, told.code) == (0, 1, 0)
+    assert enforced.out.startswith("scam-words is stale in 1 of 1 decisions (lists/scam.txt: 1 added, 0 removed); ")
+    assert (json.loads(blind.out)["undecided"], json.loads(blind.out)["flips"]["allow_flag"]) == (1, 0)
+    assert (json.loads(told.out)["undecided"], json.loads(told.out)["flips"]["allow_flag"]) == (0, 1)
+    assert "ello" not in told.out

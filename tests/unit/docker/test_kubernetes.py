@@ -216,10 +216,18 @@ def test_the_console_is_one_pod_that_a_token_protects_and_nobody_outside_reaches
     assert policy["ingress"] == [{"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": 8090}]}]
 
 
-def test_the_example_holds_the_example_policies(tmp_path: Path) -> None:
-    data = manifest("overlays/example/policies.yaml")["data"]
-    for name, text in data.items():
-        (tmp_path / name).write_text(text)
+def test_a_replica_of_the_example_sees_the_example_policies_with_their_lists(tmp_path: Path) -> None:
+    maps = {
+        each["metadata"]["name"]: each["data"]
+        for each in documents((KUBERNETES / "overlays/example/policies.yaml").read_text("utf-8"))
+    }
+    (volume,) = [each for each in POD["volumes"] if each["name"] == "policies"]
+    for source in (each["configMap"] for each in volume["projected"]["sources"]):
+        data = maps.get(source["name"], {})
+        for item in source.get("items", [{"key": key, "path": key} for key in data]):
+            if item["key"] in data:
+                (tmp_path / item["path"]).parent.mkdir(exist_ok=True)
+                (tmp_path / item["path"]).write_text(data[item["key"]])
 
     assert load_policies(tmp_path).snapshot == load_policies(ROOT / "policies").snapshot
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
@@ -171,6 +172,7 @@ def test_every_fragment_of_a_rule_loads(block: Block, language_folder: Path) -> 
 def test_every_policy_loads_beside_the_example_settings(block: Block, tmp_path: Path) -> None:
     for name in ("settings.yaml", "signals.yaml"):
         (tmp_path / name).write_bytes((ROOT / "policies" / name).read_bytes())
+    shutil.copytree(ROOT / "policies" / "lists", tmp_path / "lists")
     (tmp_path / "policy.yaml").write_text(block.text, "utf-8")
 
     _, problems = check_folder(tmp_path)

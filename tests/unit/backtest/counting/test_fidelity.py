@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from moderator.backtest.report.values import WITHOUT_FIDELITY
 from moderator.errors import PolicyError
 from moderator.policy import PolicySet
 from tests.unit.backtest.decisions import (
@@ -121,7 +122,7 @@ def test_without_any_decision_of_the_baseline_the_fidelity_is_not_whole(tmp_path
     report = report_of(policies, policies, some_recorded(other, [0.1, 0.9]))
 
     assert not report.fidelity.is_whole
-    assert set(report.record) == {"events", "baseline", "candidate", "fidelity", "edited"}
+    assert set(report.record) == {*WITHOUT_FIDELITY}
 
 
 def test_percent_phrases_are_not_judged_on_a_model_that_was_not_calibrated(policies: PolicySet, tmp_path: Path) -> None:
