@@ -114,7 +114,8 @@ def _flips(report: BacktestReport) -> Section:
         share_text(events, report.flips.events) for events in (report.flips.flagged_before, report.flips.flagged_after)
     )
     flips = report.flips.flips
-    summary = f"flagged {before} -> {after}; {flips:,} verdicts change ({share_text(flips, report.flips.events)})"
+    changes = "1 verdict changes" if flips == 1 else f"{flips:,} verdicts change"
+    summary = f"flagged {before} -> {after}; {changes} ({share_text(flips, report.flips.events)})"
     tables = [_matrix(report.flips)]
     tables += [_actions(report.actions)] if report.actions else []
     tables += [_examples(report.examples)] if report.examples else []
@@ -123,7 +124,8 @@ def _flips(report: BacktestReport) -> Section:
 
 
 def _actions(cells: Sequence[ActionReport]) -> Table:
-    """Lay out events by both actions; those whose action changes are pointed out."""
+    """Lay out events by both actions, but for actions of none; those whose action changes are pointed out."""
+    cells = [cell for cell in cells if _occurs(cell.before, cells, 0) and _occurs(cell.after, cells, 1)]
     columns = list(dict.fromkeys(cell.after for cell in cells))
     rows = []
     for before in dict.fromkeys(cell.before for cell in cells):
@@ -134,6 +136,10 @@ def _actions(cells: Sequence[ActionReport]) -> Table:
         rows.append((Cell(f"baseline {before or 'none'}"), *row))
     heads = ("", *(f"candidate {after or 'none'}" for after in columns))
     return Table("Events by both actions", heads, tuple(rows))
+
+
+def _occurs(action: str | None, cells: Iterable[ActionReport], side: int) -> bool:
+    return any(cell.events for cell in cells if (cell.before, cell.after)[side] == action)
 
 
 def _examples(examples: Sequence[ExampleReport]) -> Table:

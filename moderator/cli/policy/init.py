@@ -72,7 +72,7 @@ def _lines(folder: Path, model: str, files: "Mapping[str, str]", lacking: tuple[
     return [
         f"wrote {folder}: {', '.join(files)}",
         *(f"left out what needs `{objective}`: `{model}` does not give it" for objective in lacking),
-        "read house-rules.yaml first: it is short, and says what each line does; then",
+        f"read {folder / 'house-rules.yaml'} first: it is short, and says what each line does; then",
         f"  moderator policy check {place} --strict",
         f"  moderator policy test {place}",
         f"  echo {event} | moderator policy explain --event - --policies {place}{with_model}",

@@ -117,9 +117,18 @@ def _of_folder(folder: Path, state_dir: Path | None) -> Status:
 
 
 def _facts(policies: "PolicySet") -> "Iterator[tuple[str, str]]":
+    from moderator.policy.language.text_source import IN_PLACE
+
     modes = [rule.mode for rule in policies.rules]
     shares = ", ".join(f"{modes.count(mode)} {mode}" for mode in ("live", "shadow", "off"))
     yield "rules", f"{len(modes)} ({shares})"
+    lists = {signal.text.entries for signal in policies.signals if signal.text and signal.text.entries}
+    for entries in sorted(lists, key=lambda each: each.name):
+        if entries.name != IN_PLACE:
+            yield (
+                "list",
+                f"{entries.name}, {len(entries.entries):,} {'entry' if len(entries.entries) == 1 else 'entries'}",
+            )
 
 
 def _of_replica(url: str, policies: "ReplicaPolicies") -> Status:

@@ -64,7 +64,7 @@ def test_case_41_it_ends_with_the_next_three_commands(init: Callable[..., Ran]) 
     assert ran.out == (
         "wrote policies: settings.yaml, signals.yaml, house-rules.yaml, house-rules.test.yaml, lists/example.txt, "
         "texts.yaml\n"
-        "read house-rules.yaml first: it is short, and says what each line does; then\n"
+        "read policies/house-rules.yaml first: it is short, and says what each line does; then\n"
         "  moderator policy check policies --strict\n"
         "  moderator policy test policies\n"
         """  echo '{"text": "Win free gift cards today!", "role": "member"}' | """

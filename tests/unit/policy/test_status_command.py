@@ -128,6 +128,17 @@ def test_an_accepted_folder_says_what_a_start_would_decide_by(status: Callable[.
     }
 
 
+def test_lists_are_named_with_their_entries(status: Callable[..., Ran], tmp_path: Path) -> None:
+    words = "  scam: {about: Scam wording, from_text: {words: lists/scam.txt}}\n"
+    in_place = "  bots: {about: The bot, from_text: {words: [good bot]}}\n"
+    write_files(tmp_path / "policies", POLICY_FILES | {"signals.yaml": POLICY_FILES["signals.yaml"] + words + in_place})
+    write_files(tmp_path / "policies" / "lists", {"scam.txt": "# ours\nfree donation\nscam\n"})
+
+    assert [line for line in status().out.splitlines() if line.startswith("list")] == [
+        "list      lists/scam.txt, 2 entries"
+    ]
+
+
 def test_case_42_a_refused_folder_ends_with_1_and_names_test_file_and_owner(
     status: Callable[..., Ran], tmp_path: Path
 ) -> None:
