@@ -78,6 +78,8 @@ def growth(samples: Sequence[Sample]) -> dict[str, Any]:
 def problems(result: Mapping[str, Any]) -> list[str]:
     """Say what is wrong with a run; nothing where all is well."""
     found = [f"{name} is {result[name]}" for name in ("lost", "doubled", "out_of_order") if result[name]]
+    if result["set_aside"] != result["faults"]["poison"]:
+        found.append(f"{result['set_aside']} events were set aside, {result['faults']['poison']} were poison")
     if (result["rss_slope_mib_per_h"] or 0.0) > MOST_MIB_PER_H:
         found.append(f"memory grows by {result['rss_slope_mib_per_h']} MiB an hour")
     for name in ("fds", "threads"):

@@ -60,12 +60,14 @@ def soak(folder: Path, seconds: float, chance: random.Random) -> dict[str, Any]:
         rig.finish()
         say("the load has ended; waiting until all is decided")
         is_caught_up = _await_no_lag(rig, samples)
-        counted = tally(_events(rig.settings), _outcomes(rig.settings), rig.settings.dead_letter_topic)
+        lanes, set_aside = _outcomes(rig.settings)
+        counted = tally(_events(rig.settings), lanes, rig.settings.dead_letter_topic)
         ends: Counter[int] = sum((replica.ends for replica in rig.replicas), Counter())
     longest = max(samples.values(), key=lambda each: each[-1].at_s - each[0].at_s)
     return {
         **counted._asdict(),
         "faults": chaos.counts,
+        "set_aside": set_aside,
         **growth(longest),
         "ends": {str(code): times for code, times in sorted(ends.items())},
         "lag_is_0": is_caught_up,
@@ -127,13 +129,16 @@ def _events(settings: KafkaSettings) -> list[Place]:
     return [(record.partition, record.offset) for record in _read(settings, settings.events_topic)]
 
 
-def _outcomes(settings: KafkaSettings) -> dict[Lane, list[int]]:
+def _outcomes(settings: KafkaSettings) -> tuple[dict[Lane, list[int]], int]:
+    """Give the offsets of each lane in the order of the output, and how many events were set aside."""
     lanes: dict[Lane, list[int]] = defaultdict(list)
+    set_aside = 0
     for topic in output_topics(settings):
         for record in _read(settings, topic):
             number, offset = place_of(record, settings)
             lanes[topic, record.partition, number].append(offset)
-    return lanes
+            set_aside += ("dlq.reason", b"crashed_scorer") in record.headers
+    return lanes, set_aside
 
 
 def _read(settings: KafkaSettings, topic: str) -> Any:

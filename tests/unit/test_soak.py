@@ -14,7 +14,16 @@ from tests.soak.measures import Sample, growth, problems, tally
 EVENTS = [(0, 0), (0, 1), (0, 3), (1, 0)]
 DEAD = "moderation.dead-letter"
 GOOD = {("moderation.flag", 0, 0): [0, 3], (DEAD, 0, 0): [1], ("moderation.allow", 1, 1): [0]}
-FINE = {"lost": 0, "doubled": 0, "out_of_order": 0, "rss_slope_mib_per_h": 3.0, "fds": [20, 21], "threads": [8, 8]}
+FINE = {
+    "lost": 0,
+    "doubled": 0,
+    "out_of_order": 0,
+    "faults": {"poison": 1},
+    "set_aside": 1,
+    "rss_slope_mib_per_h": 3.0,
+    "fds": [20, 21],
+    "threads": [8, 8],
+}
 
 
 def test_each_event_once_and_in_order_is_good() -> None:
@@ -64,6 +73,7 @@ def test_files_and_threads_are_those_of_the_first_and_of_the_last_minute() -> No
         ({}, []),
         ({"rss_slope_mib_per_h": None}, []),
         ({"lost": 2}, ["lost is 2"]),
+        ({"set_aside": 3}, ["3 events were set aside, 1 were poison"]),
         ({"rss_slope_mib_per_h": 65.0}, ["memory grows by 65.0 MiB an hour"]),
         ({"fds": [20, 23]}, ["fds grew from 20 to 23"]),
         ({"threads": [8, 9]}, ["threads grew from 8 to 9"]),

@@ -65,7 +65,7 @@ def test_there_are_three_services_of_ours_of_one_image() -> None:
     assert {SERVICES[service]["build"]["target"] for service in OURS} == {"cpu"}
 
 
-@pytest.mark.parametrize("service", ["topics", "moderator"])
+@pytest.mark.parametrize("service", OURS)
 def test_every_variable_of_a_service_is_a_setting(service: str, tmp_path: Path) -> None:
     settings = load_settings(environ=_environ(service), folder=tmp_path)
 
@@ -177,6 +177,14 @@ def test_the_healthcheck_is_a_program_that_compiles() -> None:
     _, _, program = json.loads(re.findall(r"CMD (\[\"python\".+\])$", DOCKERFILE, re.MULTILINE)[0])
 
     compile(program, "healthcheck", "exec")
+
+
+def test_the_console_asks_the_replica_with_its_token(tmp_path: Path) -> None:
+    console, replica = (load_settings(environ=_environ(each), folder=tmp_path) for each in ("console", "moderator"))
+
+    assert console.console.scorer_url == f"http://moderator:{replica.http.port}"
+    assert console.console.scorer_token == replica.http.token
+    assert SERVICES["console"]["ports"] == [f"127.0.0.1:{console.console.port}:{console.console.port}"]
 
 
 def test_compose_waits_for_the_drain() -> None:

@@ -205,14 +205,16 @@ def test_scaling_goes_by_our_metric_and_by_kafka_itself() -> None:
     assert patch_of("keda") == [{"op": "remove", "path": "/spec/replicas"}]
 
 
-def test_the_console_is_one_pod_that_a_token_protects_and_nobody_outside_reaches() -> None:
+def test_the_console_is_one_pod_that_asks_the_replicas_and_that_nobody_outside_reaches(tmp_path: Path) -> None:
     deployment = manifest("components/console/deployment.yaml")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     policy = manifest("components/console/network-policy.yaml")["spec"]
 
     assert deployment["spec"]["replicas"] == 1
     assert container["args"] == ["console", "--host", "0.0.0.0"]
-    assert container["ports"][0]["containerPort"] == Settings().console.port
+    settings = load_settings(environ=env_of(container), folder=tmp_path)
+    assert container["ports"][0]["containerPort"] == settings.console.port
+    assert settings.console.scorer_url == "http://moderator:8080"
     assert policy["ingress"] == [{"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": 8090}]}]
 
 
