@@ -178,7 +178,7 @@ class Metrics:
         )
         self.scores_missing = new.counter(
             "moderator_scores_missing_total",
-            "Decisions in which a rule lacked a usable score of a signal; those without any score are `unscored`.",
+            "Decisions in which a rule lacked a usable score or fact; those without any score are `unscored`.",
             signal="its name",
             cause="`absent`, `not_a_number`, `not_finite`, `implausible`",
         )

@@ -115,11 +115,18 @@ def _rule_parts(rule: Rule) -> dict[str, str]:
         "rollout": f"{show(rollout.percent)}% of {rollout.unit}" if rollout else _NOTHING,
         "rollout_seed": rollout.seed if rollout and rollout.has_own_seed else _NOTHING,
         "if_score_missing": "flag" if rule.flags_when_missing else "allow",
-        "if_fact_missing": "flag" if rule.flags_when_fact_missing else "allow",
+        "if_fact_missing": _if_fact_missing(rule),
         "tag": _listed(rule.tags),
         **_flag_parts(rule.flag),
         "budget": _NOTHING if rule.flag_share is None else f"at most {show(rule.flag_share)}%",
     }
+
+
+def _if_fact_missing(rule: Rule) -> str:
+    """Give what counts where a fact is missing; none where the rule asks for none."""
+    if all(condition.signal.kind == "score" for condition in rule.conditions):
+        return _NOTHING
+    return "flag" if rule.flags_when_fact_missing else "allow"
 
 
 def _flag_parts(flag: Flag | None) -> dict[str, str]:

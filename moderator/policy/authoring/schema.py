@@ -3,7 +3,7 @@
 An editor completes and explains by it while one types. Errors are for `policy check` to find.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, get_args
 
@@ -112,8 +112,8 @@ def _flag(settings: FolderSettings, texts: list[str]) -> Json:
         "severity": _choice("The highest of all that flag wins.", SEVERITIES),
         "reason": _choice("A stable code from settings.yaml, for review tools.", settings.reasons),
         "labels": _names("Free marks, carried along with the decision."),
-        "action": _choice("What is to be done, of settings.yaml's actions; the strongest wins.", settings.actions),
-        "queue": _choice("Who is to look at it, of settings.yaml's queues.", settings.queues),
+        "action": _one_of("What is to be done, of settings.yaml's actions; the strongest wins.", settings.actions),
+        "queue": _one_of("Who is to look at it, of settings.yaml's queues.", settings.queues),
         "notify": {
             **_object("Whom to notify, by a key of texts.yaml.", {to: _text_key(to, texts) for to in _RECIPIENTS}, ()),
             "minProperties": 1,
@@ -136,8 +136,12 @@ def _names(description: str) -> Json:
 
 
 def _text_key(to: str, texts: list[str]) -> Json:
-    about = f"What {'the author' if to == 'user' else 'moderators'} will read."
-    return _choice(about, texts) if texts else _text(about, pattern=_NAME)
+    return _one_of(f"What {'the author' if to == 'user' else 'moderators'} will read.", texts)
+
+
+def _one_of(description: str, names: Sequence[str]) -> Json:
+    """Offer the names that are declared; where none is, any may be meant."""
+    return _choice(description, names) if names else _text(description, pattern=_NAME)
 
 
 def _condition(signals: list[Signal]) -> Json:

@@ -34,7 +34,7 @@ def read_vocabulary(folder: Path) -> tuple[FolderSettings, tuple[Signal, ...], t
 
 
 def read_derived_signals(folder: Path) -> tuple[Signal, ...]:
-    """Read signals.yaml alone; give the signals that are the lowest or highest of several, in the order written.
+    """Read signals.yaml alone; give the signals that are the lowest or highest of several scores, in the order written.
 
     Raises:
         PolicyError: there is no such folder, or signals.yaml is missing or wrong.
@@ -44,7 +44,7 @@ def read_derived_signals(folder: Path) -> tuple[Signal, ...]:
     signals = _read(files, "signals", partial(_signals, files), diagnostics)
     if diagnostics.errors or signals is None:
         raise PolicyError(error_text(f"cannot use the signals in `{folder}`", diagnostics.errors))
-    return tuple(signal for signal in signals.sound if signal.members)
+    return tuple(signal for signal in signals.sound if signal.members and signal.kind == "score")
 
 
 def _signals(files: Files, tree: Node, diagnostics: Diagnostics) -> SignalsFile:

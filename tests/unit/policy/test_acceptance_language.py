@@ -1,7 +1,8 @@
 """The acceptance list of the language's second part: facts, actions, tags and rules without conditions.
 
 A test is named by what must hold; the number at its end is that of the case in the list, and a case may take several
-tests. Those on words, patterns, links and measures are with the tests of the text.
+tests. Elsewhere are those on words, patterns, links and measures (with the text's tests), that of Kafka's headers (30)
+in test_sender.py, and those of `policy diff`, `init`, `status` and drafts with the tools.
 """
 
 from pathlib import Path

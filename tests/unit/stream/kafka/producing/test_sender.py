@@ -84,3 +84,13 @@ def test_an_output_topic_that_is_gone_is_named_with_the_way_to_make_it() -> None
 
     with pytest.raises(KafkaTimeoutError, match=r"`moderation\.flag`.*no metadata.*`moderator topics create`"):
         a_sender()(LacksAFlagTopic(), [])
+
+
+def test_flags_say_what_is_to_be_done_and_allows_do_not_case_30() -> None:
+    """The number is that of the acceptance list of the policy language's second part."""
+    held = an_encoded_decision(verdict="flag", severity="low", action="hold", queues=["newcomers", "spam"])
+
+    headers, others = headers_of(a_record(), held), headers_of(a_record(), an_encoded_decision())
+
+    assert (headers["action"], headers["queues"]) == (b"hold", b"newcomers,spam")
+    assert others.keys() & {"action", "queues"} == set()
