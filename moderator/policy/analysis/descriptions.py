@@ -166,7 +166,7 @@ def _effect(rule: Rule) -> str:
 
 def _missing(rule: Rule) -> list[str]:
     """Say what the rule does where something is missing that it may lack; a rule that tags then does nothing."""
-    kinds = {condition.signal.kind for condition in rule.conditions}
+    kinds = {"fact" if condition.signal.is_fact else condition.signal.kind for condition in rule.conditions}
     if rule.flag is None:
         return ["where something is missing it does not tag"] if kinds else []
     said = {"score": ("a score", rule.flags_when_missing), "fact": ("a fact", rule.flags_when_fact_missing)}

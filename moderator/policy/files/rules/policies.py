@@ -4,7 +4,6 @@ from functools import partial
 from typing import get_args
 
 from moderator.policy.files.context import Context
-from moderator.policy.files.mistakes import advice_on_condition, advice_on_rule_key
 from moderator.policy.files.node_readers import (
     Block,
     choices,
@@ -17,6 +16,7 @@ from moderator.policy.files.node_readers import (
     read_text,
 )
 from moderator.policy.files.rules.flags import ONE_OR_NO_KEY, read_effect
+from moderator.policy.files.rules.mistakes import advice_on_condition, advice_on_rule_key
 from moderator.policy.files.rules.phrases import FORMS, read_condition
 from moderator.policy.files.rules.scopes import read_scope
 from moderator.policy.files.rules.times_and_shares import read_budget, read_rollout, read_time
