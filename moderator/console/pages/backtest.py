@@ -24,21 +24,21 @@ def backtest(request: Request, console: Annotated[Console, Depends(console_of)])
     return render(
         request,
         "backtest.html",
-        held=len(recent),
         since_ms=recent[0].decided_ms if recent else None,
         labels=len(console.desk.book),
-        **_values(console.trials.backtests.newest),
+        **_values(console, console.trials.backtests.newest),
     )
 
 
 @router.get("/parts/backtest/{job_id}")
 def progress(request: Request, job_id: str, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
     """Give how far a backtest is, or its report."""
-    return render(request, "backtest_job.html", **_values(console.trials.backtests.find(job_id)))
+    return render(request, "backtest_job.html", **_values(console, console.trials.backtests.find(job_id)))
 
 
-def _values(job: Job | None) -> dict[str, Any]:
-    values: dict[str, Any] = {"job": job, "histogram": histogram, "rates": rates}
+def _values(console: Console, job: Job | None) -> dict[str, Any]:
+    held = len(console.recent.decisions)
+    values: dict[str, Any] = {"job": job, "held": held, "histogram": histogram, "rates": rates}
     if job is None or job.report is None:
         return values
     document = document_of(job.report)
