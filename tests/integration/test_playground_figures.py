@@ -74,8 +74,14 @@ def test_a_random_edit_has_the_figures_of_a_backtest(
         assert flips.json()[part] == backtest[part]
     for side in ("baseline", "candidate"):
         assert flips.json()[side]["snapshot"] == backtest[side]["snapshot"]
-    counts = {(each["before"], each["after"]) for each in flips.json()["examples"]}
-    assert counts <= {("allow", "flag"), ("flag", "allow")}
+    assert (flips.json()["stale"], flips.json()["undecided"]) == (backtest["stale"], backtest["undecided"])
+    shown = client.post("/parts/playground/flips", json={"files": {POLICY: edit}}).text
+    cells = re.findall(r'data-before="(\w+)" data-after="(\w+)" data-count="(\d+)"', shown)
+    assert {f"{before}_{after}": int(count) for before, after, count in cells} == backtest["flips"]
+    rules = re.findall(r'data-testid="flip-rule" data-rule="([^"]+)" data-gained="(\d+)" data-lost="(\d+)"', shown)
+    assert {rule: (int(gained), int(lost)) for rule, gained, lost in rules} == {
+        rule["rule"]: (rule["flips"]["allow_flag"], rule["flips"]["flag_allow"]) for rule in backtest["rules"]
+    }
 
 
 def backtest_of(baseline: Path, candidate: Path, events: Path) -> Any:

@@ -38,6 +38,7 @@ class FlipFigures:
         cells: before allow and flag, after allow and flag each.
         changed: rules that flag other decisions than before, most first; `unchanged` do not.
         kinds: ways to flip that occur.
+        stale: which text signals cannot be told for some decisions, and how many of these no figure counts.
         notice: what is to be said of how far the figures can be believed.
         is_whole: all decisions were made by the folder's policies, and come out as recorded.
         order: which examples are shown where there are more.
@@ -48,6 +49,7 @@ class FlipFigures:
     changed: Sequence[RuleReport]
     unchanged: Sequence[RuleReport]
     kinds: Sequence[FlipKind]
+    stale: Sequence[str]
     notice: Sequence[str]
     is_whole: bool
     order: str
@@ -83,14 +85,25 @@ def flip_figures(report: BacktestReport, order: str) -> FlipFigures:
         changed=[rule for rule in report.rules if rule.flips.flips],
         unchanged=[rule for rule in report.rules if not rule.flips.flips],
         kinds=kinds,
+        stale=tuple(_stale(report)),
         notice=tuple(_notice(report)),
         is_whole=report.fidelity.is_whole and not report.fidelity.others,
         order=order,
     )
 
 
+def _stale(report: BacktestReport) -> Iterator[str]:
+    for each in report.stale:
+        yield f"{each.signal} is stale in {each.decisions:,} of {report.events.count:,} decisions ({each.why})."
+    if report.undecided:
+        yield (
+            f"{report.undecided:,} of them could not be told, as their texts are not recorded: no figure counts these. "
+            "`moderator policy backtest --texts` reads the texts again."
+        )
+
+
 def _notice(report: BacktestReport) -> Iterator[str]:
-    fidelity, events = report.fidelity, report.flips.events
+    fidelity, events = report.fidelity, report.events.count
     others, differing = sum(fidelity.others.values()), fidelity.compared - fidelity.reproduced
     if others:
         yield (

@@ -79,6 +79,20 @@ def test_a_notice_says_how_many_decisions_other_policies_made(browser: TestClien
     assert "20 of 20 decisions were made by other policies" in part
 
 
+def test_what_cannot_be_told_without_texts_is_said_first(browser: TestClient, folder: Path) -> None:
+    signals = (folder / "signals.yaml").read_text() + "  scam: {about: Scam, from_text: {words: [scam]}}\n"
+    rule = edited(folder)[POLICY].replace("safety: below 0.50", "any: [{safety: below 0.30}, {scam: at least 1}]")
+    edit = {"signals.yaml": signals, POLICY: rule}
+
+    figures = browser.post("/api/flips", json={"files": edit}).json()
+    part = browser.post("/parts/playground/flips", json={"files": edit}).text
+
+    assert figures["stale"][0]["signal"] == "scam"
+    assert figures["undecided"] == 14
+    assert part.index('data-testid="stale"') < part.index('data-testid="flip-cell"')
+    assert "14 of them could not be told" in part
+
+
 def test_both_sides_of_one_event_are_shown(browser: TestClient, folder: Path) -> None:
     body = {"files": edited(folder), "scores": {"safety": 0.4, "gone": 1.0}, "event": {"tenant": "a", "channel": "b"}}
 
