@@ -15,7 +15,7 @@ from moderator.console.access.sessions import Sessions
 from moderator.console.api import ROUTERS
 from moderator.console.console import Console
 from moderator.console.pages import PAGES
-from moderator.console.rendering import render
+from moderator.console.rendering import render, render_alone
 from moderator.http.refusals import Refusal, internal, method_not_allowed, not_found
 from moderator.observability.logging import get_logger
 
@@ -70,7 +70,7 @@ def _report_fault(request: Request, error: Exception) -> Response:
     log.error("page_failed", request_id=request_id, error=type(error).__name__, traceback=frames)
     if is_for_programs(request.scope["path"]):
         return internal().response()
-    return render(request, "fault.html", status=500, request_id=request_id)
+    return render_alone(request, "fault.html", status=500, request_id=request_id)
 
 
 async def _refuse(_: Request, refusal: Refusal) -> Response:

@@ -33,20 +33,27 @@ _NAV: Final = (
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """Render a template with its values, and with those of the layout."""
+    """Render a page with its values, and with those of the layout."""
     console = console_of(request)
-    theme = request.cookies.get(THEME_COOKIE)
     layout = {
         "nav": _NAV,
         "source": console.source,
         "invalid": console.recent.invalid,
         "is_holding": bool(console.recent.decisions),
-        "theme": theme if theme in {"light", "dark"} else None,
         "now_ms": console.now_ms(),
+    }
+    return render_alone(request, template, status=status, **(layout | values))
+
+
+def render_alone(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Render a page without the layout: it needs nothing of the console, so it can be shown whatever has failed."""
+    theme = request.cookies.get(THEME_COOKIE)
+    given = {
+        "theme": theme if theme in {"light", "dark"} else None,
         "session": getattr(request.state, "session", None),
         "csrf_token": getattr(request.state, "csrf_token", ""),
     }
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render(layout | values), status)
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(given | values), status)
 
 
 def path_of(decision_id: str) -> str:

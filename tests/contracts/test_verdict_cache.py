@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 from redis import Redis
 
-from moderator.cache import RedisVerdictCache, verdict_key
+from moderator.cache import RedisVerdictCache, VerdictReader, verdict_key
 from moderator.demo.servers.redis import LocalRedis
 from moderator.events import EncodedDecision, Rejection
 from moderator.observability.metrics import Metrics
@@ -165,3 +166,21 @@ def test_a_whole_window_is_kept(verdicts: Verdicts, tenant: str) -> None:
     verdicts.cache.put_many(window)
 
     assert verdicts.ask(tenant, "evt-0") == verdicts.ask(tenant, "evt-3999") == verdict_of(window[0])
+
+
+def test_a_single_verdict_is_read_and_an_absent_redis_is_told_from_an_absent_verdict(redis_server: LocalRedis) -> None:
+    settings = RedisSettings(url=SecretStr(redis_server.url))
+    metrics = Metrics(CollectorRegistry())
+    event_id = uuid.uuid4().hex
+    RedisVerdictCache(settings, metrics, time.monotonic).put_many(
+        [an_encoded_decision(event_id=event_id, tenant="a:b", verdict="flag")]
+    )
+    reader = VerdictReader(settings, metrics, time.monotonic)
+    away = VerdictReader(RedisSettings(url=SecretStr("redis://127.0.0.1:9/0")), metrics, time.monotonic)
+
+    found, nothing, nowhere = reader.read("a:b", event_id), reader.read("other", event_id), away.read("a:b", event_id)
+
+    assert found.value is not None
+    assert found.value["verdict"] == "flag"
+    assert (nothing.is_away, nothing.value) == (False, None)
+    assert nowhere.is_away

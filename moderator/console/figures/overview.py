@@ -28,7 +28,7 @@ class Overview:
     """What the page shows.
 
     Attributes:
-        per_second: decisions and dead letters, the mean of the last minute before `as_of_ms`.
+        per_second: decisions, the mean of the last minute before `as_of_ms`.
         latency_ms: from the broker's timestamp to the decision, p50, p95 and p99; None where no event has a timestamp.
     """
 
@@ -76,7 +76,8 @@ def overview_of(console: Console) -> Overview:
 
 def _rules(decisions: Sequence[RecentDecision]) -> list[RuleFlags]:
     counts = Counter(rule for each in decisions for rule in each.rules)
-    found = [RuleFlags(name, counts[name, "live"], counts[name, "shadow"]) for name in {rule for rule, _ in counts}]
+    flagging = {rule for rule, hit in counts if hit != "tag"}
+    found = [RuleFlags(name, counts[name, "live"], counts[name, "shadow"]) for name in flagging]
     return sorted(found, key=lambda each: (-each.live, -each.shadow, each.rule))
 
 

@@ -47,7 +47,7 @@ class RuleHits(NamedTuple):
     """What a rule did to the decisions that are held.
 
     Attributes:
-        live, shadow: how many it flagged, and how many it would have flagged.
+        live, shadow: how many it flagged or tagged, and how many it would have as a live rule.
         only_by: decisions that it alone flags; for a shadow rule, allowed ones that it alone would flag.
         overlap: by other rule, in how many decisions both are.
     """
@@ -108,9 +108,9 @@ def rule_hits(decisions: Sequence[RecentDecision]) -> dict[str, RuleHits]:
     live, shadow, only_by = Counter[str](), Counter[str](), Counter[str]()
     both: Counter[tuple[str, str]] = Counter()
     for rules, verdict in ((each.rules, each.verdict) for each in decisions if each.rules):
-        flagging = [rule for rule, mode in rules if mode == "live"]
-        watching = [rule for rule, mode in rules if mode == "shadow"]
-        live.update(flagging)
+        flagging = [rule for rule, hit in rules if hit == "live"]
+        watching = [rule for rule, hit in rules if hit == "shadow"]
+        live.update(rule for rule, hit in rules if hit != "shadow")
         shadow.update(watching)
         if len(flagging) == 1:
             only_by[flagging[0]] += 1

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from moderator.console.access.guard import LONGEST_NAME, own_path
 from moderator.console.access.sessions import COOKIE, LIFETIME_S, Sessions
 from moderator.console.console import Console, console_of
-from moderator.console.rendering import render
+from moderator.console.rendering import render_alone
 from moderator.http.access import Tokens
 from moderator.observability.logging import get_logger
 
@@ -71,4 +71,6 @@ async def _fields(request: Request) -> dict[str, str]:
 
 
 def _form(request: Request, wanted: str, *, status: int = 200, name: str = "", error: str = "") -> HTMLResponse:
-    return render(request, "login.html", status=status, next=own_path(wanted), name=name, error=error)
+    has_tokens = console_of(request).settings.console.token is not None
+    values = {"next": own_path(wanted), "name": name, "error": error, "has_tokens": has_tokens}
+    return render_alone(request, "login.html", status=status, **values)

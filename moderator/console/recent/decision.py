@@ -1,17 +1,21 @@
 """A recorded decision as the console holds it: its bytes, and the few values that pages filter and count by."""
 
 from sys import getsizeof, intern
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import orjson
 
 from moderator.backtest.decision import BOM, InvalidDecisionError, read_decision, schema_fault
-from moderator.events import Decision, Mode, RuleResult, Severity, Status, Verdict
+from moderator.events import Decision, RuleResult, Severity, Status, Verdict
 from moderator.labels.queues import Margins, margins_of
 from moderator.policy.language.event_time import parse_time_ms
 
 _INDEX_BYTES = 800
 """About what the values beside the record take."""
+
+
+Hit = Literal["live", "shadow", "tag"]
+"""What a rule did: flag, or it would have as a live rule, or it only tagged."""
 
 
 class RecentDecision(NamedTuple):
@@ -20,7 +24,7 @@ class RecentDecision(NamedTuple):
     Attributes:
         decided_ms, number: when it was made, and the place in the order of reading; together they are unique.
         timestamp_ms: the broker's time of the event; None in a file.
-        rules: each rule that matched or counted, and as what: live where it flags, else shadow.
+        rules: each rule that matched or counted, and as what.
         is_borderline, margins: how near live rules were to another outcome, see `labels.queues`.
     """
 
@@ -37,7 +41,7 @@ class RecentDecision(NamedTuple):
     status: Status
     severity: Severity | None
     reasons: tuple[str, ...]
-    rules: tuple[tuple[str, Mode], ...]
+    rules: tuple[tuple[str, Hit], ...]
     action: str | None
     queues: tuple[str, ...]
     snapshot: str
@@ -84,7 +88,7 @@ def recent_decision(value: bytes | None, number: int) -> RecentDecision:
         decision["status"],
         decision["severity"],
         tuple(map(intern, decision["reasons"])),
-        tuple((intern(rule["rule"]), mode) for rule in decision["rules"] if (mode := _flagged_as(rule))),
+        tuple((intern(rule["rule"]), hit) for rule in decision["rules"] if (hit := _hit(rule))),
         _shared(decision.get("action")),
         tuple(map(intern, decision.get("queues", []))),
         intern(decision["policy"]["snapshot"]),
@@ -99,7 +103,7 @@ def _shared(text: str | None) -> str | None:
     return None if text is None else intern(text)
 
 
-def _flagged_as(rule: RuleResult) -> Mode | None:
+def _hit(rule: RuleResult) -> Hit | None:
     if rule["counted"]:
-        return "live"
+        return "live" if rule["severity"] is not None else "tag"
     return "shadow" if rule["outcome"] == "matched" else None

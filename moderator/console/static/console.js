@@ -38,9 +38,14 @@
   setInterval(renew, RENEW_MS);
   document.addEventListener("visibilitychange", renew);
 
-  // A renewed part keeps what is open in it; where focus is in it and cannot be found again, it is not renewed.
+  // A renewed part keeps what is open in it. It is not renewed where nothing has changed, so that nothing is read aloud
+  // again, nor where focus is in it and could not be found again.
+  const answers = new Map();
   document.addEventListener("htmx:beforeSwap", (event) => {
     const part = event.detail.target;
+    const path = event.detail.pathInfo.requestPath;
+    if (path.startsWith("/parts/") && answers.get(path) === event.detail.serverResponse) event.detail.shouldSwap = false;
+    answers.set(path, event.detail.serverResponse);
     const focused = document.activeElement;
     if (part !== document.body && part.contains(focused) && !focused.id) event.detail.shouldSwap = false;
     part.openDetails = [...part.querySelectorAll("details[open][id]")].map((each) => each.id);
