@@ -181,6 +181,10 @@ class Engine:
             raise
         self._runner.reset_usage()
 
+    def read_with(self, limits: ReadingLimits) -> None:
+        """Read events by other limits from now on; for measuring how much they matter."""
+        self._reader = EventReader(self._model.renderer, limits)
+
     def measure_noise(self) -> tuple[float, ...]:
         """Measure how much a text's k rewards depend on what is scored with it; takes some seconds.
 

@@ -107,7 +107,8 @@ class Document(NamedTuple):
     caution: str
     facts: tuple[Fact, ...]
     sections: tuple[Section, ...]
-    limits: tuple[Limit, ...]
+    limits: tuple[Limit, ...] = ()
+    heading: str = "Backtest"
 
 
 def number_cell(number: int) -> Cell:

@@ -5,6 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from moderator.backtest.report.charts import histogram, rates
+from moderator.backtest.report.document import Document
 from moderator.backtest.report.sections import document_of
 from moderator.backtest.report.values import BacktestReport
 from moderator.policy.syntax.diagnostics import printable
@@ -12,6 +13,11 @@ from moderator.policy.syntax.diagnostics import printable
 
 def backtest_page(report: BacktestReport) -> str:
     """Write the page of a report; its fidelity must be 100%."""
+    return page_of(document_of(report))
+
+
+def page_of(document: Document) -> str:
+    """Write any report as one page."""
     environment = Environment(
         autoescape=True,
         finalize=_printable,
@@ -21,7 +27,7 @@ def backtest_page(report: BacktestReport) -> str:
         undefined=StrictUndefined,
     )
     template = environment.get_template("page.html")
-    return template.render(document=document_of(report), histogram=histogram, rates=rates)
+    return template.render(document=document, histogram=histogram, rates=rates)
 
 
 def _printable(value: object) -> object:

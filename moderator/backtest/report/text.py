@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from moderator.backtest.report.document import Fact, Limit, Row, Section, Table
+from moderator.backtest.report.document import Document, Fact, Limit, Row, Section, Table
 from moderator.backtest.report.sections import document_of
 from moderator.backtest.report.values import BacktestReport
 from moderator.policy.syntax.diagnostics import printable
@@ -10,7 +10,11 @@ from moderator.policy.syntax.diagnostics import printable
 
 def backtest_text(report: BacktestReport) -> str:
     """Write the whole report; only facts and fidelity while the fidelity is below 100%."""
-    document = document_of(report)
+    return text_of(document_of(report))
+
+
+def text_of(document: Document) -> str:
+    """Write any report."""
     parts = [iter((document.caution,))] if document.caution else []
     parts += [_facts(document.facts), *map(_section, document.sections)]
     parts += [_sweep(limit, limit.sweep) for limit in document.limits if limit.sweep]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from moderator.evaluation.figures import Floats
 from moderator.training.data.rows import SAFETY, Row
-from moderator.training.evaluation.roc import Floats
 
 _BUCKETS = 2**18
 _EPOCHS = 3

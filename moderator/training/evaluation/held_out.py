@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from moderator.evaluation.figures import Floats, auc
 from moderator.training.data.corpus import Corpus
 from moderator.training.data.rows import COLUMNS, HELPFULNESS, SAFETY, Row
 from moderator.training.evaluation.baseline import baseline_safety
-from moderator.training.evaluation.roc import Floats, Threshold, at_threshold, auc
+from moderator.training.evaluation.roc import Threshold, at_threshold
 from moderator.training.fitting.training_network import TrainingNetwork
 from moderator.training.text.batches import Batch, read_in_order
 from moderator.training.text.encoding import Encoder

@@ -1,24 +1,8 @@
-"""How well scores separate harmful from harmless rows: AUC, precision and recall."""
+"""What flagging below a limit gives: precision and recall."""
 
-import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
-Truths = NDArray[np.bool_]
-
-
-def auc(scores: Floats, is_positive: Truths) -> float:
-    """The chance that a positive scores above a negative, ties counting half; NaN if one kind is missing."""
-    positives, negatives = int(is_positive.sum()), int((~is_positive).sum())
-    if not positives or not negatives:
-        return math.nan
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2
-    rank_sum = ranks[inverse][is_positive].sum()
-    return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
+from moderator.evaluation.figures import Floats, Truths
 
 
 @dataclass(frozen=True, slots=True)

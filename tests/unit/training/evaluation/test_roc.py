@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from moderator.training.evaluation.roc import at_threshold, auc
+from moderator.evaluation.figures import auc
+from moderator.training.evaluation.roc import at_threshold
 
 
 @pytest.mark.parametrize(
