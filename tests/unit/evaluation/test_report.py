@@ -41,7 +41,10 @@ def test_limits_of_rules_win_and_compare_as_the_rule_does(tmp_path: Path) -> Non
 
     limits = limits_of(policies, {"beavertails-is_safe": [Fraction(1, 2)]}, MODEL.objectives)
 
-    assert [(limit.source, str(limit.number)) for limit in limits] == [("safety/unsafe", "3/10"), ("safety/doubtful", "3/5")]
+    assert [(limit.source, str(limit.number)) for limit in limits] == [
+        ("safety/unsafe", "3/10"),
+        ("safety/doubtful", "3/5"),
+    ]
     assert limits[0].flags(np.array([0.299999, 0.3, 0.9])).tolist() == [True, False, False]
 
 
