@@ -18,7 +18,7 @@ def document_of(evaluation: Evaluation) -> Document:
         Fact("model", f"{model.name} ({model.dtype}, {model.framing}, {model.fingerprint})"),
         Fact("events", f"{evaluation.rows:,} labelled, {evaluation.unscored:,} without a score"),
     )
-    return Document(f"Evaluation of {model.name}", facts, tuple(_sections(evaluation)), heading="Evaluation")
+    return Document(f"Evaluation of {model.name}", "", facts, tuple(_sections(evaluation)), heading="Evaluation")
 
 
 def _sections(evaluation: Evaluation) -> Iterator[Section]:

@@ -99,7 +99,7 @@ def _require_objectives(model: ModelIdentity, rows: Sequence[LabelledEvent]) -> 
 def _figures(
     name: str, rows: Sequence[LabelledEvent], column: Floats, chosen: Truths, limits: Sequence[Limit]
 ) -> dict[str, Any]:
-    members = np.flatnonzero(chosen)
+    members = np.flatnonzero(chosen).tolist()
     scores = column[members]
     is_one = np.array([rows[at].labels[name] >= _HALF for at in members], dtype=np.bool_)
     ranks = ranking(scores, is_one, [rows[at].unit for at in members])
