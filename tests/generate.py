@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from moderator.events import SEVERITIES, DeadLetterReason, Decision, Verdict
+from moderator.http.api.openapi import openapi
 from moderator.labels.record import Label
 from moderator.policy.authoring.schema import policy_schema
 from moderator.policy.files.vocabulary import read_vocabulary
@@ -50,6 +51,7 @@ def generated_files() -> dict[Path, str]:
         SCHEMAS / "decision.schema.json": _json(decision_schema()),
         SCHEMAS / "label.schema.json": _json(label_schema()),
         SCHEMAS / "asyncapi.yaml": _yaml(asyncapi()),
+        Path("docs/reference/openapi.json"): _json(openapi()),
         **{folder / ".schema" / "policy.json": _policy_schema(folder) for folder in POLICIES},
     }
 

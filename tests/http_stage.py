@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
 from moderator.events import Scores, Turn, Unscored
+from moderator.http import HttpServer
 from moderator.http.api.app import Served, create_app
 from moderator.http.api.intake import Intake, Warm
 from moderator.http.api.status import Replica
@@ -46,13 +47,20 @@ def by_word(conversation: Sequence[Turn]) -> Scores | Unscored:
 class Stage:
     """The application, and everything that a test may want to see or to stop."""
 
-    def __init__(self, folder: Path, scoring: ScoringThread, script: Script, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        scoring: ScoringThread,
+        script: Script,
+        intake: type[Intake] = Intake,
+        **settings: object,
+    ) -> None:
         self.settings = settings_of(settings)
         self.stop = threading.Event()
         self.metrics = Metrics(CollectorRegistry())
         now_s = time.monotonic()
         self.board = HealthBoard(HealthSnapshot(now_s, now_s, phase="serving"))
-        self.intake = Intake(self.stop, self.metrics.http)
+        self.intake = intake(self.stop, self.metrics.http)
         self.scorer = ScriptedScorer(script)
         self.cache = DictCache()
         self.scoring = scoring
@@ -111,3 +119,13 @@ def a_stage(
         yield stage
     finally:
         scoring.close()
+
+
+@contextmanager
+def served(stage: Stage) -> Iterator[int]:
+    """Serve the stage on a socket; give its port."""
+    server = HttpServer(stage.app, "127.0.0.1", 0, deadline_s=stage.settings.http.deadline_ms / 1_000)
+    try:
+        yield server.start()
+    finally:
+        server.stop()

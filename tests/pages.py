@@ -8,11 +8,12 @@ Behind the language of every fenced block stands how it is checked, which reader
     yaml KIND         a policy, a rule, a condition, signals, settings, exemptions or tests: loads without an error
     yaml verdicts     a file that says what a guard may answer
     KIND file=NAME    written into the page's folder, for the commands after it
-    json KIND         an event, a decision, a label, a verdict or what was rejected: valid by its schema
+    json KIND         an event, a decision, a label, an error, a verdict or what was rejected: valid by its schema
     text output       what the `sh run` before it prints; … stands for anything
     text golden       one problem of the exact texts of `tests/golden`
     LANGUAGE client   a program that reads decisions from a real broker in `tests/integration/docs/test_consuming.py`
     sh send           likewise, one that sends an event
+    python ask|openai a program that asks over HTTP, in `tests/integration/docs/test_http.py`
     LANGUAGE skip: REASON   not checked
     mermaid           a flow chart whose arrows lead from and to declared nodes
 

@@ -226,7 +226,7 @@ def _moderation_request() -> Schema:
     lists = [{"type": "array", "minItems": 1, "items": items} for items in (text, part)]
     name = _nullable({"type": "string", "maxLength": MAX_NAME_CHARACTERS}, {"type": "integer"})
     event = {
-        "speaker": _nullable({"type": "string", "description": f"One of {', '.join(get_args(Role))}."}),
+        "speaker": _nullable({"enum": [*get_args(Role)]}),
         **dict.fromkeys(("tenant", "channel", "user", "conversation_id"), name),
         **dict.fromkeys(("locale", "role"), _nullable(text)),
         "time": _nullable(text, {"type": "number"}),

@@ -19,6 +19,7 @@ from moderator.cache.verdicts import verdict_value
 from moderator.cli.app import app
 from moderator.events import Rejection
 from moderator.guards import read_verdicts
+from moderator.http.api.openapi import openapi
 from moderator.policy import load_policies
 from moderator.policy.loader import check_folder
 from moderator.settings import load_settings
@@ -33,10 +34,10 @@ LANGUAGE = ROOT / "docs" / "policy-language.md"
 CHECKS = {
     "sh": {"run", "parse", "make", "client", "send", "skip"},
     "yaml": {"file", "policy", "condition", "rule-part", "moderator.yaml", "verdicts", "skip"},
-    "json": {"event", "decision", "label", "part-of-decision", "rejected", "verdict"},
+    "json": {"event", "decision", "error", "label", "part-of-decision", "rejected", "verdict"},
     "text": {"file", "output", "golden", "skip"},
     "mermaid": {""},
-    "python": {"client"},
+    "python": {"client", "ask", "openai"},
     "java": {"client"},
     "js": {"client"},
 }
@@ -205,6 +206,11 @@ def test_every_verdict_has_the_keys_of_one_in_redis(block: Block) -> None:
 @pytest.mark.parametrize("block", _blocks("json", "rejected"), ids=_ids)
 def test_every_rejection_is_one_in_redis(block: Block) -> None:
     assert json.loads(block.text) == orjson.loads(verdict_value(Rejection("acme", "evt-1", "no_text")))
+
+
+@pytest.mark.parametrize("block", _blocks("json", "error"), ids=_ids)
+def test_every_error_is_one_that_the_api_answers(block: Block) -> None:
+    _validate(json.loads(block.text), openapi()["components"]["schemas"]["Error"])
 
 
 @pytest.mark.parametrize("block", _blocks("json", "part-of-decision"), ids=_ids)

@@ -1,0 +1,76 @@
+"""The OpenAPI document, and answers to requests that are drawn from it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import positive_data_acceptance
+
+from moderator.http.api.openapi import openapi
+from tests.http_stage import TOKEN, Stage, a_stage
+
+DRAWS = settings(
+    max_examples=15,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+AUTHORIZATION = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with a_stage(tmp_path_factory.mktemp("policies")) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def document(stage: Stage) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_asgi("/openapi.json", stage.app)
+
+
+OPERATIONS = [(path, method) for path, operations in openapi()["paths"].items() for method in operations]
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_what_the_document_allows_is_understood_and_answered_as_documented(
+    path: str, method: str, document: schemathesis.BaseSchema
+) -> None:
+    @given(case=document[path][method].as_strategy())
+    @DRAWS
+    def check(case: Case[Any]) -> None:
+        answer = case.call(headers=AUTHORIZATION)
+        # an event may be well-formed and have nothing to judge
+        case.validate_response(answer, headers=AUTHORIZATION, excluded_checks=[positive_data_acceptance])
+        assert answer.status_code in {200, 413, 422}
+
+    check()
+
+
+@pytest.mark.parametrize(("path", "method"), [each for each in OPERATIONS if each[1] == "post"])
+def test_what_the_document_does_not_allow_is_refused_as_documented(
+    path: str, method: str, document: schemathesis.BaseSchema
+) -> None:
+    @given(case=document[path][method].as_strategy(generation_mode=GenerationMode.NEGATIVE))
+    @DRAWS
+    def check(case: Case[Any]) -> None:
+        case.call_and_validate(headers=AUTHORIZATION)
+
+    check()
+
+
+def test_the_document_is_openapi_3_1_with_valid_schemas() -> None:
+    document = openapi()
+
+    assert document["openapi"] == "3.1.0"
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_the_document_is_served_as_it_is_committed(stage: Stage) -> None:
+    assert stage.client.get("/openapi.json").json() == openapi()
