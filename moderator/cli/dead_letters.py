@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,16 +15,17 @@ from moderator.cli.interruption import interruption
 from moderator.cli.options import KafkaBrokers, RunId, RunRate, quietly_loaded
 from moderator.cli.progress import RUN_LINE_EVERY_S, progress
 from moderator.errors import ConfigurationError, reason_of
+from moderator.events import DeadLetterReason
 
 if TYPE_CHECKING:
     from moderator.replays.letters import LetterList
-    from moderator.stream.kafka.consuming.decision_range import TimeRange
+    from moderator.stream.kafka.ranges.decision_range import TimeRange
     from moderator.stream.kafka.replaying.run import Run
 
 app = typer.Typer(name="dead-letters", help="Records that could not be judged: list, show, send in again.")
 
 Reason = Annotated[
-    Literal["bad_json", "bad_schema", "too_large", "no_text", "crashed_scorer"] | None,
+    DeadLetterReason | None,
     typer.Option(help="Only those set aside for this reason."),
 ]
 Since = Annotated[str | None, typer.Option(metavar="T", help="Only those written since then, ISO 8601.")]
@@ -162,7 +163,7 @@ def _summary(counts: Counter[str], *, is_dry: bool) -> str:
 
 
 def _span(since: str | None, until: str | None) -> "TimeRange":
-    from moderator.stream.kafka.consuming.decision_range import TimeRange, parse_time
+    from moderator.stream.kafka.ranges.decision_range import TimeRange, parse_time
 
     span = TimeRange(*(None if each is None else parse_time(each) for each in (since, until)))
     if span.start_ms is not None and span.until_ms is not None and span.start_ms >= span.until_ms:

@@ -14,8 +14,8 @@ from moderator.replays.comparing import Comparison
 from moderator.replays.recorded import MOST_EVENTS, Place, RecordedOutcomes
 from moderator.replays.rejudging import NotReplayableError, Rejudge
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.consuming.decision_range import DecisionRange, OffsetRanges, TimeRange
-from moderator.stream.kafka.consuming.frozen_range import Ends, count
+from moderator.stream.kafka.ranges.decision_range import DecisionRange, OffsetRanges, TimeRange
+from moderator.stream.kafka.ranges.frozen_range import Ends, count
 from moderator.stream.kafka.replaying.run import Reading, Run, Writing, open_range
 from moderator.stream.kafka.topics import await_topics, require_topic
 
@@ -124,6 +124,8 @@ def read_recorded(
     reading: Reading,
     ends: Ends,
     signals: Sequence[str],
+    *,
+    stop: threading.Event,
     show_progress: Callable[[int], AbstractContextManager[Callable[[int], None]]],
 ) -> RecordedOutcomes:
     """Read what was decided of the events of a range, or in a range of decisions.
@@ -133,6 +135,7 @@ def read_recorded(
         reading: of the replay.
         ends: the range that it reads.
         signals: whose scores are kept.
+        stop: ends it early.
         show_progress: called with the number of offsets to read; its context gives what is called with each part done.
 
     Raises:
@@ -145,7 +148,7 @@ def read_recorded(
     decisions = Reading([settings.flag_topic, settings.allow_topic], wanted)
     with open_range(settings, decisions) as run, show_progress(run.total) as advance:
         left = run.total
-        while not run.source.is_exhausted:
+        while not run.source.is_exhausted and not stop.is_set():
             for span in run.source.poll(_POLL_MS):
                 for record in span.items:
                     recorded.add(record)

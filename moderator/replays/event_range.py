@@ -5,7 +5,7 @@ from typing import Final
 
 from moderator.errors import ConfigurationError
 from moderator.events import Partition
-from moderator.stream.kafka.consuming.decision_range import Bounds, OffsetRanges, TimeRange, parse_time
+from moderator.stream.kafka.ranges.decision_range import Bounds, OffsetRanges, TimeRange, parse_time
 
 NOW: Final = "now"
 _PLACE: Final = re.compile(r"(\d{1,9}):(\d{1,18})")

@@ -14,7 +14,7 @@ from moderator.events import Partition, Record, iso_time
 from moderator.policy.syntax.diagnostics import printable
 from moderator.settings import KafkaSettings
 from moderator.stream.dead_letter import StoredLetter, read_letter
-from moderator.stream.kafka.consuming.decision_range import OffsetRanges, TimeRange
+from moderator.stream.kafka.ranges.decision_range import OffsetRanges, TimeRange
 from moderator.stream.kafka.replaying.run import Reading, open_range
 
 _PLACE: Final = re.compile(r"(\d{1,9})/(\d{1,18})")

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from moderator.backtest.decision import InvalidDecisionError, read_decision
 from moderator.errors import ConfigurationError
 from moderator.events import Decision, Partition, Record, Verdict
-from moderator.stream.kafka.consuming.frozen_range import Ends
+from moderator.stream.kafka.ranges.frozen_range import Ends
 
 MOST_EVENTS: Final = 5_000_000
 MOST_SIGNALS: Final = 40

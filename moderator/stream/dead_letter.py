@@ -3,7 +3,7 @@
 Knows nothing of Kafka's client. `kafka/producing/dead_letters.py` writes them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from moderator.events import Record
@@ -50,25 +50,30 @@ class StoredLetter(NamedTuple):
 
 def read_letter(record: Record) -> StoredLetter:
     """Read what the headers say; what is missing or damaged says nothing."""
-    said = {name.removeprefix(OURS): content or b"" for name, content in record.headers if name.startswith(OURS)}
-    truncated = tuple(part for part in _text(said, "truncated").split(",") if part)
+    said = said_of(record.headers)
     return StoredLetter(
         record,
-        _text(said, "reason"),
-        _text(said, "error"),
-        _text(said, "at"),
-        _text(said, "topic") or None,
-        _number(said, "partition"),
-        _number(said, "offset"),
-        _number(said, "timestamp"),
-        truncated,
+        said.get("reason", ""),
+        said.get("error", ""),
+        said.get("at", ""),
+        said.get("topic") or None,
+        _number(said.get("partition")),
+        _number(said.get("offset")),
+        _number(said.get("timestamp")),
+        tuple(part for part in said.get("truncated", "").split(",") if part),
         replays_of(record.headers),
     )
 
 
+def said_of(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
+    """Give what the headers of ours say, by their names without `dlq.`; of several with one name the last."""
+    ours = ((name.removeprefix(OURS), content) for name, content in headers if name.startswith(OURS))
+    return {name: (content or b"").decode(errors="replace") for name, content in ours}
+
+
 def replays_of(headers: Sequence[tuple[str, bytes | None]]) -> int:
     """Tell how often a record was sent to the events topic again; 0 where its headers say nothing that is a number."""
-    return _number({name: content or b"" for name, content in headers if name == REPLAYS}, REPLAYS) or 0
+    return _number(said_of(headers).get("replays")) or 0
 
 
 def original_record(letter: StoredLetter, replay_id: str, value: bytes | None = None) -> Record:
@@ -99,10 +104,5 @@ def _is_of_replays(name: str) -> bool:
     return name.startswith(OURS) or name in {REPLAY_ID, REPLAY_OF}
 
 
-def _text(said: Mapping[str, bytes], name: str) -> str:
-    return said.get(name, b"").decode(errors="replace")
-
-
-def _number(said: Mapping[str, bytes], name: str) -> int | None:
-    digits = said.get(name, b"")
-    return int(digits) if digits.isdigit() and len(digits) <= _MOST_DIGITS else None
+def _number(digits: str | None) -> int | None:
+    return int(digits) if digits and digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS else None

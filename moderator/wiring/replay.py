@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -128,46 +128,80 @@ def make(
         FencedError: another process makes this run.
         ScorerUnavailableError, StoppedError: to continue is impossible or would do harm; nothing written is lost.
     """
-    kafka, asked, counts = replay.settings.kafka, replay.asked, Counts()
-    scored = [signal.name for signal in replay.policies.signals if signal.kind == "score"]
-    signals = scored if asked.is_comparing else []
-    recorded = RecordedOutcomes(signals, kafka.events_topic)
-    comparison, fingerprint = Comparison(recorded, signals), None
+    making = _Making(replay, stop, show_progress)
     if replay.found.total:
-        judges = None if asked.is_rejudging else load(replay.settings)
-        with ExitStack() as stack:
-            run = stack.enter_context(
-                open_run(kafka, replay.reading, replay.written) if replay.written else open_range(kafka, replay.reading)
+        making.make(load)
+    return making.counts, making.report() if replay.asked.is_comparing else None
+
+
+class _Making:
+    """One process's part of a replay.
+
+    Attributes:
+        counts: what became of the records.
+    """
+
+    def __init__(self, replay: Replay, stop: threading.Event, show_progress: ShowProgress) -> None:
+        self.counts = Counts()
+        self._replay = replay
+        self._stop = stop
+        self._show_progress = show_progress
+        self._model: str | None = None
+        self._signals = [signal.name for signal in replay.policies.signals if signal.kind == "score"]
+        if not replay.asked.is_comparing:
+            self._signals = []
+        self._recorded = RecordedOutcomes(self._signals, replay.settings.kafka.events_topic)
+        self._comparison = Comparison(self._recorded, self._signals)
+
+    def make(self, load: Callable[[Settings], Judges]) -> None:
+        """Judge all that is left; the model, which takes long to load, comes first."""
+        replay, kafka = self._replay, self._replay.settings.kafka
+        judges = None if replay.asked.is_rejudging else load(replay.settings)
+        opened = (
+            open_run(kafka, replay.reading, replay.written) if replay.written else open_range(kafka, replay.reading)
+        )
+        with opened as run:
+            if replay.asked.is_comparing:
+                self._read_recorded(run)
+            with self._show_progress("replay", run.total) as advance:
+                self._judge(run, judges, Passed(run, advance))
+
+    def report(self) -> ChangeReport:
+        """Say what changed."""
+        policies, asked = self._replay.policies, self._replay.asked
+        return ChangeReport(
+            asked.run_id,
+            self._comparison.changes,
+            self._recorded,
+            frozenset(rule.id for rule in policies.active_rules),
+            policies.snapshot,
+            self._model,
+            self.counts.not_replayable if asked.is_rejudging else None,
+        )
+
+    def _read_recorded(self, run: Run) -> None:
+        kafka, reading = self._replay.settings.kafka, self._replay.reading
+        shown = partial(self._show_progress, "recorded decisions")
+        self._recorded = read_recorded(kafka, reading, run.ends, self._signals, stop=self._stop, show_progress=shown)
+        self._comparison = Comparison(self._recorded, self._signals)
+
+    def _judge(self, run: Run, judges: Judges | None, passed: Passed) -> None:
+        replay, is_comparing = self._replay, self._replay.asked.is_comparing
+
+        def notice(spans: Sequence[DecidedSpan]) -> None:
+            self.counts.note(spans)
+            passed.note(spans)
+            if is_comparing and judges:
+                compare_spans(self._comparison, spans)
+
+        if judges:
+            self._model = judges.scorer.identity.fingerprint
+            judge_anew(replay.settings, judges, run, self._stop, notice)
+        else:
+            compared = self._comparison if is_comparing else None
+            rejudge_all(
+                run, replay.policies, replay.outcomes, self._stop, notice, counts=self.counts, comparison=compared
             )
-            if asked.is_comparing:
-                shown = partial(show_progress, "recorded decisions")
-                recorded = read_recorded(kafka, replay.reading, run.ends, signals, shown)
-                comparison = Comparison(recorded, signals)
-            passed = Passed(run, stack.enter_context(show_progress("replay", run.total)))
-
-            def notice(spans: Sequence[DecidedSpan]) -> None:
-                counts.note(spans)
-                passed.note(spans)
-                if asked.is_comparing and not asked.is_rejudging:
-                    compare_spans(comparison, spans)
-
-            if judges is None:
-                compared = comparison if asked.is_comparing else None
-                rejudge_all(run, replay.policies, replay.outcomes, stop, notice, counts=counts, comparison=compared)
-            else:
-                fingerprint = judges.scorer.identity.fingerprint
-                judge_anew(replay.settings, judges, run, stop, notice)
-    if not asked.is_comparing:
-        return counts, None
-    return counts, ChangeReport(
-        asked.run_id,
-        comparison.changes,
-        recorded,
-        frozenset(rule.id for rule in replay.policies.active_rules),
-        replay.policies.snapshot,
-        fingerprint,
-        counts.not_replayable if asked.is_rejudging else None,
-    )
 
 
 def _options(settings: Settings, asked: Asked, policies: PolicySet, read: Sequence[str]) -> str:

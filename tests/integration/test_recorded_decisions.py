@@ -12,8 +12,8 @@ from moderator.errors import BrokerUnavailableError, ConfigurationError
 from moderator.events import Partition
 from moderator.policy import load_policies
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.consuming.decision_range import DecisionRange, OffsetRanges, TimeRange
-from moderator.stream.kafka.consuming.decisions import KafkaDecisions
+from moderator.stream.kafka.ranges.decision_range import DecisionRange, OffsetRanges, TimeRange
+from moderator.stream.kafka.ranges.decisions import KafkaDecisions
 from moderator.supervisor.child import free_ports
 from tests.console_source import START_MS, publish
 from tests.kafka_stream import some_names

@@ -30,6 +30,7 @@ from tests.builders import POLICY_FILES, write_files
 from tests.kafka_stream import committed_offsets, kafka_variables, produce, read_committed, some_topics
 from tests.servers import SharedKafka
 from tests.waiting import await_condition
+from tests.warm.process import run_moderator
 
 PER_PARTITION = 10
 LONG_AGO = "2020-01-01"
@@ -226,6 +227,20 @@ def test_a_comparison_of_policies_writes_nothing_and_its_exit_code_says_too_many
     assert "6 from allow to flag, 0 from flag to allow: 22.22% changed" in few.stdout
     assert "nothing was written" in few.stderr
     assert len(read_committed(live.kafka)) == len(before)
+
+
+def test_the_practice_model_is_compared_with_what_another_one_decided(live: Settings) -> None:
+    command = ("--until", "0:4", "--compare", "--json", "--model", "builtin", "--policies", str(live.policies.path))
+    variables = kafka_variables(live.kafka)
+
+    ended = run_moderator("replay", "--from", "0:1", *command, **variables)
+
+    report = json.loads(ended.stdout)
+    assert (report["events"], report["compared"], ended.returncode) == (3, 3, 0), ended.stderr
+    assert report["recorded"]["models"] == ["sha256:" + "0" * 64]
+    assert report["now"]["model"] not in report["recorded"]["models"]
+    assert "3 events = " in ended.stderr
+    assert "nothing was written" in ended.stderr
 
 
 def test_of_several_decisions_for_one_place_the_last_counts(live: Settings) -> None:

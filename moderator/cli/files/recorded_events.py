@@ -41,7 +41,7 @@ def open_events(events: str, bootstrap_servers: str | None) -> Iterator[Recorded
         ConfigurationError: there is no such file, topic or range.
         BrokerUnavailableError: Kafka does not answer.
     """
-    from moderator.stream.kafka.consuming.decision_range import is_range
+    from moderator.stream.kafka.ranges.decision_range import is_range
 
     if is_range(events):
         with _open_kafka(events, bootstrap_servers) as opened:
@@ -74,8 +74,8 @@ def _open_kafka(events: str, bootstrap_servers: str | None) -> Iterator[Recorded
     from moderator.backtest.batches import Records
     from moderator.observability.logging import configure_logging
     from moderator.settings import load_settings
-    from moderator.stream.kafka.consuming.decision_range import parse_range
-    from moderator.stream.kafka.consuming.decisions import KafkaDecisions
+    from moderator.stream.kafka.ranges.decision_range import parse_range
+    from moderator.stream.kafka.ranges.decisions import KafkaDecisions
 
     wanted = parse_range(events)
     settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})

@@ -35,8 +35,8 @@ def _read_topic(bootstrap_servers: str | None) -> "Labels":
     from moderator.labels.book import LabelBook
     from moderator.observability.logging import configure_logging
     from moderator.settings import load_settings
-    from moderator.stream.kafka.consuming.decision_range import TimeRange
-    from moderator.stream.kafka.consuming.decisions import KafkaDecisions
+    from moderator.stream.kafka.ranges.decision_range import TimeRange
+    from moderator.stream.kafka.ranges.decisions import KafkaDecisions
 
     settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})
     configure_logging("error" if settings.log.level == "error" else "warning")

@@ -5,6 +5,7 @@ from sys import intern
 from typing import NamedTuple
 
 from moderator.policy.language.event_time import parse_time_ms
+from moderator.stream.dead_letter import said_of
 
 _SIZE_BYTES = 600
 
@@ -40,14 +41,14 @@ def recent_dead_letter(
     headers: Sequence[tuple[str, bytes | None]], timestamp_ms: int | None, number: int
 ) -> RecentDeadLetter:
     """Read one dead letter from its headers; what they lack is empty."""
-    said = {name: (value or b"").decode(errors="replace") for name, value in headers if name.startswith("dlq.")}
-    at_ms = parse_time_ms(said.get("dlq.at", ""))
+    said = said_of(headers)
+    at_ms = parse_time_ms(said.get("at", ""))
     return RecentDeadLetter(
         at_ms if at_ms is not None else timestamp_ms or 0,
         number,
-        intern(said.get("dlq.reason", "")),
-        said.get("dlq.error", ""),
-        intern(said.get("dlq.topic", "")),
-        intern(said.get("dlq.partition", "")),
-        said.get("dlq.offset", ""),
+        intern(said.get("reason", "")),
+        said.get("error", ""),
+        intern(said.get("topic", "")),
+        intern(said.get("partition", "")),
+        said.get("offset", ""),
     )

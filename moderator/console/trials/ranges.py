@@ -47,8 +47,8 @@ def open_kafka(settings: KafkaSettings, times: Times) -> Iterator[Decisions]:
         BrokerUnavailableError, ConfigurationError: see `KafkaDecisions`.
     """
     # with a file of decisions Kafka's client is not loaded
-    from moderator.stream.kafka.consuming.decision_range import TimeRange  # noqa: PLC0415
-    from moderator.stream.kafka.consuming.decisions import KafkaDecisions  # noqa: PLC0415
+    from moderator.stream.kafka.ranges.decision_range import TimeRange  # noqa: PLC0415
+    from moderator.stream.kafka.ranges.decisions import KafkaDecisions  # noqa: PLC0415
 
     with KafkaDecisions(settings, TimeRange(*times)) as records:
         yield Decisions(map(Records, records), records.total, "offsets")

@@ -27,13 +27,13 @@ from moderator.stream.kafka.connection import (
     range_reader,
 )
 from moderator.stream.kafka.consuming.client_state import topic_id
-from moderator.stream.kafka.consuming.decision_range import DecisionRange
-from moderator.stream.kafka.consuming.frozen_range import Ends, FrozenRange, Selects, count, partitions_of, resolve
 from moderator.stream.kafka.producing.awaited import awaited
 from moderator.stream.kafka.producing.delivery import Send
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
 from moderator.stream.kafka.producing.sink import KafkaSink, RejectOversized
+from moderator.stream.kafka.ranges.decision_range import DecisionRange
+from moderator.stream.kafka.ranges.frozen_range import Ends, FrozenRange, Selects, count, partitions_of, resolve
 from moderator.stream.kafka.replaying.run_group import RunGroup
 from moderator.stream.kafka.replaying.run_position import RunPosition
 

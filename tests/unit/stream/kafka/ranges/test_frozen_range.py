@@ -9,7 +9,7 @@ from kafka.structs import OffsetAndMetadata
 
 from moderator.errors import StoppedError
 from moderator.events import Partition
-from moderator.stream.kafka.consuming.frozen_range import FrozenRange
+from moderator.stream.kafka.ranges.frozen_range import FrozenRange
 from moderator.testing import ManualClock
 
 PARTITION = TopicPartition("chat.events", 0)

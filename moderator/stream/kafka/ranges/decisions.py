@@ -10,8 +10,8 @@ from moderator.errors import BrokerUnavailableError
 from moderator.events import Record
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.connection import client_settings, range_reader
-from moderator.stream.kafka.consuming.decision_range import DecisionRange
-from moderator.stream.kafka.consuming.frozen_range import FrozenRange, count, resolve
+from moderator.stream.kafka.ranges.decision_range import DecisionRange
+from moderator.stream.kafka.ranges.frozen_range import FrozenRange, count, resolve
 
 _POLL_MS = 500
 

@@ -4,7 +4,7 @@ import pytest
 
 from moderator.errors import ConfigurationError
 from moderator.events import Partition
-from moderator.stream.kafka.consuming.decision_range import OffsetRanges, TimeRange, is_range, parse_range
+from moderator.stream.kafka.ranges.decision_range import OffsetRanges, TimeRange, is_range, parse_range
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from moderator.errors import ConfigurationError, StoppedError, UndecodableBatchE
 from moderator.events import Partition, PartitionSpan, PolledSpan, Record
 from moderator.stream.kafka.connection import record_of
 from moderator.stream.kafka.consuming.client_state import position_of
-from moderator.stream.kafka.consuming.decision_range import Bounds, DecisionRange, OffsetRanges
 from moderator.stream.kafka.consuming.undecodable import UNDECODABLE
+from moderator.stream.kafka.ranges.decision_range import Bounds, DecisionRange, OffsetRanges
 
 _ANSWER_MS = 10_000
 _STALLED_S = 60.0
