@@ -31,7 +31,7 @@ def read_known_texts(texts: str, candidate: "PolicySet", bootstrap_servers: str 
 
 @contextmanager
 def _records(texts: str, settings: "Settings") -> Iterator[Iterator[Record]]:
-    from moderator.stream.kafka.consuming.decision_range import is_range
+    from moderator.stream.kafka.ranges.decision_range import is_range
 
     if is_range(texts):
         with _kafka_records(texts, settings) as records:
@@ -44,8 +44,8 @@ def _records(texts: str, settings: "Settings") -> Iterator[Iterator[Record]]:
 @contextmanager
 def _kafka_records(texts: str, settings: "Settings") -> Iterator[Iterator[Record]]:
     from moderator.observability.logging import configure_logging
-    from moderator.stream.kafka.consuming.decision_range import parse_range
-    from moderator.stream.kafka.consuming.decisions import KafkaDecisions
+    from moderator.stream.kafka.ranges.decision_range import parse_range
+    from moderator.stream.kafka.ranges.decisions import KafkaDecisions
 
     configure_logging("warning")
     topics = (settings.kafka.events_topic,)

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from moderator.events import DeadLetter
+from moderator.events import SET_ASIDE, DeadLetter
 from moderator.observability.metrics import Metrics, metrics_table
 from tests.builders import an_encoded_decision
 from tests.exposition import SomeUsage, some_metrics
@@ -40,6 +40,15 @@ def test_dead_letters_are_counted_by_reason() -> None:
 
     assert _value(metrics, "moderator_dead_letters_total", reason="bad_json") == 2
     assert _value(metrics, "moderator_dead_letters_total", reason="no_text") == 1
+
+
+def test_an_event_that_was_set_aside_is_counted_beside_the_other_dead_letters() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    metrics.count_outcomes([SET_ASIDE, DeadLetter("crashed_scorer", "deciding on it raised"), SET_ASIDE])
+
+    assert _value(metrics, "moderator_events_set_aside_total") == 2
+    assert _value(metrics, "moderator_dead_letters_total", reason="crashed_scorer") == 3
 
 
 def test_matches_are_counted_by_rule_and_mode() -> None:
