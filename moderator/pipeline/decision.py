@@ -69,6 +69,8 @@ class Decider:
         self.facts = frozenset(signal.name for signal in policies.signals if signal.kind != "score")
         self._judge = policies.bind(model.objectives, model.name)
         self._text_signals = policies.text_signals
+        if policies.text_signals is not None:
+            policies.text_signals.warm_up()
         self._include_content = include_content
         self._is_draft = is_draft
         self._policy_reference = policy_reference(policies, model.name)

@@ -80,7 +80,7 @@ def test_what_score_decided_is_explained_later(call: Callable[..., Called]) -> N
     ran = call("policy", "explain", "--decision", "decisions.jsonl")
 
     assert ran.code == 0
-    assert re.findall(r"event (\S+)", ran.out) == ["evt-7", "evt-8"]
+    assert re.findall(r"event (evt-\S+)", ran.out) == ["evt-7", "evt-8"]
     assert "differs" not in ran.out
     assert ran.err == "scored by the practice model `builtin`\n"
 

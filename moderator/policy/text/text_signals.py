@@ -55,9 +55,6 @@ class TextSignals:
         self._sources = dict(sources)
         self._finders = [(of, _Finder(members)) for of, members in by_text.items()]
         self._absent: dict[str, float | None] = dict.fromkeys(sources)
-        for _, finder in self._finders:
-            # Tables of characters are made when they are first asked for, which must hold up no event.
-            finder.read(Reading(_OF_EVERY_KIND), self._absent.copy(), {})
         self.reference: TextReference = {
             "reading": READING,
             "unicode": unidata_version,
@@ -67,6 +64,14 @@ class TextSignals:
     def __reduce__(self) -> tuple[type[Self], tuple[dict[str, TextSource]]]:
         """Be sent to another process as what it is made from: automata cannot be."""
         return type(self), (self._sources,)
+
+    def warm_up(self) -> None:
+        """Make the tables of characters, which are else made when they are first asked for and would hold up an event.
+
+        Checking policies needs none of them, and is quicker without.
+        """
+        for _, finder in self._finders:
+            finder.read(Reading(_OF_EVERY_KIND), self._absent.copy(), {})
 
     def measure(self, event: ChatEvent) -> tuple[ChatEvent, list[Found]]:
         """Give the event with its text signals, and the lines that were found; never fails on content."""
