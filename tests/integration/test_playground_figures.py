@@ -11,11 +11,10 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from moderator.cli.app import app
-from moderator.console.app import create_app
 from moderator.policy import load_policies
 from moderator.settings import PoliciesSettings, Settings
 from tests.unit.backtest.decisions import recorded, write_lines
-from tests.unit.console.decisions import a_console
+from tests.unit.console.decisions import a_browser, a_console
 from tests.unit.policy.folders import POLICY, a_folder, a_policy, a_rule
 
 EDITS = 50
@@ -45,14 +44,14 @@ def decisions(folder: Path) -> list[bytes]:
             tenant=draw.choice(["acme", "beta", "gamma"]),
             user=f"u-{nth % 17}",
         )
-        for nth in range(300)
+        for nth in range(150)
     ]
 
 
 @pytest.fixture(scope="module")
 def client(folder: Path, decisions: list[bytes]) -> TestClient:
     settings = Settings(policies=PoliciesSettings(path=folder))
-    return TestClient(create_app(a_console(values=decisions, settings=settings)))
+    return a_browser(a_console(values=decisions, settings=settings))
 
 
 @pytest.mark.parametrize("number", range(EDITS))
