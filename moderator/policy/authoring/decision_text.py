@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
 from moderator.events import ConditionResult, Decision, EventSummary, PassageScores, RuleResult
+from moderator.policy.analysis.descriptions import listed
 from moderator.policy.authoring.applicability import NotApplicable, not_applicable
 from moderator.policy.language.ast import Rule
 from moderator.policy.language.event_time import event_time_ms, iso_utc
 from moderator.policy.language.scale import show
+from moderator.policy.language.text_source import IN_PLACE
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import printable
 
@@ -44,6 +46,7 @@ def decision_text(decision: Decision, policies: PolicySet | None) -> str:
         lines += _rule_lines(result, decision, rules.get(result["rule"]), width)
     if policies is not None:
         lines += [line for each in not_applicable(decision, policies) for line in _not_applying(each, width)]
+    lines += _found(decision)
     lines += _outcome(decision)
     # What was recorded may have come from anywhere, and must not steer the terminal.
     return "".join(f"{printable(line)}\n" for line in lines)
@@ -209,6 +212,15 @@ def _on_two_lines(mark: str, rule: str, remark: str, width: int) -> Iterator[str
         return
     yield f" {mark:<7} {rule}"
     yield from wrap(remark, WIDTH, initial_indent=f"{'':9}", subsequent_indent=f"{'':9}", break_on_hyphens=False)
+
+
+def _found(decision: Decision) -> Iterator[str]:
+    """Name the lines of lists that were found in the text; what was found is not recorded."""
+    for found in decision.get("found", []):
+        numbers = [str(line) for line in found["lines"]]
+        kinds = ("entry", "entries") if found["list"] == IN_PLACE else ("line", "lines")
+        places = f"{kinds[len(numbers) > 1]} {listed(numbers, 'and')} of {found['list']}"
+        yield from _wrapped(f"found by {found['signal']}: {places}")
 
 
 def _outcome(decision: Decision) -> Iterator[str]:

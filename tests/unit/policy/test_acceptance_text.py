@@ -18,6 +18,7 @@ from moderator.backtest.replay import Replayer, replay_input_of
 from moderator.pipeline.decision import encode
 from moderator.policy import PolicySet, load_policies
 from moderator.policy.analysis.descriptions import describe_rule
+from moderator.policy.authoring.decision_text import decision_text
 from moderator.policy.authoring.schema import policy_schema
 from moderator.policy.files.folder import read_files
 from moderator.policy.live.folder_watch import FolderWatch
@@ -361,3 +362,10 @@ def test_an_editor_shows_where_a_text_signal_is_read_from(policies: PolicySet) -
     schema = json.dumps(policy_schema(policies.settings, policies.signals))
 
     assert "Known scam wording. from 0 entries; read from lists/scam.txt." in schema
+
+
+def test_a_decision_written_out_names_what_was_found(policies: PolicySet) -> None:
+    text = decision_text(decide(policies, text=f"{SCAM} scam, bad bot"), policies)
+
+    assert " found by scam-words: lines 2 and 3 of lists/scam.txt\n" in text
+    assert " found by talk-of-bot: entry 2 of signals.yaml\n" in text

@@ -1,0 +1,27 @@
+from moderator.policy.language.text_source import TextKind
+from moderator.policy.text.entries import digest_of, entry_error, normal_form
+
+EVERYWHERE = "99a513d77238202a7fc3592e3ed7171aa238e934bdac411bb29d91031868bac1"
+
+
+def test_entries_beyond_ascii_have_one_digest_on_every_python() -> None:
+    """Characters that every supported Python knows are normalised alike by all; the workflows run this on each."""
+    entries = ["Straße", "мат", "ｓｃａｍ", "e\u0301cole", "İstanbul", "垃圾", "ﬁne", "각하", "\U0001d4e2cam"]
+    entries += ["ΟΔΟΣ", "ไทย", "ﷺ"]
+
+    assert digest_of(normal_form(entry, "words", "folded") for entry in entries) == EVERYWHERE
+
+
+def test_an_entry_that_is_nothing_after_normalising_is_refused_unless_it_is_compared_as_sent() -> None:
+    assert entry_error("\u200b", "words", "folded") == ("nothing of the entry can be seen", "remove the line")
+    assert entry_error("\u200b", "words", "exact") is None
+
+
+def test_an_entry_has_a_longest_length() -> None:
+    kinds: tuple[tuple[TextKind, int], ...] = (("words", 200), ("links", 200), ("patterns", 500))
+    for kind, most in kinds:
+        objection = entry_error("a" * (most + 1), kind, "folded")
+
+        assert objection is not None
+        assert objection[0] == f"the entry has {most + 1} characters, and {most} are allowed"
+        assert entry_error("a" * most, kind, "folded") is None
