@@ -1,5 +1,9 @@
-from moderator.policy.language.text_source import TextKind
+from typing import TYPE_CHECKING
+
 from moderator.policy.text.entries import digest_of, entry_error, normal_form
+
+if TYPE_CHECKING:
+    from moderator.policy.language.text_source import TextKind
 
 EVERYWHERE = "99a513d77238202a7fc3592e3ed7171aa238e934bdac411bb29d91031868bac1"
 
