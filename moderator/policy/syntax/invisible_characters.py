@@ -3,14 +3,15 @@
 import re
 from dataclasses import dataclass
 
-# Controls, line ends other than our own, marks that hide, reorder or join what is next to them, blank letters.
-_ALWAYS = (
-    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
-    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
-)
+from moderator.ignorable import IGNORABLE, class_of
+
 # Joiners and variation selectors: they shape emoji and letters of other scripts, and do nothing between plain ones.
 _SHAPING = r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_SHAPES = re.compile(f"[{_SHAPING}]")
+# Controls, line ends other than our own, and what shows nothing: it hides, reorders or joins what is next to it.
+_ALWAYS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffb\ufffe\uffff" + class_of(
+    code for code in IGNORABLE if not _SHAPES.match(chr(code))
+)
 # England's flag and its like: a black flag, letters that only mark it, and the end mark.
 _FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
 _PLAIN = r"\x00-\x7f"

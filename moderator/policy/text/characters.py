@@ -7,16 +7,14 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
-from itertools import pairwise
 from typing import Final
 
 import re2
 
-IGNORABLES: Final = re.compile(
-    r"[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
-    r"\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
-)
-"""Default_Ignorable_Code_Point: characters that show nothing, some of them still unassigned."""
+from moderator.ignorable import IGNORABLE, class_of
+
+IGNORABLES: Final = re.compile(f"[{class_of(IGNORABLE)}]+")
+"""Match what shows nothing."""
 BEYOND: Final = "\U00010000-\U0010ffff"
 """Every character beyond the first plane. `re` compares these with each range of a class in turn, so ask them last."""
 
@@ -63,14 +61,6 @@ def without_long_mark_runs(text: str) -> str:
     if len(text) < _LONG or not _maybe_long_run().search(text):
         return text
     return _long_run().sub(_cut, text)
-
-
-def class_of(codes: Iterable[int]) -> str:
-    """Write code points as the inside of a character class."""
-    wanted = sorted(codes)
-    starts = [code for before, code in pairwise((-9, *wanted)) if code != before + 1]
-    ends = [code for code, after in pairwise((*wanted, -9)) if after != code + 1]
-    return "".join(rf"\U{start:08x}-\U{end:08x}" for start, end in zip(starts, ends, strict=True))
 
 
 @cache

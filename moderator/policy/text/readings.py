@@ -12,7 +12,8 @@ from itertools import chain
 from typing import NamedTuple
 from unicodedata import normalize
 
-from moderator.policy.text.characters import IGNORABLES, class_of, without_long_mark_runs, without_removable_marks
+from moderator.ignorable import class_of
+from moderator.policy.text.characters import IGNORABLES, without_long_mark_runs, without_removable_marks
 from moderator.policy.text.look_alikes import folded_to_ascii
 
 READING = "text/1"

@@ -11,6 +11,8 @@ from functools import cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from moderator.ignorable import IGNORABLE, class_of
+
 _ASCII_CONTROLS: Final = bytes(code for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n\r")
 _BLACK_FLAG: Final = "\U0001f3f4"
 _FLAG: Final = re.compile(f"({_BLACK_FLAG}[\U000e0030-\U000e0039\U000e0061-\U000e007a]{{3,6}}\U000e007f)")
@@ -20,15 +22,16 @@ _PLAIN_SELECTORS: Final = "\ufe00-\ufe0f"
 _IDEOGRAPHIC_SELECTORS: Final = "\U000e0100-\U000e01ef"
 _MONGOLIAN_SELECTORS: Final = "\u180b-\u180f"
 _SELECTORS: Final = _PLAIN_SELECTORS + _IDEOGRAPHIC_SELECTORS + _MONGOLIAN_SELECTORS
+_BLANKS: Final = dict.fromkeys((0x3164, 0xFFA0, 0x2800), " ")
+"""Letters and symbols that show as a blank."""
+_SHAPING_CHARACTERS: Final = re.compile(f"[{_JOINERS}{_SELECTORS}]")
 _INVISIBLE: Final = (
     # C0 and C1 controls but tab, line feed, carriage return and next line
     r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"
-    # Default_Ignorable_Code_Point, but joiners, selectors and the blanks below; then the interlinear marks
-    r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
-    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+    # what shows nothing, but joiners, selectors and blanks; then the interlinear marks
+    + class_of(code for code in IGNORABLE if code not in _BLANKS and not _SHAPING_CHARACTERS.match(chr(code)))
+    + r"\ufff9-\ufffb"
 )
-_BLANKS: Final = dict.fromkeys((0x3164, 0xFFA0, 0x2800), " ")
-"""Letters and symbols that show as a blank."""
 _BLANK: Final = re.compile("[\u3164\uffa0\u2800]")
 _LONG_BLANK: Final = re.compile(r"\s{65,}")
 _MOST_BLANKS: Final = 64
