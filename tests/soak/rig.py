@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import shutil
 import sys
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from moderator.demo.examples import example_policies
 from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.topics import create_topics
-from moderator.supervisor.child import free_ports
+from moderator.supervisor.child import free_ports, last_lines
 from tests.faults.forwarder import Forwarder
 from tests.kafka_stream import kafka_variables, some_names
 from tests.soak.brokers import Cluster
@@ -88,6 +89,8 @@ class Rig:
         try:
             self._start()
         except BaseException:
+            for replica in self.replicas:
+                print(f"{replica.name}: {last_lines(replica.log)}", file=sys.stderr)
             self._open.close()
             raise
         return self
@@ -119,10 +122,8 @@ class Rig:
             self._open.enter_context(server)
         follow(self.redis_replica, self.redis)
         self._open.enter_context(self.address)
-        self.policies.mkdir()
-        for file in example_policies().glob("*.yaml"):
-            if not file.name.endswith(".test.yaml"):  # edits change what they expect
-                (self.policies / file.name).write_text(file.read_text("utf-8"), "utf-8")
+        # edits change what their tests expect
+        shutil.copytree(example_policies(), self.policies, ignore=shutil.ignore_patterns("*.test.yaml", "armorm"))
         self.settings = some_names(bootstrap_servers=self.cluster.bootstrap_servers, start_timeout_s=60)
         create_topics(self.settings, partitions=PARTITIONS, replication=3)
         variables = {
