@@ -206,6 +206,11 @@ def _dead_letter() -> dict[str, Any]:
     }
     optional = {
         "dlq.null": {"type": "string", "description": "What was null and is written empty."},
+        "dlq.replays": {
+            "type": "string",
+            "pattern": "^[0-9]+$",
+            "description": "How often it was sent to the events topic again; absent: never.",
+        },
         "dlq.truncated": {"type": "string", "description": "What was cut to fit the topic."},
     }
     return {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from moderator.errors import StoppedError
+from moderator.errors import ScorerUnavailableError, StoppedError
 from moderator.events import (
     SET_ASIDE,
     DeadLetter,
@@ -28,7 +28,7 @@ from moderator.pipeline.ports import InteractiveWork
 from moderator.pipeline.processor import Processor
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.settings import Settings, WindowSettings
-from moderator.stream.kafka.consuming.position import Position, read_position
+from moderator.stream.kafka.consuming.position import Position, Trial, read_position
 from moderator.stream.kafka.consuming.trials import Trials
 from moderator.testing import (
     InMemoryLog,
@@ -131,6 +131,7 @@ class Lives:
         self.deadly = deadly
         self.scored: list[list[str]] = []
         self.refusals = 0
+        self.failure: Exception | None = None
         self.scored_at_refusal: list[int] = []
         self._policies = some_policies(folder)
 
@@ -187,6 +188,8 @@ class Lives:
         self.scored[-1].append(text)
         if text in self.deadly:
             raise KilledError
+        if self.failure:
+            raise self.failure
         return some_scores()
 
     @property
@@ -299,6 +302,16 @@ def test_an_end_in_order_takes_the_mark_back(tmp_path: Path) -> None:
         lives.live(error=StoppedError("it can never be published"))
 
     assert lives.group.stored[Partition("chat.events", 0)] == Position(0)
+
+
+def test_a_lost_device_leaves_the_mark(tmp_path: Path) -> None:
+    lives = Lives(tmp_path, a_log(40), max_events=30)
+    lives.failure = ScorerUnavailableError("the device failed")
+
+    with pytest.raises(ScorerUnavailableError):
+        lives.live()
+
+    assert lives.group.stored[Partition("chat.events", 0)].trial == Trial(30)
 
 
 class HeldTexts:
