@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final
 
 from moderator.events import MetadataValue
@@ -28,13 +29,11 @@ def kept_metadata(given: Mapping[str, object], *, is_exact: bool) -> dict[str, M
     """
     kept: dict[str, MetadataValue] = {}
     for key, value in given.items():
-        if isinstance(value, str):
+        if type(value) is str:  # the usual case first: every event comes this way
             kept[key] = value
         elif isinstance(value, (int, float)) and (number := _number(value, is_exact=is_exact)) is not None:
             kept[key] = number
-        if len(kept) == MAX_KEYS:
-            break
-    return kept
+    return kept if len(kept) <= MAX_KEYS else dict(islice(kept.items(), MAX_KEYS))
 
 
 def _number(value: float, *, is_exact: bool) -> MetadataValue | None:

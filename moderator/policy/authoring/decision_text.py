@@ -24,10 +24,10 @@ _CUTS = {
 _UNIT_FIELDS = {"users": "user", "conversations": "conversation_id", "tenants": "tenant", "events": "id"}
 _RECIPIENTS = {"user": "the user", "moderators": "the moderators"}
 _CAUSES = {
-    "absent": "no score",
-    "not_a_number": "the score is not a number",
-    "not_finite": "the score is not finite",
-    "implausible": "the score is implausible",
+    "absent": "missing",
+    "not_a_number": "it is not a number",
+    "not_finite": "it is not finite",
+    "implausible": "it is implausible",
 }
 
 
@@ -114,7 +114,7 @@ def _remark(result: RuleResult, event: EventSummary, rule: Rule | None) -> str:
         case "matched" if not result["counted"]:
             parts.append("would tag" if result["severity"] is None else "would flag")
         case "unknown":
-            parts.append("unknown" if result["counted"] or result["mode"] == "shadow" else "lets it pass")
+            parts.append(_unknown(result))
         case "spared":
             parts.append(f"spared by {result.get('spared_by', 'an exception')}")
         case "not yet" if rule and rule.starts_ms is not None:
@@ -124,6 +124,12 @@ def _remark(result: RuleResult, event: EventSummary, rule: Rule | None) -> str:
         case _:
             pass
     return ", ".join(parts)
+
+
+def _unknown(result: RuleResult) -> str:
+    if result["severity"] is None:
+        return "tags nothing"
+    return "unknown" if result["counted"] or result["mode"] == "shadow" else "lets it pass"
 
 
 def _inside(side: str, event: EventSummary, rule: Rule | None) -> str:

@@ -91,27 +91,29 @@ class Combiner:
         *,
         by_itself: "_ByItself",
     ) -> Judgement:
-        """Go through the rules once: most events that fire any fire several."""
+        """Go through the rules once."""
         verdict, rank, by_itself_reasons = by_itself
         shadow_verdict = verdict
         strength = shadow_strength = NO_ACTION
-        reasons, labels, queues = set(by_itself_reasons), set[str](), set[str]()
+        reasons, labels, queues = {*by_itself_reasons}, set[str](), set[str]()
         notices: set[tuple[Recipient, str]] = set()
         for rule, reason, counts in fired:
-            if rule.is_flag:
-                shadow_verdict = "flag"
-                shadow_strength = max(shadow_strength, rule.strength)
+            if counts and rule.labels:
+                labels.update(rule.labels)
+            if not rule.is_flag:
+                continue
+            shadow_verdict = "flag"
+            shadow_strength = max(shadow_strength, rule.strength)
             if not counts:
                 continue
-            labels.update(rule.labels)
-            if rule.is_flag:
-                verdict = "flag"
-                rank = max(rank, rule.rank)
-                strength = max(strength, rule.strength)
-                reasons.add(reason)
+            verdict = "flag"
+            reasons.add(reason)
+            rank = max(rank, rule.rank)
+            strength = max(strength, rule.strength)
+            if rule.notify:
                 notices.update(rule.notify)
-                if rule.queue is not None:
-                    queues.add(rule.queue)
+            if rule.queue is not None:
+                queues.add(rule.queue)
         return Judgement(
             verdict,
             status,

@@ -161,8 +161,9 @@ class Judge:
             if held is False and not is_limited:
                 results.append(result)
                 continue
-            fires, reason = held, rule.reason
-            if held is None:
+            if held is not None:
+                fires, reason = held, rule.reason
+            else:
                 lacks_score = rule.lacks_score(conditions)
                 if lacks_score and is_unscored:
                     continue
@@ -171,8 +172,9 @@ class Judge:
             results.append(result)
             if held is not False:
                 result["outcome"] = "matched" if held else "unknown"
-            if rule.finish(result, event, fields, at_ms, fires=bool(fires)):
-                counts = result["counted"] = rule.mode == "live" and result.get("rollout") != "outside"
+            if rule.finish(result, event, fields, at_ms, fires=fires):
+                if counts := rule.mode == "live" and result.get("rollout") != "outside":
+                    result["counted"] = True
                 fired.append((rule, reason, counts))
         return results, fired
 

@@ -116,7 +116,7 @@ def test_a_score_that_is_missing_says_why(policies: PolicySet) -> None:
 
     assert lines[1] == " degraded: a score that a rule needs is missing"
     assert " flag    chat-safety/unsafe-reply          live, unknown" in lines
-    assert "    ?    safety  -  below 0.30  the score is not finite" in lines
+    assert "    ?    safety  -  below 0.30  it is not finite" in lines
 
 
 def test_rules_for_other_events_are_named_with_the_field_that_did_not_fit(policies: PolicySet) -> None:
