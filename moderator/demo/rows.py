@@ -23,7 +23,8 @@ class Row:
     Attributes:
         verdict: `flag`, `allow` or `dead letter`.
         severity: empty unless flagged.
-        scores: one per signal, always in the same order; empty for a dead letter.
+        scores: in the order of the signals: what the model gave, what the event carried, and what a matched rule
+            compared; empty for a dead letter.
         rules: the rules that flagged; for a dead letter what is wrong with the record.
         reasons: their reason codes; for a dead letter its own.
         speaker: role of the judged message; empty for a dead letter.
@@ -60,13 +61,19 @@ def _text(place: Place, sample: Sample | None) -> str:
 
 
 def _scores(decision: Decision) -> tuple[Score, ...]:
+    """Leave out what is measured of a text and made no difference: of many lists and measures hardly one ever does."""
+    texts = decision["policy"].get("text", {"signals": {}})["signals"]
     causes = {
         condition["signal"]
         for rule in _flagging(decision)
         for condition in rule["conditions"]
         if condition["part"] == "when" and condition["holds"]
     }
-    return tuple(Score(signal, value, signal in causes) for signal, value in decision["scores"]["signals"].items())
+    return tuple(
+        Score(signal, value, signal in causes)
+        for signal, value in decision["scores"]["signals"].items()
+        if signal in causes or (signal not in texts and (value is not None or decision["status"] != "scored"))
+    )
 
 
 def _flagging(decision: Decision) -> list[RuleResult]:

@@ -39,6 +39,7 @@ def a_decision(**changed: Any) -> Decision:
         "event": {"speaker": "user"},
         "rules": [matched, matched | {"rule": "message-safety/doubtful-message", "mode": "shadow", "counted": False}],
         "scores": {"signals": {"safety": 0.071, "helpfulness": 1.2}},
+        "policy": {},
         "cached": False,
         "error": None,
     }
@@ -74,6 +75,21 @@ def test_what_a_matched_rule_looks_for_under_unless_is_no_cause_of_its_flag() ->
     row = row_of(an_outcome(a_decision(rules=[rule])), a_sample())
 
     assert [score.is_cause for score in row.scores] == [True, False]
+
+
+def test_what_is_measured_of_a_text_and_what_an_event_does_not_carry_are_shown_where_a_rule_flagged_by_them() -> None:
+    measured = {"safety": 0.9, "account-age": None, "links": 1.0, "capitals": 0.2}
+    condition = {"part": "when", "signal": "links", "holds": True}
+    [matched, *_] = a_decision()["rules"]
+    decision = a_decision(
+        rules=[{**matched, "conditions": [condition]}],
+        scores={"signals": measured},
+        policy={"text": {"signals": {"links": "0a", "capitals": "0b"}}},
+    )
+
+    row = row_of(an_outcome(decision), a_sample())
+
+    assert row.scores == (Score("safety", 0.9, is_cause=False), Score("links", 1.0, is_cause=True))
 
 
 def test_a_plain_line_holds_everything_a_row_has() -> None:
