@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from moderator.events import SEVERITIES
 from moderator.policy.analysis.inclusion import scope_within, share_within, time_within
+from moderator.policy.analysis.text_changes import gains, relation
 from moderator.policy.language.ast import Calibration, Rule, Scope
 from moderator.policy.language.score_regions import BoundedRule, Regions, ScoreRegions, score_regions, with_bounds
+from moderator.policy.language.text_source import TextSource
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import Diagnostics
 
@@ -32,6 +34,7 @@ def covers(wider: Placed, narrower: Placed) -> bool:
         wider.rule.mode == "live"
         and wider.rule.flag is not None
         and _is_in_force_whenever(wider, narrower)
+        and _reads_no_less(wider.rule, narrower.rule)
         and _fires_whenever(wider, narrower)
     )
 
@@ -185,6 +188,27 @@ def _fires_whenever_for(model: str, wider: Placed, narrower: Placed) -> bool:
     if regions is None or regions.fires(one) & ~regions.fires(other):
         return False
     return not regions.fires_unscored(one) & ~regions.fires_unscored(other)
+
+
+def _reads_no_less(wider: Rule, narrower: Rule) -> bool:
+    """Whether texts that the two rules' folders read otherwise can only make them fire where `wider` fires too.
+
+    All else is proven for equal numbers. One that is never lower does no harm if either rule only gains by its rise.
+    """
+    was, now = _text_sources(narrower), _text_sources(wider)
+    for name in was.keys() & now.keys():
+        moves = relation(was[name], now[name])
+        if moves == "any":
+            return False
+        is_falling = moves == "lower"
+        if moves != "same" and not any(gains(rule, name, falling=is_falling) for rule in (wider, narrower)):
+            return False
+    return True
+
+
+def _text_sources(rule: Rule) -> dict[str, TextSource]:
+    signals = (signal for condition in rule.conditions for signal in condition.signal.members or (condition.signal,))
+    return {signal.name: signal.text for signal in signals if signal.text is not None}
 
 
 def _has_percent(rule: Rule) -> bool:

@@ -17,6 +17,7 @@ from moderator.policy.analysis.rule_lines import (
     signal_lines,
     signal_summary,
 )
+from moderator.policy.analysis.text_changes import list_lines
 from moderator.policy.language.ast import Rule, Texts
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import printable
@@ -67,6 +68,7 @@ def diff(old: PolicySet, new: PolicySet) -> PolicyDiff:
         *_setting_changes(old, new),
         *_order_of_actions(old, new),
         *_part_changes("signal", old.signals, new.signals, signal_summary, signal_lines),
+        *(Change("changed", place, (line,)) for place, line in list_lines(old.signals, new.signals)),
         *_calibration_changes(old, new),
         *_rule_changes(old, new),
         *_part_changes("exemption", old.exemptions, new.exemptions, exemption_summary, exemption_lines),
@@ -168,7 +170,7 @@ def _rule_change(was: Placed, now: Placed) -> Iterator[Change]:
     elif lines:
         yield Change("changed", now.rule.id, lines, claim, warning, versions)
     elif claim != "flags the same":
-        lines = ("changed by a signal, a calibration or an exemption",)
+        lines = ("changed by a signal, a list, a calibration or an exemption",)
         yield Change("changed", now.rule.id, lines, claim, versions=versions)
 
 

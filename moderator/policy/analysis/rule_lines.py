@@ -18,6 +18,7 @@ from moderator.policy.language.ast import (
 )
 from moderator.policy.language.event_time import iso_utc
 from moderator.policy.language.scale import show
+from moderator.policy.language.text_source import TextSource
 from moderator.policy.syntax.diagnostics import printable
 
 _NOTHING = "none"
@@ -70,7 +71,10 @@ def conditions_key(expression: Expression | None) -> str:
 
 
 def _differing(was: dict[str, str], now: dict[str, str]) -> Iterator[str]:
-    return (printable(f"{name} {was[name]} -> {now[name]}") for name in was if was[name] != now[name])
+    for name in dict.fromkeys((*was, *now)):
+        before, after = was.get(name, _NOTHING), now.get(name, _NOTHING)
+        if before != after:
+            yield printable(f"{name} {before} -> {after}")
 
 
 def _expression_lines(prefix: str, was: Expression | None, now: Expression | None) -> Iterator[str]:
@@ -152,6 +156,16 @@ def _signal_parts(signal: Signal) -> dict[str, str]:
         "unit": scale.unit or _NOTHING,
         "good": signal.good,
         "plausible": _plausible(signal),
+        **(_text_parts(signal.text) if signal.text else {}),
+    }
+
+
+def _text_parts(text: TextSource) -> dict[str, str]:
+    return {
+        "reads": f"{text.kind} of a list" if text.entries else text.kind,
+        "match": text.match,
+        "compare": text.compare,
+        "count": "places" if text.counts_places else "entries",
     }
 
 

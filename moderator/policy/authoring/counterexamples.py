@@ -11,6 +11,7 @@ from random import Random
 from typing import Final, Literal, NamedTuple
 
 from moderator.policy.analysis.covering import Placed
+from moderator.policy.analysis.text_changes import may_read
 from moderator.policy.engine.combining import Judgement
 from moderator.policy.engine.rollout import compile_rollout
 from moderator.policy.given_numbers import event_with
@@ -19,6 +20,7 @@ from moderator.policy.language.bounds import bounds_of
 from moderator.policy.language.event_time import iso_utc
 from moderator.policy.language.fields import CLOSED_FIELDS
 from moderator.policy.language.scale import MILLION
+from moderator.policy.language.text_source import MESSAGE, TextSource
 from moderator.policy.test_runner import event_of
 
 Side = Literal["A", "B"]
@@ -63,7 +65,7 @@ def counterexamples(old: Placed, new: Placed) -> Search:
     if calibrated and model is None:  # no model gives both what they ask for
         return Search((), 0)
     space = _Space(old, new, model)
-    one, other = _Version(old, space.objectives, model), _Version(new, space.objectives, model)
+    one, other = (_Version(each, space.objectives, model, side) for side, each in enumerate((old, new)))
     found: dict[Side, Counterexample] = {}
     tries = 0
     for scene in space.scenes():
@@ -78,30 +80,35 @@ def counterexamples(old: Placed, new: Placed) -> Search:
 
 
 class _Scene(NamedTuple):
-    """Fields, the time, and the number of each source of signals in whole millionths; None: missing."""
+    """Fields, the time, and the number of each source of signals in whole millionths by either side; None: missing.
+
+    The sides differ in texts that they read by other lists.
+    """
 
     fields: Mapping[str, str]
     at_ms: int
-    micros: Mapping[Source, int | None]
+    micros: Mapping[Source, tuple[int | None, int | None]]
     is_unscored: bool
 
 
 class _Version:
     """One version of the rule, alone in its folder."""
 
-    def __init__(self, placed: Placed, objectives: Sequence[str], model: str | None) -> None:
+    def __init__(self, placed: Placed, objectives: Sequence[str], model: str | None, side: int) -> None:
         policy = next(each for each in placed.policies.policies if placed.rule in each.rules)
         alone = replace(placed.policies, policies=(replace(policy, rules=(placed.rule,)),), tests=())
         self._judge = alone.bind(objectives, model)
         self._objectives = objectives
+        self._side = side
 
     def judge(self, scene: _Scene) -> Judgement:
-        event = event_with(event_of(scene.fields), scene.micros)
-        return self._judge.decide(event, None if scene.is_unscored else self._rewards(scene), scene.at_ms)
+        micros = {source: pair[self._side] for source, pair in scene.micros.items()}
+        event = event_with(event_of(scene.fields), micros)
+        return self._judge.decide(event, None if scene.is_unscored else self._rewards(micros), scene.at_ms)
 
-    def _rewards(self, scene: _Scene) -> list[float | None]:
-        micros = (scene.micros.get(("score", name), _USUAL_MICRO) for name in self._objectives)
-        return [None if micro is None else micro / MILLION for micro in micros]
+    def _rewards(self, micros: Mapping[Source, int | None]) -> list[float | None]:
+        rewards = (micros.get(("score", name), _USUAL_MICRO) for name in self._objectives)
+        return [None if micro is None else micro / MILLION for micro in rewards]
 
 
 class _Space:
@@ -113,7 +120,8 @@ class _Space:
         self._signals = tuple(dict.fromkeys(one.signal.name for each in versions for one in each.rule.conditions))
         self._fields = _field_values(versions)
         self._times = sorted(_times(versions))
-        self._micros = {source: [*sorted(each), None] for source, each in _decisive_micros(versions, model).items()}
+        decisive = _decisive_micros(versions, model)
+        self._micros = {source: [*_pairs(source, each, versions)] for source, each in decisive.items()}
         # whether the model gave a score at all makes a difference to rules that need none
         self._unscored = (False, True) if any(map(_needs_no_score, versions)) else (False,)
 
@@ -182,6 +190,34 @@ def _beside(signal: Signal, bounds: tuple[int, int]) -> Iterator[int]:
             yield micro
     if low > high:  # `missing`: any reward at all is the other side
         yield min(max(_USUAL_MICRO, least), greatest)
+
+
+def _pairs(
+    source: Source, micros: Iterable[int], versions: Iterable[Placed]
+) -> Iterator[tuple[int | None, int | None]]:
+    """Give the numbers that the two versions may read from one event, which differ only where texts are read apart."""
+    kind, name = source
+    texts = [text for placed in versions if (text := _text_of(name, placed)) is not None] if kind == "text" else []
+    numbers = sorted(set(micros) if not texts else set(_measurable(micros, texts[0])))
+    apart = [(was, now) for was in numbers for now in numbers] if len(texts) > 1 else []
+    yield from ((number, number) for number in numbers if not apart)
+    yield from ((was, now) for was, now in apart if may_read(texts[0], texts[1], was, now))
+    if not texts or texts[0].of != MESSAGE:
+        yield None, None
+
+
+def _text_of(name: str, placed: Placed) -> TextSource | None:
+    signals = (one for condition in placed.rule.conditions for one in condition.signal.members or (condition.signal,))
+    return next((signal.text for signal in signals if signal.name == name), None)
+
+
+def _measurable(micros: Iterable[int], text: TextSource) -> Iterator[int]:
+    """Give numbers that a text can have: a share, or a whole one."""
+    for micro in micros:
+        if text.kind == "capitals":
+            yield min(max(micro, 0), MILLION)
+        else:
+            yield from (max(0, whole * MILLION) for whole in (micro // MILLION, -(-micro // MILLION)))
 
 
 def _field_values(versions: Iterable[Placed]) -> dict[str, list[str | None]]:

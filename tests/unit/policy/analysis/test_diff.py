@@ -171,7 +171,7 @@ def test_an_exemption_moves_the_rules_that_it_covers(tmp_path: Path) -> None:
     found = changed(tmp_path, ("until: 2026-12-15", "until: 2026-12-01"))
 
     assert [(change.what, change.lines, change.claim) for change in found.changes] == [
-        ("chat-safety/unsafe-reply", ("changed by a signal, a calibration or an exemption",), MORE),
+        ("chat-safety/unsafe-reply", ("changed by a signal, a list, a calibration or an exemption",), MORE),
         ("exemption red-team-room", ("until 2026-12-15 -> 2026-12-01",), None),
     ]
     assert found.claim == MORE
