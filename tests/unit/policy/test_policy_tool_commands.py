@@ -302,8 +302,7 @@ def test_a_difference_is_reported_on_lines_that_fit_a_terminal() -> None:
         "renamed chat-safety/useless-and-doubtful -> chat-safety/doubtful\n"
         "  warning: rollout will redraw users unless rollout_seed is kept: write\n"
         "      rollout_seed: chat-safety/useless-and-doubtful\n"
-        '  only B flags: speaker "assistant", channel "help", locale "en", tenant\n'
-        '      "another", user "example-1", time "2026-10-01", safety 0.549999,\n'
+        '  only B flags: speaker "assistant", channel '
     )
     assert ran.out.endswith(
         "chat-safety/unsafe-reply: safety below 0.30 -> below 0.35, can only flag more\n"
