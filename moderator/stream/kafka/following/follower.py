@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from moderator.events import Record
 from moderator.observability.logging import get_logger
@@ -78,7 +78,7 @@ class TopicFollower:
             try:
                 self._follow()
             except KafkaError as error:
-                self._report(Progress(f"Kafka at `{self._settings.bootstrap_servers}` does not answer; trying again"))
+                self._report(Progress(_trouble(self._settings.bootstrap_servers, error)))
                 log.warning("console_reader_replaced", error=type(error).__name__)
             except UNDECODABLE as error:
                 self._report(Progress(f"a batch of records cannot be decoded ({type(error).__name__}); trying again"))
@@ -200,7 +200,7 @@ class _Reading:
     def _trouble(self, now_s: float) -> str:
         if self._consumer.assignment() and now_s - self._answered_at_s > _SILENT_S:
             free_broken_connections()
-            return f"Kafka at `{self._servers}` does not answer; trying again"
+            return _trouble(self._servers)
         if self._missing:
             names = ", ".join(f"`{topic}`" for topic in self._missing)
             return f"there is no topic {names}, or we may not read it; `moderator topics create` creates them"
@@ -209,6 +209,12 @@ class _Reading:
     @property
     def _servers(self) -> str:
         return ",".join(self._consumer.config["bootstrap_servers"])
+
+
+def _trouble(servers: str, error: KafkaError | None = None) -> str:
+    if error is None or isinstance(error, KafkaConnectionError | KafkaTimeoutError):
+        return f"Kafka at `{servers}` does not answer; trying again"
+    return f"Kafka at `{servers}` refuses ({type(error).__name__}); trying again"
 
 
 def _reader_settings() -> dict[str, Any]:
