@@ -13,6 +13,9 @@ from moderator.policy.text.readings import Reading
 
 MOST_PLACES: Final = 1_000
 """Places are counted up to here, so that a text full of them costs no more."""
+FEWEST_MOST_PLACES: Final = 100
+_LOOKED_AT_BYTES: Final = 100 << 20
+"""Each find may look at all that is left of a text, so that of a long one fewer are counted."""
 
 SET_BYTES: Final = 32 << 20
 _CHECK_BYTES: Final = 1 << 20
@@ -63,12 +66,13 @@ class Patterns:
 
     def _count(self, patterns: PatternList, found: Sequence[int], texts: Sequence[bytes]) -> int:
         """Count places in the reading that has more of them."""
+        longest = max(map(len, texts))
+        most = min(MOST_PLACES, max(FEWEST_MOST_PLACES, _LOOKED_AT_BYTES // (longest + 1)))
         total = 0
         for index in found:
             one = compiled(patterns.patterns[index], patterns.compare)
-            left = MOST_PLACES - total
-            total += max(sum(1 for _ in islice(one.finditer(text), left)) for text in texts)
-        return min(total, MOST_PLACES)
+            total += max(sum(1 for _ in islice(one.finditer(text), most - total)) for text in texts)
+        return total
 
 
 class _PatternSet:

@@ -144,7 +144,8 @@ def _of_bounded_length(text: str) -> str:
     if len(text) < _LONG_TEXT:
         return text
     words = _standing_for_words()
-    return words.sub(" ", words.sub(lambda found: normalize("NFKC", found[0]), text, count=_MOST_PHRASES))
+    expanded, count = words.subn(lambda found: normalize("NFKC", found[0]), text, count=_MOST_PHRASES)
+    return words.sub(" ", expanded) if count == _MOST_PHRASES else expanded
 
 
 @cache

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from moderator.policy.text.pattern_errors import pattern_error, pattern_warnings
-from moderator.policy.text.patterns import MOST_PLACES, PatternList, Patterns
+from moderator.policy.text.patterns import FEWEST_MOST_PLACES, MOST_PLACES, PatternList, Patterns
 from moderator.policy.text.readings import Reading
 from tests.unit.policy.text_sources import number
 
@@ -93,6 +93,10 @@ def test_places_of_one_pattern_do_not_overlap_and_those_of_several_add_up() -> N
 
 def test_places_are_counted_up_to_a_bound() -> None:
     assert number("ab" * 5_000, "patterns", "a", "b", counts_places=True) == MOST_PLACES
+
+
+def test_of_a_long_text_fewer_places_are_counted_as_each_may_look_at_all_that_is_left() -> None:
+    assert number("a" * (1 << 20), "patterns", "a(.*b)?", counts_places=True) == FEWEST_MOST_PLACES
 
 
 def test_patterns_are_tried_on_both_readings() -> None:
