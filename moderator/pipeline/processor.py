@@ -161,7 +161,8 @@ class Processor:
         has_room = self._has_room
         self._pause_source(is_paused=not has_room)
         is_due = self._clock.monotonic_s() - self._polled_at_s >= MAX_POLL_GAP_S
-        if not (has_room or self._publishing or is_due):
+        is_waiting_to_begin = bool(self._careful and self._careful.waiting)
+        if not (has_room or self._publishing or is_waiting_to_begin or is_due):
             return
         if self._careful:
             self._careful.before_poll()

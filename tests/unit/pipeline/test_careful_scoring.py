@@ -17,6 +17,7 @@ from moderator.events import (
     EncodedDecision,
     Partition,
     PartitionSpan,
+    PolledSpan,
     Published,
     Record,
     Scores,
@@ -101,6 +102,18 @@ class Marks:
         self._marked = []
 
 
+class CountedSource(InMemorySource):
+    """Also counts polls."""
+
+    def __init__(self, log: InMemoryLog, lives: "Lives") -> None:
+        super().__init__(log)
+        self._lives = lives
+
+    def poll(self, timeout_ms: int) -> list[PolledSpan]:
+        self._lives.polls += 1
+        return super().poll(timeout_ms)
+
+
 class CommittingSink(InMemorySink):
     """Also moves the group's positions."""
 
@@ -132,12 +145,13 @@ class Lives:
         self.scored: list[list[str]] = []
         self.refusals = 0
         self.failure: Exception | None = None
-        self.scored_at_refusal: list[int] = []
+        self.at_refusal: list[tuple[int, int]] = []
+        self.polls = 0
         self._policies = some_policies(folder)
 
     def live(self, interactive: InteractiveWork | None = None, error: Exception | None = None) -> bool:
         """Run one process; false where it was killed."""
-        source = InMemorySource(self.log)
+        source = CountedSource(self.log, self)
         marks = Marks(self.group, self.log, 2 * self.max_events, self._refuses)
         sink = CommittingSink(self.log, source, self.group, marks)
         sink.error = error
@@ -180,7 +194,7 @@ class Lives:
         if not self.refusals:
             return False
         self.refusals -= 1
-        self.scored_at_refusal.append(len(self.scored[-1]))
+        self.at_refusal.append((len(self.scored[-1]), self.polls))
         return True
 
     def _score(self, conversation: Sequence[Turn]) -> Scores:
@@ -286,12 +300,14 @@ def test_steady_traffic_is_not_marked(tmp_path: Path) -> None:
 
 
 def test_a_window_that_cannot_be_written_down_is_not_scored_until_it_can(tmp_path: Path) -> None:
-    lives = Lives(tmp_path, a_log(40, 20), max_events=30)
+    lives = Lives(tmp_path, a_log(40, 2), max_events=5)
     lives.refusals = 3
 
     assert not lives.live()
 
-    assert lives.scored_at_refusal == [0, 0, 0]
+    assert [scored for scored, _ in lives.at_refusal] == [0, 0, 0]
+    polls = [polls for _, polls in lives.at_refusal]
+    assert polls == sorted(set(polls))  # though nothing more fits, the loop polls before it asks again
     assert lives.group.stored[Partition("chat.events", 0)].trial is not None
 
 
