@@ -29,23 +29,26 @@ def example_folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(EXAMPLES, tmp_path / "policies"))
 
 
-def some_decisions(folder: Path, count: int = 240) -> list[bytes]:
-    """Give what the policies of a folder decide of events of which most are harmless, oldest first."""
+def some_decisions(folder: Path, count: int = 240, **fields: Any) -> list[bytes]:
+    """Give what the policies of a folder decide of events of which most are harmless, oldest first.
+
+    `fields` are the same in each event.
+    """
     policies, draw = load_policies(folder), random.Random(1)
     objectives = tuple(objectives_of(policies))
     decider = Decider(policies, replace(a_model(), objectives=objectives))
     decisions = []
     for number in range(count):
         at_ms = NOW_MS - (count - number) * 1_000
-        event = an_event(
-            Turn("user" if draw.random() < 0.7 else "assistant", "hello"),
-            id=f"evt-{number}",
-            tenant=draw.choice(["acme", "globex", "initech"]),
-            channel="general",
-            locale="en",
-            user=f"u-{number % 17}",
-            role="member",
-        )
+        usual = {
+            "id": f"evt-{number}",
+            "tenant": draw.choice(["acme", "globex", "initech"]),
+            "channel": "general",
+            "locale": "en",
+            "user": f"u-{number % 17}",
+            "role": "member",
+        }
+        event = an_event(Turn("user" if draw.random() < 0.7 else "assistant", "hello"), **(usual | fields))
         scored = a_scored_event(some_scores(*(draw.betavariate(4, 1.3) for _ in objectives)))
         at = Timestamps(0.0, 0.01, 0.02, iso_time(at_ms / 1_000))
         decisions.append(encode(decider.decide(a_record(timestamp_ms=at_ms), event, scored, 0.0, at)).value)

@@ -10,7 +10,7 @@ from moderator.console.console import Console
 from moderator.labels.record import Reviewer
 from moderator.policy import load_policies
 from tests.browser.conftest import Visitor
-from tests.browser.scenes import broken, empty, example_folder, some_decisions, with_data
+from tests.browser.scenes import POLICY, broken, empty, example_folder, some_decisions, with_data
 from tests.unit.console.decisions import LabelList
 from tests.unit.console.gates import Gate
 
@@ -21,16 +21,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def with_an_edit(page: Page) -> None:
-    page.goto("/playground")
+    page.goto(f"/playground?file={POLICY}")
     editor = page.get_by_test_id("editor")
     editor.fill(editor.input_value().replace("below 0.30", "below 0.70"))
     expect(page.locator("#flips-result .figure")).not_to_have_text("0")
     page.goto("/backtest")
 
 
-def test_the_playgrounds_edit_is_compared_and_its_examples_lead_to_why(
-    visit: Visitor, folder: Path, looks: Any
-) -> None:
+def test_the_playgrounds_edit_is_compared_and_its_examples_lead_to_why(visit: Visitor, folder: Path) -> None:
     console = with_data(folder, LabelList())
     console.desk.save(console.recent.decisions[-1].record, "right", Reviewer("ana", "login"), note=None, queue=None)
     page = visit.open(console, "/backtest")
@@ -43,7 +41,10 @@ def test_the_playgrounds_edit_is_compared_and_its_examples_lead_to_why(
     expect(report).to_be_visible()
     expect(report.get_by_test_id("flips")).to_have_attribute("data-events", "240")
     expect(page.locator("#report-title")).to_be_focused()
-    looks(page)
+    page.set_viewport_size({"width": 360, "height": 900})
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert visit.axe(page) == []
     report.get_by_test_id("flip-example").first.get_by_role("link").click()
     page.wait_for_url("**/decisions/mod_*")
 

@@ -10,12 +10,10 @@ from playwright.sync_api import Browser, Page, expect
 from moderator.console.console import Console
 from moderator.settings import ConsoleSettings, PoliciesSettings, Settings
 from tests.browser.conftest import Visitor
+from tests.browser.hostile import CONTROL, LONG, MARKUP, hostile
 from tests.browser.scenes import broken, empty, example_folder, served, with_data
 from tests.unit.console.decisions import a_console, a_decision, encoded
 
-MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'>{{ 7*7 }}"
-CONTROL = "\x00\x1b[31m\u202egnp.exe\u2066\u200b\u0301\u0301\r\nnext"
-LONG = "W" * 256
 TOKEN = "correct-horse-battery"
 
 
@@ -59,19 +57,6 @@ def test_with_nothing_or_with_everything_broken_pages_say_so(
         if address != "/policies" or scene is broken:
             expect(page.get_by_test_id(state).first).to_be_visible()
         assert visit.axe(page) == [], address
-
-
-def hostile(text: str, number: int) -> dict[str, Any]:
-    event = dict.fromkeys(("id", "tenant", "channel", "user", "role", "locale", "conversation_id", "time"), text)
-    decision = a_decision(number, flag=True, event={**event, "metadata": {text: text}, "topic": text})
-    decision |= {"reasons": [text], "labels": [text], "decision_id": text, "error": text, "framing": text}
-    decision["rules"][0] |= {"rule": text, "spared_by": text}
-    decision["rules"][0]["conditions"][0] |= {"signal": text, "phrase": text}
-    decision["explanation"][0] |= {"objective": text}
-    decision["model"] |= {"name": text}
-    decision["policy"] |= {"snapshot": text}
-    decision["scores"] |= {"signals": {text: 1e300}, "objectives": {text: -1e300}}
-    return decision
 
 
 def test_hostile_events_run_no_script_and_break_no_layout(visit: Visitor, folder: Path) -> None:

@@ -35,9 +35,11 @@ window.moderatorEdits = (() => {
       if (error.name === "AbortError") throw error;
       throw Object.assign(new Error("The console does not answer."), { code: "away" });
     }
-    if (answer.ok) return answer;
-    if (answer.status === 401) {
+    const isLogin = answer.redirected && new URL(answer.url).pathname === "/login";
+    if (answer.ok && !isLogin) return answer;
+    if (answer.status === 401 || isLogin) {
       location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+      throw Object.assign(new Error("Log in again."), { code: "login" });
     }
     const said = await answer.json().catch(() => null);
     const message = said?.error?.message ?? `The console answers with status ${answer.status}.`;
