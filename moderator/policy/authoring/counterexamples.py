@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from random import Random
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from moderator.policy.analysis.covering import Placed
 from moderator.policy.analysis.text_changes import may_read
@@ -29,6 +29,10 @@ Side = Literal["A", "B"]
 TRIES: Final = 10_000
 _UNITS: Final = {"users": "user", "conversations": "conversation_id", "tenants": "tenant", "events": "id"}
 _UNIT_NAMES: Final = tuple(f"example-{number}" for number in range(1, 2_001))
+Places = tuple[int, ...]
+"""Which of its values each thing has that can make a difference."""
+_RARE: Final = 0.15
+"""How often a value is drawn from all that there are."""
 _USUAL_MICRO: Final = MILLION // 2
 """The reward of what neither version asks for."""
 
@@ -68,14 +72,23 @@ def counterexamples(old: Placed, new: Placed) -> Search:
     one, other = (_Version(each, space.objectives, model, side) for side, each in enumerate((old, new)))
     found: dict[Side, Counterexample] = {}
     tries = 0
-    for scene in space.scenes():
+    waiting: list[Places] = []
+    spread: set[Places] = set()
+    drawn = space.places()
+    while len(found) < len(get_args(Side)) and tries < TRIES:
+        places = waiting.pop() if waiting else next(drawn, None)
+        if places is None:
+            break
         tries += 1
+        scene = space.scene(places)
         was, now = one.judge(scene), other.judge(scene)
         if _flags(was) != _flags(now):
             side: Side = "A" if _flags(was) else "B"
             found.setdefault(side, space.shown(side, scene, was if side == "A" else now))
-            if len(found) > 1:
-                break
+        elif _flags(was) and not space.is_tried_in_full and places not in spread:
+            # where both flag, they may part over one thing
+            spread.add(places)
+            waiting += space.beside(places)
     return Search(tuple(found[side] for side in sorted(found)), tries)
 
 
@@ -111,6 +124,13 @@ class _Version:
         return [None if micro is None else micro / MILLION for micro in rewards]
 
 
+class _Axis(NamedTuple):
+    """How many values there are to try; the last `rare` ones hardly ever let a rule flag anything."""
+
+    length: int
+    rare: int
+
+
 class _Space:
     """Everything that can make a difference to one of the two versions, each with the values worth a try."""
 
@@ -124,17 +144,40 @@ class _Space:
         self._micros = {source: [*_pairs(source, each, versions)] for source, each in decisive.items()}
         # whether the model gave a score at all makes a difference to rules that need none
         self._unscored = (False, True) if any(map(_needs_no_score, versions)) else (False,)
+        self._axes = [
+            _Axis(len(self._unscored), 1),
+            _Axis(max(1, len(self._times)), 0),
+            *(_Axis(len(each), each[-1:].count(None) * 2) for each in self._fields.values()),
+            *(_Axis(len(each), each[-1:].count((None, None))) for each in self._micros.values()),
+        ]
 
-    def scenes(self) -> Iterator[_Scene]:
+        self.is_tried_in_full = prod(axis.length for axis in self._axes) <= TRIES
+
+    def places(self) -> Iterator[Places]:
         """Give every combination where these are few, else some drawn at random, the same ones each time."""
-        times = self._times or [0]
-        lengths = [len(axis) for axis in (self._unscored, times, *self._fields.values(), *self._micros.values())]
-        for is_unscored, at, *places in _places(lengths):
-            of_fields, of_micros = places[: len(self._fields)], places[len(self._fields) :]
-            fields = {name: each[place] for (name, each), place in zip(self._fields.items(), of_fields, strict=True)}
-            micros = {name: each[place] for (name, each), place in zip(self._micros.items(), of_micros, strict=True)}
-            carried = {name: value for name, value in fields.items() if value is not None}
-            yield _Scene({"speaker": "user", **carried}, times[at], micros, self._unscored[is_unscored])
+        if self.is_tried_in_full:
+            yield from product(*(range(axis.length) for axis in self._axes))
+            return
+        random = Random(0)
+        for _ in range(TRIES):
+            yield tuple(_drawn(axis, random) for axis in self._axes)
+
+    def beside(self, places: Places) -> Iterator[Places]:
+        """Give the combinations that differ in one thing."""
+        for number, axis in enumerate(self._axes):
+            for place in range(axis.length):
+                if place != places[number]:
+                    yield (*places[:number], place, *places[number + 1 :])
+
+    def scene(self, places: Places) -> _Scene:
+        """Give what a combination stands for."""
+        is_unscored, at, *others = places
+        of_fields, of_micros = others[: len(self._fields)], others[len(self._fields) :]
+        fields = {name: each[place] for (name, each), place in zip(self._fields.items(), of_fields, strict=True)}
+        micros = {name: each[place] for (name, each), place in zip(self._micros.items(), of_micros, strict=True)}
+        carried = {name: value for name, value in fields.items() if value is not None}
+        at_ms = self._times[at] if self._times else 0
+        return _Scene({"speaker": "user", **carried}, at_ms, micros, self._unscored[is_unscored])
 
     def shown(self, side: Side, scene: _Scene, judgement: Judgement) -> Counterexample:
         """Leave out what neither version asks for."""
@@ -154,12 +197,9 @@ def _needs_no_score(placed: Placed) -> bool:
     return not conditions or any(condition.signal.kind != "score" for condition in conditions)
 
 
-def _places(lengths: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Give combinations of places on axes of these lengths."""
-    if prod(lengths) <= TRIES:
-        return product(*map(range, lengths))
-    random = Random(0)
-    return (tuple(random.randrange(length) for length in lengths) for _ in range(TRIES))
+def _drawn(axis: _Axis, random: Random) -> int:
+    is_usual = axis.length > axis.rare and random.random() > _RARE
+    return random.randrange(axis.length - axis.rare if is_usual else axis.length)
 
 
 def _objectives(placed: Placed) -> Iterator[str]:
