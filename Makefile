@@ -115,6 +115,11 @@ bench-latency: $(STAMP) ## time events from sending to a visible decision (ARGS=
 	@tests/system_packages.sh java mvn
 	@$(BIN)/python -m tests.benchmarks.bench_latency $(ARGS)
 
+.PHONY: bench-http
+bench-http: $(STAMP) ## time requests beside a saturated stream, and what the stream loses by them
+	@tests/system_packages.sh java mvn
+	@$(BIN)/python -m tests.benchmarks.bench_http $(ARGS)
+
 .PHONY: bench-policy
 bench-policy: $(STAMP) ## see that twenty rules take less than 20 microseconds an event, and text signals less than 60
 	@$(BIN)/python -m tests.benchmarks.bench_policy $(ARGS)

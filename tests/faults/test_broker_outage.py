@@ -1,7 +1,9 @@
 """The broker killed under load, back at once or after a while: the process stays, nothing is lost, nothing doubled."""
 
+import json
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,14 +11,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from moderator.demo.examples import example_policies
 from moderator.demo.servers.kafka import LocalKafka
 from tests.console_source import RunningSource, publish
 from tests.faults.killable import Replica
 from tests.faults.loop import a_loop, running
 from tests.faults.oracle import assert_each_event_came_out_once
-from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.kafka_stream import committed_offsets, kafka_variables, produce, some_topics
 from tests.unit.console.decisions import a_decision, encoded
-from tests.waiting import await_condition
+from tests.waiting import PATIENCE_S, await_condition
+from tests.warm.process import WarmReplica
 
 pytestmark = pytest.mark.xdist_group("broker that is killed")
 
@@ -49,6 +53,31 @@ def test_each_event_comes_out_once_when_the_broker_is_killed_and_comes_back(brok
 
     assert_each_event_came_out_once(settings, [PER_PARTITION] * 3)
     assert threading.active_count() <= threads + 2
+
+
+def test_requests_are_answered_whether_or_not_a_broker_answers(broker: LocalKafka) -> None:
+    settings = some_topics(broker.bootstrap_servers)
+    variables = {"MODERATOR_MODEL__PATH": "builtin", "MODERATOR_POLICIES__PATH": str(example_policies())}
+
+    with WarmReplica(kafka_variables(settings) | variables) as replica:
+        assert replica.await_ready(PATIENCE_S), replica.last_lines()
+        broker.kill()
+        answers = [_ask(replica, number) for number in range(3)]
+        broker.start()
+        produce(settings, [b'{"text": "afterwards"}'])
+        await_condition(lambda: committed_offsets(settings) == [1, 0, 0])
+
+    assert [answer["status"] for answer in answers] == ["scored"] * 3
+
+
+def _ask(replica: WarmReplica, number: int) -> dict[str, object]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{replica.http_port}/v1/decisions",
+        b'{"text": "without a broker %d"}' % number,
+        {"Content-Type": "application/json"},
+    )
+    answer: dict[str, object] = json.load(urllib.request.urlopen(request, timeout=PATIENCE_S))
+    return answer
 
 
 @pytest.mark.long

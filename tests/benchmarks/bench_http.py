@@ -1,0 +1,165 @@
+"""Requests beside a saturated stream: how long they wait, and what the stream loses.
+
+`moderator run` with the practice model and the example policies, on a real broker. Ten requests a second, each of one
+short new text: first while the stream is idle, then while it has a backlog that is never empty. The stream's rate is
+taken with the same backlog, in turn with requests and without. The last line is JSON; exit code 1 when a bound is
+missed: p95 under the backlog at most 4 times the idle p95 (one under 25 ms counts as 25 ms), and 0.8 of the rate.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+from kafka import KafkaProducer
+
+from moderator.demo.examples import example_policies
+from moderator.demo.replica import LocalReplica
+from moderator.demo.servers.kafka import LocalKafka
+from moderator.settings import KafkaSettings
+from tests.benchmarks.bench_latency import short_messages
+from tests.kafka_stream import kafka_variables, some_topics
+
+PARTITIONS = 4
+READY_S = 180.0
+RATE = 10.0
+MOST_RATIO = 4.0
+LEAST_P95_MS = 25.0
+LEAST_SHARE = 0.8
+SETTLE_S = 5.0
+
+
+def quantile(latencies_ms: list[float], percent: int) -> float:
+    return statistics.quantiles(latencies_ms, n=100, method="inclusive")[percent - 1]
+
+
+def ask_for(port: int, seconds: float) -> list[float]:
+    """Ask at a fixed rate, whether or not the last request was answered; give milliseconds from the planned start."""
+    latencies_ms: list[float] = []
+    texts, run = short_messages(), uuid.uuid4().hex[:8]
+    start_s = time.perf_counter()
+
+    def ask(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        body = orjson.dumps({"text": f"{texts[number % len(texts)]} {run} {number}"})
+        connection.request("POST", "/v1/decisions", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == http.HTTPStatus.OK, answer.status
+        latencies_ms.append((time.perf_counter() - start_s - number / RATE) * 1_000)
+        connection.close()
+
+    threads = []
+    for number in range(int(RATE * seconds)):
+        time.sleep(max(0.0, start_s + number / RATE - time.perf_counter()))
+        threads.append(threading.Thread(target=ask, args=(number,)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    assert len(latencies_ms) == int(RATE * seconds)
+    return latencies_ms
+
+
+@contextmanager
+def backlog(settings: KafkaSettings, replica: LocalReplica, ahead: int) -> Iterator[None]:
+    """Keep so many new events before the replica."""
+    stop = threading.Event()
+    texts, run = short_messages(), uuid.uuid4().hex[:8]
+
+    def send() -> None:
+        producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=20)
+        sent, decided = 0, decisions(replica)
+        while not stop.is_set():
+            while sent < decisions(replica) - decided + ahead:
+                for _ in range(500):
+                    value = orjson.dumps({"id": f"{run}-{sent}", "text": f"{texts[sent % len(texts)]} {run} {sent}"})
+                    producer.send(settings.events_topic, value, partition=sent % PARTITIONS)
+                    sent += 1
+            stop.wait(0.25)
+        producer.close()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def decisions(replica: LocalReplica) -> float:
+    connection = http.client.HTTPConnection("127.0.0.1", replica.http_port, timeout=60)
+    connection.request("GET", "/metrics")
+    page = connection.getresponse().read().decode()
+    connection.close()
+    lines = (line for line in page.splitlines() if line.startswith("moderator_decisions_total{"))
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+def rate_over(replica: LocalReplica, seconds: float, latencies_ms: list[float] | None) -> float:
+    before, began_s = decisions(replica), time.perf_counter()
+    if latencies_ms is None:
+        time.sleep(seconds)
+    else:
+        latencies_ms += ask_for(replica.http_port, seconds)
+    return (decisions(replica) - before) / (time.perf_counter() - began_s)
+
+
+def measure(seconds: float, rounds: int, ahead: int) -> dict[str, Any]:
+    with LocalKafka() as kafka:
+        settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
+        variables = kafka_variables(settings)
+        variables |= {"MODERATOR_MODEL__PATH": "builtin", "MODERATOR_POLICIES__PATH": str(example_policies())}
+        with LocalReplica(variables) as replica:
+            assert replica.await_ready(READY_S), replica.last_lines()
+            ask_for(replica.http_port, 2)  # the first ones are slower
+            idle_ms = ask_for(replica.http_port, seconds)
+            print(f"idle: p50 {quantile(idle_ms, 50):.0f} ms, p95 {quantile(idle_ms, 95):.0f} ms", flush=True)
+            busy_ms: list[float] = []
+            shares = []
+            with backlog(settings, replica, ahead):
+                time.sleep(SETTLE_S)
+                for number in range(rounds):
+                    alone = rate_over(replica, seconds, None)
+                    beside = rate_over(replica, seconds, busy_ms)
+                    shares.append(beside / alone)
+                    print(f"round {number}: {alone:.0f} events/s alone, {beside:.0f} beside requests", flush=True)
+            print(f"busy: p50 {quantile(busy_ms, 50):.0f} ms, p95 {quantile(busy_ms, 95):.0f} ms", flush=True)
+    return result(idle_ms, busy_ms, shares)
+
+
+def result(idle_ms: list[float], busy_ms: list[float], shares: list[float]) -> dict[str, Any]:
+    idle, busy = quantile(idle_ms, 95), quantile(busy_ms, 95)
+    return {
+        "benchmark": "http",
+        "idle_ms": {"p50": round(quantile(idle_ms, 50), 1), "p95": round(idle, 1)},
+        "busy_ms": {"p50": round(quantile(busy_ms, 50), 1), "p95": round(busy, 1)},
+        "ratio": round(busy / max(idle, LEAST_P95_MS), 2),
+        "shares": [round(share, 3) for share in shares],
+        "share": round(statistics.median(shares), 3),
+        "load": [round(load, 1) for load in os.getloadavg()],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ahead", type=int, default=6_000, help="events that wait before the replica")
+    arguments = parser.parse_args()
+    found = measure(arguments.seconds, arguments.rounds, arguments.ahead)
+    print(json.dumps(found))
+    sys.exit(found["ratio"] > MOST_RATIO or found["share"] < LEAST_SHARE)
+
+
+if __name__ == "__main__":
+    main()
