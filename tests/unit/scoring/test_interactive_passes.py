@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import pytest
 import torch
@@ -84,8 +85,8 @@ def test_a_text_waits_for_two_passes_of_others_at_most(most_unread: int, armorm:
 
     def arrive(_: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
         requests.passes += 1
-        for _ in range(requests.passes % 3):
-            requests.come(next(asked))
+        for prompt in islice(asked, requests.passes % 3):
+            requests.come(prompt)
         return rows
 
     engine = Engine(TroubledArmoRM(armorm, arrive), BUDGET)
