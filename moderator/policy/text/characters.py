@@ -66,8 +66,8 @@ def without_long_mark_runs(text: str) -> str:
 @cache
 def _word(*, is_near: bool) -> re.Pattern[str]:
     spaceless = frozenset(_members(_WITHOUT_SPACES))
-    near, far = map(class_of, _near_and_far(code for code in _of_categories("LMN") if code not in spaceless))
-    return re.compile(f"([{near}]+)" if is_near else f"((?:[{near}]|(?=[{BEYOND}])[{far}])+)")
+    near, far = _near_and_far(code for code in _of_categories("LMN") if code not in spaceless)
+    return re.compile(f"([{class_of(near)}]+)" if is_near else f"({_either(near, far)}+)")
 
 
 @cache
@@ -79,14 +79,14 @@ def _marks() -> tuple[list[int], list[int]]:
 @cache
 def _removable(*, is_near: bool) -> re.Pattern[str]:
     """Match removable marks; `is_near` for a text without characters beyond the first plane."""
-    near_marks, far_marks = map(class_of, _marks())
     near_letters, far_letters = map(class_of, _letters_with_removable_marks())
     if is_near:
         # The class comes first: a pattern that starts with one is searched fastest.
-        return re.compile(f"[{near_marks}](?<=[{near_letters}].)[{near_marks}]*")
-    mark = f"(?:[{near_marks}]|(?=[{BEYOND}])[{far_marks}])"
+        marks = class_of(_marks()[0])
+        return re.compile(f"[{marks}](?<=[{near_letters}].)[{marks}]*")
+    mark = _either(*_marks())
     after = f"(?:(?<=[{near_letters}].)|(?<=[{BEYOND}].)(?<=[{far_letters}].))"
-    return re.compile(f"(?:[{near_marks}]|(?=[{BEYOND}])[{far_marks}]){after}{mark}*", re.DOTALL)
+    return re.compile(f"{mark}{after}{mark}*", re.DOTALL)
 
 
 @cache
@@ -102,14 +102,20 @@ def _maybe_long_run() -> re.Pattern[str]:
 
 @cache
 def _long_run() -> re.Pattern[str]:
-    near, far = map(class_of, _moved())
-    return re.compile(f"(?:[{near}]|(?=[{BEYOND}])[{far}]){{{_LONG},}}")
+    return re.compile(f"{_either(*_moved())}{{{_LONG},}}")
 
 
 @cache
 def _moved() -> tuple[list[int], list[int]]:
     """Give what is put in order among the marks around it, itself or as what it is made of."""
     return _near_and_far(code for code in _of_categories("M") if all(map(unicodedata.combining, _parts(chr(code)))))
+
+
+def _either(near: list[int], far: list[int]) -> str:
+    """Write a pattern for one character of two lists; of those beyond, its block is asked first, which is fast."""
+    blocks = {code >> 8 for code in far}
+    coarse = class_of(code for block in blocks for code in range(block << 8, (block + 1) << 8))
+    return f"(?:[{class_of(near)}]|(?=[{coarse}])[{class_of(far)}])"
 
 
 def _cut(run: re.Match[str]) -> str:
