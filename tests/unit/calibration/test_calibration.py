@@ -23,7 +23,7 @@ from moderator.policy.files.vocabulary import read_derived_signals
 from moderator.policy.language.ast import Signal
 from moderator.policy.language.scale import micro_from
 from tests.unit.backtest.decisions import USUAL, recorded
-from tests.unit.policy.folders import CALIBRATION_FILE, OBJECTIVES, a_folder, a_model, a_policy, a_rule, a_set
+from tests.unit.policy.folders import CALIBRATION_FILE, OBJECTIVES, SIGNALS, a_folder, a_model, a_policy, a_rule, a_set
 
 CHANCE = Random(5)
 REWARDS = [[round(CHANCE.random(), 7) for _ in OBJECTIVES] for _ in range(1_200)]
@@ -135,6 +135,17 @@ def test_signals_are_read_while_rules_still_wait_for_their_calibration(tmp_path:
     (folder / CALIBRATION_FILE).unlink()
 
     assert [signal.name for signal in read_derived_signals(folder)] == ["usefulness"]
+
+
+def test_what_is_chosen_among_facts_needs_no_calibration(tmp_path: Path) -> None:
+    facts = "".join(
+        f"  {name}: {{about: x, from_event: metadata.{name}, scale: {{}}, good: high}}\n" for name in ("age", "karma")
+    )
+    signals = f"{SIGNALS}{facts}  standing: {{about: x, highest_of: [age, karma]}}\n"
+
+    found = read_derived_signals(a_folder(tmp_path, signals=signals))
+
+    assert [signal.name for signal in found] == ["usefulness"]
 
 
 def test_signals_are_read_whatever_is_wrong_with_other_files(tmp_path: Path) -> None:

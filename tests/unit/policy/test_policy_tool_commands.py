@@ -240,6 +240,22 @@ def test_the_snapshot_is_searched_for_where_accepted_policies_are_kept(monkeypat
     assert "shown as recorded" not in found.out
 
 
+def test_rules_that_did_not_apply_are_records_too_case_40() -> None:
+    """The number is that of the acceptance list of the language's second part."""
+    decision = a_decision(some_policies(), channel="elsewhere", locale=None)
+
+    record = json.loads(explain(json.dumps(decision), "--json").out)
+
+    assert record["not_applicable"] == [
+        {
+            "rule": "chat-safety/useless-and-doubtful",
+            "field": "channel",
+            "has": "elsewhere",
+            "wants": ["general", "help"],
+        }
+    ]
+
+
 @pytest.mark.parametrize("folder", ["nowhere", "broken"])
 def test_a_decision_is_explained_though_the_policies_of_today_cannot_be_used(folder: str) -> None:
     policies = some_policies()

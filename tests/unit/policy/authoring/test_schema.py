@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from moderator.errors import PolicyError
 from moderator.policy.authoring.schema import policy_schema
 from moderator.policy.files.vocabulary import read_vocabulary
+from tests.unit.policy.community import NEWCOMERS, community_files
 from tests.unit.policy.folders import CHAT_SAFETY, a_folder
 
 EXAMPLES = Path(__file__).parents[4] / "policies"
@@ -56,6 +57,43 @@ def test_an_editor_marks_a_slip(schema: dict[str, Any], old: str, new: str) -> N
     assert old in CHAT_SAFETY
 
     assert faults_of(schema, CHAT_SAFETY.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def community(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return policy_schema(*read_vocabulary(community_files(tmp_path_factory.mktemp("community"))))
+
+
+def test_it_takes_facts_actions_tags_and_rules_without_conditions(community: dict[str, Any]) -> None:
+    Draft7Validator.check_schema(community)
+
+    assert faults_of(community, NEWCOMERS) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("account-age: below 24", "account-age: in the lowest 2%"),
+        ("action: hold", "action: delete"),
+        ("queue: newcomers", "queue: nobody"),
+        ("user: young-account", "user: welcome"),
+        ("user: young-account", "everybody: young-account"),
+        ("    tag: [reported]", "    tag: []"),
+        ("    tag: [reported]\n", ""),
+        ("    tag: [reported]", "    tag: [reported]\n    flag: {severity: low, reason: spam}"),
+    ],
+)
+def test_an_editor_marks_a_slip_in_them(community: dict[str, Any], old: str, new: str) -> None:
+    assert old in NEWCOMERS
+
+    assert faults_of(community, NEWCOMERS.replace(old, new))
+
+
+def test_where_nothing_is_declared_any_name_may_be_meant(schema: dict[str, Any]) -> None:
+    Draft7Validator.check_schema(schema)
+    flag = schema["definitions"]["rule"]["properties"]["flag"]["properties"]
+
+    assert not {"enum"} & {*flag["action"], *flag["queue"], *flag["notify"]["properties"]["user"]}
 
 
 def test_signals_fields_and_reasons_are_offered_with_what_they_mean(schema: dict[str, Any]) -> None:
