@@ -18,7 +18,7 @@ from moderator.supervisor.child import free_ports
 from tests.console_source import START_MS, publish
 from tests.kafka_stream import some_names
 from tests.unit.backtest.decisions import some_recorded
-from tests.unit.policy.folders import a_folder, a_policy, a_rule
+from tests.unit.policy.folders import SIGNALS, a_folder, a_policy, a_rule
 
 
 def read(settings: KafkaSettings, wanted: DecisionRange) -> list[bytes | None]:
@@ -105,6 +105,31 @@ def test_a_backtest_and_a_calibration_read_topics(
     assert (report["events"]["count"], report["events"]["source"]) == (1_200, "`kafka:2026-10-01..`")
     assert (report["fidelity"]["reproduced"], report["flips"]["allow_flag"]) == (1_200, 60)
     assert "1,200 events" in told
+
+
+def test_case_35_a_backtest_reads_the_texts_from_the_events_topic(
+    tmp_path: Path,
+    kafka_settings: KafkaSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    signals = f"{SIGNALS}  scam-words: {{about: Scam wording, from_text: {{words: lists/scam.txt}}}}\n"
+    for name, entries in (("baseline", "scam\n"), ("candidate", "scam\nhello\n")):
+        folder = a_folder(tmp_path / name, a_policy(a_rule("scam-words: at least 1")), signals=signals)
+        (folder / "lists").mkdir()
+        (folder / "lists" / "scam.txt").write_text(entries)
+    (decision,) = some_recorded(load_policies(tmp_path / "baseline"), [0.5])
+    (tmp_path / "decisions.jsonl").write_bytes(decision)
+    sent = b'{"messages": [{"role": "assistant", "content": "Hello."}]}'
+    publish(kafka_settings, kafka_settings.events_topic, [b"no event", sent])
+    for name in ("bootstrap_servers", "events_topic"):
+        monkeypatch.setenv(f"MODERATOR_KAFKA__{name.upper()}", getattr(kafka_settings, name))
+
+    folders = ("--baseline", str(tmp_path / "baseline"), "--candidate", str(tmp_path / "candidate"))
+    events = ("--events", str(tmp_path / "decisions.jsonl"), "--texts", "kafka", "--json")
+    report = json.loads(run(monkeypatch, capsys, "policy", "backtest", *folders, *events))
+
+    assert (report["stale"], report["undecided"], report["flips"]["allow_flag"]) == ([], 0, 1)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
