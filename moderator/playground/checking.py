@@ -5,7 +5,9 @@ from pathlib import Path
 
 from moderator.policy import Diagnostic, PolicySet
 from moderator.policy.files.folder import Files
+from moderator.policy.files.uncounted import uncounted_warnings
 from moderator.policy.loader import check_folder
+from moderator.policy.syntax.diagnostics import Diagnostics
 from moderator.policy.test_runner import TestResult, run_tests
 
 
@@ -35,10 +37,19 @@ class Checked:
         }
 
 
-def check(files: Files, folder: Path, now_ms: int) -> Checked:
-    """Check files as `policy check` does, and run their tests; `folder` is what errors call them."""
+def check(files: Files, folder: Path, now_ms: int, uncounted: tuple[str, ...] = ()) -> Checked:
+    """Check files as `policy check` does, and run their tests.
+
+    Args:
+        files: as they would be.
+        folder: what errors call them.
+        now_ms: what has ended then is warned of.
+        uncounted: names in the folder that look like files of it and are none.
+    """
     policies, problems = check_folder(files, folder, now_ms)
-    return Checked(policies, tuple(problems), tuple(run_tests(policies)) if policies else ())
+    diagnostics = Diagnostics()
+    diagnostics.extend([*problems, *uncounted_warnings(uncounted)])
+    return Checked(policies, tuple(diagnostics.all), tuple(run_tests(policies)) if policies else ())
 
 
 def problem_records(problems: tuple[Diagnostic, ...]) -> list[dict[str, object]]:

@@ -9,6 +9,7 @@ from moderator.playground.edits import Edits, edited
 from moderator.playground.patch import patch_of
 from moderator.policy import Diagnostic, PolicySet
 from moderator.policy.files.folder import Files, read_files, source_hash
+from moderator.policy.files.uncounted import uncounted_names
 
 
 class NotUsableError(ModeratorError):
@@ -72,7 +73,7 @@ class TriedFolder:
             EditError: an edit cannot be made.
             FolderAwayError: the folder cannot be listed.
         """
-        return check(edited(self.files(), edits), self.path, self._now_ms())
+        return check(edited(self.files(), edits), self.path, self._now_ms(), uncounted_names(self.path))
 
     def edited(self, edits: Edits) -> PolicySet:
         """Give what would be there with some edits.

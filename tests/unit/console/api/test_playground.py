@@ -1,5 +1,6 @@
 """The playground's answers for programs, on a real folder and decisions that its policies made."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import orjson
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
+from moderator.cli.app import app
 from moderator.console.trials.text import NotScoredError, ScorerAwayError
 from moderator.policy import load_policies
 from moderator.settings import PoliciesSettings, Settings
@@ -72,6 +75,20 @@ def test_a_wrong_edit_has_problems_and_no_snapshot(client: TestClient, folder: P
     assert answer.status_code == 200
     assert (answer.json()["ok"], answer.json()["snapshot"]) == (False, None)
     assert answer.json()["problems"][0]["code"] == "P031"
+
+
+def test_the_problems_are_those_of_policy_check(client: TestClient, folder: Path) -> None:
+    (folder / "notes.yaml.txt").write_text("x")
+
+    problems = client.post("/api/check", json={}).json()["problems"]
+
+    checked = CliRunner().invoke(app, ["policy", "check", str(folder), "--format", "json"])
+    wanted = json.loads(checked.stdout)["problems"]
+    assert [(each["code"], each["file"]) for each in problems] == [("P008", "notes.yaml.txt")]
+    for ours, theirs in zip(problems, wanted, strict=True):
+        assert {name: ours[name] for name in ("code", "file", "line", "column", "message", "hint")} == {
+            name: theirs[name] for name in ("code", "file", "line", "column", "message", "hint")
+        }
 
 
 def test_a_file_that_is_removed_is_missed(client: TestClient) -> None:
