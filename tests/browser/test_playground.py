@@ -1,10 +1,13 @@
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from playwright.sync_api import Page, expect
 
+from moderator.events import Decision
 from moderator.settings import PoliciesSettings, Settings
 from tests.browser.conftest import Visitor
 from tests.browser.hostile import CONTROL, LONG, MARKUP, hostile
@@ -112,6 +115,37 @@ def test_scores_a_decision_and_a_text_are_judged_side_by_side(visit: Visitor, fo
     page.get_by_test_id("from-text").check()
     expect(page.get_by_test_id("score-text")).to_be_disabled()
     expect(page.locator("#no-scorer")).to_be_visible()
+
+
+class FirstDecision:
+    """A scorer for which every text is the oldest event of a folder's decisions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.decision = orjson.loads(some_decisions(folder, 1)[0])
+        self.texts: list[str] = []
+
+    def score(self, event: Mapping[str, Any]) -> Decision:
+        self.texts.append(event["messages"][0]["content"])
+        decision: Decision = self.decision
+        return decision
+
+
+def test_a_typed_text_is_scored_once_one_asks_and_judged_again_at_each_edit(visit: Visitor, folder: Path) -> None:
+    scorer = FirstDecision(folder)
+    page = visit.open(with_data(folder, scorer=scorer), PLAYGROUND)
+    await_flips(page, 0)
+    page.get_by_test_id("from-text").check()
+    page.get_by_test_id("text").fill("hello there")
+    expect(page.locator("#judged-result").get_by_test_id("state-empty")).to_be_visible()
+    assert scorer.texts == []
+
+    page.get_by_test_id("score-text").click()
+    expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "allow")
+    edit(page, "below 0.30", "below 0.99")
+
+    expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "flag")
+    expect(page.get_by_test_id("folder-verdict")).to_have_attribute("data-verdict", "allow")
+    assert set(scorer.texts) == {"hello there"}
 
 
 def test_a_missing_score_can_be_chosen(visit: Visitor, folder: Path) -> None:
