@@ -498,3 +498,23 @@ def test_a_folder_that_hangs_shows_as_stale_and_following_it_ends_when_asked(sta
 
     assert stale_s == 60
     assert not thread.is_alive()
+
+
+def test_an_edited_list_is_taken_up_and_kept_and_a_wrong_one_refused(tmp_path: Path) -> None:
+    signals = POLICY_FILES["signals.yaml"] + "  scams: {about: Scams, from_text: {words: lists/scam.txt}}\n"
+    write_files(tmp_path / "policies", {**POLICY_FILES, "signals.yaml": signals, "lists/scam.txt": "scam\n"})
+    stage = Stage(tmp_path, state_dir=tmp_path / "state")
+    first, store = stage.running, SnapshotStore(tmp_path / "state")
+
+    (stage.folder / "lists/scam.txt").write_text("scam\nfraud\n")
+    stage.poll(3)
+    edited = stage.running
+    (stage.folder / "lists/scam.txt").write_bytes("fraud\n".encode("utf-16"))
+    stage.poll(3)
+
+    assert edited.snapshot != first.snapshot
+    assert stage.running is edited
+    assert stage.metric("reload_ok") == 0
+    kept = store.load(edited.snapshot)
+    assert kept is not None
+    assert kept.text_signals is not None
