@@ -16,7 +16,8 @@ from moderator.replays.rejudging import NotReplayableError, Rejudge
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.ranges.decision_range import DecisionRange, OffsetRanges, TimeRange
 from moderator.stream.kafka.ranges.frozen_range import Ends, count
-from moderator.stream.kafka.replaying.run import Reading, Run, Writing, open_range
+from moderator.stream.kafka.replaying.opening import open_range
+from moderator.stream.kafka.replaying.run import Reading, Run, Writing
 from moderator.stream.kafka.topics import await_topics, require_topic
 
 _POLL_MS: Final = 500

@@ -15,7 +15,8 @@ from moderator.policy.syntax.diagnostics import printable
 from moderator.settings import KafkaSettings
 from moderator.stream.dead_letter import StoredLetter, read_letter
 from moderator.stream.kafka.ranges.decision_range import OffsetRanges, TimeRange
-from moderator.stream.kafka.replaying.run import Reading, open_range
+from moderator.stream.kafka.replaying.opening import open_range
+from moderator.stream.kafka.replaying.run import Reading
 
 _PLACE: Final = re.compile(r"(\d{1,9})/(\d{1,18})")
 _POLL_MS: Final = 500

@@ -16,7 +16,8 @@ from moderator.stream.dead_letter import original_record, read_letter
 from moderator.stream.kafka.producing.dead_letters import size_bytes
 from moderator.stream.kafka.ranges.decision_range import DecisionRange, OffsetRanges, TimeRange
 from moderator.stream.kafka.replaying.letter_sender import RecordSender
-from moderator.stream.kafka.replaying.run import Reading, Run, Writing, open_range, open_run
+from moderator.stream.kafka.replaying.opening import open_range, open_run
+from moderator.stream.kafka.replaying.run import Reading, Run, Writing
 from moderator.stream.kafka.topics import require_topic
 
 REPLAYED = "replayed"

@@ -26,8 +26,9 @@ from moderator.replays.event_range import parse_bounds
 from moderator.replays.naming import options_hash
 from moderator.replays.recorded import RecordedOutcomes
 from moderator.settings import Settings
+from moderator.stream.kafka.replaying.opening import open_range, open_run, peek
 from moderator.stream.kafka.replaying.outcomes import write_outcomes
-from moderator.stream.kafka.replaying.run import Reading, Run, Writing, open_range, open_run, peek
+from moderator.stream.kafka.replaying.run import Reading, Run, Writing
 from moderator.wiring.anew import judge_anew
 from moderator.wiring.lines import Judges, load_judges
 

@@ -77,7 +77,7 @@ def test_what_is_no_decision_is_passed_over(wrong: dict[str, Any]) -> None:
 def test_an_event_takes_at_most_200_bytes_with_as_many_signals_as_may_be_compared() -> None:
     signals = [f"signal-{number}" for number in range(MOST_SIGNALS)]
     given = {"signals": dict.fromkeys(signals, 0.25)}
-    records = [a_decision(offset, scores=given) for offset in range(20_000)]
+    records = [a_decision(offset, scores=given) for offset in range(4 * 1_024)]
     recorded = RecordedOutcomes(signals, "chat.events")
 
     tracemalloc.start()
