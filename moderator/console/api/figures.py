@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from moderator.console.console import Console, console_of
 from moderator.console.figures.overview import overview_of, snapshots_of
 from moderator.console.figures.policies import folder_figures, replica_record, rule_figures, rule_record, status_record
+from moderator.console.figures.precision import precision_by_rule, share_record
 from moderator.console.recent.dead_letter import RecentDeadLetter
 from moderator.console.recent.decision import RecentDecision
 from moderator.console.recent.filters import Filters, MalformedFilterError, listing
@@ -60,7 +61,8 @@ def overview(console: Annotated[Console, Depends(console_of)]) -> Response:
 @router.get("/api/policies")
 def policies(console: Annotated[Console, Depends(console_of)]) -> Response:
     """Give the figures of the page Policies; null until the folder was read."""
-    figures = folder_figures(console)
+    figures, rules = folder_figures(console), rule_figures(console)
+    precision = precision_by_rule(console, rules)
     return _json(
         {
             "state": figures.state if figures else None,
@@ -68,7 +70,8 @@ def policies(console: Annotated[Console, Depends(console_of)]) -> Response:
             "folder_status": status_record(console),
             "replicas": [replica_record(word) for word in console.replicas.words],
             "snapshots": _snapshots(console),
-            "rules": [rule_record(each) for each in rule_figures(console)],
+            "rules": [{**rule_record(each), "precision": share_record(precision[each.rule.id])} for each in rules],
+            "missed": share_record(console.desk.book.missed()),
         }
     )
 

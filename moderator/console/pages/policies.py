@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from moderator.console.console import Console, console_of
 from moderator.console.figures.overview import snapshots_of
 from moderator.console.figures.policies import folder_figures, rule_figures
+from moderator.console.figures.precision import precision_by_rule
 from moderator.console.rendering import render
 
 router = APIRouter()
@@ -16,13 +17,9 @@ router = APIRouter()
 @router.get("/policies")
 def policies(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
     """Show the page."""
-    return render(
-        request,
-        "policies.html",
-        rules=rule_figures(console),
-        precision=console.desk.book.precision(),
-        **_folder_values(console),
-    )
+    rules = rule_figures(console)
+    precision = precision_by_rule(console, rules)
+    return render(request, "policies.html", rules=rules, precision=precision, **_folder_values(console))
 
 
 @router.get("/parts/policies")

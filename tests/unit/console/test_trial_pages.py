@@ -164,3 +164,15 @@ def test_precision_is_a_figure_from_thirty_labels_on(
         f'data-testid="precision" data-rule="{RULE}" data-labelled="{labels}" data-precision="{bad / labels}"' in page
     )
     assert shown in page
+    rule = next(each for each in browser.get("/api/policies").json()["rules"] if each["rule"] == RULE)
+    said = rule["precision"]
+    assert (said["labelled"], said["deserve_flag"], said["share"]) == (labels, bad, bad / labels)
+    assert (f'data-low="{said["low"]}" data-high="{said["high"]}"') in page
+
+
+def test_a_rule_without_labels_has_none_of_thirty(browser: TestClient) -> None:
+    page = browser.get("/policies").text
+
+    assert f'data-testid="precision" data-rule="{RULE}" data-labelled="0" data-precision=""' in page
+    assert "0 of 30 labels" in page
+    assert browser.get("/api/policies").json()["missed"]["labelled"] == 0
