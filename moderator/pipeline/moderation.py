@@ -32,8 +32,8 @@ log = get_logger(__name__)
 
 NO_TEXT: Final = DeadLetter("no_text", "the judged message has no visible text")
 
-READ_AT_ONCE: Final = 128
-"""Events that are read before interactive texts are asked for again: some ten milliseconds."""
+READ_AT_ONCE: Final = 32
+"""Events that are read before interactive texts are asked for again: some milliseconds."""
 
 RejectOversized = Callable[[Record, EncodedDecision], DeadLetter | None]
 """`Sink.reject_oversized`."""

@@ -31,7 +31,7 @@ def loads_exactly(value: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidEventError("bad_json", f"not UTF-8: byte {error.start} cannot be decoded") from error
     repaired = _LONE_SURROGATE.sub(lambda m: m.group() if m.group("keep") or m.group("other") else r"\ufffd", text)
-    if _depth(repaired) > _MAX_DEPTH:
+    if _is_too_deep(repaired):
         raise InvalidEventError("bad_json", _TOO_DEEP)
     try:
         return json.loads(repaired, parse_int=_integer, parse_constant=_refuse_constant)
@@ -42,10 +42,10 @@ def loads_exactly(value: bytes) -> Any:
         raise InvalidEventError("bad_json", _TOO_DEEP) from error
 
 
-def _depth(text: str) -> int:
+def _is_too_deep(text: str) -> bool:
     """Count how deep brackets are nested outside of strings: how deep Python itself reads depends on its version."""
-    steps = (1 if bracket in "[{" else -1 for bracket in _BRACKET.findall(_STRING.sub("", text)))
-    return max(accumulate(steps), default=0)
+    brackets = (found.group() for found in _BRACKET.finditer(_STRING.sub("", text)))
+    return any(depth > _MAX_DEPTH for depth in accumulate(1 if bracket in "[{" else -1 for bracket in brackets))
 
 
 def _integer(digits: str) -> int:
