@@ -6,7 +6,7 @@ Colours come from the style sheet by class. The page has the figures of every ch
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from moderator.console.figures.why import ScaleView
 from moderator.console.recent.rates import Minute
@@ -45,7 +45,7 @@ def svg(title: str, height_px: int, content: Iterable[Markup]) -> Markup:
 def rect(kind: str, x: float, width: float, y: float, height: float) -> Markup:
     """Draw a bar; `x` and `width` in percent of the chart, `y` and `height` in pixels."""
     return Markup('<rect class="{}" x="{:.3f}%" width="{:.3f}%" y="{:.1f}" height="{:.1f}"/>').format(
-        escape(kind), x, width, y, height
+        printable(kind), x, width, y, height
     )
 
 
