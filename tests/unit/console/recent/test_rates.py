@@ -10,7 +10,9 @@ MINUTE_MS = 60_000
 
 def test_the_mean_of_the_last_minute_counts_decisions_alone() -> None:
     rates = Rates()
-    rates.add([(NOW_MS - 1_000, "flag")] * 30 + [(NOW_MS - 30_000, "allow")] * 60 + [(NOW_MS, "dead_letter")] * 9)
+    rates.add([(NOW_MS - 1_000, "flag")] * 30)
+    rates.add([(NOW_MS - 30_000, "allow")] * 60)
+    rates.add([(NOW_MS, "dead_letter")] * 9)
     rates.add([(NOW_MS - 2 * MINUTE_MS, "allow")] * 500)
 
     assert rates.per_second(NOW_MS) == 1.5
