@@ -20,8 +20,11 @@ from moderator.policy.syntax.diagnostics import printable
 
 THEME_COOKIE: Final = "moderator_theme"
 _LARGE: Final = 1e9
-_TEMPLATES = (Path(__file__).parent / "templates", Path(*report.__path__))
-"""The report of a backtest has the macros for tables."""
+_TEMPLATES: Final = (
+    *(Path(__file__).parent / "templates" / part for part in ("layout", "reading", "trials", "review")),
+    Path(*report.__path__),  # the report of a backtest has the macros for tables
+)
+"""A template is named without its folder."""
 _NAV: Final = (
     ("overview", "Overview", "/"),
     ("decisions", "Decisions", "/decisions"),
