@@ -30,7 +30,7 @@ NOT_BEFORE_IT_HAPPENS = {
     "moderator_state_dir_ok",
 }
 """Series whose labels nobody knows beforehand, or for which the example policies and this start give no reason."""
-EMPTY = {"Refused in", "Budget used", "Drift of scores", "Scores missing", "Why not ready"}
+EMPTY = {"Refused in", "Budget used", "Drift of scores", "Why not ready"}
 """Panels that show nothing while all is well, and without budgets and calibrations."""
 
 
