@@ -57,7 +57,7 @@ def read_replica(url: str, token: SecretStr | None, setting: str) -> ReplicaPoli
     status = _get(f"{url.rstrip('/')}/v1/status", url, token, setting)
     policies = status.get("policies") if isinstance(status, dict) else None
     if not isinstance(policies, dict) or not isinstance(policies.get("folder"), str):
-        raise ConfigurationError(f"what answers at `{url}` is no moderator that tells of its policies")
+        raise ConfigurationError(f"what answers at `{url}` is no moderator that reports its policies")
     known: dict[str, Any] = {"snapshot": None, "since": None, "ignored": [], "problems": []}
     return cast("ReplicaPolicies", known | {key: value for key, value in policies.items() if value is not None})
 

@@ -14,8 +14,8 @@ from moderator.backtest.counting.nearest import Nearest
 from moderator.backtest.labels import Labels
 from moderator.backtest.replay import ReplayedDecision, Replayer, replay_input_of
 from moderator.backtest.stale import KnownTexts, Numbers, TextNumbers
+from moderator.backtest.stale_judge import StaleJudge
 from moderator.backtest.study import Position
-from moderator.backtest.telling import Teller
 from moderator.events import Decision
 from moderator.policy import PolicySet
 
@@ -91,7 +91,7 @@ class Backtest:
     """`study.Study` that decides by both policy sets."""
 
     def __init__(self, plan: Plan) -> None:
-        self._baseline, self._candidate = Replayer(plan.baseline), Teller(plan.candidate)
+        self._baseline, self._candidate = Replayer(plan.baseline), StaleJudge(plan.candidate)
         self._numbers = TextNumbers(plan.baseline, plan.candidate, plan.texts)
         self._labels = plan.labels
         self._reads_facts = any(signal.fact is not None for signal in plan.candidate.signals)
@@ -108,15 +108,15 @@ class Backtest:
         replay_input = replay_input_of(decision)
         numbers = self._numbers.of(decision)
         baseline = self._baseline.judge(replay_input)
-        told = self._candidate.judge(replay_input, numbers)
+        candidate = self._candidate.judge(replay_input, numbers)
         label = None if key is None else self._labels.verdicts[key]
         self._note(decision, numbers)
         counts = self.counted
-        if told is None:
+        if candidate is None:
             counts.undecided += 1
             counts.fidelity.add(ReplayedDecision(position, decision, replay_input, baseline, baseline, label))
             return
-        replayed = ReplayedDecision(position, decision, told.replay_input, baseline, told.judgement, label)
+        replayed = ReplayedDecision(position, decision, candidate.replay_input, baseline, candidate.judgement, label)
         counts.fidelity.add(replayed)
         counts.examples.add(replayed)
         counts.flips.add(replayed)
@@ -129,7 +129,7 @@ class Backtest:
         counts.unscored += replayed.candidate.status == "unscored"
 
     def _note(self, decision: Decision, numbers: Numbers) -> None:
-        """Count what is said of every event, told or not."""
+        """Count what is said of every event, decided or not."""
         counts = self.counted
         counts.stale.update((name, doubt.why) for name, doubt in numbers.stale.items())
         model = decision["model"]

@@ -2,7 +2,7 @@
 
 A number follows from a text and from the signal's definition. A recorded one is right for every folder that defines
 the signal alike; signals of fields that events echo are read again. What is left is *stale*: the number may be any
-that the edit of the list allows, and a decision is told only where all of these come out the same.
+that the edit of the list allows, and a decision is made only where all of these come out the same.
 """
 
 import math

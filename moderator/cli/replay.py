@@ -1,4 +1,4 @@
-"""`moderator replay`: judge the past again, anew or from recorded scores, and say what would change."""
+"""`moderator replay`: judge the past again, from new or from recorded scores, and say what would change."""
 
 import json
 import re

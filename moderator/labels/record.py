@@ -19,7 +19,6 @@ Said = Literal["right", "wrong", "unsure"]
 """Whether the decision's verdict is right."""
 Queue = Literal["flagged", "shadow", "borderline", "sample"]
 ReviewerFrom = Literal["login", "proxy", "local", "token"]
-SAID: tuple[Said, ...] = get_args(Said)
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 
 Key = tuple[str, str]

@@ -114,7 +114,7 @@ def rejudge_all(
 
 
 def compare_spans(comparison: Comparison, spans: Sequence[DecidedSpan]) -> None:
-    """Compare the outcomes of events that were judged anew."""
+    """Compare the outcomes of events that were scored and judged again."""
     for span in spans:
         for record, made in span.items:
             comparison.add((record.partition, record.offset), made)

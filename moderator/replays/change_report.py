@@ -16,7 +16,7 @@ class ChangeReport:
     Attributes:
         rules: of the policies that decide now.
         model: the fingerprint of the model that scores now; None: recorded scores were judged.
-        not_replayable: recorded decisions that could not be judged again, by cause; None where events are scored anew.
+        not_replayable: recorded decisions that could not be judged again, by cause; None where events are scored again.
     """
 
     replay_id: str

@@ -185,7 +185,13 @@ def line_of(letter: ListedLetter) -> str:
     source = letter["source"]
     place = "/".join(_NOTHING if each is None else str(each) for each in (source["topic"], *_numbers(source)))
     key = _NOTHING if letter["key"] is None else letter["key"]
-    again = f"replayed {letter['replayed']} times" if letter["replayed"] else ""
+    again = (
+        "replayed once"
+        if letter["replayed"] == 1
+        else f"replayed {letter['replayed']} times"
+        if letter["replayed"]
+        else ""
+    )
     cut = "truncated" if letter["truncated"] else ""
     parts = (letter["place"], letter["at"], letter["reason"], place, key, f"{letter['bytes']} B", letter["error"])
     return "  ".join(printable(part or _NOTHING) for part in parts) + "".join(

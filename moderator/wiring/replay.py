@@ -29,8 +29,8 @@ from moderator.settings import Settings
 from moderator.stream.kafka.replaying.opening import open_range, open_run, peek
 from moderator.stream.kafka.replaying.outcomes import write_outcomes
 from moderator.stream.kafka.replaying.run import Reading, Run, Writing
-from moderator.wiring.anew import judge_anew
 from moderator.wiring.lines import Judges, load_judges
+from moderator.wiring.rescoring import rescore
 
 ShowProgress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Show how far something has come, of so many offsets; call what the context gives with each part done."""
@@ -197,7 +197,7 @@ class _Making:
 
         if judges:
             self._model = judges.scorer.identity.fingerprint
-            judge_anew(replay.settings, judges, run, self._stop, notice)
+            rescore(replay.settings, judges, run, self._stop, notice)
         else:
             compared = self._comparison if is_comparing else None
             rejudge_all(

@@ -1,4 +1,4 @@
-"""The past judged again on a real broker: anew or from recorded scores, into a topic of its own, or compared."""
+"""The past judged again on a real broker: from new or from recorded scores, into a topic of its own, or compared."""
 
 import json
 import threading
@@ -124,7 +124,7 @@ def replay(
 
 
 def test_events_are_judged_anew_into_a_topic_of_their_own_once_each(live: Settings) -> None:
-    topic = a_topic(live, "anew")
+    topic = a_topic(live, "again")
     before = committed_offsets(live.kafka)
 
     first, _ = replay(live, topic=topic)

@@ -38,7 +38,7 @@ class FlipFigures:
         cells: before allow and flag, after allow and flag each.
         changed: rules that flag other decisions than before, most first; `unchanged` do not.
         kinds: ways to flip that occur.
-        stale: which text signals cannot be told for some decisions, and how many of these no figure counts.
+        stale: which text signals are not known for some decisions, and how many of these no figure counts.
         notice: what is to be said of how far the figures can be believed.
         is_whole: all decisions were made by the folder's policies, and come out as recorded.
         order: which examples are shown where there are more.

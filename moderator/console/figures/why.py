@@ -113,7 +113,7 @@ def why_of(decision: Decision, policies: PolicySet | None) -> Why:
 def limit_of(condition: ConditionResult, known: Condition | None = None) -> float | None:
     """Give the limit of a comparison on its signal's scale.
 
-    A share of events, such as `in the lowest 2%`, stands for a score that only the margin tells.
+    A share of events, such as `in the lowest 2%`, stands for a score that only the margin gives.
     """
     if known is not None and known.limit is not None:
         return float(known.limit)

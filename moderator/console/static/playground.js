@@ -123,7 +123,7 @@
     edits = {};
     write(edits);
     const status = at("trial-status");
-    status.textContent = "All edits are gone. ";
+    status.textContent = "All edits were discarded. ";
     const undo = document.createElement("button");
     undo.type = "button";
     undo.className = "quiet";

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from moderator.policy.analysis.diff import Change, PolicyDiff
+from moderator.policy.analysis.diff import Change
 
 NO_CLAIM = "no claim: count what changes with `moderator policy backtest`"
 
@@ -18,11 +18,6 @@ def change_lines(change: Change) -> Iterator[str]:
         yield from (f"  {line}" for line in change.lines)
     if change.warning:
         yield f"  warning: {change.warning}"
-
-
-def diff_record(difference: PolicyDiff) -> dict[str, object]:
-    """Give a difference as programs read it."""
-    return {"claim": difference.claim, "changes": [change_record(change) for change in difference.changes]}
 
 
 def change_record(change: Change) -> dict[str, object]:

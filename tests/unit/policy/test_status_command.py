@@ -272,8 +272,8 @@ def test_case_42_nobody_at_the_address_ends_with_3(status: Callable[..., Ran]) -
         ((404, b"{}"), 2, "it is no moderator of this version"),
         ((503, b"{}"), 3, "it answers 503"),
         ((200, b"<html>"), 2, "does not speak HTTP and JSON as a replica does"),
-        ((200, b"[1]"), 2, "is no moderator that tells of its policies"),
-        ((200, b'{"policies": {"folder": 7}}'), 2, "is no moderator that tells of its policies"),
+        ((200, b"[1]"), 2, "is no moderator that reports its policies"),
+        ((200, b'{"policies": {"folder": 7}}'), 2, "is no moderator that reports its policies"),
     ],
 )
 def test_what_answers_otherwise_is_one_error_with_a_remedy(

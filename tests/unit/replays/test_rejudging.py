@@ -138,7 +138,7 @@ def test_a_part_that_is_missing_makes_it_no_decision(tmp_path: Path, part: str) 
     broken = orjson.loads(recorded(now))
     del broken[part]
 
-    if part == "rules":  # what was judged is judged anew
+    if part == "rules":  # what was judged is judged again
         assert made(now, orjson.dumps(broken)).verdict == "flag"
     else:
         assert refused(now, orjson.dumps(broken)) == (NO_DECISION, None)

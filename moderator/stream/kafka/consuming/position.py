@@ -87,7 +87,7 @@ class Finding(NamedTuple):
     Attributes:
         place: where reading goes on because of it.
         events: how many offsets it concerns.
-        epoch: of the position, where the broker told by it where the logs part.
+        epoch: of the position, where the broker found by it where the logs part.
     """
 
     kind: Literal["events_lost", "log_truncated", "topic_recreated", "epoch_forgotten"]

@@ -10,7 +10,7 @@ from moderator.stream.kafka.consuming.client_state import heartbeat_answered_s
 from moderator.stream.kafka.consuming.membership import Membership
 
 SILENCE_S = 12.0
-"""Longer than the session timeout: a member whose heartbeats are only lost has been put out by then, and is told so."""
+"""Longer than the session timeout: a member whose heartbeats are only lost is removed by then, and gets an error."""
 _BETWEEN_ANSWERS_S = 3.0
 _ANSWER_S = 2.0
 

@@ -151,7 +151,7 @@ class _Reading:
         self._missing = [topic for topic, numbers in found.items() if not numbers]
         there = {TopicPartition(topic, number) for topic, numbers in found.items() for number in numbers}
         for gone in self._consumer.assignment() - there:
-            self._positions.pop(gone, None)  # another topic of that name begins anew
+            self._positions.pop(gone, None)  # another topic of that name is read from its start
             self._ends.pop(gone, None)
         if there != self._consumer.assignment():
             self._assign(there)

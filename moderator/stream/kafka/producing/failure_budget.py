@@ -25,7 +25,7 @@ class FailureBudget:
     """How long publishing may fail while Kafka answers; while it can only wait there is no limit.
 
     Args:
-        group: says whether the brokers answer, and is told why this replica does not publish.
+        group: says whether the brokers answer, and reports why this replica does not publish.
         metrics: where failures are counted.
         awaited: gives what publishing waits for, such as a leader; asking takes some seconds.
     """

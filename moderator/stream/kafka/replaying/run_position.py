@@ -24,11 +24,6 @@ class RunPosition(NamedTuple):
     options: str
     topic_id: str | None
 
-    @property
-    def is_finished(self) -> bool:
-        """All of the partition's range is done."""
-        return self.offset >= self.end
-
     def written(self, leader_epoch: int = -1) -> OffsetAndMetadata:
         """Give what Kafka stores."""
         metadata = {"v": _VERSION, "topic": self.topic_id, "end": self.end, "options": self.options}

@@ -96,7 +96,7 @@ def test_a_score_of_more_than_six_decimals_still_meets_its_own_quantile(tmp_path
         ("multiply: 5, add: -0.5, low: 0, high: 4", "multiply: -5, add: 4.5, low: 0, high: 4"),
     ],
 )
-def test_a_derived_signal_that_is_another_reward_by_now_must_be_calibrated_anew(
+def test_a_derived_signal_that_is_another_reward_by_now_must_be_calibrated_again(
     tmp_path: Path, before: str, after: str
 ) -> None:
     signals = SIGNALS.replace(before, after)

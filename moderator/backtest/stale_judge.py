@@ -1,4 +1,4 @@
-"""What a candidate decides where some numbers are stale: told where every number that may be gives the same."""
+"""What a candidate decides where some numbers are stale: an event is decided where every possible number agrees."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -13,19 +13,19 @@ from moderator.policy.language.ast import Condition
 from moderator.policy.language.scale import MILLION
 
 _MOST_TRIED: Final = 256
-"""Combinations of possible numbers; a decision with more is not told."""
+"""Combinations of possible numbers; an event with more is not decided."""
 _SHARES: Final = "capitals"
 """The one kind of text signal whose numbers are not whole."""
 
 
-class Told(NamedTuple):
+class Judged(NamedTuple):
     """What a candidate decides, and from what; of numbers that are not known these are some that may be."""
 
     replay_input: ReplayInput
     judgement: Judgement
 
 
-class Teller:
+class StaleJudge:
     """Decides by the candidate, whatever is stale."""
 
     def __init__(self, candidate: PolicySet) -> None:
@@ -36,7 +36,7 @@ class Teller:
             if signal.text is not None
         }
 
-    def judge(self, replay_input: ReplayInput, numbers: Numbers) -> Told | None:
+    def judge(self, replay_input: ReplayInput, numbers: Numbers) -> Judged | None:
         """Decide one event; None where its outcome depends on a stale number.
 
         Raises:
@@ -44,21 +44,21 @@ class Teller:
         """
         if not numbers.stale:
             given = _with(replay_input, numbers.known) if self._limits else replay_input
-            return Told(given, self._replayer.judge(given))
+            return Judged(given, self._replayer.judge(given))
         names = list(numbers.stale)
         possible = [self._possible(name, numbers.stale[name]) for name in names]
         if prod(map(len, possible)) > _MOST_TRIED:
             return None
-        told: Told | None = None
+        judged: Judged | None = None
         for values in product(*possible):
             given = _with(replay_input, {**numbers.known, **dict(zip(names, values, strict=True))})
             judgement = self._replayer.judge(given)
-            if told is not None and _outcome(judgement) != _outcome(told.judgement):
+            if judged is not None and _outcome(judgement) != _outcome(judged.judgement):
                 return None
-            told = Told(given, judgement)
-        assert told is not None
-        _leave_out_scores(told.judgement, numbers.stale)
-        return told
+            judged = Judged(given, judgement)
+        assert judged is not None
+        _leave_out_scores(judged.judgement, numbers.stale)
+        return judged
 
     def _possible(self, name: str, doubt: Doubt) -> list[float]:
         """Give one number between each two limits, of those that may be."""

@@ -1,4 +1,4 @@
-"""Events judged anew, with the pipeline of live traffic, over a range that ends."""
+"""Events scored and judged again, with the pipeline of live traffic, over a range that ends."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from moderator.wiring.lines import Judges
 from moderator.wiring.parts import NoVerdictCache, SystemClock
 
 
-def judge_anew(settings: Settings, judges: Judges, run: Run, stop: threading.Event, notice: Notice) -> None:
+def rescore(settings: Settings, judges: Judges, run: Run, stop: threading.Event, notice: Notice) -> None:
     """Score, decide and write every event of a run, until it is done or `stop` is set; the judges can be used once.
 
     Scores are cached in memory alone: what is asked is what this model gives, on this device.
