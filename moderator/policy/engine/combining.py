@@ -1,6 +1,6 @@
 """What the rules that fire say together: verdict, severity, reasons, labels, and what is to be done."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from moderator.events import SEVERITIES, ChatEvent, Notice, Recipient, RuleResult, Severity, Status, Verdict
@@ -95,42 +95,39 @@ class Combiner:
         verdict, rank, by_itself_reasons = by_itself
         shadow_verdict = verdict
         strength = shadow_strength = NO_ACTION
-        reasons, labels, queues = {*by_itself_reasons}, set[str](), set[str]()
-        notices: set[tuple[Recipient, str]] = set()
+        reasons, labels = [*by_itself_reasons], list[str]()
+        queues, notices = list[str](), list[tuple[Recipient, str]]()
         for rule, reason, counts in fired:
-            if counts and rule.labels:
-                labels.update(rule.labels)
+            if counts:
+                labels += rule.labels
             if not rule.is_flag:
                 continue
             shadow_verdict = "flag"
             shadow_strength = max(shadow_strength, rule.strength)
-            if not counts:
-                continue
-            verdict = "flag"
-            reasons.add(reason)
-            rank = max(rank, rule.rank)
-            strength = max(strength, rule.strength)
-            if rule.notify:
-                notices.update(rule.notify)
-            if rule.queue is not None:
-                queues.add(rule.queue)
+            if counts:
+                verdict = "flag"
+                reasons.append(reason)
+                rank = max(rank, rule.rank)
+                strength = max(strength, rule.strength)
+                notices += rule.notify
+                queues += rule.queues
         return Judgement(
             verdict,
             status,
             None if rank == _NO_RANK else SEVERITIES[rank],
-            sorted(reasons),
-            sorted(labels),
-            self._action(strength),
-            sorted(queues),
-            [_notice(to, key, event.locale, self._texts) for to, key in sorted(notices)],
+            sorted(set(reasons)),
+            sorted(set(labels)),
+            None if strength == NO_ACTION else self._actions[strength],
+            sorted(set(queues)) if queues else [],
+            self._notices(event, notices) if notices else [],
             results,
             shadow_verdict,
-            self._action(shadow_strength),
+            None if shadow_strength == NO_ACTION else self._actions[shadow_strength],
             signals,
         )
 
-    def _action(self, strength: int) -> str | None:
-        return None if strength == NO_ACTION else self._actions[strength]
+    def _notices(self, event: ChatEvent, notices: Iterable[tuple[Recipient, str]]) -> list[Notice]:
+        return [_notice(to, key, event.locale, self._texts) for to, key in sorted(set(notices))]
 
 
 _NO_RANK = -1

@@ -55,7 +55,7 @@ class CompiledRule:
     strength: int
     reason: str
     labels: tuple[str, ...]
-    queue: str | None
+    queues: tuple[str, ...]
     notify: tuple[tuple[Recipient, str], ...]
     scope: int
     flags_when_missing: bool
@@ -120,7 +120,7 @@ def compile_rule(rule: Rule, binding: Binding) -> CompiledRule:
         strength=binding.actions.index(rule.flag.action) if rule.flag and rule.flag.action else NO_ACTION,
         reason=rule.flag.reason if rule.flag else "",
         labels=rule.flag.labels if rule.flag else rule.tags,
-        queue=rule.flag.queue if rule.flag else None,
+        queues=(rule.flag.queue,) if rule.flag and rule.flag.queue else (),
         notify=rule.flag.notify if rule.flag else (),
         scope=binding.scopes.index(compile_scope(rule.scope, binding.fields)),
         flags_when_missing=rule.flag is not None and rule.flags_when_missing,

@@ -22,7 +22,7 @@ ONE_OR_NO_KEY = "give at least one, or remove the key"
 
 _FLAG_KEYS = ("severity", "reason", "labels", "action", "queue", "notify")
 _RECIPIENTS: tuple[Recipient, ...] = get_args(Recipient)
-_SHOWN_NAMES = 12
+_SHOWN_NAMES = 25
 
 
 def read_effect(block: Block, context: Context) -> tuple[Flag | None, tuple[str, ...]]:
