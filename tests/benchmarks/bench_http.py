@@ -17,16 +17,15 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from kafka import KafkaProducer
 
 from moderator.demo.examples import example_policies
-from moderator.demo.replica import LocalReplica
 from moderator.demo.servers.kafka import LocalKafka
 from moderator.settings import KafkaSettings
-from tests.benchmarks.bench_latency import short_messages
+from tests.benchmarks.bench_latency import Replica, short_messages
 from tests.kafka_stream import kafka_variables, some_topics
 
 PARTITIONS = 4
@@ -70,7 +69,7 @@ def ask_for(port: int, seconds: float) -> list[float]:
 
 
 @contextmanager
-def backlog(settings: KafkaSettings, replica: LocalReplica, ahead: int) -> Iterator[None]:
+def backlog(settings: KafkaSettings, replica: Replica, ahead: int) -> Iterator[None]:
     """Keep so many new events before the replica."""
     stop = threading.Event()
     texts, run = short_messages(), uuid.uuid4().hex[:8]
@@ -96,7 +95,7 @@ def backlog(settings: KafkaSettings, replica: LocalReplica, ahead: int) -> Itera
         thread.join()
 
 
-def decisions(replica: LocalReplica) -> float:
+def decisions(replica: Replica) -> float:
     connection = http.client.HTTPConnection("127.0.0.1", replica.http_port, timeout=60)
     connection.request("GET", "/metrics")
     page = connection.getresponse().read().decode()
@@ -105,13 +104,21 @@ def decisions(replica: LocalReplica) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
-def rate_over(replica: LocalReplica, seconds: float, latencies_ms: list[float] | None) -> float:
-    before, began_s = decisions(replica), time.perf_counter()
+class Rate(NamedTuple):
+    """The stream's events per second, and per second of the replica's CPU: others on the machine change the first."""
+
+    by_time: float
+    by_cpu: float
+
+
+def rate_over(replica: Replica, seconds: float, latencies_ms: list[float] | None) -> Rate:
+    before, began_s, cpu_s = decisions(replica), time.perf_counter(), replica.cpu_s
     if latencies_ms is None:
         time.sleep(seconds)
     else:
         latencies_ms += ask_for(replica.http_port, seconds)
-    return (decisions(replica) - before) / (time.perf_counter() - began_s)
+    events = decisions(replica) - before
+    return Rate(events / (time.perf_counter() - began_s), events / (replica.cpu_s - cpu_s))
 
 
 def measure(seconds: float, rounds: int, ahead: int) -> dict[str, Any]:
@@ -119,33 +126,38 @@ def measure(seconds: float, rounds: int, ahead: int) -> dict[str, Any]:
         settings = some_topics(kafka.bootstrap_servers, partitions=PARTITIONS)
         variables = kafka_variables(settings)
         variables |= {"MODERATOR_MODEL__PATH": "builtin", "MODERATOR_POLICIES__PATH": str(example_policies())}
-        with LocalReplica(variables) as replica:
+        with Replica(sys.executable, variables) as replica:
             assert replica.await_ready(READY_S), replica.last_lines()
             ask_for(replica.http_port, 2)  # the first ones are slower
             idle_ms = ask_for(replica.http_port, seconds)
             print(f"idle: p50 {quantile(idle_ms, 50):.0f} ms, p95 {quantile(idle_ms, 95):.0f} ms", flush=True)
             busy_ms: list[float] = []
-            shares = []
+            shares: list[Rate] = []
             with backlog(settings, replica, ahead):
                 time.sleep(SETTLE_S)
                 for number in range(rounds):
                     alone = rate_over(replica, seconds, None)
                     beside = rate_over(replica, seconds, busy_ms)
-                    shares.append(beside / alone)
-                    print(f"round {number}: {alone:.0f} events/s alone, {beside:.0f} beside requests", flush=True)
+                    shares.append(Rate(beside.by_time / alone.by_time, beside.by_cpu / alone.by_cpu))
+                    print(
+                        f"round {number}: {alone.by_time:.0f} events/s alone, {beside.by_time:.0f} beside requests; "
+                        f"per CPU second {alone.by_cpu:.0f} and {beside.by_cpu:.0f}",
+                        flush=True,
+                    )
             print(f"busy: p50 {quantile(busy_ms, 50):.0f} ms, p95 {quantile(busy_ms, 95):.0f} ms", flush=True)
     return result(idle_ms, busy_ms, shares)
 
 
-def result(idle_ms: list[float], busy_ms: list[float], shares: list[float]) -> dict[str, Any]:
+def result(idle_ms: list[float], busy_ms: list[float], shares: list[Rate]) -> dict[str, Any]:
     idle, busy = quantile(idle_ms, 95), quantile(busy_ms, 95)
     return {
         "benchmark": "http",
         "idle_ms": {"p50": round(quantile(idle_ms, 50), 1), "p95": round(idle, 1)},
         "busy_ms": {"p50": round(quantile(busy_ms, 50), 1), "p95": round(busy, 1)},
         "ratio": round(busy / max(idle, LEAST_P95_MS), 2),
-        "shares": [round(share, 3) for share in shares],
-        "share": round(statistics.median(shares), 3),
+        "shares": [round(share.by_time, 3) for share in shares],
+        "share": round(statistics.median(share.by_time for share in shares), 3),
+        "share_of_cpu": round(statistics.median(share.by_cpu for share in shares), 3),
         "load": [round(load, 1) for load in os.getloadavg()],
     }
 
