@@ -16,7 +16,7 @@ from moderator.backtest.decision import read_decision, schema_fault
 from moderator.cli.policy import app
 from moderator.cli.policy.explaining.deciding_again import difference_by_snapshot
 from moderator.events import Decision
-from moderator.pipeline.decision import encode
+from moderator.pipeline.decision import Decider, Timestamps, encode
 from moderator.policy import PolicySet, load_policies
 from moderator.policy.authoring.applicability import NotApplicable, not_applicable
 from moderator.policy.authoring.decision_text import decision_text
@@ -24,7 +24,7 @@ from moderator.policy.authoring.mutate import mutate
 from moderator.policy.authoring.suggest import suggest
 from moderator.policy.loader import check_folder
 from moderator.policy.test_runner import run_tests
-from tests.builders import write_files
+from tests.builders import a_model, a_record, a_scored_event, some_scores, write_files
 from tests.unit.policy import folders
 from tests.unit.policy.community import (
     NEWCOMERS,
@@ -33,6 +33,7 @@ from tests.unit.policy.community import (
     TEXTS,
     a_community,
     a_rule,
+    an_event,
     community_files,
     decide,
     done,
@@ -632,3 +633,40 @@ def test_each_mistake_gets_one_error_and_its_fix_case_38(tmp_path: Path, rule: s
 
     assert [problem.code for problem in problems] == [code]
     assert hint in problems[0].hint
+
+
+def test_a_fact_is_of_the_whole_event_and_names_no_passage(policies: PolicySet) -> None:
+    decider = Decider(policies, a_model(("beavertails-is_safe",)))
+    scored = a_scored_event(some_scores(0.9), some_scores(0.8))
+    at = Timestamps(0.0, 0.1, 0.2, "2026-10-05T12:00:00.000Z")
+
+    decision = decider.decide(a_record(), an_event('{"account_age_h": 3}'), scored, 0.0, at)
+
+    assert decision["action"] == "hold"
+    assert ["passage" in each for result in decision["rules"] for each in result["conditions"]] == [False] * 4
+
+
+def test_facts_are_chosen_among_facts_and_scores_among_scores(tmp_path: Path) -> None:
+    both = f"{SIGNALS}  worst: {{about: x, lowest_of: [karma, safety]}}\n"
+    facts = SIGNALS.replace("links:       {about: Links to hosts", "hosts:       {about: Links to hosts")
+    facts += "  most: {about: x, highest_of: [scam-words, hosts]}\n"
+    rules = with_rules(a_rule("either", "{most: at least 2}", FLAG))
+
+    mixed = codes(community_files(tmp_path / "mixed", signals=both))
+    policies = a_community(tmp_path / "facts", signals=facts, newcomers=rules, texts=None)
+
+    assert mixed == ["P035"]
+    assert [decide(policies, f'{{"scam_words": {n}, "links": 1}}')["verdict"] for n in (1, 2)] == ["allow", "flag"]
+    assert outcomes(decide(policies, '{"scam_words": 2}')) == {"either": "unknown"}
+
+
+@pytest.mark.parametrize(("good", "is_warned"), [("high", True), ("low", False), ("none", False)])
+def test_the_wrong_end_of_a_fact_is_called_out_unless_neither_is_good(
+    tmp_path: Path, good: str, *, is_warned: bool
+) -> None:
+    signals = SIGNALS.replace("metadata.karma, scale: {}, good: high", f"metadata.karma, scale: {{}}, good: {good}")
+    rules = with_rules(a_rule("popular", "{karma: above 1000}", FLAG))
+
+    found = check_folder(community_files(tmp_path, signals=signals, newcomers=rules, texts=None))[1]
+
+    assert ("P033" in [each.code for each in found]) == is_warned
