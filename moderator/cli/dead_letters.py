@@ -148,7 +148,7 @@ def replay(
 
 def _shown(run: "Run", run_id: str, stack: ExitStack) -> Callable[[int], None]:
     if run.is_continued:
-        sys.stderr.write(f"`{run_id}` {'goes on' if run.total else 'is finished'}: {run.total:,} offsets are left\n")
+        sys.stderr.write(f"`{run_id}` {'goes on' if run.total else 'is finished'}; offsets left: {run.total:,}\n")
     return stack.enter_context(progress(_DOING, run.total, _UNIT, RUN_LINE_EVERY_S))
 
 

@@ -102,7 +102,7 @@ def _write_beginning(planned: "Replay") -> None:
     found = planned.found
     if found.is_continued:
         state = "goes on" if found.total else "is finished"
-        sys.stderr.write(f"`{planned.asked.run_id}` {state}: {found.total:,} offsets are left\n")
+        sys.stderr.write(f"`{planned.asked.run_id}` {state}; offsets left: {found.total:,}\n")
 
 
 def _write_report(report: "ChangeReport", *, as_json: bool) -> None:

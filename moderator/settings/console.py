@@ -118,5 +118,5 @@ class ConsoleSettings(Part):
     @model_validator(mode="after")
     def _demand_proxies(self) -> Self:
         if self.user_header is not None and self.trusted_proxies is None:
-            raise ValueError("user_header needs trusted_proxies: from anybody else the header is a lie")
+            raise ValueError("user_header needs trusted_proxies: from other addresses the header cannot be trusted")
         return self

@@ -76,7 +76,7 @@ class StartChecks:
         folder = read_folder(self._settings.policies.path)
         if isinstance(folder.files, Exception):
             raise folder.files
-        return f"{load_policies(folder.files, folder.folder).rule_count} rules in `{folder.folder}`"
+        return f"rules in `{folder.folder}`: {load_policies(folder.files, folder.folder).rule_count}"
 
     def _check_policy_tests(self) -> str:
         accepted = Admission().admit(read_folder(self._settings.policies.path))
@@ -94,7 +94,7 @@ class StartChecks:
         kafka = self._settings.kafka
         partitions = require_topics(self._admin, kafka)
         self.topics = read_topics(self._admin, kafka, partitions)
-        return f"`{kafka.events_topic}` has {partitions} partitions, and the output topics exist"
+        return f"partitions of `{kafka.events_topic}`: {partitions}; the output topics exist"
 
     def _check_rights(self) -> str:
         require_rights(self._admin, self._settings.kafka)

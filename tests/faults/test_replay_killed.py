@@ -138,6 +138,6 @@ def test_ctrl_c_ends_a_replay_after_its_step_and_it_goes_on(kafka_settings: Kafk
 
     assert (slow.returncode, quick.returncode) == (130, 0), first + second
     assert f"{before} selected = {before} replayed + 0 skipped" in first
-    assert f"`paused` goes on: {8 - before} offsets are left" in second
+    assert f"`paused` goes on; offsets left: {8 - before}" in second
     letters = kafka_settings.dead_letter_topic
     assert replayed(kafka_settings, kafka_settings.events_topic) == Counter(f"{letters}/0/{at}" for at in range(8))

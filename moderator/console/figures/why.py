@@ -214,9 +214,11 @@ def _notes(decision: Decision) -> Sequence[str]:
     if reading and reading["cut"] in _CUTS:
         notes.append(_CUTS[reading["cut"]])
     if reading and reading["removed"]:
-        notes.append(f"{reading['removed']:,} characters of the judged message cannot be seen, and were not read.")
+        notes.append(
+            f"Characters of the judged message that cannot be seen, and were not read: {reading['removed']:,}."
+        )
     if decision["skipped_parts"]:
-        notes.append(f"{decision['skipped_parts']:,} parts, such as images, were not judged.")
+        notes.append(f"Parts, such as images, that were not judged: {decision['skipped_parts']:,}.")
     if decision["shadow_verdict"] != decision["verdict"]:
         notes.append(f"With every shadow rule live: {decision['shadow_verdict']}.")
     return notes

@@ -86,4 +86,4 @@ class KafkaSource:
 def _said(progress: "Progress") -> tuple[State, str]:
     if progress.trouble:
         return "broken", progress.trouble
-    return ("live", "") if progress.is_at_end else ("catching up", f"{progress.left:,} records to read")
+    return ("live", "") if progress.is_at_end else ("catching up", f"records to read: {progress.left:,}")

@@ -83,7 +83,7 @@ async def read_body(request: Request, most_bytes: int, deadline_s: float) -> byt
                     raise _too_large(most_bytes)
                 chunks.append(chunk)
     except TimeoutError:
-        raise deadline_exceeded("the whole request had not come") from None
+        raise deadline_exceeded("the request did not arrive whole") from None
     except ClientDisconnect:
         raise ClientGoneError from None
     return b"".join(chunks)

@@ -248,7 +248,7 @@ def test_several_poisons_are_all_found(tmp_path: Path) -> None:
     assert outcomes(lives.log).total() == 300
 
 
-def test_a_process_killed_once_in_each_window_condemns_nothing(tmp_path: Path) -> None:
+def test_a_process_killed_once_in_each_window_sets_nothing_aside(tmp_path: Path) -> None:
     lives = Lives(tmp_path, a_log(200), max_events=30, deadly=())
     kills = 0
     for number in range(0, 200, 7):

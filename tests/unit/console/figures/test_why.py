@@ -78,7 +78,7 @@ def test_without_its_policies_a_decision_is_explained_by_what_it_recorded() -> N
         ({"status": "unscored", "error": "out of memory"}, "Unscored, so no rule was asked: out of memory."),
         ({"status": "degraded"}, "Degraded: a score that a rule needs is missing."),
         ({"shadow_verdict": "flag"}, "With every shadow rule live: flag."),
-        ({"skipped_parts": 2}, "2 parts, such as images, were not judged."),
+        ({"skipped_parts": 2}, "Parts, such as images, that were not judged: 2."),
         (
             {"reading": {"cut": "message", "passages": 1, "removed": 0, "skipped": {}}},
             "Some of the judged message was not read: it was too long.",
