@@ -1,6 +1,7 @@
 """What a process that serves HTTP opens first, and keeps open: health, metrics, the port; then the model."""
 
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _NAME_BYTES: Final = 4
+_TURN_S: Final = 0.001
+"""How long a thread may hold the interpreter: each step of a pass else waits up to 5 ms for the stream's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def opened(settings: Settings, stop: threading.Event) -> Iterator[Process]:
             "(a practice model)"
         )
     check_address(settings.redis)
+    sys.setswitchinterval(_TURN_S)
     start = choose_policies(settings)
     metrics = Metrics(CollectorRegistry())
     metrics.policy_reload_ok.set(start.refusal is None)
