@@ -7,15 +7,14 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from moderator.backtest.report.values import WITHOUT_FIDELITY
-from moderator.cli.app import main
 from moderator.policy import load_policies
+from tests.command import Command, Ran, command_line
 from tests.unit.backtest.decisions import USUAL, changed, recorded, some_recorded, write_lines
 from tests.unit.policy.folders import SIGNALS, a_folder, a_policy, a_rule
 
@@ -23,18 +22,11 @@ SAFETIES = [nth / 100 for nth in range(100)]
 
 
 @dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True)
 class Setup:
     """Two policy folders, a file of the baseline's decisions, and a way to run the command on them."""
 
     folder: Path
-    command: Callable[..., Ran]
+    command: Command
 
     def backtest(self, *options: str | Path, events: str | Path | None = None) -> Ran:
         folders = ("--baseline", self.folder / "baseline", "--candidate", self.folder / "candidate")
@@ -46,22 +38,12 @@ class Setup:
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    def run(*arguments: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["moderator", *map(str, arguments)])
-        try:
-            main()
-            code: object = 0
-        except SystemExit as ended:
-            code = ended.code
-        assert isinstance(code, int)
-        return Ran(code, *capsys.readouterr())
-
-    return run
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return command_line(monkeypatch, capsys)
 
 
 @pytest.fixture
-def setup(tmp_path: Path, command: Callable[..., Ran]) -> Setup:
+def setup(tmp_path: Path, command: Command) -> Setup:
     baseline = a_folder(tmp_path / "baseline", a_policy(a_rule("safety: below 0.30")))
     budget = "budget: {flag_share: at most 30%}"
     rules = (a_rule("safety: below 0.35", more=budget), a_rule("honesty: missing", name="unknown", mode="shadow"))
@@ -214,9 +196,7 @@ def test_the_text_is_written_even_when_the_page_cannot_be(setup: Setup) -> None:
     assert "flagged 30.00% -> 35.00%" in ran.out
 
 
-def test_a_calibration_is_written_once_and_never_over_another_unasked(
-    tmp_path: Path, command: Callable[..., Ran]
-) -> None:
+def test_a_calibration_is_written_once_and_never_over_another_unasked(tmp_path: Path, command: Command) -> None:
     folder = a_folder(tmp_path / "policies")
     events = write_lines(tmp_path / "decisions.jsonl", some_recorded(load_policies(folder), SAFETIES * 10))
     arguments = ("model", "calibrate", "--events", events, "--policies", folder, "--name", "october")
@@ -230,7 +210,7 @@ def test_a_calibration_is_written_once_and_never_over_another_unasked(
     assert [path.name for path in (folder / "calibration").iterdir() if "armorm" not in path.name] == ["october.json"]
 
 
-def test_objectives_that_a_calibration_leaves_out_are_named(tmp_path: Path, command: Callable[..., Ran]) -> None:
+def test_objectives_that_a_calibration_leaves_out_are_named(tmp_path: Path, command: Command) -> None:
     policies = load_policies(a_folder(tmp_path / "policies"))
     decisions = [*some_recorded(policies, SAFETIES * 10)[1:], recorded(policies, 2_000.0, *USUAL[1:])]
     events = write_lines(tmp_path / "decisions.jsonl", decisions)
@@ -241,9 +221,7 @@ def test_objectives_that_a_calibration_leaves_out_are_named(tmp_path: Path, comm
     assert "fewer than 1,000 usable rewards: beavertails-is_safe" in ran.out
 
 
-def test_a_calibration_that_cannot_be_written_leaves_nothing_behind(
-    tmp_path: Path, command: Callable[..., Ran]
-) -> None:
+def test_a_calibration_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, command: Command) -> None:
     folder = a_folder(tmp_path / "policies")
     events = write_lines(tmp_path / "decisions.jsonl", some_recorded(load_policies(folder), SAFETIES * 10))
     (folder / "calibration" / "october.json").mkdir()
@@ -254,7 +232,7 @@ def test_a_calibration_that_cannot_be_written_leaves_nothing_behind(
     assert not list(folder.glob("calibration/.*"))
 
 
-def test_a_calibrations_name_stays_in_its_folder(tmp_path: Path, command: Callable[..., Ran]) -> None:
+def test_a_calibrations_name_stays_in_its_folder(tmp_path: Path, command: Command) -> None:
     ran = command("model", "calibrate", "--events", "-", "--policies", tmp_path, "--name", "../october")
 
     assert ran.code == 2

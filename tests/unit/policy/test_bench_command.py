@@ -1,15 +1,12 @@
 """`policy bench`: what reading the text signals and judging cost, measured on real events without a model."""
 
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from moderator.cli.app import main
 from tests.builders import POLICY_FILES, write_files
+from tests.command import Command, command_line
 
 TEXT_SIGNALS = """\
   scam-words: {about: Scam wording, from_text: {words: [free donation, scam]}}
@@ -17,31 +14,17 @@ TEXT_SIGNALS = """\
 """
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: object
-    out: str
-    err: str
-
-
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ran]:
+def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     monkeypatch.chdir(tmp_path)
     signals = POLICY_FILES["signals.yaml"] + TEXT_SIGNALS
     write_files(tmp_path / "policies", POLICY_FILES | {"signals.yaml": signals})
     lines = ['{"text": "a scam at www.example.org"}', '{"text": "good morning"}', "no event"]
     (tmp_path / "events.jsonl").write_text("\n".join(lines))
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["moderator", "policy", "bench", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Ran(ended.value.code or 0, *capsys.readouterr())
-
-    return run
+    return command_line(monkeypatch, capsys, "policy", "bench")
 
 
-def test_costs_are_given_in_microseconds_per_event_with_the_dearest_signals(bench: Callable[..., Ran]) -> None:
+def test_costs_are_given_in_microseconds_per_event_with_the_dearest_signals(bench: Command) -> None:
     ran = bench("--events", "events.jsonl", "--json")
 
     record = json.loads(ran.out)
@@ -54,7 +37,7 @@ def test_costs_are_given_in_microseconds_per_event_with_the_dearest_signals(benc
     assert record["dearest"][0]["us"] >= record["dearest"][1]["us"] > 0
 
 
-def test_the_text_names_what_could_not_be_read(bench: Callable[..., Ran]) -> None:
+def test_the_text_names_what_could_not_be_read(bench: Command) -> None:
     ran = bench("--events", "events.jsonl")
 
     lines = ran.out.splitlines()
@@ -63,7 +46,7 @@ def test_the_text_names_what_could_not_be_read(bench: Callable[..., Ran]) -> Non
     assert lines[4] == "dearest text signals, each read alone"
 
 
-def test_a_folder_without_text_signals_reads_no_text(bench: Callable[..., Ran], tmp_path: Path) -> None:
+def test_a_folder_without_text_signals_reads_no_text(bench: Command, tmp_path: Path) -> None:
     write_files(tmp_path / "policies", POLICY_FILES)
 
     record = json.loads(bench("--events", "events.jsonl", "--json").out)
@@ -75,9 +58,7 @@ def test_a_folder_without_text_signals_reads_no_text(bench: Callable[..., Ran], 
 @pytest.mark.parametrize(
     ("events", "reported"), [("nowhere", "cannot read `nowhere`"), ("empty", "`empty` holds no event that can be read")]
 )
-def test_without_an_event_nothing_is_measured(
-    bench: Callable[..., Ran], tmp_path: Path, events: str, reported: str
-) -> None:
+def test_without_an_event_nothing_is_measured(bench: Command, tmp_path: Path, events: str, reported: str) -> None:
     (tmp_path / "empty").write_text("no event\n")
 
     ran = bench("--events", events)

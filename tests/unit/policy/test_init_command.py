@@ -1,43 +1,26 @@
 """`policy init`: a first folder that is right, tested and decides, whatever it is for; case 41."""
 
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from moderator.cli.app import main
 from moderator.objectives import ModelOutputs
 from moderator.policy import load_policies
 from moderator.policy.authoring.mutate import mutate
 from moderator.policy.loader import check_folder
 from moderator.policy.starting.first_folder import Purpose, first_folder
 from moderator.policy.test_runner import run_tests, untested_rules
+from tests.command import Command, command_line
 
 BOTH = ("beavertails-is_safe", "helpsteer-helpfulness")
 NOW_MS = 1_796_083_200_000
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: object
-    out: str
-    err: str
-
-
 @pytest.fixture
-def init(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ran]:
+def init(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["moderator", "policy", "init", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Ran(ended.value.code or 0, *capsys.readouterr())
-
-    return run
+    return command_line(monkeypatch, capsys, "policy", "init")
 
 
 @pytest.mark.parametrize("objectives", [BOTH, BOTH[:1], BOTH[1:], ("toxic", "obscene")], ids=len)
@@ -57,7 +40,7 @@ def test_case_41_every_first_folder_is_right_and_its_tests_notice_every_slip(
     assert policies.check_outputs(ModelOutputs("the model", objectives, "raw")) == []
 
 
-def test_case_41_it_ends_with_the_next_three_commands(init: Callable[..., Ran]) -> None:
+def test_case_41_it_ends_with_the_next_three_commands(init: Command) -> None:
     ran = init()
 
     assert (ran.code, ran.err) == (0, "")
@@ -72,7 +55,7 @@ def test_case_41_it_ends_with_the_next_three_commands(init: Callable[..., Ran]) 
     )
 
 
-def test_case_41_a_folder_that_is_not_empty_is_left_as_it_is(init: Callable[..., Ran], tmp_path: Path) -> None:
+def test_case_41_a_folder_that_is_not_empty_is_left_as_it_is(init: Command, tmp_path: Path) -> None:
     init("mine")
     (tmp_path / "mine" / "settings.yaml").write_text("edited\n")
 
@@ -83,13 +66,13 @@ def test_case_41_a_folder_that_is_not_empty_is_left_as_it_is(init: Callable[...,
     assert (tmp_path / "mine" / "settings.yaml").read_text() == "edited\n"
 
 
-def test_an_empty_folder_is_filled(init: Callable[..., Ran], tmp_path: Path) -> None:
+def test_an_empty_folder_is_filled(init: Command, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
 
     assert init("mine").code == 0
 
 
-def test_what_the_model_does_not_give_is_left_out_and_said(init: Callable[..., Ran], tmp_path: Path) -> None:
+def test_what_the_model_does_not_give_is_left_out_and_said(init: Command, tmp_path: Path) -> None:
     model = tmp_path / "a model"
     model.mkdir()
     config = {
@@ -117,7 +100,7 @@ def test_what_the_model_does_not_give_is_left_out_and_said(init: Callable[..., R
     ],
 )
 def test_what_cannot_be_written_is_one_error(
-    init: Callable[..., Ran], tmp_path: Path, arguments: tuple[str, ...], reported: str
+    init: Command, tmp_path: Path, arguments: tuple[str, ...], reported: str
 ) -> None:
     (tmp_path / "file").touch()
 

@@ -1,41 +1,25 @@
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from moderator.cli.app import main
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.policy.authoring.model_outputs import read_outputs
+from tests.command import Command, command_line
 from tests.unit.policy.folders import a_folder, a_policy, a_rule
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def moderator(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    def run(*arguments: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["moderator", "policy", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Ran(ended.value.code, *capsys.readouterr())
-
-    return run
+def moderator(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return command_line(monkeypatch, capsys, "policy")
 
 
-def test_the_examples_pass_check_and_test(moderator: Callable[..., Ran]) -> None:
+def test_the_examples_pass_check_and_test(moderator: Command) -> None:
     check, test = moderator("check", EXAMPLES, "--strict"), moderator("test", EXAMPLES)
 
     assert (check.code, test.code) == (0, 0)
@@ -43,7 +27,7 @@ def test_the_examples_pass_check_and_test(moderator: Callable[..., Ran]) -> None
     assert ", 0 failed, 0 errors" in test.out
 
 
-def test_errors_exit_1_and_a_missing_folder_exits_2(tmp_path: Path, moderator: Callable[..., Ran]) -> None:
+def test_errors_exit_1_and_a_missing_folder_exits_2(tmp_path: Path, moderator: Command) -> None:
     folder = a_folder(tmp_path / "policies", a_policy(a_rule("safty: below 0.3")))
 
     wrong, missing = moderator("check", folder), moderator("test", tmp_path / "nowhere")
@@ -53,13 +37,13 @@ def test_errors_exit_1_and_a_missing_folder_exits_2(tmp_path: Path, moderator: C
     assert (missing.out, missing.err.count("\n")) == ("", 1)
 
 
-def test_warnings_fail_only_where_that_is_asked_for(tmp_path: Path, moderator: Callable[..., Ran]) -> None:
+def test_warnings_fail_only_where_that_is_asked_for(tmp_path: Path, moderator: Command) -> None:
     folder = a_folder(tmp_path, a_policy(a_rule("safety: above 0.9")))
 
     assert (moderator("check", folder).code, moderator("check", folder, "--strict").code) == (0, 1)
 
 
-def test_programs_read_json(tmp_path: Path, moderator: Callable[..., Ran]) -> None:
+def test_programs_read_json(tmp_path: Path, moderator: Command) -> None:
     folder = a_folder(tmp_path, a_policy(a_rule("safty: below 0.3")))
 
     checked = json.loads(moderator("check", folder, "--format", "json").out)
@@ -71,14 +55,14 @@ def test_programs_read_json(tmp_path: Path, moderator: Callable[..., Ran]) -> No
     assert {one["passed"] for one in tested["tests"]} == {True}
 
 
-def test_a_code_is_explained(moderator: Callable[..., Ran]) -> None:
+def test_a_code_is_explained(moderator: Command) -> None:
     known, unknown = moderator("check", "--about", "p021"), moderator("check", "--about", "P999")
 
     assert (known.code, known.out[:5]) == (0, "P021:")
     assert (unknown.code, unknown.out) == (2, "")
 
 
-def test_the_signals_are_held_against_a_models_objectives(tmp_path: Path, moderator: Callable[..., Ran]) -> None:
+def test_the_signals_are_held_against_a_models_objectives(tmp_path: Path, moderator: Command) -> None:
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text('{"objectives": ["beavertails-is_safe"]}')
@@ -95,7 +79,7 @@ class Terminal(StringIO):
 
 
 def test_colour_is_for_terminals_that_want_it_alone(
-    tmp_path: Path, moderator: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, moderator: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = a_folder(tmp_path, a_policy(a_rule("safty: below 0.3")))
     piped = moderator("check", folder).out

@@ -2,9 +2,8 @@
 
 import json
 import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from moderator.cli.app import main
 from moderator.policy import load_policies
 from moderator.policy.live.snapshot_store import SnapshotStore
 from tests.builders import POLICY_FILES, write_files
+from tests.command import Command, Ran, command_line
 
 FAILING = """\
 tests_for: safety
@@ -52,24 +51,10 @@ PROBLEM = {
 }
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: object
-    out: str
-    err: str
-
-
 @pytest.fixture
-def status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ran]:
+def status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["moderator", "policy", "status", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Ran(ended.value.code, *capsys.readouterr())
-
-    return run
+    return command_line(monkeypatch, capsys, "policy", "status")
 
 
 @dataclass
@@ -112,7 +97,7 @@ def a_refused_folder(folder: Path) -> Path:
     return write_files(folder, POLICY_FILES | {"safety.test.yaml": FAILING})
 
 
-def test_an_accepted_folder_says_what_a_start_would_decide_by(status: Callable[..., Ran], tmp_path: Path) -> None:
+def test_an_accepted_folder_says_what_a_start_would_decide_by(status: Command, tmp_path: Path) -> None:
     snapshot = load_policies(write_files(tmp_path / "policies", POLICY_FILES)).snapshot
 
     ran, as_json = status(), status("--json")
@@ -128,7 +113,7 @@ def test_an_accepted_folder_says_what_a_start_would_decide_by(status: Callable[.
     }
 
 
-def test_lists_are_named_with_their_entries(status: Callable[..., Ran], tmp_path: Path) -> None:
+def test_lists_are_named_with_their_entries(status: Command, tmp_path: Path) -> None:
     words = "  scam: {about: Scam wording, from_text: {words: lists/scam.txt}}\n"
     in_place = "  bots: {about: The bot, from_text: {words: [good bot]}}\n"
     write_files(tmp_path / "policies", POLICY_FILES | {"signals.yaml": POLICY_FILES["signals.yaml"] + words + in_place})
@@ -139,9 +124,7 @@ def test_lists_are_named_with_their_entries(status: Callable[..., Ran], tmp_path
     ]
 
 
-def test_case_42_a_refused_folder_ends_with_1_and_names_test_file_and_owner(
-    status: Callable[..., Ran], tmp_path: Path
-) -> None:
+def test_case_42_a_refused_folder_ends_with_1_and_names_test_file_and_owner(status: Command, tmp_path: Path) -> None:
     folder = a_refused_folder(tmp_path / "policies")
 
     ran, as_json = status(folder), status(folder, "--json")
@@ -162,7 +145,7 @@ def test_case_42_a_refused_folder_ends_with_1_and_names_test_file_and_owner(
     )
 
 
-def test_an_error_in_a_policy_names_its_owner_below(status: Callable[..., Ran], tmp_path: Path) -> None:
+def test_an_error_in_a_policy_names_its_owner_below(status: Command, tmp_path: Path) -> None:
     broken = POLICY_FILES["safety.yaml"].replace("below 0.30", "below 30")
     folder = write_files(tmp_path / "policies", POLICY_FILES | {"safety.yaml": broken})
 
@@ -172,7 +155,7 @@ def test_an_error_in_a_policy_names_its_owner_below(status: Callable[..., Ran], 
     assert "     | owner of safety: trust-safety@example.com\n" in ran.out
 
 
-def test_what_does_not_count_is_named(status: Callable[..., Ran], tmp_path: Path) -> None:
+def test_what_does_not_count_is_named(status: Command, tmp_path: Path) -> None:
     write_files(tmp_path / "policies", POLICY_FILES | {"x.yaml.txt": "policy: x"})
 
     ran, as_json = status(), status("--json")
@@ -182,7 +165,7 @@ def test_what_does_not_count_is_named(status: Callable[..., Ran], tmp_path: Path
 
 
 def test_where_the_last_good_policies_are_kept_a_start_would_use_these(
-    status: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    status: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = {name: text.encode() for name, text in POLICY_FILES.items()}
     store = SnapshotStore(tmp_path / "state")
@@ -199,7 +182,7 @@ def test_where_the_last_good_policies_are_kept_a_start_would_use_these(
     )
 
 
-def test_a_folder_that_is_not_there_is_wrong_usage(status: Callable[..., Ran]) -> None:
+def test_a_folder_that_is_not_there_is_wrong_usage(status: Command) -> None:
     ran = status("nowhere")
 
     assert (ran.code, ran.out) == (2, "")
@@ -207,7 +190,7 @@ def test_a_folder_that_is_not_there_is_wrong_usage(status: Callable[..., Ran]) -
 
 
 def test_a_replica_is_asked_with_a_token_and_says_since_when(
-    status: Callable[..., Ran], replica: Replica, monkeypatch: pytest.MonkeyPatch
+    status: Command, replica: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODERATOR_HTTP__TOKEN", f"{TOKEN}, another-token-of-the-tests")
 
@@ -219,7 +202,7 @@ def test_a_replica_is_asked_with_a_token_and_says_since_when(
     assert replica.asked == [("/v1/status", f"Bearer {TOKEN}")]
 
 
-def test_case_42_a_replica_that_refuses_an_edit_says_why(status: Callable[..., Ran], replica: Replica) -> None:
+def test_case_42_a_replica_that_refuses_an_edit_says_why(status: Command, replica: Replica) -> None:
     replica.say(folder="refused", problems=[PROBLEM], ignored=["old.yaml.txt"])
 
     ran, as_json = status("--url", replica.url), status("--url", replica.url, "--json")
@@ -241,9 +224,7 @@ def test_case_42_a_replica_that_refuses_an_edit_says_why(status: Callable[..., R
 
 
 @pytest.mark.parametrize(("folder", "state"), [("pending", "pending"), ("unreadable", "refused")])
-def test_what_is_not_accepted_yet_ends_with_1(
-    status: Callable[..., Ran], replica: Replica, folder: str, state: str
-) -> None:
+def test_what_is_not_accepted_yet_ends_with_1(status: Command, replica: Replica, folder: str, state: str) -> None:
     replica.say(folder=folder)
 
     ran = status("--url", replica.url, "--json")
@@ -251,7 +232,7 @@ def test_what_is_not_accepted_yet_ends_with_1(
     assert (ran.code, json.loads(ran.out)["folder"]["state"]) == (1, state)
 
 
-def test_case_42_nobody_at_the_address_ends_with_3(status: Callable[..., Ran]) -> None:
+def test_case_42_nobody_at_the_address_ends_with_3(status: Command) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -277,7 +258,7 @@ def test_case_42_nobody_at_the_address_ends_with_3(status: Callable[..., Ran]) -
     ],
 )
 def test_what_answers_otherwise_is_one_error_with_a_remedy(
-    status: Callable[..., Ran], replica: Replica, answer: tuple[int, bytes], ends: int, reported: str
+    status: Command, replica: Replica, answer: tuple[int, bytes], ends: int, reported: str
 ) -> None:
     replica.code, replica.body = answer
 
@@ -295,7 +276,7 @@ def test_what_answers_otherwise_is_one_error_with_a_remedy(
         (("--url", "http://[::1"), "is no address of a replica"),
     ],
 )
-def test_wrong_usage_is_said_in_one_line(status: Callable[..., Ran], arguments: tuple[str, ...], reported: str) -> None:
+def test_wrong_usage_is_said_in_one_line(status: Command, arguments: tuple[str, ...], reported: str) -> None:
     ran = status(*arguments)
 
     assert (ran.code, ran.out, reported in ran.err) == (2, "", True)
