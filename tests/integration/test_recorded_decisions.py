@@ -107,7 +107,7 @@ def test_a_backtest_and_a_calibration_read_topics(
     assert "1,200 events" in told
 
 
-def test_case_35_a_backtest_reads_the_texts_from_the_events_topic(
+def test_a_backtest_reads_the_texts_from_the_events_topic(
     tmp_path: Path,
     kafka_settings: KafkaSettings,
     monkeypatch: pytest.MonkeyPatch,

@@ -212,7 +212,7 @@ def test_an_own_policy_folder_decides(call: Call, tmp_path: Path) -> None:
     assert [(decision["verdict"], decision["severity"]) for decision in called.decisions] == [("flag", "low")]
 
 
-def test_case_43_a_folder_whose_tests_fail_decides_as_a_draft_alone_and_says_so(call: Call, tmp_path: Path) -> None:
+def test_a_folder_whose_tests_fail_decides_as_a_draft_alone_and_says_so(call: Call, tmp_path: Path) -> None:
     given = "{event: {speaker: user}, scores: {safety: 1}}"
     test = f"  - {{test: all is flagged, given: {given}, expect: {{verdict: flag}}}}"
     write_files(tmp_path / "own", POLICY_FILES | {"safety.test.yaml": f"tests_for: safety\ntests:\n{test}\n"})
@@ -228,7 +228,7 @@ def test_case_43_a_folder_whose_tests_fail_decides_as_a_draft_alone_and_says_so(
     assert line in drafted.err.splitlines()
 
 
-def test_case_41_a_first_folder_decides(call: Call, tmp_path: Path) -> None:
+def test_a_first_folder_decides(call: Call, tmp_path: Path) -> None:
     call("policy", "init", "mine")
     lines = write_lines(tmp_path, {"text": "Win FREE gift c\u0430rds today!"}, {"text": "Good morning, everybody."})
 
@@ -239,7 +239,7 @@ def test_case_41_a_first_folder_decides(call: Call, tmp_path: Path) -> None:
     assert said == [("flag", "remove", ["unwanted_words"], hit), ("allow", None, [], [])]
 
 
-def test_case_43_errors_still_stop_a_draft(call: Call, tmp_path: Path) -> None:
+def test_errors_still_stop_a_draft(call: Call, tmp_path: Path) -> None:
     write_files(tmp_path / "own", POLICY_FILES | {"safety.yaml": "policy: ["})
 
     called = call("score", write_lines(tmp_path, {"text": "hello"}), "--policies", "own", "--draft")

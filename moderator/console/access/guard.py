@@ -45,14 +45,14 @@ Fault = Callable[[Request, Exception], Response]
 
 
 class Guard:
-    """Admits requests; see B3 of what the headers, the session and the form's token must be.
+    """Admits requests by their host, origin, login and form's token; `docs/console.md` says who may do what.
 
     Args:
         app: the pages.
         settings: of the console.
         sessions: of those who logged in.
-        now_s: a clock that only rises, for the limit of wrong tokens.
         on_fault: gives the answer where a page failed.
+        monotonic_s: a clock that only rises, for the limit of wrong tokens.
     """
 
     def __init__(

@@ -239,7 +239,7 @@ def test_a_calibrations_name_stays_in_its_folder(tmp_path: Path, command: Comman
     assert "is not a file name" in ran.err
 
 
-def test_case_35_texts_tell_what_a_new_entry_of_a_list_does(setup: Setup) -> None:
+def test_texts_tell_what_a_new_entry_of_a_list_does(setup: Setup) -> None:
     signals = f"{SIGNALS}  scam-words: {{about: Scam wording, from_text: {{words: lists/scam.txt}}}}\n"
     for name, entries in (("baseline", "scam\n"), ("candidate", "scam\nhello\n")):
         folder = a_folder(setup.folder / name, a_policy(a_rule("scam-words: at least 1")), signals=signals)

@@ -1,4 +1,4 @@
-"""Text signals whose recorded numbers a candidate cannot use; case 35 of the language's second part."""
+"""Text signals whose recorded numbers a candidate cannot use."""
 
 import json
 import pickle
@@ -55,7 +55,7 @@ def report_of(
     return compare(plan, [Lines("held", decisions, len(decisions))], source="decisions.jsonl")
 
 
-def test_case_35_without_the_texts_such_decisions_are_in_no_table(tmp_path: Path) -> None:
+def test_without_the_texts_such_decisions_are_in_no_table(tmp_path: Path) -> None:
     baseline = a_set(tmp_path / "old", "scam\n", SCAM)
     candidate = a_set(tmp_path / "new", "scam\nfree donation\n", SCAM)
 
@@ -74,7 +74,7 @@ def test_case_35_without_the_texts_such_decisions_are_in_no_table(tmp_path: Path
     assert "data-testid=stale>scam-words is stale in 3 of 3 decisions" in backtest_page(report)
 
 
-def test_case_35_with_the_texts_the_flips_are_right_and_no_text_is_written(tmp_path: Path) -> None:
+def test_with_the_texts_the_flips_are_right_and_no_text_is_written(tmp_path: Path) -> None:
     baseline = a_set(tmp_path / "old", "scam\n", SCAM)
     candidate = a_set(tmp_path / "new", "scam\nfree donation\n", SCAM)
     sent = ("a scam", "a free donation", "hello")

@@ -25,7 +25,7 @@ def init(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
 @pytest.mark.parametrize("objectives", [BOTH, BOTH[:1], BOTH[1:], ("toxic", "obscene")], ids=len)
 @pytest.mark.parametrize("purpose", ["messages", "replies", "both"])
-def test_case_41_every_first_folder_is_right_and_its_tests_notice_every_slip(
+def test_every_first_folder_is_right_and_its_tests_notice_every_slip(
     tmp_path: Path, purpose: Purpose, objectives: tuple[str, ...]
 ) -> None:
     for name, text in first_folder(purpose, objectives).files.items():
@@ -40,7 +40,7 @@ def test_case_41_every_first_folder_is_right_and_its_tests_notice_every_slip(
     assert policies.check_outputs(ModelOutputs("the model", objectives, "raw")) == []
 
 
-def test_case_41_it_ends_with_the_next_three_commands(init: Command) -> None:
+def test_it_ends_with_the_next_three_commands(init: Command) -> None:
     ran = init()
 
     assert (ran.code, ran.err) == (0, "")
@@ -55,7 +55,7 @@ def test_case_41_it_ends_with_the_next_three_commands(init: Command) -> None:
     )
 
 
-def test_case_41_a_folder_that_is_not_empty_is_left_as_it_is(init: Command, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_left_as_it_is(init: Command, tmp_path: Path) -> None:
     init("mine")
     (tmp_path / "mine" / "settings.yaml").write_text("edited\n")
 

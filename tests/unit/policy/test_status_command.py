@@ -124,7 +124,7 @@ def test_lists_are_named_with_their_entries(status: Command, tmp_path: Path) -> 
     ]
 
 
-def test_case_42_a_refused_folder_ends_with_1_and_names_test_file_and_owner(status: Command, tmp_path: Path) -> None:
+def test_a_refused_folder_ends_with_1_and_names_test_file_and_owner(status: Command, tmp_path: Path) -> None:
     folder = a_refused_folder(tmp_path / "policies")
 
     ran, as_json = status(folder), status(folder, "--json")
@@ -202,7 +202,7 @@ def test_a_replica_is_asked_with_a_token_and_says_since_when(
     assert replica.asked == [("/v1/status", f"Bearer {TOKEN}")]
 
 
-def test_case_42_a_replica_that_refuses_an_edit_says_why(status: Command, replica: Replica) -> None:
+def test_a_replica_that_refuses_an_edit_says_why(status: Command, replica: Replica) -> None:
     replica.say(folder="refused", problems=[PROBLEM], ignored=["old.yaml.txt"])
 
     ran, as_json = status("--url", replica.url), status("--url", replica.url, "--json")
@@ -232,7 +232,7 @@ def test_what_is_not_accepted_yet_ends_with_1(status: Command, replica: Replica,
     assert (ran.code, json.loads(ran.out)["folder"]["state"]) == (1, state)
 
 
-def test_case_42_nobody_at_the_address_ends_with_3(status: Command) -> None:
+def test_nobody_at_the_address_ends_with_3(status: Command) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"

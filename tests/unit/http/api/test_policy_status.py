@@ -52,7 +52,7 @@ def test_a_replica_says_what_decides(status: Callable[..., tuple[object, str]], 
     }
 
 
-def test_case_42_a_replica_that_refuses_an_edit_names_test_and_owner(
+def test_a_replica_that_refuses_an_edit_names_test_and_owner(
     status: Callable[..., tuple[object, str]], tmp_path: Path
 ) -> None:
     with a_stage(tmp_path / "running") as stage, served(stage) as port:

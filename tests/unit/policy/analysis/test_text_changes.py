@@ -1,4 +1,4 @@
-"""Lists that are edited: what is claimed of verdicts, and that no event contradicts it; case 36."""
+"""Lists that are edited: what is claimed of verdicts, and that no event contradicts it."""
 
 from collections.abc import Mapping
 from itertools import product
@@ -57,7 +57,7 @@ def verdicts(policies: PolicySet) -> Mapping[tuple[str, float], str]:
         (MISSING, "scam\n", "scam\nfree\n", None),
     ],
 )
-def test_case_36_an_edited_list_is_claimed_through_rules_as_a_limit_is(
+def test_an_edited_list_is_claimed_through_rules_as_a_limit_is(
     tmp_path: Path, rule: str, old: str, new: str, claim: Claim | None
 ) -> None:
     before, after = a_set(tmp_path / "old", old, rule), a_set(tmp_path / "new", new, rule)
@@ -97,7 +97,7 @@ def test_a_signal_that_reads_the_text_otherwise_proves_nothing(tmp_path: Path) -
     assert found.changes[0].lines == ("match word -> part",)
 
 
-def test_case_36_of_a_list_edited_both_ways_an_event_is_shown_for_each_side(tmp_path: Path) -> None:
+def test_of_a_list_edited_both_ways_an_event_is_shown_for_each_side(tmp_path: Path) -> None:
     before, after = a_set(tmp_path / "old", "scam\n", AT_LEAST), a_set(tmp_path / "new", "free\n", AT_LEAST)
     versions = next(change.versions for change in diff(before, after).changes if change.versions)
 

@@ -1,4 +1,4 @@
-"""Where neither direction is proven, an event that each side alone flags, confirmed by the judge; case 36."""
+"""Where neither direction is proven, an event that each side alone flags, confirmed by the judge."""
 
 import json
 from pathlib import Path
@@ -59,7 +59,7 @@ class Pair:
         return any(result["rule"] == RULE and result["counted"] for result in judgement.rules)
 
 
-def test_case_36_limits_moved_both_ways_give_one_event_for_each_side(tmp_path: Path) -> None:
+def test_limits_moved_both_ways_give_one_event_for_each_side(tmp_path: Path) -> None:
     pair = Pair(
         tmp_path,
         a_rule("all: [{safety: below 0.50}, {helpfulness: below 1.0}]"),

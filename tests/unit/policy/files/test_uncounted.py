@@ -1,4 +1,4 @@
-"""Files that look as if they were part of a folder and are not; case 39 of the language's second part."""
+"""Files that look as if they were part of a folder and are not."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def put(folder: Path, *names: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.yaml.txt", "x.json", "new/x.yaml", "X.YAML~", "a/b/x.yml", "x.yml.bak"])
-def test_case_39_a_file_that_does_not_count_is_a_warning_and_no_error(tmp_path: Path, name: str) -> None:
+def test_a_file_that_does_not_count_is_a_warning_and_no_error(tmp_path: Path, name: str) -> None:
     put(a_folder(tmp_path), name)
 
     assert [(each.level, each.code, each.file) for each in problems_of(tmp_path)] == [("warning", "P008", name)]

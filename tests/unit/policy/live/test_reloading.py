@@ -199,7 +199,7 @@ def test_a_refusal_is_counted_against_the_policy_in_which_it_lies_until_it_is_ta
     assert (line["policies"], line["owners"]) == (["spam"], ["spam@example.com"])
 
 
-def test_case_40_a_live_rule_without_tests_is_taken_up_with_a_warning(stage: Stage) -> None:
+def test_a_live_rule_without_tests_is_taken_up_with_a_warning(stage: Stage) -> None:
     edit(stage, SAFETY.replace("mode: shadow", "mode: live"))
 
     stage.poll(2)
@@ -245,7 +245,7 @@ def test_policies_that_need_an_objective_which_the_model_lacks_are_refused(stage
     assert "P060" in line["error"]
 
 
-def test_case_37_a_broken_save_and_an_emptied_folder_leave_the_last_good_policies(stage: Stage) -> None:
+def test_a_broken_save_and_an_emptied_folder_leave_the_last_good_policies(stage: Stage) -> None:
     stage.poll(2)
     before = stage.running
 
@@ -264,7 +264,7 @@ def test_case_37_a_broken_save_and_an_emptied_folder_leave_the_last_good_policie
 
 
 @pytest.mark.parametrize("polls_between", [0, 1])
-def test_case_38_two_files_changed_a_second_apart_are_never_a_mixed_snapshot(stage: Stage, polls_between: int) -> None:
+def test_two_files_changed_a_second_apart_are_never_a_mixed_snapshot(stage: Stage, polls_between: int) -> None:
     stage.poll(2)
     edit(stage)
     stage.poll(polls_between)
@@ -277,7 +277,7 @@ def test_case_38_two_files_changed_a_second_apart_are_never_a_mixed_snapshot(sta
     assert [change.partition(":")[0] for change in line["changes"]] == ["changed settings", "changed safety/unsafe"]
 
 
-def test_case_38_a_link_swapped_as_in_a_config_map_is_followed_within_three_polls(tmp_path: Path) -> None:
+def test_a_link_swapped_as_in_a_config_map_is_followed_within_three_polls(tmp_path: Path) -> None:
     folder = tmp_path / "policies"
     write_files(folder / "..2026_11_23", POLICY_FILES)
     write_files(folder / "..2026_11_24", {**POLICY_FILES, "safety.yaml": SAFETY.replace("0.30", "0.35")})
@@ -296,7 +296,7 @@ def test_case_38_a_link_swapped_as_in_a_config_map_is_followed_within_three_poll
     assert len(stage.said("policies_reloaded")) == 1
 
 
-def test_case_38_a_folder_that_is_itself_a_link_is_followed(tmp_path: Path) -> None:
+def test_a_folder_that_is_itself_a_link_is_followed(tmp_path: Path) -> None:
     write_files(tmp_path / "release-1", POLICY_FILES)
     write_files(tmp_path / "release-2", {**POLICY_FILES, "safety.yaml": SAFETY.replace("0.30", "0.35")})
     (tmp_path / "policies").symlink_to("release-1")
@@ -309,7 +309,7 @@ def test_case_38_a_folder_that_is_itself_a_link_is_followed(tmp_path: Path) -> N
     assert stage.limit() == "below 0.35"
 
 
-def test_case_38_an_editor_that_saves_by_renaming_is_followed_within_three_polls(stage: Stage) -> None:
+def test_an_editor_that_saves_by_renaming_is_followed_within_three_polls(stage: Stage) -> None:
     stage.poll(2)
     file = stage.folder / "safety.yaml"
     file.rename(stage.folder / "safety.yaml~")
@@ -323,7 +323,7 @@ def test_case_38_an_editor_that_saves_by_renaming_is_followed_within_three_polls
     assert stage.said("policies_refused") == []
 
 
-def test_case_39_a_calibration_of_another_model_is_refused_with_both_fingerprints(tmp_path: Path) -> None:
+def test_a_calibration_of_another_model_is_refused_with_both_fingerprints(tmp_path: Path) -> None:
     model = folders.a_model()
     percent = folders.a_policy(folders.a_rule("honesty: in the lowest 2%"))
     folders.a_folder(tmp_path / "policies", percent)

@@ -74,12 +74,12 @@ def test_a_pattern_for_the_text_as_sent_may_ask_for_anything(pattern: str) -> No
     assert list(pattern_warnings(pattern, "exact")) == []
 
 
-def test_case_14_a_boundary_is_not_found_beside_letters_that_it_does_not_know() -> None:
+def test_a_boundary_is_not_found_beside_letters_that_it_does_not_know() -> None:
     assert number("привет", "patterns", r"\bпривет\b") == 0
     assert number("x привет y", "patterns", r"[^\p{L}]привет[^\p{L}]") == 1
 
 
-def test_case_15_places_are_counted_and_patterns_once() -> None:
+def test_places_are_counted_and_patterns_once() -> None:
     mentions = "<@1> <@2> <@1>"
 
     assert number("spam. Hello!", "patterns", r"hello\W*$") == 1

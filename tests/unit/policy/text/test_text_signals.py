@@ -21,7 +21,7 @@ SOME_OF_EVERYTHING = {
 @pytest.mark.parametrize(
     ("title", "expected"), [("HELLO World 123", 0.6), ("123", 0), ("ÀÉ", 1), (None, None), ("", None), (3, None)]
 )
-def test_case_19_capitals_of_a_title(title: object, expected: float | None) -> None:
+def test_capitals_of_a_title(title: object, expected: float | None) -> None:
     signals = TextSignals({"it": source("capitals", of="metadata.title")})
     metadata = {} if title is None else {"title": title}
 
@@ -29,13 +29,13 @@ def test_case_19_capitals_of_a_title(title: object, expected: float | None) -> N
 
 
 @pytest.mark.parametrize(("title", "expected"), [("a\u200bb", 2), ("👩\u200d👩\u200d👧", 3), ("a  b", 3), ("", None)])
-def test_case_20_length_of_a_title(title: str, expected: float | None) -> None:
+def test_length_of_a_title(title: str, expected: float | None) -> None:
     signals = TextSignals({"it": source("length", of="metadata.title")})
 
     assert signals.read("hello", None, {"title": title}).numbers == {"it": expected}
 
 
-def test_case_21_a_text_after_a_mebibyte_of_padding_is_found() -> None:
+def test_a_text_after_a_mebibyte_of_padding_is_found() -> None:
     text = "padding " * (1 << 17) + "Free  donation at evil.com/x"
     signals = TextSignals(SOME_OF_EVERYTHING)
 
