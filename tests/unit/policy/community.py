@@ -1,4 +1,4 @@
-"""The folder of the language's second part: facts, actions, queues, texts and tags, and events decided by it."""
+"""A folder with facts, actions, queues, texts and tags, and events decided by it."""
 
 import json
 from pathlib import Path

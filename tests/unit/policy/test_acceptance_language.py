@@ -1,4 +1,4 @@
-"""The acceptance list of the language's second part: facts, actions, tags and rules without conditions.
+"""The acceptance list of facts, actions, tags and rules without conditions.
 
 A test is named by what must hold; the number at its end is that of the case in the list, and a case may take several
 tests. Elsewhere are those on words, patterns, links and measures (with the text's tests), that of Kafka's headers (30)

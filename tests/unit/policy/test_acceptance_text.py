@@ -1,4 +1,4 @@
-"""The acceptance list of the language's second part, as far as it concerns texts and lists, on the contract's folder.
+"""The acceptance list of text signals and lists, on a folder as a community has it.
 
 The number at a name's end is that of the case in the list. Cases 7 to 20 are with the tests of `moderator/policy/text`.
 """

@@ -1,4 +1,4 @@
-"""`policy init`: a first folder that is right, tested and decides, whatever it is for; case 41."""
+"""`policy init`: a first folder that is right, tested and decides, whatever it is for."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`policy status` on folders and on a replica that answers over real HTTP; case 42 of the language's second part."""
+"""`policy status` on folders and on a replica that answers over real HTTP."""
 
 import json
 import socket

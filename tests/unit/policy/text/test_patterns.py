@@ -12,7 +12,7 @@ from tests.unit.policy.text_sources import number
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        # Acceptance case 13 of the language's second part, and the other kinds of refusal.
+        # each kind of refusal
         ("(?=a)", "the pattern looks ahead"),
         (r"(a)\1", "the pattern refers back to a group"),
         ("a{1001}", "the pattern repeats something too often"),
@@ -50,7 +50,7 @@ def test_what_re2_refuses_is_said_in_our_words(pattern: str, reason: str, capfd:
 @pytest.mark.parametrize(
     ("pattern", "warning"),
     [
-        (r"\bпривет\b", r"\b knows ASCII letters and digits alone, and stands beside another letter"),  # case 14
+        (r"\bпривет\b", r"\b knows ASCII letters and digits alone, and stands beside another letter"),
         (r"x\wé", r"\w knows ASCII letters and digits alone, and stands beside another letter"),
         (r"é\d", r"\d knows ASCII letters and digits alone, and stands beside another letter"),
         ("straße", '"straße" is read as "strasse" and never found'),
