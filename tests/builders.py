@@ -133,6 +133,14 @@ rules:
     flag: {severity: low, reason: unsafe_content}
 """,
 }
+FAILING = """\
+tests_for: safety
+tests:
+  - test: everything is flagged
+    given: {event: {speaker: user}, scores: {safety: 0.90}}
+    expect: {verdict: flag}
+"""
+"""A file of tests that these policies fail."""
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> Path:

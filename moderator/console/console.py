@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from moderator.console.policies.replicas import Replicas
 from moderator.console.policies.watch import PolicyWatch
@@ -51,7 +51,7 @@ class Console:
 
 
 def console_of(request: Request) -> Console:
-    """Give the console that answers a request; a page takes it as `Annotated[Console, Depends(console_of)]`."""
+    """Give the console that answers a request; a page takes it as `GivenConsole`."""
     console: Console = request.app.state.console
     return console
 
@@ -60,3 +60,7 @@ def reviewer_of(request: Request) -> Reviewer:
     """Say who asks, as the access to the console knows it."""
     reviewer: Reviewer = getattr(request.state, "reviewer", LOCAL)
     return reviewer
+
+
+GivenConsole = Annotated[Console, Depends(console_of)]
+GivenReviewer = Annotated[Reviewer, Depends(reviewer_of)]

@@ -2,10 +2,10 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -13,7 +13,7 @@ from moderator.backtest.labels import NO_LABELS, labels_of
 from moderator.backtest.run import Plan
 from moderator.console.api.bodies import read_body
 from moderator.console.api.playground import EditBody, attempt
-from moderator.console.console import Console, console_of
+from moderator.console.console import Console, GivenConsole
 from moderator.console.trials.backtests import BusyError, Decisions, Job
 from moderator.console.trials.ranges import Times, open_file, open_held, open_kafka
 from moderator.http.refusals import Refusal
@@ -31,7 +31,7 @@ class BacktestBody(EditBody):
 
 
 @router.post("/api/backtests")
-async def start(request: Request, console: Annotated[Console, Depends(console_of)]) -> Response:
+async def start(request: Request, console: GivenConsole) -> Response:
     """Begin a backtest; 202 with its id."""
     body = await read_body(request, BacktestBody)
     job = await attempt(begin, console, body)
@@ -39,13 +39,13 @@ async def start(request: Request, console: Annotated[Console, Depends(console_of
 
 
 @router.get("/api/backtests/{job_id}")
-def status(job_id: str, console: Annotated[Console, Depends(console_of)]) -> Response:
+def status(job_id: str, console: GivenConsole) -> Response:
     """Say how far it is, and what it found."""
     return _json(job_record(_find(console, job_id)))
 
 
 @router.delete("/api/backtests/{job_id}")
-def cancel(job_id: str, console: Annotated[Console, Depends(console_of)]) -> Response:
+def cancel(job_id: str, console: GivenConsole) -> Response:
     """Cancel it; one that has ended stays as it is."""
     job = _find(console, job_id)
     job.is_cancelled.set()

@@ -1,13 +1,13 @@
 """What the pages Overview, Policies and Decisions show, for programs."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from moderator.console.console import Console, console_of
+from moderator.console.console import Console, GivenConsole
 from moderator.console.figures.overview import overview_of, snapshots_of
 from moderator.console.figures.policies import folder_figures, replica_record, rule_figures, rule_record, status_record
 from moderator.console.figures.precision import precision_by_rule, share_record
@@ -25,7 +25,7 @@ router = APIRouter()
 
 
 @router.get("/api/overview")
-def overview(console: Annotated[Console, Depends(console_of)]) -> Response:
+def overview(console: GivenConsole) -> Response:
     """Give the figures of the page Overview."""
     figures, state = overview_of(console), console.source.state
     latency = None if figures.latency_ms is None else dict(zip(("p50", "p95", "p99"), figures.latency_ms, strict=True))
@@ -59,7 +59,7 @@ def overview(console: Annotated[Console, Depends(console_of)]) -> Response:
 
 
 @router.get("/api/policies")
-def policies(console: Annotated[Console, Depends(console_of)]) -> Response:
+def policies(console: GivenConsole) -> Response:
     """Give the figures of the page Policies; null until the folder was read."""
     figures, rules = folder_figures(console), rule_figures(console)
     precision = precision_by_rule(console, rules)
@@ -77,7 +77,7 @@ def policies(console: Annotated[Console, Depends(console_of)]) -> Response:
 
 
 @router.get("/api/decisions")
-def decisions(request: Request, console: Annotated[Console, Depends(console_of)]) -> Response:
+def decisions(request: Request, console: GivenConsole) -> Response:
     """Give the newest decisions that fit the page's filters, 50 or `limit` of them, and where the next ones begin."""
     try:
         filters = Filters.parse(request.query_params)
@@ -96,7 +96,7 @@ def decisions(request: Request, console: Annotated[Console, Depends(console_of)]
 
 
 @router.get("/api/decisions/{decision_id:path}")
-def decision(decision_id: str, console: Annotated[Console, Depends(console_of)]) -> Response:
+def decision(decision_id: str, console: GivenConsole) -> Response:
     """Give one decision as it was recorded."""
     found = console.recent.find(decision_id)
     if found is None:

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import Field
 
 from moderator.console.api.bodies import Body, read_body
-from moderator.console.console import Console, console_of, reviewer_of
+from moderator.console.console import GivenConsole, GivenReviewer
 from moderator.http.refusals import Refusal
-from moderator.labels.record import MAX_NOTE_CHARACTERS, Queue, Reviewer, Said, encode_label
+from moderator.labels.record import MAX_NOTE_CHARACTERS, Queue, Said, encode_label
 from moderator.labels.sink import LabelNotSavedError
 
 router = APIRouter()
@@ -26,11 +26,7 @@ class LabelBody(Body):
 
 
 @router.post("/api/labels")
-async def label(
-    request: Request,
-    console: Annotated[Console, Depends(console_of)],
-    reviewer: Annotated[Reviewer, Depends(reviewer_of)],
-) -> Response:
+async def label(request: Request, console: GivenConsole, reviewer: GivenReviewer) -> Response:
     """Write a label; 201 with its record once it is safe."""
     body = await read_body(request, LabelBody)
     desk = console.desk
@@ -49,6 +45,6 @@ async def label(
 
 
 @router.get("/labels.jsonl")
-def lines(console: Annotated[Console, Depends(console_of)]) -> Response:
+def lines(console: GivenConsole) -> Response:
     """Give one line for each event with a label that says what is right."""
     return Response(b"".join(console.desk.book.lines()), media_type="application/x-ndjson")

@@ -4,20 +4,19 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any, ParamSpec, TypeVar
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from moderator.backtest.report.values import BacktestReport
 from moderator.console.api.bodies import Body, read_body
-from moderator.console.console import Console, console_of, reviewer_of
+from moderator.console.console import Console, GivenConsole, GivenReviewer
 from moderator.console.trials.folder import FolderAwayError, NotUsableError
 from moderator.console.trials.text import NotScoredError, ScorerAwayError
 from moderator.errors import PolicyError
 from moderator.events import iso_time
 from moderator.http.refusals import Refusal
-from moderator.labels.record import Reviewer
 from moderator.playground.checking import problem_records
 from moderator.playground.edits import EditError
 from moderator.playground.flips import SupersededError
@@ -50,7 +49,7 @@ class JudgeBody(EditBody):
 
 
 @router.post("/api/check")
-async def check(request: Request, console: Annotated[Console, Depends(console_of)]) -> JSONResponse:
+async def check(request: Request, console: GivenConsole) -> JSONResponse:
     """Check an edit as `policy check` does, and run the folder's tests."""
     body = await read_body(request, EditBody)
     checked = await attempt(console.trials.folder.check, body.files)
@@ -58,25 +57,21 @@ async def check(request: Request, console: Annotated[Console, Depends(console_of
 
 
 @router.post("/api/judge")
-async def judge(request: Request, console: Annotated[Console, Depends(console_of)]) -> JSONResponse:
+async def judge(request: Request, console: GivenConsole) -> JSONResponse:
     """Judge one event by an edit."""
     body = await read_body(request, JudgeBody)
     return JSONResponse(await attempt(judged, console, body))
 
 
 @router.post("/api/flips")
-async def flips(
-    request: Request,
-    console: Annotated[Console, Depends(console_of)],
-    reviewer: Annotated[Reviewer, Depends(reviewer_of)],
-) -> JSONResponse:
+async def flips(request: Request, console: GivenConsole, reviewer: GivenReviewer) -> JSONResponse:
     """Compare an edit with the folder over the decisions that are held."""
     body = await read_body(request, EditBody)
     return JSONResponse(flips_record(await attempt(console.trials.flips.run, body.files, reviewer.name)))
 
 
 @router.post("/api/diff")
-async def diff(request: Request, console: Annotated[Console, Depends(console_of)]) -> Response:
+async def diff(request: Request, console: GivenConsole) -> Response:
     """Give what an edit changes as a diff that `patch -p1` applies."""
     body = await read_body(request, EditBody)
     return Response(await attempt(console.trials.folder.patch, body.files), media_type="text/x-diff")

@@ -1,13 +1,13 @@
 """The page Backtest: the folder, or the playground's edit, against the folder over a range of time."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from moderator.backtest.report.charts import histogram, rates
 from moderator.backtest.report.sections import document_of
-from moderator.console.console import Console, console_of
+from moderator.console.console import Console, GivenConsole
 from moderator.console.figures.flips import flip_figures
 from moderator.console.rendering import render
 from moderator.console.trials.backtests import Job
@@ -18,7 +18,7 @@ router = APIRouter()
 
 
 @router.get("/backtest")
-def backtest(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+def backtest(request: Request, console: GivenConsole) -> HTMLResponse:
     """Show the form, and the backtest that was begun last."""
     recent = console.recent.decisions
     return render(
@@ -31,7 +31,7 @@ def backtest(request: Request, console: Annotated[Console, Depends(console_of)])
 
 
 @router.get("/parts/backtest/{job_id}")
-def progress(request: Request, job_id: str, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+def progress(request: Request, job_id: str, console: GivenConsole) -> HTMLResponse:
     """Give how far a backtest is, or its report."""
     return render(request, "backtest_job.html", **_values(console, console.trials.backtests.find(job_id)))
 

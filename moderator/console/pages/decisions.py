@@ -1,11 +1,11 @@
 """The page Decisions: the newest, by filters that are the address."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from moderator.console.console import Console, console_of
+from moderator.console.console import Console, GivenConsole
 from moderator.console.recent.filters import TEXTS, Filters, MalformedFilterError, listing
 from moderator.console.rendering import address, render
 
@@ -16,7 +16,7 @@ router = APIRouter()
 
 
 @router.get("/decisions")
-def decisions(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+def decisions(request: Request, console: GivenConsole) -> HTMLResponse:
     """Show the newest decisions that fit."""
     try:
         filters = Filters.parse(request.query_params)

@@ -1,14 +1,13 @@
 """Logging in with a token and a name, and out again."""
 
-from typing import Annotated
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from moderator.console.access.guard import LONGEST_NAME, own_path
 from moderator.console.access.sessions import COOKIE, LIFETIME_S, Sessions
-from moderator.console.console import Console, console_of
+from moderator.console.console import GivenConsole, console_of
 from moderator.console.rendering import render_alone
 from moderator.http.access import Tokens
 from moderator.observability.logging import get_logger
@@ -25,7 +24,7 @@ def login(request: Request) -> HTMLResponse:
 
 
 @router.post("/login")
-async def log_in(request: Request, console: Annotated[Console, Depends(console_of)]) -> Response:
+async def log_in(request: Request, console: GivenConsole) -> Response:
     """Begin a session, and go on to the page that was wanted."""
     form = await _fields(request)
     wanted, name = form.get("next", "/"), form.get("name", "").strip()

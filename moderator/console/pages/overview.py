@@ -1,11 +1,9 @@
 """The page Overview: how much comes in, and what becomes of it."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from moderator.console.console import Console, console_of
+from moderator.console.console import GivenConsole
 from moderator.console.figures.overview import overview_of
 from moderator.console.rendering import render
 
@@ -13,13 +11,13 @@ router = APIRouter()
 
 
 @router.get("/")
-def overview(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+def overview(request: Request, console: GivenConsole) -> HTMLResponse:
     """Show the page."""
     return render(request, "overview.html", figures=overview_of(console))
 
 
 @router.get("/parts/overview")
-def live(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+def live(request: Request, console: GivenConsole) -> HTMLResponse:
     """Give the figures again."""
     return render(request, "overview_figures.html", figures=overview_of(console))
 

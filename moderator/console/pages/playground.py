@@ -1,19 +1,18 @@
 """The page Playground: a copy of the policy folder to edit in the browser, and what the edit would change."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from moderator.console.api.bodies import read_body
 from moderator.console.api.playground import EditBody, JudgeBody, attempt, subject_of
-from moderator.console.console import Console, console_of, reviewer_of
+from moderator.console.console import Console, GivenConsole, GivenReviewer
 from moderator.console.figures.flips import flip_figures
 from moderator.console.figures.judged import Judged, judged_figures
 from moderator.console.rendering import render
 from moderator.console.trials.folder import FolderAwayError
 from moderator.http.refusals import Refusal
-from moderator.labels.record import Reviewer
 from moderator.playground.checking import signal_records
 from moderator.playground.edits import is_file_name, shown_text
 from moderator.policy.files.folder import SHARED_STEMS, Files, stem_of
@@ -26,7 +25,7 @@ router = APIRouter()
 
 
 @router.get("/playground")
-def playground(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+def playground(request: Request, console: GivenConsole) -> HTMLResponse:
     """Show the page; `file` opens a file, `decision` a recorded decision."""
     try:
         files = console.trials.folder.files()
@@ -46,7 +45,7 @@ def playground(request: Request, console: Annotated[Console, Depends(console_of)
 
 
 @router.get("/parts/playground/file")
-def file(name: str, console: Annotated[Console, Depends(console_of)]) -> JSONResponse:
+def file(name: str, console: GivenConsole) -> JSONResponse:
     """Give the text of one file as an editor shows it."""
     try:
         files: Files = console.trials.folder.files()
@@ -58,11 +57,7 @@ def file(name: str, console: Annotated[Console, Depends(console_of)]) -> JSONRes
 
 
 @router.post("/parts/playground/flips")
-async def flips(
-    request: Request,
-    console: Annotated[Console, Depends(console_of)],
-    reviewer: Annotated[Reviewer, Depends(reviewer_of)],
-) -> HTMLResponse:
+async def flips(request: Request, console: GivenConsole, reviewer: GivenReviewer) -> HTMLResponse:
     """Show what an edit would change."""
     body = await read_body(request, EditBody)
     report = await attempt(console.trials.flips.run, body.files, reviewer.name)
@@ -70,7 +65,7 @@ async def flips(
 
 
 @router.post("/parts/playground/judged")
-async def judged(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+async def judged(request: Request, console: GivenConsole) -> HTMLResponse:
     """Show what the folder and an edit decide of one event."""
     body = await read_body(request, JudgeBody)
     before, after = await attempt(_judged, console, body)

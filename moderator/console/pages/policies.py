@@ -1,11 +1,11 @@
 """The page Policies: what is in force, what was refused and why, and what each rule does."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from moderator.console.console import Console, console_of
+from moderator.console.console import Console, GivenConsole
 from moderator.console.figures.overview import snapshots_of
 from moderator.console.figures.policies import folder_figures, rule_figures
 from moderator.console.figures.precision import precision_by_rule
@@ -15,7 +15,7 @@ router = APIRouter()
 
 
 @router.get("/policies")
-def policies(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+def policies(request: Request, console: GivenConsole) -> HTMLResponse:
     """Show the page."""
     rules = rule_figures(console)
     precision = precision_by_rule(console, rules)
@@ -23,7 +23,7 @@ def policies(request: Request, console: Annotated[Console, Depends(console_of)])
 
 
 @router.get("/parts/policies")
-def live(request: Request, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+def live(request: Request, console: GivenConsole) -> HTMLResponse:
     """Give the folder's state again."""
     return render(request, "policies_state.html", **_folder_values(console))
 

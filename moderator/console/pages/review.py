@@ -1,11 +1,11 @@
 """The page Review: one decision at a time, and what a person says of its verdict."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from moderator.console.console import Console, console_of, reviewer_of
+from moderator.console.console import Console, GivenConsole, GivenReviewer
 from moderator.console.figures.review import ABOUT, TITLES, queues_of, reasons_of
 from moderator.console.pages.why import why_values
 from moderator.console.recent.decision import RecentDecision
@@ -17,21 +17,13 @@ router = APIRouter()
 
 
 @router.get("/review")
-def review(
-    request: Request,
-    console: Annotated[Console, Depends(console_of)],
-    reviewer: Annotated[Reviewer, Depends(reviewer_of)],
-) -> HTMLResponse:
+def review(request: Request, console: GivenConsole, reviewer: GivenReviewer) -> HTMLResponse:
     """Show the page; `queue` is one of four, and `decision` shows one that was labelled already."""
     return render(request, "review.html", **_values(request, console, reviewer))
 
 
 @router.get("/parts/review")
-def item(
-    request: Request,
-    console: Annotated[Console, Depends(console_of)],
-    reviewer: Annotated[Reviewer, Depends(reviewer_of)],
-) -> HTMLResponse:
+def item(request: Request, console: GivenConsole, reviewer: GivenReviewer) -> HTMLResponse:
     """Give the next item of a queue, or the one that is named."""
     return render(request, "review_item.html", **_values(request, console, reviewer))
 

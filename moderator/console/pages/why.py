@@ -1,13 +1,13 @@
 """The page Why: one decision, and everything that led to it."""
 
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from moderator.console.console import Console, console_of
+from moderator.console.console import Console, GivenConsole
 from moderator.console.figures.why import why_of
 from moderator.console.rendering import render
 from moderator.events import Decision
@@ -18,7 +18,7 @@ router = APIRouter()
 
 
 @router.get("/decisions/{decision_id:path}")
-def why(request: Request, decision_id: str, console: Annotated[Console, Depends(console_of)]) -> HTMLResponse:
+def why(request: Request, decision_id: str, console: GivenConsole) -> HTMLResponse:
     """Show the page; 404 where the decision is not held."""
     found = console.recent.find(decision_id)
     if found is None:

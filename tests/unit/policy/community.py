@@ -21,15 +21,20 @@ reasons: [unsafe_content, new_account, spam, clutter]
 actions: [alert, hold, remove, ban]
 queues: [spam, newcomers, care]
 """
-SIGNALS = """\
+COMMON_SIGNALS = """\
 signals:
   safety:      {about: How safe the message is, from: beavertails-is_safe, scale: {low: 0, high: 1}, good: high}
   account-age: {about: Age of the account, from_event: metadata.account_age_h, scale: {low: 0, unit: hours}, good: high}
   karma:       {about: Karma of the author, from_event: metadata.karma, scale: {}, good: high}
   reports:     {about: Reports so far, from_event: metadata.reports, scale: {low: 0, unit: reports}, good: low}
+"""
+SIGNALS = (
+    COMMON_SIGNALS
+    + """\
   scam-words:  {about: Known scam wording, from_event: metadata.scam_words, scale: {low: 0}, good: none}
   links:       {about: Links to hosts, from_event: metadata.links, scale: {low: 0}, good: none}
 """
+)
 NEWCOMERS = """\
 policy: newcomers
 about: What new and troublesome accounts write waits for a moderator.

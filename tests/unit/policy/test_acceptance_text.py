@@ -25,17 +25,14 @@ from moderator.policy.live.folder_watch import FolderWatch
 from moderator.policy.loader import check_folder
 from moderator.policy.test_runner import run_tests
 from tests.builders import write_files
-from tests.unit.policy.community import NEWCOMERS, SETTINGS, TEXTS, decide, outcomes
+from tests.unit.policy.community import COMMON_SIGNALS, NEWCOMERS, SETTINGS, TEXTS, decide, outcomes
 
 if TYPE_CHECKING:
     from moderator.events import Decision
 
-SIGNALS = """\
-signals:
-  safety:      {about: How safe the message is, from: beavertails-is_safe, scale: {low: 0, high: 1}, good: high}
-  account-age: {about: Age of the account, from_event: metadata.account_age_h, scale: {low: 0, unit: hours}, good: high}
-  karma:       {about: Karma of the author, from_event: metadata.karma, scale: {}, good: high}
-  reports:     {about: Reports so far, from_event: metadata.reports, scale: {low: 0, unit: reports}, good: low}
+SIGNALS = (
+    COMMON_SIGNALS
+    + """\
   scam-words:  {about: Known scam wording, from_text: {words: lists/scam.txt}}
   keys:        {about: Looks like an access key, from_text: {patterns: lists/keys.txt, compare: exact}}
   bad-links:   {about: Links to listed domains, from_text: {links: lists/domains.txt}}
@@ -45,6 +42,7 @@ signals:
   talk-of-bot: {about: Chatter about the bot, from_text: {words: [good bot, bad bot]}}
   pings:       {about: Mentions in one message, from_text: {patterns: ['<@!?[0-9]+>'], count: places, compare: exact}}
 """
+)
 SHOUTING = """\
   - rule: shouting
     about: The title is all capitals.

@@ -13,16 +13,9 @@ import pytest
 
 from moderator.policy import load_policies
 from moderator.policy.live.snapshot_store import SnapshotStore
-from tests.builders import POLICY_FILES, write_files
+from tests.builders import FAILING, POLICY_FILES, write_files
 from tests.command import Command, Ran, command_line
 
-FAILING = """\
-tests_for: safety
-tests:
-  - test: everything is flagged
-    given: {event: {speaker: user}, scores: {safety: 0.90}}
-    expect: {verdict: flag}
-"""
 TOKEN = "a-token-of-the-tests"
 STATUS = {
     "ready": True,

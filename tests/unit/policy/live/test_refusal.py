@@ -10,15 +10,7 @@ from moderator.policy.live.admission import Admission
 from moderator.policy.live.folder_watch import read_folder
 from moderator.policy.live.refusal import Refusal, refusal_of
 from moderator.policy.problems import PolicyProblemsError
-from tests.builders import POLICY_FILES, write_files
-
-FAILING = """\
-tests_for: safety
-tests:
-  - test: everything is flagged
-    given: {event: {speaker: user}, scores: {safety: 0.90}}
-    expect: {verdict: flag}
-"""
+from tests.builders import FAILING, POLICY_FILES, write_files
 
 
 def refused(folder: Path, **files: str) -> Refusal:
