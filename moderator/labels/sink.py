@@ -44,7 +44,7 @@ class LabelFile:
         try:
             with self.path.open("r+b") as file:
                 end = file.seek(0, os.SEEK_END)
-                if end and _last_byte(file.fileno(), end) != b"\n":  # a line that was cut must not swallow this one
+                if end and _last_byte(file.fileno(), end) != b"\n":  # a line that was cut must not run into this one
                     file.write(b"\n")
                 file.write(encode_label(label) + b"\n")
                 file.flush()

@@ -170,7 +170,7 @@ def a_late_loop(settings: KafkaSettings, metrics: Metrics) -> tuple[LateMembersh
 
 
 def put_out(settings: KafkaSettings) -> None:
-    """Remove every member of the group, as a broker does with one that it has not heard of for too long."""
+    """Remove every member of the group, as a broker does with one that has sent no heartbeat for too long."""
     admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     try:
         group = admin.describe_groups([settings.group_id])[settings.group_id]

@@ -1,4 +1,4 @@
-"""`kill -9` at each step of the commit, before the broker hears of it and after it answered: the oracle holds."""
+"""`kill -9` at each step of the commit, before the broker gets it and after it answered: the oracle holds."""
 
 from itertools import product
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("broker behind a proxy")
 PER_PARTITION = 20
 STEPS = (Api.ADD_PARTITIONS, Api.PRODUCE, Api.ADD_OFFSETS, Api.TXN_OFFSET_COMMIT, Api.END_TXN)
 SHORT = {(Api.PRODUCE, "request"), (Api.TXN_OFFSET_COMMIT, "response"), (Api.END_TXN, "response")}
-"""Before anything is written, with everything but the end, and with an end that nobody heard of."""
+"""Before anything is written, with everything but the end, and with an end whose answer nobody got."""
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_a_group_that_may_not_be_read_does_not_begin(limited: Limited) -> None:
     with pytest.raises(ConfigurationError, match=rf"no right to read as group `{limited.direct.group_id}`"):
         begin_group(limited.settings)
 
-    assert set(threading.enumerate()) <= threads_before  # no client is left behind, knocking on
+    assert set(threading.enumerate()) <= threads_before  # no client is left behind that keeps trying
 
 
 def test_offsets_that_may_not_be_committed_any_more_end_the_process(limited: Limited) -> None:

@@ -76,7 +76,7 @@ class Combiner:
     def unscored(
         self, event: ChatEvent, fired: Sequence[Fired], results: list[RuleResult], signals: dict[str, float | None]
     ) -> Judgement:
-        """Combine for an event that the model gave no score: besides its rules `if_unscored` speaks."""
+        """Combine for an event that the model gave no score: besides its rules `if_unscored` counts."""
         rank = SEVERITIES.index("high") if self._unscored_verdict == "flag" else _NO_RANK
         by_itself: _ByItself = (self._unscored_verdict, rank, ("unscored",))
         return self._combined(event, fired, results, signals, "unscored", by_itself=by_itself)

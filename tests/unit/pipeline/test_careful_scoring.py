@@ -1,4 +1,4 @@
-"""An event that ends the process each time it is scored: found in a few lives, and nothing else suffers for it."""
+"""An event that ends the process each time it is scored: found after a few ends, and no other event is set aside."""
 
 import threading
 from collections import Counter
