@@ -36,6 +36,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 KEEPER = pytest.StashKey[KafkaKeeper]()
 SPREAD = ("faults", "integration", "docs")
 """Folders of tests that take seconds each."""
+TOGETHER = ("browser",)
+"""Folders whose tests share what is expensive to start."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,7 +63,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name not in SPREAD and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+            shared = item.path.parent if item.path.parent.name in TOGETHER else item.path
+            item.add_marker(pytest.mark.xdist_group(str(shared)))
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,14 @@
 """`moderator console`: the web console."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from moderator.cli import exit_codes
+from moderator.ending import flush_outputs
 from moderator.errors import ConfigurationError
 
 
@@ -65,6 +68,8 @@ def console(
     from moderator.console.running import run_console
 
     run_console(settings, loads_model=model is not None)
+    flush_outputs()
+    os._exit(exit_codes.OK)  # a worker that is in a client's code would turn a normal exit into an abort
 
 
 def _refuse_both(one: str, given: object, other: str, too: object) -> None:

@@ -60,7 +60,8 @@ def test_a_running_backtest_shows_how_far_it_is_and_can_be_cancelled(visit: Visi
 
     expect(page.get_by_test_id("progress")).to_have_attribute("data-read", "3")
     assert visit.axe(page) == []
-    page.get_by_test_id("cancel").press("Enter")
+    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        page.get_by_test_id("cancel").press("Enter")
     gate.gate.release(100)
 
     expect(page.get_by_role("heading", name="Cancelled")).to_be_visible()

@@ -98,7 +98,7 @@ def test_a_head_of_another_number_of_labels_is_named_with_both_numbers(
     [
         ("llama", {"model_type": "gemma2"}, "`model_type` is `gemma2`; a classifier may be of llama, qwen2, qwen3,"),
         ("llama", {"model_type": ...}, "`model_type` is `None`"),
-        ("llama", {"architectures": ["LlamaForCausalLM"]}, "`architectures` is `LlamaForCausalLM`: neither ArmoRM"),
+        ("llama", {"architectures": ["LlamaModel"]}, "`architectures` is `LlamaModel`: neither ArmoRM"),
         (
             "llama",
             {"quantization_config": {"bits": 4}},
