@@ -27,6 +27,7 @@ PUBLIC = {
     "bench-policy",
     "bench-backtest",
     "bench-gpu",
+    "bench-http",
     "bench-latency",
     "bench-console",
     "clean",

@@ -1,13 +1,13 @@
 """LiteLLM's own guardrail client, unchanged: what it sends, and what becomes of our answers."""
 
-import asyncio
 import os
-from collections.abc import Coroutine, Iterator
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests.http_stage import FLAGGED, TOKEN, Stage, a_stage, served
+from tests.waiting import run_apart
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else importing it asks the network
 
@@ -15,8 +15,6 @@ from litellm.exceptions import GuardrailRaisedException
 from litellm.proxy.guardrails.guardrail_hooks.generic_guardrail_api.generic_guardrail_api import (
     GenericGuardrailAPI,
 )
-
-Result = TypeVar("Result")
 
 
 class Door(NamedTuple):
@@ -45,11 +43,7 @@ def guard(door: Door, input_type: Any, inputs: Any, api_key: str = TOKEN, **opti
             input_type=input_type,
         )
 
-    return run(apply())
-
-
-def run(job: Coroutine[Any, Any, Result]) -> Result:
-    return asyncio.run(job)
+    return run_apart(apply())
 
 
 def test_a_request_without_a_flag_passes_unchanged(door: Door) -> None:
