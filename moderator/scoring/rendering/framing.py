@@ -28,11 +28,16 @@ def frame(conversation: Sequence[Message]) -> list[Message]:
     Returns:
         n or n + 1 turns by system, user and assistant; the last is the assistant's and not the only one.
     """
-    turns = [(_RENAMED.get(role, role), content) for role, content in conversation]
+    turns = known_roles(conversation)
     *context, (speaker, judged) = turns
     if speaker != "assistant":
         context = [(_EXCHANGED.get(role, role), content) for role, content in context]
     return opened([*context, ("assistant", judged)])
+
+
+def known_roles(conversation: Sequence[Message]) -> list[Message]:
+    """Return the turns by system, user and assistant: a developer is the system, a tool is a user."""
+    return [(_RENAMED.get(role, role), content) for role, content in conversation]
 
 
 def opened(turns: list[Message]) -> list[Message]:

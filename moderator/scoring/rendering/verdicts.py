@@ -10,7 +10,7 @@ from moderator.errors import ConfigurationError
 from moderator.events import Turn
 from moderator.guards import Verdicts
 from moderator.scoring.rendering.content import readable
-from moderator.scoring.rendering.framing import Message, opened
+from moderator.scoring.rendering.framing import Message, known_roles, opened
 from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.rendering.template_text import template_text
 from moderator.scoring.rendering.templates import TemplateRenderer, alternating
@@ -51,8 +51,7 @@ class VerdictRenderer(TemplateRenderer):
 
     def frame(self, conversation: Sequence[Message]) -> list[Message]:
         """Keep the roles; turns of system count as the user's, and neighbours of one role are one turn."""
-        renamed = {"developer": "system", "tool": "user"}
-        return opened(alternating([(renamed.get(role, role), text) for role, text in conversation]))
+        return opened(alternating(known_roles(conversation)))
 
     def write(self, tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, Any]]) -> str:
         """Run the chat template with its question for an answer, and begin the answer."""
