@@ -59,7 +59,7 @@ def evaluate(
     Raises:
         ConfigurationError: an objective is labelled that the model lacks, or there is no such field.
     """
-    _require_objectives(model, rows)
+    require_objectives(model, rows)
     objectives = {}
     for name in sorted({name for row in rows for name in row.labels}):
         column = scores[:, model.objectives.index(name)]
@@ -75,6 +75,16 @@ def evaluate(
     return Evaluation(model, len(rows), unscored, objectives)
 
 
+def require_fields(by: Sequence[str]) -> None:
+    """Refuse a field that events do not have.
+
+    Raises:
+        ConfigurationError: there is no such field.
+    """
+    for name in by:
+        _reader(name)
+
+
 def moved(scores: Floats, others: Floats, limits: Sequence[Limit]) -> dict[str, float]:
     """Say how far the scores of one objective move from `others`, and which share of them crosses a limit."""
     both = ~np.isnan(scores) & ~np.isnan(others)
@@ -87,7 +97,12 @@ def moved(scores: Floats, others: Floats, limits: Sequence[Limit]) -> dict[str, 
     }
 
 
-def _require_objectives(model: ModelIdentity, rows: Sequence[LabelledEvent]) -> None:
+def require_objectives(model: ModelIdentity, rows: Sequence[LabelledEvent]) -> None:
+    """Refuse labels that the model gives no score for.
+
+    Raises:
+        ConfigurationError: an objective is labelled that the model lacks.
+    """
     lacking = sorted({name for row in rows for name in row.labels} - set(model.objectives))
     if lacking:
         raise ConfigurationError(

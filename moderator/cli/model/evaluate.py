@@ -56,11 +56,14 @@ def evaluate(
     from moderator.cli.options import quietly_loaded
     from moderator.evaluation.document import document_of
     from moderator.evaluation.labelled import read_labelled
+    from moderator.evaluation.report import require_fields
     from moderator.policy import load_policies
 
     settings = quietly_loaded(None, {"model.path": model})
     asked, required, turns = _asked(limit or []), _required(require or []), _turns(context)
     rows = read_labelled(labels, settings)
+    _refuse_unlabelled(required, rows)
+    require_fields(by or [])
     rules = None if policies is None else load_policies(policies)
     evaluation = _measure(settings, rows, rules=rules, asked=asked, by=by or [], turns=turns)
     if html is not None:
@@ -84,12 +87,14 @@ def _measure(
 ) -> "Evaluation":
     from moderator.evaluation.limits import limits_of
     from moderator.evaluation.report import evaluate as evaluate_scores
+    from moderator.evaluation.report import require_objectives
     from moderator.evaluation.scoring import raw_scores
     from moderator.scoring.engine import load_scorer
     from moderator.scoring.opening import open_model
 
     scorer = load_scorer(settings.model, settings.reading)
     identity = scorer.identity
+    require_objectives(identity, rows)
     limits = limits_of(rules, asked, identity.objectives)
     high_is_good = {limit.objective: limit.is_high_good for limit in limits}
     scorer.warm_up()
@@ -163,11 +168,16 @@ def _turns(context: str | None) -> list[int | None]:
     return [None if part == _ALL else int(part) for part in named]
 
 
+def _refuse_unlabelled(required: Sequence[tuple[str, str, float]], rows: "Sequence[LabelledEvent]") -> None:
+    labelled = {name for row in rows for name in row.labels}
+    for name, *_ in required:
+        if name not in labelled:
+            raise ConfigurationError(f"`--require {name}:…`: no event is labelled for it")
+
+
 def _missed(required: Sequence[tuple[str, str, float]], objectives: Mapping[str, Any]) -> "list[str]":
     lines = []
     for name, figure, least in required:
-        if name not in objectives:
-            raise ConfigurationError(f"`--require {name}:…`: no event is labelled for it")
         value = objectives[name][figure]
         if value is None or value < least:
             lines.append(f"{name}: {figure} is {'not known' if value is None else f'{value:.3f}'}, required {least:g}")

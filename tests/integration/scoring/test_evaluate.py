@@ -70,6 +70,8 @@ def test_what_is_required_and_missed_is_said_with_exit_code_1(labels: Path) -> N
         (["--limit", "spam"], "write OBJECTIVE=NUMBER, such as `spam=0.5`"),
         (["--require", "spam=1"], "write OBJECTIVE:auc=NUMBER"),
         (["--context", "few"], "write numbers of turns and `all`"),
+        (["--require", "spam:auc=0.5"], "no event is labelled for it"),
+        (["--by", "mood"], "there is no such field"),
     ],
 )
 def test_a_wrong_wish_is_one_line_with_exit_code_2(labels: Path, given: list[str], problem: str) -> None:
