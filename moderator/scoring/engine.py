@@ -5,6 +5,7 @@ import os
 import time
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
@@ -131,6 +132,7 @@ class Engine:
             ConfigurationError: deterministic scores are not possible, because texts are padded on this device.
         """
         self._model = model
+        self._limits = limits
         self._reader = EventReader(model.renderer, limits)
         self._runner = PackRunner(model, budget_tokens, is_deterministic=is_deterministic, stream_pass_s=stream_pass_s)
         self._identity = ModelIdentity(
@@ -181,8 +183,9 @@ class Engine:
             raise
         self._runner.reset_usage()
 
-    def read_with(self, limits: ReadingLimits) -> None:
-        """Read events by other limits from now on; for measuring how much they matter."""
+    def read_turns_before(self, turns: int | None) -> None:
+        """Read so many turns before the judged one from now on, None: all; for measuring how much they matter."""
+        limits = replace(self._limits, message_turns=turns, reply_turns=turns)
         self._reader = EventReader(self._model.renderer, limits)
 
     def measure_noise(self) -> tuple[float, ...]:

@@ -90,7 +90,6 @@ def _measure(
     from moderator.evaluation.report import require_objectives
     from moderator.evaluation.scoring import raw_scores
     from moderator.scoring.engine import load_scorer
-    from moderator.scoring.opening import open_model
 
     scorer = load_scorer(settings.model, settings.reading)
     identity = scorer.identity
@@ -101,10 +100,9 @@ def _measure(
     with progress("evaluate", len(rows) * (1 + len(turns)), "events") as advance:
         scores = raw_scores(scorer, rows, high_is_good, advance)
         evaluation = evaluate_scores(identity, rows, scores, limits, by)
-        usual = open_model(str(settings.model.path), settings.model).limits(settings.model)
         table: list[dict[str, Any]] = []
         for count in turns:
-            scorer.read_with(replace(usual, message_turns=count, reply_turns=count))
+            scorer.read_turns_before(count)
             others = raw_scores(scorer, rows, high_is_good, advance)
             table += _context_rows(
                 scorer,
