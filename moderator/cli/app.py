@@ -12,15 +12,15 @@ import typer
 
 from moderator.cli import exit_codes
 from moderator.cli.console import console
-from moderator.cli.dead_letters import app as dead_letters
 from moderator.cli.demo import demo
 from moderator.cli.files.standard_streams import guard_streams
 from moderator.cli.model import app as model
 from moderator.cli.policy import app as policy
-from moderator.cli.replay import replay
-from moderator.cli.run import run
+from moderator.cli.replays.dead_letters import app as dead_letters
+from moderator.cli.replays.replay import replay
 from moderator.cli.score import score
-from moderator.cli.serve import serve
+from moderator.cli.service.run import run
+from moderator.cli.service.serve import serve
 from moderator.cli.topics import app as topics
 from moderator.cli.version import Version
 from moderator.ending import ENDING_COMMANDS, end, flush_outputs

@@ -26,9 +26,9 @@ def run_tests(
     """
     from moderator.cli.policy import tests_report as report
     from moderator.policy import test_runner
-    from moderator.policy.authoring.coverage import cover
-    from moderator.policy.authoring.mutate import mutate as try_mutants
-    from moderator.policy.authoring.suggest import suggest as suggest_tests
+    from moderator.policy.authoring.test_tools.coverage import cover
+    from moderator.policy.authoring.test_tools.mutate import mutate as try_mutants
+    from moderator.policy.authoring.test_tools.suggest import suggest as suggest_tests
 
     policies, problems = check_now(folder)
     outcome = report.Outcome([problem for problem in problems if problem.level == "error"], is_mutation_wanted=mutate)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from moderator.cli.policy.output import count, paint, problem_record, write_json, write_problems
-from moderator.policy.authoring.coverage import ConditionCoverage, RuleCoverage
-from moderator.policy.authoring.mutants import Mutant
-from moderator.policy.authoring.mutate import Mutation
-from moderator.policy.authoring.suggest import Suggestions
+from moderator.policy.authoring.test_tools.coverage import ConditionCoverage, RuleCoverage
+from moderator.policy.authoring.test_tools.mutants import Mutant
+from moderator.policy.authoring.test_tools.mutate import Mutation
+from moderator.policy.authoring.test_tools.suggest import Suggestions
 from moderator.policy.language.ast import Condition
 from moderator.policy.syntax.diagnostics import Diagnostic, Span, in_quotes, printable
 from moderator.policy.test_runner import TestResult

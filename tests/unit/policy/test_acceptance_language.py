@@ -20,8 +20,8 @@ from moderator.pipeline.decision import Decider, Timestamps, encode
 from moderator.policy import PolicySet, load_policies
 from moderator.policy.authoring.applicability import NotApplicable, not_applicable
 from moderator.policy.authoring.decision_text import decision_text
-from moderator.policy.authoring.mutate import mutate
-from moderator.policy.authoring.suggest import suggest
+from moderator.policy.authoring.test_tools.mutate import mutate
+from moderator.policy.authoring.test_tools.suggest import suggest
 from moderator.policy.loader import check_folder
 from moderator.policy.test_runner import run_tests
 from tests.builders import a_model, a_record, a_scored_event, some_scores, write_files

@@ -6,9 +6,9 @@ import pytest
 
 from moderator.objectives import ARMORM_OBJECTIVES, BUILTIN, ModelOutputs
 from moderator.policy import load_policies
-from moderator.policy.authoring.coverage import cover
 from moderator.policy.authoring.model_outputs import read_outputs
-from moderator.policy.authoring.mutate import mutate
+from moderator.policy.authoring.test_tools.coverage import cover
+from moderator.policy.authoring.test_tools.mutate import mutate
 from moderator.policy.loader import check_folder
 from moderator.policy.test_runner import run_tests, untested_rules, untimed_tests
 

@@ -7,7 +7,7 @@ import pytest
 
 from moderator.objectives import ModelOutputs
 from moderator.policy import load_policies
-from moderator.policy.authoring.mutate import mutate
+from moderator.policy.authoring.test_tools.mutate import mutate
 from moderator.policy.loader import check_folder
 from moderator.policy.starting.first_folder import Purpose, first_folder
 from moderator.policy.test_runner import run_tests, untested_rules

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from moderator.events import Outcome
 from moderator.policy.analysis.covering import Placed, covers
-from moderator.policy.authoring.mutants import Mutant, mutants_of
+from moderator.policy.authoring.test_tools.mutants import Mutant, mutants_of
 from moderator.policy.language.ast import Flag, Policy, Rule
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.test_runner import run_tests

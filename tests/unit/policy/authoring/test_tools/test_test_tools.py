@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from moderator.policy import PolicySet, load_policies
-from moderator.policy.authoring.coverage import cover
-from moderator.policy.authoring.mutants import mutants_of
-from moderator.policy.authoring.mutate import mutate
-from moderator.policy.authoring.suggest import Suggestions, suggest
+from moderator.policy.authoring.test_tools.coverage import cover
+from moderator.policy.authoring.test_tools.mutants import mutants_of
+from moderator.policy.authoring.test_tools.mutate import mutate
+from moderator.policy.authoring.test_tools.suggest import Suggestions, suggest
 from moderator.policy.test_runner import closed_gaps, run_tests, untested_rules, untimed_tests
 from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SIGNALS, a_folder, a_policy, a_rule, a_set
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar
 
-from moderator.policy.authoring.nudge import nudge_of
+from moderator.policy.authoring.test_tools.nudge import nudge_of
 from moderator.policy.language.ast import Condition, Expression, Group, Rule
 from moderator.policy.language.bounds import GREATEST_PERCENT, LEAST_PERCENT
 from moderator.policy.language.comparisons import Comparison

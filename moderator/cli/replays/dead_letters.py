@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.interruption import interruption
 from moderator.cli.options import KafkaBrokers, RunId, RunRate, quietly_loaded
 from moderator.cli.progress import RUN_LINE_EVERY_S, progress
+from moderator.cli.replays.interruption import interruption
 from moderator.errors import ConfigurationError, reason_of
 from moderator.events import DeadLetterReason
 

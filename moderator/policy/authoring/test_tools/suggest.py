@@ -6,8 +6,8 @@ from fractions import Fraction
 from itertools import count, islice
 
 from moderator.events import RuleResult, Verdict
-from moderator.policy.authoring.nudge import limit_and_step
-from moderator.policy.authoring.scenes import Micros, Scene, rewards_for, scenes
+from moderator.policy.authoring.test_tools.nudge import limit_and_step
+from moderator.policy.authoring.test_tools.scenes import Micros, Scene, rewards_for, scenes
 from moderator.policy.engine.judge import Judge
 from moderator.policy.files.folder import stem_of
 from moderator.policy.given_numbers import event_with, rewards_from

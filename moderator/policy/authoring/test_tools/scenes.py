@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 
-from moderator.policy.authoring.nudge import limit_and_step
+from moderator.policy.authoring.test_tools.nudge import limit_and_step
 from moderator.policy.engine.rollout import BUCKETS, compile_rollout
 from moderator.policy.language.ast import FieldMatch, Rule, Signal, Source
 from moderator.policy.language.bounds import typical_micro

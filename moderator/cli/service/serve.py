@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from moderator.cli.options import NoCompile
-from moderator.cli.until_signal import (
+from moderator.cli.service.until_signal import (
     Devices,
     Model,
     Policies,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli.options import NoCompile
-from moderator.cli.start_report import report_start
-from moderator.cli.until_signal import (
+from moderator.cli.service.start_report import report_start
+from moderator.cli.service.until_signal import (
     Devices,
     Model,
     Policies,

@@ -1,0 +1,1 @@
+"""Commands that judge past events again: `moderator replay` and `moderator dead-letters`."""

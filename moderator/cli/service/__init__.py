@@ -1,0 +1,1 @@
+"""Commands that work until a signal: `moderator run` and `moderator serve`."""
