@@ -92,3 +92,12 @@ class RewardModel(Protocol):
             RuntimeError: the device failed.
         """
         ...
+
+    def forward_with_hidden(self, texts: Sequence[Text]) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Score as `forward` does, and give what the head read.
+
+        Returns:
+            The rows of `forward`, (m, 2k); and (m, h) float32, the hidden state that each read-out's scores are made
+            from: that of the last token, of an encoder's first, or their mean where the head takes that.
+        """
+        ...

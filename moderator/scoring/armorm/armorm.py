@@ -19,6 +19,7 @@ from moderator.scoring.packing import Text, gather, plan_packs
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from moderator.scoring.runtime.device import causal_layout, choose_device, compile_layers, on, pack_tokens
+from moderator.scoring.runtime.hidden import inputs_of
 from moderator.scoring.runtime.passes import lay_out
 from moderator.scoring.runtime.reference import reference_network
 
@@ -160,6 +161,12 @@ class ArmoRM:
         """Score n >= 1 texts in one pass; see `RewardModel.forward`."""
         output = self._outputs(texts)
         return torch.cat((output.rewards, output.weights), dim=1)
+
+    def forward_with_hidden(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score texts, and give what the regression read; see `RewardModel.forward_with_hidden`."""
+        with inputs_of(self.network.regression_layer) as seen:
+            rows = self.forward(texts)
+        return rows, seen[0]
 
     @torch.inference_mode()
     def beside_transformers(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -25,6 +25,7 @@ from moderator.scoring.rendering.messages import MessageRenderer
 from moderator.scoring.rendering.renderer import Renderer
 from moderator.scoring.rendering.templates import TemplateRenderer
 from moderator.scoring.runtime.device import causal_layout, compile_layers
+from moderator.scoring.runtime.hidden import inputs_of
 from moderator.scoring.runtime.passes import lay_out
 from moderator.scoring.runtime.reference import reference_network
 from moderator.settings import ModelSettings
@@ -34,6 +35,8 @@ _ACTIVATIONS: Final[Mapping[OutputScale, Callable[[torch.Tensor], torch.Tensor]]
     "sigmoid": torch.sigmoid,
     "softmax": lambda logits: logits.softmax(-1),
 }
+_OF_EACH_TOKEN: Final = 3
+"""Dimensions of what a head is given that picks the first token itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +134,15 @@ class Classifier:
         self.scale = config.scale
         self.device = network.device
         self.dtype: torch.dtype = network.get_input_embeddings().weight.dtype  # type: ignore[assignment]
-        is_encoder = config.is_encoder
-        self.layout = Layout(shares_prefixes=False, is_padded=True) if is_encoder else causal_layout(self.device)
+        self._is_encoder = config.is_encoder
+        self.layout = Layout(shares_prefixes=False, is_padded=True) if self._is_encoder else causal_layout(self.device)
         self.is_compiled = False
         self._network = network
         self.renderer = renderer
         self._heads = FLOAT32_HEADS[config.network.model_type]
         self._mean, self._std = config.normalisation.mean, config.normalisation.std
         self._activate = _ACTIVATIONS[config.scale]
-        self._logits = self._read_whole if is_encoder else self._read_last
+        self._logits = self._read_whole if self._is_encoder else self._read_last
         self._padding = config.padding if config.network.pad_token_id is None else config.network.pad_token_id
 
     @torch.inference_mode()
@@ -151,6 +154,15 @@ class Classifier:
         values = self._activate((self._logits(texts).float() - self._mean) / self._std)  # (m, k)
         weights = torch.ones_like(values) if len(self.objectives) == 1 else torch.zeros_like(values)
         return torch.cat((values, weights), dim=1)
+
+    def forward_with_hidden(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score texts, and give what the head read; see `RewardModel.forward_with_hidden`."""
+        with inputs_of(self._network.get_submodule(self._heads[0])) as seen:
+            rows = self.forward(texts)
+        hidden = seen[0][:, 0] if seen[0].ndim == _OF_EACH_TOKEN else seen[0]  # (m, h), or (n, h) of an encoder
+        if self._is_encoder:
+            hidden = hidden[[at for at, text in enumerate(texts) for _ in text.reads]]
+        return rows, hidden
 
     @torch.inference_mode()
     def beside_transformers(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:

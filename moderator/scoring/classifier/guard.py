@@ -144,8 +144,14 @@ class Guard:
     @torch.inference_mode()
     def forward(self, texts: Sequence[Text]) -> torch.Tensor:
         """Score n >= 1 texts in one pass; see `RewardModel.forward`. Verdicts have no overall score: weights are 0."""
-        values = self._logits(texts).softmax(-1)  # (m, k)
-        return torch.cat((values, torch.zeros_like(values)), dim=1)
+        return self.forward_with_hidden(texts)[0]
+
+    @torch.inference_mode()
+    def forward_with_hidden(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score texts, and give what the output layer read; see `RewardModel.forward_with_hidden`."""
+        hidden = self._hidden(texts)
+        values = self._read_out(hidden).softmax(-1)  # (m, k)
+        return torch.cat((values, torch.zeros_like(values)), dim=1), hidden
 
     @torch.inference_mode()
     def beside_transformers(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -156,22 +162,24 @@ class Guard:
             self._read_out(reference(torch.tensor([text.token_ids], device=self.device)).last_hidden_state[0, -1:])[0]
             for text in texts
         ]
-        return self._logits(texts), torch.stack(alone)
+        return self._read_out(self._hidden(texts)), torch.stack(alone)
 
     def compile(self) -> None:
         """Compile the decoder's layers at their first call."""
         compile_layers(self._network.get_submodule("layers").children())
         self.is_compiled = True
 
-    def _logits(self, texts: Sequence[Text]) -> torch.Tensor:
-        """(m, k) float32: what the output layer gives for each verdict after each read-out's last token."""
+    def _hidden(self, texts: Sequence[Text]) -> torch.Tensor:
+        """(m, hidden) float32: the state of each read-out's last token."""
         laid = lay_out(texts, self.layout, self.device)
         packed = {} if self.layout.is_padded else {"cu_seqlens": laid.cu_seqlens, "max_len": laid.max_len}
         hidden = self._network(
             input_ids=laid.input_ids, position_ids=laid.position_ids, use_cache=False, **packed
         ).last_hidden_state.flatten(0, 1)  # (b x t, hidden)
-        return self._read_out(hidden[laid.last_rows])
+        last: torch.Tensor = hidden[laid.last_rows].float()
+        return last
 
     def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(m, k) float32: what the output layer gives for each verdict."""
         logits: torch.Tensor = hidden.float() @ self._rows.T / self._divisor
         return logits
