@@ -1,0 +1,26 @@
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MOST_FILES = 14
+
+
+def test_a_package_that_holds_packages_has_an_exhaustive_order_of_layers() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    ordered = {name for each in contracts if each.get("exhaustive") for name in each["containers"]}
+
+    assert {dotted(folder.parent) for folder in packages() if folder.parent != ROOT} <= ordered
+
+
+def test_a_folder_holds_few_files() -> None:
+    sizes = {dotted(folder): len([*folder.glob("*.py")]) - 1 for folder in packages()}
+
+    assert {name: size for name, size in sizes.items() if size > MOST_FILES} == {}
+
+
+def packages() -> list[Path]:
+    return [init.parent for init in (ROOT / "moderator").rglob("__init__.py")]
+
+
+def dotted(folder: Path) -> str:
+    return ".".join(folder.relative_to(ROOT).parts)
