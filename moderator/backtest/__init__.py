@@ -1,1 +1,1 @@
-"""What recorded decisions teach: how other policies would have decided, and how scores are spread."""
+"""Recorded decisions judged again: how other policies would have decided."""

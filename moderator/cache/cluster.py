@@ -1,7 +1,8 @@
 """All servers behind one address: a single one, or those of a cluster.
 
 Each command has one key. Which server of a cluster has it is asked with CLUSTER SLOTS whenever the address is connected
-to, and learned from MOVED and ASK answers, also where that question is refused.
+to, and learned from MOVED and ASK answers, also where that question is refused. The client's own cluster class is not
+used: its deadlines do not hold for a whole pipeline.
 """
 
 import time

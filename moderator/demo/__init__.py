@@ -1,0 +1,1 @@
+"""`moderator demo`: Kafka, Redis and moderator on this machine, with sample events."""

@@ -1,0 +1,1 @@
+"""Scores from a reward model. With `training` the only package that imports torch and transformers."""

@@ -1,1 +1,1 @@
-"""Records in and out: the codec, Kafka, and JSON lines; the only package that imports Kafka's client."""
+"""Records in and out: the codec, JSON lines, and Kafka."""

@@ -1,0 +1,1 @@
+"""What is counted over recorded decisions: flips, curves, labels, examples, fidelity."""

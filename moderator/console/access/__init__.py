@@ -1,0 +1,1 @@
+"""Who may use the console: tokens, sessions, the origin of a request."""

@@ -1,0 +1,1 @@
+"""The figures that pages show, computed from what is held."""

@@ -1,0 +1,1 @@
+"""The policy folder and the replicas that decide by it."""

@@ -1,0 +1,1 @@
+"""The newest decisions and dead letters, held in memory."""

@@ -1,0 +1,1 @@
+"""Where the console reads decisions from: Kafka or a file."""

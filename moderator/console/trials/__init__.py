@@ -1,0 +1,1 @@
+"""Edits of policies tried on texts, recent decisions and ranges of time."""

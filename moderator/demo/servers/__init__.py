@@ -1,0 +1,1 @@
+"""Kafka and Redis on loopback; the tests use them too."""

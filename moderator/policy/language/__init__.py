@@ -1,0 +1,1 @@
+"""The values of the language and what they mean; pure."""

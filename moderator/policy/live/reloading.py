@@ -133,7 +133,7 @@ class Reloading:
             self._judge(state)
 
     def _judge(self, state: FolderState) -> None:
-        from moderator.policy.analysis.diff import diff  # noqa: PLC0415 - only a reload needs it
+        from moderator.policy.analysis.diff import diff  # noqa: PLC0415 - only reloads need it; a fault in it refuses the edit
 
         try:
             accepted = self._admission.admit(state)

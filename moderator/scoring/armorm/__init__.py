@@ -1,0 +1,1 @@
+"""ArmoRM and models built like it."""

@@ -1,0 +1,1 @@
+"""The practice model: its checkpoint and its card."""

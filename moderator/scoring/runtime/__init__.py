@@ -1,0 +1,1 @@
+"""How a model computes: device, attention, passes, memory, noise."""

@@ -1,0 +1,1 @@
+"""A loaded model checked against transformers on the same files."""

@@ -1,0 +1,1 @@
+"""The data that the practice model is trained on."""

@@ -1,0 +1,1 @@
+"""How well the trained model does on held-out messages."""

@@ -1,0 +1,1 @@
+"""The tokenizer of the practice model, and texts as batches of token ids."""

@@ -1,0 +1,1 @@
+"""Policies and their rules: from nodes to `Policy` and `Rule`."""

@@ -1,0 +1,1 @@
+"""signals.yaml, the lists it names, and calibrations."""

@@ -1,0 +1,1 @@
+"""The consumer: where reading begins, the group, positions, and what a record may be."""

@@ -1,0 +1,1 @@
+"""Topics read from some time on, without an end, outside of any group."""

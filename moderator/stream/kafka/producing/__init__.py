@@ -1,0 +1,1 @@
+"""The producer: decisions, dead letters and positions in one transaction."""
