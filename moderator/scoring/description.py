@@ -36,6 +36,7 @@ class Description:
     """A checkpoint, as `moderator model info` shows it.
 
     Attributes:
+        backbone: folder of the model that a probe adds objectives to; None for any other model.
         is_practice: the built-in model; its scores are for trying things out only.
         scale: what the scores are; see `OutputScale`.
         framing: the rule that turns an event into what the model reads.
@@ -63,6 +64,7 @@ class Description:
     max_input_tokens: int
     limits: ReadingLimits
     devices: tuple[Throughput, ...]
+    backbone: str | None = None
     estimate: str = ESTIMATE
 
     def to_fields(self) -> dict[str, object]:
@@ -74,6 +76,7 @@ class Description:
         rows = {
             "model": f"{self.name}{_PRACTICE if self.is_practice else ''}",
             "folder": self.folder,
+            **({} if self.backbone is None else {"backbone": self.backbone}),
             "architecture": self.architecture,
             "objectives": f"{len(self.objectives)}: {', '.join(self.objectives)}",
             "scores": _ACTIVATIONS[self.scale],
@@ -112,10 +115,12 @@ def describe(path: str, say: Callable[[str], None], settings: ModelSettings | No
         devices = tuple(estimate(model, device, stored=weights.dtype) for device in present_devices())
     except RuntimeError as error:
         raise ConfigurationError(f"a device could not be measured: {str(error).splitlines()[0]}") from error
+    of_model = str(model.location.folder)
     return Description(
         name=model.location.name,
         is_practice=model.location.is_builtin,
-        folder=str(model.location.folder),
+        folder=of_model if model.probe is None else str(model.probe.folder),
+        backbone=None if model.probe is None else of_model,
         architecture=model.architecture,
         objectives=model.objectives,
         scale=model.scale,

@@ -19,6 +19,7 @@ from moderator.scoring.interactive import InteractiveTexts
 from moderator.scoring.model import RewardModel
 from moderator.scoring.opening import OpenModel, open_model
 from moderator.scoring.packing import Layout, Text, gather
+from moderator.scoring.probed import with_hidden_state
 from moderator.scoring.rendering.event_reader import WHOLE, EventReader, ReadingLimits
 from moderator.scoring.rendering.framing_record import framing_suffix
 from moderator.scoring.rendering.renderer import Rendering
@@ -48,26 +49,52 @@ def load_scorer(settings: ModelSettings, reading: ReadingSettings = _SKIP_ALL, *
     Raises:
         ConfigurationError: no model is named, or it cannot be used; the text names file and key.
     """
-    model, device = _open(settings), choose_device(settings.device)
-    limits = model.limits(settings)
-    weights = model.check_weights()
+    opened = _open(settings)
+    return _engine(opened, _load(opened, settings), settings, reading, stream_pass_ms=stream_pass_ms)
+
+
+def load_hidden_reader(settings: ModelSettings, reading: ReadingSettings = _SKIP_ALL) -> tuple["Engine", int]:
+    """Load the model that the settings name, with the hidden state that its head reads as further objectives.
+
+    Returns:
+        The scorer, and the number of the model's own objectives, which come first.
+
+    Raises:
+        ConfigurationError: as `load_scorer`.
+    """
+    opened = _open(settings)
+    model = _load(opened, settings)
+    widened = with_hidden_state(model, opened.backbone.hidden_size)
+    return _engine(opened, widened, settings, reading), len(model.objectives)
+
+
+def _load(opened: OpenModel, settings: ModelSettings) -> RewardModel:
+    """Read the weights, and check what was loaded."""
+    device = choose_device(settings.device)
+    opened.limits(settings)  # refuses wrong ones before the weights are read
+    weights = opened.check_weights()
     if not settings.force_cpu:
-        refuse_slow(model, device, settings.dtype, weights.dtype)
+        refuse_slow(opened, device, settings.dtype, weights.dtype)
     log.info("model_loading", path=settings.path, bytes=_size_bytes(weights))
-    choose_threads(device, sum(shape.numel() for shape in model.shapes.values()), os.environ)
-    loaded = model.load(settings.dtype, device)
+    choose_threads(device, sum(shape.numel() for shape in opened.shapes.values()), os.environ)
+    loaded = opened.load(settings.dtype, device)
     if settings.check:
-        self_check.check_model(model, loaded)
+        self_check.check_model(opened, loaded)
     else:
         log.warning("model_not_checked", hint="it may score otherwise than transformers: `MODERATOR_MODEL__CHECK=true`")
     if settings.compile and device.type == "cuda":
         loaded.compile()
-    suffix = framing_suffix(settings, reading)
+    return loaded
+
+
+def _engine(
+    opened: OpenModel, model: RewardModel, settings: ModelSettings, reading: ReadingSettings, *, stream_pass_ms: int = 0
+) -> "Engine":
     return Engine(
-        loaded,
+        model,
         settings.pack_tokens,
-        limits,
-        suffix,
+        opened.limits(settings),
+        framing_suffix(settings, reading),
         is_deterministic=settings.deterministic,
         stream_pass_s=stream_pass_ms / 1_000,
     )

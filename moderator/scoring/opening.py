@@ -13,16 +13,19 @@ from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
 from moderator.guards import is_generator
 from moderator.objectives import is_classifier
+from moderator.probes import added_to, is_probe
 from moderator.scoring.armorm.armorm import open_armorm
 from moderator.scoring.checkpoint.armorm_config import ARCHITECTURE
 from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.fingerprint import fingerprint, with_verdicts
 from moderator.scoring.checkpoint.location import Location, locate
+from moderator.scoring.checkpoint.probe_files import Probe, read_probe
 from moderator.scoring.checkpoint.reading_declaration import declared_limits
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.classifier.classifier import open_classifier
 from moderator.scoring.classifier.guard import Guard, open_guard
 from moderator.scoring.model import RewardModel
+from moderator.scoring.probed import ProbedModel, with_probe
 from moderator.scoring.rendering.event_reader import ReadingLimits
 from moderator.scoring.rendering.framing import FRAMING
 from moderator.scoring.rendering.renderer import Renderer
@@ -53,6 +56,7 @@ class OpenModel:
         renamed: the network's name of a tensor by the file's, where they differ.
         load: reads the weights into the network, so call it once; raises ConfigurationError as `load_weights` does.
         verdicts_digest: of the file that describes a guard's answers, hex; empty without one.
+        probe: what adds objectives to the checkpoint; the location has the checkpoint's folder and the probe's name.
     """
 
     location: Location
@@ -71,6 +75,7 @@ class OpenModel:
     renamed: Mapping[str, str]
     load: Load
     verdicts_digest: str = ""
+    probe: Probe | None = None
 
     def check_weights(self) -> Weights:
         """Compare the headers of the safetensors files with the network.
@@ -81,8 +86,13 @@ class OpenModel:
         return Weights(self.location.folder, self.shapes, self.renamed)
 
     def fingerprint(self, weights: Weights) -> str:
-        """Hash the files as loading does: `sha256:` and 64 hex digits."""
-        return with_verdicts(fingerprint(self.location.folder, weights.files), self.verdicts_digest)
+        """Hash the files as loading does: `sha256:` and 64 hex digits.
+
+        Raises:
+            ConfigurationError: a probe was fitted on another backbone.
+        """
+        of_files = with_verdicts(fingerprint(self.location.folder, weights.files), self.verdicts_digest)
+        return of_files if self.probe is None else self.probe.fingerprint_over(of_files)
 
     def limits(self, settings: ModelSettings) -> ReadingLimits:
         """Give how much of an event is read at once: as set, else as the checkpoint declares.
@@ -105,7 +115,7 @@ class OpenModel:
 
 
 def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = None) -> OpenModel:
-    """Open an ArmoRM, a sequence classifier, or a guard.
+    """Open an ArmoRM, a sequence classifier, a guard, or a probe with its backbone.
 
     Args:
         path: a folder, a hub id, or `builtin`.
@@ -122,6 +132,8 @@ def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = No
     location = locate(path)
     fields = read_config(location.folder)
     settings = settings or ModelSettings()
+    if is_probe(fields):
+        return _open_probe(location, read_probe(location.folder, fields), settings)
     if settings.verdicts is not None and not is_generator(fields):
         raise ConfigurationError(f"{location.folder}: is no guard: leave `MODERATOR_MODEL__VERDICTS` unset")
     if is_classifier(fields):
@@ -206,6 +218,29 @@ def _open_guard(location: Location, fields: Mapping[str, Any], settings: ModelSe
         renamed={},
         load=opened.load,
         verdicts_digest=opened.verdicts.digest,
+    )
+
+
+def _open_probe(location: Location, probe: Probe, settings: ModelSettings) -> OpenModel:
+    try:
+        base = open_model(probe.base_path, settings)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{location.folder}: its backbone, {probe.config.base_fingerprint}, cannot be opened: {error}"
+        ) from error
+    if base.probe is not None:
+        raise ConfigurationError(f"{location.folder}: its backbone `{probe.config.base}` is a probe itself")
+    probe = replace(probe, base_scale=base.scale)
+    hidden_size, width = base.backbone.hidden_size, probe.weight.shape[1]
+    if width != hidden_size:
+        raise ConfigurationError(f"{location.folder}: reads {width} hidden states, but the backbone has {hidden_size}")
+    return replace(
+        base,
+        location=replace(base.location, name=location.name),
+        objectives=added_to(base.objectives, probe.config.objectives, str(location.folder / CONFIG)),
+        scale=ProbedModel.scale,
+        load=lambda dtype, device: with_probe(base.load(dtype, device), location.name, probe),
+        probe=probe,
     )
 
 

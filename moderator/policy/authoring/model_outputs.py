@@ -17,6 +17,7 @@ from moderator.objectives import (
     label_names,
     model_name,
 )
+from moderator.probes import added_to, is_probe, probe_config
 from moderator.tensor_headers import tensor_shapes
 
 
@@ -24,7 +25,7 @@ def read_outputs(model: str, scale: OutputScale | None = None, verdicts: Path | 
     """Give the outputs of a model folder, or of `builtin`.
 
     Args:
-        model: a folder, or `builtin`.
+        model: a folder, or `builtin`; of a probe, also its backbone is read.
         scale: what a classifier's scores are; None: what its config says.
         verdicts: file of what a guard answers; None: known by its chat template.
 
@@ -53,6 +54,10 @@ def _folder(model: str) -> Path:
 def _outputs(config: object, path: Path, scale: OutputScale | None, verdicts: Path | None) -> ModelOutputs:
     if not isinstance(config, dict):
         raise ConfigurationError(f"`{path}` is not a model's config")
+    if is_probe(config):
+        probe = probe_config(config, f"`{path}`")
+        base = read_outputs(probe.base_path(path.parent), scale, verdicts)
+        return ModelOutputs(model_name(path.parent), added_to(base.objectives, probe.objectives, f"`{path}`"), "raw")
     try:
         if is_generator(config):
             answers = verdicts_of(template_beside(path), verdicts, str(path))
