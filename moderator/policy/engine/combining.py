@@ -95,8 +95,10 @@ class Combiner:
         verdict, rank, by_itself_reasons = by_itself
         shadow_verdict = verdict
         strength = shadow_strength = NO_ACTION
-        reasons, labels = [*by_itself_reasons], list[str]()
-        queues, notices = list[str](), list[tuple[Recipient, str]]()
+        reasons = [*by_itself_reasons]
+        labels: list[str] = []
+        queues: list[str] = []
+        notices: list[tuple[Recipient, str]] = []
         for rule, reason, counts in fired:
             if counts:
                 labels += rule.labels

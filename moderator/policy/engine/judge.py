@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 
 from moderator.events import ChatEvent, RuleResult, Status
 from moderator.policy.engine.combining import Combiner, Fired, Judgement
@@ -11,9 +12,11 @@ from moderator.policy.engine.logic import Held, Verdicts
 from moderator.policy.engine.observations import compile_observer
 from moderator.policy.engine.passages import takes_least, worst_readings, worst_rewards
 from moderator.policy.engine.readings import Reading, compile_chooser, compile_signal, readings_of
-from moderator.policy.engine.rules import Binding, CompiledRule, compile_rule
-from moderator.policy.engine.scopes import compile_field, compile_scope, fits
+from moderator.policy.engine.rules import Binding, CompiledRule, compile_rules
+from moderator.policy.engine.scopes import ScopeLines, compile_field, compile_scope, fits
 from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Rule, Signal, Texts
+
+_SCORE = itemgetter(2)
 
 
 class Judge:
@@ -63,9 +66,9 @@ class Judge:
         self._fields = tuple(compile_field(field) for field in fields)
         self._scopes = tuple(dict.fromkeys(compile_scope(rule.scope, fields) for rule in active))
         binding = Binding(positions, fields, self._scopes, calibration, exemptions, settings.actions)
-        compiled = [compile_rule(rule, binding) for rule in active]
-        self._plan = tuple(map(_plan, compiled))
-        self._unscored_plan = tuple(map(_plan, map(_without_scores, compiled)))
+        compiled = compile_rules(active, binding)
+        self._plan = _plan(self._scopes, compiled)
+        self._unscored_plan = _plan(self._scopes, [_without_scores(rule) for rule in compiled])
         self._combiner = Combiner(settings, texts)
         self._may_decide_unscored = any(len(rule.on_scores) < max(1, len(rule.conditions)) for rule in compiled)
 
@@ -118,9 +121,8 @@ class Judge:
         if self._observers:
             self._observe(event, readings)
         results, fired = self._judge(event, readings, at_ms)
-        scores = [reading[2] for reading in readings]
-        signals = dict(zip(self._names, scores, strict=True))
-        status: Status = "degraded" if None in scores and self._lacks_score(results) else "scored"
+        signals = dict(zip(self._names, map(_SCORE, readings), strict=True))
+        status: Status = "degraded" if None in signals.values() and self._lacks_score(results) else "scored"
         if not fired and event.cut != "message":
             return Judgement("allow", status, None, [], [], None, [], [], results, "allow", None, signals)
         return self._combiner.scored(event, fired, results, signals, status)
@@ -128,7 +130,7 @@ class Judge:
     def _decide_unscored(self, event: ChatEvent, at_ms: int) -> Judgement:
         readings: list[Reading] = [(None, 0, None, "absent")] * len(self._score_names)
         self._observe(event, readings)
-        signals = dict(zip(self._names, [reading[2] for reading in readings], strict=True))
+        signals = dict(zip(self._names, map(_SCORE, readings), strict=True))
         if not self._may_decide_unscored:
             return self._combiner.unscored(event, [], [], signals)
         results, fired = self._judge(event, readings, at_ms, is_unscored=True)
@@ -147,16 +149,23 @@ class Judge:
 
         Of an event without any score a rule says nothing that would need one.
         """
+        scopes, rules = self._unscored_plan if is_unscored else self._plan
         fields = [get(event) for get in self._fields]
-        applies = [fits(lines, fields) for lines in self._scopes]
+        evaluated = [evaluate(conditions, readings) if fits(lines, fields) else None for lines, conditions in scopes]
         results: list[RuleResult] = []
         fired: list[Fired] = []
-        for rule, scope, compiled, holds, template, is_limited in self._unscored_plan if is_unscored else self._plan:
-            if not applies[scope]:
+        for rule, scope, first, own, holds, template, is_limited in rules:
+            of_scope = evaluated[scope]
+            if of_scope is None:
                 continue
-            conditions = evaluate(compiled, readings)
-            held = conditions[0]["holds"] if holds is None else holds([each["holds"] for each in conditions])
+            all_conditions, verdicts = of_scope
             result = template.copy()
+            if holds is None:
+                held = verdicts[first]
+                conditions = [all_conditions[first]]
+            else:
+                held = holds(verdicts)
+                conditions = all_conditions[own]
             result["conditions"] = conditions
             if held is False and not is_limited:
                 results.append(result)
@@ -183,12 +192,23 @@ class Judge:
         return any(condition["score"] is None and condition["signal"] in self._score_names for condition in conditions)
 
 
-def _plan(rule: CompiledRule) -> "_Plan":
-    return rule, rule.scope, rule.conditions, rule.holds, rule.template, rule.is_limited
-
-
-_Plan = tuple[CompiledRule, int, tuple[CompiledCondition, ...], Callable[[Verdicts], Held] | None, RuleResult, bool]
+_Planned = tuple[CompiledRule, int, int, slice, Callable[[Verdicts], Held] | None, RuleResult, bool]
 """What every event needs of a rule, in one tuple: unpacking is faster than attribute access."""
+_Plan = tuple[Sequence[tuple[ScopeLines, Sequence[CompiledCondition]]], Sequence[_Planned]]
+"""Each scope with the conditions of all its rules, which are evaluated at once; and the rules."""
+
+
+def _plan(scopes: Sequence[ScopeLines], rules: Sequence[CompiledRule]) -> _Plan:
+    conditions = [
+        [condition for rule in rules if rule.scope == scope for condition in rule.conditions]
+        for scope in range(len(scopes))
+    ]
+    return list(zip(scopes, conditions, strict=True)), list(map(_planned, rules))
+
+
+def _planned(rule: CompiledRule) -> _Planned:
+    own = slice(rule.first, rule.first + len(rule.conditions))
+    return rule, rule.scope, rule.first, own, rule.holds, rule.template, rule.is_limited
 
 
 def _without_scores(rule: CompiledRule) -> CompiledRule:

@@ -6,12 +6,15 @@ from moderator.policy.language.ast import Condition, Expression, Rule
 
 Held = bool | None
 Verdicts = Sequence[Held]
-"""The verdict of each condition of a rule, in the order of `Rule.conditions`."""
+"""The verdicts of conditions; a rule's own stand side by side, in the order of `Rule.conditions`."""
 
 
-def compile_logic(rule: Rule) -> Callable[[Verdicts], Held]:
-    """Compile `when` and not `unless` into one function; without `when` it is true."""
-    when, used = _compile_when(rule)
+def compile_logic(rule: Rule, first: int) -> Callable[[Verdicts], Held]:
+    """Compile `when` and not `unless` into one function; without `when` it is true.
+
+    The function finds the rule's first verdict at position `first` of those that it is given.
+    """
+    when, used = _compile_when(rule, first)
     if rule.unless is None:
         return when
     unless, _ = compile_expression(rule.unless, used)
@@ -25,8 +28,8 @@ def compile_logic(rule: Rule) -> Callable[[Verdicts], Held]:
     return evaluate
 
 
-def _compile_when(rule: Rule) -> tuple[Callable[[Verdicts], Held], int]:
-    return (lambda _: True, 0) if rule.when is None else compile_expression(rule.when, 0)
+def _compile_when(rule: Rule, first: int) -> tuple[Callable[[Verdicts], Held], int]:
+    return (lambda _: True, first) if rule.when is None else compile_expression(rule.when, first)
 
 
 def compile_expression(expression: Expression, first: int) -> tuple[Callable[[Verdicts], Held], int]:

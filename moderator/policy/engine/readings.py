@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from operator import itemgetter
-from typing import NamedTuple
 
 from moderator.events import Cause
 from moderator.policy.language.ast import Calibration, Signal
@@ -14,23 +13,18 @@ Reading = tuple[int | None, int, float | None, Cause | None]
 """One signal of one event: reward in whole millionths or None, score in millionths, score, and why there is none."""
 Chooser = Callable[[Sequence[Reading]], Reading]
 
-_UNSURE = MAX_REWARD + 1
+# Floats, since arithmetic on a float and an int is slow; the millions are exact all the same.
+_FLOAT_MILLION = float(MILLION)
+_TOO_SMALL, _TOO_GREAT = -(MAX_REWARD + 1.0), MAX_REWARD + 1.0
 
 
-class CompiledSignal(NamedTuple):
-    """How a signal is read: millionths of a score = (millionths of the reward x factor + offset) / divisor.
+CompiledSignal = tuple[int | None, int, int, int, int, int]
+"""How a signal is read. A plain tuple: unpacking a named one takes several times as long.
 
-    Attributes:
-        place: position of its objective among the rewards; None where the model lacks it.
-        least, greatest: plausible rewards, in whole millionths.
-    """
-
-    place: int | None
-    least: int
-    greatest: int
-    factor: int
-    offset: int
-    divisor: int
+- the position of its objective among the rewards; None where the model lacks it;
+- the least and the greatest plausible reward, in whole millionths;
+- factor, offset and divisor: millionths of a score = (millionths of the reward x factor + offset) / divisor.
+"""
 
 
 def compile_signal(signal: Signal, objectives: Sequence[str]) -> CompiledSignal:
@@ -38,7 +32,8 @@ def compile_signal(signal: Signal, objectives: Sequence[str]) -> CompiledSignal:
     place = objectives.index(signal.objective) if signal.objective in objectives else None
     slope, start = signal.scale.multiply, signal.scale.add * MILLION
     divisor = math.lcm(slope.denominator, start.denominator)
-    return CompiledSignal(place, *signal.plausible, int(slope * divisor), int(start * divisor), divisor)
+    least, greatest = signal.plausible
+    return place, least, greatest, int(slope * divisor), int(start * divisor), divisor
 
 
 def readings_of(signals: Iterable[CompiledSignal], rewards: Sequence[object]) -> list[Reading]:
@@ -50,11 +45,11 @@ def readings_of(signals: Iterable[CompiledSignal], rewards: Sequence[object]) ->
             readings.append((None, 0, None, "absent" if reward is None else "not_a_number"))
             continue
         # Rounding comes after this guard: an infinite product cannot be rounded.
-        if not -_UNSURE < reward < _UNSURE:
+        if not _TOO_SMALL < reward < _TOO_GREAT:
             is_number = isinstance(reward, int) or math.isfinite(reward)
             readings.append((None, 0, None, "implausible" if is_number else "not_finite"))
             continue
-        scaled = reward * MILLION
+        scaled = reward * _FLOAT_MILLION
         micro = round(scaled)
         if not -SAFELY_OFF_A_TIE < scaled - micro < SAFELY_OFF_A_TIE:
             micro = micro_from(reward)

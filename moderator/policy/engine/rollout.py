@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from operator import attrgetter
+from struct import Struct
 from types import MappingProxyType
 
 from moderator.events import ChatEvent
 from moderator.policy.language.ast import Rollout, RolloutUnit
 
 BUCKETS = 10_000
+_FIRST_8_BYTES = Struct(">Q").unpack_from
 
 Rollouts = Callable[[ChatEvent], bool]
 """Whether an event's unit is inside."""
@@ -20,8 +22,8 @@ _FIELDS: Mapping[RolloutUnit, str] = MappingProxyType(
 
 def bucket_of(seed: str, unit_id: str) -> int:
     """Give the unit's bucket, 0 to 9999: the first 8 bytes, big-endian, of SHA-256 over seed, line end and id."""
-    digest = sha256(f"{seed}\n{unit_id}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") % BUCKETS
+    number: int = _FIRST_8_BYTES(sha256(f"{seed}\n{unit_id}".encode("utf-8", "surrogatepass")).digest())[0]
+    return number % BUCKETS
 
 
 def compile_rollout(rollout: Rollout) -> Rollouts:

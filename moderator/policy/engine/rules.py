@@ -1,6 +1,6 @@
 """Rules compiled once, for the hot path: what they need of an event, and what stops them from firing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from moderator.events import SEVERITIES, ChatEvent, ConditionResult, Mode, Outcome, Recipient, RuleResult
@@ -40,9 +40,11 @@ class CompiledRule:
         strength: of its action among those of settings.yaml.
         labels: of the flag, or those that it tags with.
         scope: position of its scope among the judge's.
+        first: position of its first condition among all those of its scope.
         conditions: in the order of `Rule.conditions`.
         on_scores: positions of the conditions on a model's scores.
-        holds: what their verdicts make together; None for a single condition, whose verdict is the rule's.
+        holds: what their verdicts make together, given those of the scope; None for a single condition, whose verdict
+            is the rule's.
         template: the result of a rule that does not match, with all that is known in advance.
         is_limited: it has a schedule or a rollout, which its result states whatever the verdict.
         exemption_matches: the items of `except` in their order, then exemptions by name.
@@ -58,6 +60,7 @@ class CompiledRule:
     queues: tuple[str, ...]
     notify: tuple[tuple[Recipient, str], ...]
     scope: int
+    first: int
     flags_when_missing: bool
     flags_when_fact_missing: bool
     conditions: tuple[CompiledCondition, ...]
@@ -109,8 +112,18 @@ class Binding:
     actions: Sequence[str]
 
 
-def compile_rule(rule: Rule, binding: Binding) -> CompiledRule:
-    """Compile a rule that is not off."""
+def compile_rules(rules: Iterable[Rule], binding: Binding) -> list[CompiledRule]:
+    """Compile rules that are not off; their order is that of their conditions in each scope."""
+    used = [0] * len(binding.scopes)
+    compiled = []
+    for rule in rules:
+        scope = binding.scopes.index(compile_scope(rule.scope, binding.fields))
+        compiled.append(_compile_rule(rule, binding, scope, used[scope]))
+        used[scope] += len(rule.conditions)
+    return compiled
+
+
+def _compile_rule(rule: Rule, binding: Binding, scope: int, first: int) -> CompiledRule:
     assert rule.mode != "off"
     return CompiledRule(
         id=rule.id,
@@ -122,12 +135,13 @@ def compile_rule(rule: Rule, binding: Binding) -> CompiledRule:
         labels=rule.flag.labels if rule.flag else rule.tags,
         queues=(rule.flag.queue,) if rule.flag and rule.flag.queue else (),
         notify=rule.flag.notify if rule.flag else (),
-        scope=binding.scopes.index(compile_scope(rule.scope, binding.fields)),
+        scope=scope,
+        first=first,
         flags_when_missing=rule.flag is not None and rule.flags_when_missing,
         flags_when_fact_missing=rule.flag is not None and rule.flags_when_fact_missing,
         conditions=_compile_conditions(rule, binding),
         on_scores=tuple(index for index, each in enumerate(rule.conditions) if each.signal.kind == "score"),
-        holds=None if isinstance(rule.when, Condition) and rule.unless is None else compile_logic(rule),
+        holds=None if isinstance(rule.when, Condition) and rule.unless is None else compile_logic(rule, first),
         template=_template(rule, rule.mode),
         is_limited=any(limit is not None for limit in (rule.starts_ms, rule.until_ms, rule.rollout)),
         starts_ms=rule.starts_ms,
