@@ -1,4 +1,4 @@
-"""What a model and its scores are called: ArmoRM's nineteen objectives, or the labels of a sequence classifier."""
+"""What a model and its scores are called: a gated model's objectives, or the labels of a sequence classifier."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +31,14 @@ ARMORM_OBJECTIVES: tuple[str, ...] = (
     "code-readability",
 )
 """Of ArmoRM-Llama3-8B-v0.1, in the order of the checkpoint's heads. Source: the model card of RLHFlow's checkpoint."""
+
+
+URM_ARCHITECTURE = "LlamaForSequenceClassificationWithNormal_Weights"
+"""The name in the `architectures` of URM's `config.json`."""
+URM_OBJECTIVES: tuple[str, ...] = tuple(
+    f"helpsteer2-{name}" for name in ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+)
+"""Of URM-LLaMa-3.1-8B, in the order of the checkpoint's head. Source: its model card."""
 
 
 class ModelOutputs(NamedTuple):
@@ -93,7 +101,7 @@ def head_rows(config: Mapping[str, object], shapes: Mapping[str, tuple[int, ...]
 
 
 def armorm_objectives(config: Mapping[str, object]) -> tuple[str, ...]:
-    """Give an ArmoRM's objectives in the order of its heads; where its `config.json` names none, the nineteen.
+    """Give the objectives of an ArmoRM or a QRM in the order of its heads; where its config names none, the nineteen.
 
     Raises:
         ValueError: `objectives` does not give as many different names as `num_objectives` says.
@@ -102,14 +110,43 @@ def armorm_objectives(config: Mapping[str, object]) -> tuple[str, ...]:
     count = config.get("num_objectives", len(names if isinstance(names, list) else ARMORM_OBJECTIVES))
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise ValueError("`num_objectives` must be a whole number, 1 or more")
-    if names is None and count == len(ARMORM_OBJECTIVES):
-        return ARMORM_OBJECTIVES
+    return _named(names, count, ARMORM_OBJECTIVES, "as `num_objectives` says")
+
+
+def is_weighted_classifier(config: Mapping[str, object]) -> bool:
+    """Tell whether a `config.json` is that of a URM."""
+    return config.get("architectures") == [URM_ARCHITECTURE]
+
+
+def urm_objectives(config: Mapping[str, object], rows: int | None = None) -> tuple[str, ...]:
+    """Give the objectives of a URM in the order of its head, which has two rows for each: a reward and its spread.
+
+    Args:
+        config: the JSON object; where it names no `objectives`, they are the published five.
+        rows: of the head; None if they are not known: then those that `num_labels` says.
+
+    Raises:
+        ValueError: `objectives` does not give one name for two rows, or `num_labels` says another number of rows.
+    """
+    said = config.get("num_labels")
+    count = rows if rows is not None else 2 * len(URM_OBJECTIVES) if said is None else said
+    if said is not None and said != count:
+        raise ValueError(f"`num_labels` and the head in the weights disagree: {said} and {count}")
+    if not isinstance(count, int) or isinstance(count, bool) or count < _PAIR or count % _PAIR:
+        raise ValueError("`num_labels` must be an even number, 2 or more: two for each objective")
+    return _named(config.get("objectives"), count // _PAIR, URM_OBJECTIVES, "one for two rows of the head")
+
+
+def _named(names: object, count: int, published: tuple[str, ...], reason: str) -> tuple[str, ...]:
+    """Give the names that `objectives` has, or those of the published model of the same number."""
+    if names is None and count == len(published):
+        return published
     if names is None:
         raise ValueError(f"`objectives` is missing: name the {count} objectives in their order")
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise ValueError("`objectives` must be a list of names")
     if len(names) != count or len(set(names)) != count:
-        raise ValueError(f"`objectives` must be {count} different names, as `num_objectives` says")
+        raise ValueError(f"`objectives` must be {count} different names, {reason}")
     return tuple(names)
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from transformers import PretrainedConfig, PreTrainedTokenizerFast
@@ -12,10 +12,10 @@ from transformers.utils import logging as transformers_logging
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
 from moderator.guards import is_generator
-from moderator.objectives import is_classifier
+from moderator.objectives import is_classifier, is_weighted_classifier
 from moderator.probes import added_to, is_probe
 from moderator.scoring.armorm.armorm import open_armorm
-from moderator.scoring.checkpoint.armorm_config import ARCHITECTURE
+from moderator.scoring.checkpoint.armorm_config import ARCHITECTURE, QUANTILE_ARCHITECTURES
 from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.fingerprint import fingerprint, with_verdicts
 from moderator.scoring.checkpoint.location import Location, locate
@@ -24,10 +24,10 @@ from moderator.scoring.checkpoint.reading_declaration import declared_limits
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.classifier.classifier import open_classifier
 from moderator.scoring.classifier.guard import Guard, open_guard
+from moderator.scoring.classifier.weighted import WeightedClassifier, open_weighted
 from moderator.scoring.model import RewardModel
 from moderator.scoring.probed import ProbedModel, with_probe
 from moderator.scoring.rendering.event_reader import ReadingLimits
-from moderator.scoring.rendering.framing import FRAMING
 from moderator.scoring.rendering.renderer import Renderer
 from moderator.settings import ModelSettings
 
@@ -115,7 +115,7 @@ class OpenModel:
 
 
 def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = None) -> OpenModel:
-    """Open an ArmoRM, a sequence classifier, a guard, or a probe with its backbone.
+    """Open an ArmoRM or one of its heirs, a sequence classifier, a guard, or a probe with its backbone.
 
     Args:
         path: a folder, a hub id, or `builtin`.
@@ -136,12 +136,14 @@ def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = No
         return _open_probe(location, read_probe(location.folder, fields), settings)
     if settings.verdicts is not None and not is_generator(fields):
         raise ConfigurationError(f"{location.folder}: is no guard: leave `MODERATOR_MODEL__VERDICTS` unset")
+    if is_weighted_classifier(fields):
+        return _open_weighted(location, fields, settings)
     if is_classifier(fields):
         return _open_classifier(location, fields, settings)
     if is_generator(fields):
         return _open_guard(location, fields, settings)
     named = fields.get("architectures") or [ARCHITECTURE]
-    if named != [ARCHITECTURE]:
+    if named not in [[name] for name in (ARCHITECTURE, *QUANTILE_ARCHITECTURES)]:
         raise ConfigurationError(
             f"{location.folder / 'config.json'}: `architectures` is `{_first(named)}`: neither ArmoRM "
             f"(`{ARCHITECTURE}`) nor a `…ForSequenceClassification` or a guard (`…ForCausalLM`); name a reward or "
@@ -151,74 +153,80 @@ def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = No
 
 
 def _open_armorm(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenModel:
-    if settings.scale not in {None, "raw"} or settings.reads == "message":
-        raise ConfigurationError(
-            f"{location.folder}: ArmoRM gives rewards for conversations: leave `MODERATOR_MODEL__SCALE` and "
-            "`MODERATOR_MODEL__READS` unset"
-        )
+    _refuse_wishes(location, "ArmoRM", settings)
     opened = open_armorm(location, settings.max_input_tokens, settings.template)
-    backbone = opened.config.backbone
-    return OpenModel(
-        location=location,
-        architecture=ARCHITECTURE,
-        backbone=backbone,
-        tokenizer=opened.tokenizer,
-        renderer=opened.renderer,
-        objectives=opened.config.objectives,
-        scale="raw",
-        framing=FRAMING,
-        positions=backbone.max_position_embeddings,
-        max_input_tokens=opened.renderer.max_tokens,
-        reading=declared_limits(fields, backbone.max_position_embeddings, str(location.folder / CONFIG)),
-        is_causal=True,
-        shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
-        renamed={},
-        load=opened.load,
-    )
+    backbone, objectives = opened.config.backbone, opened.config.objectives
+    return _open(opened, fields, backbone, objectives, "raw", backbone.max_position_embeddings)
+
+
+def _open_weighted(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenModel:
+    _refuse_wishes(location, "URM", settings)
+    opened = open_weighted(location, fields, settings)
+    config = opened.config
+    return _open(opened, fields, config.network, opened.objectives, WeightedClassifier.scale, config.positions)
 
 
 def _open_classifier(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenModel:
     opened = open_classifier(location, fields, settings)
     config = opened.config
-    return OpenModel(
-        location=location,
-        architecture=str(_first(fields.get("architectures"))),
-        backbone=config.network,
-        tokenizer=opened.tokenizer,
-        renderer=opened.renderer,
-        objectives=config.objectives,
-        scale=config.scale,
-        framing=opened.renderer.framing,
-        positions=config.positions,
-        max_input_tokens=opened.renderer.max_tokens,
-        reading=declared_limits(fields, config.positions, str(location.folder / CONFIG)),
-        is_causal=not config.is_encoder,
-        shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
-        renamed=opened.renamed,
-        load=opened.load,
-    )
+    model = _open(opened, fields, config.network, config.objectives, config.scale, config.positions)
+    return replace(model, is_causal=not config.is_encoder, renamed=opened.renamed)
 
 
 def _open_guard(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenModel:
     opened = open_guard(location, fields, settings)
+    config, verdicts = opened.config, opened.verdicts
+    model = _open(opened, fields, config.network, verdicts.objectives, Guard.scale, config.positions)
+    return replace(model, verdicts_digest=verdicts.digest)
+
+
+class _Opened(Protocol):
+    """What every kind has, once it is opened."""
+
+    @property
+    def location(self) -> Location: ...
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast: ...
+    @property
+    def renderer(self) -> Renderer: ...
+    @property
+    def network(self) -> torch.nn.Module: ...
+    def load(self, dtype: str, device: torch.device) -> RewardModel: ...
+
+
+def _open(  # noqa: PLR0917 - what the kinds have each in its own place
+    opened: _Opened,
+    fields: Mapping[str, Any],
+    backbone: PretrainedConfig,
+    objectives: tuple[str, ...],
+    scale: OutputScale,
+    positions: int,
+) -> OpenModel:
     return OpenModel(
-        location=location,
-        architecture=str(_first(fields.get("architectures"))),
-        backbone=opened.config.network,
+        location=opened.location,
+        architecture=str(_first(fields.get("architectures") or ARCHITECTURE)),
+        backbone=backbone,
         tokenizer=opened.tokenizer,
         renderer=opened.renderer,
-        objectives=opened.verdicts.objectives,
-        scale=Guard.scale,
+        objectives=objectives,
+        scale=scale,
         framing=opened.renderer.framing,
-        positions=opened.config.positions,
+        positions=positions,
         max_input_tokens=opened.renderer.max_tokens,
-        reading=declared_limits(fields, opened.config.positions, str(location.folder / CONFIG)),
+        reading=declared_limits(fields, positions, str(opened.location.folder / CONFIG)),
         is_causal=True,
         shapes={name: tensor.shape for name, tensor in opened.network.state_dict().items()},
         renamed={},
         load=opened.load,
-        verdicts_digest=opened.verdicts.digest,
     )
+
+
+def _refuse_wishes(location: Location, name: str, settings: ModelSettings) -> None:
+    if settings.scale not in {None, "raw"} or settings.reads == "message":
+        raise ConfigurationError(
+            f"{location.folder}: {name} gives rewards for conversations: leave `MODERATOR_MODEL__SCALE` and "
+            "`MODERATOR_MODEL__READS` unset"
+        )
 
 
 def _open_probe(location: Location, probe: Probe, settings: ModelSettings) -> OpenModel:

@@ -14,8 +14,10 @@ from moderator.objectives import (
     declared_scale,
     head_rows,
     is_classifier,
+    is_weighted_classifier,
     label_names,
     model_name,
+    urm_objectives,
 )
 from moderator.probes import added_to, is_probe, probe_config
 from moderator.tensor_headers import tensor_shapes
@@ -62,6 +64,9 @@ def _outputs(config: object, path: Path, scale: OutputScale | None, verdicts: Pa
         if is_generator(config):
             answers = verdicts_of(template_beside(path), verdicts, str(path))
             return ModelOutputs(model_name(path.parent), answers.objectives, "softmax")
+        if is_weighted_classifier(config):
+            objectives = urm_objectives(config, head_rows(config, tensor_shapes(path.parent)))
+            return ModelOutputs(model_name(path.parent), objectives, "raw")
         if not is_classifier(config):
             return ModelOutputs(model_name(path.parent), armorm_objectives(config), "raw")
         labels = label_names(config, head_rows(config, tensor_shapes(path.parent)))

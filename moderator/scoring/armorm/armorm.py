@@ -1,4 +1,4 @@
-"""ArmoRM, from a checkpoint to scores: open it, load its weights, score."""
+"""ArmoRM and QRM, from a checkpoint to scores: open it, load its weights, score."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location, locate
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
 from moderator.scoring.packing import Text, gather, plan_packs
+from moderator.scoring.rendering.gated import GatedRenderer
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from moderator.scoring.runtime.device import causal_layout, choose_device, compile_layers, on, pack_tokens
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _HEADS: Final = ("regression_layer", "reward_transform_matrix", "gating")
 """The parts of the network that compute in float32."""
 
+_Renderer = Llama3Renderer | GatedRenderer
+
 
 @dataclass(frozen=True, slots=True)
 class OpenArmoRM:
@@ -41,7 +44,7 @@ class OpenArmoRM:
     location: Location
     config: ArmoRMConfig
     tokenizer: PreTrainedTokenizerFast
-    renderer: Llama3Renderer
+    renderer: _Renderer
     network: ArmoRMNetwork
 
     def load(self, dtype: str | torch.dtype, device: torch.device) -> "ArmoRM":
@@ -63,7 +66,7 @@ def open_armorm(location: Location, max_input_tokens: int | None = None, templat
         template: name of the chat template; None: the default one.
 
     Raises:
-        ConfigurationError: one of them is missing, damaged or not Llama-3's; the text names file and key.
+        ConfigurationError: one of them is missing, damaged or not of Llama 3's kind; the text names file and key.
     """
     folder, where = location.folder, str(location.folder / CONFIG)
     config = ArmoRMConfig.from_fields(read_config(folder), where)
@@ -74,7 +77,7 @@ def open_armorm(location: Location, max_input_tokens: int | None = None, templat
         raise ConfigurationError(f"{folder / TOKENIZER_CONFIG}: `bos_token` must be a token of {TOKENIZER}")
     limit = input_tokens(max_input_tokens, config.backbone.max_position_embeddings)
     with naming(folder):
-        renderer = Llama3Renderer(tokenizer, limit)
+        renderer = (Llama3Renderer if config.quantiles is None else GatedRenderer)(tokenizer, limit)
     return OpenArmoRM(location, config, tokenizer, renderer, build_network(config, where))
 
 
@@ -89,7 +92,7 @@ class ArmoRM:
     def __init__(
         self,
         network: ArmoRMNetwork,
-        renderer: Llama3Renderer,
+        renderer: _Renderer,
         config: ArmoRMConfig,
         location: Location,
         fingerprint: str,
@@ -131,7 +134,7 @@ class ArmoRM:
         return open_armorm(locate(path_or_hub_id), max_input_tokens).load(dtype, choose_device(device))
 
     def score(self, conversations: Sequence[Sequence[Mapping[str, str]]]) -> ArmoRMOutput:
-        """Score conversations as given, without framing; long ones as `Llama3Renderer.render_as_given` cuts them.
+        """Score conversations as given, without framing; long ones as the renderer's `render_as_given` cuts them.
 
         Args:
             conversations: n >= 0 lists of {"role", "content"}; the last turn is judged.

@@ -3,16 +3,17 @@
 Parameter names are those of the published checkpoint. With h the final hidden states of one text:
 rewards = regression(h at the last token); gating = softmax(layers(h at the gate row) / temperature) x logit_scale;
 overall = sum(gating * (rewards @ transform)) = sum(rewards * weights), weights = transform @ gating.
+QRM has a regression to several quantiles of each reward, whose mean is the reward, and a gate that normalises.
 """
 
 from typing import Any, NamedTuple, cast
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - its customary name
 from torch import nn
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaModel, LlamaRotaryEmbedding
 
 from moderator.errors import ConfigurationError
+from moderator.scoring.armorm.gating import GatingNetwork, NormalisedGatingNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.rotary import check_frequencies
@@ -32,26 +33,6 @@ class ArmoRMOutput(NamedTuple):
     gating: torch.Tensor
     weights: torch.Tensor
     overall: torch.Tensor
-
-
-class GatingNetwork(nn.Module):
-    """Weights the objectives by the question, not by the answer."""
-
-    def __init__(self, config: ArmoRMConfig) -> None:
-        super().__init__()
-        self.temperature = config.gating_temperature
-        widths = [config.backbone.hidden_size, *[config.gating_hidden_dim] * config.gating_n_hidden]
-        outputs = [*widths[1:], len(config.objectives)]
-        self.layers = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in zip(widths, outputs, strict=True))
-        self.logit_scale = nn.Parameter(torch.ones(1))
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(n, hidden) to (n, k), rows summing to `logit_scale`."""
-        *inner, last = self.layers
-        for layer in inner:
-            hidden = F.relu(layer(hidden))
-        gating: torch.Tensor = F.softmax(last(hidden) / self.temperature, dim=-1) * self.logit_scale
-        return gating
 
 
 class LastLayer(nn.Module):
@@ -77,9 +58,10 @@ class ArmoRMNetwork(nn.Module):
         self.model = LlamaModel(config.backbone)
         self.model.config._attn_implementation = attention.IMPLEMENTATION  # noqa: SLF001 - how transformers selects it
         self.last_layer = LastLayer()
-        self.regression_layer = nn.Linear(config.backbone.hidden_size, objectives, bias=False)
+        self.quantiles = config.quantiles or 1
+        self.regression_layer = nn.Linear(config.backbone.hidden_size, objectives * self.quantiles, bias=False)
         self.reward_transform_matrix = nn.Parameter(torch.eye(objectives))
-        self.gating = GatingNetwork(config)
+        self.gating = (GatingNetwork if config.quantiles is None else NormalisedGatingNetwork)(config)
 
     def forward(self, input_ids: torch.Tensor, gate_rows: torch.Tensor, last_rows: torch.Tensor) -> ArmoRMOutput:
         """Score texts that are padded to one length; differentiable.
@@ -136,7 +118,7 @@ class ArmoRMNetwork(nn.Module):
 
     def read_out(self, gate_hidden: torch.Tensor, last_hidden: torch.Tensor) -> ArmoRMOutput:
         """Give the scores of m read-outs from the final hidden states, both (m, hidden)."""
-        rewards = self.regression_layer(last_hidden.float())  # (n, k)
+        rewards = self.regression_layer(last_hidden.float()).unflatten(-1, (-1, self.quantiles)).mean(-1)  # (n, k)
         gating = self.gating(gate_hidden.float())  # (n, k)
         weights = gating @ self.reward_transform_matrix.T  # (n, k)
         return ArmoRMOutput(rewards, gating, weights, (rewards * weights).sum(-1))

@@ -1,4 +1,4 @@
-"""`config.json` of an ArmoRM checkpoint, checked once."""
+"""`config.json` of an ArmoRM or a QRM checkpoint, checked once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,9 @@ from moderator.scoring.runtime.rotary import check_kind
 
 ARCHITECTURE: Final = "LlamaForRewardModelWithGating"
 """The name in the `architectures` of ArmoRM's `config.json`."""
+QUANTILE_ARCHITECTURES: Final = ("LlamaForRewardModelWithGating3", "LlamaForRewardModelWithGating31")
+"""Those of QRM alone; it also uses ArmoRM's."""
+_QUANTILES: Final = "num_quantiles"
 _OPTIONS: Final = (
     "num_key_value_heads",
     "head_dim",
@@ -37,6 +40,7 @@ class ArmoRMConfig:
         gating_temperature: divides the gate's logits before the softmax.
         gating_hidden_dim: width of the gate's hidden layers.
         gating_n_hidden: number of the gate's hidden layers, >= 0; one linear layer follows them.
+        quantiles: how many numbers the regression gives for each objective; None: one, and the gate is ArmoRM's.
     """
 
     backbone: LlamaConfig
@@ -44,6 +48,7 @@ class ArmoRMConfig:
     gating_temperature: float = 10.0
     gating_hidden_dim: int = 1024
     gating_n_hidden: int = 3
+    quantiles: int | None = None
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any], where: str = "config.json") -> "ArmoRMConfig":
@@ -65,6 +70,7 @@ class ArmoRMConfig:
             gating_temperature=positive(fields, "gating_temperature", where, default=10.0),
             gating_hidden_dim=whole(fields, "gating_hidden_dim", where, least=1, default=1024),
             gating_n_hidden=whole(fields, "gating_n_hidden", where, least=0, default=3),
+            quantiles=_quantiles(fields, where),
         )
 
     def to_fields(self) -> dict[str, Any]:
@@ -79,7 +85,13 @@ class ArmoRMConfig:
             "gating_temperature": self.gating_temperature,
             "gating_hidden_dim": self.gating_hidden_dim,
             "gating_n_hidden": self.gating_n_hidden,
+            **({} if self.quantiles is None else {_QUANTILES: self.quantiles}),
         }
+
+
+def _quantiles(fields: Mapping[str, Any], where: str) -> int | None:
+    is_needed = fields.get("architectures") in [[name] for name in QUANTILE_ARCHITECTURES]
+    return whole(fields, _QUANTILES, where, least=1) if is_needed or _QUANTILES in fields else None
 
 
 def _objectives(fields: Mapping[str, Any], where: str) -> tuple[str, ...]:

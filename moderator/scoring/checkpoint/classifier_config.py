@@ -121,15 +121,6 @@ class ClassifierConfig:
             has_bias=fields["model_type"] in DECODERS and f"{head}.bias" in shapes,
         )
 
-    def refuse_window(self, max_input_tokens: int, where: str) -> None:
-        """Refuse an attention window that is shorter than the longest text.
-
-        Raises:
-            ConfigurationError: packed attention covers the whole text, which this network was not trained for.
-        """
-        if not self.is_encoder:
-            refuse_window(self.network, max_input_tokens, where)
-
 
 def refuse_window(network: PretrainedConfig, max_input_tokens: int, where: str) -> None:
     """Refuse a decoder's attention window that is shorter than the longest text.
@@ -149,7 +140,7 @@ def refuse_window(network: PretrainedConfig, max_input_tokens: int, where: str) 
 
 
 def read_network(fields: Mapping[str, Any], where: str) -> PretrainedConfig:
-    """Read transformers' config of a decoder that writes text.
+    """Read transformers' config of a decoder without its head.
 
     Raises:
         ConfigurationError: a field is missing, of the wrong type, or not supported; the text names it.

@@ -17,7 +17,7 @@ from moderator.scoring.checkpoint.files import INDEX, WEIGHTS, quantised, read_j
 _SHOWN: Final = 3
 _PICKLES: Final = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _UNUSED: Final = re.compile(
-    r".*\.(position_ids|token_type_ids|rotary_emb\.inv_freq)|(\w+\.)?pooler\..*|lm_head\..*|cls\..*"
+    r".*\.(position_ids|token_type_ids|rotary_emb\.inv_freq|num_batches_tracked)|(\w+\.)?pooler\..*|lm_head\..*|cls\..*"
 )
 """Tensors that networks compute themselves, or that are of a head for another task."""
 _PACKED: Final = re.compile(r".*\.(qweight|qzeros|g_idx|weight_packed|weight_scale|weight_scale_inv|absmax|quant_map)")

@@ -5,10 +5,9 @@ from typing import Final
 import torch
 from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
-from moderator.errors import ConfigurationError
 from moderator.scoring.checkpoint.classifier_config import DECODERS, ClassifierConfig
+from moderator.scoring.classifier.decoders import without_weights
 from moderator.scoring.runtime import attention
-from moderator.scoring.runtime.bare import WithoutWeights
 from moderator.scoring.runtime.rotary import check_frequencies
 
 FLOAT32_HEADS: Final = {
@@ -29,16 +28,11 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
     Raises:
         ConfigurationError: no such network can be built; the text names `where`, the file that describes it.
     """
-    attention.register()
     implementation = encoder_attention(config.network) if config.is_encoder else attention.IMPLEMENTATION
-    try:
-        with WithoutWeights():
-            network: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
-                config.network, attn_implementation=implementation
-            )
-    except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
-        reason = " ".join(str(error).split())
-        raise ConfigurationError(f"{where}: no such network can be built: {reason}") from error
+    network: PreTrainedModel = without_weights(
+        lambda: AutoModelForSequenceClassification.from_config(config.network, attn_implementation=implementation),  # type: ignore[no-untyped-call]
+        where,
+    )
     if config.has_bias:
         _add_bias(network)
     check_frequencies(network, config.head_size, where)

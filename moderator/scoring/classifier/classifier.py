@@ -13,12 +13,13 @@ from transformers import AutoModelForSequenceClassification, PretrainedConfig, P
 
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
-from moderator.scoring.checkpoint.classifier_config import ClassifierConfig
+from moderator.scoring.checkpoint.classifier_config import ClassifierConfig, refuse_window
 from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
 from moderator.scoring.classifier.building import FLOAT32_HEADS, build_network, encoder_attention
+from moderator.scoring.classifier.decoders import last_hidden
 from moderator.scoring.packing import Layout, Text
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.messages import MessageRenderer
@@ -90,7 +91,8 @@ def open_classifier(location: Location, fields: Mapping[str, Any], settings: Mod
     where = str(location.folder / CONFIG)
     config = ClassifierConfig.read(location.folder, fields, settings.scale)
     limit = input_tokens(settings.max_input_tokens, config.positions)
-    config.refuse_window(limit, where)
+    if not config.is_encoder:
+        refuse_window(config.network, limit, where)
     network = build_network(config, where)
     tokenizer = read_tokenizer(location.folder, config.network.vocab_size, settings.template)
     with naming(location.folder):
@@ -180,12 +182,9 @@ class Classifier:
 
     def _read_last(self, texts: Sequence[Text]) -> torch.Tensor:
         """(m, k): the linear layer over the last token of each read-out."""
-        laid = lay_out([self._without_padding(text) for text in texts], self.layout, self.device)
-        packed = {} if self.layout.is_padded else {"cu_seqlens": laid.cu_seqlens, "max_len": laid.max_len}
-        hidden = self._network.get_submodule("model")(
-            input_ids=laid.input_ids, position_ids=laid.position_ids, use_cache=False, **packed
-        ).last_hidden_state.flatten(0, 1)  # (b x t, hidden)
-        logits: torch.Tensor = self._network.get_submodule("score")(hidden[laid.last_rows])
+        read = [self._without_padding(text) for text in texts]
+        hidden = last_hidden(self._network.get_submodule("model"), read, self.layout, self.device)
+        logits: torch.Tensor = self._network.get_submodule("score")(hidden)
         return logits
 
     def _without_padding(self, text: Text) -> Text:

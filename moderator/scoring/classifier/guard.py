@@ -14,19 +14,19 @@ from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTraine
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
 from moderator.guards import Verdicts, verdicts_of
+from moderator.scoring.checkpoint.classifier_config import refuse_window
+from moderator.scoring.checkpoint.decoder_config import GuardConfig
 from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.fingerprint import with_verdicts
-from moderator.scoring.checkpoint.guard_config import GuardConfig
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
+from moderator.scoring.classifier.decoders import last_hidden, without_weights
 from moderator.scoring.packing import Text
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.verdicts import VerdictRenderer
 from moderator.scoring.runtime import attention
-from moderator.scoring.runtime.bare import WithoutWeights
 from moderator.scoring.runtime.device import causal_layout, compile_layers
-from moderator.scoring.runtime.passes import lay_out
 from moderator.scoring.runtime.reference import reference_network
 from moderator.scoring.runtime.rotary import check_frequencies
 from moderator.settings import ModelSettings
@@ -92,7 +92,7 @@ def open_guard(location: Location, fields: Mapping[str, Any], settings: ModelSet
         )
     config = GuardConfig.read(fields, where)
     limit = input_tokens(settings.max_input_tokens, config.positions)
-    config.refuse_window(limit, where)
+    refuse_window(config.network, limit, where)
     tokenizer = read_tokenizer(location.folder, config.network.vocab_size, settings.template)
     verdicts = verdicts_of(tokenizer.chat_template, settings.verdicts, where)
     with naming(location.folder):
@@ -103,16 +103,11 @@ def open_guard(location: Location, fields: Mapping[str, Any], settings: ModelSet
 
 
 def _build(config: GuardConfig, where: str) -> GuardNetwork:
-    attention.register()
-    try:
-        with WithoutWeights():
-            network = GuardNetwork(_decoder(config.network, attention.IMPLEMENTATION), config.network)
-    except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
-        reason = " ".join(str(error).split())
-        raise ConfigurationError(f"{where}: no such network can be built: {reason}") from error
+    network = without_weights(
+        lambda: GuardNetwork(_decoder(config.network, attention.IMPLEMENTATION), config.network), where
+    )
     check_frequencies(network, config.head_size, where)
-    network.train(mode=False)
-    return network
+    return network.eval()
 
 
 def _decoder(config: PretrainedConfig, implementation: str) -> PreTrainedModel:
@@ -171,13 +166,7 @@ class Guard:
 
     def _hidden(self, texts: Sequence[Text]) -> torch.Tensor:
         """(m, hidden) float32: the state of each read-out's last token."""
-        laid = lay_out(texts, self.layout, self.device)
-        packed = {} if self.layout.is_padded else {"cu_seqlens": laid.cu_seqlens, "max_len": laid.max_len}
-        hidden = self._network(
-            input_ids=laid.input_ids, position_ids=laid.position_ids, use_cache=False, **packed
-        ).last_hidden_state.flatten(0, 1)  # (b x t, hidden)
-        last: torch.Tensor = hidden[laid.last_rows].float()
-        return last
+        return last_hidden(self._network, texts, self.layout, self.device).float()
 
     def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
         """(m, k) float32: what the output layer gives for each verdict."""

@@ -65,8 +65,11 @@ class TemplateRenderer:
         self._check_template()
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
-        """Frame and render each conversation, in the order given; a long one loses its oldest turns first."""
-        framed = [self.frame(conversation) for conversation in conversations]
+        """Frame and render each event's conversation, in the order given; see `render_as_given`."""
+        return self.render_as_given([self.frame(conversation) for conversation in conversations])
+
+    def render_as_given(self, framed: Sequence[Sequence[Message]]) -> list[Rendering]:
+        """Render each conversation, in the order given; a long one loses its oldest turns first."""
         # each turn has at least one token
         newest = [opened([(role, self._bounded(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
         return [

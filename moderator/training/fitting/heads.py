@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from moderator.scoring.armorm.network import GatingNetwork
+from moderator.scoring.armorm.gating import GatingNetwork
 from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
 from moderator.training.data.rows import Pair
 from moderator.training.fitting.losses import Targets, raw_rewards

@@ -1,0 +1,38 @@
+"""What decoders with a head of ours share: a network without its weights, and the pass up to the rows that are read."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+
+from moderator.errors import ConfigurationError
+from moderator.scoring.packing import Layout, Text
+from moderator.scoring.runtime import attention
+from moderator.scoring.runtime.bare import WithoutWeights
+from moderator.scoring.runtime.passes import lay_out
+
+_Network = TypeVar("_Network", bound=torch.nn.Module)
+
+
+def without_weights(build: Callable[[], _Network], where: str) -> _Network:
+    """Build a network without its weights; `attention.IMPLEMENTATION` is known to it.
+
+    Raises:
+        ConfigurationError: no such network can be built; the text names `where`, the file that describes it.
+    """
+    attention.register()
+    try:
+        with WithoutWeights():
+            return build()
+    except Exception as error:  # transformers computes with the file's numbers and raises whatever that raises
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{where}: no such network can be built: {reason}") from error
+
+
+def last_hidden(decoder: torch.nn.Module, texts: Sequence[Text], layout: Layout, device: torch.device) -> torch.Tensor:
+    """Run n >= 1 texts through a decoder in one pass; (m, hidden): the last token of each read-out."""
+    laid = lay_out(texts, layout, device)
+    packed = {} if layout.is_padded else {"cu_seqlens": laid.cu_seqlens, "max_len": laid.max_len}
+    output = decoder(input_ids=laid.input_ids, position_ids=laid.position_ids, use_cache=False, **packed)
+    hidden: torch.Tensor = output.last_hidden_state.flatten(0, 1)[laid.last_rows]
+    return hidden
