@@ -24,7 +24,7 @@ class GatedRenderer(TemplateRenderer):
             ConfigurationError: as `TemplateRenderer`, or the template begins a reply in another way.
         """
         super().__init__(tokenizer, max_tokens)
-        self._pattern = tuple(tokenizer.encode(_GATE_HEADER, add_special_tokens=False))
+        self.gate_pattern = tuple(tokenizer.encode(_GATE_HEADER, add_special_tokens=False))
         try:
             self.render_as_given([[OPENER, ("assistant", "Hello.")]])
         except ValueError as error:
@@ -42,8 +42,8 @@ class GatedRenderer(TemplateRenderer):
         return [each._replace(gate_row=self._gate_row(at, each.token_ids)) for at, each in enumerate(renderings)]
 
     def _gate_row(self, index: int, token_ids: tuple[int, ...]) -> int:
-        length = len(self._pattern)
+        length = len(self.gate_pattern)
         for row in range(len(token_ids) - length, -1, -1):
-            if token_ids[row : row + length] == self._pattern:
+            if token_ids[row : row + length] == self.gate_pattern:
                 return row
         raise ValueError(f"conversation {index}: no assistant turn after another, so no header to read the gate at")

@@ -149,7 +149,9 @@ def padded(request: pytest.FixtureRequest, renderer: Llama3Renderer) -> tuple[Ll
     """A renderer, and what much can be hidden behind."""
     if request.param == "llama3":
         return renderer, NOTHING["llama3"]
-    return open_armorm(locate("builtin")).renderer, NOTHING["builtin"]
+    builtin = open_armorm(locate("builtin")).renderer
+    assert isinstance(builtin, Llama3Renderer)
+    return builtin, NOTHING["builtin"]
 
 
 def test_a_judged_message_is_read_whole_where_its_tokens_fit(padded: tuple[Llama3Renderer, str]) -> None:
