@@ -2,11 +2,12 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 import orjson
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from pydantic import SecretStr
 
 from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledSpan, Record
@@ -29,6 +30,12 @@ def some_names(**fields: Any) -> KafkaSettings:
     run = uuid.uuid4().hex[:8]
     topics = {name: f"{name}-{run}" for name in TOPIC_SETTINGS}
     return KafkaSettings(**{"group_id": f"group-{run}", "start_timeout_s": 20, **topics, **fields})
+
+
+@contextmanager
+def admin_of(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)) as admin:
+        yield admin
 
 
 def kafka_variables(settings: KafkaSettings) -> dict[str, str]:

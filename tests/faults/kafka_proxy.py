@@ -16,7 +16,6 @@ class Api(IntEnum):
 
     PRODUCE = 0
     OFFSET_COMMIT = 8
-    HEARTBEAT = 12
     SYNC_GROUP = 14
     ADD_PARTITIONS = 24
     ADD_OFFSETS = 25

@@ -1,12 +1,12 @@
 """Positions that the log does not agree with any more, on a real broker: reported, counted, and never decided twice."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 from structlog.testing import capture_logs
 
@@ -19,19 +19,13 @@ from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.topics import create_topics
 from tests.faults.loop import Loop, a_loop
 from tests.faults.oracle import place_of
-from tests.kafka_stream import committed_offsets, produce, read_committed, some_topics
+from tests.kafka_stream import admin_of, committed_offsets, produce, read_committed, some_topics
 from tests.servers import SharedKafka
 
 
 @pytest.fixture(params=["exactly_once", "at_least_once"])
 def settings(kafka: SharedKafka, request: pytest.FixtureRequest) -> KafkaSettings:
     return some_topics(kafka.bootstrap_servers, partitions=1, delivery=request.param)
-
-
-@contextmanager
-def admin_of(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
-    with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)) as admin:
-        yield admin
 
 
 def partition_of(settings: KafkaSettings) -> TopicPartition:

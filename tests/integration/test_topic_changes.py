@@ -1,11 +1,11 @@
 """Topics that change while nobody or somebody reads them: more partitions, gaps, records gone, a lower limit."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from prometheus_client import CollectorRegistry
 
@@ -19,7 +19,15 @@ from moderator.stream.kafka.source_and_sink import connect
 from moderator.stream.kafka.topics import create_topics
 from tests.faults.loop import Loop, a_loop, a_loop_that_looks_often
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
-from tests.kafka_stream import a_decision, committed_offsets, produce, read_committed, some_topics, usual_limits
+from tests.kafka_stream import (
+    a_decision,
+    admin_of,
+    committed_offsets,
+    produce,
+    read_committed,
+    some_topics,
+    usual_limits,
+)
 from tests.servers import SharedKafka
 from tests.waiting import await_condition
 
@@ -31,12 +39,6 @@ BROKER_ID = "1"
 @pytest.fixture(params=["exactly_once", "at_least_once"])
 def settings(kafka: SharedKafka, request: pytest.FixtureRequest) -> KafkaSettings:
     return some_topics(kafka.bootstrap_servers, partitions=1, delivery=request.param)
-
-
-@contextmanager
-def admin_of(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
-    with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)) as admin:
-        yield admin
 
 
 def configure(settings: KafkaSettings, kind: ConfigResourceType, name: str, **changes: object) -> None:

@@ -1,7 +1,7 @@
 """`moderator run`: consume, decide, publish."""
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,9 +14,7 @@ from moderator.cli.service.until_signal import (
     Policies,
     PrintSettings,
     RedisUrl,
-    log_start,
-    run_workers,
-    work_here,
+    work_until_signal,
 )
 
 if TYPE_CHECKING:
@@ -39,9 +37,6 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="With --check: print one JSON object.")] = False,
 ) -> None:
     """Consume chat events from Kafka, decide, and publish; set up by MODERATOR_… variables."""
-    from moderator.observability.logging import configure_logging
-    from moderator.settings import effective_settings, load_settings
-
     flags = {
         "model.path": model,
         "policies.path": policies,
@@ -50,23 +45,22 @@ def run(
         "model.compile": False if no_compile else None,
     }
     if check:
+        from moderator.observability.logging import configure_logging
+        from moderator.settings import load_settings
+
         configure_logging("error")  # what is printed is the answer
         raise typer.Exit(report_start(lambda: load_settings(flags), is_json=as_json))
-    settings = load_settings(flags)
-    if print_settings:
-        sys.stdout.write(effective_settings(settings))
-        return
-    configure_logging(settings.log.level, libraries=settings.log.libraries)
-    _log_start(settings, flags)
-    if devices is not None:
-        run_workers("run", devices, settings, flags)
-    from moderator.wiring.stream import run_stream
-
-    work_here(settings, run_stream)
+    work_until_signal("run", _work, flags, devices=devices, print_settings=print_settings, facts=_facts)
 
 
-def _log_start(settings: "Settings", flags: Mapping[str, object]) -> None:
+def _facts(settings: "Settings") -> dict[str, object]:
     from moderator.stream.kafka.connection import client_id
 
     kafka = settings.kafka
-    log_start(flags, instance=kafka.instance_id, client_id=client_id(kafka), group=kafka.group_id)
+    return {"instance": kafka.instance_id, "client_id": client_id(kafka), "group": kafka.group_id}
+
+
+def _work(settings: "Settings", stop: Event, loaded: Callable[[], object]) -> None:
+    from moderator.wiring.stream import run_stream
+
+    run_stream(settings, stop, loaded)

@@ -1,7 +1,8 @@
 """`moderator serve`: decisions over HTTP, without Kafka."""
 
-import sys
-from typing import Annotated
+from collections.abc import Callable
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +13,11 @@ from moderator.cli.service.until_signal import (
     Policies,
     PrintSettings,
     RedisUrl,
-    log_start,
-    run_workers,
-    work_here,
+    work_until_signal,
 )
+
+if TYPE_CHECKING:
+    from moderator.settings import Settings
 
 
 def serve(
@@ -30,9 +32,6 @@ def serve(
     print_settings: PrintSettings = False,
 ) -> None:
     """Answer requests over HTTP with decisions, without Kafka; set up by MODERATOR_… variables."""
-    from moderator.observability.logging import configure_logging
-    from moderator.settings import effective_settings, load_settings
-
     flags = {
         "model.path": model,
         "policies.path": policies,
@@ -41,14 +40,14 @@ def serve(
         "http.port": port,
         "model.compile": False if no_compile else None,
     }
-    settings = load_settings(flags)
-    if print_settings:
-        sys.stdout.write(effective_settings(settings))
-        return
-    configure_logging(settings.log.level, libraries=settings.log.libraries)
-    log_start(flags, instance=settings.kafka.instance_id)
-    if devices is not None:
-        run_workers("serve", devices, settings, flags)
+    work_until_signal("serve", _work, flags, devices=devices, print_settings=print_settings, facts=_facts)
+
+
+def _facts(settings: "Settings") -> dict[str, object]:
+    return {"instance": settings.kafka.instance_id}
+
+
+def _work(settings: "Settings", stop: Event, loaded: Callable[[], object]) -> None:
     from moderator.wiring.serving import serve_requests
 
-    work_here(settings, serve_requests)
+    serve_requests(settings, stop, loaded)

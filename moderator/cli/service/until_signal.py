@@ -1,6 +1,7 @@
 """What `run` and `serve` share: their flags, their first log line, workers for several devices, and their end."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event
@@ -39,8 +40,37 @@ _REASONS_OF_WORKERS: Final = {
 """Why all workers ended, as far as the exit code of the first that failed says."""
 
 
-def log_start(flags: Mapping[str, object], **facts: object) -> None:
-    """Write the first line of the log."""
+def work_until_signal(
+    command: str,
+    work: Work,
+    flags: Mapping[str, object],
+    *,
+    devices: str | None,
+    print_settings: bool,
+    facts: Callable[["Settings"], Mapping[str, object]],
+) -> None:
+    """Work here, or in one worker of this command for each device, until a signal comes; then end this process.
+
+    With `print_settings` it prints the settings in effect and returns. `facts` are added to the first log line.
+    """
+    from moderator.observability.logging import configure_logging
+    from moderator.settings import effective_settings, load_settings
+
+    settings = load_settings(flags)
+    if print_settings:
+        sys.stdout.write(effective_settings(settings))
+        return
+    configure_logging(settings.log.level, libraries=settings.log.libraries)
+    _log_start(flags, facts(settings))
+    if devices is not None:
+        _run_workers(command, devices, settings, flags)
+    work(settings, SIGNALS_OF_RUN.stop, SIGNALS_OF_RUN.drain_from_now_on)
+    # all is answered, published and closed; only the libraries would still shut down, and some of them print prose
+    flush_outputs()
+    end(exit_codes.OK, DRAINED)
+
+
+def _log_start(flags: Mapping[str, object], facts: Mapping[str, object]) -> None:
     from moderator.observability.build import versions
     from moderator.observability.logging import get_logger
     from moderator.settings import settings_from
@@ -51,16 +81,7 @@ def log_start(flags: Mapping[str, object], **facts: object) -> None:
     get_logger(__name__).info("starting", **built, **facts, pid=os.getpid(), settings_from=settings_from(flags))
 
 
-def work_here(settings: "Settings", work: Work) -> NoReturn:
-    """Work in this process until a signal comes, and end it."""
-    work(settings, SIGNALS_OF_RUN.stop, SIGNALS_OF_RUN.drain_from_now_on)
-    # all is answered, published and closed; only the libraries would still shut down, and some of them print prose
-    flush_outputs()
-    end(exit_codes.OK, DRAINED)
-
-
-def run_workers(command: str, devices: str, settings: "Settings", flags: Mapping[str, object]) -> NoReturn:
-    """Run one worker of this command for each device until a signal comes, and end this process."""
+def _run_workers(command: str, devices: str, settings: "Settings", flags: Mapping[str, object]) -> NoReturn:
     from moderator.supervisor.supervisor import MODERATOR, Supervisor
     from moderator.supervisor.workers import named_devices, plan_workers
 

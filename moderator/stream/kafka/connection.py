@@ -13,6 +13,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaConnectionError
 
+from moderator.errors import BrokerUnavailableError
 from moderator.events import Record
 from moderator.settings import Compression, KafkaSettings
 
@@ -56,6 +57,11 @@ def client_settings(settings: KafkaSettings) -> dict[str, Any]:
 def client_id(settings: KafkaSettings) -> str:
     """Name this replica to the brokers; the same for all its clients."""
     return settings.client_id or f"moderator-{settings.instance_id or _RANDOM_NAME}"
+
+
+def unreachable(settings: KafkaSettings, error: Exception) -> BrokerUnavailableError:
+    """Give the error that says which brokers do not answer, and what the client met."""
+    return BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`")
 
 
 def probe_brokers(client: Mapping[str, Any]) -> None:

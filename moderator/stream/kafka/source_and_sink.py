@@ -11,7 +11,7 @@ from kafka import KafkaConsumer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import AuthorizationError, KafkaError
 
-from moderator.errors import BrokerUnavailableError, ConfigurationError
+from moderator.errors import ConfigurationError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.connection import (
@@ -22,6 +22,7 @@ from moderator.stream.kafka.connection import (
     probe_brokers,
     producer_settings,
     reader,
+    unreachable,
 )
 from moderator.stream.kafka.connection import producer as new_producer
 from moderator.stream.kafka.consuming import group_start
@@ -60,7 +61,7 @@ def connect(
     try:
         membership = Membership(lambda: member(settings, client), settings.events_topic, metrics, trial_events)
     except KafkaError as error:
-        raise _unavailable(settings, error) from error
+        raise unreachable(settings, error) from error
     source = source_for(membership, settings, client, metrics)
     sink = sink_for(membership, settings, client, OutcomeSender(settings, limits_bytes, time.time), metrics)
     return source, sink
@@ -182,8 +183,4 @@ def _start_errors(settings: KafkaSettings) -> Iterator[None]:
             f"Kafka gives us no right to read as group `{settings.group_id}`: `{error}`"
         ) from error
     except KafkaError as error:
-        raise _unavailable(settings, error) from error
-
-
-def _unavailable(settings: KafkaSettings, error: KafkaError) -> BrokerUnavailableError:
-    return BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`")
+        raise unreachable(settings, error) from error

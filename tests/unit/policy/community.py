@@ -71,8 +71,6 @@ texts:
     de: Dein Konto ist neu; ein Moderator sieht sich den Beitrag zuerst an.
 """
 FILES = {"settings.yaml": SETTINGS, "signals.yaml": SIGNALS, "newcomers.yaml": NEWCOMERS, "texts.yaml": TEXTS}
-NONE = object()
-"""For a key of the metadata that the event does not have."""
 
 
 def a_community(folder: Path, **changed: str | None) -> PolicySet:

@@ -1,6 +1,6 @@
 """Text signals for tests: lists of entries as signals.yaml and `lists/` would give them."""
 
-from typing import Any, get_args
+from typing import Any
 
 from moderator.policy.language.text_source import EntryList, TextKind, TextSource
 from moderator.policy.text.entries import digest_of, normal_form
@@ -22,6 +22,3 @@ def number(text: str, kind: TextKind, *entries: str, **options: Any) -> float | 
 
 def findings(text: str, it: TextSource) -> TextFindings:
     return TextSignals({"it": it}).read(text, None, None)
-
-
-KINDS: tuple[TextKind, ...] = get_args(TextKind)

@@ -6,10 +6,9 @@ from typing import Self
 
 from kafka.errors import KafkaError
 
-from moderator.errors import BrokerUnavailableError
 from moderator.events import Record
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.connection import client_settings, range_reader
+from moderator.stream.kafka.connection import client_settings, range_reader, unreachable
 from moderator.stream.kafka.ranges.decision_range import DecisionRange
 from moderator.stream.kafka.ranges.frozen_range import FrozenRange, count, resolve
 
@@ -33,13 +32,13 @@ class KafkaDecisions:
         try:
             reader = range_reader(client_settings(settings))
         except KafkaError as error:
-            raise _away(settings, error) from error
+            raise unreachable(settings, error) from error
         try:
             ends = resolve(reader, topics or (settings.flag_topic, settings.allow_topic), wanted)
             self._source = FrozenRange(reader, ends)
         except KafkaError as error:
             reader.close()
-            raise _away(settings, error) from error
+            raise unreachable(settings, error) from error
         except BaseException:
             reader.close()
             raise
@@ -64,7 +63,3 @@ class KafkaDecisions:
         while not self._source.is_exhausted:
             if records := [record for span in self._source.poll(_POLL_MS) for record in span.items]:
                 yield records
-
-
-def _away(settings: KafkaSettings, error: Exception) -> BrokerUnavailableError:
-    return BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`")

@@ -24,6 +24,7 @@ from moderator.stream.kafka.connection import (
     producer,
     producer_settings,
     range_reader,
+    unreachable,
 )
 from moderator.stream.kafka.consuming.client_state import topic_id
 from moderator.stream.kafka.producing.awaited import awaited
@@ -207,4 +208,4 @@ def _start_errors(settings: KafkaSettings) -> Iterator[None]:
             f"begin with `{settings.group_id}-replay-`, and writes one topic"
         ) from error
     except KafkaError as error:
-        raise BrokerUnavailableError(f"Kafka at `{settings.bootstrap_servers}` does not answer: `{error}`") from error
+        raise unreachable(settings, error) from error
