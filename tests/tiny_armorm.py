@@ -8,7 +8,7 @@ import torch
 
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.armorm.network import ArmoRMNetwork
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.checkpoint.saving import save_checkpoint
 from tests.tiny_tokenizers import armorm_tokenizer
 

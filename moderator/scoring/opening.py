@@ -15,12 +15,12 @@ from moderator.guards import is_generator
 from moderator.objectives import is_classifier, is_weighted_classifier
 from moderator.probes import added_to, is_probe
 from moderator.scoring.armorm.armorm import open_armorm
-from moderator.scoring.checkpoint.armorm_config import ARCHITECTURE, QUANTILE_ARCHITECTURES
+from moderator.scoring.checkpoint.configs.armorm import ARCHITECTURE, QUANTILE_ARCHITECTURES
+from moderator.scoring.checkpoint.configs.reading_declaration import declared_limits
 from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.fingerprint import fingerprint, with_verdicts
 from moderator.scoring.checkpoint.location import Location, locate
 from moderator.scoring.checkpoint.probe_files import Probe, read_probe
-from moderator.scoring.checkpoint.reading_declaration import declared_limits
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.classifier.classifier import open_classifier
 from moderator.scoring.classifier.guard import Guard, open_guard

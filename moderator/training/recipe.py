@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from moderator.errors import ConfigurationError
 from moderator.scoring.armorm.gating import GatingNetwork
 from moderator.scoring.armorm.network import ArmoRMNetwork
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.checkpoint.saving import save_checkpoint
 from moderator.scoring.rendering.content import readable
 from moderator.scoring.rendering.event_reader import ReadingLimits

@@ -26,7 +26,7 @@ from transformers import LlamaModel
 
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.armorm.network import ArmoRMNetwork
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.packing import Layout, Text, gather, plan_packs
 from moderator.scoring.rendering.llama3 import Llama3Renderer

@@ -10,15 +10,15 @@ from transformers import LlamaModel, PretrainedConfig, PreTrainedModel, PreTrain
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.armorm.network import ArmoRMNetwork, ArmoRMOutput, build_network
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.checkpoint.files import CONFIG, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, read_config
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location, locate
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
 from moderator.scoring.packing import Text, gather, plan_packs
-from moderator.scoring.rendering.gated import GatedRenderer
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.llama3 import Llama3Renderer
+from moderator.scoring.rendering.templates.gated import GatedRenderer
 from moderator.scoring.runtime.device import causal_layout, choose_device, compile_layers, on, pack_tokens
 from moderator.scoring.runtime.hidden import inputs_of
 from moderator.scoring.runtime.passes import lay_out

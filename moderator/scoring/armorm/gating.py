@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its customary name
 from torch import nn
 
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 
 _EPSILON: Final = 1e-5
 """Of `torch.nn.BatchNorm1d`, whose default the published gates have."""

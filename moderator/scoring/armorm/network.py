@@ -14,7 +14,7 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaMod
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.armorm.gating import GatingNetwork, NormalisedGatingNetwork
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.rotary import check_frequencies
 

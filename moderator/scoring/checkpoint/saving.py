@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerFast
 
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.reading_declaration import declaration
 from moderator.scoring.checkpoint.files import CONFIG, WEIGHTS
-from moderator.scoring.checkpoint.reading_declaration import declaration
 from moderator.scoring.rendering.event_reader import DEFAULT_LIMITS, ReadingLimits
 
 

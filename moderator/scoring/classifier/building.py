@@ -5,7 +5,7 @@ from typing import Final
 import torch
 from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
-from moderator.scoring.checkpoint.classifier_config import DECODERS, ClassifierConfig
+from moderator.scoring.checkpoint.configs.classifier import DECODERS, ClassifierConfig
 from moderator.scoring.classifier.decoders import without_weights
 from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.rotary import check_frequencies

@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, PretrainedConfig, P
 
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
-from moderator.scoring.checkpoint.classifier_config import ClassifierConfig, refuse_window
+from moderator.scoring.checkpoint.configs.classifier import ClassifierConfig, refuse_window
 from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
@@ -24,7 +24,7 @@ from moderator.scoring.packing import Layout, Text
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.messages import MessageRenderer
 from moderator.scoring.rendering.renderer import Renderer
-from moderator.scoring.rendering.templates import TemplateRenderer
+from moderator.scoring.rendering.templates.rendering import TemplateRenderer
 from moderator.scoring.runtime.device import causal_layout, compile_layers
 from moderator.scoring.runtime.hidden import inputs_of
 from moderator.scoring.runtime.passes import lay_out

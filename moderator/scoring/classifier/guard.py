@@ -14,8 +14,8 @@ from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTraine
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
 from moderator.guards import Verdicts, verdicts_of
-from moderator.scoring.checkpoint.classifier_config import refuse_window
-from moderator.scoring.checkpoint.decoder_config import GuardConfig
+from moderator.scoring.checkpoint.configs.classifier import refuse_window
+from moderator.scoring.checkpoint.configs.decoder import GuardConfig
 from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.fingerprint import with_verdicts
 from moderator.scoring.checkpoint.loading import load_weights
@@ -24,7 +24,7 @@ from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
 from moderator.scoring.classifier.decoders import last_hidden, without_weights
 from moderator.scoring.packing import Text
 from moderator.scoring.rendering.limits import input_tokens
-from moderator.scoring.rendering.verdicts import VerdictRenderer
+from moderator.scoring.rendering.templates.verdicts import VerdictRenderer
 from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.device import causal_layout, compile_layers
 from moderator.scoring.runtime.reference import reference_network

@@ -15,7 +15,7 @@ from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTraine
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
 from moderator.objectives import head_rows, urm_objectives
-from moderator.scoring.checkpoint.decoder_config import DecoderConfig
+from moderator.scoring.checkpoint.configs.decoder import DecoderConfig
 from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
@@ -23,7 +23,7 @@ from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
 from moderator.scoring.classifier.decoders import last_hidden, without_weights
 from moderator.scoring.packing import Text
 from moderator.scoring.rendering.limits import input_tokens
-from moderator.scoring.rendering.templates import TemplateRenderer
+from moderator.scoring.rendering.templates.rendering import TemplateRenderer
 from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.device import causal_layout, compile_layers
 from moderator.scoring.runtime.reference import reference_network

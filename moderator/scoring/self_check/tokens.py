@@ -10,8 +10,8 @@ from moderator.events import Turn
 from moderator.scoring.rendering.content import readable
 from moderator.scoring.rendering.framing import frame
 from moderator.scoring.rendering.renderer import Renderer
-from moderator.scoring.rendering.template_text import DATE, template_text
-from moderator.scoring.rendering.verdicts import VerdictRenderer
+from moderator.scoring.rendering.templates.template_text import DATE, template_text
+from moderator.scoring.rendering.templates.verdicts import VerdictRenderer
 
 TEXTS: Final = (
     "",

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from moderator.scoring.armorm.gating import GatingNetwork
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.training.data.rows import Pair
 from moderator.training.fitting.losses import Targets, raw_rewards
 from moderator.training.fitting.training_network import TrainingNetwork

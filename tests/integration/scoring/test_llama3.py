@@ -6,7 +6,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from moderator.scoring.armorm.armorm import ArmoRM
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests import tiny_armorm

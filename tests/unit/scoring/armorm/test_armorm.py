@@ -9,7 +9,7 @@ from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.armorm.network import ArmoRMNetwork
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from tests import tiny_armorm
 from tests.published_armorm import CHATS, assert_scores_equal, chat, reference, templated
 from tests.tiny_tokenizers import armorm_tokenizer

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from moderator.scoring.armorm.armorm import ArmoRM
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.checkpoint.saving import save_checkpoint
 from tests import tiny_armorm
 from tests.tiny_tokenizers import armorm_tokenizer

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
-from moderator.scoring.checkpoint.output_scale import (
+from moderator.scoring.checkpoint.configs.output_scale import (
     Normalisation,
     read_normalisation,
     read_scale,

@@ -7,7 +7,7 @@ import pytest
 
 from moderator.errors import ConfigurationError
 from moderator.events import Turn
-from moderator.scoring.checkpoint.reading_declaration import declaration, declared_limits
+from moderator.scoring.checkpoint.configs.reading_declaration import declaration, declared_limits
 from moderator.scoring.engine import Engine, load_scorer
 from moderator.scoring.opening import open_model
 from moderator.scoring.rendering.event_reader import ReadingLimits

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from moderator.errors import ConfigurationError
 from moderator.events import Role, Turn
 from moderator.scoring.rendering.framing import frame
-from moderator.scoring.rendering.templates import TemplateRenderer
+from moderator.scoring.rendering.templates.rendering import TemplateRenderer
 from tests.tiny_tokenizers import CHATML, plainly_added, special_ids, tokenizer_of
 
 FAMILIES = ("qwen2", "gemma", "mistral")

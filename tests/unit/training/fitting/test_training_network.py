@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from moderator.scoring.armorm.network import ArmoRMNetwork
-from moderator.scoring.checkpoint.armorm_config import ArmoRMConfig
+from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.training.fitting.training_network import TrainingNetwork, small_backbone
 from moderator.training.text.batches import pad, read_in_order, shuffled_groups
 

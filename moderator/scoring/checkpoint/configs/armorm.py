@@ -10,7 +10,7 @@ from transformers.activations import ACT2FN
 
 from moderator.errors import ConfigurationError
 from moderator.objectives import ARMORM_OBJECTIVES, armorm_objectives
-from moderator.scoring.checkpoint.config_fields import SIZES, is_positive, positive, reason_of, refuse_two_ways, whole
+from moderator.scoring.checkpoint.configs.fields import SIZES, is_positive, positive, reason_of, refuse_two_ways, whole
 from moderator.scoring.runtime.rotary import check_kind
 
 ARCHITECTURE: Final = "LlamaForRewardModelWithGating"

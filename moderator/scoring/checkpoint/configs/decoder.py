@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 from transformers import PretrainedConfig
 
 from moderator.errors import ConfigurationError
-from moderator.scoring.checkpoint.classifier_config import DECODERS, read_network
-from moderator.scoring.checkpoint.config_fields import positive
+from moderator.scoring.checkpoint.configs.classifier import DECODERS, read_network
+from moderator.scoring.checkpoint.configs.fields import positive
 
 _GENERATORS: Final = (*DECODERS, "granite")
 """Decoders whose answer can be read."""

@@ -17,7 +17,7 @@ from moderator.scoring.rendering.content import ContentEncoder, readable
 from moderator.scoring.rendering.framing import FRAMING, OPENER, Message, frame, opened
 from moderator.scoring.rendering.limits import refuse_no_room
 from moderator.scoring.rendering.renderer import Rendering
-from moderator.scoring.rendering.template_text import template_text
+from moderator.scoring.rendering.templates.template_text import template_text
 from moderator.scoring.rendering.truncation import first_turn
 
 _MARK: Final = "\ue000{}\ue001"

@@ -12,9 +12,9 @@ from transformers.activations import ACT2FN
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
 from moderator.objectives import head_prefix, head_rows, label_names
-from moderator.scoring.checkpoint.config_fields import SIZES, reason_of, refuse_two_ways, whole
+from moderator.scoring.checkpoint.configs.fields import SIZES, reason_of, refuse_two_ways, whole
+from moderator.scoring.checkpoint.configs.output_scale import Normalisation, read_normalisation, read_scale
 from moderator.scoring.checkpoint.files import CONFIG
-from moderator.scoring.checkpoint.output_scale import Normalisation, read_normalisation, read_scale
 from moderator.scoring.runtime.reference import HOW_TO_RUN
 from moderator.scoring.runtime.rotary import check_kind
 from moderator.tensor_headers import tensor_shapes

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from moderator.errors import ConfigurationError
-from moderator.scoring.checkpoint.config_fields import whole
+from moderator.scoring.checkpoint.configs.fields import whole
 from moderator.scoring.rendering.event_reader import DEFAULT_LIMITS, ReadingLimits
 from moderator.scoring.rendering.limits import input_tokens
 

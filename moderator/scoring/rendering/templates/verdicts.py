@@ -12,8 +12,8 @@ from moderator.guards import Verdicts
 from moderator.scoring.rendering.content import readable
 from moderator.scoring.rendering.framing import Message, known_roles, opened
 from moderator.scoring.rendering.renderer import Rendering
-from moderator.scoring.rendering.template_text import template_text
-from moderator.scoring.rendering.templates import TemplateRenderer, alternating
+from moderator.scoring.rendering.templates.rendering import TemplateRenderer, alternating
+from moderator.scoring.rendering.templates.template_text import template_text
 
 VERDICT_FRAMING: Final = "verdict/1"
 _MARKER: Final = re.compile(r"<[^<>\n]+>")

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from moderator.errors import ConfigurationError
 from moderator.scoring.rendering.framing import OPENER, Message
 from moderator.scoring.rendering.renderer import Rendering
-from moderator.scoring.rendering.templates import TemplateRenderer
+from moderator.scoring.rendering.templates.rendering import TemplateRenderer
 
 _GATE_HEADER: Final = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>"
 """Without the blank line that follows: with it, other first letters of a reply could have other tokens."""
