@@ -10,8 +10,13 @@ from moderator.errors import ConfigurationError
 from moderator.scoring.packing import plan_packs
 from moderator.scoring.rendering.visible import Visible, visible
 
+Span = tuple[int, int]
+"""Where a part of a text begins and ends."""
+
 _CHARACTERS_PER_TOKEN: Final = 8
 """More than in ordinary text."""
+LONGEST_SPAN: Final = 16
+"""Characters; hardly a token of ordinary text has more, but one of equal signs may have 64."""
 _PIECE_CHARACTERS: Final = 2**13
 """A tokenizer takes more than twice as long for a word of twice the length."""
 _BATCH_CHARACTERS: Final = 2**20
@@ -47,48 +52,58 @@ class ContentEncoder:
             del encodings  # large, and not needed while the next batch runs
             yield from ids
 
-    def spans(self, text: str, more_than: int | None = None) -> list[tuple[int, int]]:
+    def spans(self, text: str, more_than: int | None = None, *, longest: int | None = None) -> list[Span]:
         """Return where in `text` each token begins and ends, in characters.
 
         Args:
             text: tokenized piece by piece, so that a word across two pieces may have a token more.
-            more_than: no more pieces are read than are needed for more tokens than this.
+            more_than: no more pieces are read than are needed for more spans than this.
+            longest: a token of more characters becomes several spans.
         """
-        spans: list[tuple[int, int]] = []
+        spans: list[Span] = []
         for start in range(0, len(text), _PIECE_CHARACTERS):
-            spans += self._spans_of(text[start : start + _PIECE_CHARACTERS], start)
+            spans += self._spans_of(text[start : start + _PIECE_CHARACTERS], start, longest)
             if more_than is not None and len(spans) > more_than:
                 break
         return spans
 
-    def last_spans(self, text: str, more_than: int) -> list[tuple[int, int]]:
+    def last_spans(self, text: str, more_than: int, *, longest: int | None = None) -> list[Span]:
         """Return the same of the last tokens: a few more than `more_than`, or all that there are."""
-        pieces: list[list[tuple[int, int]]] = []
+        pieces: list[list[Span]] = []
         for end in range(len(text), 0, -_PIECE_CHARACTERS):
             start = max(0, end - _PIECE_CHARACTERS)
-            pieces.append(self._spans_of(text[start:end], start))
+            pieces.append(self._spans_of(text[start:end], start, longest))
             if sum(map(len, pieces)) > more_than:
                 break
         return [span for piece in reversed(pieces) for span in piece]
 
-    def have_more(self, texts: Sequence[str], most: int) -> Iterator[bool]:
-        """Tell of each text, in the order given, whether it has more than `most` tokens."""
+    def have_more(self, texts: Sequence[str], most: int, *, longest: int) -> Iterator[bool]:
+        """Tell of each text, in the order given, whether it has more than `most` spans."""
         parts = [text[: most * _CHARACTERS_PER_TOKEN] for text in texts]
         for text, part, ids in zip(texts, parts, self.encode(parts), strict=True):
-            yield len(ids) > most or (len(part) < len(text) and len(self.spans(text, most)) > most)
+            yield len(ids) > most or (len(part) < len(text) and len(self.spans(text, most, longest=longest)) > most)
 
     def without_middle(self, text: str, most: int) -> str:
         """Remove from the middle of a text what nobody reads if only `most` tokens of it are kept."""
-        if len(text) <= most * _CHARACTERS_PER_TOKEN:
+        if len(text) <= most * LONGEST_SPAN:
             return text
-        first, last = self.spans(text, most), self.last_spans(text, most)
-        if len(first) <= most or len(last) <= most or first[most][1] >= last[-most - 1][0]:
+        first = self.spans(text, most)
+        if len(first) <= most:
+            return text
+        last = self.last_spans(text, most)
+        if len(last) <= most or first[most][1] >= last[-most - 1][0]:
             return text
         return text[: first[most][1]] + text[last[-most - 1][0] :]
 
-    def _spans_of(self, piece: str, start: int) -> list[tuple[int, int]]:
+    def _spans_of(self, piece: str, start: int, longest: int | None) -> list[Span]:
         offsets = self._text.encode(piece, add_special_tokens=False).offsets
-        return [(start + first, start + last) for first, last in offsets]
+        if longest is None or all(last - first <= longest for first, last in offsets):
+            return [(start + first, start + last) for first, last in offsets]
+        return [
+            (start + at, start + min(at + longest, last))
+            for first, last in offsets
+            for at in range(first, max(last, first + 1), longest)
+        ]
 
     def _refuse_typed_tokens(self, backend: Tokenizer) -> None:
         texts = {token.content for token in self._text.get_added_tokens_decoder().values() if token.special}

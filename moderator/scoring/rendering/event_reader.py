@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from moderator.events import Cut, Turn
-from moderator.scoring.rendering.content import readable, without_surrogates
+from moderator.scoring.rendering.content import LONGEST_SPAN, readable, without_surrogates
 from moderator.scoring.rendering.passages import Stretch, at_space, borders_of, from_beginning, from_end
 from moderator.scoring.rendering.renderer import Renderer, Rendering
 from moderator.scoring.rendering.visible import positions
@@ -142,7 +142,7 @@ class EventReader:
         perhaps = [
             plan for plan in plans if len(plan.seen) * (1 if plan.seen.isascii() else _MOST_OF_A_CHARACTER) > self._size
         ]
-        are_long = self._renderer.content.have_more([plan.seen for plan in perhaps], self._size)
+        are_long = self._renderer.content.have_more([plan.seen for plan in perhaps], self._size, longest=LONGEST_SPAN)
         return [plan for plan, is_long in zip(perhaps, are_long, strict=True) if is_long]
 
     def _context(self, conversation: Sequence[Turn]) -> Sequence[Turn]:
@@ -179,7 +179,7 @@ class EventReader:
         room = self._renderer.max_tokens // _CONTEXT_SHARE
         taken: list[Turn] = []
         for turn in reversed(context):
-            room -= _TURN_TOKENS + len(self._renderer.content.spans(readable(turn.content).text, room))
+            room -= _TURN_TOKENS + len(self._spans(readable(turn.content).text, room))
             if room < 0:
                 break
             taken.append(turn)
@@ -193,20 +193,24 @@ class EventReader:
         """Find the passages of a message; what lies between those from its beginning and its end is not tokenized."""
         content, most = self._renderer.content, self._limits.max_passages
         first, last = most - most // 2, most // 2
-        spans = content.spans(text, first * size)
-        last_spans = spans if spans[-1][1] == len(text) else content.last_spans(text, last * size)
+        spans = self._spans(text, first * size)
+        last_spans = spans if spans[-1][1] == len(text) else content.last_spans(text, last * size, longest=LONGEST_SPAN)
         if spans[-1][1] >= last_spans[0][0]:
-            spans = last_spans = spans if spans is last_spans else content.spans(text)
+            spans = last_spans = spans if spans is last_spans else self._spans(text)
             laid = _placed(text, spans, from_beginning, size, most)
             if laid[-1][1] == len(text):
                 return laid
         beginning = _placed(text[: spans[-1][1]], spans, from_beginning, size, first)
         return beginning + _placed(text, last_spans, from_end, size, last)
 
+    def _spans(self, text: str, more_than: int | None = None) -> list[Stretch]:
+        """Find the tokens of a text; long ones count as several, so that no passage is much longer than others."""
+        return self._renderer.content.spans(text, more_than, longest=LONGEST_SPAN)
+
     def _shorten(self, plan: _Plan, passage: int, rendering: Rendering) -> None:
         """Take some tokens from a passage, fewer than it shares with its neighbour."""
         start, end = plan.stretches[passage]
-        spans = self._renderer.content.spans(plan.seen[start:end])
+        spans = self._spans(plan.seen[start:end])
         excess = len(rendering.token_ids) - (plan.most_tokens or 0)
         excess = min(max(excess, len(spans) // _SMALLER, 1), len(spans) - 1)
         if end == len(plan.seen):

@@ -7,11 +7,12 @@ normalisation, no case folding and no mapping of look-alikes: those would change
 
 import re
 import unicodedata
-from functools import cache
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
+from operator import itemgetter, length_hint
 from typing import Final, NamedTuple
 
-from moderator.ignorable import IGNORABLE, class_of
+from moderator.ignorable import IGNORABLE, class_of, complement_class_of
 
 _ASCII_CONTROLS: Final = bytes(code for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n\r")
 _BLACK_FLAG: Final = "\U0001f3f4"
@@ -35,9 +36,10 @@ _INVISIBLE: Final = (
 _BLANK: Final = re.compile("[\u3164\uffa0\u2800]")
 _LONG_BLANK: Final = re.compile(r"\s{65,}")
 _MOST_BLANKS: Final = 64
-_INVISIBLES: Final = re.compile(f"[{_INVISIBLE}]+")
-_SHAPING: Final = re.compile(f"(?=[{_JOINERS}{_SELECTORS}])([{_SELECTORS}]*)([{_JOINERS}]?)[{_JOINERS}{_SELECTORS}]*")
-"""Selectors and the first joiner of a run; a selector after a joiner selects nothing, and a run joins but once."""
+_INVISIBLES: Final = re.compile(f"[{_INVISIBLE}][{_INVISIBLE}]*")
+_SHAPING: Final = re.compile(f"([{_JOINERS}{_SELECTORS}][{_JOINERS}{_SELECTORS}]*)")
+_SELECTORS_AND_JOINER: Final = re.compile(f"([{_SELECTORS}]*)([{_JOINERS}]?)")
+"""Of a run; a selector after a joiner selects nothing, and a run joins but once."""
 _JOINED: Final = frozenset(("Lo", "Mn", "Mc", "So", "Sk"))
 _JOINED_AFTER: Final = frozenset(("Lo", "Mn", "Mc", "So", "Sm"))
 _KEYCAPS: Final = frozenset("0123456789#*")
@@ -49,6 +51,11 @@ _MOST_ON_OTHER_LETTERS: Final = 8
 _VIRAMA: Final = 9
 _LAST_WITH_MARKS: Final = 0x1FFFF
 """No combining mark lies beyond but the selectors of plane 14."""
+
+_KNOWN_RUNS: Final = 2**14
+"""A text repeats few runs, and often: so many results are kept while it is read."""
+_FIRST: Final = itemgetter(slice(1))
+_LAST: Final = itemgetter(slice(-1, None))
 
 
 class Visible(NamedTuple):
@@ -73,9 +80,9 @@ def visible(text: str) -> Visible:
     if text.isascii():
         if len(text.encode().translate(None, _ASCII_CONTROLS)) < len(text):
             kept = _INVISIBLES.sub("", text)
-    elif _suspects_of_the_first_plane().search(text) and _suspects().search(text):
+    elif _suspects().search(text):
         kept = _flags_and_visible(text.translate(_BLANKS) if _BLANK.search(text) else text)
-        kept = _SHAPING.sub(_shaped, _piles().sub(_without_excess, kept))
+        kept = _with_runs(_SHAPING, _with_runs(_piles(), kept, _without_excess), _shaped)
     return Visible(_LONG_BLANK.sub(lambda run: run[0][:_MOST_BLANKS], kept).strip(), len(text) - len(kept))
 
 
@@ -93,44 +100,38 @@ def positions(text: str, seen: str, wanted: list[int]) -> list[int]:
     if (start := text.find(seen)) >= 0:
         return [start + index if index < len(seen) else len(text) for index in wanted]
     shown = text.translate(_BLANKS)
+    rest = iter(shown)
     found: list[int] = []
-    at = -1
     read = 0
     for index in wanted:
-        while read <= index < len(seen):
-            at = shown.index(seen[read], at + 1)
-            read += 1
-        found.append(at if index < len(seen) else len(text))
+        _skip(rest, seen[read : index + 1])
+        read = max(read, index + 1)
+        found.append(len(shown) - length_hint(rest) - 1 if index < len(seen) else len(text))
     return found
 
 
+def _skip(rest: Iterator[str], characters: str) -> None:
+    """Move behind these characters; others may lie between them."""
+    all(character in rest for character in characters)
+
+
 @cache
-def _of_category(*categories: str) -> str:
-    """Give the characters of some categories of marks as ranges of a character class; the selectors are none."""
+def _of_category(*categories: str) -> frozenset[int]:
+    """Give the code points of some categories of marks; the selectors are none."""
     selector = re.compile(f"[{_SELECTORS}]")
-    wanted = [
+    return frozenset(
         code
         for code in range(0x300, _LAST_WITH_MARKS)
         if unicodedata.category(chr(code)) in categories and not selector.match(chr(code))
-    ]
-    starts = [code for before, code in pairwise((0, *wanted)) if code != before + 1]
-    ends = [code for code, after in pairwise((*wanted, 0)) if after != code + 1]
-    return "".join(f"{chr(start)}-{chr(end)}" for start, end in zip(starts, ends, strict=True))
+    )
 
 
 @cache
 def _suspects() -> re.Pattern[str]:
     """Match a character that may have to be removed or replaced. One class: it is searched in every text."""
-    blanks = "".join(map(chr, _BLANKS))
-    return re.compile(f"[{_INVISIBLE}{_JOINERS}{_SELECTORS}{blanks}{_of_category('Mn', 'Me')}]")
-
-
-@cache
-def _suspects_of_the_first_plane() -> re.Pattern[str]:
-    """Match the same, or any character beyond the first plane: a class without those is searched 20 times faster."""
-    inside = _suspects().pattern[1:-1]
-    beyond = re.sub("[\U00010000-\U0010ffff](-[\U00010000-\U0010ffff])?", "", inside)
-    return re.compile(f"[{beyond}]|[\U00010000-\U0010ffff]")
+    beyond_ascii = IGNORABLE | _BLANKS.keys() | _of_category("Mn", "Me") | {*range(0xFFF9, 0xFFFC)}
+    controls = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r\x85"))
+    return re.compile(f"[^{complement_class_of(beyond_ascii | controls)}]")
 
 
 def _flags_and_visible(text: str) -> str:
@@ -141,42 +142,59 @@ def _flags_and_visible(text: str) -> str:
     return "".join(parts)
 
 
+def _with_runs(pattern: re.Pattern[str], text: str, kept: Callable[[str, str, str], str]) -> str:
+    """Replace each run by what is kept of it.
+
+    The pattern matches whole runs and has one group, around all of it. What is kept depends on the character before a
+    run, the run, and the character after it; at an end of the text there is none.
+    """
+    parts = pattern.split(text)
+    others = parts[::2]
+    parts[1::2] = map(lru_cache(_KNOWN_RUNS)(kept), map(_LAST, others), parts[1::2], map(_FIRST, others[1:]))
+    return "".join(parts)
+
+
 @cache
 def _piles() -> re.Pattern[str]:
-    """Match a run of marks and of what shapes or spaces them, after the character that it stands on, if any.
+    """Match a run of marks and of what shapes or spaces them, but for a single mark that a letter may have.
 
     To demand a mark here would take time that grows with the square of a run without one.
     """
-    run = f"{_of_category('Mn', 'Me')}{_JOINERS}{_SELECTORS}{_of_category('Mc')}"
-    return re.compile(f"([^{run}]?)([{run}]+)")
+    others = complement_class_of(_of_category("Mn", "Me", "Mc") | set(map(ord, _JOINERS)) | _selectors())
+    overlays = "".join(sorted(_OVERLAYS))
+    return re.compile(rf"([^{others}](?:[^{others}]+|(?<=[{overlays}])|(?<=\s.)))")
+
+
+def _selectors() -> set[int]:
+    return {code for code in IGNORABLE if re.match(f"[{_SELECTORS}]", chr(code))}
 
 
 @cache
 def _mark() -> re.Pattern[str]:
-    return re.compile(f"[{_of_category('Mn', 'Me')}]")
+    return re.compile(f"[{class_of(_of_category('Mn', 'Me'))}]")
 
 
-def _without_excess(pile: re.Match[str]) -> str:
+def _without_excess(base: str, run: str, _after: str) -> str:
     """Keep as many marks as writing needs."""
-    base, rest = pile.groups()
-    is_single = len(rest) == 1 and not base.isspace() and rest not in _OVERLAYS
-    if is_single or not _mark().search(rest):
-        return pile[0]
+    is_single = len(run) == 1 and not base.isspace() and run not in _OVERLAYS
+    if is_single or not _mark().search(run):
+        return run
     if _is_of_alphabet(base):
-        marks = _mark().findall(rest)
+        marks = _mark().findall(run)
         is_written = len(marks) <= _MOST_ON_ALPHABETS
-        return base + _mark().sub(lambda mark: mark[0] if is_written and mark[0] not in _OVERLAYS else "", rest)
+        return _mark().sub(lambda mark: mark[0] if is_written and mark[0] not in _OVERLAYS else "", run)
     left = _most_marks(base)
     kept: list[str] = []
-    for each in rest:
+    for each in run:
         if _mark().match(each):
             left -= 1
             if left < 0:
                 continue
         kept.append(each)
-    return base + "".join(kept)
+    return "".join(kept)
 
 
+@lru_cache(_KNOWN_RUNS)
 def _is_of_alphabet(base: str) -> bool:
     return base.isalpha() and _ALPHABETS.search(unicodedata.name(base, "")) is not None
 
@@ -187,11 +205,11 @@ def _most_marks(base: str) -> int:
     return _MOST_ON_OTHER_LETTERS if base.isalpha() else 1
 
 
-def _shaped(run: re.Match[str]) -> str:
+def _shaped(before: str, run: str, after: str) -> str:
     """Keep of joiners and selectors between two characters what can shape one of them."""
-    text, (start, end) = run.string, run.span()
-    before, after = text[start - 1 : start], text[end : end + 1]
-    selectors, joiner = run.groups()
+    parts = _SELECTORS_AND_JOINER.match(run)
+    assert parts is not None
+    selectors, joiner = parts.groups()
     selector = next((each for each in selectors if _selects(each, before)), "")
     return selector + (joiner if joiner and _joins(before, after) else "")
 

@@ -191,9 +191,9 @@ class CountingEncoder(ContentEncoder):
         self.characters += sum(map(len, texts))
         return super().encode(texts)
 
-    def _spans_of(self, piece: str, start: int) -> list[tuple[int, int]]:
+    def _spans_of(self, piece: str, start: int, longest: int | None) -> list[tuple[int, int]]:
         self.characters += len(piece)
-        return super()._spans_of(piece, start)
+        return super()._spans_of(piece, start, longest)
 
 
 def test_the_middle_that_no_passage_holds_is_never_tokenized() -> None:

@@ -1,0 +1,58 @@
+"""What a mebibyte costs to read with the tokenizer of Llama 3: CPU time beside that of ordinary prose."""
+
+import time
+from unicodedata import normalize
+
+import pytest
+
+from moderator.events import Turn
+from moderator.scoring.rendering.event_reader import DEFAULT_LIMITS, EventReader
+from moderator.scoring.rendering.llama3 import Llama3Renderer
+
+MEBIBYTE = 2**20
+PROSE = "How do I reset my password? I tried the link twice, and it still says that my account is locked. "
+MOST_OF_PROSE = 4
+"""Prose takes a quarter of a second; the bound for any text is one second."""
+
+
+def a_mebibyte(of: str) -> str:
+    encoded = of.encode()
+    return (encoded * (MEBIBYTE // len(encoded) + 1))[:MEBIBYTE].decode(errors="ignore")
+
+
+def cpu_s(reader: EventReader, text: str) -> float:
+    """The lesser of two tries: other work on the machine makes either longer."""
+    tries = []
+    for _ in range(2):
+        began_s = time.process_time()
+        reader.read([[Turn("user", text)]])
+        tries.append(time.process_time() - began_s)
+    return min(tries)
+
+
+@pytest.fixture(scope="module")
+def reader(llama3_renderer: Llama3Renderer) -> EventReader:
+    return EventReader(llama3_renderer, DEFAULT_LIMITS)
+
+
+@pytest.fixture(scope="module")
+def prose_s(reader: EventReader) -> float:
+    return cpu_s(reader, a_mebibyte(PROSE))
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        "=",
+        "\u200d",
+        "\u034f",
+        "hel\u200blo ",
+        normalize("NFD", "\u00c7a a \u00e9t\u00e9 tr\u00e8s \u00e9l\u00e9gant "),
+        normalize("NFD", "Ti\u1ebfng Vi\u1ec7t r\u1ea5t kh\u00f3 "),
+        "k\u0336i\u0336",
+        "\U0001f469\u200d\U0001f467 ",
+    ],
+    ids=["equal signs", "joiners", "grapheme joiners", "split words", "French", "Vietnamese", "struck out", "families"],
+)
+def test_a_mebibyte_of_anything_costs_little_more_than_prose(reader: EventReader, prose_s: float, of: str) -> None:
+    assert cpu_s(reader, a_mebibyte(of)) < MOST_OF_PROSE * prose_s
