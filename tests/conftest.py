@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from _pytest.nodeid import NodeId
 from hypothesis import HealthCheck, settings
 
 from moderator.demo.servers.java import require_kafka_tools
@@ -59,12 +60,32 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         keeper.close()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.parent.name not in SPREAD and not item.get_closest_marker("xdist_group"):
-            shared = item.path.parent if item.path.parent.name in TOGETHER else item.path
-            item.add_marker(pytest.mark.xdist_group(str(shared)))
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        for item in items:
+            if group := _group(item):
+                _run_with(item, group)
+
+
+def _group(item: pytest.Item) -> str | None:
+    """Name what runs in one process: by mark, or by file; None for a test that runs in any."""
+    if mark := item.get_closest_marker("xdist_group"):
+        return str(mark.args[0])
+    folder = item.path.parent
+    if folder.name in SPREAD:
+        return None
+    return (folder if folder.name in TOGETHER else item.path).relative_to(item.config.rootpath).as_posix()
+
+
+def _run_with(item: pytest.Item, group: str) -> None:
+    """Write the group behind the test's id, where xdist's `loadgroup` looks for it.
+
+    xdist 3.8 writes it to a field that pytest has no more since 9.2, and then groups nothing, silently:
+    https://github.com/pytest-dev/pytest-xdist/issues/1386
+    """
+    item._id = NodeId.parse(f"{item.nodeid}@{group}")
+    assert item.nodeid.endswith(f"@{group}")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from moderator.cli.app import main
 from moderator.events import Turn
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 
+pytestmark = pytest.mark.xdist_group("tokenizer of Llama 3")
+
 THREAT = "I will find you and hurt you, you worthless idiot"
 PADDINGS = {
     "\u034f": 1_400,
