@@ -7,7 +7,7 @@ from moderator.training.evaluation.held_out import HeldOutReport, source_kind
 
 _CARD = """# A practice model for `moderator`
 
-A tiny ArmoRM (3 Llama layers, 1.6 million parameters) that gives `moderator demo` and `moderator score` meaningful
+A tiny ArmoRM (3 Llama layers, 1.7 million parameters) that gives `moderator demo` and `moderator score` meaningful
 scores on any machine. **It is for practice: do not moderate people with it.**
 
 - Objectives: `beavertails-is_safe` (about 0 harmful .. 1 harmless) and `helpsteer-helpfulness`

@@ -1,12 +1,15 @@
 """What pages say of names that the code has: metrics, headers, codes, topics."""
 
 import re
-from typing import get_args
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
+import typer
 from prometheus_client import CollectorRegistry
 
 from moderator.cli import exit_codes
+from moderator.cli.app import app
 from moderator.events import DeadLetterReason, Mode, Outcome, Severity, Status, Verdict
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
@@ -55,6 +58,23 @@ def test_the_page_for_consumers_names_every_topic() -> None:
     topics = {field.default for name, field in KafkaSettings.model_fields.items() if name.endswith("_topic")}
 
     assert topics - set(inline_code(DOCS / "consuming.md")) == set()
+
+
+def test_every_option_and_command_is_on_a_page() -> None:
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+    commands = list(commands_below("moderator", typer.main.get_command(app)))
+    options = {option for _, command in commands for each in command.params for option in each.opts if "--" in option}
+
+    assert len(commands) > 20
+    assert [name for name, _ in commands if name not in text] == []
+    assert [option for option in options if not re.search(rf"{option}(?![\w-])", text)] == []
+
+
+def commands_below(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    for each, below in getattr(command, "commands", {}).items():
+        yield from commands_below(f"{name} {each}", below)
+    if not hasattr(command, "commands"):
+        yield name, command
 
 
 def test_the_page_for_operators_lists_every_exit_code() -> None:
