@@ -1,4 +1,4 @@
-"""Chromium, driven by Playwright: one browser for a test process, one profile for each test.
+"""Chromium, driven by Playwright: one browser and one page for all tests.
 
 A page that is visited may not print an error, break the Content-Security-Policy, or ask another host for anything;
 that is checked when the test ends.
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, sync_playwright
 
 from moderator.console.console import Console
-from tests.browser.scenes import served
-from tests.chromium import Scheme, ensure_chromium
+from moderator.supervisor.child import free_ports
+from tests.browser.chromium import Scheme, ensure_chromium
+from tests.browser.scenes import address_at, served
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
@@ -32,34 +33,57 @@ _RUN_AXE = """async (rules) => {
 
 
 class Visitor:
-    """Opens consoles in a browser, and notes what a page may not do.
+    """Opens consoles and files in one page of a browser, one after the other, and notes what a page may not do.
+
+    A page costs a second to make, hence there is one for all tests; each leaves nothing in it for the next.
 
     Attributes:
         expected: parts of messages that a test provokes.
+        messages: all that the browser has printed to its console.
     """
 
-    def __init__(self, browser: Browser, stack: ExitStack) -> None:
-        self._browser = browser
-        self._stack = stack
-        self._hosts: set[str] = set()
+    def __init__(self, page: Page, port: int) -> None:
+        self._page = page
+        self._port = port
+        self._served = ExitStack()
         self._faults: list[str] = []
         self.expected: list[str] = []
-
-    def open(self, console: Console, path: str, *, width: int = 1280, scheme: Scheme = "light") -> Page:
-        """Serve a console and open one of its pages."""
-        address = self._stack.enter_context(served(console))
-        self._hosts.add(address)
-        context = self._browser.new_context(
-            base_url=address, viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-        )
-        self._stack.callback(context.close)
-        page = context.new_page()
+        self.messages: list[str] = []
         page.set_default_timeout(20_000)
         page.on("console", self._note_message)
         page.on("pageerror", lambda error: self._faults.append(f"error: {error}"))
         page.on("request", self._note_request)
-        page.goto(path)
-        return page
+        page.on("dialog", self._note_dialog)
+
+    def open(self, console: Console, path: str, *, width: int = 1280, scheme: Scheme = "light") -> Page:
+        """Serve a console and open one of its pages; the one before is served no more."""
+        self._leave()
+        self._served.enter_context(served(console, self._port))
+        return self._look(path, width, scheme)
+
+    def open_file(self, file: Path, *, width: int = 1280, scheme: Scheme = "light") -> Page:
+        self._leave()
+        return self._look(file.as_uri(), width, scheme)
+
+    def leave(self) -> None:
+        """Forget all that a test has done."""
+        self._leave()
+        self._faults.clear()
+        self.expected.clear()
+        self.messages.clear()
+
+    def _look(self, address: str, width: int, scheme: Scheme) -> Page:
+        self._page.set_viewport_size({"width": width, "height": 900})
+        self._page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        self._page.goto(address)
+        return self._page
+
+    def _leave(self) -> None:
+        if self._page.url.startswith("http"):
+            self._page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self._page.goto("about:blank")
+        self._page.context.clear_cookies()
+        self._served.close()
 
     def axe(self, page: Page, rules: Sequence[str] = RULES) -> list[str]:
         """Give what axe-core finds; by default against WCAG 2.0 to 2.2, A and AA."""
@@ -73,12 +97,17 @@ class Visitor:
         return [fault for fault in self._faults if not any(part in fault for part in self.expected)]
 
     def _note_message(self, message: ConsoleMessage) -> None:
+        self.messages.append(message.text)
         if message.type == "error":
             self._faults.append(f"console: {message.text}")
 
     def _note_request(self, request: Request) -> None:
-        if not request.url.startswith((*self._hosts, "data:", "blob:")):
+        if not request.url.startswith((address_at(self._port), "file:", "data:", "blob:")):
             self._faults.append(f"foreign request: {request.url}")
+
+    def _note_dialog(self, dialog: Dialog) -> None:
+        self._faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
 
 @pytest.fixture(scope="package")
@@ -89,12 +118,18 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="package")
+def visitor(chromium: Browser) -> Visitor:
+    (port,) = free_ports(1)
+    return Visitor(chromium.new_page(base_url=address_at(port)), port)
+
+
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visitor]:
-    with ExitStack() as stack:
-        visitor = Visitor(chromium, stack)
-        yield visitor
-    assert visitor.faults() == []
+def visit(visitor: Visitor) -> Iterator[Visitor]:
+    yield visitor
+    faults = visitor.faults()
+    visitor.leave()
+    assert faults == []
 
 
 @pytest.fixture

@@ -79,11 +79,15 @@ def broken(folder: Path) -> Console:
 
 
 @contextmanager
-def served(console: Console) -> Iterator[str]:
-    """Serve a console on this machine; give its address."""
-    server = HttpServer(create_app(console), "127.0.0.1", 0, variables="MODERATOR_CONSOLE__")
+def served(console: Console, port: int = 0) -> Iterator[str]:
+    """Serve a console on this machine, on any free port by default; give its address."""
+    server = HttpServer(create_app(console), "127.0.0.1", port, variables="MODERATOR_CONSOLE__")
     port = server.start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield address_at(port)
     finally:
         server.stop()
+
+
+def address_at(port: int) -> str:
+    return f"http://127.0.0.1:{port}"

@@ -1,11 +1,13 @@
 """The backtest's page in a real browser: no messages in the console, readable in both schemes and in narrow windows."""
 
 from html import escape
+from pathlib import Path
 
 import pytest
 
 from moderator.backtest.report.page import backtest_page
-from tests.chromium import Browser, Scheme, ensure_chromium
+from tests.browser.chromium import Scheme
+from tests.browser.conftest import Visitor
 from tests.unit.backtest.decisions import report_of, some_labels, some_recorded
 from tests.unit.policy.folders import a_policy, a_rule, a_set
 
@@ -62,57 +64,60 @@ GROUND = "getComputedStyle(document.body).backgroundColor"
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
-    return Browser(ensure_chromium(), tmp_path_factory.mktemp("browser"))
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("policies")
     baseline = a_set(folder / "baseline", a_policy(a_rule("safety: below 0.30")))
     rule = a_rule("safety: below 0.95", more="budget: {flag_share: at most 1%}")
     candidate = a_set(folder / "candidate", a_policy(rule))
     decisions = some_recorded(baseline, [nth / 200 for nth in range(200)], tenant="a-tenant-with-a-long-name" * 5)
     labels = some_labels(flag=range(60), allow=range(60, 120))
-    return backtest_page(report_of(baseline, candidate, decisions, labels=labels, sweep="safety"))
+    file = folder / "report.html"
+    file.write_text(backtest_page(report_of(baseline, candidate, decisions, labels=labels, sweep="safety")), "utf-8")
+    return file
 
 
-def test_the_browser_prints_no_message(browser: Browser, page: str) -> None:
-    assert browser.messages(page) == []
+def test_the_browser_prints_no_message(visit: Visitor, report: Path) -> None:
+    visit.open_file(report)
+
+    assert visit.messages == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_has_enough_contrast(browser: Browser, page: str, scheme: Scheme) -> None:
-    contrasts = browser.measure(page, CONTRASTS, scheme=scheme)
+def test_every_text_has_enough_contrast(visit: Visitor, report: Path, scheme: Scheme) -> None:
+    contrasts = visit.open_file(report, scheme=scheme).evaluate(CONTRASTS)
 
     assert len(contrasts) > 100
     assert [name for contrast, name in contrasts if contrast < 4.5] == []
 
 
-def test_the_ground_is_light_or_dark_as_the_reader_prefers(browser: Browser, page: str) -> None:
-    grounds = [browser.measure(page, GROUND, scheme=scheme) for scheme in ("light", "dark")]
+def test_the_ground_is_light_or_dark_as_the_reader_prefers(visit: Visitor, report: Path) -> None:
+    grounds = [visit.open_file(report, scheme=scheme).evaluate(GROUND) for scheme in ("light", "dark")]
 
     assert grounds == ["rgb(247, 247, 245)", "rgb(20, 23, 26)"]
 
 
 @pytest.mark.parametrize("width", [500, 1_400])
-def test_no_window_is_too_narrow_for_the_page(browser: Browser, page: str, width: int) -> None:
-    scrolled, shown = browser.measure(page, WIDTHS, width=width)
+def test_no_window_is_too_narrow_for_the_page(visit: Visitor, report: Path, width: int) -> None:
+    scrolled, shown = visit.open_file(report, width=width).evaluate(WIDTHS)
 
     assert scrolled == shown == width
 
 
-def test_on_a_telephone_nothing_is_scrolled_sideways_and_each_row_is_a_card(browser: Browser, page: str) -> None:
-    frame = f'<body><iframe width=390 height=800 srcdoc="{escape(page, quote=True)}"></iframe></body>'
+def test_on_a_telephone_nothing_is_scrolled_sideways_and_each_row_is_a_card(
+    visit: Visitor, report: Path, tmp_path: Path
+) -> None:
+    frame = tmp_path / "frame.html"
+    srcdoc = escape(report.read_text("utf-8"), quote=True)
+    frame.write_text(f'<body><iframe width=390 height=800 srcdoc="{srcdoc}"></iframe></body>', "utf-8")
 
-    narrow = browser.measure(frame, IN_FRAME)
+    narrow = visit.open_file(frame).evaluate(IN_FRAME)
 
     assert (narrow["scrolled"], narrow["shown"]) == (390, 390)
     assert narrow["cell"] == ["grid", '"verdict"']
 
 
-def test_both_limits_and_their_names_lie_within_the_charts(browser: Browser, page: str) -> None:
-    charts = browser.measure(page, BOXES)
+def test_both_limits_and_their_names_lie_within_the_charts(visit: Visitor, report: Path) -> None:
+    charts = visit.open_file(report).evaluate(BOXES)
 
     assert len(charts) == 2
     for each in charts:
