@@ -110,17 +110,20 @@ class Prompt(NamedTuple):
     """A conversation as the model reads it.
 
     Attributes:
-        token_ids: n >= 1 ids with every special token of the template.
+        token_ids: n >= 1 ids with every special token of the template; where the model is asked several questions, the
+            texts of all of them, one after another.
         gate_row: index in `token_ids` where the last assistant header starts.
         truncated: turns or text were left out to fit.
         score_key: 64 hex digits over model fingerprint, dtype, maximum input tokens, framing, scale, whether the model
             is run deterministically or compiled, and `token_ids`.
+        lengths: tokens of each of several texts; empty: there is one.
     """
 
     token_ids: Sequence[int]
     gate_row: int
     truncated: bool
     score_key: str
+    lengths: tuple[int, ...] = ()
 
 
 class Passage(NamedTuple):
@@ -178,6 +181,7 @@ class ModelIdentity:
         passage_tokens: a message of more tokens is read in passages; None: one that the input does not hold.
         is_practice: the built-in model; its scores are for trying things out only.
         scale: what the scores are: unbounded rewards, or probabilities from 0 to 1.
+        questions: how often a text is read, once for each question that a guard is asked.
     """
 
     name: str
@@ -190,6 +194,7 @@ class ModelIdentity:
     passage_tokens: int | None = None
     is_practice: bool = False
     scale: OutputScale = "raw"
+    questions: int = 1
 
 
 class Scores(NamedTuple):

@@ -8,6 +8,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
+from tests.slow_decoder import checkpoint, last_hidden
 from tests.tiny_classifiers import SIZES
 from tests.tiny_tokenizers import tokenizer_of
 
@@ -26,6 +27,18 @@ QWEN_GUARD = (
     "{% for message in messages %}{{ message['role'] | upper }}: {{ message['content'] }}\n{% endfor %}"
     "Safety: (Safe, Unsafe, Controversial)<|im_end|>\n{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+GRANITE_GUARDIAN = (
+    "{% set judged, before = messages[-1], messages[-2] if messages | length > 1 else none %}"
+    "{% set risks = 'harm social_bias jailbreak violence profanity sexual_content unethical_behavior'.split() %}"
+    "{% if guardian_config.risk_name not in risks %}{{ raise_exception('unknown risk') }}{% endif %}"
+    "{% set text = judged.content | tojson if messages | length == 3 else judged.content %}"
+    "[user] {{ strftime_now('%d %B %Y') }}.\n<start_of_turn>\n"
+    "{% if judged.role == 'assistant' %}User Message: {{ before.content }}\nAssistant{% else %}User{% endif %} "
+    "Message: {{ text }}\n<end_of_turn>\n\n<start_of_risk_definition>\n{{ guardian_config.risk_name }} by the "
+    "{{ judged.role }}\n<end_of_risk_definition>\nYour answer must be either 'Yes' or 'No'.{{ eos_token }}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+"""It writes a message alone, a reply with its question, nothing before them, and three turns as if they held tools."""
 ASKING = "{% for message in messages %}{{ message['content'] }} {% endfor %}Is it {{ what }}?"
 _OWN: dict[str, dict[str, Any]] = {
     "llama": {"num_key_value_heads": 2},
@@ -56,6 +69,16 @@ def write_guard(folder: Path, family: str, template: str, **changes: Any) -> Pat
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def slow_shares(folder: Path, token_ids: list[int], answers: list[int]) -> list[float]:
+    """Give the shares of the answers' tokens by the published formulas."""
+    fields, tensors = checkpoint(folder)
+    rows = tensors.get("lm_head.weight", tensors["model.embed_tokens.weight"])[answers]
+    logits = rows @ last_hidden(folder, token_ids) / fields.get("logits_scaling", 1.0)
+    cap = fields.get("final_logit_softcapping")
+    shares: list[float] = (cap * (logits / cap).tanh() if cap else logits).softmax(-1).tolist()
+    return shares
 
 
 def plain_shares(folder: Path, token_ids: list[int], answers: list[int]) -> list[float]:

@@ -184,11 +184,11 @@ def estimated_tokens(conversation: Sequence[Turn], model: ModelIdentity) -> int:
     size = min(model.passage_tokens or most, most)
     judged = judged_bytes // BYTES_PER_TOKEN
     if judged <= size or model.max_passages == 1:
-        return min((sum(context_bytes) + judged_bytes) // BYTES_PER_TOKEN + template, most)
+        return model.questions * min((sum(context_bytes) + judged_bytes) // BYTES_PER_TOKEN + template, most)
     # passages overlap, and each has the context before it
     passages = min(model.max_passages, ceil(judged / (size - size // PASSAGE_OVERLAP)))
     context = min(sum(context_bytes) // BYTES_PER_TOKEN + template, most // CONTEXT_SHARE)
-    return passages * min(context + size, most)
+    return model.questions * passages * min(context + size, most)
 
 
 def _bytes_of(text: str) -> int:

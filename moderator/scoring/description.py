@@ -45,6 +45,7 @@ class Description:
         max_input_tokens: longer conversations are truncated.
         limits: how much of an event is read at once, and how many turns before the judged one.
         devices: an estimate for each device of this machine.
+        questions: how often a text is read.
         estimate: how the estimates were made.
     """
 
@@ -64,6 +65,7 @@ class Description:
     max_input_tokens: int
     limits: ReadingLimits
     devices: tuple[Throughput, ...]
+    questions: int = 1
     backbone: str | None = None
     estimate: str = ESTIMATE
 
@@ -81,6 +83,7 @@ class Description:
             "objectives": f"{len(self.objectives)}: {', '.join(self.objectives)}",
             "scores": _ACTIVATIONS[self.scale],
             "reads": f"{_FRAMINGS[self.framing]} ({self.framing})",
+            **({} if self.questions == 1 else {"questions": f"{self.questions}, of each text; each costs a pass"}),
             "fingerprint": self.fingerprint,
             "parameters": f"{self.parameters:,}",
             "stored": f"{self.dtype}, {_size(self.stored_bytes)} in {self.files} file{'s' * (self.files > 1)}",
@@ -133,6 +136,7 @@ def describe(path: str, say: Callable[[str], None], settings: ModelSettings | No
         positions=model.positions,
         max_input_tokens=model.max_input_tokens,
         limits=model.limits(settings or ModelSettings()),
+        questions=model.renderer.questions,
         devices=devices,
     )
 

@@ -6,6 +6,7 @@ import time
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
@@ -19,7 +20,8 @@ from moderator.scoring.interactive import InteractiveTexts
 from moderator.scoring.model import RewardModel
 from moderator.scoring.opening import OpenModel, open_model
 from moderator.scoring.packing import Layout, Text, gather
-from moderator.scoring.probed import with_hidden_state
+from moderator.scoring.probed import refuse_questions, with_hidden_state
+from moderator.scoring.questions import Texts
 from moderator.scoring.rendering.event_reader import WHOLE, EventReader, ReadingLimits
 from moderator.scoring.rendering.framing_record import framing_suffix
 from moderator.scoring.rendering.renderer import Rendering
@@ -63,6 +65,7 @@ def load_hidden_reader(settings: ModelSettings, reading: ReadingSettings = _SKIP
         ConfigurationError: as `load_scorer`.
     """
     opened = _open(settings)
+    refuse_questions(opened.renderer.questions, str(settings.path))
     model = _load(opened, settings)
     widened = with_hidden_state(model, opened.backbone.hidden_size)
     return _engine(opened, widened, settings, reading), len(model.objectives)
@@ -173,6 +176,7 @@ class Engine:
             passage_tokens=limits.passage_tokens,
             is_practice=model.is_builtin,
             scale=model.scale,
+            questions=model.renderer.questions,
         )
         modes = {"deterministic": is_deterministic, "compiled": model.is_compiled}
         self._key = _key(self._identity, model.renderer.framing, [mode for mode, is_on in modes.items() if is_on])
@@ -244,18 +248,20 @@ class Engine:
         Raises:
             ScorerUnavailableError: the device failed; nothing was scored.
         """
-        guests = None if interactive is None else _Guests(interactive, self._runner.layout, len(prompts))
+        own = Texts()
+        own.add(prompts)
+        guests = None if interactive is None else _Guests(interactive, self._runner.layout, len(own.prompts))
         results: dict[int, Scores | Unscored] = {}
         started_s = time.monotonic()
         try:
             with on(self._model.device):
-                for launched in self._runner.run(gather(prompts, self._runner.layout), guests):
-                    known = prompts if guests is None else guests.beside(prompts)
+                for launched in self._runner.run(gather(own.prompts, self._runner.layout), guests):
+                    known = own.prompts if guests is None else guests.beside(own.prompts)
                     scores = dict(self._read(known, launched.planned.texts, launched.rows))
                     seconds = self._runner.observe(launched)
                     if guests is not None and launched.planned.guests:
                         guests.give(launched, scores, seconds)
-                    results.update(scores)
+                    results.update(own.give({at: each for at, each in scores.items() if at < len(own.prompts)}))
         except DEVICE_FAILURES as error:
             raise ScorerUnavailableError(f"device `{self._model.device}` failed: {_first_line(error)}") from error
         finally:
@@ -293,12 +299,15 @@ class Engine:
         return [reading.passages[0].prompt for reading in self.read(conversations)]
 
     def _prompt(self, rendering: Rendering) -> Prompt:
-        token_ids = rendering.token_ids
-        return Prompt(token_ids, rendering.gate_row, rendering.cut != "nothing", self._score_key(token_ids))
+        texts = (rendering.token_ids, *rendering.others)
+        token_ids = rendering.token_ids if len(texts) == 1 else tuple(chain.from_iterable(texts))
+        lengths = () if len(texts) == 1 else tuple(map(len, texts))
+        key = self._score_key(token_ids, lengths)
+        return Prompt(token_ids, rendering.gate_row, rendering.cut != "nothing", key, lengths)
 
-    def _score_key(self, token_ids: Sequence[int]) -> str:
+    def _score_key(self, token_ids: Sequence[int], lengths: Sequence[int]) -> str:
         key = self._key.copy()
-        key.update(array("I", token_ids).tobytes())
+        key.update(array("I", [*token_ids, *lengths] if lengths else token_ids).tobytes())
         return key.hexdigest()
 
 
@@ -320,7 +329,9 @@ class _Guests:
         self._interactive = interactive
         self._layout = layout
         self._own_prompts = own_prompts
-        self._prompts: list[Prompt] = []
+        self._texts = Texts()
+        self._keys: list[str] = []
+        self._failed: set[str] = set()
 
     @property
     def came_lately(self) -> bool:
@@ -330,27 +341,32 @@ class _Guests:
         prompts = self._interactive.take(most_tokens)
         if not prompts:
             return []
-        first = self._own_prompts + len(self._prompts)
-        self._prompts += prompts
-        texts = gather(prompts, self._layout)
+        self._keys += [prompt.score_key for prompt in prompts]
+        first = self._own_prompts + len(self._texts.prompts)
+        texts = gather(self._texts.add(prompts), self._layout)
         return [
             text._replace(reads=tuple(read._replace(prompt=read.prompt + first) for read in text.reads))
             for text in texts
         ]
 
     def beside(self, own: Sequence[Prompt]) -> _Beside:
-        return _Beside(own, self._prompts)
+        return _Beside(own, self._texts.prompts)
 
     def give(self, launched: Launched, scores: Mapping[int, Scores | Unscored], seconds: float) -> None:
         """Pass on what a pass gave, and the share of its time that was theirs."""
         planned = launched.planned
         own = self._own_prompts
-        found = {self._prompts[at - own].score_key: score for at, score in scores.items() if at >= own}
+        complete = self._texts.give({at - own: score for at, score in scores.items() if at >= own})
+        found = {self._keys[at]: score for at, score in complete if self._keys[at] not in self._failed}
         self._interactive.give(found, seconds * (1 - planned.own_tokens / planned.tokens))
 
     def fail(self, text: Text, error: Exception) -> None:
-        for read in text.reads:
-            self._interactive.fail(self._prompts[read.prompt - self._own_prompts].score_key, error)
+        """One question that fails is the end of its prompt."""
+        keys = dict.fromkeys(self._texts.prompts[read.prompt - self._own_prompts].score_key for read in text.reads)
+        for key in keys:
+            if key not in self._failed:
+                self._failed.add(key)
+                self._interactive.fail(key, error)
 
 
 def _not_compiled(model: RewardModel, error: Exception) -> str:

@@ -11,7 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
-from moderator.guards import is_generator
+from moderator.guards.recognition import is_generator
 from moderator.objectives import is_classifier, is_weighted_classifier
 from moderator.probes import added_to, is_probe
 from moderator.scoring.armorm.armorm import open_armorm
@@ -23,10 +23,10 @@ from moderator.scoring.checkpoint.location import Location, locate
 from moderator.scoring.checkpoint.probe_files import Probe, read_probe
 from moderator.scoring.checkpoint.weights import Weights
 from moderator.scoring.classifier.classifier import open_classifier
-from moderator.scoring.classifier.guard import Guard, open_guard
+from moderator.scoring.classifier.guard import open_guard
 from moderator.scoring.classifier.weighted import WeightedClassifier, open_weighted
 from moderator.scoring.model import RewardModel
-from moderator.scoring.probed import ProbedModel, with_probe
+from moderator.scoring.probed import ProbedModel, refuse_questions, with_probe
 from moderator.scoring.rendering.event_reader import ReadingLimits
 from moderator.scoring.rendering.renderer import Renderer
 from moderator.settings import ModelSettings
@@ -176,7 +176,7 @@ def _open_classifier(location: Location, fields: Mapping[str, Any], settings: Mo
 def _open_guard(location: Location, fields: Mapping[str, Any], settings: ModelSettings) -> OpenModel:
     opened = open_guard(location, fields, settings)
     config, verdicts = opened.config, opened.verdicts
-    model = _open(opened, fields, config.network, verdicts.objectives, Guard.scale, config.positions)
+    model = _open(opened, fields, config.network, verdicts.objectives, verdicts.scale, config.positions)
     return replace(model, verdicts_digest=verdicts.digest)
 
 
@@ -238,6 +238,7 @@ def _open_probe(location: Location, probe: Probe, settings: ModelSettings) -> Op
         ) from error
     if base.probe is not None:
         raise ConfigurationError(f"{location.folder}: its backbone `{probe.config.base}` is a probe itself")
+    refuse_questions(base.renderer.questions, str(location.folder))
     probe = replace(probe, base_scale=base.scale)
     hidden_size, width = base.backbone.hidden_size, probe.weight.shape[1]
     if width != hidden_size:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
 from moderator.scoring.checkpoint.probe_files import Probe
 from moderator.scoring.model import RewardModel
@@ -67,6 +68,23 @@ class ProbedModel:
     def beside_transformers(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
         """Compare the backbone; see `RewardModel.beside_transformers`."""
         return self._base.beside_transformers(texts)
+
+
+def refuse_questions(questions: int, where: str) -> None:
+    """Refuse a backbone that reads a text several times, so that there is no one hidden state.
+
+    Args:
+        questions: how often it reads one.
+        where: names the model in errors.
+
+    Raises:
+        ConfigurationError: it does.
+    """
+    if questions > 1:
+        raise ConfigurationError(
+            f"{where}: the backbone is a guard that is asked {questions} questions, each with a hidden state of its "
+            "own: ask it one, in MODERATOR_MODEL__VERDICTS"
+        )
 
 
 def with_probe(base: RewardModel, name: str, probe: Probe) -> ProbedModel:

@@ -31,7 +31,7 @@ class Throughput:
         dtype: the model's on this device, such as `bfloat16`.
         flops_per_s: operations per second, measured on one of the model's matrix products.
         tokens_per_s: at `EVENT_TOKENS` each.
-        events_per_minute: at `EVENT_TOKENS` each.
+        events_per_minute: at `EVENT_TOKENS` each, read once for each question.
         memory_bytes: of the weights.
         pack_bytes: about what a pack's pass needs in addition.
     """
@@ -81,7 +81,7 @@ def estimate(
         dtype=str(dtype).removeprefix("torch."),
         flops_per_s=flops_per_s,
         tokens_per_s=tokens_per_s,
-        events_per_minute=60 * tokens_per_s / EVENT_TOKENS,
+        events_per_minute=60 * tokens_per_s / (EVENT_TOKENS * model.renderer.questions),
         memory_bytes=parameter_count(model) * dtype.itemsize,
         pack_bytes=pack_tokens(device) * _numbers_per_token(model) * dtype.itemsize,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import moderator
 from moderator.errors import ConfigurationError, reason_of
 from moderator.events import OutputScale
-from moderator.guards import is_generator, template_beside, verdicts_of
+from moderator.guards.recognition import is_generator, template_beside, verdicts_of
 from moderator.objectives import (
     BUILTIN,
     ModelOutputs,
@@ -63,7 +63,7 @@ def _outputs(config: object, path: Path, scale: OutputScale | None, verdicts: Pa
     try:
         if is_generator(config):
             answers = verdicts_of(template_beside(path), verdicts, str(path))
-            return ModelOutputs(model_name(path.parent), answers.objectives, "softmax")
+            return ModelOutputs(model_name(path.parent), answers.objectives, answers.scale)
         if is_weighted_classifier(config):
             objectives = urm_objectives(config, head_rows(config, tensor_shapes(path.parent)))
             return ModelOutputs(model_name(path.parent), objectives, "raw")

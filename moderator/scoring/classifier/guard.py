@@ -1,19 +1,20 @@
 """Guards: text generators of which one token of the answer is read, the verdict.
 
 One packed pass over the prompt, up to where the answer begins; the hidden state of the last token times the rows of the
-output layer that belong to the verdicts, in float32; then a softmax over the verdicts.
+output layer that belong to the verdicts, in float32; then a softmax over the verdicts. Several questions cost a pass
+each.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import torch
 from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
-from moderator.events import OutputScale
-from moderator.guards import Verdicts, verdicts_of
+from moderator.guards.recognition import verdicts_of
+from moderator.guards.verdicts import Verdicts
 from moderator.scoring.checkpoint.configs.classifier import refuse_window
 from moderator.scoring.checkpoint.configs.decoder import GuardConfig
 from moderator.scoring.checkpoint.files import CONFIG, read_config
@@ -30,8 +31,6 @@ from moderator.scoring.runtime.device import causal_layout, compile_layers
 from moderator.scoring.runtime.reference import reference_network
 from moderator.scoring.runtime.rotary import check_frequencies
 from moderator.settings import ModelSettings
-
-_SCALE: Final[OutputScale] = "softmax"
 
 
 class GuardNetwork(torch.nn.Module):
@@ -119,7 +118,6 @@ class Guard:
     """A loaded guard; see `RewardModel`. One thread owns it."""
 
     is_builtin = False
-    scale: OutputScale = _SCALE
 
     def __init__(self, opened: OpenGuard, fingerprint: str) -> None:
         """Take a loaded network and its renderer."""
@@ -127,9 +125,11 @@ class Guard:
         self.name = opened.location.name
         self.fingerprint = fingerprint
         self.objectives = opened.verdicts.objectives
+        self.scale = opened.verdicts.scale
         self.renderer = opened.renderer
         self._network = opened.network.model
         self._rows = opened.network.take_rows(opened.renderer.answer_ids)  # (k, hidden)
+        self._shares = 1 if opened.verdicts.questions else None
         self._divisor = opened.config.logits_scaling
         self.device = self._network.device
         self.dtype: torch.dtype = self._network.get_input_embeddings().weight.dtype  # type: ignore[assignment]
@@ -138,14 +138,17 @@ class Guard:
 
     @torch.inference_mode()
     def forward(self, texts: Sequence[Text]) -> torch.Tensor:
-        """Score n >= 1 texts in one pass; see `RewardModel.forward`. Verdicts have no overall score: weights are 0."""
+        """Score n >= 1 texts in one pass; see `RewardModel.forward`. Verdicts have no overall score: weights are 0.
+
+        Of a guard that is asked several questions k is 1: a text asks one of them, and what counts is its first answer.
+        """
         return self.forward_with_hidden(texts)[0]
 
     @torch.inference_mode()
     def forward_with_hidden(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
         """Score texts, and give what the output layer read; see `RewardModel.forward_with_hidden`."""
         hidden = self._hidden(texts)
-        values = self._read_out(hidden).softmax(-1)  # (m, k)
+        values = self._read_out(hidden).softmax(-1)[:, : self._shares]  # (m, k)
         return torch.cat((values, torch.zeros_like(values)), dim=1), hidden
 
     @torch.inference_mode()

@@ -161,7 +161,7 @@ class EventReader:
         if self._limits.max_passages == 1:
             return False
         start, end = plan.stretches[passage]
-        is_longer = plan.most_tokens is not None and len(rendering.token_ids) > plan.most_tokens
+        is_longer = plan.most_tokens is not None and rendering.longest > plan.most_tokens
         return end - start > 1 and (is_longer or rendering.cut == "message")
 
     def _divide(self, plan: _Plan) -> None:
@@ -187,7 +187,7 @@ class EventReader:
 
     def _room_after(self, context: Sequence[Turn], judged: Turn) -> int:
         [without] = self._renderer.render([[*context, judged._replace(content="")]])
-        return self._renderer.max_tokens - len(without.token_ids)
+        return self._renderer.max_tokens - without.longest
 
     def _stretches(self, text: str, size: int) -> list[Stretch]:
         """Find the passages of a message; what lies between those from its beginning and its end is not tokenized."""
@@ -211,7 +211,7 @@ class EventReader:
         """Take some tokens from a passage, fewer than it shares with its neighbour."""
         start, end = plan.stretches[passage]
         spans = self._spans(plan.seen[start:end])
-        excess = len(rendering.token_ids) - (plan.most_tokens or 0)
+        excess = rendering.longest - (plan.most_tokens or 0)
         excess = min(max(excess, len(spans) // _SMALLER, 1), len(spans) - 1)
         if end == len(plan.seen):
             start += max(1, spans[excess][0])

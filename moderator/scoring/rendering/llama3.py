@@ -40,6 +40,7 @@ class Llama3Renderer:
 
     framing = FRAMING
     reads_context = True
+    questions = 1
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
         """Check that the tokenizer and its chat template are of the Llama-3 kind.

@@ -23,6 +23,7 @@ class MessageRenderer:
 
     framing = MESSAGE_FRAMING
     reads_context = False
+    questions = 1
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
         """Find the tokens that the tokenizer puts around a text.

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from moderator.errors import ConfigurationError
 from moderator.events import Turn
 from moderator.scoring.rendering.content import readable
-from moderator.scoring.rendering.framing import frame
+from moderator.scoring.rendering.framing import Message, frame
 from moderator.scoring.rendering.renderer import Renderer
 from moderator.scoring.rendering.templates.template_text import DATE, template_text
 from moderator.scoring.rendering.templates.verdicts import VerdictRenderer
@@ -70,24 +70,35 @@ def compare_tokens(renderer: Renderer, reference: PreTrainedTokenizerFast, templ
     for event, rendering in zip(events, renderer.render(events), strict=True):
         wanted = _wanted(renderer, reference, event)
         if rendering.cut == "nothing" and wanted:
-            _require_equal(event[-1].content, rendering.token_ids, wanted)
+            for ours, theirs in zip((rendering.token_ids, *rendering.others), wanted, strict=True):
+                _require_equal(event[-1].content, ours, theirs)
             compared += 1
     return compared
 
 
-def _wanted(renderer: Renderer, reference: PreTrainedTokenizerFast, event: Sequence[Turn]) -> list[int]:
-    """Give the tokens by transformers; none where its template does not accept the order of the turns."""
+def _wanted(renderer: Renderer, reference: PreTrainedTokenizerFast, event: Sequence[Turn]) -> list[list[int]]:
+    """Give each text's tokens by transformers; none where its template does not accept the order of the turns."""
     if not renderer.reads_context:
-        return _ids(reference.encode(readable(event[-1].content).text, padding=False))
-    guard = renderer if isinstance(renderer, VerdictRenderer) else None
-    turns = guard.frame(event) if guard else frame(event)
-    messages = [{"role": role, "content": readable(content).text} for role, content in turns]
+        return [_ids(reference.encode(readable(event[-1].content).text, padding=False))]
     try:
-        if guard:  # `apply_chat_template` cannot begin the answer
-            return _ids(reference.encode(guard.write(reference, messages), add_special_tokens=False))
-        return _templated(reference, messages)
+        if isinstance(renderer, VerdictRenderer):
+            return [_asked(renderer, reference, event, question) for question in range(renderer.questions)]
+        return [_templated(reference, [_seen(turn) for turn in frame(event)])]
     except Exception:  # noqa: BLE001 - a template is a program and can raise anything; such turns are merged
         return []
+
+
+def _asked(
+    guard: VerdictRenderer, reference: PreTrainedTokenizerFast, event: Sequence[Turn], question: int
+) -> list[int]:
+    """Tokenize what a guard is asked; `apply_chat_template` cannot begin the answer."""
+    messages = [_seen(turn) for turn in guard.read_turns(guard.frame(event), question)]
+    return _ids(reference.encode(guard.write(reference, messages, question), add_special_tokens=False))
+
+
+def _seen(turn: Message) -> dict[str, str]:
+    role, content = turn
+    return {"role": role, "content": readable(content).text}
 
 
 def _templated(reference: PreTrainedTokenizerFast, messages: list[dict[str, str]]) -> list[int]:

@@ -121,12 +121,16 @@ def test_what_is_not_known_to_be_a_guard_is_refused_with_the_way_to_say_it(tmp_p
         (VERDICTS.replace("{harm: 'yes', fine: 'no'}", "{harm: 'yes'}"), ":2: `verdicts` must give at least 2 objecti"),
         (VERDICTS.replace("'yes'", "1"), ":2: `harm` must be a name and the text of an answer"),
         (VERDICTS.replace("format: 1", "format: 2"), ":1: `format` must be 1"),
+        (VERDICTS + "question: {}\n", ":5: `question` is not known; there are format, verdicts, answer_prefix, templ"),
         (
             VERDICTS + "questions: {}\n",
-            ":5: `questions` is not known; there are format, verdicts, answer_prefix, templ",
+            ":5: `questions` must give at least one objective the variables that ask for it",
         ),
+        (VERDICTS + "questions:\n  harm: {a: 1}\n  rude: no\n", ":7: `rude` must hold variables by name"),
+        (VERDICTS + "questions:\n  harm: {a: 2026-11-30}\n", ":6: `harm` must hold texts, numbers, lists and maps"),
+        (VERDICTS + "questions:\n  1: {a: b}\n", ":6: `1` must be the name of an objective"),
         (VERDICTS + "answer_prefix: [\n", ":6: not YAML"),
-        ("- a\n", "must hold format, verdicts, answer_prefix, template"),
+        ("- a\n", "must hold format, verdicts, answer_prefix, template, questions"),
     ],
 )
 def test_a_wrong_file_is_named_with_line_and_key(tmp_path: Path, verdicts: str, problem: str) -> None:

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from moderator.cache.verdicts import verdict_value
 from moderator.cli.app import app
 from moderator.events import Rejection
-from moderator.guards import read_verdicts
+from moderator.guards.file import read_verdicts
 from moderator.http.api.openapi import openapi
 from moderator.policy import load_policies
 from moderator.policy.loader import check_folder

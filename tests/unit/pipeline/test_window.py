@@ -185,6 +185,8 @@ def test_every_entry_leaves_once_in_order_and_within_bounds(
         (4_000_000, 0, {"max_passages": 8}, 8 * 4_096),
         (4_000, 0, {"max_passages": 64, "passage_tokens": 48}, 24 * (48 + 16)),
         (40_000, 8_000, {"max_passages": 64, "passage_tokens": 48}, 64 * (48 + 1_024)),
+        (400, 0, {"questions": 7}, 7 * (16 + 100)),
+        (40_000, 0, {"max_passages": 8, "questions": 7}, 7 * 3 * 4_096),
     ],
 )
 def test_a_long_message_is_estimated_as_the_passages_that_are_read_of_it(

@@ -5,7 +5,7 @@ wrote can be a special token. So no content can forge a turn or influence the te
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -40,6 +40,7 @@ class TemplateRenderer:
 
     framing = FRAMING
     reads_context = True
+    questions = 1
     probes = _PROBES
     """Conversations on which the rendering is checked against the tokenizer's own."""
 
@@ -72,21 +73,28 @@ class TemplateRenderer:
         """Render each conversation, in the order given; a long one loses its oldest turns first."""
         # each turn has at least one token
         newest = [opened([(role, self._bounded(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
+        written = (self._rendering(texts) for texts in self._texts(newest))
         return [
-            Rendering(tuple(ids), 0, "nothing") if len(ids) <= self.max_tokens >= len(whole) else self._cut(turns)
-            for whole, turns, ids in zip(framed, newest, self._tokenize(newest), strict=True)
+            rendering if rendering.longest <= self.max_tokens >= len(whole) else self._cut(turns)
+            for whole, turns, rendering in zip(framed, newest, written, strict=True)
         ]
 
     def frame(self, conversation: Sequence[Message]) -> list[Message]:
         """Return the turns that the template is given."""
         return frame(conversation)
 
-    def write(self, tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, Any]]) -> str:
+    def write(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        messages: Sequence[Mapping[str, Any]],
+        question: int = 0,  # noqa: ARG002 - guards have several
+    ) -> str:
         """Run the chat template.
 
         Args:
             tokenizer: the checkpoint's, ours or transformers' own.
             messages: n >= 1 objects with `role` and `content`.
+            question: index of what is asked.
 
         Raises:
             Exception: of any kind: a template is a program.
@@ -96,15 +104,23 @@ class TemplateRenderer:
     def _bounded(self, content: str) -> str:
         return self.content.without_middle(readable(content).text, self.max_tokens)
 
-    def _tokenize(self, conversations: Sequence[list[Message]]) -> Iterator[list[int]]:
-        runs = [self._runs(turns) for turns in conversations]
+    def _rendering(self, texts: Sequence[list[int]], cut: Cut = "nothing") -> Rendering:
+        first, *others = map(tuple, texts)
+        return Rendering(first, 0, cut, tuple(others))
+
+    def _texts(self, conversations: Sequence[list[Message]]) -> Iterator[tuple[list[int], ...]]:
+        """Give each conversation's tokens, once for each question."""
+        return zip(*(self._tokenize(conversations, question) for question in range(self.questions)), strict=True)
+
+    def _tokenize(self, conversations: Sequence[list[Message]], question: int) -> Iterator[list[int]]:
+        runs = [self._runs(turns, question) for turns in conversations]
         contents = self.content.encode([run for each in runs for run in each if isinstance(run, str)])
         for each in runs:
             yield [token for run in each for token in (next(contents) if isinstance(run, str) else (run,))]
 
-    def _runs(self, turns: list[Message]) -> list[Piece]:
+    def _runs(self, turns: list[Message], question: int) -> list[Piece]:
         """Return special tokens as ids, and everything between two of them as one text."""
-        turns, pieces = self._pieces(turns)
+        turns, pieces = self._pieces(turns, question)
         runs: list[Piece] = []
         for piece in pieces:
             parts = self._split(piece) if isinstance(piece, str) else [turns[piece][1]]
@@ -121,28 +137,36 @@ class TemplateRenderer:
     def _parts(self, written: str) -> list[str]:
         return self._splits.split(written) if self._splits else [written]
 
-    def _pieces(self, turns: list[Message]) -> tuple[list[Message], list[Piece]]:
-        """Lay out the turns; if the template does not accept their order, merge them so that roles alternate."""
-        for layout in (turns, alternating(turns)):
-            roles = tuple(role for role, _ in layout)
-            pieces = self._layout(roles)
+    def _pieces(self, turns: list[Message], question: int) -> tuple[list[Message], list[Piece]]:
+        """Lay out the turns in the first form that the template accepts."""
+        for form in self._forms(turns):
+            pieces = self._layout(tuple(role for role, _ in form), question)
             if pieces is not None:
-                return layout, pieces
-        raise ValueError("the chat template does not accept alternating turns of user and assistant")
+                return form, pieces
+        raise ValueError("the chat template does not accept the turns, or omits one")
+
+    def _forms(self, turns: list[Message]) -> Iterator[list[Message]]:
+        """Give the turns, then merged so that roles alternate."""
+        yield turns
+        yield alternating(turns)
 
     def _control(self) -> set[str]:
         """Find the special tokens that the template writes around the contents, except white space."""
-        layouts = [self._layout(tuple(role for role, _ in probe)) or [] for probe in (*self.probes, _SYSTEM_PROBE)]
-        parts = [
-            part for pieces in layouts for piece in pieces if isinstance(piece, str) for part in self._parts(piece)
-        ]
+        parts = [part for written in self._written((*self.probes, _SYSTEM_PROBE)) for part in self._parts(written)]
         return {part for part in parts if part in self._special and part.strip()}
 
-    def _run_template(self, roles: tuple[str, ...]) -> list[Piece] | None:
+    def _written(self, probes: Iterable[list[Message]]) -> Iterator[str]:
+        """Give what the template writes around contents, in every form of the probes that it accepts."""
+        for form in (form for probe in probes for form in self._forms(probe)):
+            for question in range(self.questions):
+                pieces = self._layout(tuple(role for role, _ in form), question)
+                yield from (piece for piece in pieces or () if isinstance(piece, str))
+
+    def _run_template(self, roles: tuple[str, ...], question: int) -> list[Piece] | None:
         """Run the template; None if it raises or omits a turn."""
         marked = [{"role": role, "content": _MARK.format(at)} for at, role in enumerate(roles)]
         try:
-            written = self.write(self._tokenizer, marked)
+            written = self.write(self._tokenizer, marked, question)
         except Exception:  # noqa: BLE001 - a template is a program and can raise anything
             return None
         pieces: list[Piece] = list(_MARKED.split(written))
@@ -165,10 +189,10 @@ class TemplateRenderer:
             room -= excess
             cut = "message"
             kept = [*kept[:-1], (judged[0], self._head_and_tail(judged[1], room))]
-        return Rendering(tuple(next(self._tokenize([kept]))), 0, cut)
+        return self._rendering(next(self._texts([kept])), cut)
 
     def _length(self, turns: list[Message]) -> int:
-        return len(next(self._tokenize([turns])))
+        return max(map(len, next(self._texts([turns]))))
 
     def _head_and_tail(self, text: str, room: int) -> str:
         """Remove the middle of the text, so that about `room` tokens remain."""
@@ -179,17 +203,31 @@ class TemplateRenderer:
 
     def _check_template(self) -> None:
         for probe in self.probes:
-            messages = [{"role": role, "content": text} for role, text in probe]
-            try:
-                written = self.write(self._tokenizer, messages)
-            except Exception as error:  # a template is a program and can raise anything
-                raise ConfigurationError(f"the chat template fails: {type(error).__name__}") from error
-            if self._layout(tuple(role for role, _ in probe)) is None:
-                raise ConfigurationError("the chat template omits a turn or changes its text")
-            wanted = self._tokenizer.encode(written, add_special_tokens=False)
-            if next(self._tokenize([probe])) != wanted:
-                raise ConfigurationError("the chat template cannot be reproduced token by token with this tokenizer")
+            for question in range(self.questions):
+                self._check_probe(probe, question)
         refuse_no_room(self.max_tokens, around=self._length([OPENER, ("assistant", "")]))
+
+    def _check_probe(self, probe: list[Message], question: int) -> None:
+        try:
+            turns, _ = self._pieces(probe, question)
+        except ValueError as error:
+            raise ConfigurationError(self._why_not(probe, question)) from error
+        written = self.write(self._tokenizer, as_objects(turns), question)
+        wanted = self._tokenizer.encode(written, add_special_tokens=False)
+        if next(self._tokenize([probe], question)) != wanted:
+            raise ConfigurationError("the chat template cannot be reproduced token by token with this tokenizer")
+
+    def _why_not(self, turns: list[Message], question: int) -> str:
+        try:
+            self.write(self._tokenizer, as_objects(turns), question)
+        except Exception as error:  # noqa: BLE001 - a template is a program and can raise anything
+            return f"the chat template fails: {type(error).__name__}"
+        return "the chat template omits a turn or changes its text"
+
+
+def as_objects(turns: Sequence[Message]) -> list[dict[str, str]]:
+    """Give the turns as a chat template takes them."""
+    return [{"role": role, "content": text} for role, text in turns]
 
 
 def alternating(turns: list[Message]) -> list[Message]:

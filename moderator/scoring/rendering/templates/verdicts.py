@@ -1,18 +1,18 @@
 """Framing `verdict/1`: a conversation as a guard's own template writes it, up to where its answer begins."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
 from moderator.events import Turn
-from moderator.guards import Verdicts
+from moderator.guards.verdicts import Verdicts
 from moderator.scoring.rendering.content import readable
 from moderator.scoring.rendering.framing import Message, known_roles, opened
 from moderator.scoring.rendering.renderer import Rendering
-from moderator.scoring.rendering.templates.rendering import TemplateRenderer, alternating
+from moderator.scoring.rendering.templates.rendering import TemplateRenderer, alternating, as_objects
 from moderator.scoring.rendering.templates.template_text import template_text
 
 VERDICT_FRAMING: Final = "verdict/1"
@@ -39,11 +39,13 @@ class VerdictRenderer(TemplateRenderer):
                 an answer differently after the prefix.
         """
         self._verdicts = verdicts
+        self.questions = verdicts.passes
         super().__init__(tokenizer, max_tokens)
-        written = [piece for roles in _layouts() for piece in self._layout(roles) or [] if isinstance(piece, str)]
-        lines = (line.strip() for piece in written for line in piece.splitlines())
+        lines = (line.strip() for written in self._written(_PROBES) for line in written.splitlines())
         self._markers = frozenset(line for line in lines if _MARKER.fullmatch(line))
-        self.answer_ids = self._answers()
+        self.answer_ids = self._answers(0)
+        if any(self._answers(question) != self.answer_ids for question in range(1, self.questions)):
+            raise ConfigurationError("the tokenizer splits the answers differently after one question than another")
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Render each conversation, in the order given; a typed line that is one of the template's stays text."""
@@ -53,18 +55,26 @@ class VerdictRenderer(TemplateRenderer):
         """Keep the roles; turns of system count as the user's, and neighbours of one role are one turn."""
         return opened(alternating(known_roles(conversation)))
 
-    def write(self, tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, Any]]) -> str:
+    def read_turns(self, turns: list[Message], question: int) -> list[Message]:
+        """Give those of the framed turns that the guard's template writes."""
+        return self._pieces(turns, question)[0]
+
+    def write(
+        self, tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, Any]], question: int = 0
+    ) -> str:
         """Run the chat template with its question for an answer, and begin the answer."""
-        contents = [str(each["content"]) for each in messages]
-        written = self._run(tokenizer, messages)
-        if not all(content in written for content in contents):  # it takes parts alone
+        variables = self._verdicts.variables(question, messages[-1]["role"])
+        written = template_text(tokenizer, messages, variables, begins_answer=True)
+        if not all(str(each["content"]) in written for each in messages):  # it takes parts alone
             parts = [{**each, "content": [{"type": "text", "text": each["content"]}]} for each in messages]
-            written = self._run(tokenizer, parts)
+            written = template_text(tokenizer, parts, variables, begins_answer=True)
         prefix = self._verdicts.answer_prefix
         return written if written.endswith(prefix) else written + prefix
 
-    def _run(self, tokenizer: PreTrainedTokenizerFast, messages: Sequence[Mapping[str, Any]]) -> str:
-        return template_text(tokenizer, messages, self._verdicts.template, begins_answer=True)
+    def _forms(self, turns: list[Message]) -> Iterator[list[Message]]:
+        """Give all turns, then the newest: some guards judge a reply with its question, or a message alone."""
+        yield turns
+        yield from (turns[-count:] for count in (2, 1) if count < len(turns))
 
     def _unmarked(self, content: str) -> str:
         text = readable(content).text
@@ -73,9 +83,9 @@ class VerdictRenderer(TemplateRenderer):
         lines = text.split("\n")
         return "\n".join(line.translate(_PLACEHOLDERS) if line.strip() in self._markers else line for line in lines)
 
-    def _answers(self) -> list[int]:
-        """Find the first token of each answer, in the order of the objectives."""
-        prompt = self.write(self._tokenizer, [{"role": role, "content": text} for role, text in _PROBES[0]])
+    def _answers(self, question: int) -> list[int]:
+        """Find the first token of each answer, in their order."""
+        prompt = self.write(self._tokenizer, as_objects(_PROBES[0]), question)
         before = self._tokenizer.encode(prompt, add_special_tokens=False)
         found: dict[int, str] = {}
         for answer in self._verdicts.answers.values():
@@ -86,7 +96,3 @@ class VerdictRenderer(TemplateRenderer):
                 raise ConfigurationError(f"the answers {other!r} and {answer!r} begin with the same token")
             found[ids[len(before)]] = answer
         return list(found)
-
-
-def _layouts() -> list[tuple[str, ...]]:
-    return [tuple(role for role, _ in probe) for probe in _PROBES]
