@@ -9,8 +9,9 @@ a `LocalRedis`.
 A test that calls the command line uses `run_moderator`, `WarmReplica` or `WarmPopen` of `tests.warm.process`. A cold
 start takes seconds: use `subprocess` only where the start itself is what the test is about.
 
-The tests of a file run in one process; those of `faults/`, `integration/` and its `docs/` run in any. Where these share
-what is expensive to start, a mark keeps them together: `pytestmark = pytest.mark.xdist_group("broker behind a proxy")`.
+The tests of a file run in one process; those of `faults/`, `integration/` and its `docs/` run in any, unless they take
+a fixture of their module. Where files share what is expensive to start, a mark keeps them together:
+`pytestmark = pytest.mark.xdist_group("broker behind a proxy")`.
 """
 
 import os
@@ -37,8 +38,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 KEEPER = pytest.StashKey[KafkaKeeper]()
 SPREAD = ("faults", "integration", "docs")
 """Folders of tests that take seconds each."""
-TOGETHER = ("browser",)
-"""Folders whose tests share what is expensive to start."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,13 +68,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _group(item: pytest.Item) -> str | None:
-    """Name what runs in one process: by mark, or by file; None for a test that runs in any."""
+    """Name what runs in one process; None for a test that runs in any.
+
+    By mark, or else by folder or file where a fixture is made once for these, or by file outside of `SPREAD`.
+    """
     if mark := item.get_closest_marker("xdist_group"):
         return str(mark.args[0])
-    folder = item.path.parent
-    if folder.name in SPREAD:
-        return None
-    return (folder if folder.name in TOGETHER else item.path).relative_to(item.config.rootpath).as_posix()
+    scopes = {each.scope for fixtures in item._fixtureinfo.name2fixturedefs.values() for each in fixtures}  # type: ignore[attr-defined]
+    file = item.path.relative_to(item.config.rootpath)
+    if "package" in scopes:
+        return file.parent.as_posix()
+    is_alone = file.parent.name in SPREAD and "module" not in scopes
+    return None if is_alone else file.as_posix()
 
 
 def _run_with(item: pytest.Item, group: str) -> None:

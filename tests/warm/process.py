@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from moderator.demo.replica import LocalReplica
@@ -27,6 +28,7 @@ TIMEOUT_S = 100
 READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "TORCH", "HF_")
 IMPORTED_ALREADY = "PYTHONPATH"
 SET_CHILD_SUBREAPER = 36
+_ORDERING = Lock()
 
 
 class WarmPopen(subprocess.Popen[Any]):
@@ -91,7 +93,7 @@ def _fork(order: Order, streams: Sequence[int]) -> int:
     for name, value in order.environment.items():
         is_late = name.startswith(READ_AT_START) and name != IMPORTED_ALREADY and value != at_start.get(name)
         assert not is_late, f"`{name}` is read when Python or torch starts: start this command cold"
-    with _adopting():
+    with _ORDERING, _adopting():
         socket.send_fds(link, [json.dumps(order).encode()], streams)
         return int(link.recv(20))
 

@@ -5,13 +5,14 @@ import os
 import re
 import shutil
 import subprocess
-import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.pages import PAGES, ROOT, Block, blocks
+from tests.warm.command import warm_command
 
 RUN_PAGES = [page for page in PAGES if any(block.kind == "run" for block in blocks(page))]
 README = ROOT / "README.md"
@@ -74,16 +75,16 @@ def _run(block: Block, folder: Path) -> str:
 def _bash(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run bash where `moderator` is on the path and nothing is set up by the environment."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MODERATOR_")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    return subprocess.run(
-        ["bash", *arguments],
-        cwd=folder,
-        env=kept | {"PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as beside, warm_command(Path(beside)) as programs:
+        return subprocess.run(
+            ["bash", *arguments],
+            cwd=folder,
+            env=kept | {"PATH": f"{programs}{os.pathsep}{kept['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
 
 
 def _pattern(shown: str) -> str:
