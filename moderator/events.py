@@ -212,7 +212,7 @@ class Scores(NamedTuple):
 
     @property
     def is_weighted(self) -> bool:
-        """Tell whether the model weights its objectives, so that there is an overall score."""
+        """Check whether the model weights its objectives, so that there is an overall score."""
         return any(self.weights)
 
     @property

@@ -81,7 +81,7 @@ def model_name(folder: Path) -> str:
 
 
 def is_classifier(config: Mapping[str, object]) -> bool:
-    """Tell whether a `config.json` is that of a sequence classifier, whose objectives are its labels."""
+    """Check whether a `config.json` is that of a sequence classifier, whose objectives are its labels."""
     named = config.get("architectures")
     is_named = isinstance(named, list) and bool(named) and str(named[0]).endswith(_CLASSIFIER)
     return is_named or head_prefix(config) is not None
@@ -114,7 +114,7 @@ def armorm_objectives(config: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def is_weighted_classifier(config: Mapping[str, object]) -> bool:
-    """Tell whether a `config.json` is that of a URM."""
+    """Check whether a `config.json` is that of a URM."""
     return config.get("architectures") == [URM_ARCHITECTURE]
 
 

@@ -46,7 +46,7 @@ class ProbeConfig(NamedTuple):
 
 
 def is_probe(config: Mapping[str, Any]) -> bool:
-    """Tell whether a `config.json` is that of a probe."""
+    """Check whether a `config.json` is that of a probe."""
     return config.get("architectures") == [ARCHITECTURE]
 
 

@@ -63,7 +63,7 @@ def read_replica(url: str, token: SecretStr | None, setting: str) -> ReplicaPoli
 
 
 def is_http(url: str) -> bool:
-    """Tell whether this is an address that can be asked."""
+    """Check whether this is an address that can be asked."""
     try:
         parts = urlsplit(url)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -95,7 +95,7 @@ class InMemorySource:
         del self._positions[partition]
 
     def owns(self, partition: Partition, assignment_epoch: int) -> bool:
-        """Tell whether the partition has been owned without a break since that epoch."""
+        """Check whether the partition has been owned without a break since that epoch."""
         return partition in self._positions and self.assignment_epochs[partition] == assignment_epoch
 
     def poll(self, timeout_ms: int) -> list[PolledSpan]:  # noqa: ARG002 - nothing to wait for

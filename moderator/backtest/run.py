@@ -26,7 +26,7 @@ class Plan:
 
     Attributes:
         sweep: the signal whose limits are tried on all events; None for none.
-        texts: what the candidate reads from events whose texts are at hand.
+        texts: what the candidate reads from events whose texts are available.
         newest: examples are so many of each kind of flip, newest first; None: the thousand nearest to a limit.
     """
 

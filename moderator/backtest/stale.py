@@ -42,7 +42,7 @@ class TextNumbers:
     """Gives the numbers of a candidate's text signals for recorded decisions.
 
     Args:
-        texts: of events whose texts are at hand; see `texts.read_texts`.
+        texts: of events whose texts are available; see `texts.read_texts`.
     """
 
     def __init__(self, baseline: PolicySet, candidate: PolicySet, texts: KnownTexts | None = None) -> None:

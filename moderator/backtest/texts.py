@@ -1,4 +1,4 @@
-"""Events whose texts are at hand, so that a backtest can read them by other lists; no text is kept, numbers alone."""
+"""Events whose texts are available, so that a backtest can read them by other lists; no text is kept, numbers alone."""
 
 from collections.abc import Iterable
 

@@ -100,7 +100,7 @@ def _raise_other_protocol(client: Redis, error: Exception) -> None:
 
 
 def _refuses_tls(error: BaseException | None) -> bool:
-    """Tell an error of TLS itself: one side does not accept the other's certificate or version."""
+    """Recognise an error of TLS itself: one side does not accept the other's certificate or version."""
     while error is not None:
         if isinstance(error, ssl.SSLError) and not isinstance(error, _HUNG_UP):
             return True
@@ -109,7 +109,7 @@ def _refuses_tls(error: BaseException | None) -> bool:
 
 
 def _speaks_plainly(host: str, port: int) -> bool:
-    """Tell whether a server answers without TLS as Redis does; no secret is sent."""
+    """Check whether a server answers without TLS as Redis does; no secret is sent."""
     try:
         with socket.create_connection((host, port), _TIMEOUT_S) as connection:
             connection.sendall(b"PING\r\n")

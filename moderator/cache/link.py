@@ -158,7 +158,7 @@ class RedisLink:
 
 
 def _is_refused(reply: Reply) -> bool:
-    """Tell an error that says something of the server; WRONGTYPE says that another wrote something else there."""
+    """Recognise an error that says something of the server; WRONGTYPE says that another wrote something else there."""
     return isinstance(reply, Refusal) and reply.code != "WRONGTYPE"
 
 

@@ -9,7 +9,7 @@ app = typer.Typer(name="topics", help="The topics of the stream, and that of peo
 
 @app.callback()
 def topics() -> None:
-    """Keep `create` a command of its own: typer would else put it in the place of `topics`."""
+    """Keep `create` a command of its own: typer would otherwise put it in the place of `topics`."""
 
 
 @app.command()
@@ -28,7 +28,7 @@ def create(
     from moderator.stream.kafka.topics import create_topics
 
     settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})
-    # the answer is what is printed; below a warning there is only the client's talk of its connections
+    # the answer is what is printed; below a warning there is only the client's messages about its connections
     configure_logging("error" if settings.log.level == "error" else "warning")
     for topic, is_new in create_topics(settings.kafka, partitions=partitions, replication=replication).items():
         typer.echo(f"{topic}: {'created' if is_new else 'exists already, left as it is'}")

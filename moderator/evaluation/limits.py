@@ -35,7 +35,7 @@ class Limit:
     is_high_good: bool
 
     def flags(self, scores: Floats) -> Truths:
-        """Tell which of n raw scores are flagged, as a rule compares them."""
+        """Give which of n raw scores are flagged, as a rule compares them."""
         if self.signal is None:
             number = float(self.number)
             return scores < number if self.is_high_good else scores >= number

@@ -11,7 +11,7 @@ from moderator.guards.verdicts import Verdicts
 
 
 def is_generator(config: Mapping[str, object]) -> bool:
-    """Tell whether a `config.json` is that of a network that writes text."""
+    """Check whether a `config.json` is that of a network that writes text."""
     named = config.get("architectures")
     return isinstance(named, list) and bool(named) and str(named[0]).endswith("ForCausalLM")
 

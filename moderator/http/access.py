@@ -26,17 +26,17 @@ class Tokens:
         self._digests = tuple(_digest(token.encode()) for token in tokens_of(secret))
 
     def __bool__(self) -> bool:
-        """Tell whether a token is set."""
+        """Check whether a token is set."""
         return bool(self._digests)
 
     def open_with(self, token: str | bytes) -> bool:
-        """Tell whether this is one of them; takes the same time for every text of one length."""
+        """Check whether this is one of them; takes the same time for every text of one length."""
         given = _digest(token.encode("utf-8", "surrogateescape") if isinstance(token, str) else token)
         matches = [hmac.compare_digest(given, digest) for digest in self._digests]  # no early end
         return any(matches)
 
     def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Tell whether a request carries one: `Authorization: Bearer TOKEN`, or `x-api-key: TOKEN`.
+        """Check whether a request carries one: `Authorization: Bearer TOKEN`, or `x-api-key: TOKEN`.
 
         Args:
             headers: as ASGI gives them, names in lower case.
@@ -46,7 +46,7 @@ class Tokens:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a server that listens on `host` can be reached from this machine alone."""
+    """Check whether a server that listens on `host` can be reached from this machine alone."""
     if host.lower() == _LOCALHOST:
         return True
     try:
@@ -56,7 +56,7 @@ def is_loopback(host: str) -> bool:
 
 
 def names_this_machine(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether `Host` is `localhost`, `127.0.0.1` or `[::1]`, with any port: no name that a stranger can rebind."""
+    """Check whether `Host` is `localhost`, `127.0.0.1` or `[::1]`, with any port: no name that others can rebind."""
     hosts = [value.decode("latin-1").strip().lower() for name, value in headers if name == b"host"]
     return len(hosts) == 1 and _without_port(hosts[0]) in _LOCAL_NAMES
 

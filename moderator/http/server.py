@@ -96,7 +96,7 @@ class HttpServer:
 def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
     """Make uvicorn's protocol close a connection whose client does not send a whole request in time.
 
-    It has no limit of its own: a client that sends nothing, or a byte a minute, would keep its connection for ever.
+    It has no limit of its own: a client that sends nothing, or a byte a minute, would keep its connection forever.
     """
 
     class Impatient(H11Protocol):

@@ -30,7 +30,7 @@ class LabelBook:
         return len(self._by_event)
 
     def __contains__(self, event: Key) -> bool:
-        """Tell whether anybody labelled the event, also as *unsure*."""
+        """Check whether anybody labelled the event, also as *unsure*."""
         return event in self._by_event
 
     def take(self, key: bytes | None, value: bytes | None) -> None:

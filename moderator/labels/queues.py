@@ -60,7 +60,7 @@ class Queues(NamedTuple):
         return [queue for queue in QUEUES if self.holds(queue, decision)]
 
     def holds(self, queue: Queue, decision: Reviewable) -> bool:
-        """Tell whether the decision belongs to the queue."""
+        """Check whether the decision belongs to the queue."""
         match queue:
             case "flagged":
                 return decision.verdict == "flag"
@@ -98,7 +98,7 @@ def margins_of(decision: Decision) -> tuple[bool, Margins]:
 
 
 def is_sampled(decision_id: str, share: float) -> bool:
-    """Tell whether a decision is among the share that everybody draws by its id."""
+    """Check whether a decision is among the share that everybody draws by its id."""
     try:
         drawn = int(decision_id.removeprefix(_PREFIX)[:_DIGITS], 16)
     except ValueError:

@@ -70,7 +70,7 @@ class PolicyHealth:
 
     Attributes:
         agreed_at_s: when the policy folder last held the policies that decide; monotonic seconds.
-        max_stale_s: for how long they may differ before this replica is not ready; None: for ever.
+        max_stale_s: for how long they may differ before this replica is not ready; None: forever.
     """
 
     agreed_at_s: float

@@ -43,7 +43,7 @@ class HttpMetrics:
     def __init__(self, new: Catalogue) -> None:
         self.requests = new.counter(
             "moderator_http_requests_total",
-            "Requests answered, but for probes and metrics.",
+            "Requests answered, except probes and metrics.",
             zeros=((route, "404" if route == OTHER else "200") for route in ROUTES),
             route="its path, or `other`",
             status="three digits",

@@ -1,4 +1,4 @@
-"""How far the scores of late have moved from those that the signals were calibrated with; pure.
+"""How far the latest scores have moved from those that the signals were calibrated with; pure.
 
 The measure is the population stability index over ten parts that held a tenth of the calibrated events each: the sum
 of (p - 0.1) ln(p / 0.1), with p the share of the latest decisions in a part. Below 0.1 nothing has changed, above 0.25

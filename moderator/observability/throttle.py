@@ -29,7 +29,7 @@ class Throttle(logging.Filter):
         self._left_out: dict[Hashable, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether the line is written."""
+        """Check whether the line is written."""
         key = _key(record)
         if key is None:
             return True
@@ -46,7 +46,7 @@ class Throttle(logging.Filter):
         return True
 
     def _forget_old(self, now_s: float) -> None:
-        """Keep memory bounded; a line without a fixed template would else be remembered for ever."""
+        """Keep memory bounded; a line without a fixed template would otherwise be remembered forever."""
         if len(self._passed_at_s) >= _MOST_KEPT:
             self._passed_at_s = {key: at_s for key, at_s in self._passed_at_s.items() if now_s - at_s < EVERY_S}
             self._left_out = {key: count for key, count in self._left_out.items() if key in self._passed_at_s}

@@ -58,11 +58,11 @@ class CarefulScoring:
             self.waiting = self._taken_from(buffer)
         if not self.waiting or not self._may_begin():
             return []
-        begun, self.waiting = self.waiting, []
-        return begun
+        started, self.waiting = self.waiting, []
+        return started
 
     def before_poll(self) -> None:
-        """Let nobody be blamed because the group is rearranged."""
+        """Take the marks back before a rebalance: it makes no event a suspect."""
         self._trials.before_poll()
 
     def finish(self) -> None:
@@ -71,7 +71,7 @@ class CarefulScoring:
         self._let_others_go_on()
 
     def clear(self) -> None:
-        """Forget the window that was not begun; it will be polled again."""
+        """Forget the window that was not started; it will be polled again."""
         self.waiting = []
         self._let_others_go_on()
 

@@ -156,7 +156,7 @@ class InteractiveQueue:
         return self._waiting * self._seconds_a_text
 
     def hold(self) -> None:
-        """Score nothing until `release`, but for a pass that has begun."""
+        """Score nothing until `release`, except for a pass that has started."""
         self._is_held = True
 
     def release(self) -> None:

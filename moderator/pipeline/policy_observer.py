@@ -35,7 +35,7 @@ class PolicyObserver:
         board: gets how long the folder differs, for `/readyz`.
         monotonic_s: the clock, in seconds.
         model: the name of the model that scores.
-        max_stale_s: how long the folder may differ from what decides before `/readyz` fails; None: for ever.
+        max_stale_s: how long the folder may differ from what decides before `/readyz` fails; None: forever.
     """
 
     def __init__(

@@ -117,7 +117,7 @@ class InteractiveWork(InteractiveTexts, Protocol):
         ...
 
     def hold(self) -> None:
-        """Score none of them until `release`, but for a pass that has begun; the stream's thread calls both."""
+        """Score none of them until `release`, except for a pass that has started; the stream's thread calls both."""
         ...
 
     def release(self) -> None:

@@ -46,7 +46,7 @@ class Processor:
             next owner.
 
     Attributes:
-        drain_until_s: when the drain must be over, monotonic; None before it has begun.
+        drain_until_s: when the drain must be over, monotonic; None before it has started.
     """
 
     def __init__(

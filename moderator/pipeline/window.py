@@ -87,7 +87,7 @@ class WindowBuffer:
         self._size = Size()
 
     def __bool__(self) -> bool:
-        """Tell whether anything is waiting."""
+        """Check whether anything is waiting."""
         return bool(self._waiting)
 
     @property

@@ -54,7 +54,7 @@ def edited(files: Files, edits: Edits) -> dict[str, bytes | Unreadable]:
 
 
 def is_file_name(name: str) -> bool:
-    """Tell whether a file of this name would count in a folder, and may be edited."""
+    """Check whether a file of this name would count in a folder, and may be edited."""
     return _NAME.fullmatch(name) is not None and len(name.encode(errors="replace")) <= _NAME_BYTES
 
 

@@ -167,9 +167,9 @@ def _since_first_event(settings: KafkaSettings, ends: Ends) -> DecisionRange:
     if not await_topics(settings).has_brokers_time:
         return TimeRange()
     firsts: dict[Partition, int | None] = {}
-    begun = {partition for partition, (start, end) in ends.items() if start < end}
+    not_empty = {partition for partition, (start, end) in ends.items() if start < end}
     with open_range(settings, Reading([], _exactly(ends))) as run:
-        while not run.source.is_exhausted and begun - firsts.keys():
+        while not run.source.is_exhausted and not_empty - firsts.keys():
             for span in run.source.poll(_POLL_MS):
                 if span.items:
                     firsts.setdefault(span.partition, span.items[0].timestamp_ms)

@@ -16,7 +16,7 @@ Notice = Callable[[Sequence[DecidedSpan]], None]
 
 
 def carry(run: Run, outcome: Outcome, stop: threading.Event, notice: Notice) -> None:
-    """Write the outcome of each record, until the range is done or `stop` is set and the step at hand is finished.
+    """Write the outcome of each record, until the range is done or `stop` is set and the current step is finished.
 
     Args:
         run: without a sink nothing is written.

@@ -79,7 +79,7 @@ class Selection:
     places: frozenset[Place] | None = None
 
     def __call__(self, record: Record) -> bool:
-        """Tell whether the letter is one of them."""
+        """Check whether the letter is one of them."""
         if self.places is not None and (record.partition, record.offset) not in self.places:
             return False
         if self.reason is None and self.contains is None:

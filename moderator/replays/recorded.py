@@ -85,7 +85,7 @@ class RecordedOutcomes:
         return self._outcomes[page.outcomes[index]], list(signals)
 
     def is_last(self, place: Place, timestamp_ms: int | None) -> bool:
-        """Tell whether the outcome that is kept was recorded at that time."""
+        """Check whether the outcome that is kept was recorded at that time."""
         page, index = self._at(place)
         return page is not None and page.times[index] == (timestamp_ms or 0)
 

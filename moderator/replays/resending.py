@@ -76,7 +76,7 @@ def resend(
 
     Raises:
         BrokerUnavailableError: the brokers do not answer.
-        ConfigurationError: the run was begun with other options.
+        ConfigurationError: the run was started with other options.
         FencedError: another process makes this run.
         StoppedError: Kafka refuses, or does not answer any more.
     """

@@ -175,7 +175,7 @@ class ModelSettings(Part):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="The backbone's precision; auto: the checkpoint's where the device is fast in it (accelerators, "
-        "but for bfloat16 on CUDA below compute capability 8.0; bfloat16 on CPUs with AMX), else float32.",
+        "except for bfloat16 on CUDA below compute capability 8.0; bfloat16 on CPUs with AMX), else float32.",
     )
     max_input_tokens: int | None = Field(
         None,

@@ -72,7 +72,7 @@ def said_of(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
 
 
 def replays_of(headers: Sequence[tuple[str, bytes | None]]) -> int:
-    """Tell how often a record was sent to the events topic again; 0 where its headers say nothing that is a number."""
+    """Give how often a record was sent to the events topic again; 0 where its headers say nothing that is a number."""
     return _number(said_of(headers).get("replays")) or 0
 
 

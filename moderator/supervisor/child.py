@@ -109,7 +109,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_open(port: int) -> bool:
-    """Tell whether a process accepts connections at a port of the loopback interface."""
+    """Check whether a process accepts connections at a port of the loopback interface."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:

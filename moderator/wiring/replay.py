@@ -85,7 +85,7 @@ def prepare(settings: Settings, asked: Asked) -> Replay:
 
     Raises:
         BrokerUnavailableError: the brokers do not answer.
-        ConfigurationError: range, policies or topic are wrong, or the run was begun with other options.
+        ConfigurationError: range, policies or topic are wrong, or the run was started with other options.
     """
     kafka = settings.kafka
     if settings.model.path is None and not asked.is_rejudging:
@@ -119,7 +119,7 @@ def make(
 
     Args:
         replay: what to make.
-        stop: ends it after the step at hand.
+        stop: ends it after the current step.
         show_progress: see `ShowProgress`.
         load: gives the model, where one is needed.
 

@@ -23,7 +23,7 @@ from tests.waiting import await_condition
 
 @pytest.fixture
 def settings(kafka: LocalKafka) -> KafkaSettings:
-    """A group that has not begun, and a topic that holds two events a partition."""
+    """A group that has not started, and a topic that holds two events a partition."""
     settings = some_topics(kafka.bootstrap_servers)
     produce(settings, [b"old"] * 6)
     return settings

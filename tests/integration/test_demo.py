@@ -78,7 +78,7 @@ class Demo:
         return next(child for child in children if child.cmdline()[-len(words) :] == list(words))
 
     def has_started(self, processes: int) -> bool:
-        """Tell whether so many processes were seen: without them, none could be left behind."""
+        """Check whether so many processes were seen: without them, none could be left behind."""
         return len(self._children) >= processes
 
     @property

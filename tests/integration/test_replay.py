@@ -316,7 +316,7 @@ def test_other_options_under_the_same_name_are_refused(live: Settings, tmp_path:
     replay(live, topic=topic, is_rejudging=True, run_id="options")
     other = settings_of(live.kafka, stricter(tmp_path / "stricter"))
 
-    with pytest.raises(Exception, match="was begun with other options"):
+    with pytest.raises(Exception, match="was started with other options"):
         replay(other, topic=topic, is_rejudging=True, run_id="options")
 
 

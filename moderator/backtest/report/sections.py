@@ -54,13 +54,13 @@ def document_of(report: BacktestReport) -> Document:
 
 
 def _caution(report: BacktestReport) -> str:
-    """Say which text signals are stale, and how many decisions could not be told for that."""
+    """Say which text signals are stale, and how many verdicts are therefore not known."""
     if not report.stale:
         return ""
     count = f"{report.events.count:,}"
     each = [f"{one.signal} is stale in {one.decisions:,} of {count} decisions ({one.why})" for one in report.stale]
-    told = f"{report.undecided:,} could not be told" if report.undecided else "all could be told"
-    return "; ".join([*each, told, *(["give --texts events.jsonl"] if report.undecided else [])])
+    decided = f"{report.undecided:,} could not be decided" if report.undecided else "all could be decided"
+    return "; ".join([*each, decided, *(["give --texts events.jsonl"] if report.undecided else [])])
 
 
 def _facts(events: EventsReport) -> Iterator[Fact]:
@@ -124,7 +124,7 @@ def _flips(report: BacktestReport) -> Section:
 
 
 def _actions(cells: Sequence[ActionReport]) -> Table:
-    """Lay out events by both actions, but for actions of none; those whose action changes are pointed out."""
+    """Lay out events by both actions, except for actions of none; those whose action changes are pointed out."""
     cells = [cell for cell in cells if _occurs(cell.before, cells, 0) and _occurs(cell.after, cells, 1)]
     columns = list(dict.fromkeys(cell.after for cell in cells))
     rows = []

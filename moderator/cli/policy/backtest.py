@@ -51,14 +51,14 @@ def backtest(
     ] = None,
     bootstrap_servers: Brokers = None,
     enforce: Annotated[
-        bool, typer.Option("--enforce", help="A broken budget fails, and so does a decision that could not be told.")
+        bool, typer.Option("--enforce", help="A broken budget fails, and so does a verdict that is not known.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
 ) -> None:
     """Decide recorded events by two policy folders, from recorded scores.
 
-    Exit 0: the baseline reproduces its decisions, 1: it does not, or with --enforce a budget is broken or a decision
-    could not be told, 2: wrong usage.
+    Exit 0: the baseline reproduces its decisions, 1: it does not, or with --enforce a budget is broken or a verdict
+    is not known, 2: wrong usage.
     """
     from moderator.backtest.run import Plan
     from moderator.policy import load_policies

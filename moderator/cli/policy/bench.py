@@ -71,6 +71,6 @@ def _lines(cost: "Cost", unreadable: int) -> "Iterator[str]":
     for name, us in (("text", cost.text_us), ("judge", cost.judge_us), ("total", cost.total_us)):
         yield f"  {name:<6}{us:>8.1f}"
     if cost.dearest:
-        yield "dearest text signals, each read alone"
+        yield "text signals that cost most, each read alone"
         width = max(len(name) for name, _ in cost.dearest)
         yield from (f"  {name:<{width}}{us:>8.1f}" for name, us in cost.dearest)

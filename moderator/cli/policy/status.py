@@ -144,7 +144,7 @@ def _of_replica(url: str, policies: "ReplicaPolicies") -> Status:
 
 
 def _block(problem: "PolicyProblem") -> str:
-    """Write a problem of which the replica's file is not at hand."""
+    """Write a problem of which the replica's file is not available."""
     from moderator.policy.syntax.diagnostics import printable
 
     place = ":".join(str(part) for part in (problem["file"], problem["line"], problem["column"]) if part is not None)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM for commands that finish the step at hand."""
+"""Ctrl-C and SIGTERM for commands that finish the current step."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ _SIGNALLED = 128
 
 
 class Interruption:
-    """Says whether to end after the step at hand.
+    """Says whether to end after the current step.
 
     Attributes:
         stop: set by the first signal; the second one ends the process at once.

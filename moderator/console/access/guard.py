@@ -195,7 +195,7 @@ def too_many(wait_s: int) -> Refusal:
 
 
 def is_for_programs(path: str) -> bool:
-    """Tell whether an address answers in JSON."""
+    """Check whether an address answers in JSON."""
     return any(path == each or path.startswith(f"{each}/") for each in _PROGRAMS)
 
 

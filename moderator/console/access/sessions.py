@@ -63,7 +63,7 @@ class Sessions:
         return _sign(self._form_key, f"form {who}")
 
     def is_form_token(self, token: str, who: str) -> bool:
-        """Tell whether a form is one of ours, made for whoever sends it."""
+        """Check whether a form is one of ours, made for whoever sends it."""
         return hmac.compare_digest(self.form_token(who).encode(), token.encode("utf-8", "surrogateescape"))
 
 

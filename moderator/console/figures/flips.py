@@ -97,8 +97,8 @@ def _stale(report: BacktestReport) -> Iterator[str]:
         yield f"{each.signal} is stale in {each.decisions:,} of {report.events.count:,} decisions ({each.why})."
     if report.undecided:
         yield (
-            f"{report.undecided:,} of them could not be told, as their texts are not recorded: no figure counts these. "
-            "`moderator policy backtest --texts` reads the texts again."
+            f"{report.undecided:,} of them could not be decided, as their texts are not recorded: no figure counts "
+            "these. `moderator policy backtest --texts` reads the texts again."
         )
 
 

@@ -63,7 +63,7 @@ class RuleView:
     """One rule and what it found.
 
     Attributes:
-        words: the rule as it was written, in words; empty where its policies are not at hand.
+        words: the rule as it was written, in words; empty where its policies are not available.
         finding: what that meant for the verdict.
     """
 
@@ -80,7 +80,7 @@ class Why:
     Attributes:
         deciding: rules that counted; `others` did not.
         elsewhere: rules of the snapshot for other events.
-        is_known: the policies that decided are at hand.
+        is_known: the policies that decided are available.
         notes: what else one should know before one believes it.
     """
 
@@ -94,7 +94,7 @@ class Why:
 
 
 def why_of(decision: Decision, policies: PolicySet | None) -> Why:
-    """Explain a decision; `policies` are those that made it, None where they are not at hand."""
+    """Explain a decision; `policies` are those that made it, None where they are not available."""
     rules = {rule.id: rule for rule in policies.rules} if policies else {}
     views = [_rule_view(result, decision, rules.get(result["rule"]), policies) for result in decision["rules"]]
     views.sort(key=lambda view: (view.result["outcome"] != "matched", view.result["mode"] != "live"))
@@ -146,7 +146,7 @@ def _condition_view(result: ConditionResult, known: Condition | None) -> Conditi
 def _margin(result: ConditionResult) -> str:
     margin = result["margin"]
     if result["holds"] is None:
-        return f"could not be told: {_CAUSES[result.get('cause', 'absent')]}"
+        return f"not known: {_CAUSES[result.get('cause', 'absent')]}"
     verb = "holds" if result["holds"] else "misses"
     if margin is None:
         return verb if result["holds"] else "does not hold"

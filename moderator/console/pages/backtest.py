@@ -19,7 +19,7 @@ router = APIRouter()
 
 @router.get("/backtest")
 def backtest(request: Request, console: GivenConsole) -> HTMLResponse:
-    """Show the form, and the backtest that was begun last."""
+    """Show the form, and the backtest that was started last."""
     recent = console.recent.decisions
     return render(
         request,

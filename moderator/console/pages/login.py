@@ -39,7 +39,7 @@ async def log_in(request: Request, console: GivenConsole) -> Response:
         log.warning("login_failed", address=address)
         return _form(request, wanted, status=401, name=name, error="This token does not open the console.")
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
-        error = f"Give a name of 1 to {LONGEST_NAME} characters: it stands on your labels."
+        error = f"Give a name of 1 to {LONGEST_NAME} characters: it is shown on your labels."
         return _form(request, wanted, status=400, error=error)
     log.info("login", name=name)
     cookie = Sessions(secret, console.now_ms).begin(name, form["token"])

@@ -86,7 +86,7 @@ class PolicyWatch:
         self._consider(read_folder(self.folder))
 
     def poll(self) -> None:
-        """Read the folder, and take up what is new and has stopped changing."""
+        """Read the folder, and apply what is new and has stopped changing."""
         state = self._watch.poll()
         if state is not None:
             self._consider(state)

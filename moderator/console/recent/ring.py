@@ -13,7 +13,7 @@ class Recorded(Protocol):
         ...
 
     def __lt__(self, other: Any, /) -> bool:
-        """Tell whether it is older."""
+        """Check whether it is older."""
         ...
 
 

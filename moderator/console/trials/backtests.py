@@ -97,7 +97,7 @@ class Backtests:
 
     @property
     def newest(self) -> Job | None:
-        """The one that was begun last."""
+        """The one that was started last."""
         return next(reversed(self._jobs.values()), None)
 
 
@@ -124,5 +124,5 @@ def _run(job: Job, plan: Plan, open_decisions: Open, folders: tuple[str, str]) -
 
 @contextmanager
 def given(batches: Iterable[Batch], total: int, unit: str) -> Iterator[Decisions]:
-    """Open what is at hand."""
+    """Open what is available."""
     yield Decisions(batches, total, unit)

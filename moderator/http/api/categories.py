@@ -35,7 +35,7 @@ class Categories:
         return {name: share(decision) for name, share in self._shares.items()}
 
     def hits(self, decision: Decision) -> dict[str, bool]:
-        """Tell for each whether a rule that counts has a condition on it that holds."""
+        """Check for each whether a rule that counts has a condition on it that holds."""
         held = {
             condition["signal"]
             for rule in decision["rules"]

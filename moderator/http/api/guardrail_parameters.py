@@ -31,7 +31,7 @@ class Parameters(NamedTuple):
     replacement: str
 
     def counts(self, decision: Decision) -> bool:
-        """Tell whether a decision is a flag at or above `block_at`."""
+        """Check whether a decision is a flag at or above `block_at`."""
         if decision["verdict"] != "flag":
             return False
         severity = decision["severity"]

@@ -71,7 +71,7 @@ def _changed(before: set[str], after: set[str]) -> str:
 
 
 def _way_of(source: TextSource) -> tuple[object, ...]:
-    """Give how a text is read, but for the entries."""
+    """Give how a text is read, except for the entries."""
     return source.kind, source.of, source.match, source.compare, source.counts_places
 
 

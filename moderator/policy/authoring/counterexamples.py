@@ -125,7 +125,7 @@ class _Version:
 
 
 class _Axis(NamedTuple):
-    """How many values there are to try; the last `rare` ones hardly ever let a rule flag anything."""
+    """How many values there are to try; the last `rare` ones almost never let a rule flag anything."""
 
     length: int
     rare: int

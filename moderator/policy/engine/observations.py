@@ -75,7 +75,7 @@ def _decimal(text: str) -> Fraction | Cause:
     if found is None:
         return "not_a_number" if text else "absent"
     whole, decimals = found["whole"], found["decimals"] or "0"
-    # Python refuses to read thousands of digits, and nobody sends them in earnest.
+    # Python refuses to read thousands of digits, and nobody sends them seriously.
     if len(whole) > _WHOLE_DIGITS:
         return Fraction(MAX_FACT + 1)
     rest = "1" if decimals[_KEPT_DECIMALS:].strip("0") else ""  # only whether there is more decides a tie

@@ -50,7 +50,7 @@ class FolderWatch:
     def poll(self) -> FolderState | None:
         """Give what the folder holds if it held the same at the poll before; None while it changes.
 
-        Files are written one after the other: a folder that is only half-written must not be taken up.
+        Files are written one after the other: a folder that is only half-written must not be applied.
         """
         state = read_folder(self._folder)
         is_stable = self.latest is not None and state.source == self.latest.source

@@ -1,4 +1,4 @@
-"""Edits of the policy folder taken up while the stream runs: checked first, then swapped in one step, or refused.
+"""Edits of the policy folder applied while the stream runs: checked first, then swapped in one step, or refused.
 
 Acceptance depends on the folder's content, the model and the topic alone, so replicas never disagree.
 """

@@ -1,4 +1,4 @@
-"""Which policies decide and what the folder holds, as whoever asks is answered."""
+"""Which policies decide and what the folder holds, as every caller is answered."""
 
 from typing import Literal, NamedTuple
 

@@ -40,7 +40,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P022": "A list, a mapping or a text is expected here and something else was found.",
         "P023": "A number, true/false or null is written where text is expected; quotes make it text.",
         "P024": "Conditions are nested more than 3 levels deep.",
-        "P025": "A pattern can never fit, because a * may only be at the end; or hardly ever, because of blanks "
+        "P025": "A pattern can never fit, because a * may only be at the end; or almost never, because of blanks "
         "at its ends.",
         "P026": "A list of a text signal, or an entry of one, cannot be used, or does not do what was meant.",
         "P027": "The phrase does not suit the signal: without a scale only percent phrases and missing say something; "

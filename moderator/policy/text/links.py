@@ -15,7 +15,7 @@ _AUTHORITY_END: Final = re.compile(r"[/\\?#]")
 _PORT: Final = re.compile(r":[0-9]*$")
 _HOST: Final = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _PLAIN_HOST: Final = re.compile(r"[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*", re.IGNORECASE)
-"""What the standard leaves as it is but for its case, unless a label starts with xn--."""
+"""What the standard leaves as it is except for its case, unless a label starts with xn--."""
 _OTHER_DOT: Final = re.compile("[\u3002\uff0e\uff61]")
 """What the standard takes for a dot."""
 _LONGEST_HOST: Final = 1_024

@@ -80,7 +80,7 @@ class _Automaton:
     def __init__(self, targets: dict[str, list[tuple[int, int]]]) -> None:
         self._targets = tuple(map(tuple, targets.values()))
         self._longest = max(map(len, targets), default=0)
-        # The fastest but for one, which takes twice the memory.
+        # The fastest except for one, which takes twice the memory.
         self._automaton = AhoCorasick(targets, store_patterns=False, implementation=Implementation.ContiguousNFA)
 
     def __bool__(self) -> bool:

@@ -22,7 +22,7 @@ INDEX: Final = "model.safetensors.index.json"
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read `config.json`; its fields are not checked, but for those that name another kind of checkpoint.
+    """Read `config.json`; its fields are not checked, except for those that name another kind of checkpoint.
 
     Raises:
         ConfigurationError: no such file, or not a JSON object; or the folder holds an adapter or quantised weights.

@@ -102,7 +102,7 @@ def open_classifier(location: Location, fields: Mapping[str, Any], settings: Mod
 
 
 def _reads_messages(config: ClassifierConfig, tokenizer: PreTrainedTokenizerFast, reads: str) -> bool:
-    """Tell whether the model reads bare messages, not conversations."""
+    """Check whether the model reads bare messages, not conversations."""
     if reads == "message":
         return True
     if tokenizer.chat_template is not None:

@@ -156,7 +156,7 @@ def _with_runs(pattern: re.Pattern[str], text: str, kept: Callable[[str, str, st
 
 @cache
 def _piles() -> re.Pattern[str]:
-    """Match a run of marks and of what shapes or spaces them, but for a single mark that a letter may have.
+    """Match a run of marks and of what shapes or spaces them, except for a single mark that a letter may have.
 
     To demand a mark here would take time that grows with the square of a run without one.
     """

@@ -149,7 +149,7 @@ def require_topic(settings: KafkaSettings, topic: str) -> int:
 
 
 def holds_markers(settings: KafkaSettings, partition: TopicPartition) -> bool:
-    """Tell whether offsets of a partition may hold no event: the topic is compacted, or transactions wrote to it.
+    """Check whether offsets of a partition may hold no event: the topic is compacted, or transactions wrote to it.
 
     True also where we may not ask: a count of offsets is then an upper bound of the events.
     """

@@ -136,7 +136,7 @@ def _placed(text: str, settings: KafkaSettings) -> str:
 
 
 def _printed(command: list[str], folder: Path, lines: int = len(FLAGS)) -> list[str]:
-    """Give the first lines of a program that goes on for ever."""
+    """Give the first lines of a program that goes on forever."""
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
         end = threading.Timer(PATIENCE_S, os.killpg, (process.pid, signal.SIGKILL))

@@ -68,7 +68,7 @@ def test_without_the_texts_such_decisions_are_in_no_table(tmp_path: Path) -> Non
     assert (report.fidelity.is_whole, report.events.count, report.flips.events) == (True, 3, 1)
     assert report.examples == ()
     assert backtest_text(report).splitlines()[0] == (
-        "scam-words is stale in 3 of 3 decisions (lists/scam.txt: 1 added, 0 removed); 2 could not be told; "
+        "scam-words is stale in 3 of 3 decisions (lists/scam.txt: 1 added, 0 removed); 2 could not be decided; "
         "give --texts events.jsonl"
     )
     assert "data-testid=stale>scam-words is stale in 3 of 3 decisions" in backtest_page(report)

@@ -90,7 +90,7 @@ def test_what_cannot_be_told_without_texts_is_said_first(browser: TestClient, fo
     assert figures["stale"][0]["signal"] == "scam"
     assert figures["undecided"] == 14
     assert part.index('data-testid="stale"') < part.index('data-testid="flip-cell"')
-    assert "14 of them could not be told" in part
+    assert "14 of them could not be decided" in part
 
 
 def test_both_sides_of_one_event_are_shown(browser: TestClient, folder: Path) -> None:

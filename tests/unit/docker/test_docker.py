@@ -51,7 +51,7 @@ def _default(value: str) -> str:
 
 
 def _command(words: list[str]) -> bool:
-    """Tell whether `moderator` knows the command and its options."""
+    """Check whether `moderator` knows the command and its options."""
     command: Any = typer.main.get_command(app)
     while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]

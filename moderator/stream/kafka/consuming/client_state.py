@@ -57,7 +57,7 @@ def topic_id(consumer: KafkaConsumer, topic: str) -> str | None:
 
 
 def is_led(consumer: KafkaConsumer, partition: TopicPartition) -> bool:
-    """Tell whether the client knows a leader of the partition and its number."""
+    """Check whether the client knows a leader of the partition and its number."""
     leader: int | None = consumer._cluster.leader_for_partition(partition)  # noqa: SLF001 - see the file's head
     return leader is not None and leader >= 0 and leader_epoch(consumer, partition) != NO_EPOCH
 
@@ -107,7 +107,7 @@ def heartbeat_answered_s(consumer: KafkaConsumer) -> float:
 
 
 def must_rejoin(consumer: KafkaConsumer) -> bool:
-    """Tell whether the next poll joins the group again, so that another member may get what is ours."""
+    """Check whether the next poll joins the group again, so that another member may get what is ours."""
     return bool(consumer._coordinator.rejoin_needed)  # noqa: SLF001 - see the file's head
 
 

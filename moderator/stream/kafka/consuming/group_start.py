@@ -49,7 +49,7 @@ class GroupStart(NamedTuple):
 
     @property
     def has_events(self) -> bool:
-        """Tell whether the topic holds any, before the place or after it."""
+        """Check whether the topic holds any, before the place or after it."""
         return any(each.end > each.beginning for each in self.logs.values())
 
     @property
@@ -92,7 +92,7 @@ def begin_group(settings: KafkaSettings, connect: Connect) -> None:
 
 
 def _history(settings: KafkaSettings, connect: Connect) -> tuple[bool, bool]:
-    """Tell whether anything was ever decided, and whether the group has a position; waits for no transaction."""
+    """Check whether anything was ever decided, and whether the group has a position; waits for no transaction."""
     # outputs first: the decisions of a sibling that starts now must not look like another group's
     with closing(connect(isolation_level="read_uncommitted", group_id=settings.group_id)) as consumer:
         has_decisions = any(_ends(consumer, _outputs(settings)).values())

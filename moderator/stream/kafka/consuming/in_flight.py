@@ -34,5 +34,5 @@ class InFlight:
         return self._polled.get(partition, 0) - self._committed.get(partition, 0)
 
     def is_passed(self, partition: Partition, position: int) -> bool:
-        """Tell whether all that was polled is committed, and the client has read further: markers, aborted records."""
+        """Check whether all that was polled is committed, and the client has read further: markers, aborted records."""
         return not self.count(partition) and position > self._committed.get(partition, position)

@@ -178,7 +178,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         ]
 
     def assignment_epoch(self, partition: TopicPartition) -> int:
-        """Tell how often we have been assigned the partition."""
+        """Give how often we have been assigned the partition."""
         return self._assignment_epochs[partition]
 
     def committed(self, partition: Partition, timeout_s: float) -> int:
@@ -233,7 +233,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
             self.consumer._coordinator.request_rejoin()  # noqa: SLF001 - the client has no public way to ask
 
     def refresh(self) -> bool:
-        """Once a second, note whether the broker responds and how large the lag is; tell whether it was done now."""
+        """Once a second, note whether the broker responds and how large the lag is; return whether it was done now."""
         now_s = time.monotonic()
         if now_s - self._refreshed_at_s < _REFRESH_EVERY_S:
             return False

@@ -104,7 +104,7 @@ class Placing:
         self._membership.start_over(ours.keys() - behind.keys())
 
     def _has_leader(self, partition: TopicPartition) -> bool:
-        """Tell whether somebody can answer for it; the others must not wait for it."""
+        """Check whether somebody can answer for it; the others must not wait for it."""
         if is_led(self._membership.consumer, partition):
             return True
         update_metadata(self._membership.consumer)

@@ -83,7 +83,7 @@ class Trials:
         return {partition: state.suspects for partition, state in self._states.copy().items() if state.suspects}
 
     def ends_alone(self, partition: Partition) -> int:
-        """Tell how often a process ended while it scored the partition's next event alone."""
+        """Give how often a process ended while it scored the partition's next event alone."""
         state = self._states.get(partition)
         return 0 if state is None else state.ends_alone
 

@@ -27,7 +27,7 @@ class TwinWatch:
         self._answered_at_s: float | None = None
 
     def is_put_out(self) -> bool:
-        """Tell whether the coordinator answers, twice with some seconds between, but none of our heartbeats."""
+        """Check whether the coordinator answers, twice with some seconds between, but none of our heartbeats."""
         now_s = self._monotonic_s()
         silent_s = now_s - heartbeat_answered_s(self._membership.consumer)
         if self._membership.settled() is None or silent_s < SILENCE_S:

@@ -85,7 +85,7 @@ class Delivery(Protocol):
         ...
 
     def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:
-        """Tell whether an attempt may be made now; false: ask again after the next poll.
+        """Check whether an attempt may be made now; false: ask again after the next poll.
 
         Raises:
             FencedError: another process uses our instance id.

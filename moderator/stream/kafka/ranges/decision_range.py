@@ -47,7 +47,7 @@ DecisionRange = TimeRange | OffsetRanges | Bounds
 
 
 def is_range(events: str) -> bool:
-    """Tell whether `--events` names Kafka, and not a file."""
+    """Check whether `--events` names Kafka, and not a file."""
     return events == SCHEME or events.startswith(f"{SCHEME}:")
 
 

@@ -191,7 +191,7 @@ def partitions_of(reader: KafkaConsumer, topics: Sequence[str]) -> list[Partitio
 
 
 def count(ends: Ends) -> int:
-    """Tell how many offsets there are to read; a few of them hold no record but a transaction's marker."""
+    """Give how many offsets there are to read; a few of them hold no record but a transaction's marker."""
     return sum(max(0, end - start) for start, end in ends.values())
 
 

@@ -61,7 +61,7 @@ def open_run(settings: KafkaSettings, reading: Reading, writing: Writing) -> Ite
 
     Raises:
         BrokerUnavailableError: the brokers do not answer.
-        ConfigurationError: a topic or partition is missing, or the run was begun with other options.
+        ConfigurationError: a topic or partition is missing, or the run was started with other options.
         FencedError: another process makes this run.
     """
     name = run_name(settings, writing.run_id)
@@ -91,7 +91,7 @@ def peek(settings: KafkaSettings, reading: Reading, writing: Writing | None) -> 
 
     Raises:
         BrokerUnavailableError: the brokers do not answer.
-        ConfigurationError: a topic or partition is missing, or the run was begun with other options.
+        ConfigurationError: a topic or partition is missing, or the run was started with other options.
     """
     with ExitStack() as stack, _start_errors(settings):
         name = run_name(settings, writing.run_id) if writing else None
@@ -156,7 +156,7 @@ def _stored(
     stored = {each: position for each, position in found.items() if position is not None}
     if len(stored) < len(found) or any(position.options != writing.options for position in stored.values()):
         raise ConfigurationError(
-            f"the run `{writing.run_id}` was begun with other options: repeat those, or name another `--id`"
+            f"the run `{writing.run_id}` was started with other options: repeat those, or name another `--id`"
         )
     for each, position in stored.items():
         if position.topic_id != topic_id(consumer, each.topic):

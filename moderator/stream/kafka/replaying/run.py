@@ -58,7 +58,7 @@ class Run:
     Attributes:
         sink: None: nothing is written.
         ends: what is left to read.
-        is_continued: it was begun before.
+        is_continued: it was started before.
     """
 
     source: FrozenRange

@@ -31,7 +31,7 @@ class RunGroup:
         name: of the group, and of the transactional id.
 
     Attributes:
-        positions: what is written down, by partition; empty until the run has begun.
+        positions: what is written down, by partition; empty until the run has started.
     """
 
     def __init__(self, consumer: KafkaConsumer, name: str) -> None:

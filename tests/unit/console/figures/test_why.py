@@ -38,7 +38,7 @@ def test_the_limit_is_read_from_the_phrase_or_from_the_margin(condition: Conditi
         (_condition("below 0.30", 0.21, 0.09, holds=True), "holds by 0.09"),
         (_condition("below 0.30", 0.9, -0.6, holds=False), "misses by 0.6"),
         (_condition("at most 0.30", 0.3, 0.0, holds=True), "holds, just at the limit"),
-        (_condition("below 0.30", None, None, cause="not_finite"), "could not be told: the score is not finite"),
+        (_condition("below 0.30", None, None, cause="not_finite"), "not known: the score is not finite"),
         (_condition("missing", 0.3, None, holds=False), "does not hold"),
     ],
 )
