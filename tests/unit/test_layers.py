@@ -18,6 +18,14 @@ def test_a_folder_holds_few_files() -> None:
     assert {name: size for name, size in sizes.items() if size > MOST_FILES} == {}
 
 
+def test_every_package_says_what_is_in_it() -> None:
+    silent = [
+        dotted(folder) for folder in packages() if not (folder / "__init__.py").read_text("utf-8").startswith('"""')
+    ]
+
+    assert silent == []
+
+
 def packages() -> list[Path]:
     return [init.parent for init in (ROOT / "moderator").rglob("__init__.py")]
 

@@ -1,0 +1,1 @@
+"""What a model reads: messages as texts and token ids; no torch."""

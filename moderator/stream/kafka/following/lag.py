@@ -35,7 +35,7 @@ def read_lag(settings: KafkaSettings) -> Lag:
     except TopicAuthorizationFailedError:
         return Lag({}, f"the right DESCRIBE on topic `{settings.events_topic}` is missing")
     except KafkaError as error:
-        return Lag({}, f"Kafka does not tell it ({type(error).__name__})")
+        return Lag({}, f"Kafka does not say it ({type(error).__name__})")
 
 
 def _read(admin: KafkaAdminClient, settings: KafkaSettings) -> Lag:
