@@ -23,7 +23,11 @@ def value(number: int, poisoned: int, cause: signal.Signals) -> bytes:
 
 @pytest.mark.parametrize(
     ("max_events", "events", "cause", "replicas"),
-    [(1, 20, signal.SIGKILL, 1), (50, 400, signal.SIGSEGV, 1), (3_000, 8_000, signal.SIGKILL, 2)],
+    [
+        (1, 20, signal.SIGKILL, 1),
+        pytest.param(50, 400, signal.SIGKILL, 1, marks=pytest.mark.long),
+        (3_000, 8_000, signal.SIGSEGV, 2),
+    ],
     ids=["windows of 1", "windows of 50", "windows of 3,000 and two replicas"],
 )
 def test_a_poison_ends_the_process_a_few_times_and_is_then_set_aside(  # noqa: PLR0917 - what pytest gives

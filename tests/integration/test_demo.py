@@ -215,6 +215,7 @@ def test_without_redis_it_goes_on_and_says_so(demos: list[Demo], tmp_path: Path)
     assert code == 128 + signal.SIGINT
 
 
+@pytest.mark.long
 def test_a_moderator_that_dies_ends_the_demo_with_its_last_words(demos: list[Demo], tmp_path: Path) -> None:
     demo = start(demos, tmp_path)
     demo.read_until("✓ `moderator run`")

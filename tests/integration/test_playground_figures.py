@@ -17,7 +17,7 @@ from tests.unit.backtest.decisions import recorded, write_lines
 from tests.unit.console.decisions import a_browser, a_console
 from tests.unit.policy.folders import POLICY, a_folder, a_policy, a_rule
 
-EDITS = 50
+EDITS = [*range(15), *(pytest.param(number, marks=pytest.mark.long) for number in range(15, 50))]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def client(folder: Path, decisions: list[bytes]) -> TestClient:
     return a_browser(a_console(values=decisions, settings=settings))
 
 
-@pytest.mark.parametrize("number", range(EDITS))
+@pytest.mark.parametrize("number", EDITS)
 def test_a_random_edit_has_the_figures_of_a_backtest(
     number: int, folder: Path, decisions: list[bytes], client: TestClient, tmp_path: Path
 ) -> None:

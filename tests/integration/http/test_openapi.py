@@ -1,17 +1,17 @@
 """The OpenAPI document, and answers to requests that are drawn from it."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, assume, given, settings
-from schemathesis import Case, GenerationMode
-from schemathesis.checks import positive_data_acceptance
 
 from moderator.http.api.openapi import openapi
 from tests.http_stage import TOKEN, Stage, a_stage
+
+if TYPE_CHECKING:
+    from schemathesis import BaseSchema, Case
 
 DRAWS = settings(
     max_examples=15,
@@ -30,7 +30,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def document(stage: Stage) -> schemathesis.BaseSchema:
+def document(stage: Stage) -> "BaseSchema":
+    import schemathesis  # noqa: PLC0415 - takes a second; other test processes need none of it
+
     return schemathesis.openapi.from_asgi("/openapi.json", stage.app)
 
 
@@ -47,11 +49,13 @@ def values_of(body: object) -> Iterator[object]:
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_what_the_document_allows_is_understood_and_answered_as_documented(
-    path: str, method: str, document: schemathesis.BaseSchema
+    path: str, method: str, document: "BaseSchema"
 ) -> None:
+    from schemathesis.checks import positive_data_acceptance  # noqa: PLC0415
+
     @given(case=document[path][method].as_strategy())
     @DRAWS
-    def check(case: Case[Any]) -> None:
+    def check(case: "Case[Any]") -> None:
         # JSON Schema takes 5.0 for an integer; a channel or an id of an event it is not
         assume(not any(isinstance(each, float) and each.is_integer() for each in values_of(case.body)))
         answer = case.call(headers=AUTHORIZATION)
@@ -64,11 +68,13 @@ def test_what_the_document_allows_is_understood_and_answered_as_documented(
 
 @pytest.mark.parametrize(("path", "method"), [each for each in OPERATIONS if each[1] == "post"])
 def test_what_the_document_does_not_allow_is_refused_as_documented(
-    path: str, method: str, document: schemathesis.BaseSchema
+    path: str, method: str, document: "BaseSchema"
 ) -> None:
+    from schemathesis import GenerationMode  # noqa: PLC0415
+
     @given(case=document[path][method].as_strategy(generation_mode=GenerationMode.NEGATIVE))
     @DRAWS
-    def check(case: Case[Any]) -> None:
+    def check(case: "Case[Any]") -> None:
         case.call_and_validate(headers=AUTHORIZATION)
 
     check()
