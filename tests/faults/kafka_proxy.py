@@ -1,9 +1,10 @@
-"""A TCP proxy that knows the head of Kafka's requests, to lose, cut or hold back a chosen one or its answer."""
+"""A TCP proxy that knows the head of Kafka's requests, to lose, cut, hold back or slow a chosen one or its answer."""
 
 import contextlib
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal, Self
@@ -24,20 +25,21 @@ class Api(IntEnum):
 
 
 Side = Literal["request", "response"]
-Act = Literal["drop", "cut", "hold"]
+Act = Literal["drop", "cut", "hold", "slow"]
 
 
 @dataclass
 class Fault:
     """What to do with one kind of request, or with its answers; `times` of them, after which all is well again.
 
-    What is held goes on, with all that comes after it, when `released` is set.
+    What is held goes on, with all that comes after it, when `released` is set; what is slowed, after `slow_s`.
     """
 
     api: Api
     side: Side
     act: Act
     times: int = 1
+    slow_s: float = 0.0
     happened: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -130,7 +132,9 @@ class _Connection:
             raise EOFError
         if fault and fault.act == "hold":
             fault.released.wait()
-        if fault is None or fault.act == "hold":
+        if fault and fault.act == "slow":
+            time.sleep(fault.slow_s)  # the broker does not hurry: nothing to wait for
+        if fault is None or fault.act in {"hold", "slow"}:
             to.sendall(frame)
 
     def _cut(self) -> None:

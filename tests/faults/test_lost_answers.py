@@ -27,6 +27,9 @@ SHORT = {
 """What is lost in the usual run: each place once where an answer and its effect may part."""
 DELIVERY_TIMEOUT_AND_MORE = 4
 """So many lost attempts of 1.5 s each are longer than the client tries to deliver a record."""
+ALWAYS = 1_000_000
+LONGER_THAN_A_REQUEST_MAY_TAKE_S = 2.0
+"""1.5 s, while the broker is as quick as usual."""
 
 
 def run_through(behind: Behind, fault: Fault, delivery: str = "exactly_once") -> KafkaSettings:
@@ -39,6 +42,7 @@ def run_through(behind: Behind, fault: Fault, delivery: str = "exactly_once") ->
         produce(direct, (b"%d" % number for number in range(EVENTS)))
         loop.run_until(lambda: loop.committed == 2 * EVENTS)
     assert fault.happened.is_set()
+    fault.times = 0
     return direct
 
 
@@ -53,6 +57,13 @@ def test_each_event_comes_out_once_when_a_step_of_the_commit_is_lost(
     behind: Behind, api: Api, side: Side, act: Act
 ) -> None:
     direct = run_through(behind, Fault(api, side, act))
+
+    assert_each_event_came_out_once(direct, [2 * PER_PARTITION] * 3)
+
+
+@pytest.mark.parametrize("api", [Api.TXN_OFFSET_COMMIT, pytest.param(Api.END_TXN, marks=pytest.mark.long)])
+def test_a_broker_that_answers_every_request_too_late_gets_more_time_until_it_commits(behind: Behind, api: Api) -> None:
+    direct = run_through(behind, Fault(api, "response", "slow", times=ALWAYS, slow_s=LONGER_THAN_A_REQUEST_MAY_TAKE_S))
 
     assert_each_event_came_out_once(direct, [2 * PER_PARTITION] * 3)
 

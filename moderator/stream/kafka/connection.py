@@ -31,6 +31,7 @@ _PROBES_TIMEOUT_S = 5.0
 """For all addresses together: the caller must poll, or be finished, soon after."""
 SESSION_TIMEOUT_MS = 10_000
 TRANSACTION_TIMEOUT_MS = 4_000
+_PUBLISHING_TIMEOUTS = ("request_timeout_ms", "delivery_timeout_ms", "transaction_timeout_ms")
 ANSWER_WINDOW_S = 3.0
 """The client's response rate looks back this far: above zero, the broker has answered within it."""
 
@@ -169,14 +170,17 @@ def range_reader(client: Mapping[str, Any], group_id: str | None = None) -> Kafk
     return outsider(client, isolation_level="read_committed", group_id=group_id, **large)
 
 
-def producer(client: Mapping[str, Any], settings: Mapping[str, Any]) -> KafkaProducer:
+def producer(client: Mapping[str, Any], settings: Mapping[str, Any], patience: int) -> KafkaProducer:
     """Make a producer with the settings given; `client` says where to look for brokers first.
+
+    `patience` says how many times as long as usual requests, deliveries and transactions may take.
 
     Raises:
         KafkaError: the brokers do not answer.
     """
     probe_brokers(client)
-    return KafkaProducer(**settings)
+    timeouts = {name: patience * settings[name] for name in _PUBLISHING_TIMEOUTS if name in settings}
+    return KafkaProducer(**{**settings, **timeouts})
 
 
 def record_of(polled: Any) -> Record:

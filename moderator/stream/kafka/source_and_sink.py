@@ -132,7 +132,7 @@ def sink_for(
     sink = KafkaSink(
         membership,
         _delivery(membership, settings, sender, metrics),
-        lambda: new_producer(client, producer),
+        partial(new_producer, client, producer),
         reject_oversized=sender.reject_oversized,
         failure_budget=failure_budget,
         marking=Marking(membership, failure_budget),

@@ -3,17 +3,19 @@
 The only file that reads the client's private parts for it; kafka-python is pinned for that reason among others.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, LeaderNotAvailableError, NoError, for_code
+from kafka.errors import KafkaError, KafkaTimeoutError, LeaderNotAvailableError, NoError, for_code
 from kafka.protocol.consumer import OffsetForLeaderEpochRequest
 from kafka.structs import OffsetAndMetadata
 
 NO_EPOCH = -1
 _CONSUMER = -1
+_ASK_AGAIN_AFTER_S = 0.1
 _AskedTopic = OffsetForLeaderEpochRequest.OffsetForLeaderTopic
 _AskedPartition = _AskedTopic.OffsetForLeaderPartition
 
@@ -73,12 +75,15 @@ def committed(
 ) -> dict[TopicPartition, OffsetAndMetadata]:
     """Ask for the group's positions, with metadata, in one request; partitions without one are left out.
 
+    The client's own question keeps why it got no answer to itself: it raises a time-out without a word.
+
     Raises:
-        KafkaError: no answer, or a transaction that is still open hides one.
+        KafkaError: what the coordinator answered last, such as that a transaction that is still open hides one;
+            KafkaTimeoutError: it gave no answer, or none was found.
     """
     coordinator = consumer._coordinator  # noqa: SLF001 - see the file's head
-    found: dict[TopicPartition, OffsetAndMetadata] = coordinator.fetch_committed_offsets(
-        list(partitions), timeout_ms=timeout_s * 1_000
+    found: dict[TopicPartition, OffsetAndMetadata] = consumer._net.run(  # noqa: SLF001 - see the file's head
+        _ask_committed, coordinator, list(partitions), timeout_s
     )
     return found
 
@@ -114,6 +119,31 @@ def must_rejoin(consumer: KafkaConsumer) -> bool:
 def update_metadata(consumer: KafkaConsumer) -> None:
     """Let the client learn soon which topics and leaders there are."""
     consumer._cluster.request_update()  # noqa: SLF001 - see the file's head
+
+
+async def _ask_committed(
+    coordinator: Any, partitions: list[TopicPartition], timeout_s: float
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    manager = coordinator._manager  # noqa: SLF001 - see the file's head
+    until_s = time.monotonic() + timeout_s
+    while True:
+        if not await coordinator.ensure_coordinator_ready_async(timeout_ms=_left_ms(until_s)):
+            raise KafkaTimeoutError(f"no coordinator of the group was found within {timeout_s:g} s")
+        asked = manager.call_soon(coordinator._send_offset_fetch_request, partitions)  # noqa: SLF001 - see the file's head
+        try:
+            found: dict[TopicPartition, OffsetAndMetadata] = await manager.wait_for(asked, _left_ms(until_s))
+        except KafkaTimeoutError as error:
+            raise KafkaTimeoutError(f"the group's coordinator gave no answer within {timeout_s:g} s") from error
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() + _ASK_AGAIN_AFTER_S >= until_s:
+                raise
+        else:
+            return found
+        await manager._net.sleep(_ASK_AGAIN_AFTER_S)  # noqa: SLF001 - see the file's head
+
+
+def _left_ms(until_s: float) -> float:
+    return max(0.0, until_s - time.monotonic()) * 1_000
 
 
 def _leader(consumer: KafkaConsumer, partition: TopicPartition) -> int:

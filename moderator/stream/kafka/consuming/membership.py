@@ -20,7 +20,7 @@ from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
 from moderator.settings import WindowSettings
 from moderator.stream.kafka.connection import free_broken_connections
-from moderator.stream.kafka.consuming.client_state import position_of, restore_epochs
+from moderator.stream.kafka.consuming.client_state import committed, position_of, restore_epochs
 from moderator.stream.kafka.consuming.in_flight import InFlight
 from moderator.stream.kafka.consuming.position import Position
 from moderator.stream.kafka.consuming.trials import Trials
@@ -187,7 +187,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         Raises:
             KafkaError: no answer, or a transaction that is still open hides it.
         """
-        return self.consumer.committed(TopicPartition(*partition), timeout_ms=timeout_s * 1_000) or 0
+        asked = TopicPartition(*partition)
+        found = committed(self.consumer, [asked], timeout_s).get(asked)
+        return 0 if found is None else int(found.offset)
 
     def next_offsets(self, spans: Iterable[DecidedSpan]) -> dict[TopicPartition, OffsetAndMetadata]:
         """Give what to commit, by partition; where one has several spans, the last one's."""

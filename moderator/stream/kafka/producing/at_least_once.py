@@ -17,16 +17,18 @@ class AtLeastOnce:
     Args:
         membership: whose offsets are committed.
         send: passes the outcomes to the producer.
-        deadline_s: for each step of an attempt.
+        deadline_s: for each step of an attempt, while the broker is as quick as usual.
     """
 
     def __init__(self, membership: Membership, send: Send, *, deadline_s: float = DEADLINE_S) -> None:
         self._membership = membership
         self._send = send
-        self._deadline_s = deadline_s
+        self._usual_deadline_s = self._deadline_s = deadline_s
+        self.step = ""
 
-    def start(self, producer: KafkaProducer) -> None:
+    def start(self, producer: KafkaProducer, patience: int) -> None:  # noqa: ARG002 - a port's signature
         """Prepare nothing: an idempotent producer is ready."""
+        self._deadline_s = patience * self._usual_deadline_s
 
     def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:  # noqa: ARG002 - a port's signature
         """Allow every attempt."""
@@ -34,7 +36,9 @@ class AtLeastOnce:
 
     def attempt(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:  # noqa: ARG002 - a port's signature
         """Publish, then commit; see `Delivery`."""
+        self.step = "deliver"
         deliver(producer, self._send(producer, spans), self._deadline_s)
+        self.step = "commit"
         self._membership.consumer.commit(self._membership.next_offsets(spans), timeout_ms=self._deadline_s * 1_000)
 
     def failed(self, error: KafkaError) -> None:

@@ -74,10 +74,16 @@ class Group(Protocol):
 
 
 class Delivery(Protocol):
-    """One way to publish spans and to commit their offsets."""
+    """One way to publish spans and to commit their offsets.
 
-    def start(self, producer: KafkaProducer) -> None:
-        """Prepare a new producer.
+    Attributes:
+        step: what is done at present, or was done when it failed, for the log.
+    """
+
+    step: str
+
+    def start(self, producer: KafkaProducer, patience: int) -> None:
+        """Prepare a new producer; each step with it may take `patience` times as long as usual.
 
         Raises:
             KafkaError: the broker does not answer.

@@ -30,9 +30,9 @@ class ExactlyOnce:
     Args:
         group: whose offsets are committed.
         send: passes the outcomes to the producer.
-        transaction_timeout_s: after this time the broker ends a transaction and fences its producer.
+        transaction_timeout_s: after this time the broker usually ends a transaction and fences its producer.
         metrics: where settled doubts are counted.
-        deadline_s: for each step of an attempt.
+        deadline_s: for each step of an attempt, while the broker is as quick as usual.
         confirm_s: after being fenced, how long to wait for a heartbeat's answer before a new producer starts; 0: the
             id is random, so no other process can have it.
     """
@@ -58,9 +58,13 @@ class ExactlyOnce:
         self._in_doubt = False
         self._confirm_until_s = 0.0
         self._began_s = -float("inf")
+        self._patience = 1
+        self.step = ""
 
-    def start(self, producer: KafkaProducer) -> None:
+    def start(self, producer: KafkaProducer, patience: int) -> None:
         """Initialise transactions; this ends the transaction of the previous producer with this id."""
+        self.step = "init_transactions"
+        self._patience = patience
         producer.init_transactions()
 
     def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:
@@ -96,7 +100,7 @@ class ExactlyOnce:
         """
         self._in_doubt = True
         if _is_fenced(error):
-            if self._monotonic_s() - self._began_s < self._transaction_timeout_s:
+            if self._monotonic_s() - self._began_s < self._patience * self._transaction_timeout_s:
                 raise fenced() from error
             # The broker ended a transaction that took too long, perhaps because this process was stopped meanwhile.
             # Then a replacement may be running, and our new producer would fence it: first the group must confirm us.
@@ -107,10 +111,10 @@ class ExactlyOnce:
         """Leave out what an attempt without an answer did commit."""
         if not self._in_doubt:
             return spans
+        self.step = "ask_committed"
+        deadline_s = self._patience * self._deadline_s
         # >=: a later owner may have committed more
-        uncommitted = [
-            span for span in spans if self._group.committed(span.partition, self._deadline_s) < span.next_offset
-        ]
+        uncommitted = [span for span in spans if self._group.committed(span.partition, deadline_s) < span.next_offset]
         self._in_doubt = False
         self._doubts_settled.labels("not committed").inc(len(uncommitted))
         self._doubts_settled.labels("committed").inc(len(spans) - len(uncommitted))
@@ -118,9 +122,12 @@ class ExactlyOnce:
 
     def _transact(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:
         self._began_s = self._monotonic_s()
+        self.step = "deliver"
         producer.begin_transaction()
-        deliver(producer, self._send(producer, spans), self._deadline_s)
+        deliver(producer, self._send(producer, spans), self._patience * self._deadline_s)
+        self.step = "send_offsets"
         self._call_with_deadline(producer.send_offsets_to_transaction, self._group.next_offsets(spans), group)
+        self.step = "commit"
         self._call_with_deadline(producer.commit_transaction)
 
     def _call_with_deadline(self, call: Callable[..., None], *arguments: object) -> None:
@@ -136,9 +143,9 @@ class ExactlyOnce:
 
         thread = threading.Thread(target=run, name=call.__name__, daemon=True)
         thread.start()
-        thread.join(self._deadline_s)
+        thread.join(deadline_s := self._patience * self._deadline_s)
         if not answers:
-            raise KafkaTimeoutError(f"{call.__name__} gave no answer within {self._deadline_s:g} s")
+            raise KafkaTimeoutError(f"no answer within {deadline_s:g} s")
         if answers[0] is not None:
             raise answers[0]
 

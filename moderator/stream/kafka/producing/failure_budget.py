@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from kafka.errors import KafkaConnectionError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, RequestTimedOutError
 
 from moderator.errors import NotPublishingError
 from moderator.observability.logging import get_logger
@@ -19,6 +19,8 @@ REPORTED_AFTER_S = 30.0
 """Publishing that fails for so long makes this replica not ready."""
 ASKED_EVERY_S = 10.0
 """How long it fails before the brokers are asked what it waits for, and then how often they are asked."""
+_MOST_PATIENCE = 4
+"""All steps of one attempt then still take less than the minute after which a loop that does not turn is stuck."""
 
 
 class FailureBudget:
@@ -28,6 +30,11 @@ class FailureBudget:
         group: says whether the brokers answer, and reports why this replica does not publish.
         metrics: where failures are counted.
         awaited: gives what publishing waits for, such as a leader; asking takes some seconds.
+
+    Attributes:
+        patience: how many times as long as usual the next producer's steps may take: twice as long after each that was
+            given up although the broker answers, so that a slow broker is not asked for ever to begin again; 1 again
+            after a success.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class FailureBudget:
         self._failing_since_s: float | None = None
         self._ask_at_s = 0.0
         self._back_off_until_s = -float("inf")
+        self.patience = 1
 
     @property
     def is_backing_off(self) -> bool:
@@ -56,11 +64,12 @@ class FailureBudget:
     def succeeded(self) -> None:
         """Note that something was published."""
         self._failing_since_s = None
+        self.patience = 1
         for code in ("not_publishing", "topic_gone"):
             self._group.troubles.pop(code, None)
 
-    def failed(self, error: Exception) -> None:
-        """Note that an attempt failed.
+    def failed(self, error: KafkaError, step: str) -> None:
+        """Note that an attempt failed in this step.
 
         Raises:
             NotPublishingError: all attempts have failed for as long as the limit, although Kafka answers.
@@ -74,7 +83,10 @@ class FailureBudget:
             self._back_off_until_s = now_s + _BACKOFF_S
         if isinstance(error, NoSuchTopicError) and not is_away:
             self._group.troubles["topic_gone"] = error.args[0]
-        log.warning("publish_failed", error=type(error).__name__, cause=str(error), broker_is_away=is_away)
+        if not is_away and _was_too_slow(error):
+            self.patience = min(2 * self.patience, _MOST_PATIENCE)
+        cause = str(error) if any(error.args) else "no answer in time"
+        log.warning("publish_failed", step=step, error=type(error).__name__, cause=cause, broker_is_away=is_away)
         if now_s >= self._ask_at_s and self._must_wait(now_s):
             return
         failing_s = now_s - self._failing_since_s
@@ -82,8 +94,8 @@ class FailureBudget:
             self._group.troubles["not_publishing"] = f"publishing has failed for {failing_s:.0f} s"
         if failing_s > self._limit_s:
             raise NotPublishingError(
-                f"publishing has failed for {self._limit_s:.0f} s although Kafka answers; the last error is `{error}`: "
-                "nothing was committed; check the brokers and start again"
+                f"publishing has failed for {self._limit_s:.0f} s although Kafka answers; the last error is `{cause}` "
+                f"in step `{step}`: nothing was committed; check the brokers and start again"
             )
 
     def _must_wait(self, now_s: float) -> bool:
@@ -96,3 +108,8 @@ class FailureBudget:
         self._group.troubles["not_publishing"] = awaited
         log.warning("publishing_waits", hint=awaited)
         return True
+
+
+def _was_too_slow(error: KafkaError) -> bool:
+    # later calls raise a bare KafkaError with the cause in its text only
+    return isinstance(error, KafkaTimeoutError | RequestTimedOutError) or "RequestTimedOut" in str(error)

@@ -76,7 +76,7 @@ class Marking:
             self._commit(marked)
         except KafkaError as error:
             stop_if_permanent(error)
-            self._failure_budget.failed(error)
+            self._failure_budget.failed(error, "mark")
             return False
         self._marked = [span for span in owned if TopicPartition(*span.partition) in marked]
         return True
@@ -102,4 +102,4 @@ class Marking:
     def _commit(self, positions: Mapping[TopicPartition, Position]) -> None:
         if positions:
             written = {each: position.written() for each, position in positions.items()}
-            self._membership.consumer.commit(written, timeout_ms=_ANSWER_S * 1_000)
+            self._membership.consumer.commit(written, timeout_ms=self._failure_budget.patience * _ANSWER_S * 1_000)

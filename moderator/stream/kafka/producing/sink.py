@@ -24,7 +24,7 @@ class KafkaSink:
     Args:
         group: shared with the source: says what we own.
         delivery: exactly once, or at least once.
-        build: makes a producer that `delivery` then prepares.
+        build: makes a producer that `delivery` then prepares, and that has so many times its usual time.
         reject_oversized: gives the dead letter for a decision that its topic does not accept.
         failure_budget: limits how long publishing may fail.
         marking: writes down what is being scored while a partition is on trial; None: nobody asks.
@@ -34,7 +34,7 @@ class KafkaSink:
         self,
         group: Group,
         delivery: Delivery,
-        build: Callable[[], KafkaProducer],
+        build: Callable[[int], KafkaProducer],
         *,
         reject_oversized: RejectOversized,
         failure_budget: FailureBudget,
@@ -64,7 +64,7 @@ class KafkaSink:
         try:
             self.claim()
         except KafkaError as error:
-            log.warning("not_taken_over", error=type(error).__name__, cause=str(error))
+            log.warning("not_taken_over", step=self._delivery.step, error=type(error).__name__, cause=str(error))
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
         """Make one bounded attempt; see `pipeline.ports.Sink`.
@@ -97,9 +97,11 @@ class KafkaSink:
         self._producers.close()
 
     def _started(self) -> KafkaProducer:
-        producer = self._build()
+        patience = self._failure_budget.patience
+        self._delivery.step = "connect"
+        producer = self._build(patience)
         try:
-            self._delivery.start(producer)
+            self._delivery.start(producer, patience)
         except BaseException:
             try_to_close(producer)
             raise
@@ -110,4 +112,4 @@ class KafkaSink:
         self._producers.drop()
         stop_if_permanent(error)
         self._delivery.failed(error)
-        self._failure_budget.failed(error)
+        self._failure_budget.failed(error, self._delivery.step)

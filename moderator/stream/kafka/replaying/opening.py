@@ -126,7 +126,7 @@ def _sink(settings: KafkaSettings, group: RunGroup, writing: Writing) -> KafkaSi
     return KafkaSink(
         group,
         delivery,
-        lambda: producer(client, written),
+        partial(producer, client, written),
         reject_oversized=writing.reject_oversized,
         failure_budget=FailureBudget(group, metrics, asked),
     )

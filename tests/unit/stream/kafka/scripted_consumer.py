@@ -1,6 +1,6 @@
 """Kafka's consumer, as much of it as our membership of the group uses, following a script."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from kafka import TopicPartition
@@ -33,12 +33,48 @@ class Heartbeat:
         self.last_receive = self.last_reset = float("inf")
 
 
-class Coordinator:
-    """The part of the client that joins the group."""
+Committed = dict[TopicPartition, OffsetAndMetadata]
+
+
+class Loop:
+    """The client's own thread, and what sends requests there: what it runs is finished at once, and nobody waits."""
 
     def __init__(self) -> None:
+        self._net = self
+        self.waited_s = 0.0
+
+    def run(self, job: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> Any:
+        try:
+            job(*arguments).send(None)
+        except StopIteration as ended:
+            return ended.value
+        raise AssertionError("it waits")
+
+    def call_soon(self, job: Callable[..., Any], *arguments: Any) -> Any:
+        return job(*arguments)
+
+    async def wait_for(self, asked: Coroutine[Any, Any, Any], _timeout_ms: float) -> Any:
+        return await asked
+
+    async def sleep(self, seconds: float) -> None:
+        self.waited_s += seconds
+
+
+class Coordinator:
+    """The part of the client that joins the group and asks for its positions, as `answer` gives or raises them."""
+
+    def __init__(self, answer: Callable[[list[TopicPartition]], Committed]) -> None:
+        self._answer = answer
+        self._manager = Loop()
+        self.is_known = True
         self.rejoins = 0
         self.heartbeat = Heartbeat()
+
+    async def ensure_coordinator_ready_async(self, timeout_ms: float) -> bool:
+        return self.is_known
+
+    async def _send_offset_fetch_request(self, partitions: list[TopicPartition]) -> Committed:
+        return self._answer(partitions)
 
     def request_rejoin(self) -> None:
         self.rejoins += 1
@@ -96,7 +132,8 @@ class ScriptedConsumer:
         self.fetched_ends: dict[TopicPartition, int] = {}
         self.ends: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
-        self._coordinator = Coordinator()
+        self._coordinator = Coordinator(self._committed)
+        self._net = self._coordinator._manager
 
     def is_at(self, partition: TopicPartition, offset: int, leader_epoch: int = 4) -> None:
         """Let the client have read so far."""
@@ -140,10 +177,11 @@ class ScriptedConsumer:
     def assignment(self) -> set[TopicPartition]:
         return self.assigned
 
-    def committed(self, partition: TopicPartition, timeout_ms: float) -> int | None:
+    def _committed(self, partitions: list[TopicPartition]) -> Committed:
         if self.committed_error:
             raise self.committed_error
-        return self.committed_offset
+        offset = self.committed_offset
+        return {} if offset is None else {each: OffsetAndMetadata(offset, "", 4) for each in partitions}
 
     def pause(self, *partitions: TopicPartition) -> None:
         self._paused |= set(partitions)

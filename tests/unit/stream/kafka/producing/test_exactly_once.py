@@ -57,6 +57,7 @@ class Producer:
         if not self._stage.answers.is_set():
             self._stage.answers.wait(TIMEOUT_S)
             return
+        self._stage.clock.advance(self._stage.elapses_in_a_commit_s)
         if self._stage.failures:
             raise self._stage.failures.pop()
         self._stage.committed.append(self._offsets)
@@ -78,6 +79,8 @@ class Stage:
         self.failures = list(failures)
         self.committed: list[dict[TopicPartition, OffsetAndMetadata]] = []
         self.producers = 0
+        self.elapses_in_a_commit_s = 0.0
+        self.patience: list[int] = []
         self.answers = threading.Event()  # cleared: a commit waits for it
         self.answers.set()
         self.consumer = ScriptedConsumer()
@@ -99,10 +102,14 @@ class Stage:
         self.sink = KafkaSink(
             membership,
             delivery,
-            lambda: Producer(self),
+            self._build,
             reject_oversized=lambda _record, _decision: None,
             failure_budget=FailureBudget(membership, self.metrics, lambda: None, monotonic_s=self.clock.monotonic_s),
         )
+
+    def _build(self, patience: int) -> Producer:
+        self.patience.append(patience)
+        return Producer(self)
 
     def publish(self) -> tuple[Sequence[DecidedSpan], Sequence[DecidedSpan]]:
         published = self.sink.publish([SPAN])
@@ -235,3 +242,13 @@ def test_a_commit_that_never_returns_is_given_up_at_its_deadline() -> None:
 
     assert (first, second) == (([], [SPAN]), ([SPAN], []))
     assert stage.producers == 2
+
+
+def test_a_producer_after_a_step_that_was_given_up_has_twice_the_time_and_a_fence_within_it_is_a_twin() -> None:
+    stage = Stage(ProducerFencedError(), KafkaTimeoutError("no answer"), transaction_timeout_s=4.0)
+    stage.elapses_in_a_commit_s = 6.0
+    stage.publish()
+
+    with pytest.raises(FencedError):
+        stage.publish()
+    assert stage.patience == [1, 2]

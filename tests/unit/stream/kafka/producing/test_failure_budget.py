@@ -37,9 +37,9 @@ class Publishing:
 
     def fail_for(self, seconds: int, error: KafkaError) -> None:
         for _ in range(seconds):
-            self.budget.failed(error)
+            self.budget.failed(error, "commit")
             self.clock.advance(1)
-        self.budget.failed(error)
+        self.budget.failed(error, "commit")
 
 
 def test_a_minute_of_failures_is_accepted_and_more_is_not() -> None:
@@ -47,7 +47,8 @@ def test_a_minute_of_failures_is_accepted_and_more_is_not() -> None:
     publishing.fail_for(60, KafkaTimeoutError("no answer"))
 
     with pytest.raises(
-        StoppedError, match=r"failed for 60 s although Kafka answers; .*no answer.*nothing was committed"
+        StoppedError,
+        match=r"failed for 60 s although Kafka answers; .*no answer. in step `commit`: nothing was committed",
     ):
         publishing.fail_for(1, KafkaTimeoutError("no answer"))
 
@@ -95,7 +96,7 @@ def test_while_it_can_only_wait_failures_are_accepted_without_limit_and_it_is_no
 def test_an_output_topic_without_partitions_makes_it_not_ready_at_once_until_one_success() -> None:
     publishing = Publishing()
 
-    publishing.budget.failed(NoSuchTopicError("no partitions of topic `moderation.flag`"))
+    publishing.budget.failed(NoSuchTopicError("no partitions of topic `moderation.flag`"), "commit")
     gone = dict(publishing.membership.troubles)
     publishing.budget.succeeded()
 
@@ -107,7 +108,7 @@ def test_while_kafka_does_not_answer_no_topic_is_missed() -> None:
     publishing = Publishing()
     publishing.consumer.is_responding = False
 
-    publishing.budget.failed(NoSuchTopicError("no partitions of topic `moderation.flag`"))
+    publishing.budget.failed(NoSuchTopicError("no partitions of topic `moderation.flag`"), "commit")
 
     assert publishing.membership.troubles == {}
 
@@ -127,10 +128,10 @@ def test_while_kafka_does_not_answer_failures_are_accepted_without_limit() -> No
 
 def test_it_backs_off_for_a_second_where_no_broker_accepts_a_connection() -> None:
     publishing = Publishing()
-    publishing.budget.failed(KafkaTimeoutError())
+    publishing.budget.failed(KafkaTimeoutError(), "commit")
     after_another_failure = publishing.budget.is_backing_off
 
-    publishing.budget.failed(KafkaConnectionError())
+    publishing.budget.failed(KafkaConnectionError(), "commit")
     at_once = publishing.budget.is_backing_off
     publishing.clock.advance(1)
 
@@ -138,11 +139,46 @@ def test_it_backs_off_for_a_second_where_no_broker_accepts_a_connection() -> Non
 
 
 def test_a_failure_is_logged_with_its_kind_and_cause(logs: list[Any]) -> None:
-    Publishing().budget.failed(CommitFailedError("put out"))
+    Publishing().budget.failed(CommitFailedError("put out"), "commit")
 
     (entry,) = logs
     assert (entry["event"], entry["error"], entry["broker_is_away"]) == ("publish_failed", "CommitFailedError", False)
-    assert "put out" in entry["cause"]
+    assert (entry["step"], entry["cause"]) == ("commit", "CommitFailedError: put out")
+
+
+@pytest.mark.parametrize("error", [KafkaTimeoutError(), KafkaTimeoutError(None)])
+def test_a_time_out_that_says_nothing_is_logged_in_words(logs: list[Any], error: KafkaError) -> None:
+    Publishing().budget.failed(error, "send_offsets")
+
+    (entry,) = logs
+    assert (entry["step"], entry["cause"]) == ("send_offsets", "no answer in time")
+
+
+def test_a_broker_that_answers_too_late_gets_twice_the_time_after_each_attempt_up_to_four_times_the_usual() -> None:
+    publishing = Publishing()
+    patience = []
+    for _ in range(3):
+        publishing.budget.failed(KafkaTimeoutError("no answer"), "commit")
+        patience.append(publishing.budget.patience)
+    publishing.budget.succeeded()
+
+    assert (patience, publishing.budget.patience) == ([2, 4, 4], 1)
+
+
+def test_the_client_says_only_in_words_that_a_request_timed_out() -> None:
+    publishing = Publishing()
+    publishing.budget.failed(KafkaError("unknown reasons: [Error 7] RequestTimedOutError: after 1500 ms"), "commit")
+
+    assert publishing.budget.patience == 2
+
+
+@pytest.mark.parametrize(("error", "responds"), [(KafkaTimeoutError(), False), (CommitFailedError("put out"), True)])
+def test_neither_an_absent_broker_nor_a_refusal_gets_more_time(error: KafkaError, *, responds: bool) -> None:
+    publishing = Publishing()
+    publishing.consumer.is_responding = responds
+    publishing.budget.failed(error, "commit")
+
+    assert publishing.budget.patience == 1
 
 
 def test_failures_are_counted_by_their_kind() -> None:

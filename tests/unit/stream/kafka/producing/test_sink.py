@@ -37,11 +37,12 @@ class ScriptedDelivery:
     def __init__(self, *failures: KafkaError, start_failure: KafkaError | None = None) -> None:
         self._failures = list(failures)
         self._start_failure = start_failure
+        self.step = ""
         self.may_go = True
         self.attempts: list[tuple[Producer, list[DecidedSpan], ConsumerGroupMetadata]] = []
         self.failed_with: list[KafkaError] = []
 
-    def start(self, producer: Producer) -> None:
+    def start(self, producer: Producer, patience: int) -> None:
         if self._start_failure:
             raise self._start_failure
 
@@ -78,7 +79,7 @@ class Stage:
             ),
         )
 
-    def build(self) -> Producer:
+    def build(self, _patience: int) -> Producer:
         self.built.append(Producer())
         return self.built[-1]
 

@@ -1,6 +1,5 @@
 """The positions of a run: written in transactions alone, and never those of another process."""
 
-from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -11,21 +10,20 @@ from moderator.errors import FencedError
 from moderator.events import Partition, PartitionSpan
 from moderator.stream.kafka.replaying.run_group import RunGroup
 from moderator.stream.kafka.replaying.run_position import RunPosition
+from tests.unit.stream.kafka.scripted_consumer import Coordinator
 
 PARTITION = Partition("chat.events", 0)
 
 
 class Positions:
-    """A consumer, and in the same object its coordinator, that knows positions."""
+    """A consumer whose coordinator knows positions."""
 
     def __init__(self) -> None:
         self.stored: dict[TopicPartition, OffsetAndMetadata] = {}
-        self._coordinator = self
-
-    def fetch_committed_offsets(
-        self, partitions: Collection[TopicPartition], timeout_ms: float
-    ) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        return {each: self.stored[each] for each in partitions if each in self.stored}
+        self._coordinator = Coordinator(
+            lambda partitions: {each: self.stored[each] for each in partitions if each in self.stored}
+        )
+        self._net = self._coordinator._manager
 
 
 def a_span(next_offset: int) -> PartitionSpan[Any]:
