@@ -3,7 +3,13 @@
 import time
 from collections.abc import Callable
 
-from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, RequestTimedOutError
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    RequestTimedOutError,
+    UnstableOffsetCommitError,
+)
 
 from moderator.errors import NotPublishingError
 from moderator.observability.logging import get_logger
@@ -21,6 +27,11 @@ ASKED_EVERY_S = 10.0
 """How long it fails before the brokers are asked what it waits for, and then how often they are asked."""
 _MOST_PATIENCE = 4
 """All steps of one attempt then still take less than the minute after which a loop that does not turn is stuck."""
+
+_CHECK = "check the brokers and start again"
+_FIND_HANGING = (
+    "a transaction whose end Kafka has lost hides the group's positions: find and abort it with `kafka-transactions.sh`"
+)
 
 
 class FailureBudget:
@@ -85,7 +96,8 @@ class FailureBudget:
             self._group.troubles["topic_gone"] = error.args[0]
         if not is_away and _was_too_slow(error):
             self.patience = min(2 * self.patience, _MOST_PATIENCE)
-        cause = str(error) if any(error.args) else "no answer in time"
+        says_nothing = isinstance(error, KafkaTimeoutError) and not any(error.args)
+        cause = "no answer in time" if says_nothing else str(error)
         log.warning("publish_failed", step=step, error=type(error).__name__, cause=cause, broker_is_away=is_away)
         if now_s >= self._ask_at_s and self._must_wait(now_s):
             return
@@ -95,7 +107,7 @@ class FailureBudget:
         if failing_s > self._limit_s:
             raise NotPublishingError(
                 f"publishing has failed for {self._limit_s:.0f} s although Kafka answers; the last error is `{cause}` "
-                f"in step `{step}`: nothing was committed; check the brokers and start again"
+                f"in step `{step}`: nothing was committed; {_remedy(error)}"
             )
 
     def _must_wait(self, now_s: float) -> bool:
@@ -113,3 +125,7 @@ class FailureBudget:
 def _was_too_slow(error: KafkaError) -> bool:
     # later calls raise a bare KafkaError with the cause in its text only
     return isinstance(error, KafkaTimeoutError | RequestTimedOutError) or "RequestTimedOut" in str(error)
+
+
+def _remedy(error: KafkaError) -> str:
+    return _FIND_HANGING if isinstance(error, UnstableOffsetCommitError) else _CHECK

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-from kafka.errors import CommitFailedError, KafkaConnectionError, KafkaError, KafkaTimeoutError
+from kafka.errors import (
+    CommitFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    UnstableOffsetCommitError,
+)
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
@@ -144,6 +150,14 @@ def test_a_failure_is_logged_with_its_kind_and_cause(logs: list[Any]) -> None:
     (entry,) = logs
     assert (entry["event"], entry["error"], entry["broker_is_away"]) == ("publish_failed", "CommitFailedError", False)
     assert (entry["step"], entry["cause"]) == ("commit", "CommitFailedError: put out")
+
+
+def test_a_transaction_that_hides_the_positions_for_good_is_named_with_what_ends_it() -> None:
+    publishing = Publishing()
+    publishing.fail_for(60, UnstableOffsetCommitError())
+
+    with pytest.raises(NotPublishingError, match=r"Unstable.*in step `commit`: .*`kafka-transactions\.sh`"):
+        publishing.fail_for(1, UnstableOffsetCommitError())
 
 
 @pytest.mark.parametrize("error", [KafkaTimeoutError(), KafkaTimeoutError(None)])
