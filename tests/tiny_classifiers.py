@@ -22,12 +22,20 @@ SIZES = {
 }
 
 
-_OWN: dict[str, dict[str, Any]] = {
+OWN: dict[str, dict[str, Any]] = {
     "llama": {"num_key_value_heads": 2},
     "qwen2": {"num_key_value_heads": 2},
     "qwen3": {"num_key_value_heads": 2, "head_dim": 8},
     "mistral": {"num_key_value_heads": 2, "sliding_window": None},
     "gemma": {"num_key_value_heads": 1, "head_dim": 8},
+    "gemma2": {
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "query_pre_attn_scalar": 3,
+        "attn_logit_softcapping": 1.5,
+        "final_logit_softcapping": 2.0,
+        "sliding_window": 128,
+    },
     "bert": {},
     "roberta": {"pad_token_id": 1, "max_position_embeddings": 130, "type_vocab_size": 1},
     "xlm-roberta": {"pad_token_id": 1, "max_position_embeddings": 130, "type_vocab_size": 1},
@@ -46,7 +54,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "modernbert": {"pad_token_id": 258, "local_attention": 8, "cls_token_id": 256, "sep_token_id": 257},
 }
 
-FAMILIES = tuple(_OWN)
+FAMILIES = tuple(OWN)
 ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert", "deberta-v2", "modernbert")
 
 
@@ -61,7 +69,7 @@ def write_classifier(folder: Path, family: str, labels: tuple[str, ...] = ("rewa
         "pad_token_id": None,
         "bos_token_id": None,
         "eos_token_id": None,
-        **_OWN[family],
+        **OWN[family],
         **changes,
     }
     torch.manual_seed(1)
@@ -82,7 +90,10 @@ def plain_logits(folder: Path, token_ids: list[int]) -> list[float]:
 @cache
 def plain_network(folder: Path) -> PreTrainedModel:
     """The network as transformers loads it."""
-    network: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    # fused kernels do not cap logits, as Gemma 2 does
+    network: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    )
     network.train(mode=False)
     return network
 

@@ -9,7 +9,7 @@ from tokenizers import AddedToken, Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from tests.slow_decoder import checkpoint, last_hidden
-from tests.tiny_classifiers import SIZES
+from tests.tiny_classifiers import OWN, SIZES
 from tests.tiny_tokenizers import tokenizer_of
 
 LLAMA_GUARD = (
@@ -39,6 +39,13 @@ GRANITE_GUARDIAN = (
     "{% if add_generation_prompt %}[assistant]{% endif %}"
 )
 """It writes a message alone, a reply with its question, nothing before them, and three turns as if they held tools."""
+SHIELD_GEMMA = (
+    "{{ bos_token }}You are a policy expert.\n\n<start_of_turn>\nHuman Question: {{ messages[0].content | trim }}\n"
+    "<end_of_turn>\n\n{% if messages | length > 1 %}<start_of_turn>\nChatbot Response: {{ messages[1].content | trim }}"
+    "\n<end_of_turn>\n\n{% endif %}Our safety principle:\n\n{{ guideline }}\n\nYour answer must start with 'Yes' or "
+    "'No'.\n"
+)
+"""It writes the first turn as a question, and the second as the reply that is judged."""
 ASKING = "{% for message in messages %}{{ message['content'] }} {% endfor %}Is it {{ what }}?"
 _OWN: dict[str, dict[str, Any]] = {
     "llama": {"num_key_value_heads": 2},
@@ -50,6 +57,7 @@ _OWN: dict[str, dict[str, Any]] = {
         "attention_multiplier": 0.3,
         "residual_multiplier": 0.7,
     },
+    "gemma2": OWN["gemma2"],
 }
 
 
@@ -91,6 +99,9 @@ def plain_shares(folder: Path, token_ids: list[int], answers: list[int]) -> list
 
 @cache
 def _plain(folder: Path) -> PreTrainedModel:
-    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    # fused kernels do not cap logits, as Gemma 2 does
+    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    )
     network.train(mode=False)
     return network

@@ -26,6 +26,7 @@ _TEMPLATES = {
     "qwen2": CHATML,
     "qwen3": CHATML,
     "gemma": GEMMA,
+    "gemma2": GEMMA,
     "mistral": (
         "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}"
         "{{ ' ' + message['content'] + eos_token }}"
@@ -135,9 +136,12 @@ def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
         "qwen2": (_bytes_backend(("<|im_start|>", "<|im_end|>"), around=False), {"eos_token": "<|im_end|>"}),
         "qwen3": (_bytes_backend(("<|im_start|>", "<|im_end|>"), around=False), {"eos_token": "<|im_end|>"}),
         "mistral": (_sentence_pieces(), {"bos_token": "<s>", "eos_token": "</s>"}),
-        "gemma": (
-            _bytes_backend(("<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"), around=False),
-            {"bos_token": "<bos>", "eos_token": "<eos>"},
+        **dict.fromkeys(
+            ("gemma", "gemma2"),
+            (
+                _bytes_backend(("<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"), around=False),
+                {"bos_token": "<bos>", "eos_token": "<eos>"},
+            ),
         ),
         "bert": (_word_pieces(), {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}),
         "roberta": (_bytes_backend(("<s>", "</s>", "<pad>"), around=True), {"bos_token": "<s>", "eos_token": "</s>"}),

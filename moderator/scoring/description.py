@@ -24,6 +24,7 @@ _ACTIVATIONS: Final[Mapping[OutputScale, str]] = {
     "sigmoid": "a probability from 0 to 1 for each (sigmoid)",
     "softmax": "probabilities from 0 to 1 that sum to 1 (softmax)",
 }
+_CAPPED: Final = "its logits are capped, which no fused kernel does: slower than other decoders, more so for long texts"
 _FRAMINGS: Final = {
     "reply/2": "the conversation by its chat template, the judged message as the assistant's reply",
     "message/2": "the judged message's text alone",
@@ -46,6 +47,7 @@ class Description:
         limits: how much of an event is read at once, and how many turns before the judged one.
         devices: an estimate for each device of this machine.
         questions: how often a text is read.
+        is_capped: the logits of attention are capped, which no fused kernel does.
         estimate: how the estimates were made.
     """
 
@@ -66,6 +68,7 @@ class Description:
     limits: ReadingLimits
     devices: tuple[Throughput, ...]
     questions: int = 1
+    is_capped: bool = False
     backbone: str | None = None
     estimate: str = ESTIMATE
 
@@ -88,6 +91,7 @@ class Description:
             "parameters": f"{self.parameters:,}",
             "stored": f"{self.dtype}, {_size(self.stored_bytes)} in {self.files} file{'s' * (self.files > 1)}",
             "positions": f"{self.positions:,}; a text may have {self.max_input_tokens:,} tokens",
+            **({"attention": _CAPPED} if self.is_capped else {}),
             "passages": _passages_line(self.limits, self.max_input_tokens),
             "context": _context_line(self.limits),
         }
@@ -137,6 +141,7 @@ def describe(path: str, say: Callable[[str], None], settings: ModelSettings | No
         max_input_tokens=model.max_input_tokens,
         limits=model.limits(settings or ModelSettings()),
         questions=model.renderer.questions,
+        is_capped=bool(getattr(model.backbone, "attn_logit_softcapping", None)),
         devices=devices,
     )
 

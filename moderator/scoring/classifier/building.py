@@ -3,11 +3,12 @@
 from typing import Final
 
 import torch
-from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from moderator.scoring.checkpoint.configs.classifier import DECODERS, ClassifierConfig
 from moderator.scoring.classifier.decoders import without_weights
 from moderator.scoring.runtime import attention
+from moderator.scoring.runtime.reference import plain_attention
 from moderator.scoring.runtime.rotary import check_frequencies
 
 FLOAT32_HEADS: Final = {
@@ -28,7 +29,7 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
     Raises:
         ConfigurationError: no such network can be built; the text names `where`, the file that describes it.
     """
-    implementation = encoder_attention(config.network) if config.is_encoder else attention.IMPLEMENTATION
+    implementation = plain_attention(config.network) if config.is_encoder else attention.IMPLEMENTATION
     network: PreTrainedModel = without_weights(
         lambda: AutoModelForSequenceClassification.from_config(config.network, attn_implementation=implementation),  # type: ignore[no-untyped-call]
         where,
@@ -39,11 +40,6 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
     network.get_submodule(FLOAT32_HEADS[config.network.model_type][0]).register_forward_pre_hook(_in_float32)
     network.train(mode=False)
     return network
-
-
-def encoder_attention(config: PretrainedConfig) -> str:
-    """Name transformers' attention for an encoder; relative positions within the scores have no fused kernel."""
-    return "eager" if config.model_type == "deberta-v2" else "sdpa"
 
 
 def _add_bias(network: PreTrainedModel) -> None:

@@ -18,7 +18,7 @@ from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
-from moderator.scoring.classifier.building import FLOAT32_HEADS, build_network, encoder_attention
+from moderator.scoring.classifier.building import FLOAT32_HEADS, build_network
 from moderator.scoring.classifier.decoders import last_hidden
 from moderator.scoring.packing import Layout, Text
 from moderator.scoring.rendering.limits import input_tokens
@@ -28,7 +28,7 @@ from moderator.scoring.rendering.templates.rendering import TemplateRenderer
 from moderator.scoring.runtime.device import causal_layout, compile_layers
 from moderator.scoring.runtime.hidden import inputs_of
 from moderator.scoring.runtime.passes import lay_out
-from moderator.scoring.runtime.reference import reference_network
+from moderator.scoring.runtime.reference import plain_attention, reference_network
 from moderator.settings import ModelSettings
 
 _ACTIVATIONS: Final[Mapping[OutputScale, Callable[[torch.Tensor], torch.Tensor]]] = {
@@ -72,7 +72,7 @@ class OpenClassifier:
 
 def _as_transformers(config: PretrainedConfig) -> PreTrainedModel:
     network: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
-        config, attn_implementation=encoder_attention(config)
+        config, attn_implementation=plain_attention(config)
     )
     return network
 

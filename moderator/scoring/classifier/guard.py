@@ -28,7 +28,7 @@ from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.templates.verdicts import VerdictRenderer
 from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.device import causal_layout, compile_layers
-from moderator.scoring.runtime.reference import reference_network
+from moderator.scoring.runtime.reference import plain_attention, reference_network
 from moderator.scoring.runtime.rotary import check_frequencies
 from moderator.settings import ModelSettings
 
@@ -114,6 +114,10 @@ def _decoder(config: PretrainedConfig, implementation: str) -> PreTrainedModel:
     return network
 
 
+def _as_transformers(config: PretrainedConfig) -> PreTrainedModel:
+    return _decoder(config, plain_attention(config))
+
+
 class Guard:
     """A loaded guard; see `RewardModel`. One thread owns it."""
 
@@ -131,6 +135,7 @@ class Guard:
         self._rows = opened.network.take_rows(opened.renderer.answer_ids)  # (k, hidden)
         self._shares = 1 if opened.verdicts.questions else None
         self._divisor = opened.config.logits_scaling
+        self._cap = opened.config.logit_cap
         self.device = self._network.device
         self.dtype: torch.dtype = self._network.get_input_embeddings().weight.dtype  # type: ignore[assignment]
         self.layout = causal_layout(self.device)
@@ -155,7 +160,7 @@ class Guard:
     def beside_transformers(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
         """Score texts together, and each alone by transformers' own decoder; see `RewardModel.beside_transformers`."""
         fields = read_config(self.location.folder)
-        reference = reference_network(fields, lambda config: _decoder(config, "sdpa"), self._network, self.device)
+        reference = reference_network(fields, _as_transformers, self._network, self.device)
         alone = [
             self._read_out(reference(torch.tensor([text.token_ids], device=self.device)).last_hidden_state[0, -1:])[0]
             for text in texts
@@ -174,4 +179,4 @@ class Guard:
     def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
         """(m, k) float32: what the output layer gives for each verdict."""
         logits: torch.Tensor = hidden.float() @ self._rows.T / self._divisor
-        return logits
+        return logits if self._cap is None else self._cap * (logits / self._cap).tanh()

@@ -20,6 +20,10 @@ IMPLEMENTATION: Final = "moderator_packed"
 """The name for `config._attn_implementation`."""
 
 _WIDEST_FLASH_HEAD: Final = 256
+_LOGIT_BYTES: Final = 256_000_000
+"""Of a text whose logits are capped, at once."""
+_BYTES_A_LOGIT: Final = 8
+"""A logit and its share, both in float32."""
 
 
 def register() -> None:
@@ -56,6 +60,7 @@ def attend(
     attention_mask: torch.Tensor | None,
     *,
     scaling: float,
+    softcap: float | None = None,
     dropout: float = 0.0,
     cu_seqlens: torch.Tensor | None = None,
     max_len: int | None = None,
@@ -70,6 +75,7 @@ def attend(
         value: see `key`.
         attention_mask: None, because no mask is registered for this implementation.
         scaling: factor for the logits.
+        softcap: no logit is larger, see `capped_attention`; None: they are as they are.
         dropout: for training.
         cu_seqlens: (n + 1,) int32: the start of each text, and t.
         max_len: tokens of the longest text.
@@ -77,18 +83,27 @@ def attend(
     Returns:
         (b, t, heads, d), and None for the weights.
     """
-    if cu_seqlens is None or max_len is None:
+    if cu_seqlens is not None and max_len is not None:
+        rows = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # (t, heads, d)
+        return packed_attention(*rows, cu_seqlens, max_len, scaling, softcap or 0.0)[None], None
+    if softcap is None:
         plain, _weights = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling
         )
         return plain, None
-    rows = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # (t, heads, d)
-    return packed_attention(*rows, cu_seqlens, max_len, scaling)[None], None
+    texts = [capped_attention(*each, scaling, softcap) for each in zip(query, key, value, strict=True)]
+    return torch.stack(texts).transpose(1, 2), None
 
 
 @torch.library.custom_op("moderator::packed_attention", mutates_args=())
 def packed_attention(  # noqa: PLR0917 - the op's schema is positional
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor, max_len: int, scaling: float
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    cu_seqlens: torch.Tensor,
+    max_len: int,
+    scaling: float,
+    softcap: float = 0.0,
 ) -> torch.Tensor:
     """Attend causally within each of n packed texts; inference only.
 
@@ -99,15 +114,16 @@ def packed_attention(  # noqa: PLR0917 - the op's schema is positional
         cu_seqlens: (n + 1,) int32 on the same device: 0, the end of each text.
         max_len: tokens of the longest text.
         scaling: factor for the logits.
+        softcap: no logit is larger; 0: they are as they are.
 
     Returns:
         (t, heads, d), contiguous.
     """
     width = query.shape[-1]
     is_of_flash = query.dtype in {torch.bfloat16, torch.float16} and width % 8 == 0 and width <= _WIDEST_FLASH_HEAD
-    if query.is_cuda and is_of_flash:
+    if query.is_cuda and is_of_flash and not softcap:
         return _flash(query, key, value, cu_seqlens, max_len, scaling)
-    return _by_segment(query, key, value, cu_seqlens, scaling)
+    return _by_segment(query, key, value, cu_seqlens, scaling, softcap)
 
 
 @packed_attention.register_fake
@@ -136,13 +152,66 @@ def _flash(  # noqa: PLR0917 - as the op
     return out.contiguous()
 
 
-def _by_segment(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seqlens: torch.Tensor, scaling: float
+def _by_segment(  # noqa: PLR0917 - as the op
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    cu_seqlens: torch.Tensor,
+    scaling: float,
+    softcap: float,
 ) -> torch.Tensor:
     out = query.new_empty(query.shape)
     bounds = cu_seqlens.tolist()
     for start, end in pairwise(bounds):
-        q, k, v = (tensor[start:end].transpose(0, 1)[None] for tensor in (query, key, value))  # (1, heads, len, d)
-        text = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)
-        out[start:end] = text[0].transpose(0, 1)
+        q, k, v = (tensor[start:end].transpose(0, 1) for tensor in (query, key, value))  # (heads, len, d)
+        text = capped_attention(q, k, v, scaling, softcap) if softcap else _causal(q, k, v, scaling)
+        out[start:end] = text.transpose(0, 1)
     return out
+
+
+def _causal(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
+    q, k, v = query[None], key[None], value[None]
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)[0]
+
+
+def capped_attention(  # noqa: PLR0917 - as the op
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    scaling: float,
+    softcap: float,
+    most_bytes: int = _LOGIT_BYTES,
+) -> torch.Tensor:
+    """Attend causally within one text, each logit z as softcap * tanh(z / softcap), in float32.
+
+    No fused kernel of torch caps logits, so they are computed, in blocks of rows.
+
+    Args:
+        query: (heads, t, d).
+        key: (key heads, t, d), key heads dividing heads.
+        value: as `key`.
+        scaling: factor for the logits, before they are capped.
+        softcap: above 0.
+        most_bytes: of the logits of a block, unless one row has more.
+
+    Returns:
+        (heads, t, d) in the dtype of `query`.
+    """
+    _, length, width = query.shape
+    grouped = query.reshape(key.shape[0], -1, length, width)  # (key heads, heads of each, t, d)
+    keys, values = key.float()[:, None], value.float()[:, None]
+    out = torch.empty_like(grouped)
+    block = rows_at_once(query.shape[0], length, most_bytes)
+    for start in range(0, length, block):
+        end = min(start + block, length)
+        logits = grouped[:, :, start:end].float() @ keys[:, :, :end].mT  # (key heads, heads of each, rows, end)
+        logits.mul_(scaling / softcap).tanh_().mul_(softcap)
+        later = torch.ones(end - start, end, dtype=torch.bool, device=query.device).triu(start + 1)
+        logits.masked_fill_(later, -torch.inf)
+        out[:, :, start:end] = (logits.softmax(-1) @ values[:, :, :end]).to(query.dtype)
+    return out.flatten(0, 1)
+
+
+def rows_at_once(heads: int, length: int, most_bytes: int = _LOGIT_BYTES) -> int:
+    """Count the rows of a text whose logits take at most so many bytes; at least one."""
+    return max(1, most_bytes // (_BYTES_A_LOGIT * heads * length))

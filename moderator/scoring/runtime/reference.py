@@ -17,10 +17,17 @@ HOW_TO_RUN: Final = (
 
 
 _PADDING: Final = "pad_token_id"
+_EAGER: Final = ("deberta-v2", "gemma2")
+"""Families of which no fused kernel computes the logits: it would leave out relative positions, or the cap."""
 
 
 class NoReferenceError(Exception):
     """transformers cannot build the network itself."""
+
+
+def plain_attention(config: PretrainedConfig) -> str:
+    """Name transformers' own attention for a network."""
+    return "eager" if config.model_type in _EAGER else "sdpa"
 
 
 def reference_network(

@@ -73,6 +73,8 @@ def test_the_practice_model_passes_within_two_seconds() -> None:
         ("modernbert", {"local_attention": 128}),
         ("bert", {"hidden_act": "relu"}),
         ("gemma", {"rms_norm_eps": 0.5}),
+        ("gemma2", {"attn_logit_softcapping": 50.0}),
+        ("gemma2", {"sliding_window": 8}),
     ],
 )
 def test_a_field_that_we_would_not_read_is_noticed(

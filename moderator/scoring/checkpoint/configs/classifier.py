@@ -12,14 +12,14 @@ from transformers.activations import ACT2FN
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
 from moderator.objectives import head_prefix, head_rows, label_names
-from moderator.scoring.checkpoint.configs.fields import SIZES, reason_of, refuse_two_ways, whole
+from moderator.scoring.checkpoint.configs.fields import SIZES, positive, reason_of, refuse_two_ways, whole
 from moderator.scoring.checkpoint.configs.output_scale import Normalisation, read_normalisation, read_scale
 from moderator.scoring.checkpoint.files import CONFIG
 from moderator.scoring.runtime.reference import HOW_TO_RUN
 from moderator.scoring.runtime.rotary import check_kind
 from moderator.tensor_headers import tensor_shapes
 
-DECODERS: Final = ("llama", "qwen2", "qwen3", "mistral", "gemma")
+DECODERS: Final = ("llama", "qwen2", "qwen3", "mistral", "gemma", "gemma2")
 """Causal backbones with one linear layer on top, read at the last token."""
 ENCODERS: Final = ("bert", "roberta", "xlm-roberta", "distilbert", "deberta-v2", "modernbert")
 """Bidirectional backbones with the head that transformers gives them."""
@@ -35,15 +35,12 @@ _OWN_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "hidden_act": "activation",
     },
     "modernbert": {"hidden_act": "hidden_activation"},
+    "gemma2": {"hidden_act": "hidden_activation"},
 }
 """Family -> what its config calls a field of the others."""
 
-_UNSUPPORTED: Final = (
-    "attn_logit_softcapping",
-    "final_logit_softcapping",
-    "is_decoder",
-    "add_cross_attention",
-)
+_CAPS: Final = ("attn_logit_softcapping", "final_logit_softcapping")
+_UNSUPPORTED: Final = ("is_decoder", "add_cross_attention")
 _NOT_PASSED_ON: Final = (
     *HOW_TO_RUN,
     *("id2label", "label2id", "num_labels", "problem_type", "normalize_reward", "mean", "std", "value_head_prefix"),
@@ -161,7 +158,8 @@ def _refuse_unsupported(fields: Mapping[str, Any], where: str) -> None:
 
 
 def _refuse_fields(fields: Mapping[str, Any], where: str) -> None:
-    for name in _UNSUPPORTED:
+    is_capped = fields.get("model_type") == "gemma2"
+    for name in _UNSUPPORTED if is_capped else (*_CAPS, *_UNSUPPORTED):
         if fields.get(name):
             raise ConfigurationError(f"{where}: `{name}` is `{fields[name]}`, which is not supported")
 
@@ -181,6 +179,9 @@ def _network(fields: Mapping[str, Any], labels: int | None, where: str) -> Pretr
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{where}: {reason_of(error)}") from error
     _check(config, where)
+    if config.model_type == "gemma2":
+        for name in ("query_pre_attn_scalar", *(name for name in _CAPS if getattr(config, name) is not None)):
+            positive(config.to_dict(), name, where)
     return config
 
 

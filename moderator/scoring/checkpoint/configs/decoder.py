@@ -54,9 +54,11 @@ class GuardConfig(DecoderConfig):
 
     Attributes:
         logits_scaling: the output layer's numbers are divided by it.
+        logit_cap: c in c * tanh(z / c), which each of them becomes then; None: they stay as they are.
     """
 
     logits_scaling: float = 1.0
+    logit_cap: float | None = None
 
     @classmethod
     def read(cls, fields: Mapping[str, Any], where: str) -> Self:
@@ -70,4 +72,6 @@ class GuardConfig(DecoderConfig):
             raise ConfigurationError(
                 f"{where}: `model_type` is `{fields.get('model_type')}`; a guard may be of {', '.join(_GENERATORS)}"
             )
-        return cls(read_network(fields, where), positive(fields, "logits_scaling", where, default=1.0))
+        network = read_network(fields, where)
+        cap = getattr(network, "final_logit_softcapping", None)
+        return cls(network, positive(fields, "logits_scaling", where, default=1.0), cap)

@@ -35,11 +35,11 @@ def whole(fields: Mapping[str, Any], name: str, where: str, *, least: int, defau
     return value
 
 
-def positive(fields: Mapping[str, Any], name: str, where: str, *, default: float) -> float:
+def positive(fields: Mapping[str, Any], name: str, where: str, *, default: float | None = None) -> float:
     """Read a number above 0.
 
     Raises:
-        ConfigurationError: it is not a finite number above 0.
+        ConfigurationError: it is missing and has no default, or is not a finite number above 0.
     """
     value = fields.get(name, default)
     if not is_positive(value):

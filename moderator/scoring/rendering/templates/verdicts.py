@@ -15,6 +15,8 @@ from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.rendering.templates.rendering import TemplateRenderer, alternating, as_objects
 from moderator.scoring.rendering.templates.template_text import template_text
 
+_EXCHANGE: Final = 2
+"""Turns: a question and its reply."""
 VERDICT_FRAMING: Final = "verdict/1"
 _MARKER: Final = re.compile(r"<[^<>\n]+>")
 _PLACEHOLDERS: Final = str.maketrans("<>", "\u2039\u203a")
@@ -72,9 +74,11 @@ class VerdictRenderer(TemplateRenderer):
         return written if written.endswith(prefix) else written + prefix
 
     def _forms(self, turns: list[Message]) -> Iterator[list[Message]]:
-        """Give all turns, then the newest: some guards judge a reply with its question, or a message alone."""
+        """Give all turns; then a reply with its question, and what is judged alone: some guards read no more."""
         yield turns
-        yield from (turns[-count:] for count in (2, 1) if count < len(turns))
+        if len(turns) > _EXCHANGE and turns[-1][0] == "assistant":
+            yield turns[-_EXCHANGE:]
+        yield turns[-1:]
 
     def _unmarked(self, content: str) -> str:
         text = readable(content).text

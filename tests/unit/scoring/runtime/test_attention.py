@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from moderator.scoring.armorm.armorm import ArmoRM
-from moderator.scoring.runtime.attention import flash_options, packed_attention
+from moderator.scoring.runtime.attention import capped_attention, flash_options, packed_attention, rows_at_once
 
 LENGTHS = [5, 1, 9]
 
@@ -17,7 +17,9 @@ def ends() -> torch.Tensor:
     return torch.tensor([0, 5, 6, 15], dtype=torch.int32)
 
 
-def by_hand(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
+def by_hand(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float, cap: float = 0.0
+) -> torch.Tensor:
     """Each token over those of its own text up to itself, head by head."""
     out = torch.zeros_like(query)
     start = 0
@@ -25,7 +27,8 @@ def by_hand(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling
         for at in range(start, start + length):
             for head in range(query.shape[1]):
                 shared = head * key.shape[1] // query.shape[1]
-                weights = torch.softmax(key[start : at + 1, shared] @ query[at, head] * scaling, dim=0)
+                logits = key[start : at + 1, shared] @ query[at, head] * scaling
+                weights = torch.softmax(cap * torch.tanh(logits / cap) if cap else logits, dim=0)
                 out[at, head] = weights @ value[start : at + 1, shared]
         start += length
     return out
@@ -38,6 +41,44 @@ def test_each_token_attends_to_its_own_text_up_to_itself(heads: int, key_heads: 
     out = packed_attention(query, key, value, ends(), 9, 0.3)
 
     torch.testing.assert_close(out, by_hand(query, key, value, 0.3), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("heads", "key_heads"), [(4, 4), (4, 2), (4, 1)])
+def test_logits_may_be_capped(heads: int, key_heads: int) -> None:
+    query, key, value = tensors(heads, key_heads)
+
+    out = packed_attention(query, key, value, ends(), 9, 0.9, 0.7)
+
+    torch.testing.assert_close(out, by_hand(query, key, value, 0.9, 0.7), atol=1e-6, rtol=0)
+    assert (out - by_hand(query, key, value, 0.9)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4, 7])
+def test_capped_logits_are_computed_in_blocks_of_rows_as_they_would_be_at_once(rows: int) -> None:
+    query, key, value = (each.transpose(0, 1) for each in tensors(4, 2))  # (heads, t, d)
+
+    out = capped_attention(query, key, value, 0.9, 0.7, most_bytes=rows * 8 * 4 * 15)
+
+    assert rows_at_once(4, 15, rows * 8 * 4 * 15) == rows
+    torch.testing.assert_close(out, capped_attention(query, key, value, 0.9, 0.7), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("heads", "length"), [(8, 4_096), (32, 4_096), (16, 8_192), (8, 100_000)])
+def test_the_logits_of_a_text_never_need_more_than_256_megabytes(heads: int, length: int) -> None:
+    both_bytes = 2 * 4 * heads * rows_at_once(heads, length) * length
+
+    assert 128e6 < both_bytes <= 256e6
+
+
+def test_a_cap_is_computed_in_float32_whatever_the_dtype() -> None:
+    full = tensors(4, 2)
+    half = tuple(each.bfloat16() for each in full)
+
+    out = packed_attention(*half, ends(), 9, 0.9, 0.7)  # type: ignore[arg-type]
+
+    assert out.dtype == torch.bfloat16
+    expected = by_hand(*(each.float() for each in half), 0.9, 0.7)  # type: ignore[arg-type]
+    torch.testing.assert_close(out.float(), expected, atol=4e-3, rtol=4e-3)
 
 
 @pytest.mark.parametrize(
