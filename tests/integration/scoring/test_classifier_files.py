@@ -96,7 +96,11 @@ def test_a_head_of_another_number_of_labels_is_named_with_both_numbers(
 @pytest.mark.parametrize(
     ("family", "changes", "problem"),
     [
-        ("llama", {"model_type": "gemma2"}, "`model_type` is `gemma2`; a classifier may be of llama, qwen2, qwen3,"),
+        (
+            "llama",
+            {"model_type": "gemma3_text"},
+            "`model_type` is `gemma3_text`; a classifier may be of llama, qwen2, qwen3,",
+        ),
         ("llama", {"model_type": ...}, "`model_type` is `None`"),
         ("llama", {"architectures": ["LlamaModel"]}, "`architectures` is `LlamaModel`: neither ArmoRM"),
         (
