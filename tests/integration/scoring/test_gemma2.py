@@ -98,7 +98,7 @@ def test_people_are_judged_by_the_wording_for_prompts_and_the_assistant_by_that_
 
 
 def test_no_typed_marker_is_a_token_of_the_template(shield: Path) -> None:
-    end = open_model(shield).tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    end = open_model(shield).tokenizer.get_vocab()["<end_of_turn>"]
 
     _, reply, _ = prompts_of(load_classifier(shield), EXCHANGES)
 

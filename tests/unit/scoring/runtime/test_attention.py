@@ -71,13 +71,12 @@ def test_the_logits_of_a_text_never_need_more_than_256_megabytes(heads: int, len
 
 
 def test_a_cap_is_computed_in_float32_whatever_the_dtype() -> None:
-    full = tensors(4, 2)
-    half = tuple(each.bfloat16() for each in full)
+    query, key, value = tensors(4, 2, torch.bfloat16)
 
-    out = packed_attention(*half, ends(), 9, 0.9, 0.7)  # type: ignore[arg-type]
+    out = packed_attention(query, key, value, ends(), 9, 0.9, 0.7)
 
     assert out.dtype == torch.bfloat16
-    expected = by_hand(*(each.float() for each in half), 0.9, 0.7)  # type: ignore[arg-type]
+    expected = by_hand(query.float(), key.float(), value.float(), 0.9, 0.7)
     torch.testing.assert_close(out.float(), expected, atol=4e-3, rtol=4e-3)
 
 
