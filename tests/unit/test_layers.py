@@ -3,13 +3,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MOST_FILES = 14
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
 
 
 def test_a_package_that_holds_packages_has_an_exhaustive_order_of_layers() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    ordered = {name for each in contracts if each.get("exhaustive") for name in each["containers"]}
+    ordered = {name for each in CONTRACTS if each.get("exhaustive") for name in each["containers"]}
 
     assert {dotted(folder.parent) for folder in packages() if folder.parent != ROOT} <= ordered
+
+
+def test_the_architecture_shows_the_layers_that_are_enforced() -> None:
+    layers = next(each["layers"] for each in CONTRACTS if each.get("containers") == ["moderator"])
+
+    assert f"`{' → '.join(layers)}`" in (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 
 
 def test_a_folder_holds_few_files() -> None:
