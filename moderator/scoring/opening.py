@@ -115,7 +115,7 @@ class OpenModel:
 
 
 def open_model(path: str | os.PathLike[str], settings: ModelSettings | None = None) -> OpenModel:
-    """Open an ArmoRM or one of its heirs, a sequence classifier, a guard, or a probe with its backbone.
+    """Open an ArmoRM or a model derived from it, a sequence classifier, a guard, or a probe with its backbone.
 
     Args:
         path: a folder, a hub id, or `builtin`.

@@ -150,7 +150,7 @@ class RedisSettings(Part):
     url: SecretStr | None = Field(
         None, description="redis:// or rediss:// address; unset: scores are cached in memory, verdicts nowhere."
     )
-    # five deadlines, a write's, hold up polling, and a member that does not poll for 120 s is put out of its group
+    # five deadlines, a write's, hold up polling, and a member that does not poll for 120 s is removed from its group
     deadline_ms: int = Field(100, gt=0, le=10_000, description="A look-up that takes longer counts as a miss.")
     score_ttl_s: int = Field(7 * 86_400, gt=0, le=_TEN_YEARS_S, description="How long a score is kept.")
     verdict_ttl_s: int = Field(

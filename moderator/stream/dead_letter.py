@@ -24,7 +24,7 @@ class StoredLetter(NamedTuple):
     """One dead letter.
 
     Attributes:
-        record: as it stands in the dead-letter topic.
+        record: as it is in the dead-letter topic.
         reason, error, at: why and when it was set aside; empty where the record says nothing of it.
         topic, partition, offset, timestamp_ms: of the original record.
         truncated: what was cut to fit: `value`, `headers`, `key`.

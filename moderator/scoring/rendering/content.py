@@ -78,7 +78,7 @@ class ContentEncoder:
         return [span for piece in reversed(pieces) for span in piece]
 
     def have_more(self, texts: Sequence[str], most: int, *, longest: int) -> Iterator[bool]:
-        """Tell of each text, in the order given, whether it has more than `most` spans."""
+        """Say of each text, in the order given, whether it has more than `most` spans."""
         parts = [text[: most * _CHARACTERS_PER_TOKEN] for text in texts]
         for text, part, ids in zip(texts, parts, self.encode(parts), strict=True):
             yield len(ids) > most or (len(part) < len(text) and len(self.spans(text, most, longest=longest)) > most)
@@ -145,7 +145,7 @@ def _unknown(backend: Tokenizer) -> int | None:
     token = getattr(backend.model, "unk_token", None)
     if token is not None:
         return backend.token_to_id(token)
-    unigram: dict[str, Any] = json.loads(backend.to_str())["model"]  # its class does not tell
+    unigram: dict[str, Any] = json.loads(backend.to_str())["model"]  # its class does not say
     return unigram.get("unk_id")
 
 

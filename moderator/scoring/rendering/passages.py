@@ -26,7 +26,7 @@ def borders_of(spans: Sequence[Stretch], end: int) -> list[int]:
 
 
 def at_space(text: str, borders: Sequence[int]) -> list[bool]:
-    """Tell of each border whether it is beside white space, or at an end of the text."""
+    """Say of each border whether it is beside white space, or at an end of the text."""
     return [border in (0, len(text)) or text[border - 1].isspace() or text[border].isspace() for border in borders]
 
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from transformers.utils.chat_template_utils import _compile_jinja_template
 
 _DAY: Final = (2024, 7, 26)
-"""The date that Llama 3's templates write where they are told none."""
+"""The date that Llama 3's templates write where they are given none."""
 
 
 class _PinnedDatetime(datetime):

@@ -1,6 +1,6 @@
 """Where an assigned partition goes on: the group's position, compared with what the brokers hold.
 
-The client alone would go on where nothing was lost for it, without a word: it has forgotten the position's epoch, and
+The client alone would go on where nothing was lost for it, silently: it has forgotten the position's epoch, and
 its own reset knows only the two ends of the log.
 """
 

@@ -183,7 +183,7 @@ class KafkaSource:
         return span
 
     def _watch(self) -> None:
-        """Notice what neither client nor broker tells us."""
+        """Notice what neither client nor broker reports."""
         self._topic_watch.check()
         if self._twin_watch.is_put_out():
             if self._membership.is_static:

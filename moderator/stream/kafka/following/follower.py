@@ -1,4 +1,4 @@
-"""Reads topics from some time back, and then on and on: every partition, committed records alone, outside of any group.
+"""Reads topics from some time back, then continuously: every partition, committed records alone, outside of any group.
 
 It writes nothing and commits nothing, so it disturbs no consumer and needs no right but to read the topics.
 """

@@ -1,7 +1,7 @@
 """Begin a run over a range, or continue it: read once, written exactly once, and continued where it was killed.
 
 What is read, written, and the positions of one step are one transaction. The ends of the range are fixed when the run
-begins, and stand in the metadata of its positions together with a hash of the options.
+begins, and are kept in the metadata of its positions together with a hash of the options.
 """
 
 import time
