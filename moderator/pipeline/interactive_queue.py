@@ -15,6 +15,7 @@ from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.pipeline.window import ScoredEvent
 
 LATELY_S: Final = 10.0
+GIVE_WAY_S: Final = 0.02
 _FIRST_GUESS_S: Final = 0.05
 _SMOOTHING: Final = 0.2
 _SCORING: Final = "scoring it"
@@ -109,6 +110,8 @@ class InteractiveQueue:
         self._wait_seconds = metrics.wait_seconds
         self._lock = threading.Lock()
         self._open: set[Ask] = set()
+        self._nobody_waits = threading.Event()
+        self._nobody_waits.set()
         self._waiting = 0
         self._is_scheduled = False
         self._came_at_s = float("-inf")
@@ -136,6 +139,7 @@ class InteractiveQueue:
             self._waiting += count
             ask.waiting = ask.missing = count
             self._open.add(ask)
+            self._nobody_waits.clear()
             must_wake, self._is_scheduled = not self._is_scheduled, True
         self._came_at_s = self._clock.monotonic_s()
         self._inbox.append(ask)
@@ -146,7 +150,7 @@ class InteractiveQueue:
         """Forget a request whose client does not wait any more; what is in a pass already is scored and cached."""
         ask.is_dropped = True
         with self._lock:
-            self._open.discard(ask)
+            self._end(ask)
             self._waiting -= ask.waiting
             ask.waiting = 0
 
@@ -163,6 +167,11 @@ class InteractiveQueue:
         """Undo `hold`: score what has come meanwhile."""
         self._is_held = False
         self._scoring.run_soon(self._serve_job)
+
+    def give_way(self) -> None:
+        """Wait until nobody waits for an answer; see `InteractiveWork`."""
+        if not self._nobody_waits.is_set() and not self._is_held:
+            self._nobody_waits.wait(GIVE_WAY_S)
 
     # the scoring thread
 
@@ -314,10 +323,15 @@ class InteractiveQueue:
 
     def _answer(self, ask: Ask) -> None:
         with self._lock:
-            self._open.discard(ask)
+            self._end(ask)
         now_s = self._clock.monotonic_s()
         results = [ask.results[place] for place in range(len(ask.events))]
         ask.answer(Answer(results, ask.started_at_s or now_s, now_s))
+
+    def _end(self, ask: Ask) -> None:
+        self._open.discard(ask)
+        if not self._open:
+            self._nobody_waits.set()
 
     def _is_awaited(self, ask: Ask) -> bool:
         return not ask.is_dropped and self._clock.monotonic_s() < ask.deadline_s

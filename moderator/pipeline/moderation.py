@@ -4,9 +4,9 @@
 one event aside as a dead letter; it never stops the stream.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from moderator.errors import ModeratorError
 from moderator.events import (
@@ -30,10 +30,15 @@ from moderator.stream.codec import decode
 
 log = get_logger(__name__)
 
+Item = TypeVar("Item")
+
 NO_TEXT: Final = DeadLetter("no_text", "the judged message has no visible text")
 
 READ_AT_ONCE: Final = 32
 """Events that are read before interactive texts are asked for again: some milliseconds."""
+
+AT_A_TIME: Final = 16
+"""Events that the stream's thread decodes or decides before it gives way again: about two milliseconds."""
 
 RejectOversized = Callable[[Record, EncodedDecision], DeadLetter | None]
 """`Sink.reject_oversized`."""
@@ -69,9 +74,12 @@ class ScoredWindow:
     interactive_s: float = 0.0
 
 
-def read_span(span: PolledSpan, polled_at_s: float, settings: Settings) -> Span:
-    """Decode every record; one that cannot be judged becomes a dead letter."""
-    return span.with_items([Entry(record, _read(record, settings), polled_at_s) for record in span.items])
+def read_span(
+    span: PolledSpan, polled_at_s: float, settings: Settings, interactive: InteractiveWork | None = None
+) -> Span:
+    """Decode every record; one that cannot be judged becomes a dead letter. Interactive texts go first."""
+    records = _giving_way(span.items, interactive)
+    return span.with_items([Entry(record, _read(record, settings), polled_at_s) for record in records])
 
 
 def _read(record: Record, settings: Settings) -> ChatEvent | DeadLetter:
@@ -160,13 +168,28 @@ def scored_event(reading: EventReading, scored: Mapping[str, Scores | Unscored],
     return ScoredEvent(unscored or scores, reading, cached=not any(key in fresh for key in keys))
 
 
-def decide_window(scored: ScoredWindow, at: Timestamps, reject_oversized: RejectOversized) -> list[DecidedSpan]:
-    """Decide on every entry of a scored window; the spans are then ready to publish."""
+def decide_window(
+    scored: ScoredWindow, at: Timestamps, reject_oversized: RejectOversized, interactive: InteractiveWork | None = None
+) -> list[DecidedSpan]:
+    """Decide on every entry of a scored window; the spans are then ready to publish. Interactive texts go first."""
     decider = scored.window.decider
     return [
-        span.with_items([(entry.record, _decide(entry, decider, at, reject_oversized)) for entry in span.items])
+        span.with_items(
+            [
+                (entry.record, _decide(entry, decider, at, reject_oversized))
+                for entry in _giving_way(span.items, interactive)
+            ]
+        )
         for span in scored.window.spans
     ]
+
+
+def _giving_way(items: Sequence[Item], interactive: InteractiveWork | None) -> Iterator[Item]:
+    """Give each in turn, and let interactive texts go first every few milliseconds."""
+    for number, item in enumerate(items):
+        if interactive is not None and number % AT_A_TIME == 0:
+            interactive.give_way()
+        yield item
 
 
 def _decide(

@@ -124,6 +124,14 @@ class InteractiveWork(InteractiveTexts, Protocol):
         """Undo `hold`."""
         ...
 
+    def give_way(self) -> None:
+        """Wait until nobody waits for an answer, 20 ms at most; the stream's thread calls it every few milliseconds.
+
+        Each operation of a pass needs the interpreter for a moment. Beside a thread that keeps it, a pass takes ten
+        times as long.
+        """
+        ...
+
 
 class Trials(Protocol):
     """Which events may have ended a process, as the group's positions say. Same thread as source and sink."""

@@ -166,12 +166,14 @@ class Processor:
             return
         if self._careful:
             self._careful.before_poll()
+        if self._interactive:
+            self._interactive.give_way()
         polled = self._source.poll(self._poll_ms())
         self._polled_at_s = self._clock.monotonic_s()
         if not self._is_draining:
             for span in polled:
                 self._observer.polled(len(span.items))
-                self._buffer.add(read_span(span, self._polled_at_s, self._settings))
+                self._buffer.add(read_span(span, self._polled_at_s, self._settings, self._interactive))
 
     def _poll_ms(self) -> int:
         """How long to wait for records: not at all while the scorer works, since its result is waited for instead."""
@@ -213,7 +215,7 @@ class Processor:
         """Decide on a scored window; from here on it only has to be published."""
         now_s = self._clock.monotonic_s()
         at = Timestamps(scored.started_at_s, scored.ended_at_s, now_s, iso_time(self._clock.now_s()))
-        self._publishing = decide_window(scored, at, self._sink.reject_oversized)
+        self._publishing = decide_window(scored, at, self._sink.reject_oversized, self._interactive)
         if self._tracing:
             self._publishing = self._tracing.window_decided(self._publishing)
         self._scoring_s = _stream_s(scored)

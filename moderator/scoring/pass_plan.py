@@ -67,18 +67,18 @@ class PassPlan:
 
         Args:
             budget_tokens: most tokens of a pass; a single longer text makes one by itself.
-            short_tokens: gives the most tokens of one with texts of the stream while interactive texts come in; None:
-                there is no such limit.
+            short_tokens: gives how many tokens a pass holds before texts of the stream make it longer than people
+                should wait; asked while interactive texts come in. None: there is no such limit.
         """
         if self._alone:
             return self._planned([self._alone.pop(0)], 0)
         has_own = self._start < len(self._texts)
-        if has_own and short_tokens and self._guests is not None and self._guests.came_lately:
-            budget_tokens = min(budget_tokens, short_tokens())
+        is_short = has_own and self._guests is not None and self._guests.came_lately
+        own_budget = min(budget_tokens, short_tokens()) if is_short and short_tokens else budget_tokens
         guests = self._next_guests(budget_tokens, has_own=has_own)
         if guests:
-            return self._shared(guests, budget_tokens)
-        return self._of_the_stream(budget_tokens) if has_own else None
+            return self._shared(guests, budget_tokens, own_budget)
+        return self._of_the_stream(own_budget) if has_own else None
 
     def put_back(self, planned: PlannedPass) -> None:
         """Plan what is in this pass, the last one planned, once more: it did not fit into memory."""
@@ -101,10 +101,12 @@ class PassPlan:
             return []
         return self._guests.take(budget_tokens // INTERACTIVE_SHARE if has_own else budget_tokens)
 
-    def _shared(self, guests: list[Text], budget_tokens: int) -> PlannedPass:
+    def _shared(self, guests: list[Text], budget_tokens: int, own_budget: int) -> PlannedPass:
         offered = [*guests, *self._texts[self._start : self._start + MAX_TEXTS]]
         lengths = [len(text.token_ids) for text in offered]
-        count = next_pack(lengths, 0, budget_tokens, is_padded=self._is_padded).stop
+        # a short pass grows with its guests, or few of them would fit and all others wait; the stream keeps its share
+        most = max(own_budget, INTERACTIVE_SHARE * sum(lengths[: len(guests)]))
+        count = next_pack(lengths, 0, min(budget_tokens, most), is_padded=self._is_padded).stop
         self._held = guests[count:]
         own_texts = max(0, count - len(guests))
         # a text as long as a pass leaves no room for the stream's: these have the next pass to themselves

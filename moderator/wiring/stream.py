@@ -107,7 +107,11 @@ def moderate(
             return
         judging.follow(Admission(scorer.identity, has_brokers_time=topics.has_brokers_time), stop)
         source, sink = connect(
-            settings.kafka, topics.limits_bytes, metrics, trial_events=2 * settings.window.max_events
+            settings.kafka,
+            topics.limits_bytes,
+            metrics,
+            trial_events=2 * settings.window.max_events,
+            give_way=judging.queue.give_way,
         )
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import orjson
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from moderator.demo.examples import example_policies
 from moderator.demo.servers.kafka import LocalKafka
@@ -35,6 +35,7 @@ MOST_RATIO = 4.0
 LEAST_P95_MS = 25.0
 LEAST_SHARE = 0.8
 SETTLE_S = 5.0
+WINDOW_S = 60.0
 
 
 def quantile(latencies_ms: list[float], percent: int) -> float:
@@ -42,10 +43,20 @@ def quantile(latencies_ms: list[float], percent: int) -> float:
 
 
 def ask_for(port: int, seconds: float) -> list[float]:
-    """Ask at a fixed rate, whether or not the last request was answered; give milliseconds from the planned start."""
+    """Ask for so long; see `asking`."""
+    with asking(port) as latencies_ms:
+        time.sleep(seconds)
+    return latencies_ms
+
+
+@contextmanager
+def asking(port: int) -> Iterator[list[float]]:
+    """Ask at a fixed rate, whether or not the last request was answered; note milliseconds from the planned start."""
     latencies_ms: list[float] = []
     texts, run = short_messages(), uuid.uuid4().hex[:8]
     start_s = time.perf_counter()
+    stop = threading.Event()
+    threads: list[threading.Thread] = []
 
     def ask(number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -57,33 +68,64 @@ def ask_for(port: int, seconds: float) -> list[float]:
         latencies_ms.append((time.perf_counter() - start_s - number / RATE) * 1_000)
         connection.close()
 
-    threads = []
-    for number in range(int(RATE * seconds)):
-        time.sleep(max(0.0, start_s + number / RATE - time.perf_counter()))
-        threads.append(threading.Thread(target=ask, args=(number,)))
-        threads[-1].start()
-    for thread in threads:
-        thread.join()
-    assert len(latencies_ms) == int(RATE * seconds)
-    return latencies_ms
+    def ask_all() -> None:
+        while not stop.wait(max(0.0, start_s + len(threads) / RATE - time.perf_counter())):
+            threads.append(threading.Thread(target=ask, args=(len(threads),)))
+            threads[-1].start()
+
+    asker = threading.Thread(target=ask_all)
+    asker.start()
+    try:
+        yield latencies_ms
+    finally:
+        stop.set()
+        for thread in (asker, *threads):
+            thread.join()
+    assert len(latencies_ms) == len(threads)
+
+
+class Published:
+    """How many decisions are committed, as the broker knows: a look at `/metrics` would cost the replica 10 ms."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=settings.bootstrap_servers, isolation_level="read_committed", group_id=None
+        )
+        topics = (settings.flag_topic, settings.allow_topic)
+        self._partitions = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+
+    def count(self) -> int:
+        """One marker of each transaction counts too."""
+        return sum(self._consumer.end_offsets(self._partitions).values())
+
+    def await_more(self) -> int:
+        """Wait for the next window."""
+        count = self.count()
+        until_s = time.monotonic() + WINDOW_S
+        while (now := self.count()) == count:
+            assert time.monotonic() < until_s, "nothing was published"
+            time.sleep(0.02)
+        time.sleep(0.2)  # its last partitions
+        return max(now, self.count())
 
 
 @contextmanager
-def backlog(settings: KafkaSettings, replica: Replica, ahead: int) -> Iterator[None]:
+def backlog(settings: KafkaSettings, ahead: int) -> Iterator[None]:
     """Keep so many new events before the replica."""
     stop = threading.Event()
     texts, run = short_messages(), uuid.uuid4().hex[:8]
 
     def send() -> None:
         producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=20)
-        sent, decided = 0, decisions(replica)
+        published = Published(settings)
+        sent, before = 0, published.count()
         while not stop.is_set():
-            while sent < decisions(replica) - decided + ahead:
+            while sent < published.count() - before + ahead:
                 for _ in range(500):
                     value = orjson.dumps({"id": f"{run}-{sent}", "text": f"{texts[sent % len(texts)]} {run} {sent}"})
                     producer.send(settings.events_topic, value, partition=sent % PARTITIONS)
                     sent += 1
-            stop.wait(0.25)
+            stop.wait(0.5)
         producer.close()
 
     thread = threading.Thread(target=send)
@@ -95,15 +137,6 @@ def backlog(settings: KafkaSettings, replica: Replica, ahead: int) -> Iterator[N
         thread.join()
 
 
-def decisions(replica: Replica) -> float:
-    connection = http.client.HTTPConnection("127.0.0.1", replica.http_port, timeout=60)
-    connection.request("GET", "/metrics")
-    page = connection.getresponse().read().decode()
-    connection.close()
-    lines = (line for line in page.splitlines() if line.startswith("moderator_decisions_total{"))
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
-
-
 class Rate(NamedTuple):
     """The stream's events per second, and per second of the replica's CPU: others on the machine change the first."""
 
@@ -111,13 +144,11 @@ class Rate(NamedTuple):
     by_cpu: float
 
 
-def rate_over(replica: Replica, seconds: float, latencies_ms: list[float] | None) -> Rate:
-    before, began_s, cpu_s = decisions(replica), time.perf_counter(), replica.cpu_s
-    if latencies_ms is None:
-        time.sleep(seconds)
-    else:
-        latencies_ms += ask_for(replica.http_port, seconds)
-    events = decisions(replica) - before
+def rate_over(replica: Replica, published: Published, seconds: float) -> Rate:
+    """Measure for so long, and on to whole windows: one is a quarter of what is published in 20 s."""
+    before, began_s, cpu_s = published.await_more(), time.perf_counter(), replica.cpu_s
+    time.sleep(seconds)
+    events = published.await_more() - before
     return Rate(events / (time.perf_counter() - began_s), events / (replica.cpu_s - cpu_s))
 
 
@@ -133,11 +164,14 @@ def measure(seconds: float, rounds: int, ahead: int) -> dict[str, Any]:
             print(f"idle: p50 {quantile(idle_ms, 50):.0f} ms, p95 {quantile(idle_ms, 95):.0f} ms", flush=True)
             busy_ms: list[float] = []
             shares: list[Rate] = []
-            with backlog(settings, replica, ahead):
+            published = Published(settings)
+            with backlog(settings, ahead):
                 time.sleep(SETTLE_S)
                 for number in range(rounds):
-                    alone = rate_over(replica, seconds, None)
-                    beside = rate_over(replica, seconds, busy_ms)
+                    alone = rate_over(replica, published, seconds)
+                    with asking(replica.http_port) as latencies_ms:
+                        beside = rate_over(replica, published, seconds)
+                    busy_ms += latencies_ms
                     shares.append(Rate(beside.by_time / alone.by_time, beside.by_cpu / alone.by_cpu))
                     print(
                         f"round {number}: {alone.by_time:.0f} events/s alone, {beside.by_time:.0f} beside requests; "

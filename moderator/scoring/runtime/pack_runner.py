@@ -42,11 +42,13 @@ class Launched(NamedTuple):
         rows: on their way from the device, as `RewardModel.forward` gives them; None for a text that is too large even
             alone.
         since_s: when it was started, monotonic.
+        device_since_s: likewise, by the device's clock.
     """
 
     planned: PlannedPass
     rows: Rows | None
     since_s: float
+    device_since_s: float
 
 
 class PackRunner:
@@ -90,7 +92,9 @@ class PackRunner:
         self._is_deterministic = is_deterministic
         self._most_unread = _UNREAD_PASSES if model.device.type == "cuda" else 1
         self._monotonic_s = monotonic_s
-        self._read_at_s = 0.0
+        # on a CPU, what other threads and processes take is no reason for shorter passes: these would wait as well
+        self._device_s = time.thread_time if model.device.type == "cpu" else monotonic_s
+        self._read_at_s = self._device_read_at_s = 0.0
         most = self.budget.tokens
         is_limited = stream_pass_s and not is_deterministic
         self._pace = AdaptiveLimit(most, target_s=stream_pass_s, first_tokens=most) if is_limited else None
@@ -130,11 +134,12 @@ class PackRunner:
 
     def observe(self, launched: Launched) -> float:
         """Learn from a pass that was read; give the seconds that it kept the device busy."""
-        now_s = self._monotonic_s()
+        now_s, device_now_s = self._monotonic_s(), self._device_s()
         seconds = now_s - max(launched.since_s, self._read_at_s)
-        self._read_at_s = now_s
+        device_seconds = device_now_s - max(launched.device_since_s, self._device_read_at_s)
+        self._read_at_s, self._device_read_at_s = now_s, device_now_s
         if self._pace is not None and launched.planned.own_tokens and launched.rows is not None:
-            self._pace.observe(launched.planned.tokens, seconds)
+            self._pace.observe(launched.planned.tokens, device_seconds)
         return seconds
 
     def run_pack(self, pack: Sequence[Text]) -> torch.Tensor | None:
@@ -154,7 +159,7 @@ class PackRunner:
 
     def _launch(self, plan: PassPlan, planned: PlannedPass, guests: FallibleGuests | None) -> Launched | None:
         """Start a pass; None where its texts are planned once more."""
-        since_s = self._monotonic_s()
+        since_s, device_since_s = self._monotonic_s(), self._device_s()
         try:
             rows = self.run_pack(planned.texts)
         except DEVICE_FAILURES:
@@ -167,11 +172,11 @@ class PackRunner:
         if rows is not None:
             self.budget.count_fit()
             self.usage.pack_tokens = self.budget.tokens
-            return Launched(planned, Rows(rows), since_s)
+            return Launched(planned, Rows(rows), since_s, device_since_s)
         if self._make_room(planned.texts):
             plan.put_back(planned)
             return None
-        return Launched(planned, None, since_s)
+        return Launched(planned, None, since_s, device_since_s)
 
     def _find_fault(self, plan: PassPlan, planned: PlannedPass, guests: FallibleGuests, error: Exception) -> None:
         """A fault of ours must not reach texts that share a pass with the one that triggers it."""

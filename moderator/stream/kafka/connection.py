@@ -98,7 +98,8 @@ def consumer_settings(settings: KafkaSettings) -> dict[str, Any]:
         "auto_offset_reset": "none",
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
-        "max_poll_records": 2_000,
+        # some milliseconds of decoding: other threads hardly get the interpreter meanwhile
+        "max_poll_records": 500,
         # so that a poll mixes partitions: one partition's decisions then fit into one batch, see `batch_size`
         "max_partition_fetch_bytes": 2**20,
         "fetch_max_bytes": 16 * 2**20,

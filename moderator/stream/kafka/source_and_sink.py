@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -44,7 +44,12 @@ _CONFIRM_S = 5.0
 
 
 def connect(
-    settings: KafkaSettings, limits_bytes: Mapping[str, int], metrics: Metrics, *, trial_events: int = TRIAL_EVENTS
+    settings: KafkaSettings,
+    limits_bytes: Mapping[str, int],
+    metrics: Metrics,
+    *,
+    trial_events: int = TRIAL_EVENTS,
+    give_way: Callable[[], object] = lambda: None,
 ) -> tuple[KafkaSource, KafkaSink]:
     """Connect a source and a sink that share one membership of the group; the first poll joins it.
 
@@ -53,6 +58,7 @@ def connect(
         limits_bytes: the largest record that each output topic accepts, as `topics.await_topics` found them.
         metrics: where failed publications and settled doubts are counted.
         trial_events: how many events of one partition may be in flight: two windows.
+        give_way: see `OutcomeSender`.
 
     Raises:
         BrokerUnavailableError: the brokers do not answer.
@@ -63,7 +69,8 @@ def connect(
     except KafkaError as error:
         raise unreachable(settings, error) from error
     source = source_for(membership, settings, client, metrics)
-    sink = sink_for(membership, settings, client, OutcomeSender(settings, limits_bytes, time.time), metrics)
+    send = OutcomeSender(settings, limits_bytes, time.time, give_way=give_way)
+    sink = sink_for(membership, settings, client, send, metrics)
     return source, sink
 
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from moderator.errors import ScorerUnavailableError
 from moderator.events import DeadLetter, Scores, Turn, Unscored
 from moderator.observability.metrics import Metrics
-from moderator.pipeline.interactive_queue import LATELY_S, Answer, Ask, InteractiveQueue, QueueFullError
+from moderator.pipeline.interactive_queue import GIVE_WAY_S, LATELY_S, Answer, Ask, InteractiveQueue, QueueFullError
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.pipeline.window import ScoredEvent
 from moderator.testing import ManualClock, ScriptedScorer
@@ -104,6 +104,36 @@ def test_what_is_held_is_not_scored_until_it_is_released(desk: Desk) -> None:
     assert desk.taken() == []
     desk.queue.release()
     await_condition(lambda: bool(desk.answers), TIMEOUT_S)
+
+
+def test_the_streams_thread_waits_until_nobody_waits_for_an_answer(desk: Desk) -> None:
+    desk.ask("one")
+    gone_on = threading.Event()
+
+    def work_on() -> None:
+        while not desk.answers:
+            desk.queue.give_way()
+        gone_on.set()
+
+    threading.Thread(target=work_on, daemon=True).start()
+    assert not gone_on.wait(3 * GIVE_WAY_S)
+    desk.blocker.set()
+
+    assert gone_on.wait(TIMEOUT_S)
+
+
+def test_giving_way_takes_no_time_while_nobody_waits_or_nothing_may_be_scored(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moderator.pipeline.interactive_queue.GIVE_WAY_S", 1_000.0)
+
+    desk.queue.give_way()
+    desk.queue.hold()
+    held = desk.ask("held")
+    desk.queue.give_way()
+    desk.queue.release()
+    desk.queue.drop(held)
+    desk.queue.give_way()
 
 
 def test_the_first_prompt_is_given_however_long_it_is(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,19 +9,27 @@ from moderator.events import (
     EventReading,
     Partition,
     PartitionSpan,
-    Prompt,
     Scores,
     Turn,
     Unscored,
 )
-from moderator.pipeline.decision import Decider
-from moderator.pipeline.moderation import READ_AT_ONCE, Window, read_span, score_events, score_window
+from moderator.pipeline.decision import Decider, Timestamps
+from moderator.pipeline.moderation import (
+    AT_A_TIME,
+    READ_AT_ONCE,
+    Window,
+    decide_window,
+    read_span,
+    score_events,
+    score_window,
+)
 from moderator.pipeline.ports import ScoreCache, Scorer
 from moderator.pipeline.window import Entry, ScoredEvent
 from moderator.settings import Settings
 from moderator.testing import ManualClock, ScriptedScorer
 from tests.builders import a_model, a_record, a_turn, an_event, an_event_json, some_policies, some_scores
 from tests.unit.pipeline.dict_cache import DictCache
+from tests.unit.pipeline.noted_texts import NotedTexts
 
 
 def length_scores(conversation: Sequence[Turn]) -> Scores | Unscored:
@@ -199,42 +207,29 @@ def test_a_record_that_reading_crashes_on_is_set_aside_alone() -> None:
     assert isinstance(read, ChatEvent)
 
 
-class Requests:
-    """Interactive work that counts how often it is asked for."""
-
-    def __init__(self) -> None:
-        self.spent_s = 0.0
-        self.served = 0
-        self.came_lately = True
-
-    def serve(self) -> None:
-        self.served += 1
-        self.spent_s += 2.0
-
-    def hold(self) -> None:
-        raise AssertionError
-
-    def release(self) -> None:
-        raise AssertionError
-
-    def take(self, most_tokens: int) -> list[Prompt]:
-        return []
-
-    def give(self, scores: Mapping[str, Scores | Unscored], seconds: float) -> None:
-        raise AssertionError
-
-    def fail(self, score_key: str, error: Exception) -> None:
-        raise AssertionError
-
-
 def test_requests_are_served_while_a_window_is_read_and_do_not_count_in_its_time(decider: Decider) -> None:
-    requests = Requests()
+    requests = NotedTexts(serve_s=2.0)
     events = [an_event(a_turn(f"text {number}")) for number in range(2 * READ_AT_ONCE + 1)]
 
     scored = score_window(
         a_window(events, decider), ScriptedScorer(length_scores), DictCache(), ManualClock(), requests
     )
 
-    assert requests.served == 3
+    assert requests.calls == 3 * ["serve"]
     assert scored.interactive_s == 6.0
     assert all(isinstance(entry.scored, ScoredEvent) for entry in scored.window.entries)
+
+
+def test_the_streams_thread_lets_requests_go_first_every_few_events(decider: Decider) -> None:
+    requests = NotedTexts()
+    records = [a_record(an_event_json(), offset=number) for number in range(2 * AT_A_TIME + 1)]
+    polled = PartitionSpan(Partition("chat.events", 0), 1, len(records), records)
+
+    window = Window([read_span(polled, 0.0, Settings(), requests)], decider)
+    after_reading = len(requests.calls)
+    scored = score_window(window, ScriptedScorer(length_scores), DictCache(), ManualClock())
+    decided = decide_window(scored, Timestamps(0.0, 0.0, 0.0, "2026-11-30T00:00:00Z"), lambda *_: None, requests)
+
+    assert after_reading == 3
+    assert requests.calls == 6 * ["give_way"]
+    assert len(decided[0].items) == len(records)

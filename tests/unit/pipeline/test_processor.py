@@ -23,7 +23,7 @@ from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider
 from moderator.pipeline.moderation import ScoredWindow
 from moderator.pipeline.observer import CountingObserver
-from moderator.pipeline.ports import Scorer, Sink
+from moderator.pipeline.ports import InteractiveWork, Scorer, Sink
 from moderator.pipeline.processor import MAX_POLL_GAP_S, Processor
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.policy import load_policies
@@ -38,6 +38,7 @@ from moderator.testing import (
 )
 from tests.builders import POLICY_FILES, an_event_json, some_policies, some_scores
 from tests.unit.pipeline.dict_cache import DictCache
+from tests.unit.pipeline.noted_texts import NotedTexts
 from tests.waiting import await_condition
 
 TIMEOUT_S = 5.0
@@ -66,6 +67,7 @@ class Stage:
         max_events: int = 25,
         dead_letter_limit: DeadLetterLimit | None = None,
         scoring: ScoringThread | None = None,
+        interactive: InteractiveWork | None = None,
     ) -> Processor:
         return Processor(
             settings=Settings(window=WindowSettings(max_events=max_events)),
@@ -80,6 +82,7 @@ class Stage:
             clock=self.clock,
             stop=self.stop,
             dead_letter_limit=dead_letter_limit,
+            interactive=interactive,
         )
 
 
@@ -105,6 +108,24 @@ def test_every_event_gives_exactly_one_decision_and_its_offset_is_committed(tmp_
         Partition("chat.events", 1): 34,
         Partition("chat.events", 2): 33,
     }
+
+
+def test_requests_go_first_before_each_poll(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, a_log(events=1))
+    requests = NotedTexts()
+    seen: list[int] = []
+    poll = stage.source.poll
+
+    def noted_poll(timeout_ms: int) -> list[PolledSpan]:
+        seen.append(requests.calls.count("give_way"))
+        return poll(timeout_ms)
+
+    stage.source.poll = noted_poll  # type: ignore[method-assign]
+
+    stage.processor(interactive=requests).run()
+
+    assert seen[0] == 1
+    assert all(later > earlier for earlier, later in pairwise(seen))
 
 
 def test_a_range_without_events_is_committed_and_not_counted(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_short_of_memory_passes_are_halved_for_both(armorm: ArmoRM, scorer: Scor
 def test_while_requests_come_in_a_slow_device_gets_shorter_passes_of_the_stream(armorm: ArmoRM, scorer: Scorer) -> None:
     own = short(scorer, 200, "own")
     requests = Requests()
-    seconds = iter(range(10_000))  # each look at the clock is a second later
+    seconds = iter(range(10_000))  # each look at the device's clock is a second later
     sizes: list[int] = []
 
     def measure(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
@@ -180,7 +180,7 @@ def test_while_requests_come_in_a_slow_device_gets_shorter_passes_of_the_stream(
         return rows
 
     engine = Engine(TroubledArmoRM(armorm, measure), BUDGET, stream_pass_s=0.1)
-    engine._runner._monotonic_s = lambda: float(next(seconds))
+    engine._runner._device_s = lambda: float(next(seconds))
 
     engine.score(own, requests)
     lately = sizes.copy()
@@ -190,3 +190,19 @@ def test_while_requests_come_in_a_slow_device_gets_shorter_passes_of_the_stream(
     assert lately[0] > 300
     assert max(lately[5:]) < 60
     assert sizes[len(lately)] > 300
+
+
+def test_what_others_take_of_a_cpu_makes_no_pass_shorter(armorm: ArmoRM, scorer: Scorer) -> None:
+    seconds = iter(range(0, 1_000_000, 100))  # the machine is so busy that a pass takes minutes
+    sizes: list[int] = []
+
+    def measure(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
+        sizes.append(sum(len(text.token_ids) for text in texts))
+        return rows
+
+    engine = Engine(TroubledArmoRM(armorm, measure), BUDGET, stream_pass_s=10.0)
+    engine._runner._monotonic_s = lambda: float(next(seconds))
+
+    engine.score(short(scorer, 100, "own"), Requests())
+
+    assert min(sizes[:-1]) > 300

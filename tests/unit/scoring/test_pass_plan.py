@@ -97,6 +97,18 @@ def test_the_streams_passes_are_short_while_interactive_texts_come_in() -> None:
     assert (short, long) == ([0, 1], [*range(2, 12)])
 
 
+def test_a_short_pass_grows_with_the_interactive_texts_in_it_and_the_stream_gets_as_much() -> None:
+    plan = PassPlan(stream(30), Waiting(*interactive(8)), is_padded=False)
+
+    passes = [numbers(plan.next(BUDGET, lambda: 25)) for _ in range(3)]
+
+    assert passes == [
+        [1_000, 1_001, 1_002, 1_003, 1_004, 0, 1, 2, 3, 4],
+        [1_005, 1_006, 1_007, 5, 6, 7],
+        [8, 9],
+    ]
+
+
 def test_a_short_pass_holds_a_text_at_least() -> None:
     plan = PassPlan(stream(2, 50), Waiting(), is_padded=False)
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaTimeoutError
 
-from moderator.events import EncodedDecision, Partition, PartitionSpan, Record
+from moderator.events import DeadLetter, EncodedDecision, Partition, PartitionSpan, Record
 from moderator.settings import KafkaSettings
-from moderator.stream.kafka.producing.sender import OutcomeSender
+from moderator.stream.kafka.producing.sender import SENT_AT_A_TIME, OutcomeSender
 from tests.builders import a_record, an_encoded_decision
 
 SETTINGS = KafkaSettings()
@@ -30,6 +30,26 @@ class RecordingProducer:
 
 def a_sender(limit_bytes: int = ROOMY) -> OutcomeSender:
     return OutcomeSender(SETTINGS, dict.fromkeys(OUTPUTS, limit_bytes), lambda: 1_790_000_000.0)
+
+
+def test_threads_in_a_hurry_go_first_every_few_records() -> None:
+    producer = RecordingProducer()
+    sent_when_asked: list[int] = []
+    sender = OutcomeSender(
+        SETTINGS,
+        dict.fromkeys(OUTPUTS, ROOMY),
+        lambda: 1_790_000_000.0,
+        give_way=lambda: sent_when_asked.append(len(producer.sent)),
+    )
+    items: list[tuple[Record, EncodedDecision | DeadLetter]] = [
+        (a_record(offset=number), an_encoded_decision()) for number in range(SENT_AT_A_TIME)
+    ]
+    spans = [PartitionSpan(Partition("chat.events", number), 1, 1, items) for number in range(2)]
+
+    sender(producer, spans)
+
+    assert sent_when_asked == [0, SENT_AT_A_TIME]
+    assert len(producer.sent) == 2 * SENT_AT_A_TIME
 
 
 def headers_of(record: Record, decision: EncodedDecision) -> dict[str, bytes]:
