@@ -48,9 +48,9 @@ def _objective_row(name: str, figures: Mapping[str, Any]) -> Row:
         Cell(name),
         number_cell(figures["rows"]),
         number_cell(figures["ones"]),
-        _share(figures["auc"]),
-        _interval(figures["auc_low"], figures["auc_high"]),
-        _share(figures["average_precision"]),
+        share_cell(figures["auc"]),
+        interval_cell(figures["auc_low"], figures["auc_high"]),
+        share_cell(figures["average_precision"]),
     )
 
 
@@ -59,10 +59,10 @@ def _limit_row(limit: Mapping[str, Any]) -> Row:
         Cell(limit["from"]),
         Cell(f"{limit['limit']:g}", "number"),
         number_cell(limit["flagged"]),
-        _share(limit["precision"]),
-        _interval(limit["precision_low"], limit["precision_high"]),
-        _share(limit["recall"]),
-        _share(limit["false_alarms"]),
+        share_cell(limit["precision"]),
+        interval_cell(limit["precision_low"], limit["precision_high"]),
+        share_cell(limit["recall"]),
+        share_cell(limit["false_alarms"]),
     )
 
 
@@ -71,15 +71,17 @@ def _context(rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
         yield (
             Cell(str(row["turns"])),
             Cell(row["objective"]),
-            _share(row["auc"]),
-            _share(row["mean_difference"]),
-            _share(row["crosses_a_limit"]),
+            share_cell(row["auc"]),
+            share_cell(row["mean_difference"]),
+            share_cell(row["crosses_a_limit"]),
         )
 
 
-def _share(value: float | None) -> Cell:
+def share_cell(value: float | None) -> Cell:
+    """Give a cell with a figure from 0 to 1, or a dash."""
     return Cell("-" if value is None else f"{value:.3f}", "number")
 
 
-def _interval(low: float | None, high: float | None) -> Cell:
+def interval_cell(low: float | None, high: float | None) -> Cell:
+    """Give a cell with the ends of an interval, or a dash."""
     return Cell("-" if low is None or high is None else f"{low:.3f} to {high:.3f}", "number")

@@ -94,6 +94,11 @@ def at_limit(flags: Truths, is_bad: Truths) -> AtLimit:
     return AtLimit(int(flags.sum()), int((flags & is_bad).sum()), int(is_bad.sum()), len(flags))
 
 
+def rounded(number: float | None) -> float | None:
+    """Round a figure as reports hold it."""
+    return None if number is None else round(number, 6)
+
+
 def _draws(scores: Floats, is_one: Truths, units: Sequence[str]) -> list[float]:
     """AUCs of rows drawn again by unit; a draw with one side alone says nothing."""
     _, of_row = np.unique(np.asarray(units, dtype=object).astype(str), return_inverse=True)

@@ -10,6 +10,7 @@ import orjson
 
 from moderator.errors import ConfigurationError, reason_of
 from moderator.events import ChatEvent, DeadLetter, Record
+from moderator.scoring.rendering.visible import visible
 from moderator.settings import Settings
 from moderator.stream.codec import decode
 
@@ -29,14 +30,19 @@ class LabelledEvent:
         labels: by objective, 0 to 1; an objective that is absent was not judged.
         group: any name, for figures by group; None: none.
         weight: how much it counts where a model is fitted, above 0.
-        unit: what rows of one conversation have in common, else rows of one text.
+        text: hash of the judged message as a reader sees it, in lower case.
     """
 
     event: ChatEvent
     labels: Mapping[str, float]
     group: str | None
     weight: float
-    unit: str
+    text: str
+
+    @property
+    def unit(self) -> str:
+        """What rows of one conversation have in common, else rows of one text."""
+        return self.event.conversation_id or self.text
 
 
 def read_labelled(path: Path, settings: Settings) -> list[LabelledEvent]:
@@ -80,7 +86,7 @@ def _read(line: bytes, number: int, settings: Settings) -> LabelledEvent:
     event = decode(record, settings.max_event_bytes, settings.reading)
     if isinstance(event, DeadLetter):
         raise _WrongLineError(f"{event.reason}: {event.error}")
-    return LabelledEvent(event, labels, group, float(weight), event.conversation_id or _hash(event))
+    return LabelledEvent(event, labels, group, float(weight), _hash(event))
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -108,4 +114,5 @@ def _is_number(value: object) -> bool:
 
 
 def _hash(event: ChatEvent) -> str:
-    return hashlib.sha256(event.conversation[-1].content.strip().casefold().encode(errors="replace")).hexdigest()
+    text = visible(event.conversation[-1].content).text
+    return hashlib.sha256(text.casefold().encode(errors="replace")).hexdigest()

@@ -9,11 +9,8 @@ import numpy as np
 from moderator.errors import ConfigurationError
 from moderator.evaluation.figures import Floats, Truths
 from moderator.policy import PolicySet
-from moderator.policy.language.ast import Signal
-from moderator.policy.language.comparisons import AT_LEAST, COMPARISONS, Comparison
+from moderator.policy.language.ast import Condition
 from moderator.policy.language.scale import micro_from
-
-_BELOW = COMPARISONS[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +18,25 @@ class Limit:
     """One limit of one objective.
 
     Attributes:
-        number: a score of the signal for a rule, else a raw score.
+        number: a score on the scale of the rule's signal, else a raw score.
         source: the rule, `POLICY/RULE`, or `--limit`.
-        signal: whose scale the number is on; None for a raw score.
         is_high_good: a label below 0.5 is the bad end.
+        condition: the rule's, which says how the number is compared; None for a raw score.
     """
 
     objective: str
     number: Fraction
     source: str
-    comparison: Comparison
-    signal: Signal | None
     is_high_good: bool
+    condition: Condition | None = None
 
     def flags(self, scores: Floats) -> Truths:
         """Give which of n raw scores are flagged, as a rule compares them."""
-        if self.signal is None:
+        if self.condition is None:
             number = float(self.number)
             return scores < number if self.is_high_good else scores >= number
-        scale = self.signal.scale
-        low, high = self.comparison.bounds(scale.micro_of(self.number), is_reversed=scale.is_reversed)
+        scale = self.condition.signal.scale
+        low, high = self.condition.comparison.bounds(scale.micro_of(self.number), is_reversed=scale.is_reversed)
         return np.array([low <= micro_from(score) <= high for score in scores.tolist()], dtype=np.bool_)
 
 
@@ -66,14 +62,7 @@ def limits_of(
     high_is_good = {} if policies is None else {each.objective: each.good != "low" for each in policies.signals}
     ruled = {limit.objective for limit in of_rules}
     return of_rules + [
-        Limit(
-            name,
-            number,
-            "--limit",
-            _BELOW if high_is_good.get(name, True) else AT_LEAST,
-            None,
-            high_is_good.get(name, True),
-        )
+        Limit(name, number, "--limit", high_is_good.get(name, True))
         for name, numbers in asked.items()
         if name not in ruled
         for number in numbers
@@ -85,6 +74,4 @@ def _of_rules(policies: PolicySet) -> Iterator[Limit]:
         for condition in rule.conditions:
             signal = condition.signal
             if condition.limit is not None and signal.objective:
-                yield Limit(
-                    signal.objective, condition.limit, rule.id, condition.comparison, signal, signal.good != "low"
-                )
+                yield Limit(signal.objective, condition.limit, rule.id, signal.good != "low", condition)

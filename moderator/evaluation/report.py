@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from moderator.errors import ConfigurationError
-from moderator.evaluation.figures import Floats, Truths, at_limit, ranking
+from moderator.evaluation.figures import Floats, Truths, at_limit, auc, ranking, rounded
 from moderator.evaluation.labelled import LabelledEvent
 from moderator.evaluation.limits import Limit
 from moderator.events import ModelIdentity
 
 LEAST_OF_A_GROUP = 20
-_HALF = 0.5
+HALF = 0.5
+"""A label of as much or more is a 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,13 @@ def evaluate(
     """
     require_objectives(model, rows)
     objectives = {}
-    for name in sorted({name for row in rows for name in row.labels}):
+    for name in _labelled_objectives(rows):
         column = scores[:, model.objectives.index(name)]
         of_name = [limit for limit in limits if limit.objective == name]
-        labelled = np.array([name in row.labels for row in rows]) & ~np.isnan(column)
-        objectives[name] = _figures(name, rows, column, labelled, of_name)
+        is_scored = ~np.isnan(column)
+        objectives[name] = _figures(name, rows, column, is_scored, of_name)
         if by:
+            labelled = np.array([name in row.labels for row in rows]) & is_scored
             groups = dict(_groups(rows, labelled, by))
             objectives[name]["groups"] = {
                 group: _figures(name, rows, column, members, of_name) for group, members in groups.items()
@@ -85,7 +87,37 @@ def require_fields(by: Sequence[str]) -> None:
         _reader(name)
 
 
-def moved(scores: Floats, others: Floats, limits: Sequence[Limit]) -> dict[str, float]:
+def context_rows(
+    model: ModelIdentity,
+    rows: Sequence[LabelledEvent],
+    scores: Floats,
+    others: Floats,
+    limits: Sequence[Limit],
+    *,
+    turns: str,
+) -> list[dict[str, Any]]:
+    """Measure each labelled objective where other turns are read before the judged one.
+
+    Args:
+        model: what scored.
+        rows: n labelled events.
+        scores: (n, k), as events are read, NaN without a score.
+        others: (n, k), as they are read with so many turns.
+        limits: of any objective.
+        turns: how many, for the table.
+    """
+    found = []
+    for name in _labelled_objectives(rows):
+        at = model.objectives.index(name)
+        members, is_one = _labelled(name, rows, ~np.isnan(others[:, at]))
+        of_name = [limit for limit in limits if limit.objective == name]
+        value = auc(others[members, at], is_one)
+        figures = {"turns": turns, "objective": name, "auc": None if np.isnan(value) else rounded(value)}
+        found.append(figures | _moved(others[:, at], scores[:, at], of_name))
+    return found
+
+
+def _moved(scores: Floats, others: Floats, limits: Sequence[Limit]) -> dict[str, float]:
     """Say how far the scores of one objective move from `others`, and which share of them crosses a limit."""
     both = ~np.isnan(scores) & ~np.isnan(others)
     crosses = np.zeros(int(both.sum()), dtype=np.bool_)
@@ -114,24 +146,33 @@ def require_objectives(model: ModelIdentity, rows: Sequence[LabelledEvent]) -> N
 def _figures(
     name: str, rows: Sequence[LabelledEvent], column: Floats, chosen: Truths, limits: Sequence[Limit]
 ) -> dict[str, Any]:
-    members = np.flatnonzero(chosen).tolist()
+    members, is_one = _labelled(name, rows, chosen)
     scores = column[members]
-    is_one = np.array([rows[at].labels[name] >= _HALF for at in members], dtype=np.bool_)
     ranks = ranking(scores, is_one, [rows[at].unit for at in members])
     return {
         "rows": len(members),
         "ones": int(is_one.sum()),
-        "auc": _rounded(ranks.auc),
-        "auc_low": _rounded(ranks.auc_low),
-        "auc_high": _rounded(ranks.auc_high),
-        "average_precision": _rounded(ranks.average_precision),
+        "auc": rounded(ranks.auc),
+        "auc_low": rounded(ranks.auc_low),
+        "auc_high": rounded(ranks.auc_high),
+        "average_precision": rounded(ranks.average_precision),
         "limits": [_at(limit, scores, is_one) for limit in limits],
     }
 
 
+def _labelled_objectives(rows: Sequence[LabelledEvent]) -> list[str]:
+    return sorted({name for row in rows for name in row.labels})
+
+
+def _labelled(name: str, rows: Sequence[LabelledEvent], chosen: Truths) -> tuple[list[int], Truths]:
+    """Give which of the chosen rows are labelled for an objective, and which of those are labelled 1."""
+    members = [int(at) for at in np.flatnonzero(chosen) if name in rows[at].labels]
+    return members, np.array([rows[at].labels[name] >= HALF for at in members], dtype=np.bool_)
+
+
 def _at(limit: Limit, scores: Floats, is_one: Truths) -> dict[str, Any]:
     counted = at_limit(limit.flags(scores), ~is_one if limit.is_high_good else is_one)
-    shares = {name: _rounded(share) for name, share in counted.shares.items()}
+    shares = {name: rounded(share) for name, share in counted.shares.items()}
     return {"limit": float(limit.number), "from": limit.source, "flagged": counted.flagged, **shares}
 
 
@@ -160,7 +201,3 @@ def _reader(name: str) -> Callable[[LabelledEvent], str | None]:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, 6)

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from moderator.cli import exit_codes
+from moderator.cli.files.output_files import write_file
 from moderator.cli.progress import progress
-from moderator.errors import ConfigurationError, reason_of
+from moderator.errors import ConfigurationError
 from moderator.objectives import BUILTIN
 
 if TYPE_CHECKING:
     from moderator.evaluation.labelled import LabelledEvent
-    from moderator.evaluation.limits import Limit
     from moderator.evaluation.report import Evaluation
     from moderator.policy import PolicySet
-    from moderator.scoring.engine import Engine
     from moderator.settings import Settings
 
 _ASKED = re.compile(r"(?P<name>[^=:]+)=(?P<number>-?[0-9]+(\.[0-9]+)?)")
@@ -67,7 +66,7 @@ def evaluate(
     rules = None if policies is None else load_policies(policies)
     evaluation = _measure(settings, rows, rules=rules, asked=asked, by=by or [], turns=turns)
     if html is not None:
-        _write(html, page_of(document_of(evaluation)))
+        write_file(html, page_of(document_of(evaluation)))
     fields = evaluation.to_fields()
     typer.echo(json.dumps(fields, indent=2) if as_json else text_of(document_of(evaluation)), nl=as_json)
     missed = list(_missed(required, fields["objectives"]))
@@ -86,8 +85,8 @@ def _measure(
     turns: Sequence[int | None],
 ) -> "Evaluation":
     from moderator.evaluation.limits import limits_of
+    from moderator.evaluation.report import context_rows, require_objectives
     from moderator.evaluation.report import evaluate as evaluate_scores
-    from moderator.evaluation.report import require_objectives
     from moderator.evaluation.scoring import raw_scores
     from moderator.scoring.engine import load_scorer
 
@@ -104,37 +103,9 @@ def _measure(
         for count in turns:
             scorer.read_turns_before(count)
             others = raw_scores(scorer, rows, high_is_good, advance)
-            table += _context_rows(
-                scorer,
-                rows,
-                scores=scores,
-                others=others,
-                limits=limits,
-                turns=_ALL if count is None else str(count),
-            )
+            said = _ALL if count is None else str(count)
+            table += context_rows(identity, rows, scores, others, limits, turns=said)
     return replace(evaluation, context=table)
-
-
-def _context_rows(
-    scorer: "Engine",
-    rows: "Sequence[LabelledEvent]",
-    *,
-    scores: Any,
-    others: Any,
-    limits: "Sequence[Limit]",
-    turns: str,
-) -> list[dict[str, Any]]:
-    from moderator.evaluation.report import evaluate as evaluate_scores
-    from moderator.evaluation.report import moved
-
-    objectives = evaluate_scores(scorer.identity, rows, others, ()).objectives
-    found = []
-    for name, figures in objectives.items():
-        at = scorer.identity.objectives.index(name)
-        of_name = [limit for limit in limits if limit.objective == name]
-        by_how_much = moved(others[:, at], scores[:, at], of_name)
-        found.append({"turns": turns, "objective": name, "auc": figures["auc"], **by_how_much})
-    return found
 
 
 def _asked(limits: Sequence[str]) -> dict[str, list[Fraction]]:
@@ -180,10 +151,3 @@ def _missed(required: Sequence[tuple[str, str, float]], objectives: Mapping[str,
         if value is None or value < least:
             lines.append(f"{name}: {figure} is {'not known' if value is None else f'{value:.3f}'}, required {least:g}")
     return lines
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write `{path}`: {reason_of(error)}") from error

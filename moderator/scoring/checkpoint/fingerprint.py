@@ -16,12 +16,16 @@ def fingerprint(folder: Path, weight_files: Sequence[Path]) -> str:
     Returns:
         `sha256:` and 64 hex digits.
     """
-    described = [folder / CONFIG, *tokenizer_files(folder), *template_files(folder)]
-    files = sorted([*described, *weight_files], key=lambda file: file.name)
+    files = sorted(files_of_scores(folder, weight_files), key=lambda file: file.name)
     with ThreadPoolExecutor() as pool:
         digests = pool.map(_sha256, files)
         lines = [f"{digest}  {file.name}\n" for file, digest in zip(files, digests, strict=True)]
     return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def files_of_scores(folder: Path, weight_files: Sequence[Path]) -> list[Path]:
+    """Give every file of a checkpoint that can change a score."""
+    return [folder / CONFIG, *tokenizer_files(folder), *template_files(folder), *weight_files]
 
 
 def with_verdicts(of_files: str, digest: str) -> str:

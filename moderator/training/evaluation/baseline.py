@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,25 +13,46 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from moderator.evaluation.figures import Floats
-from moderator.training.data.rows import SAFETY, Row
+from moderator.events import Turn
 
 _BUCKETS = 2**18
 _EPOCHS = 3
+_LEAST_STEPS = 300
+"""Of few rows, so that they are learned as well as they can be."""
 _BATCH = 1_024
 _WORD = re.compile(r"[^\W_]+|[^\w\s]")
 
 
-def baseline_safety(rows: Sequence[Row], held_out: Sequence[Row], seed: int) -> Floats:
-    """Fit on the safety labels of `rows`; return the logit of safety of each held-out row."""
-    bags = [_bag(row) for row in rows]
+def words_alone(
+    learned: Sequence[Sequence[Turn]], labels: Floats, held_out: Sequence[Sequence[Turn]], seed: int
+) -> Floats:
+    """Learn from the words of conversations alone, the judged turn and those before it.
+
+    Args:
+        learned: n conversations, the last turn of each judged.
+        labels: (n,), 0 to 1.
+        held_out: m conversations to score.
+        seed: of the order in which they are learned.
+
+    Returns:
+        (m,) logits.
+    """
+    known = [_terms_of(conversation) for conversation in learned]
     seen = torch.zeros(_BUCKETS)
-    for bag in bags:
-        seen[bag] += 1
-    rarity = torch.log((1 + len(bags)) / (1 + seen)) + 1
-    model = _fit(bags, rarity, torch.tensor([row.labels[SAFETY] for row in rows]), seed)
+    for terms in known:
+        seen[terms] += 1
+    rarity = torch.log((1 + len(known)) / (1 + seen)) + 1
+    model = _fit([_bag(terms, rarity) for terms in known], torch.tensor(labels, dtype=torch.float32), seed)
     with torch.no_grad():
-        logits = [_logits(model, [_bag(row)], rarity).item() for row in held_out]
+        logits = [_logits(model, [_bag(_terms_of(conversation), rarity)]).item() for conversation in held_out]
     return np.array(logits)
+
+
+class _Bag(NamedTuple):
+    """The terms of a text, and how much each counts: (n,) both."""
+
+    terms: Tensor
+    shares: Tensor
 
 
 class _Linear(nn.Module):
@@ -41,15 +63,16 @@ class _Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1))
 
 
-def _fit(bags: list[Tensor], rarity: Tensor, labels: Tensor, seed: int) -> _Linear:
+def _fit(bags: list[_Bag], labels: Tensor, seed: int) -> _Linear:
     model = _Linear()
     optimizer = torch.optim.Adagrad(model.parameters(), lr=0.3)
     random = np.random.default_rng(seed)
-    for _ in range(_EPOCHS):
+    batches = math.ceil(len(bags) / _BATCH)
+    for _ in range(max(_EPOCHS, math.ceil(_LEAST_STEPS / batches))):
         order = random.permutation(len(bags))
-        for drawn in np.array_split(order, math.ceil(len(bags) / _BATCH)):
+        for drawn in np.array_split(order, batches):
             loss = functional.binary_cross_entropy_with_logits(
-                _logits(model, [bags[at] for at in drawn], rarity), labels[drawn]
+                _logits(model, [bags[at] for at in drawn]), labels[drawn]
             )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -57,16 +80,20 @@ def _fit(bags: list[Tensor], rarity: Tensor, labels: Tensor, seed: int) -> _Line
     return model
 
 
-def _logits(model: _Linear, bags: list[Tensor], rarity: Tensor) -> Tensor:
-    offsets = torch.tensor([0, *(len(bag) for bag in bags[:-1])]).cumsum(0)
-    scaled = torch.cat([functional.normalize(rarity[bag], dim=0) for bag in bags])
-    logits: Tensor = model.weights(torch.cat(bags), offsets, per_sample_weights=scaled)[:, 0] + model.bias
+def _logits(model: _Linear, bags: list[_Bag]) -> Tensor:
+    offsets = torch.tensor([0, *(len(bag.terms) for bag in bags[:-1])]).cumsum(0)
+    terms, shares = (torch.cat(parts) for parts in zip(*bags, strict=True))
+    logits: Tensor = model.weights(terms, offsets, per_sample_weights=shares)[:, 0] + model.bias
     return logits
 
 
-def _bag(row: Row) -> Tensor:
+def _bag(terms: Tensor, rarity: Tensor) -> _Bag:
+    return _Bag(terms, functional.normalize(rarity[terms], dim=0))
+
+
+def _terms_of(conversation: Sequence[Turn]) -> Tensor:
     """Hash words and word pairs into buckets; those of the context differ from those of the judged text."""
-    *before, judged = row.conversation
+    *before, judged = conversation
     terms = {*_terms(judged.content), *(f"before {term}" for turn in before for term in _terms(turn.content))}
     return torch.tensor(sorted({zlib.crc32(term.encode()) % _BUCKETS for term in terms} or {0}))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from moderator.evaluation.figures import Floats, auc
 from moderator.training.data.corpus import Corpus
 from moderator.training.data.rows import COLUMNS, HELPFULNESS, SAFETY, Row
-from moderator.training.evaluation.baseline import baseline_safety
+from moderator.training.evaluation.baseline import words_alone
 from moderator.training.evaluation.roc import Threshold, at_threshold
 from moderator.training.fitting.training_network import TrainingNetwork
 from moderator.training.text.batches import Batch, read_in_order
@@ -86,7 +86,7 @@ def measure_held_out(network: TrainingNetwork, encoder: Encoder, corpus: Corpus,
     return HeldOutReport(
         rows=len(rows),
         safety_auc=auc(safety, is_safe),
-        baseline_auc=auc(baseline_safety(corpus.rows, rows, seed), is_safe),
+        baseline_auc=auc(_baseline(corpus.rows, rows, seed), is_safe),
         helpfulness_auc=auc(helpfulness[known], is_helpful[known]),
         relevance_auc=_relevance_auc(network, encoder, corpus.held_out_relevance),
         by_source=_by_source(rows, safety, is_safe),
@@ -94,6 +94,11 @@ def measure_held_out(network: TrainingNetwork, encoder: Encoder, corpus: Corpus,
         safety=[at_threshold(safety, ~is_safe, limit) for limit in SAFETY_LIMITS],
         helpfulness=[at_threshold(helpfulness[known], ~is_helpful[known], limit) for limit in HELPFULNESS_LIMITS],
     )
+
+
+def _baseline(rows: Sequence[Row], held_out: Sequence[Row], seed: int) -> Floats:
+    labels = np.array([row.labels[SAFETY] for row in rows])
+    return words_alone([row.conversation for row in rows], labels, [row.conversation for row in held_out], seed)
 
 
 def score_rows(network: TrainingNetwork, encoder: Encoder, rows: Sequence[Row]) -> Floats:

@@ -7,7 +7,7 @@ import pytest
 from moderator.errors import ConfigurationError
 from moderator.evaluation.labelled import LabelledEvent
 from moderator.evaluation.limits import limits_of
-from moderator.evaluation.report import evaluate, moved
+from moderator.evaluation.report import context_rows, evaluate
 from moderator.events import ChatEvent, ModelIdentity, Turn
 from tests.builders import some_policies
 
@@ -64,13 +64,28 @@ def test_rows_without_a_score_are_counted_and_left_out() -> None:
     assert evaluation.objectives["spam"]["rows"] == 39
 
 
-def test_how_far_scores_move_and_cross_limits() -> None:
+def test_how_far_scores_move_and_cross_limits_where_other_turns_are_read() -> None:
     limits = limits_of(None, {"spam": [Fraction(1, 2)]}, MODEL.objectives)
+    rows = [row(number, spam=number % 2) for number in range(3)]
+    none = np.full(3, np.nan)
+    scores = np.column_stack([none, [0.6, 0.6, np.nan]])
+    others = np.column_stack([none, [0.4, 0.6, 0.9]])
 
-    found = moved(np.array([0.4, 0.6, 0.9]), np.array([0.6, 0.6, np.nan]), limits)
+    [found] = context_rows(MODEL, rows, scores, others, limits, turns="0")
 
-    assert found["mean_difference"] == pytest.approx(0.1)
-    assert found["crosses_a_limit"] == 0.5
+    assert found == {
+        "turns": "0",
+        "objective": "spam",
+        "auc": 0.5,
+        "mean_difference": pytest.approx(0.1),
+        "crosses_a_limit": 0.5,
+    }
+
+
+def test_an_objective_of_one_side_alone_has_no_auc_whatever_is_read() -> None:
+    [found] = context_rows(MODEL, [row(1, spam=1)], SCORES[:1], SCORES[:1], (), turns="all")
+
+    assert found["auc"] is None
 
 
 def test_what_the_model_or_the_event_lacks_is_named() -> None:
