@@ -13,7 +13,7 @@ import orjson
 
 from moderator.backtest.decision import BOM
 from moderator.errors import ConfigurationError, reason_of
-from moderator.events import EventSummary, Verdict
+from moderator.events import Verdict
 from moderator.labels.book import LabelBook
 from moderator.labels.record import SCHEMA, InvalidLabelError, label_from
 
@@ -31,9 +31,9 @@ class Labels:
 
     verdicts: Mapping[Key, Verdict]
 
-    def key_of(self, event: EventSummary) -> Key | None:
+    def key_of(self, tenant: str | None, event_id: str) -> Key | None:
         """Give the label's key for an event; one that names the tenant wins."""
-        for key in ((event["tenant"], event["id"]), (None, event["id"])):
+        for key in ((tenant, event_id), (None, event_id)):
             if key in self.verdicts:
                 return key
         return None

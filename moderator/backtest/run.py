@@ -104,7 +104,8 @@ class Backtest:
 
     def add(self, position: Position, decision: Decision) -> None:
         """Decide one event twice and count it."""
-        key = self._labels.key_of(decision["event"]) if self._labels.verdicts else None
+        event = decision["event"]
+        key = self._labels.key_of(event["tenant"], event["id"]) if self._labels.verdicts else None
         replay_input = replay_input_of(decision)
         numbers = self._numbers.of(decision)
         baseline = self._baseline.judge(replay_input)

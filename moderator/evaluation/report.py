@@ -112,7 +112,11 @@ def context_rows(
         members, is_one = _labelled(name, rows, ~np.isnan(others[:, at]))
         of_name = [limit for limit in limits if limit.objective == name]
         value = auc(others[members, at], is_one)
-        figures = {"turns": turns, "objective": name, "auc": None if np.isnan(value) else rounded(value)}
+        figures: dict[str, Any] = {
+            "turns": turns,
+            "objective": name,
+            "auc": None if np.isnan(value) else rounded(value),
+        }
         found.append(figures | _moved(others[:, at], scores[:, at], of_name))
     return found
 
@@ -166,7 +170,7 @@ def _labelled_objectives(rows: Sequence[LabelledEvent]) -> list[str]:
 
 def _labelled(name: str, rows: Sequence[LabelledEvent], chosen: Truths) -> tuple[list[int], Truths]:
     """Give which of the chosen rows are labelled for an objective, and which of those are labelled 1."""
-    members = [int(at) for at in np.flatnonzero(chosen) if name in rows[at].labels]
+    members = [at for at in np.flatnonzero(chosen).tolist() if name in rows[at].labels]
     return members, np.array([rows[at].labels[name] >= HALF for at in members], dtype=np.bool_)
 
 

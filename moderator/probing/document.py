@@ -61,7 +61,7 @@ def _beside_words(name: str, figures: Mapping[str, Any]) -> Section:
         (Cell("the backbone's hidden state"), *_ranking(figures)),
         (Cell("words alone (TF-IDF)"), *_ranking(figures["baseline"])),
     )
-    verdict = {True: "words alone do as well", False: "the backbone adds to the words", None: ""}
+    verdict = {True: "words alone do as well: the intervals overlap", False: "the backbone adds to the words", None: ""}
     lead = verdict[figures["words_alone_do_as_well"]]
     table = Table(f"{name}, and words alone", _RANKINGS, rows)
     return Section(f"{name}: beside words alone", lead=lead, tables=(table,), section_id="baseline")

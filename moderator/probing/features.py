@@ -1,15 +1,19 @@
-"""What a probe learns from: the hidden states of labelled events that one reading holds."""
+"""What a probe learns from: a backbone, and its hidden states of labelled events that one reading holds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from moderator.errors import ConfigurationError
 from moderator.evaluation.figures import Floats
 from moderator.evaluation.labelled import LabelledEvent
 from moderator.evaluation.scoring import passage_scores
 from moderator.events import ModelIdentity
+from moderator.probes import added_to
 from moderator.scoring.engine import Engine
+from moderator.scoring.opening import open_model
+from moderator.settings import ModelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,26 @@ class Features:
     hidden: Floats
     in_passages: int
     unscored: int
+
+
+def require_backbone(settings: ModelSettings, added: Sequence[str], where: str) -> None:
+    """Refuse a model that cannot be one, before its weights are read.
+
+    Args:
+        settings: name the model.
+        added: objectives to learn.
+        where: of their names, for errors.
+
+    Raises:
+        ConfigurationError: it cannot be opened, is a probe itself, or has one of the objectives already.
+    """
+    opened = open_model(str(settings.path), settings)
+    if opened.probe is not None:
+        backbone = opened.probe.base_path
+        raise ConfigurationError(
+            f"`{settings.path}` is a probe itself: name its backbone `{backbone}`, and put all objectives into one file"
+        )
+    added_to(opened.objectives, added, where)
 
 
 def read_features(

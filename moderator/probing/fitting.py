@@ -98,7 +98,7 @@ def _words(
 ) -> dict[str, float | None]:
     """Measure logistic regression on TF-IDF, learned from and measured on the same rows."""
     conversations = [row.event.conversation for row in rows]
-    before, after = ([conversations[at] for at in np.flatnonzero(chosen)] for chosen in (learned, held_out))
+    before, after = ([conversations[at] for at in np.flatnonzero(chosen).tolist()] for chosen in (learned, held_out))
     scores = words_alone(before, labels[learned], after, seed)
     return ranking_fields(scores, labels[held_out] >= HALF, _units(rows, held_out))
 
@@ -110,4 +110,4 @@ def _beside_words(figures: Mapping[str, Any], words: Mapping[str, float | None])
 
 
 def _units(rows: Sequence[LabelledEvent], chosen: Truths) -> list[str]:
-    return [rows[at].unit for at in np.flatnonzero(chosen)]
+    return [rows[at].unit for at in np.flatnonzero(chosen).tolist()]

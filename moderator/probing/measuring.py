@@ -32,7 +32,11 @@ def reliability(scores: Floats, labels: Floats) -> dict[str, Any]:
         members = places == place
         if members.any():
             score, label = float(scores[members].mean()), float(labels[members].mean())
-            edges = {"from": place / _BINS, "to": (place + 1) / _BINS, "rows": int(members.sum())}
+            edges: dict[str, float | None] = {
+                "from": place / _BINS,
+                "to": (place + 1) / _BINS,
+                "rows": int(members.sum()),
+            }
             bins.append(edges | {"mean_score": rounded(score), "mean_label": rounded(label)})
             error += abs(score - label) * float(members.mean())
     return {"bins": bins, "mean_error": rounded(error)}

@@ -1,4 +1,4 @@
-"""`--texts`: events as they were sent, from a file or a range of Kafka's events topic."""
+"""Events as they were sent, from a file or a range of Kafka's events topic."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,12 +25,18 @@ def read_known_texts(texts: str, candidate: "PolicySet", bootstrap_servers: str 
     from moderator.settings import load_settings
 
     settings = load_settings({"kafka.bootstrap_servers": bootstrap_servers})
-    with _records(texts, settings) as records:
+    with sent_events(texts, settings) as records:
         return read_texts(records, candidate, settings.max_event_bytes, settings.reading)
 
 
 @contextmanager
-def _records(texts: str, settings: "Settings") -> Iterator[Iterator[Record]]:
+def sent_events(texts: str, settings: "Settings") -> Iterator[Iterator[Record]]:
+    """Open a file of events, `-`, or a range of the events topic.
+
+    Raises:
+        ConfigurationError: there is no such file, topic or range.
+        BrokerUnavailableError: Kafka does not answer.
+    """
     from moderator.stream.kafka.ranges.decision_range import is_range
 
     if is_range(texts):

@@ -5,6 +5,7 @@ import typer
 from moderator.cli.model.calibrate import calibrate
 from moderator.cli.model.evaluate import evaluate
 from moderator.cli.model.info import info
+from moderator.cli.model.labels import labels
 from moderator.cli.model.probe import probe
 from moderator.cli.model.train import train
 
@@ -12,5 +13,6 @@ app = typer.Typer(name="model", help="Describe, measure and calibrate models, ad
 app.command()(calibrate)
 app.command()(evaluate)
 app.command()(info)
+app.command()(labels)
 app.command()(probe)
 app.command()(train)

@@ -72,15 +72,13 @@ def _alphas(given: str) -> Sequence[float]:
 
 
 def _require_new(settings: "ModelSettings", rows: "Sequence[LabelledEvent]", labels: Path) -> None:
-    """Refuse names that the backbone has, and a backbone that is a probe, before anything is loaded."""
-    from moderator.probes import added_to, require_name
-    from moderator.scoring.engine import check_model
+    from moderator.probes import require_name
+    from moderator.probing.features import require_backbone
 
-    names = _names(rows)
+    names, where = _names(rows), f"`{labels}`"
     for name in names:
-        require_name(name, f"`{labels}`")
-    outputs, _ = check_model(settings)
-    added_to(outputs.objectives, names, f"`{labels}`")
+        require_name(name, where)
+    require_backbone(settings, names, where)
 
 
 def _refuse_too_few(rows: "Sequence[LabelledEvent]") -> None:

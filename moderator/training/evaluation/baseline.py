@@ -38,33 +38,50 @@ def words_alone(
         (m,) logits.
     """
     known = [_terms_of(conversation) for conversation in learned]
-    seen = torch.zeros(_BUCKETS)
-    for terms in known:
-        seen[terms] += 1
-    rarity = torch.log((1 + len(known)) / (1 + seen)) + 1
-    model = _fit([_bag(terms, rarity) for terms in known], torch.tensor(labels, dtype=torch.float32), seed)
+    words = _Vocabulary(known)
+    model = _fit(words, [words.bag(terms) for terms in known], torch.tensor(labels, dtype=torch.float32), seed)
     with torch.no_grad():
-        logits = [_logits(model, [_bag(_terms_of(conversation), rarity)]).item() for conversation in held_out]
+        logits = [_logits(model, [words.bag(_terms_of(conversation))]).item() for conversation in held_out]
     return np.array(logits)
 
 
 class _Bag(NamedTuple):
-    """The terms of a text, and how much each counts: (n,) both."""
+    """The known terms of a text by their number, and how much each counts: (n,) both."""
 
     terms: Tensor
     shares: Tensor
 
 
+class _Vocabulary:
+    """The terms that were seen, numbered, and how rare each is."""
+
+    def __init__(self, texts: Sequence[Tensor]) -> None:
+        seen = torch.zeros(_BUCKETS)
+        for terms in texts:
+            seen[terms] += 1
+        self._is_known = seen > 0
+        self._numbers = self._is_known.cumsum(0) - 1
+        self._rarity = torch.log((1 + len(texts)) / (1 + seen)) + 1
+
+    def __len__(self) -> int:
+        return int(self._is_known.sum())
+
+    def bag(self, terms: Tensor) -> _Bag:
+        is_known = self._is_known[terms]
+        shares = functional.normalize(self._rarity[terms], dim=0)
+        return _Bag(self._numbers[terms][is_known], shares[is_known])
+
+
 class _Linear(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, terms: int) -> None:
         super().__init__()
-        self.weights = nn.EmbeddingBag(_BUCKETS, 1, mode="sum")
+        self.weights = nn.EmbeddingBag(terms, 1, mode="sum")
         nn.init.zeros_(self.weights.weight)
         self.bias = nn.Parameter(torch.zeros(1))
 
 
-def _fit(bags: list[_Bag], labels: Tensor, seed: int) -> _Linear:
-    model = _Linear()
+def _fit(words: _Vocabulary, bags: list[_Bag], labels: Tensor, seed: int) -> _Linear:
+    model = _Linear(len(words))
     optimizer = torch.optim.Adagrad(model.parameters(), lr=0.3)
     random = np.random.default_rng(seed)
     batches = math.ceil(len(bags) / _BATCH)
@@ -85,10 +102,6 @@ def _logits(model: _Linear, bags: list[_Bag]) -> Tensor:
     terms, shares = (torch.cat(parts) for parts in zip(*bags, strict=True))
     logits: Tensor = model.weights(terms, offsets, per_sample_weights=shares)[:, 0] + model.bias
     return logits
-
-
-def _bag(terms: Tensor, rarity: Tensor) -> _Bag:
-    return _Bag(terms, functional.normalize(rarity[terms], dim=0))
 
 
 def _terms_of(conversation: Sequence[Turn]) -> Tensor:
