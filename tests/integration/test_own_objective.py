@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -68,6 +69,6 @@ def test_what_reviewers_said_becomes_an_objective_that_a_rule_watches(kafka: Sha
     assert new["model"]["fingerprint"] == fingerprint
 
 
-def _value(record: object) -> dict[str, object]:
-    value: dict[str, object] = orjson.loads(record.value)  # type: ignore[attr-defined]
+def _value(record: Any) -> dict[str, Any]:
+    value: dict[str, Any] = orjson.loads(record.value)
     return value
