@@ -29,10 +29,10 @@ class _Encoder:
             name.removeprefix("deberta."): each for name, each in tensors.items() if name.startswith("deberta.")
         }
         self.heads = fields["num_attention_heads"]
-        self.buckets = fields["position_buckets"]
+        self.buckets: int = fields["position_buckets"]
         furthest = fields["max_relative_positions"]
-        self.furthest = furthest if furthest > 0 else fields["max_position_embeddings"]
-        self.span = self.buckets if self.buckets > 0 else self.furthest
+        self.furthest: int = furthest if furthest > 0 else fields["max_position_embeddings"]
+        self.span: int = self.buckets if self.buckets > 0 else self.furthest
 
     def states(self, token_ids: list[int]) -> torch.Tensor:
         hidden = self.tensors["embeddings.word_embeddings.weight"][token_ids]  # (t, hidden)
@@ -95,7 +95,8 @@ class _Encoder:
     def _norm(self, name: str, states: torch.Tensor) -> torch.Tensor:
         centred = states - states.mean(-1, keepdim=True)
         normed = centred / (centred.square().mean(-1, keepdim=True) + self.fields["layer_norm_eps"]).sqrt()
-        return normed * self.tensors[f"{name}.weight"] + self.tensors[f"{name}.bias"]
+        scaled: torch.Tensor = normed * self.tensors[f"{name}.weight"] + self.tensors[f"{name}.bias"]
+        return scaled
 
 
 def _linear(tensors: Tensors, name: str, states: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,9 @@
 - padded 32: the same, batches of 32 in order of arrival, padded to the longest, with a mask, as reward-bench does it;
 - sorted: texts by length, padded without a mask under the packs' token budget (what devices without packing use);
 - packed: what the engine does;
-- backlogs of 5 and 10 replies to a conversation: packed with shared prefixes, against every reply packed by itself.
+- backlogs of 5 and 10 replies to a conversation: packed with shared prefixes, against every reply packed by itself;
+- encoders (BERT, DeBERTa) in the engine's passes, sorted by length and padded, and a guard in its packs: each against
+  transformers alone, one by one and in padded batches of 32. Texts of at most 512 tokens, half as many.
 
 Only ratios are worth anything: CPU time, the ways in turn, a new order of arrival each round, the median of the
 rounds' ratios. The last line of stdout is JSON; exit code 1 when a bound is missed or packing changes a score.
@@ -31,6 +33,7 @@ from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.packing import Layout, Text, gather, plan_packs
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests import tiny_armorm
+from tests.benchmarks.family_contests import FAMILIES, MOST_TOKENS, FamilyContest, a_family_contest
 from tests.benchmarks.mix import Sample, backlog, chats, padding_ratio
 from tests.tiny_tokenizers import armorm_tokenizer
 
@@ -43,6 +46,12 @@ BOUNDS = {
     "packed_over_padded_32": 5.5,
     "chains_over_alone_5": 2.5,
     "chains_over_alone_10": 4.0,
+    "bert_over_one_by_one": 0.85,
+    "bert_over_padded_32": 2.5,
+    "deberta_v2_over_one_by_one": 1.0,
+    "deberta_v2_over_padded_32": 4.0,
+    "guard_over_one_by_one": 1.0,
+    "guard_over_padded_32": 3.0,
 }
 
 Way = Callable[[list[Sample]], torch.Tensor]
@@ -129,6 +138,21 @@ def cpu_s(ways: dict[str, Way], samples: list[Sample]) -> dict[str, float]:
     return {**seconds, "difference": difference}
 
 
+def family_round(family: str, contest: FamilyContest, texts: int, chance: random.Random) -> dict[str, float]:
+    """How many times as long transformers alone takes, and the greatest difference."""
+    drawn = chats(texts, contest.vocabulary, chance)
+    samples = [Sample(sample.token_ids[:MOST_TOKENS], sample.gate_row) for sample in drawn]
+    ways: dict[str, Way] = {
+        "ours": lambda given: contest.ours(given, BUDGET_TOKENS),
+        "one_by_one": lambda given: contest.plainly(given, 1),
+        "padded_32": lambda given: contest.plainly(given, PADDED_TEXTS),
+    }
+    seconds = cpu_s(ways, samples)
+    name = family.replace("-", "_")
+    found = {f"{name}_over_{way}": seconds[way] / seconds["ours"] for way in ("one_by_one", "padded_32")}
+    return {**found, "difference": seconds["difference"]}
+
+
 def run(texts: int, hidden: int, layers: int, rounds: int) -> dict[str, object]:
     contest, chance = a_contest(hidden, layers), random.Random(1)
     contest.packed(chats(8, VOCABULARY, chance))  # first calls allocate
@@ -138,6 +162,7 @@ def run(texts: int, hidden: int, layers: int, rounds: int) -> dict[str, object]:
         "sorted": contest.by_length,
         "padded_32": contest.padded_32,
     }
+    families = {family: a_family_contest(family, hidden, layers) for family in FAMILIES}
     chain_ways: dict[str, Way] = {"chains": contest.packed, "alone": contest.alone}
     ratios: dict[str, list[float]] = {}
     differences, paddings = [], []
@@ -152,6 +177,11 @@ def run(texts: int, hidden: int, layers: int, rounds: int) -> dict[str, object]:
             seconds = cpu_s(chain_ways, backlog(max(2, texts // 32) * 10 // replies, replies, VOCABULARY, chance))
             differences.append(seconds["difference"])
             ratios.setdefault(f"chains_over_alone_{replies}", []).append(seconds["alone"] / seconds["chains"])
+        for family, its_contest in families.items():
+            found = family_round(family, its_contest, texts // 2, chance)
+            differences.append(found.pop("difference"))
+            for name, ratio in found.items():
+                ratios.setdefault(name, []).append(ratio)
         print(f"round {number + 1} of {rounds}", flush=True)
     return {
         "benchmark": "scoring",
@@ -176,9 +206,9 @@ def main() -> int:
     result = run(arguments.texts, arguments.hidden, arguments.layers, arguments.rounds)
     ratios: dict[str, list[float]] = result["ratios"]  # type: ignore[assignment]
     medians = {name: statistics.median(values) for name, values in ratios.items()}
-    print(f"\n{'ratio of CPU time':<26}{'median':>8}{'least':>8}{'most':>8}{'bound':>8}")
+    print(f"\n{'ratio of CPU time':<28}{'median':>8}{'least':>8}{'most':>8}{'bound':>8}")
     for name, values in ratios.items():
-        print(f"{name:<26}{medians[name]:>8.2f}{values[0]:>8.2f}{values[-1]:>8.2f}{BOUNDS.get(name, '-'):>8}")
+        print(f"{name:<28}{medians[name]:>8.2f}{values[0]:>8.2f}{values[-1]:>8.2f}{BOUNDS.get(name, '-'):>8}")
     missed = [name for name, bound in BOUNDS.items() if medians[name] < bound]
     if result["max_difference"] > MOST_DIFFERENCE:  # type: ignore[operator]
         missed.append("max_difference")
