@@ -54,7 +54,7 @@ def test_the_playgrounds_edit_is_compared_and_its_examples_lead_to_why(visit: Vi
 
 def test_a_running_backtest_shows_how_far_it_is_and_can_be_cancelled(visit: Visitor, folder: Path) -> None:
     console = with_data(folder)
-    gate = begun(console, folder)
+    gate = a_started_backtest(console, folder)
     gate.gate.release(3)
     page = visit.open(console, "/backtest")
 
@@ -68,7 +68,7 @@ def test_a_running_backtest_shows_how_far_it_is_and_can_be_cancelled(visit: Visi
     expect(page.get_by_test_id("start")).to_be_enabled()
 
 
-def begun(console: Console, folder: Path) -> Gate:
+def a_started_backtest(console: Console, folder: Path) -> Gate:
     policies, gate = load_policies(folder), Gate(some_decisions(folder, 20))
     console.trials.backtests.start(Plan(policies, policies, NO_LABELS), gate.open, "kafka", ("a", "b"))
     return gate

@@ -130,7 +130,7 @@ _ONE_NODE = {
     # A killed broker may register again when its old registration has expired: after 4 s instead of 9. Not sooner: on
     # a busy machine a broker misses heartbeats while it starts, its controller takes its partitions away, and where it
     # then finds no leader for them it drops the ends of transactions that it should write (seen with Kafka 4.3.1):
-    # the group's positions stay hidden for ever.
+    # the group's positions stay hidden forever.
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "4000",
 }

@@ -87,7 +87,7 @@ def choose_dtype(wanted: str | torch.dtype, stored: torch.dtype, device: torch.d
 class Rows:
     """The rows of one pass on their way from the device.
 
-    The copy is started at once: begun only when it is read, it would wait for every pass that was started meanwhile.
+    The copy is started at once: started only when it is read, it would wait for every pass that was started meanwhile.
     """
 
     def __init__(self, rows: torch.Tensor) -> None:

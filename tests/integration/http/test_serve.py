@@ -60,20 +60,20 @@ def server(policies: Path) -> Iterator[Server]:
 
 def test_it_decides_without_kafka_and_says_who_it_is(server: Server) -> None:
     status, decision = server.ask("POST", "/v1/decisions", {"id": "evt-1", "text": "Hello there"})
-    _, told = server.ask("GET", "/v1/status")
+    _, reported = server.ask("GET", "/v1/status")
 
     assert (status, decision["status"]) == (200, "scored")
-    assert told["ready"] is True
-    assert told["model"]["name"] == "builtin"
-    assert (told["policies"]["folder"], told["policies"]["problems"]) == ("in force", [])
-    assert told["policies"]["snapshot"] == decision["policy"]["snapshot"]
+    assert reported["ready"] is True
+    assert reported["model"]["name"] == "builtin"
+    assert (reported["policies"]["folder"], reported["policies"]["problems"]) == ("in force", [])
+    assert reported["policies"]["snapshot"] == decision["policy"]["snapshot"]
     assert "kafka" not in server.log.read_text().lower()
 
 
 def test_an_edit_is_taken_up_or_refused_and_whoever_asks_is_told(server: Server, policies: Path) -> None:
     def folder() -> tuple[str, list[Any]]:
-        told = server.ask("GET", "/v1/status")[1]["policies"]
-        return told["folder"], told["problems"]
+        reported = server.ask("GET", "/v1/status")[1]["policies"]
+        return reported["folder"], reported["problems"]
 
     before = server.ask("GET", "/v1/status")[1]["policies"]
     file = policies / "safety.yaml"

@@ -44,7 +44,7 @@ class FailureBudget:
 
     Attributes:
         patience: how many times as long as usual the next producer's steps may take: twice as long after each that was
-            given up although the broker answers, so that a slow broker is not asked for ever to begin again; 1 again
+            given up although the broker answers, so that a slow broker is not asked forever to begin again; 1 again
             after a success.
     """
 

@@ -1,4 +1,4 @@
-"""ArmoRM's heirs: QRM, whose rewards are means of quantiles, and URM, which weights at the last token."""
+"""Models built like ArmoRM: QRM, whose rewards are means of quantiles, and URM, which weights at the last token."""
 
 from collections.abc import Callable
 from itertools import permutations
@@ -19,7 +19,7 @@ from moderator.scoring.engine import Engine
 from moderator.scoring.opening import open_model
 from moderator.scoring.packing import Layout, gather
 from moderator.settings import ModelSettings
-from tests import tiny_heirs
+from tests import tiny_variants
 from tests.builders import prompts_of
 from tests.integration.scoring.classifiers import change_config, copied, error_of, load_classifier
 from tests.llama3 import TEMPLATE
@@ -31,13 +31,13 @@ CONVERSATIONS = [
     [Turn("system", "be kind"), Turn("user", "a"), Turn("assistant", "c"), Turn("user", "d <|eot_id|> ")],
     [Turn("user", "hello"), Turn("assistant", "x " * 20)],
 ]
-HEIRS = ("qrm", "urm")
+VARIANTS = ("qrm", "urm")
 
 
 @pytest.fixture(scope="module")
-def heirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("heirs")
-    return {"qrm": tiny_heirs.write_qrm(folder / "QRM"), "urm": tiny_heirs.write_urm(folder / "URM")}
+def variants(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("variants")
+    return {"qrm": tiny_variants.write_qrm(folder / "QRM"), "urm": tiny_variants.write_urm(folder / "URM")}
 
 
 def scores_of(engine: Engine, conversations: list[list[Turn]] = CONVERSATIONS) -> list[Scores]:
@@ -54,41 +54,41 @@ def assert_scores(scores: Scores, rewards: torch.Tensor, weights: torch.Tensor, 
 
 @pytest.mark.parametrize("hidden_layers", [0, 3])
 def test_a_qrm_gives_what_its_published_formulas_give(tmp_path: Path, hidden_layers: int) -> None:
-    folder = tiny_heirs.write_qrm(tmp_path / "QRM", gating_n_hidden=hidden_layers)
+    folder = tiny_variants.write_qrm(tmp_path / "QRM", gating_n_hidden=hidden_layers)
     engine = load_classifier(folder)
 
     for prompt, scores in zip(prompts_of(engine, CONVERSATIONS), scores_of(engine), strict=True):
         ids = list(prompt.token_ids)
-        assert_scores(scores, *tiny_heirs.qrm_scores(folder, ids, prompt.gate_row))
+        assert_scores(scores, *tiny_variants.qrm_scores(folder, ids, prompt.gate_row))
         header = str(open_model(folder).tokenizer.decode(ids[prompt.gate_row :]))
         assert header.startswith("<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n")
 
 
-def test_a_urm_gives_what_its_published_formulas_give(heirs: dict[str, Path]) -> None:
-    engine = load_classifier(heirs["urm"])
+def test_a_urm_gives_what_its_published_formulas_give(variants: dict[str, Path]) -> None:
+    engine = load_classifier(variants["urm"])
 
     for prompt, scores in zip(prompts_of(engine, CONVERSATIONS), scores_of(engine), strict=True):
-        rewards, weights = tiny_heirs.urm_scores(heirs["urm"], list(prompt.token_ids))
+        rewards, weights = tiny_variants.urm_scores(variants["urm"], list(prompt.token_ids))
         assert_scores(scores, rewards, weights, rewards @ weights)
 
 
-@pytest.mark.parametrize("heir", HEIRS)
-def test_an_heir_gives_the_state_that_its_rewards_are_read_from(heirs: dict[str, Path], heir: str) -> None:
-    model = open_model(heirs[heir]).load("float32", torch.device("cpu"))
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_gives_the_state_that_its_rewards_are_read_from(variants: dict[str, Path], variant: str) -> None:
+    model = open_model(variants[variant]).load("float32", torch.device("cpu"))
     prompts = prompts_of(Engine(model), CONVERSATIONS)
     texts = gather(prompts, model.layout)
 
     _, hidden = model.forward_with_hidden(texts)
 
     for text, state in zip(texts, hidden, strict=True):
-        expected = last_hidden(heirs[heir], list(text.token_ids))
+        expected = last_hidden(variants[variant], list(text.token_ids))
         assert state.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
 
 
-@pytest.mark.parametrize("heir", HEIRS)
-def test_scores_do_not_depend_on_the_mix_of_a_pass_packed_or_padded(heirs: dict[str, Path], heir: str) -> None:
-    packing = open_model(heirs[heir]).load("float32", torch.device("cpu"))
-    padding = open_model(heirs[heir]).load("float32", torch.device("cpu"))
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_scores_do_not_depend_on_the_mix_of_a_pass_packed_or_padded(variants: dict[str, Path], variant: str) -> None:
+    packing = open_model(variants[variant]).load("float32", torch.device("cpu"))
+    padding = open_model(variants[variant]).load("float32", torch.device("cpu"))
     padding.layout = Layout(is_padded=True)  # type: ignore[misc]
     alone = {str(turns): scores_of(Engine(packing), [turns])[0] for turns in CONVERSATIONS}
 
@@ -99,46 +99,46 @@ def test_scores_do_not_depend_on_the_mix_of_a_pass_packed_or_padded(heirs: dict[
                 assert scores.weights == pytest.approx(alone[str(turns)].weights, abs=1e-5)
 
 
-@pytest.mark.parametrize(("heir", "objectives"), [("qrm", ARMORM_OBJECTIVES), ("urm", URM_OBJECTIVES)])
-def test_an_heir_passes_the_checks_at_start_and_is_described(
-    heirs: dict[str, Path], heir: str, objectives: tuple[str, ...]
+@pytest.mark.parametrize(("variant", "objectives"), [("qrm", ARMORM_OBJECTIVES), ("urm", URM_OBJECTIVES)])
+def test_a_variant_passes_the_checks_at_start_and_is_described(
+    variants: dict[str, Path], variant: str, objectives: tuple[str, ...]
 ) -> None:
     with capture_logs() as lines:
-        engine = load_classifier(heirs[heir], check=True)
+        engine = load_classifier(variants[variant], check=True)
 
     [checked] = [line for line in lines if line["event"] == "model_checked"]
     assert checked["ids_equal"]
     assert checked["largest_difference"] < 1e-4
-    assert engine.identity.objectives == objectives == read_outputs(str(heirs[heir])).objectives
+    assert engine.identity.objectives == objectives == read_outputs(str(variants[variant])).objectives
     assert (engine.identity.framing, engine.identity.scale) == ("reply/2", "raw")
-    described = describe(str(heirs[heir]), lambda _: None)
+    described = describe(str(variants[variant]), lambda _: None)
     assert described.architecture.startswith("LlamaFor")
     assert described.objectives == objectives
 
 
 def test_a_qrm_with_llama_3s_own_template_reads_the_gate_where_armorm_does(tmp_path: Path) -> None:
-    folder = tiny_heirs.write_qrm(tmp_path / "QRM", TEMPLATE, architectures=["LlamaForRewardModelWithGating3"])
+    folder = tiny_variants.write_qrm(tmp_path / "QRM", TEMPLATE, architectures=["LlamaForRewardModelWithGating3"])
     engine = load_classifier(folder)
 
     [prompt] = prompts_of(engine, [[Turn("user", "a <|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n b")]])
 
     [scores] = engine.score([prompt])
     assert isinstance(scores, Scores)
-    assert_scores(scores, *tiny_heirs.qrm_scores(folder, list(prompt.token_ids), prompt.gate_row))
+    assert_scores(scores, *tiny_variants.qrm_scores(folder, list(prompt.token_ids), prompt.gate_row))
     assert list(prompt.token_ids).count(prompt.token_ids[prompt.gate_row]) == 2
 
 
-def test_names_of_objectives_in_the_config_win(heirs: dict[str, Path], tmp_path: Path) -> None:
-    names = {heir: [f"own-{at}" for at in range(count)] for heir, count in (("qrm", 19), ("urm", 5))}
-    for heir in HEIRS:
-        folder = change_config(copied(heirs[heir], tmp_path), objectives=names[heir])
+def test_names_of_objectives_in_the_config_win(variants: dict[str, Path], tmp_path: Path) -> None:
+    names = {variant: [f"own-{at}" for at in range(count)] for variant, count in (("qrm", 19), ("urm", 5))}
+    for variant in VARIANTS:
+        folder = change_config(copied(variants[variant], tmp_path), objectives=names[variant])
 
-        assert load_classifier(folder).identity.objectives == tuple(names[heir])
-        assert read_outputs(str(folder)).objectives == tuple(names[heir])
+        assert load_classifier(folder).identity.objectives == tuple(names[variant])
+        assert read_outputs(str(folder)).objectives == tuple(names[variant])
 
 
 @pytest.mark.parametrize(
-    ("heir", "changes", "problem"),
+    ("variant", "changes", "problem"),
     [
         ("qrm", {"num_quantiles": ...}, "config.json: `num_quantiles` is missing"),
         ("qrm", {"num_quantiles": 0}, "`num_quantiles` must be a whole number from 1"),
@@ -150,23 +150,23 @@ def test_names_of_objectives_in_the_config_win(heirs: dict[str, Path], tmp_path:
     ],
 )
 def test_a_config_that_contradicts_the_weights_is_named(
-    heirs: dict[str, Path], tmp_path: Path, heir: str, changes: dict[str, Any], problem: str
+    variants: dict[str, Path], tmp_path: Path, variant: str, changes: dict[str, Any], problem: str
 ) -> None:
-    assert problem in error_of(change_config(copied(heirs[heir], tmp_path), **changes))
+    assert problem in error_of(change_config(copied(variants[variant], tmp_path), **changes))
 
 
 @pytest.mark.parametrize(
-    ("heir", "tensor"),
+    ("variant", "tensor"),
     [("qrm", "gating.layers.5.running_var"), ("qrm", "gating.layers.9.bias"), ("urm", "weights.fc.2.bias")],
 )
 def test_a_missing_or_an_unknown_tensor_is_named(
-    heirs: dict[str, Path], tmp_path: Path, heir: str, tensor: str
+    variants: dict[str, Path], tmp_path: Path, variant: str, tensor: str
 ) -> None:
     for change, problem in (
         (lambda tensors: tensors.pop(tensor), f"the weights lack `{tensor}`"),
         (lambda tensors: tensors.update({f"{tensor}s": torch.ones(1)}), f"unexpected `{tensor}s`"),
     ):
-        folder = changed(copied(heirs[heir], tmp_path / problem[:6]), change)
+        folder = changed(copied(variants[variant], tmp_path / problem[:6]), change)
 
         assert problem in error_of(folder)
 
@@ -182,13 +182,13 @@ def test_a_template_that_begins_replies_otherwise_is_refused(tmp_path: Path) -> 
     template = TEMPLATE.replace(
         "'<|start_header_id|>' + message['role']", "'<|start_header_id|>' + 'the ' + message['role']"
     )
-    folder = tiny_heirs.write_qrm(tmp_path / "QRM", template)
+    folder = tiny_variants.write_qrm(tmp_path / "QRM", template)
 
     assert "the chat template does not begin a reply as Llama-3's does" in error_of(folder)
 
 
-@pytest.mark.parametrize("heir", HEIRS)
-def test_an_heir_takes_no_other_scale_and_reads_no_bare_messages(heirs: dict[str, Path], heir: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_takes_no_other_scale_and_reads_no_bare_messages(variants: dict[str, Path], variant: str) -> None:
     for settings in (ModelSettings(scale="sigmoid"), ModelSettings(reads="message")):
         with pytest.raises(ConfigurationError, match="gives rewards for conversations: leave"):
-            open_model(heirs[heir], settings)
+            open_model(variants[variant], settings)

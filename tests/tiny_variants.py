@@ -1,4 +1,4 @@
-"""Tiny random checkpoints of ArmoRM's heirs, QRM and URM, in the published layout, and what their formulas give."""
+"""Tiny random checkpoints of QRM and URM, which are built like ArmoRM, in the published layout; and their formulas."""
 
 import json
 from itertools import pairwise
