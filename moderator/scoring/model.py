@@ -85,7 +85,8 @@ class RewardModel(Protocol):
 
         Returns:
             (m, 2k) float32, one row for each read of each text, in order: k rewards, then the k weights that give the
-            overall score. On an accelerator they may not be computed yet.
+            overall score; of a model that is asked several questions one of each, for the question of that text. On an
+            accelerator they may not be computed yet.
 
         Raises:
             torch.OutOfMemoryError: the device has too little memory for them.

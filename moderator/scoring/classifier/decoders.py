@@ -1,15 +1,17 @@
 """What decoders with a head of ours share: a network without its weights, and the pass up to the rows that are read."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
+from transformers import AutoModel, PretrainedConfig, PreTrainedModel
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.packing import Layout, Text
 from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.bare import WithoutWeights
 from moderator.scoring.runtime.passes import lay_out
+from moderator.scoring.runtime.reference import plain_attention, reference_network
 
 _Network = TypeVar("_Network", bound=torch.nn.Module)
 
@@ -29,6 +31,12 @@ def without_weights(build: Callable[[], _Network], where: str) -> _Network:
         raise ConfigurationError(f"{where}: no such network can be built: {reason}") from error
 
 
+def decoder_of(config: PretrainedConfig, implementation: str = attention.IMPLEMENTATION) -> PreTrainedModel:
+    """Build a decoder, with our attention or one of transformers'."""
+    network: PreTrainedModel = AutoModel.from_config(config, attn_implementation=implementation)  # type: ignore[no-untyped-call]
+    return network
+
+
 def last_hidden(decoder: torch.nn.Module, texts: Sequence[Text], layout: Layout, device: torch.device) -> torch.Tensor:
     """Run n >= 1 texts through a decoder in one pass; (m, hidden): the last token of each read-out."""
     laid = lay_out(texts, layout, device)
@@ -36,3 +44,22 @@ def last_hidden(decoder: torch.nn.Module, texts: Sequence[Text], layout: Layout,
     output = decoder(input_ids=laid.input_ids, position_ids=laid.position_ids, use_cache=False, **packed)
     hidden: torch.Tensor = output.last_hidden_state.flatten(0, 1)[laid.last_rows]
     return hidden
+
+
+def last_hidden_alone(
+    fields: Mapping[str, Any], decoder: PreTrainedModel, texts: Sequence[Text], device: torch.device
+) -> torch.Tensor:
+    """Run each of n >= 1 texts alone through transformers' own decoder; (n, hidden): the last tokens.
+
+    Args:
+        fields: of `config.json`.
+        decoder: whose weights it uses.
+        texts: of one read-out each, at the last token.
+        device: where `decoder` is.
+
+    Raises:
+        NoReferenceError, ConfigurationError: as `reference_network` does.
+    """
+    reference = reference_network(fields, lambda config: decoder_of(config, plain_attention(config)), decoder, device)
+    alone = (reference(torch.tensor([text.token_ids], device=device)).last_hidden_state[0, -1] for text in texts)
+    return torch.stack([*alone])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
 from moderator.guards.recognition import verdicts_of
@@ -22,13 +22,11 @@ from moderator.scoring.checkpoint.fingerprint import with_verdicts
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
-from moderator.scoring.classifier.decoders import last_hidden, without_weights
+from moderator.scoring.classifier.decoders import decoder_of, last_hidden, last_hidden_alone, without_weights
 from moderator.scoring.packing import Text
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.templates.verdicts import VerdictRenderer
-from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.device import causal_layout, compile_layers
-from moderator.scoring.runtime.reference import plain_attention, reference_network
 from moderator.scoring.runtime.rotary import check_frequencies
 from moderator.settings import ModelSettings
 
@@ -102,20 +100,9 @@ def open_guard(location: Location, fields: Mapping[str, Any], settings: ModelSet
 
 
 def _build(config: GuardConfig, where: str) -> GuardNetwork:
-    network = without_weights(
-        lambda: GuardNetwork(_decoder(config.network, attention.IMPLEMENTATION), config.network), where
-    )
+    network = without_weights(lambda: GuardNetwork(decoder_of(config.network), config.network), where)
     check_frequencies(network, config.head_size, where)
     return network.eval()
-
-
-def _decoder(config: PretrainedConfig, implementation: str) -> PreTrainedModel:
-    network: PreTrainedModel = AutoModel.from_config(config, attn_implementation=implementation)  # type: ignore[no-untyped-call]
-    return network
-
-
-def _as_transformers(config: PretrainedConfig) -> PreTrainedModel:
-    return _decoder(config, plain_attention(config))
 
 
 class Guard:
@@ -160,12 +147,8 @@ class Guard:
     def beside_transformers(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
         """Score texts together, and each alone by transformers' own decoder; see `RewardModel.beside_transformers`."""
         fields = read_config(self.location.folder)
-        reference = reference_network(fields, _as_transformers, self._network, self.device)
-        alone = [
-            self._read_out(reference(torch.tensor([text.token_ids], device=self.device)).last_hidden_state[0, -1:])[0]
-            for text in texts
-        ]
-        return self._read_out(self._hidden(texts)), torch.stack(alone)
+        alone = last_hidden_alone(fields, self._network, texts, self.device)
+        return self._read_out(self._hidden(texts)), self._read_out(alone)
 
     def compile(self) -> None:
         """Compile the decoder's layers at their first call."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import torch
 from torch import nn
-from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
@@ -20,13 +20,11 @@ from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
-from moderator.scoring.classifier.decoders import last_hidden, without_weights
+from moderator.scoring.classifier.decoders import decoder_of, last_hidden, last_hidden_alone, without_weights
 from moderator.scoring.packing import Text
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.templates.rendering import TemplateRenderer
-from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.device import causal_layout, compile_layers
-from moderator.scoring.runtime.reference import reference_network
 from moderator.scoring.runtime.rotary import check_frequencies
 from moderator.settings import ModelSettings
 from moderator.tensor_headers import tensor_shapes
@@ -102,16 +100,9 @@ def open_weighted(location: Location, fields: Mapping[str, Any], settings: Model
         if tokenizer.chat_template is None:
             raise ConfigurationError("no chat template: URM reads conversations; add chat_template.jinja")
         renderer = TemplateRenderer(tokenizer, limit)
-    network = without_weights(
-        lambda: WeightedNetwork(_decoder(config.network, attention.IMPLEMENTATION), len(objectives)), where
-    )
+    network = without_weights(lambda: WeightedNetwork(decoder_of(config.network), len(objectives)), where)
     check_frequencies(network, config.head_size, where)
     return OpenWeighted(location, config, objectives, tokenizer, renderer, network.eval())
-
-
-def _decoder(config: PretrainedConfig, implementation: str) -> PreTrainedModel:
-    network: PreTrainedModel = AutoModel.from_config(config, attn_implementation=implementation)  # type: ignore[no-untyped-call]
-    return network
 
 
 class WeightedClassifier:
@@ -148,13 +139,9 @@ class WeightedClassifier:
     def beside_transformers(self, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor]:
         """Score texts together, and each alone by transformers' own decoder; see `RewardModel.beside_transformers`."""
         fields = read_config(self.location.folder)
-        decoder = self._network.model
-        reference = reference_network(fields, lambda config: _decoder(config, "sdpa"), decoder, self.device)
-        hidden = [
-            reference(torch.tensor([text.token_ids], device=self.device)).last_hidden_state[0, -1] for text in texts
-        ]
+        alone = last_hidden_alone(fields, self._network.model, texts, self.device)
         k = len(self.objectives)
-        return self.forward(texts)[:, :k], self._network.read_out(torch.stack(hidden))[:, :k]
+        return self.forward(texts)[:, :k], self._network.read_out(alone)[:, :k]
 
     def compile(self) -> None:
         """Compile the decoder's layers at their first call."""
