@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -18,6 +18,7 @@ from typing import Final
 from moderator.policy.language.text_source import EntryList, TextSource
 from moderator.policy.text.text_signals import TextSignals
 from tests.unit.policy.folders import SETTINGS
+from tests.unit.policy.text.long_texts import SENTENCE, long_texts
 
 BOUND_US: Final = 60.0
 MIXED_BOUND_US: Final = 120.0
@@ -25,25 +26,8 @@ LONG_BOUND_MS: Final = 500.0
 WORDS: Final = 10_000
 MEBIBYTE: Final = 1 << 20
 _LETTERS: Final = "etaoinshrdlucmfwypvbgkjqxz"
-_SENTENCE: Final = "the quick brown fox jumps over the lazy dog and then some more words follow here, see main.rs "
-_EVENT: Final = (_SENTENCE * 3)[:200]
+_EVENT: Final = (SENTENCE * 3)[:200]
 _PATTERNS: Final = (*(rf"\bword{number}\s+[a-z]{{2,8}}\d?" for number in range(48)), "(a*)*b{3}", r"<@!?[0-9]+>")
-LONG: Final[Mapping[str, str]] = {
-    "a": "a" * MEBIBYTE,
-    "sentences": _SENTENCE * (MEBIBYTE // len(_SENTENCE)),
-    "sentences with é": (_SENTENCE + "é ") * (MEBIBYTE // (len(_SENTENCE) + 3)),
-    "combining marks": "\u0301\u0323" * (MEBIBYTE // 4),
-    "letters with marks": "a\u0301" * (MEBIBYTE // 3),
-    "www.": "www. " * (MEBIBYTE // 5),
-    "www.www.": "www." * (MEBIBYTE // 4),
-    "hosts": "".join(f"https://{number}.x " for number in range(60_000)),
-    "Cyrillic": "привет " * (MEBIBYTE // 13),
-    "look-alikes": "\u0441\u0430\u0441\u041c" * (MEBIBYTE // 8),
-    "emoji": "\U0001f600" * (MEBIBYTE // 4),
-    "Hangul": "가각" * (MEBIBYTE // 6),
-    "phrases in one character": "\ufdfa" * (MEBIBYTE // 3),
-    "hidden characters": "\u200ba" * (MEBIBYTE // 4),
-}
 _CHECK: Final = """
 import resource, sys, time
 from pathlib import Path
@@ -69,9 +53,10 @@ def event_us(signals: TextSignals, *, is_ascii: bool) -> float:
 
 def long_ms(signals: TextSignals) -> dict[str, float]:
     """CPU milliseconds for each text of a mebibyte; the first reading of each kind has been done before."""
-    for text in LONG.values():
+    texts = long_texts(MEBIBYTE)
+    for text in texts.values():
         signals.read(text[:5_000], None, None)
-    return {name: _seconds(partial(signals.read, text, None, None)) * 1e3 for name, text in LONG.items()}
+    return {name: _seconds(partial(signals.read, text, None, None)) * 1e3 for name, text in texts.items()}
 
 
 def folder_check() -> tuple[float, float]:

@@ -47,7 +47,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "facts and texts take no percent phrase, because no calibration knows them.",
         "P028": "A signal that is read from the event or its text is not written as it must be.",
         "P029": "A pattern cannot be used, or will hardly find what was meant. Patterns are RE2's: they take time that "
-        "grows with the text alone.",
+        "grows with the text alone. How much a character of it may cost is bounded for all patterns of a folder "
+        "together.",
         "P030": "A comparison is not a phrase of the language, such as below 0.30; the error lists them all.",
         "P031": "A number is outside the signal's scale.",
         "P032": "A limit has more than 6 decimals; scores have 6.",

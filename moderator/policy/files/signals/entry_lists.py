@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
+from operator import itemgetter
 from typing import Final, Literal, NamedTuple
 
 from moderator.policy.files.folder import LISTS, Files, Unreadable
@@ -13,6 +14,7 @@ from moderator.policy.syntax.diagnostics import Diagnostics, SourceFile, Span, d
 from moderator.policy.syntax.yaml_tree import Node, Scalar
 from moderator.policy.syntax.yaml_tree import Sequence as ListNode
 from moderator.policy.text.entries import digest_of, entry_error, entry_warnings, normal_form
+from moderator.policy.text.pattern_cost import MOST_STEPS, steps_of
 
 MOST_ENTRIES: Final = 100_000
 MOST_PATTERNS: Final = 1_000
@@ -38,9 +40,43 @@ class ListReader:
         self._files = files
         self._diagnostics = diagnostics
         self._read: dict[tuple[str, TextKind, TextComparison], EntryList | None] = {}
+        self._patterns: list[tuple[Node, EntryList]] = []
 
     def read(self, node: Node, kind: TextKind, compare: TextComparison) -> EntryList | None:
         """Read the list that a node names or holds; None when it cannot be used, which is then reported."""
+        entries = self._read_any(node, kind, compare)
+        if entries is not None and kind == "patterns":
+            self._patterns.append((node, entries))
+        return entries
+
+    def report_cost(self) -> None:
+        """Report at the dearest pattern when all that were read may cost too much together."""
+        costs = [
+            (steps_of(entry), node, listed.name, line)
+            for node, listed in self._patterns
+            for entry, line in zip(listed.entries, listed.lines, strict=True)
+        ]
+        total = sum(steps for steps, *_ in costs)
+        if total <= MOST_STEPS:
+            return
+        steps, node, name, line = max(costs, key=itemgetter(0))
+        message = (
+            f"the patterns of this folder may cost {total:,} steps a character, and {MOST_STEPS:,} are allowed: "
+            f"this one costs {steps:,}"
+        )
+        hint = "repeat less, such as {1,20} for {1,300}; begin patterns with letters; or remove some"
+        self._diagnostics.error("P029", self._span_of(node, name, line), message, hint)
+
+    def _span_of(self, node: Node, name: str, line: int) -> Span:
+        """Give where an entry stands."""
+        if isinstance(node, ListNode):
+            return node.items[line - 1].span
+        content = self._files[name]
+        assert isinstance(content, bytes)
+        lines = _lines(content)
+        return _span(SourceFile(name, "\n".join(lines), tuple(lines)), line)
+
+    def _read_any(self, node: Node, kind: TextKind, compare: TextComparison) -> EntryList | None:
         if isinstance(node, ListNode):
             return self._read_in_place(node, kind, compare)
         name = read_text(node, kind, self._diagnostics, "write lists/NAME.txt, or [one, another]")

@@ -67,6 +67,7 @@ def read_signals(tree: Node, files: Files, diagnostics: Diagnostics) -> SignalsF
     plain = {
         key.text: _read_signal(key, each, lists, diagnostics) for key, each in blocks.items() if not _is_derived(each)
     }
+    lists.report_cost()
     derived = {
         key.text: _read_derived(key, each, plain, diagnostics) for key, each in blocks.items() if _is_derived(each)
     }
