@@ -12,6 +12,7 @@ from typing import NamedTuple
 from moderator.events import Decision
 from moderator.policy import PolicySet
 from moderator.policy.language.text_source import MESSAGE, TextSource
+from moderator.policy.text.entries import meanings_of
 from moderator.policy.text.text_signals import TextSignals, identity_of
 
 KnownTexts = Mapping[bytes, Mapping[str, float | None]]
@@ -114,7 +115,7 @@ def _doubts(
 def _doubt(was: TextSource, now: TextSource) -> Doubt:
     if was.entries is None or now.entries is None or not _is_read_alike(was, now):
         return Doubt("defined otherwise", math.inf, None)
-    before, after = set(was.entries.entries), set(now.entries.entries)
+    before, after = meanings_of(was), meanings_of(now)
     added, removed = len(after - before), len(before - after)
     why = f"{now.entries.name}: {added} added, {removed} removed"
     # places are counted without a limit; entries are counted once each

@@ -14,6 +14,7 @@ from moderator.cli import exit_codes
 from moderator.cli.drafts import report_draft
 from moderator.cli.files.standard_streams import STDIN, open_input, stderr_for_output
 from moderator.cli.options import Draft, NoCompile
+from moderator.counted import counted
 from moderator.errors import ConfigurationError, reason_of
 from moderator.objectives import BUILTIN
 
@@ -91,7 +92,8 @@ def _summarise(counts: Mapping[str, int], model: "ModelIdentity") -> int:
     """Write the sum on stderr and give the exit code."""
     lines, flagged, allowed, dead = (counts[name] for name in ("lines", "flagged", "allowed", "dead_letters"))
     practice = f"; scored by the practice model `{model.name}`" if model.is_practice else ""
-    sys.stderr.write(f"{lines} lines = {flagged} flag + {allowed} allow + {dead} dead letters{practice}\n")
+    sums = f"{counted(lines, 'line')} = {flagged:,} flag + {allowed:,} allow + {counted(dead, 'dead letter')}"
+    sys.stderr.write(f"{sums}{practice}\n")
     return exit_codes.OK if lines == flagged + allowed + dead else exit_codes.CHECK_FAILED
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from moderator.counted import counted
 from moderator.errors import ConfigurationError, reason_of
 from moderator.events import ChatEvent, DeadLetter, Record
 from moderator.scoring.rendering.visible import visible
@@ -66,7 +67,7 @@ def read_labelled(path: Path, settings: Settings) -> list[LabelledEvent]:
         except _WrongLineError as error:
             wrong.append(f"{path}:{number}: {error}")
     if wrong:
-        more = f"\nand {len(wrong) - _SHOWN} lines more" if len(wrong) > _SHOWN else ""
+        more = f"\nand {counted(len(wrong) - _SHOWN, 'line')} more" if len(wrong) > _SHOWN else ""
         raise ConfigurationError("\n".join(wrong[:_SHOWN]) + more)
     if not rows:
         raise ConfigurationError(f"`{path}` holds no labelled event")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
+from moderator.counted import counted
 from moderator.errors import ConfigurationError
 from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Partition, Record
 from moderator.policy import PolicySet
@@ -76,8 +77,9 @@ class Counts:
         """Give the sum for people."""
         flagged, allowed, dead = (self.outcomes[name] for name in ("flag", "allow", "dead"))
         left_out = [f"{events:,} not replayable ({cause})" for cause, events in self.not_replayable.most_common()]
-        parts = [f"{flagged:,} flag", f"{allowed:,} allow", f"{dead:,} dead letters", *left_out]
-        return f"{self.outcomes.total() + self.not_replayable.total():,} events = {' + '.join(parts)}"
+        parts = [f"{flagged:,} flag", f"{allowed:,} allow", counted(dead, "dead letter"), *left_out]
+        total = counted(self.outcomes.total() + self.not_replayable.total(), "event")
+        return f"{total} = {' + '.join(parts)}"
 
 
 def rejudge_all(

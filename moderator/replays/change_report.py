@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from moderator.counted import counted
 from moderator.policy.syntax.diagnostics import printable
 from moderator.replays.comparing import Changes
 from moderator.replays.recorded import RecordedOutcomes
@@ -95,9 +96,10 @@ def text_of(report: ChangeReport) -> str:
 def _lines(record: Mapping[str, Any], flips_share: float) -> Iterator[str]:
     flips = record["flips"]
     missing = record["without_decision"]
-    yield f"{record['events']:,} events, {record['compared']:,} compared, {missing:,} without decision"
+    yield f"{counted(record['events'], 'event')}, {record['compared']:,} compared, {missing:,} without decision"
     if record["repeated"]:
-        yield f"{record['repeated']:,} recorded decisions were followed by another one of the same event"
+        repeated = counted(record["repeated"], "recorded decision was", "recorded decisions were")
+        yield f"{repeated} followed by another one of the same event"
     for cause, events in record.get("not_replayable", {}).items():
         yield f"{events:,} not replayable: {cause}"
     yield (

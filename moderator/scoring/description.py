@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from moderator.counted import counted
 from moderator.errors import ConfigurationError
 from moderator.events import OutputScale
 from moderator.scoring.opening import open_model
@@ -158,7 +159,9 @@ def _context_line(limits: ReadingLimits) -> str:
 
 
 def _turns(count: int | None) -> str:
-    return "all turns" if count is None else f"{count or 'no'} turn{'s' * (count != 1)}"
+    if count is None:
+        return "all turns"
+    return counted(count, "turn") if count else "no turns"
 
 
 def _device_line(expected: Throughput, parameters: int) -> str:

@@ -172,7 +172,7 @@ def test_where_a_group_would_begin_can_be_asked_without_changing_anything(settin
     assert untouched == [0, 0, 0]
     assert describe_start(settings) == (
         f"group `{settings.group_id}`, 3 events to judge: "
-        "partition 0 at 2 (1 events), partition 1 at 2 (1 events), partition 2 at 2 (1 events)"
+        "partition 0 at 2 (1 event), partition 1 at 2 (1 event), partition 2 at 2 (1 event)"
     )
 
 

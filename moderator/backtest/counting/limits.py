@@ -102,7 +102,7 @@ def _report(
         number=index,
         part=rule.part_of(index),
         signal=condition.signal.name,
-        unit=condition.signal.scale.unit,
+        unit=condition.signal.spoken_unit,
         comparison=condition.comparison.words,
         baseline_limit=before,
         candidate_limit=after,

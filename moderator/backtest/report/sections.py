@@ -30,6 +30,7 @@ from moderator.backtest.report.wording import (
     rate_text,
     share_text,
 )
+from moderator.counted import counted
 from moderator.labels.rates import LEAST_LABELS
 
 _SHOWN_GROUPS = 15
@@ -57,8 +58,8 @@ def _caution(report: BacktestReport) -> str:
     """Say which text signals are stale, and how many verdicts are therefore not known."""
     if not report.stale:
         return ""
-    count = f"{report.events.count:,}"
-    each = [f"{one.signal} is stale in {one.decisions:,} of {count} decisions ({one.why})" for one in report.stale]
+    count = counted(report.events.count, "decision")
+    each = [f"{one.signal} is stale in {one.decisions:,} of {count} ({one.why})" for one in report.stale]
     decided = f"{report.undecided:,} could not be decided" if report.undecided else "all could be decided"
     return "; ".join([*each, decided, *(["give --texts events.jsonl"] if report.undecided else [])])
 
@@ -67,8 +68,8 @@ def _facts(events: EventsReport) -> Iterator[Fact]:
     unscored = f", {events.unscored:,} unscored" if events.unscored else ""
     yield Fact("events", f"{events.count:,} of {events.source}{unscored}, decided {events.first} to {events.last}")
     if events.without_numbers:
-        older = f"{events.without_numbers:,} events were recorded before numbers in metadata were kept"
-        yield Fact("facts", f"{older}: these have none")
+        older = counted(events.without_numbers, "event was", "events were")
+        yield Fact("facts", f"{older} recorded before numbers in metadata were kept: these have none")
     for model in events.models:
         yield Fact("model", f"{model.events:,} by {model.name} ({model.dtype}, {model.fingerprint})")
 
@@ -114,7 +115,7 @@ def _flips(report: BacktestReport) -> Section:
         share_text(events, report.flips.events) for events in (report.flips.flagged_before, report.flips.flagged_after)
     )
     flips = report.flips.flips
-    changes = "1 verdict changes" if flips == 1 else f"{flips:,} verdicts change"
+    changes = counted(flips, "verdict changes", "verdicts change")
     summary = f"flagged {before} -> {after}; {changes} ({share_text(flips, report.flips.events)})"
     tables = [_matrix(report.flips)]
     tables += [_actions(report.actions)] if report.actions else []
@@ -189,7 +190,7 @@ def _rules(rules: Sequence[RuleReport]) -> Section:
 
 
 def _without_change(count: int) -> str:
-    return f"{count} rule without a change" if count == 1 else f"{count} rules without a change"
+    return f"{counted(count, 'rule')} without a change"
 
 
 def _rule_table(rules: Iterable[RuleReport]) -> Table:

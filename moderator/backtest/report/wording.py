@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from moderator.backtest.report.values import BudgetReport, CellReport, FidelityReport
+from moderator.counted import counted
 from moderator.labels.rates import Rate
 
 _SHOWN_SNAPSHOTS = 15
@@ -53,12 +54,16 @@ def fidelity_texts(fidelity: FidelityReport) -> Iterator[str]:
     if fidelity.compared == 0:
         yield "none of the decisions was made by the baseline's snapshot: name the folder that made them"
     elif fidelity.is_whole:
-        yield f"100%: all {fidelity.compared:,} decisions of the baseline's snapshot come out just as recorded"
+        who = counted(fidelity.compared, "decision")
+        come = "comes" if fidelity.compared == 1 else "come"
+        yield f"100%: all {who} of the baseline's snapshot {come} out just as recorded"
     else:
         missed = fidelity.compared - fidelity.reproduced
         floored = "below 100%" if share == "100.00%" else share
-        yield f"{floored}: {missed:,} of {fidelity.compared:,} decisions of the baseline's snapshot come out otherwise"
+        who = counted(fidelity.compared, "decision")
+        come = "comes" if missed == 1 else "come"
+        yield f"{floored}: {missed:,} of {who} of the baseline's snapshot {come} out otherwise"
     for snapshot, count in islice(fidelity.others.items(), _SHOWN_SNAPSHOTS):
-        yield f"{count:,} were made by another snapshot, {snapshot}"
+        yield f"{counted(count, 'was', 'were')} made by another snapshot, {snapshot}"
     if not fidelity.is_whole:
         yield "a baseline that differs from what ran cannot say what would change: no other number is shown"

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moderator.counted import counted
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def _read_topic(bootstrap_servers: str | None) -> "Labels":
         for record in (record for polled in records for record in polled):
             book.take(record.key, record.value)
     if book.invalid:
-        raise ConfigurationError(f"topic `{topic}` holds {book.invalid} records that are not labels: name a file")
+        wrong = counted(book.invalid, "record that is no label", "records that are no labels")
+        raise ConfigurationError(f"topic `{topic}` holds {wrong}: name a file")
     if not len(book):
         raise ConfigurationError(f"topic `{topic}` holds no label: label decisions on the console's page Review")
     return labels_of(book)

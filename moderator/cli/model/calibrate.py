@@ -12,6 +12,7 @@ import typer
 from moderator.cli.files.recorded_events import open_events
 from moderator.cli.options import Brokers, Events
 from moderator.cli.progress import progress
+from moderator.counted import counted
 from moderator.errors import ConfigurationError, reason_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def calibrate(
     _write(path, calibration_text(record))
     measured = "noise measured" if noise else "noise not measured (`--model` measures it)"
     left_out = sorted(spread.rewards.keys() - quantiles.keys())
-    typer.echo(f"{path}: {record['events']:,} events, {len(quantiles)} objectives, {measured}")
+    typer.echo(f"{path}: {record['events']:,} events, {counted(len(quantiles), 'objective')}, {measured}")
     if left_out:
         typer.echo(f"left out because they have fewer than 1,000 usable rewards: {', '.join(left_out)}")
     typer.echo(f"name it in signals.yaml: calibrations: {{{model_of(spread)[0]}: calibration/{path.name}}}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderator.cli.files.standard_streams import open_input
-from moderator.cli.policy.output import DEFAULT_FOLDER, Folder, count, write_json
+from moderator.cli.policy.output import DEFAULT_FOLDER, Folder, write_json
+from moderator.counted import counted
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def _record(cost: "Cost") -> dict[str, object]:
 
 
 def _lines(cost: "Cost", unreadable: int) -> "Iterator[str]":
-    more = f"; {count(unreadable, 'line')} that cannot be read" if unreadable else ""
-    yield f"{count(cost.events, 'event')}, medians in microseconds per event{more}"
+    more = f"; {counted(unreadable, 'line')} that cannot be read" if unreadable else ""
+    yield f"{counted(cost.events, 'event')}, medians in microseconds per event{more}"
     for name, us in (("text", cost.text_us), ("judge", cost.judge_us), ("total", cost.total_us)):
         yield f"  {name:<6}{us:>8.1f}"
     if cost.dearest:

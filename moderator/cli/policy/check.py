@@ -14,11 +14,11 @@ from moderator.cli.policy.output import (
     WIDTH,
     Folder,
     check_now,
-    count,
     problem_record,
     write_json,
     write_problems,
 )
+from moderator.counted import counted
 
 if TYPE_CHECKING:
     from moderator.policy import Diagnostic, PolicySet
@@ -99,10 +99,10 @@ def _write(folder: Path, policies: "PolicySet | None", problems: "list[Diagnosti
         shares = ", ".join(f"{modes.count(mode)} {mode}" for mode in ("live", "shadow", "off"))
         sys.stdout.write("".join(f"{line}\n" for line in policies.true_shares()))
         sys.stdout.write("".join(f"note: {note}\n" for note in policies.notes))
-        sys.stdout.write(f"{folder}: {count(len(modes), 'rule')} ({shares})\n")
+        sys.stdout.write(f"{folder}: {counted(len(modes), 'rule')} ({shares})\n")
         sys.stdout.write(f"snapshot {policies.snapshot}\n")
     errors = sum(problem.level == "error" for problem in problems)
-    sys.stdout.write(f"{count(errors, 'error')}, {count(len(problems) - errors, 'warning')}\n")
+    sys.stdout.write(f"{counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}\n")
 
 
 def _record(policies: "PolicySet | None", problems: "list[Diagnostic]") -> dict[str, object]:

@@ -61,8 +61,3 @@ def paint(word: str) -> str:
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return word
     return f"\033[{_COLOURS[word]}m{word}\033[0m"
-
-
-def count(number: int, noun: str) -> str:
-    """Write a number and its noun, such as `1 test` or `2 tests`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from moderator.cli import exit_codes
-from moderator.cli.policy.output import DEFAULT_FOLDER, count, write_json
+from moderator.cli.policy.output import DEFAULT_FOLDER, write_json
+from moderator.counted import counted
 from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _facts(policies: "PolicySet") -> "Iterator[tuple[str, str]]":
         if entries.name != IN_PLACE:
             yield (
                 "list",
-                f"{entries.name}, {len(entries.entries):,} {'entry' if len(entries.entries) == 1 else 'entries'}",
+                f"{entries.name}, {counted(len(entries.entries), 'entry', 'entries')}",
             )
 
 
@@ -170,6 +171,6 @@ def _lines(found: Status) -> "Iterator[str]":
     yield from (f"{term:<8}  {text}" for term, text in found.facts)
     if found.ignored:
         do = "does" if len(found.ignored) == 1 else "do"
-        yield f"ignored   {count(len(found.ignored), 'file')} that {do} not count: {', '.join(found.ignored)}"
+        yield f"ignored   {counted(len(found.ignored), 'file')} that {do} not count: {', '.join(found.ignored)}"
     for block in found.blocks:
         yield from block.split("\n")

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from moderator.cli.policy.output import count, paint, problem_record, write_json, write_problems
+from moderator.cli.policy.output import paint, problem_record, write_json, write_problems
+from moderator.counted import counted
 from moderator.policy.authoring.test_tools.coverage import ConditionCoverage, RuleCoverage
 from moderator.policy.authoring.test_tools.mutants import Mutant
 from moderator.policy.authoring.test_tools.mutate import Mutation
@@ -60,9 +61,9 @@ def _summary(outcome: Outcome) -> str:
     failed = sum(result.fails for result in outcome.results)
     gaps = sum(bool(result.mismatches) and not result.fails for result in outcome.results)
     passed = len(outcome.results) - failed - gaps
-    parts = [count(len(outcome.results), "test"), f"{passed} passed", f"{failed} failed"]
-    parts += [count(gaps, "known gap")] if gaps else []
-    return ", ".join([*parts, count(len(outcome.errors), "error")]) + "\n"
+    parts = [counted(len(outcome.results), "test"), f"{passed} passed", f"{failed} failed"]
+    parts += [counted(gaps, "known gap")] if gaps else []
+    return ", ".join([*parts, counted(len(outcome.errors), "error")]) + "\n"
 
 
 def _coverage(coverage: Iterable[RuleCoverage]) -> Iterator[str]:
@@ -102,7 +103,7 @@ def _mutation(outcome: Outcome) -> Iterator[str]:
         yield from ["no changes tried: --mutate needs tests that pass"] if outcome.is_mutation_wanted else []
         return
     noticed = mutation.tried - len(mutation.unnoticed)
-    yield f"{count(mutation.tried, 'small change')} tried, {noticed} noticed by a test, {len(mutation.unnoticed)} not"
+    yield f"{counted(mutation.tried, 'small change')} tried, {noticed} noticed by a test, {len(mutation.unnoticed)} not"
     for rule, mutants in groupby(mutation.unnoticed, key=lambda mutant: mutant.rule.id):
         yield f"{paint('unnoticed')} P077 {rule}"
         yield from (f"  {mutant.span}  {mutant.change}" for mutant in mutants)

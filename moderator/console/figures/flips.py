@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from moderator.backtest.report.values import BacktestReport, ExampleReport, RuleReport
+from moderator.counted import counted
 from moderator.events import Verdict
 
 _SHOWN = 20
@@ -94,7 +95,8 @@ def flip_figures(report: BacktestReport, order: str) -> FlipFigures:
 
 def _stale(report: BacktestReport) -> Iterator[str]:
     for each in report.stale:
-        yield f"{each.signal} is stale in {each.decisions:,} of {report.events.count:,} decisions ({each.why})."
+        count = counted(report.events.count, "decision")
+        yield f"{each.signal} is stale in {each.decisions:,} of {count} ({each.why})."
     if report.undecided:
         yield (
             f"{report.undecided:,} of them could not be decided, as their texts are not recorded: no figure counts "
@@ -107,13 +109,15 @@ def _notice(report: BacktestReport) -> Iterator[str]:
     others, differing = sum(fidelity.others.values()), fidelity.compared - fidelity.reproduced
     if others:
         yield (
-            f"{others:,} of {events:,} decisions were made by other policies than the folder holds now: for these, "
-            "the folder's side is what it would decide, not what was decided."
+            f"{others:,} of {counted(events, 'decision')} {'was' if others == 1 else 'were'} made by other policies "
+            "than the folder holds now: for these, the folder's side is what it would decide, not what was decided."
         )
     if differing:
         yield (
-            f"{differing:,} of {fidelity.compared:,} decisions of the folder's own policies come out otherwise than "
-            "they were recorded, so these figures cannot be relied on."
+            f"{differing:,} of {counted(fidelity.compared, 'decision')} of the folder's own policies "
+            f"{'comes' if differing == 1 else 'come'} out otherwise than recorded, so these figures cannot be relied "
+            "on."
         )
     if not others and not differing and events:
-        yield f"All {events:,} decisions come out by the folder just as they were recorded."
+        come = "comes" if events == 1 else "come"
+        yield f"All {counted(events, 'decision')} {come} out by the folder just as recorded."

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from moderator.counted import counted
 from moderator.policy.language.ast import Condition, Exemption, Expression, FieldMatch, Group, Rule, Scope, Signal
 from moderator.policy.language.fields import METADATA
 from moderator.policy.language.scale import show
@@ -103,9 +104,8 @@ def _named(signal: Signal) -> str:
     count = len(entries.entries)
     if entries.name == IN_PLACE and count <= _QUOTED_ENTRIES:
         return f"{signal.name} ({', '.join(map(literal, entries.entries))})"
-    kind = "pattern" if signal.text.kind == "patterns" else "entry"
-    several = "patterns" if kind == "pattern" else "entries"
-    return f"{signal.name} ({count:,} {kind if count == 1 else several} of {entries.name})"
+    size = counted(count, "pattern") if signal.text.kind == "patterns" else counted(count, "entry", "entries")
+    return f"{signal.name} ({size} of {entries.name})"
 
 
 def _before(line: FieldMatch) -> str:

@@ -1,12 +1,15 @@
 """How the number of a text signal can differ between two folders, and whether a rule fires more when it rises."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
+from moderator.counted import counted
 from moderator.policy.language.ast import Condition, Rule, Signal, leaves
 from moderator.policy.language.scale import MILLION
 from moderator.policy.language.text_source import IN_PLACE, TextSource
 from moderator.policy.syntax.diagnostics import printable
+from moderator.policy.text.entries import meanings_of
 
 Relation = Literal["same", "higher", "lower", "any"]
 """Of the second folder's number to the first's, for one text: never lower, never higher, or nothing is known."""
@@ -18,7 +21,7 @@ def relation(was: TextSource, now: TextSource) -> Relation:
         return "any"
     if was.entries is None or now.entries is None or was.entries.digest == now.entries.digest:
         return "same" if (was.entries is None) == (now.entries is None) else "any"
-    before, after = set(was.entries.entries), set(now.entries.entries)
+    before, after = meanings_of(was), meanings_of(now)
     if before <= after:
         return "higher"
     return "lower" if after <= before else "any"
@@ -31,7 +34,7 @@ def may_read(was: TextSource, now: TextSource, before: int, after: int) -> bool:
         return moves != "same" or before == after
     if was.counts_places or _way_of(was) != _way_of(now):
         return not (moves == "higher" and after < before) and not (moves == "lower" and after > before)
-    entries_before, entries_after = set(was.entries.entries), set(now.entries.entries)
+    entries_before, entries_after = meanings_of(was), meanings_of(now)
     added, removed = len(entries_after - entries_before), len(entries_before - entries_after)
     return -removed * MILLION <= after - before <= added * MILLION
 
@@ -49,7 +52,7 @@ def list_lines(old: Iterable[Signal], new: Iterable[Signal]) -> Iterator[tuple[s
         if was is None or now is None or was.digest == now.digest:
             continue
         place = now.name if now.name != IN_PLACE else f"the list of {name}"
-        change = _changed(set(was.entries), set(now.entries))
+        change = _changed(meanings_of(before[name]), meanings_of(after[name]))
         lines.setdefault((place, change), []).append(f"{name} {_MOVES[relation(before[name], after[name])]}")
     yield from ((printable(place), f"{change}: {', '.join(moves)}") for (place, change), moves in lines.items())
 
@@ -62,12 +65,11 @@ _MOVES: Mapping[Relation, str] = {
 }
 
 
-def _changed(before: set[str], after: set[str]) -> str:
+def _changed(before: AbstractSet[str], after: AbstractSet[str]) -> str:
     added, removed = len(after - before), len(before - after)
-    noun = "entry" if (added or removed) == 1 else "entries"
-    if added and removed:
-        return f"{added:,} {noun} added, {removed:,} removed"
-    return f"{added:,} {noun} added" if added else f"{removed:,} {noun} removed"
+    if not added:
+        return f"{counted(removed, 'entry', 'entries')} removed"
+    return f"{counted(added, 'entry', 'entries')} added{f', {removed:,} removed' if removed else ''}"
 
 
 def _way_of(source: TextSource) -> tuple[object, ...]:

@@ -1,5 +1,6 @@
 """exemptions.yaml -> the exemptions: events that are exempt from named rules, always with an end date."""
 
+from moderator.counted import counted
 from moderator.policy.files.context import Context
 from moderator.policy.files.node_readers import Block, read_block, read_items, read_name, read_once, read_text
 from moderator.policy.files.rules.scopes import read_scope
@@ -83,7 +84,7 @@ def _check_length(block: Block, added_ms: int, until_ms: int, context: Context) 
         message = f"it ends on {iso_utc(until_ms)}, not after {iso_utc(added_ms)}, when it was added"
         context.diagnostics.error("P042", until.span, message, "swap the two, or fix one")
     elif limit_days is not None and until_ms - added_ms > limit_days * MS_PER_DAY:
-        days = "1 day" if limit_days == 1 else f"{limit_days} days"
+        days = counted(limit_days, "day")
         message = f"this is more than {days} after {iso_utc(added_ms)}, when it was added"
         latest = iso_utc(added_ms + limit_days * MS_PER_DAY)
         context.diagnostics.error("P046", until.span, message, f"write {latest} or earlier, and renew it when it ends")

@@ -14,6 +14,7 @@ from heapq import nlargest
 from itertools import pairwise
 from typing import Literal
 
+from moderator.counted import counted
 from moderator.policy.syntax.codes import CODES
 
 _EXCERPT_CHARACTERS = 160
@@ -158,10 +159,9 @@ def _letter_pairs(text: str) -> frozenset[str]:
 
 def error_text(summary: str, errors: Sequence[Diagnostic]) -> str:
     """Write a summary line and then the errors, each a block: the first 100 of them, for it may become one log line."""
-    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
     more = len(errors) - _SHOWN_AT_ONCE
     rest = [f"and {more} more; `moderator policy check` shows all of them"] if more > 0 else []
-    return "\n".join([f"{summary}: {count}", *map(str, errors[:_SHOWN_AT_ONCE]), *rest])
+    return "\n".join([f"{summary}: {counted(len(errors), 'error')}", *map(str, errors[:_SHOWN_AT_ONCE]), *rest])
 
 
 def _place(diagnostic: Diagnostic) -> tuple[str, int, int]:

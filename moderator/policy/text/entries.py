@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from moderator.policy.language.text_source import TextComparison, TextKind
+from moderator.policy.language.text_source import TextComparison, TextKind, TextSource
 from moderator.policy.text.links import host_in_entry, host_of_entry
 from moderator.policy.text.pattern_errors import Objection, pattern_error, pattern_warnings
 from moderator.policy.text.readings import plain_form
@@ -50,6 +50,13 @@ def normal_form(entry: str, kind: TextKind, compare: TextComparison) -> str:
     if kind == "patterns" or compare == "exact":
         return entry.strip()
     return plain_form(entry)
+
+
+def meanings_of(source: TextSource) -> frozenset[str]:
+    """Give what a text signal's entries are compared as: entries that are only written otherwise are the same."""
+    if source.entries is None:
+        return frozenset()
+    return frozenset(normal_form(entry, source.kind, source.compare) for entry in source.entries.entries)
 
 
 def digest_of(forms: Iterable[str]) -> str:

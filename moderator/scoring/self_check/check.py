@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from moderator.counted import counted
 from moderator.observability.logging import get_logger
 from moderator.scoring.checkpoint.tokenizer_files import automatic, naming
 from moderator.scoring.model import RewardModel
@@ -45,7 +46,7 @@ class Check:
         """Return the line to print."""
         tokens, scores = "tokens were not compared", "scores were not compared"
         if self.ids_equal:
-            tokens = f"{self.texts} texts have the tokens that transformers gives"
+            tokens = f"{counted(self.texts, 'text has', 'texts have')} the tokens that transformers gives"
         if self.largest_difference is not None:
             scores = f"scores differ from those that transformers gives by at most {self.largest_difference:.1g}"
         return f"{tokens}; {scores}; checked in {self.took_s:.2f} s"

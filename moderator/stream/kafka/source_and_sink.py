@@ -11,6 +11,7 @@ from kafka import KafkaConsumer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import AuthorizationError, KafkaError
 
+from moderator.counted import counted
 from moderator.errors import ConfigurationError
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
@@ -94,11 +95,11 @@ def describe_start(settings: KafkaSettings) -> str:
     with _start_errors(settings):
         start = group_start.plan_start(settings, partial(outsider, client_settings(settings)))
     places = [
-        f"partition {partition.partition} at {place:,} ({start.logs[partition].end - place:,} events)"
+        f"partition {partition.partition} at {place:,} ({counted(start.logs[partition].end - place, 'event')})"
         for partition, place in start.places.items()
     ]
     group = f"{'new ' if start.is_new else ''}group `{settings.group_id}`"
-    return f"{group}, {start.events:,} events to judge: {', '.join(places)}"
+    return f"{group}, {counted(start.events, 'event')} to judge: {', '.join(places)}"
 
 
 def source_for(

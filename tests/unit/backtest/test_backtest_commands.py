@@ -89,7 +89,7 @@ def test_a_baseline_that_misses_a_decision_fails_and_shows_no_other_number(setup
     ran, as_json = setup.backtest("--html", setup.folder / "page.html"), setup.backtest("--json")
 
     assert (ran.code, as_json.code) == (1, 1)
-    assert "99.01%: 1 of 101 decisions of the baseline's snapshot come out otherwise" in ran.out
+    assert "99.01%: 1 of 101 decisions of the baseline's snapshot comes out otherwise" in ran.out
     assert "of event evt-x: verdict: recorded flag, replayed allow" in ran.out
     assert "FLIPS\n  not counted: the baseline does not reproduce its own decisions\n" in ran.out
     assert "BY RULE" not in ran.out
@@ -253,7 +253,7 @@ def test_texts_tell_what_a_new_entry_of_a_list_does(setup: Setup) -> None:
     told = setup.backtest("--json", "--enforce", "--texts", sent)
 
     assert (blind.code, enforced.code, told.code) == (0, 1, 0)
-    assert enforced.out.startswith("scam-words is stale in 1 of 1 decisions (lists/scam.txt: 1 added, 0 removed); ")
+    assert enforced.out.startswith("scam-words is stale in 1 of 1 decision (lists/scam.txt: 1 added, 0 removed); ")
     assert (json.loads(blind.out)["undecided"], json.loads(blind.out)["flips"]["allow_flag"]) == (1, 0)
     assert (json.loads(told.out)["undecided"], json.loads(told.out)["flips"]["allow_flag"]) == (0, 1)
     assert "ello" not in told.out

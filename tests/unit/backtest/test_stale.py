@@ -107,7 +107,7 @@ def test_a_decision_is_told_where_the_stale_number_makes_no_difference(tmp_path:
     assert [near.signal for near in report.nearest] == ["links"]  # no distance is told of a number that is not known
 
 
-@pytest.mark.parametrize(("entries", "undecided"), [("scam\nfree\n", 0), ("free\n", 1)])
+@pytest.mark.parametrize(("entries", "undecided"), [("scam\nfree\n", 0), ("free\n", 1), ("SCAM\nfree\n", 0)])
 def test_what_was_removed_and_added_bounds_the_number(tmp_path: Path, entries: str, undecided: int) -> None:
     baseline, candidate = a_set(tmp_path / "old", "scam\n", SCAM), a_set(tmp_path / "new", entries, SCAM)
 

@@ -68,7 +68,7 @@ def test_flips_are_shown_with_the_figures_that_programs_get(browser: TestClient,
         assert f'data-before="{before}" data-after="{after}" data-count="{count}"' in part
     assert f'data-testid="flip-rule" data-rule="{RULE}" data-gained="4" data-lost="0"' in part
     assert part.count('data-testid="flip-example"') == 4
-    assert "All 20 decisions come out by the folder just as they were recorded." in part
+    assert "All 20 decisions come out by the folder just as recorded." in part
 
 
 def test_a_notice_says_how_many_decisions_other_policies_made(browser: TestClient, folder: Path) -> None:

@@ -7,6 +7,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final, Literal, NamedTuple
 
+from moderator.counted import counted
 from moderator.policy.files.folder import LISTS, Files, Unreadable
 from moderator.policy.files.node_readers import choices, read_text
 from moderator.policy.language.text_source import IN_PLACE, EntryList, TextComparison, TextKind
@@ -50,7 +51,7 @@ class ListReader:
         return entries
 
     def report_cost(self) -> None:
-        """Report at the dearest pattern when all that were read may cost too much together."""
+        """Report at the pattern that costs most when all that were read may cost too much together."""
         costs = [
             (steps_of(entry), node, listed.name, line)
             for node, listed in self._patterns
@@ -143,7 +144,8 @@ class ListReader:
         if left:
             has_error = any(problem.level == "error" for problem in left)
             report = self._diagnostics.error if has_error else self._diagnostics.warning
-            report("P026", name, f"{len(left):,} more entries have something like this", "fix those above first")
+            more = counted(len(left), "more entry has", "more entries have")
+            report("P026", name, f"{more} something like this", "fix those above first")
 
 
 class _Problem(NamedTuple):

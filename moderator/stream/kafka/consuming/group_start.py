@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError, UnknownMemberIdError
 
+from moderator.counted import counted
 from moderator.errors import ConfigurationError
 from moderator.events import iso_time
 from moderator.observability.logging import get_logger
@@ -157,12 +158,16 @@ def _refusal(settings: KafkaSettings, events: int, connect: Connect) -> str:
     newest = _newest_decision(settings, connect)
     of_ours = f"; the newest that this group made is of {newest}" if newest else ""
     return (
-        f"group `{settings.group_id}` has no position in topic `{settings.events_topic}`, so all {events} events would "
+        f"group `{settings.group_id}` has no position in topic `{settings.events_topic}`, so {_all_of(events)} would "
         f"be judged, but the output topics hold decisions{of_ours}: either another group made them, or this group's "
         "positions have expired (brokers drop those of a group without members after `offsets.retention.minutes`, "
         "7 days by default); set `MODERATOR_KAFKA__START_AT` to `earliest`, to `latest`, or to a time such as "
         "`2026-11-29T06:00:00Z`"
     )
+
+
+def _all_of(events: int) -> str:
+    return "its one event" if events == 1 else f"all {counted(events, 'event')}"
 
 
 def _newest_decision(settings: KafkaSettings, connect: Connect) -> str | None:

@@ -12,6 +12,7 @@ from kafka import TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from moderator.counted import counted
 from moderator.errors import LostEventsError
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
@@ -189,10 +190,12 @@ class Placing:
 
     def _text(self, partition: TopicPartition, position: Position, finding: Finding) -> str:
         topic, number = partition
+        unread = counted(finding.events, "event is", "events are")
+        judged = counted(finding.events, "event that was judged is", "events that were judged are")
         what = {
-            "events_lost": f"the log begins at {finding.place}: {finding.events} events are lost unread",
-            "log_truncated": f"the log was cut at {finding.place}: {finding.events} events that were judged are lost",
-            "topic_recreated": f"another topic has its name now, with {finding.events} new events",
+            "events_lost": f"the log begins at {finding.place}: {unread} lost unread",
+            "log_truncated": f"the log was cut at {finding.place}: {judged} lost",
+            "topic_recreated": f"another topic has its name now, with {counted(finding.events, 'new event')}",
             "epoch_forgotten": "",
         }[finding.kind]
         most = "at most; " if self._holds_markers(partition) else ""

@@ -50,6 +50,7 @@ def verdicts(policies: PolicySet) -> Mapping[tuple[str, float], str]:
         (AT_LEAST, "scam\nfree\n", "scam\n", LESS),
         (AT_LEAST, "scam\n", "free\n", None),
         (AT_LEAST, "scam\n", "# ours\nSCAM\n", SAME),
+        (AT_LEAST, "scam\n", "\uff33CAM\nfree\n", MORE),
         (UNLESS, "scam\n", "scam\nfree\n", LESS),
         (UNLESS, "scam\nfree\n", "scam\n", MORE),
         (BETWEEN, "scam\n", "scam\nfree\n", None),

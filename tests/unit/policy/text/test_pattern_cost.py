@@ -27,6 +27,6 @@ def test_a_pattern_counts_the_places_at_which_a_text_may_be_at_once(pattern: str
     assert least <= steps_of(pattern) <= greatest
 
 
-def test_a_thousand_ordinary_patterns_are_within_the_bound_and_twenty_dear_ones_are_not() -> None:
+def test_a_thousand_ordinary_patterns_are_within_the_bound_and_twenty_wide_repetitions_are_not() -> None:
     assert sum(steps_of(rf"\bword{number}\s+[a-z]{{2,8}}\d?") for number in range(1_000)) < MOST_STEPS
     assert sum(steps_of(f"[a-q][^u-z]{{{300 + number}}}x") for number in range(20)) > MOST_STEPS
