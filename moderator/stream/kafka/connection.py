@@ -171,16 +171,16 @@ def range_reader(client: Mapping[str, Any], group_id: str | None = None) -> Kafk
     return outsider(client, isolation_level="read_committed", group_id=group_id, **large)
 
 
-def producer(client: Mapping[str, Any], settings: Mapping[str, Any], patience: int) -> KafkaProducer:
+def producer(client: Mapping[str, Any], settings: Mapping[str, Any], timeout_factor: int) -> KafkaProducer:
     """Make a producer with the settings given; `client` says where to look for brokers first.
 
-    `patience` says how many times as long as usual requests, deliveries and transactions may take.
+    `timeout_factor` says how many times as long as usual requests, deliveries and transactions may take.
 
     Raises:
         KafkaError: the brokers do not answer.
     """
     probe_brokers(client)
-    timeouts = {name: patience * settings[name] for name in _PUBLISHING_TIMEOUTS if name in settings}
+    timeouts = {name: timeout_factor * settings[name] for name in _PUBLISHING_TIMEOUTS if name in settings}
     return KafkaProducer(**{**settings, **timeouts})
 
 

@@ -26,9 +26,9 @@ class AtLeastOnce:
         self._usual_deadline_s = self._deadline_s = deadline_s
         self.step = ""
 
-    def start(self, producer: KafkaProducer, patience: int) -> None:  # noqa: ARG002 - a port's signature
+    def start(self, producer: KafkaProducer, timeout_factor: int) -> None:  # noqa: ARG002 - a port's signature
         """Prepare nothing: an idempotent producer is ready."""
-        self._deadline_s = patience * self._usual_deadline_s
+        self._deadline_s = timeout_factor * self._usual_deadline_s
 
     def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:  # noqa: ARG002 - a port's signature
         """Allow every attempt."""

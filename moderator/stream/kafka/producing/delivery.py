@@ -82,8 +82,8 @@ class Delivery(Protocol):
 
     step: str
 
-    def start(self, producer: KafkaProducer, patience: int) -> None:
-        """Prepare a new producer; each step with it may take `patience` times as long as usual.
+    def start(self, producer: KafkaProducer, timeout_factor: int) -> None:
+        """Prepare a new producer; each step with it may take `timeout_factor` times as long as usual.
 
         Raises:
             KafkaError: the broker does not answer.

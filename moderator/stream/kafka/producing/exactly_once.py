@@ -58,13 +58,13 @@ class ExactlyOnce:
         self._in_doubt = False
         self._confirm_until_s = 0.0
         self._began_s = -float("inf")
-        self._patience = 1
+        self._timeout_factor = 1
         self.step = ""
 
-    def start(self, producer: KafkaProducer, patience: int) -> None:
+    def start(self, producer: KafkaProducer, timeout_factor: int) -> None:
         """Initialise transactions; this ends the transaction of the previous producer with this id."""
         self.step = "init_transactions"
-        self._patience = patience
+        self._timeout_factor = timeout_factor
         producer.init_transactions()
 
     def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:
@@ -100,7 +100,7 @@ class ExactlyOnce:
         """
         self._in_doubt = True
         if _is_fenced(error):
-            if self._monotonic_s() - self._began_s < self._patience * self._transaction_timeout_s:
+            if self._monotonic_s() - self._began_s < self._timeout_factor * self._transaction_timeout_s:
                 raise fenced() from error
             # The broker ended a transaction that took too long, perhaps because this process was stopped meanwhile.
             # Then a replacement may be running, and our new producer would fence it: first the group must confirm us.
@@ -112,7 +112,7 @@ class ExactlyOnce:
         if not self._in_doubt:
             return spans
         self.step = "ask_committed"
-        deadline_s = self._patience * self._deadline_s
+        deadline_s = self._timeout_factor * self._deadline_s
         # >=: a later owner may have committed more
         uncommitted = [span for span in spans if self._group.committed(span.partition, deadline_s) < span.next_offset]
         self._in_doubt = False
@@ -124,7 +124,7 @@ class ExactlyOnce:
         self._began_s = self._monotonic_s()
         self.step = "deliver"
         producer.begin_transaction()
-        deliver(producer, self._send(producer, spans), self._patience * self._deadline_s)
+        deliver(producer, self._send(producer, spans), self._timeout_factor * self._deadline_s)
         self.step = "send_offsets"
         self._call_with_deadline(producer.send_offsets_to_transaction, self._group.next_offsets(spans), group)
         self.step = "commit"
@@ -143,7 +143,7 @@ class ExactlyOnce:
 
         thread = threading.Thread(target=run, name=call.__name__, daemon=True)
         thread.start()
-        thread.join(deadline_s := self._patience * self._deadline_s)
+        thread.join(deadline_s := self._timeout_factor * self._deadline_s)
         if not answers:
             raise KafkaTimeoutError(f"no answer within {deadline_s:g} s")
         if answers[0] is not None:

@@ -25,7 +25,7 @@ REPORTED_AFTER_S = 30.0
 """Publishing that fails for so long makes this replica not ready."""
 ASKED_EVERY_S = 10.0
 """How long it fails before the brokers are asked what it waits for, and then how often they are asked."""
-_MOST_PATIENCE = 4
+_GREATEST_FACTOR = 4
 """All steps of one attempt then still take less than the minute after which a loop that does not turn is stuck."""
 
 _CHECK = "check the brokers and start again"
@@ -43,9 +43,9 @@ class FailureBudget:
         awaited: gives what publishing waits for, such as a leader; asking takes some seconds.
 
     Attributes:
-        patience: how many times as long as usual the next producer's steps may take: twice as long after each that was
-            given up although the broker answers, so that a slow broker is not asked forever to begin again; 1 again
-            after a success.
+        timeout_factor: how many times as long as usual the next producer's steps may take: doubled after each
+            one that was dropped although the broker answers, so that a slow broker is not asked forever to begin again;
+            1 again after a success.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class FailureBudget:
         self._failing_since_s: float | None = None
         self._ask_at_s = 0.0
         self._back_off_until_s = -float("inf")
-        self.patience = 1
+        self.timeout_factor = 1
 
     @property
     def is_backing_off(self) -> bool:
@@ -75,7 +75,7 @@ class FailureBudget:
     def succeeded(self) -> None:
         """Note that something was published."""
         self._failing_since_s = None
-        self.patience = 1
+        self.timeout_factor = 1
         for code in ("not_publishing", "topic_gone"):
             self._group.troubles.pop(code, None)
 
@@ -95,7 +95,7 @@ class FailureBudget:
         if isinstance(error, NoSuchTopicError) and not is_away:
             self._group.troubles["topic_gone"] = error.args[0]
         if not is_away and _was_too_slow(error):
-            self.patience = min(2 * self.patience, _MOST_PATIENCE)
+            self.timeout_factor = min(2 * self.timeout_factor, _GREATEST_FACTOR)
         says_nothing = isinstance(error, KafkaTimeoutError) and not any(error.args)
         cause = "no answer in time" if says_nothing else str(error)
         log.warning("publish_failed", step=step, error=type(error).__name__, cause=cause, broker_is_away=is_away)

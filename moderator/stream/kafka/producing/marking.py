@@ -102,4 +102,6 @@ class Marking:
     def _commit(self, positions: Mapping[TopicPartition, Position]) -> None:
         if positions:
             written = {each: position.written() for each, position in positions.items()}
-            self._membership.consumer.commit(written, timeout_ms=self._failure_budget.patience * _ANSWER_S * 1_000)
+            self._membership.consumer.commit(
+                written, timeout_ms=self._failure_budget.timeout_factor * _ANSWER_S * 1_000
+            )

@@ -97,11 +97,11 @@ class KafkaSink:
         self._producers.close()
 
     def _started(self) -> KafkaProducer:
-        patience = self._failure_budget.patience
+        timeout_factor = self._failure_budget.timeout_factor
         self._delivery.step = "connect"
-        producer = self._build(patience)
+        producer = self._build(timeout_factor)
         try:
-            self._delivery.start(producer, patience)
+            self._delivery.start(producer, timeout_factor)
         except BaseException:
             try_to_close(producer)
             raise

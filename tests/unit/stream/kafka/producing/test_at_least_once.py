@@ -23,7 +23,7 @@ def test_a_broker_that_takes_no_connection_is_not_asked_again_within_a_second(pa
     span: DecidedSpan = PartitionSpan(Partition(*partition), 1, 7, [])
     made: list[None] = []
 
-    def build(_patience: int) -> None:
+    def build(_timeout_factor: int) -> None:
         made.append(None)
         raise KafkaConnectionError("refused")
 

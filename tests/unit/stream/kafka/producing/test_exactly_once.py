@@ -80,7 +80,7 @@ class Stage:
         self.committed: list[dict[TopicPartition, OffsetAndMetadata]] = []
         self.producers = 0
         self.elapses_in_a_commit_s = 0.0
-        self.patience: list[int] = []
+        self.timeout_factor: list[int] = []
         self.answers = threading.Event()  # cleared: a commit waits for it
         self.answers.set()
         self.consumer = ScriptedConsumer()
@@ -107,8 +107,8 @@ class Stage:
             failure_budget=FailureBudget(membership, self.metrics, lambda: None, monotonic_s=self.clock.monotonic_s),
         )
 
-    def _build(self, patience: int) -> Producer:
-        self.patience.append(patience)
+    def _build(self, timeout_factor: int) -> Producer:
+        self.timeout_factor.append(timeout_factor)
         return Producer(self)
 
     def publish(self) -> tuple[Sequence[DecidedSpan], Sequence[DecidedSpan]]:
@@ -251,4 +251,4 @@ def test_a_producer_after_a_step_that_was_given_up_has_twice_the_time_and_a_fenc
 
     with pytest.raises(FencedError):
         stage.publish()
-    assert stage.patience == [1, 2]
+    assert stage.timeout_factor == [1, 2]

@@ -170,20 +170,20 @@ def test_a_time_out_that_says_nothing_is_logged_in_words(logs: list[Any], error:
 
 def test_a_broker_that_answers_too_late_gets_twice_the_time_after_each_attempt_up_to_four_times_the_usual() -> None:
     publishing = Publishing()
-    patience = []
+    timeout_factor = []
     for _ in range(3):
         publishing.budget.failed(KafkaTimeoutError("no answer"), "commit")
-        patience.append(publishing.budget.patience)
+        timeout_factor.append(publishing.budget.timeout_factor)
     publishing.budget.succeeded()
 
-    assert (patience, publishing.budget.patience) == ([2, 4, 4], 1)
+    assert (timeout_factor, publishing.budget.timeout_factor) == ([2, 4, 4], 1)
 
 
 def test_the_client_says_only_in_words_that_a_request_timed_out() -> None:
     publishing = Publishing()
     publishing.budget.failed(KafkaError("unknown reasons: [Error 7] RequestTimedOutError: after 1500 ms"), "commit")
 
-    assert publishing.budget.patience == 2
+    assert publishing.budget.timeout_factor == 2
 
 
 @pytest.mark.parametrize(("error", "responds"), [(KafkaTimeoutError(), False), (CommitFailedError("put out"), True)])
@@ -192,7 +192,7 @@ def test_neither_an_absent_broker_nor_a_refusal_gets_more_time(error: KafkaError
     publishing.consumer.is_responding = responds
     publishing.budget.failed(error, "commit")
 
-    assert publishing.budget.patience == 1
+    assert publishing.budget.timeout_factor == 1
 
 
 def test_failures_are_counted_by_their_kind() -> None:

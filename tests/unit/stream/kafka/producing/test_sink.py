@@ -42,7 +42,7 @@ class ScriptedDelivery:
         self.attempts: list[tuple[Producer, list[DecidedSpan], ConsumerGroupMetadata]] = []
         self.failed_with: list[KafkaError] = []
 
-    def start(self, producer: Producer, patience: int) -> None:
+    def start(self, producer: Producer, timeout_factor: int) -> None:
         if self._start_failure:
             raise self._start_failure
 
@@ -79,7 +79,7 @@ class Stage:
             ),
         )
 
-    def build(self, _patience: int) -> Producer:
+    def build(self, _timeout_factor: int) -> Producer:
         self.built.append(Producer())
         return self.built[-1]
 
