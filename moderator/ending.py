@@ -15,11 +15,18 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 DRAINED: Final = "drained"
+SECOND_SIGNAL: Final = "second_signal"
+SIGNALLED: Final = 128
+"""Is added to a signal's number to give the exit code."""
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+REPORTED_TO: Final = "_MODERATOR_ENDED_TO"
+"""In the environment of a supervisor's worker: the descriptor of the pipe that also gets the event of its last line."""
 ENDING_COMMANDS: Final = (["run"], ["serve"])
 """The first word of those that end so."""
 _STDERR: Final = 2
 _STARTED_S: Final = time.monotonic()
+_REPORTED_CHARACTERS: Final = 4_000
+"""A pipe that nobody reads yet holds so many, however they are escaped."""
 
 
 class Signals:
@@ -71,16 +78,24 @@ def end(code: int, reason: str, error: str | None = None) -> NoReturn:
 
 def end_by_second_signal(number: int) -> NoReturn:
     """End the process with 128 + `number`."""
-    code = 128 + number
-    event = {"event": "ended", "code": code, "reason": "second_signal"}
+    code = SIGNALLED + number
+    event = {"event": "ended", "code": code, "reason": SECOND_SIGNAL}
     _end(code, event, f"ended with exit code {code}, by a second signal")
 
 
 def _end(code: int, event: dict[str, Any], text: str) -> NoReturn:
+    _report(event)
     with contextlib.suppress(OSError):
         line = text if os.isatty(_STDERR) else json.dumps(event)
         _write_last(f"{line}\n".encode(errors="backslashreplace"))
     os._exit(code)
+
+
+def _report(event: dict[str, Any]) -> None:
+    error = event.get("error")
+    short = {**event, "error": error and error[:_REPORTED_CHARACTERS]}
+    with contextlib.suppress(KeyError, ValueError, OSError):  # nobody supervises this process, or not any more
+        os.write(int(os.environ[REPORTED_TO]), json.dumps(short).encode())
 
 
 def _write_last(line: bytes) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from moderator.demo.examples import example_policies
 from moderator.demo.replica import LocalReplica
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.test_run import READY_S, some_events, variables
@@ -66,12 +67,17 @@ def test_a_killed_worker_ends_the_other_and_what_it_left_is_moderated_by_the_nex
         os.kill(logged(replica, "worker_started")[0]["pid"], signal.SIGKILL)
         code = replica.wait(60)
         ended = [line["exit_code"] for line in logged(replica, "worker_ended")]
+        last = logged(replica, "ended")[-1]
     with LocalReplica(environment, TWO) as replica:
         await_condition(lambda: committed_offsets(settings) == [1_000] * 3, READY_S)
         replica.signal(signal.SIGTERM)
         again = replica.wait(40)
 
     assert code == 128 + signal.SIGKILL
+    assert (last["reason"], last["error"]) == (
+        "crashed",
+        "worker 0 (`cpu`) was killed by SIGKILL and could not say why",
+    )
     assert ended == [128 + signal.SIGKILL, 0]
     assert again == 0
     assert_each_event_came_out_once(settings, [1_000] * 3)
@@ -92,9 +98,33 @@ def test_what_is_wrong_with_the_settings_is_told_by_a_worker_and_ends_the_parent
     ended = run_moderator("run", *TWO, "--model", "builtin", "--policies", "no-such-folder")
 
     assert ended.returncode == 2
-    assert json.loads(ended.stderr.splitlines()[-1])["reason"] == "configuration"
+    last = json.loads(ended.stderr.splitlines()[-1])
+    assert (last["code"], last["reason"]) == (2, "configuration")
+    assert last["error"].startswith("worker ")
+    assert "no-such-folder" in last["error"]
     assert "no-such-folder" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_worker_that_stops_itself_gives_code_reason_and_remedy_to_the_parent(kafka: SharedKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers)
+    produce(settings, [b"not json"] * 1_500)
+
+    with LocalReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
+        code = replica.wait(READY_S)
+        last = logged(replica, "ended")[-1]
+
+    assert (code, last["code"], last["reason"]) == (4, 4, "dead_letter_limit")
+    assert last["error"].startswith("worker ")
+
+
+def test_a_server_that_no_worker_reaches_ends_the_parent_with_3() -> None:
+    nowhere = {"MODERATOR_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "MODERATOR_KAFKA__START_TIMEOUT_S": "0.2"}
+    ended = run_moderator("run", *TWO, "--model", "builtin", "--policies", str(example_policies()), **nowhere)
+
+    last = json.loads(ended.stderr.splitlines()[-1])
+    assert (ended.returncode, last["code"], last["reason"]) == (3, 3, "unreachable")
+    assert "127.0.0.1:1" in last["error"]
 
 
 @pytest.mark.parametrize("devices", ["all", "gpu", "0,0"])

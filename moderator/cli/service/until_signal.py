@@ -5,12 +5,20 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from moderator.cli import exit_codes
-from moderator.ending import DRAINED, SIGNALS_OF_RUN, end, flush_outputs
+from moderator.ending import (
+    DRAINED,
+    SECOND_SIGNAL,
+    SIGNALLED,
+    SIGNALS_OF_RUN,
+    end,
+    end_by_second_signal,
+    flush_outputs,
+)
 
 if TYPE_CHECKING:
     from moderator.settings import Settings
@@ -32,12 +40,6 @@ Work = Callable[["Settings", Event, Callable[[], object]], object]
 
 _GRACE_S = 15.0
 """How long a worker may outlive its drain time-out; one stuck on a lost device must not delay a restart."""
-_REASONS_OF_WORKERS: Final = {
-    exit_codes.OK: DRAINED,
-    exit_codes.WRONG_CONFIGURATION: "configuration",
-    exit_codes.SERVER_UNREACHABLE: "unreachable",
-}
-"""Why all workers ended, as far as the exit code of the first that failed says."""
 
 
 def work_until_signal(
@@ -87,7 +89,10 @@ def _run_workers(command: str, devices: str, settings: "Settings", flags: Mappin
 
     workers = plan_workers(named_devices(devices), settings, flags, os.environ)
     supervisor = Supervisor(workers, grace_s=settings.drain_timeout_s + _GRACE_S, command=(*MODERATOR, command))
-    code = supervisor.run()
+    failure = supervisor.run()
     flush_outputs()
-    reason = _REASONS_OF_WORKERS.get(code, "crashed")
-    end(code, reason, f"a worker ended with exit code {code}; its own last line says why" if code else None)
+    if failure is None:
+        end(exit_codes.OK, DRAINED)
+    if failure.reason == SECOND_SIGNAL:
+        end_by_second_signal(failure.code - SIGNALLED)
+    end(*failure)
