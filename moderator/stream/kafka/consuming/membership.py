@@ -48,6 +48,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     Attributes:
         troubles: why this replica is not ready, as far as only Kafka's client knows: code and reason. Source and sink
             put one in when it begins and remove it when it has ended.
+        refuses_others: the group's generation does.
         topic_ids: which topic each partition belonged to when it was placed.
         held: each partition's position, as it was taken over or committed last.
         trials: the partitions whose events may end the process.
@@ -74,6 +75,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self.last_answer_s = time.monotonic()
         self.is_paused = False
         self.troubles: dict[Code, str] = {}
+        self.refuses_others = True
         self.consumer = self._subscribed()
 
     def _subscribed(self) -> KafkaConsumer:

@@ -34,9 +34,11 @@ class Group(Protocol):
 
     Attributes:
         troubles: why nothing is published, for health.
+        refuses_others: the broker takes no positions from a process that has lost them to another one.
     """
 
     troubles: "dict[Code, str]"
+    refuses_others: bool
 
     def settled(self) -> ConsumerGroupMetadata | None:
         """Give our complete identity in the group; None while nothing may be committed."""

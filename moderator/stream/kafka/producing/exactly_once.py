@@ -7,6 +7,10 @@ The faults of the client (kafka-python 3.0.12) determine the order of the steps 
 - after any failure its state is unknown, and the offsets of a refused commit are sent again in the next one: the
   producer is dropped without an abort, and a new one with the same id ends the old transaction;
 - whether a commit without an answer took place is asked of the broker, for each partition.
+
+What failed before its commit began did not take place, and is not asked about where the broker itself refuses whoever
+has lost a partition: a broker that has lost the end of the transaction before, of which we know that it is committed,
+would never answer, and the end of the next one also ends that, since all have the same id.
 """
 
 import contextlib
@@ -93,12 +97,12 @@ class ExactlyOnce:
             self._transact(producer, uncommitted, group)
 
     def failed(self, error: KafkaError) -> None:
-        """Note that the attempt may have been committed.
+        """Note that an attempt failed.
 
         Raises:
             FencedError: another process uses our transactional id.
         """
-        self._in_doubt = True
+        self._in_doubt = self._in_doubt or not self._group.refuses_others
         if _is_fenced(error):
             if self._monotonic_s() - self._began_s < self._timeout_factor * self._transaction_timeout_s:
                 raise fenced() from error
@@ -128,7 +132,9 @@ class ExactlyOnce:
         self.step = "send_offsets"
         self._call_with_deadline(producer.send_offsets_to_transaction, self._group.next_offsets(spans), group)
         self.step = "commit"
+        self._in_doubt = True
         self._call_with_deadline(producer.commit_transaction)
+        self._in_doubt = False
 
     def _call_with_deadline(self, call: Callable[..., None], *arguments: object) -> None:
         answers: list[BaseException | None] = []

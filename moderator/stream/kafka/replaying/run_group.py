@@ -32,6 +32,7 @@ class RunGroup:
 
     Attributes:
         positions: what is written down, by partition; empty until the run has started.
+        refuses_others: only the transactional id does, and who starts a new producer takes it back.
     """
 
     def __init__(self, consumer: KafkaConsumer, name: str) -> None:
@@ -42,6 +43,7 @@ class RunGroup:
         self._attempted: dict[Partition, int] = {}
         self.troubles: dict[Code, str] = {}
         self.heartbeat_ok = True
+        self.refuses_others = False
 
     def stored(self, partitions: Sequence[Partition], timeout_s: float) -> dict[Partition, RunPosition | None]:
         """Give what is written down of the partitions; None where it is not of a run. Those without are left out.

@@ -11,6 +11,7 @@ from kafka.errors import (
     KafkaError,
     KafkaTimeoutError,
     ProducerFencedError,
+    UnstableOffsetCommitError,
 )
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from prometheus_client import CollectorRegistry
@@ -51,6 +52,8 @@ class Producer:
         self, offsets: dict[TopicPartition, OffsetAndMetadata], group: ConsumerGroupMetadata
     ) -> None:
         assert group == SETTLED
+        if self._stage.sends:
+            raise self._stage.sends.pop()
         self._offsets = offsets
 
     def commit_transaction(self) -> None:
@@ -77,6 +80,7 @@ class Stage:
         deadline_s: float = 3.0,
     ) -> None:
         self.failures = list(failures)
+        self.sends: list[KafkaError] = []
         self.committed: list[dict[TopicPartition, OffsetAndMetadata]] = []
         self.producers = 0
         self.elapses_in_a_commit_s = 0.0
@@ -87,7 +91,7 @@ class Stage:
         self.consumer.assigned = {PARTITION}
         self.metrics = Metrics(CollectorRegistry())
         self.clock = ManualClock()
-        membership = a_membership(lambda: self.consumer)
+        self.membership = membership = a_membership(lambda: self.consumer)
         membership.on_partitions_assigned([PARTITION])
         membership.placed(PARTITION, 1, Position(0, None, "id-1"))
         delivery = ExactlyOnce(
@@ -135,6 +139,41 @@ def test_a_commit_without_an_answer_is_made_again_by_another_producer() -> None:
     assert stage.committed == COMMITTED
     assert stage.producers == 2
     assert (stage.settled("not committed"), stage.settled("committed")) == (1, 0)
+
+
+def test_an_attempt_that_failed_before_its_commit_is_made_again_without_a_question() -> None:
+    stage = Stage()
+    stage.sends.append(KafkaTimeoutError("no answer"))
+    stage.consumer.committed_error = UnstableOffsetCommitError()
+
+    first, second = stage.publish(), stage.publish()
+
+    assert (first, second) == (([], [SPAN]), ([SPAN], []))
+    assert stage.committed == COMMITTED
+    assert (stage.settled("not committed"), stage.settled("committed")) == (0, 0)
+
+
+def test_where_only_the_id_keeps_others_out_every_failed_attempt_is_asked_about() -> None:
+    stage = Stage()
+    stage.membership.refuses_others = False
+    stage.sends.append(KafkaTimeoutError("no answer"))
+    stage.consumer.committed_offset = 7
+
+    first, second = stage.publish(), stage.publish()
+
+    assert (first, second) == (([], [SPAN]), ([SPAN], []))
+    assert stage.committed == []
+
+
+def test_a_doubt_stays_until_it_is_settled_however_the_attempts_after_it_fail() -> None:
+    stage = Stage(KafkaTimeoutError("no answer"))
+    stage.publish()
+    stage.consumer.committed_error = UnstableOffsetCommitError()
+    stage.publish()
+    stage.consumer.committed_error, stage.consumer.committed_offset = None, 7
+
+    assert stage.publish() == ([SPAN], [])
+    assert stage.committed == []
 
 
 @pytest.mark.parametrize("committed_offset", [7, 9])
