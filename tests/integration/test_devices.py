@@ -108,7 +108,7 @@ def test_what_is_wrong_with_the_settings_is_told_by_a_worker_and_ends_the_parent
 
 def test_a_worker_that_stops_itself_gives_code_reason_and_remedy_to_the_parent(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers)
-    produce(settings, [b"not json"] * 1_500)
+    produce(settings, [b"not json"] * 4_500)
 
     with LocalReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
         code = replica.wait(READY_S)
