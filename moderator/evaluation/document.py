@@ -27,7 +27,7 @@ def _sections(evaluation: Evaluation) -> Iterator[Section]:
     yield Section("Objectives", tables=(Table("AUC by objective", _OBJECTIVES, rows, "objective"),))
     for name, figures in objectives.items():
         if figures["limits"]:
-            rows = tuple(_limit_row(each) for each in figures["limits"])
+            rows = tuple((Cell(each["from"]), *limit_cells(each)) for each in figures["limits"])
             yield Section(f"Limits of {name}", tables=(Table(f"limits of {name}", _LIMITS, rows, "limits"),))
     groups = tuple(
         _objective_row(f"{name}, {group}", measured)
@@ -54,9 +54,9 @@ def _objective_row(name: str, figures: Mapping[str, Any]) -> Row:
     )
 
 
-def _limit_row(limit: Mapping[str, Any]) -> Row:
+def limit_cells(limit: Mapping[str, Any]) -> Row:
+    """Lay out one limit: the number, what it flags, precision with its interval, recall, false alarms."""
     return (
-        Cell(limit["from"]),
         Cell(f"{limit['limit']:g}", "number"),
         number_cell(limit["flagged"]),
         share_cell(limit["precision"]),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from moderator.backtest.report.document import Cell, Document, Fact, Row, Section, Table, number_cell
-from moderator.evaluation.document import interval_cell, share_cell
+from moderator.evaluation.document import interval_cell, limit_cells, share_cell
 from moderator.probing.report import ProbeReport
 
 _OBJECTIVES = ("objective", "rows", "labelled 1", "AUC", "95%", "average precision", "alpha")
@@ -75,24 +75,13 @@ def _curve(name: str, figures: Mapping[str, Any]) -> Section:
 
 
 def _limits(name: str, figures: Mapping[str, Any]) -> Section:
-    rows = tuple(_limit(limit) for limit in figures["limits"])
+    rows = tuple(limit_cells(limit) for limit in figures["limits"])
     precise = figures["precise_limit"]
     lead = "no limit has a precision of 0.9"
     if precise is not None:
         lead = f"precision reaches 0.9 at {precise['limit']:g}, where {precise['recall']:.0%} are found"
     return Section(
         f"{name}: limits", lead=lead, tables=(Table(f"limits of {name}", _LIMITS, rows),), section_id="limits"
-    )
-
-
-def _limit(limit: Mapping[str, Any]) -> Row:
-    return (
-        Cell(f"{limit['limit']:g}", "number"),
-        number_cell(limit["flagged"]),
-        share_cell(limit["precision"]),
-        interval_cell(limit["precision_low"], limit["precision_high"]),
-        share_cell(limit["recall"]),
-        share_cell(limit["false_alarms"]),
     )
 
 
