@@ -18,6 +18,7 @@ class ChangeReport:
         rules: of the policies that decide now.
         model: the fingerprint of the model that scores now; None: recorded scores were judged.
         not_replayable: recorded decisions that could not be judged again, by cause; None where events are scored again.
+        is_whole: false: an earlier process of this run wrote a part of the range, which is not compared.
     """
 
     replay_id: str
@@ -27,6 +28,7 @@ class ChangeReport:
     snapshot: str
     model: str | None
     not_replayable: Mapping[str, int] | None = None
+    is_whole: bool = True
 
     @property
     def flips_share(self) -> float:
@@ -39,6 +41,7 @@ class ChangeReport:
         changes = self.changes
         record = {
             "replay_id": self.replay_id,
+            "whole": self.is_whole,
             "events": changes.compared + changes.without_decision,
             "compared": changes.compared,
             "without_decision": changes.without_decision,
@@ -96,6 +99,8 @@ def text_of(report: ChangeReport) -> str:
 def _lines(record: Mapping[str, Any], flips_share: float) -> Iterator[str]:
     flips = record["flips"]
     missing = record["without_decision"]
+    if not record["whole"]:
+        yield "of what was left of the run alone; `--compare` without `--to-topic` compares the whole range"
     yield f"{counted(record['events'], 'event')}, {record['compared']:,} compared, {missing:,} without decision"
     if record["repeated"]:
         repeated = counted(record["repeated"], "recorded decision was", "recorded decisions were")

@@ -178,6 +178,7 @@ class _Making:
             policies.snapshot,
             self._model,
             self.counts.not_replayable if asked.is_rejudging else None,
+            is_whole=not self._replay.found.is_continued,
         )
 
     def _read_recorded(self, run: Run) -> None:

@@ -179,6 +179,7 @@ def test_a_comparison_says_exactly_what_another_model_would_change(live: Setting
     snapshot = load_policies(live.policies.path).snapshot
     assert report == {
         "replay_id": "monday",
+        "whole": True,
         "events": 30,
         "compared": 27,
         "without_decision": 3,
@@ -227,6 +228,21 @@ def test_a_comparison_of_policies_writes_nothing_and_its_exit_code_says_too_many
     assert "6 from allow to flag, 0 from flag to allow: 22.22% changed" in few.stdout
     assert "nothing was written" in few.stderr
     assert len(read_committed(live.kafka)) == len(before)
+
+
+def test_a_run_that_goes_on_says_that_its_comparison_is_not_whole_and_no_share_of_flips_passes(
+    live: Settings, tmp_path: Path
+) -> None:
+    written = ("--to-topic", a_topic(live, "canary"), "--id", "canary")
+    command = ("--policy-only", "--compare", "--policies", str(stricter(tmp_path / "stricter")), *written)
+
+    first = call(live.kafka, *command, "--json", "--max-flips", "100%")
+    goes_on = call(live.kafka, *command, "--max-flips", "100%")
+    without_a_limit = call(live.kafka, *command, "--json")
+
+    assert (first.exit_code, goes_on.exit_code, without_a_limit.exit_code) == (0, 1, 0), goes_on.stderr
+    assert (json.loads(first.stdout)["whole"], json.loads(without_a_limit.stdout)["whole"]) == (True, False)
+    assert goes_on.stdout.startswith("of what was left of the run alone; `--compare` without `--to-topic` compares")
 
 
 def test_the_practice_model_is_compared_with_what_another_one_decided(live: Settings) -> None:

@@ -55,7 +55,8 @@ def replay(
     """Judge past events again, each exactly once, into a topic of its own; or compare with what was decided.
 
     The same command with the same `--id` goes on where it was killed. Exit 1: more verdicts changed than --max-flips
-    allows. Exit 130: Ctrl-C ended it between two steps.
+    allows, or a part was not compared because an earlier process had written it. Exit 130: Ctrl-C ended it between two
+    steps.
     """
     from moderator.replays.naming import run_id_of
     from moderator.wiring.replay import Asked, make, prepare
@@ -90,7 +91,7 @@ def replay(
         raise typer.Exit(interrupted.exit_code)
     if report is not None:
         _write_report(report, as_json=as_json)
-        if report.flips_share > most_flips:
+        if report.flips_share > most_flips or (max_flips is not None and not report.is_whole):
             raise typer.Exit(exit_codes.CHECK_FAILED)
 
 
