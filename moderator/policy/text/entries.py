@@ -14,6 +14,7 @@ from moderator.policy.text.readings import plain_form
 
 MOST_CHARACTERS: Final = 200
 MOST_PATTERN_CHARACTERS: Final = 500
+_HAS_PARTS: Final = re.compile(r"[.:]")
 _TAKEN_LITERALLY: Final = re.compile(r"[*?^$]")
 
 
@@ -36,6 +37,8 @@ def entry_warnings(entry: str, kind: TextKind, compare: TextComparison) -> Itera
     """Yield what in an entry that can be used will hardly do what was meant."""
     if kind == "patterns":
         yield from pattern_warnings(entry, compare)
+    elif kind == "links" and (host := host_of_entry(entry)) and not _HAS_PARTS.search(host) and host != "localhost":
+        yield f"every host that ends in .{host} is found", "write a whole name, such as evil.com"
     elif kind == "words" and (sign := _TAKEN_LITERALLY.search(entry)):
         yield f"{sign[0]} is taken literally in a words list", "put it in a patterns list, if it is a pattern"
 

@@ -74,10 +74,12 @@ def _read_reason(node: Node | None, context: Context) -> str | None:
 
 
 def _read_declared(node: Node | None, what: str, declared: Sequence[str] | None, context: Context) -> str | None:
-    """Read a name that settings.yaml must list; it could not be read where `declared` is None."""
+    """Read a name that settings.yaml must list; settings.yaml could not be read where `declared` is None."""
     name = None if node is None else read_text(node, what, context.diagnostics)
     if node is None or name is None or declared is None or name in declared:
         return name
+    if not declared and context.settings and f"{what}s" in context.settings.lines:
+        return name  # the list is there and names nothing: that is an error in settings.yaml, reported there
     hint = _declare(f"{what}s", name, declared, context)
     context.diagnostics.error("P019", node.span, f"there is no {what} called {quote(name)}", hint)
     return None

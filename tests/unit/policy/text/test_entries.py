@@ -1,6 +1,6 @@
 from typing import TYPE_CHECKING
 
-from moderator.policy.text.entries import digest_of, entry_error, normal_form
+from moderator.policy.text.entries import digest_of, entry_error, entry_warnings, normal_form
 
 if TYPE_CHECKING:
     from moderator.policy.language.text_source import TextKind
@@ -29,3 +29,11 @@ def test_an_entry_has_a_longest_length() -> None:
         assert objection is not None
         assert objection[0] == f"the entry has {most + 1} characters, and {most} are allowed"
         assert entry_error("a" * most, kind, "folded") is None
+
+
+def test_a_top_level_domain_by_itself_is_warned_of_as_it_finds_every_host_below_it() -> None:
+    assert [message for message, _ in entry_warnings("COM", "links", "folded")] == [
+        "every host that ends in .com is found"
+    ]
+    for entry in ("evil.com", "localhost", "127.0.0.1", "[::1]"):
+        assert list(entry_warnings(entry, "links", "folded")) == []
