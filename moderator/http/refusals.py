@@ -61,7 +61,9 @@ def not_found() -> Refusal:
 
 
 def method_not_allowed(allow: str) -> Refusal:
-    """The route has other methods; `allow` lists them."""
+    """The route has other methods; `allow` lists them, but for `HEAD`, which is wherever `GET` is."""
+    if "GET" in allow and "HEAD" not in allow:
+        allow = allow.replace("GET", "GET, HEAD")
     return Refusal(405, "method_not_allowed", f"this address takes {allow} alone", headers={"Allow": allow})
 
 

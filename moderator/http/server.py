@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from moderator.errors import ConfigurationError
+from moderator.http.head import HeadAsGet
 from moderator.observability.logging import get_logger
 
 log = get_logger(__name__)
@@ -45,7 +46,7 @@ class HttpServer:
         self._host, self._port = host, port
         self._variables = variables
         config = uvicorn.Config(
-            app,
+            HeadAsGet(app),
             http=_protocol(deadline_s),
             log_config=None,
             access_log=False,

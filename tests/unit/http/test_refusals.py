@@ -32,6 +32,7 @@ def test_an_error_has_the_shape_of_openais(status: int, kind: str) -> None:
 
 def test_what_a_client_needs_to_know_is_in_the_headers() -> None:
     assert refusals.method_not_allowed("POST").headers == {"Allow": "POST"}
+    assert refusals.method_not_allowed("GET, POST").headers == {"Allow": "GET, HEAD, POST"}
     assert refusals.invalid_api_key().headers == {"WWW-Authenticate": "Bearer"}
 
 

@@ -31,6 +31,20 @@ def test_port_0_is_any_free_one_and_is_told() -> None:
     assert "server" not in answer.headers
 
 
+def test_head_is_answered_as_get_is_without_a_body() -> None:
+    server = HttpServer(_app(), "127.0.0.1", 0)
+    port = server.start()
+
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+        answers = [client.request(method, "/healthz") for method in ("HEAD", "GET")]
+        missing = client.head("/nothing")
+    server.stop()
+
+    head, get = answers
+    assert (head.status_code, head.content, missing.status_code) == (200, b"", 404)
+    assert {**head.headers, "date": ""} == {**get.headers, "date": ""}
+
+
 def test_a_stopped_server_leaves_no_thread_and_frees_its_port() -> None:
     first = HttpServer(_app(), "127.0.0.1", 0)
     port = first.start()

@@ -50,9 +50,9 @@ def test_an_unknown_address_is_not_found_whoever_asks(path: str, stage: Stage) -
         ("GET", "/v1/decisions", "POST"),
         ("PUT", "/v1/moderations", "POST"),
         ("OPTIONS", "/v1/moderations", "POST"),
-        ("POST", "/v1/status", "GET"),
-        ("DELETE", "/openapi.json", "GET"),
-        ("TRACE", "/healthz", "GET"),
+        ("POST", "/v1/status", "GET, HEAD"),
+        ("DELETE", "/openapi.json", "GET, HEAD"),
+        ("TRACE", "/healthz", "GET, HEAD"),
     ],
 )
 def test_another_method_is_refused_with_those_there_are(method: str, path: str, allow: str, stage: Stage) -> None:
