@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.waiting import PATIENCE_S, await_condition
 from tests.warm.process import WarmReplica, run_moderator
 
 TOKEN = "a-token-of-the-tests"
+COLD_S = 180.0
+"""Workers of `--devices` are processes that import torch themselves."""
 
 
 class Server(WarmReplica):
@@ -60,20 +63,20 @@ def server(policies: Path) -> Iterator[Server]:
 
 def test_it_decides_without_kafka_and_says_who_it_is(server: Server) -> None:
     status, decision = server.ask("POST", "/v1/decisions", {"id": "evt-1", "text": "Hello there"})
-    _, reported = server.ask("GET", "/v1/status")
+    _, told = server.ask("GET", "/v1/status")
 
     assert (status, decision["status"]) == (200, "scored")
-    assert reported["ready"] is True
-    assert reported["model"]["name"] == "builtin"
-    assert (reported["policies"]["folder"], reported["policies"]["problems"]) == ("in force", [])
-    assert reported["policies"]["snapshot"] == decision["policy"]["snapshot"]
+    assert told["ready"] is True
+    assert told["model"]["name"] == "builtin"
+    assert (told["policies"]["folder"], told["policies"]["problems"]) == ("in force", [])
+    assert told["policies"]["snapshot"] == decision["policy"]["snapshot"]
     assert "kafka" not in server.log.read_text().lower()
 
 
 def test_an_edit_is_taken_up_or_refused_and_whoever_asks_is_told(server: Server, policies: Path) -> None:
     def folder() -> tuple[str, list[Any]]:
-        reported = server.ask("GET", "/v1/status")[1]["policies"]
-        return reported["folder"], reported["problems"]
+        told = server.ask("GET", "/v1/status")[1]["policies"]
+        return told["folder"], told["problems"]
 
     before = server.ask("GET", "/v1/status")[1]["policies"]
     file = policies / "safety.yaml"
@@ -167,3 +170,30 @@ def _waiting(server: Server) -> float:
     connection.close()
     (line,) = (line for line in page.splitlines() if line.startswith("moderator_http_queue_events "))
     return float(line.split()[1])
+
+
+def neighbouring_ports() -> int:
+    """Find a port that is free together with the next one; give the first."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first, contextlib.suppress(OSError, OverflowError):
+            port: int = first.getsockname()[1]
+            with socket.create_server(("127.0.0.1", port + 1)):
+                return port
+
+
+@pytest.mark.long  # two processes that import torch themselves
+def test_each_worker_answers_on_the_next_port_and_a_signal_drains_all(policies: Path) -> None:
+    first = neighbouring_ports()
+    with Server(settings(policies, MODERATOR_HTTP__PORT=str(first)), ("--devices", "cpu,cpu")) as server:
+        told = []
+        for port in (first, first + 1):
+            server.http_port = port
+            assert server.await_ready(COLD_S), server.last_lines()
+            told.append(server.ask("POST", "/v1/decisions", {"id": "evt-1", "text": "Hello there"}))
+        server.signal(signal.SIGTERM)
+        code = server.wait(PATIENCE_S)
+        ended = [line["exit_code"] for line in server.logged("worker_ended")]
+
+    assert [status for status, _ in told] == [200, 200]
+    assert told[0][1]["decision_id"] == told[1][1]["decision_id"]
+    assert (code, ended) == (0, [0, 0])
