@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import orjson
 
-from moderator.counted import counted
 from moderator.errors import ConfigurationError, reason_of
 from moderator.events import ChatEvent, DeadLetter, Record
 from moderator.scoring.rendering.visible import visible
@@ -16,7 +15,6 @@ from moderator.settings import Settings
 from moderator.stream.codec import decode
 
 _OURS: Final = ("labels", "group", "weight")
-_SHOWN: Final = 20
 
 
 class _WrongLineError(Exception):
@@ -67,8 +65,7 @@ def read_labelled(path: Path, settings: Settings) -> list[LabelledEvent]:
         except _WrongLineError as error:
             wrong.append(f"{path}:{number}: {error}")
     if wrong:
-        more = f"\nand {counted(len(wrong) - _SHOWN, 'line')} more" if len(wrong) > _SHOWN else ""
-        raise ConfigurationError("\n".join(wrong[:_SHOWN]) + more)
+        raise ConfigurationError("\n".join(wrong))
     if not rows:
         raise ConfigurationError(f"`{path}` holds no labelled event")
     return rows

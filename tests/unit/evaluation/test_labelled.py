@@ -35,11 +35,13 @@ def test_a_line_is_an_event_with_labels_a_group_and_a_weight(tmp_path: Path) -> 
 
 
 def test_equal_texts_belong_together(tmp_path: Path) -> None:
-    path = written(tmp_path, *({"text": text, "labels": {"spam": 1}} for text in ("Hello", "hello ", "bye")))
+    path = written(
+        tmp_path, *({"text": text, "labels": {"spam": 1}} for text in ("Hello", "hello ", "he\u200bllo", "bye"))
+    )
 
-    same, likewise, other = (row.unit for row in read(path))
+    same, likewise, padded, other = (row.unit for row in read(path))
 
-    assert same == likewise != other
+    assert same == likewise == padded != other
 
 
 def test_every_wrong_line_is_named_and_nothing_that_people_wrote(tmp_path: Path) -> None:
@@ -52,6 +54,7 @@ def test_every_wrong_line_is_named_and_nothing_that_people_wrote(tmp_path: Path)
         {"text": "", "labels": {"spam": 1}},
         {"text": "secret", "labels": {"spam": 1}, "weight": 0},
         {"text": "secret", "labels": {"spam": 1}, "group": 7},
+        *(["secret"] for _ in range(30)),
     )
 
     with pytest.raises(ConfigurationError) as raised:
@@ -65,6 +68,7 @@ def test_every_wrong_line_is_named_and_nothing_that_people_wrote(tmp_path: Path)
         f"{path}:5: no_text: the judged message, the last one, has no text",
         f"{path}:6: `weight` must be a number above 0",
         f"{path}:7: `group` must be text",
+        *(f"{path}:{number}: is not a JSON object" for number in range(8, 38)),
     ]
 
 
