@@ -120,6 +120,9 @@ class Cluster:
         for way, numbers in waiting.items():
             each = 2 if way.is_asking else 1
             received = self._server(way.address).receive(each * len(numbers), ends_at_s)
+            if len(numbers) == len(replies):
+                replies[:] = received[each - 1 :: each]
+                continue
             for number, reply in zip(numbers, received[each - 1 :: each], strict=True):
                 replies[number] = reply
 
@@ -128,6 +131,8 @@ class Cluster:
     ) -> dict[Way, list[int]]:
         """Give the commands that another server has to answer; note where a slot has moved to."""
         redirected: dict[Way, list[int]] = {}
+        if not any(isinstance(reply, Refusal) for reply in replies):
+            return redirected
         for way, numbers in waiting.items():
             for number in numbers:
                 if not isinstance(refusal := replies[number], Refusal):

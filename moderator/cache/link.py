@@ -73,7 +73,7 @@ class RedisLink:
         left_s = self._deadline(self._deadline_s)
         for piece in _pieces([key.encode() for key in keys]):
             replies = self._call("read", piece, [get_command(key) for key in piece], left_s())
-            if any(map(_is_refused, replies)) or not replies:
+            if _refusals(replies) or not replies:
                 break
             values += [reply if isinstance(reply, bytes) else None for reply in replies]
         return values
@@ -85,7 +85,7 @@ class RedisLink:
         for piece in _pieces(commands):
             keys, packed = zip(*piece, strict=True)
             replies = self._call("write", keys, packed, left_s())
-            refused = sum(map(_is_refused, replies))
+            refused = len(_refusals(replies))
             written += len(replies) - refused
             if refused or not replies:
                 break
@@ -116,9 +116,8 @@ class RedisLink:
             self._note_outage(error)
             return []
         self._note_answer()
-        if refusal := next(filter(_is_refused, replies), None):
-            assert isinstance(refusal, Refusal)
-            self._note_refusal(use, refusal.code)
+        if refusals := _refusals(replies):
+            self._note_refusal(use, refusals[0].code)
         else:
             self._note_taken(use)
         return replies
@@ -157,9 +156,9 @@ class RedisLink:
         return any(backoff.has_failed for backoff in self._refused.values())
 
 
-def _is_refused(reply: Reply) -> bool:
-    """Recognise an error that says something of the server; WRONGTYPE says that another wrote something else there."""
-    return isinstance(reply, Refusal) and reply.code != "WRONGTYPE"
+def _refusals(replies: Sequence[Reply]) -> list[Refusal]:
+    """Select the errors that say something of the server; WRONGTYPE says that another wrote something else there."""
+    return [reply for reply in replies if isinstance(reply, Refusal) and reply.code != "WRONGTYPE"]
 
 
 def _pieces(items: Sequence[Item]) -> Iterator[list[Item]]:

@@ -3,12 +3,16 @@
 Redis' client packs and reads each command by itself, at ten times the cost: a fifth of the stream's time.
 """
 
+import re
 from typing import Final, NamedTuple
 
 ASKING: Final = b"*1\r\n$6\r\nASKING\r\n"
 """Comes before a command that a cluster's node has sent to another one with ASK."""
 _END: Final = b"\r\n"
 _KINDS: Final = frozenset(b"+-:$")
+_RUN: Final = re.compile(rb"(?:\+OK\r\n)+|(?:\$-1\r\n)+")
+"""Answers to writes, or to reads of keys that are not there: hundreds of them in a row, and nothing else."""
+_RUN_ANSWER_BYTES: Final = 5
 
 
 class Refusal(NamedTuple):
@@ -31,13 +35,23 @@ def get_command(key: bytes) -> bytes:
     return b"*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(key), key)
 
 
-def set_command(key: bytes, value: bytes, ttl_s: int, *, replaces: bool = True) -> bytes:
-    """Write one key; without `replaces` only where there is none, and the answer is None where there is one."""
-    seconds = b"%d" % ttl_s
-    head = b"*5" if replaces else b"*6"
-    tail = b"" if replaces else b"$2\r\nNX\r\n"
-    fields = (head, len(key), key, len(value), value, len(seconds), seconds, tail)
-    return b"%b\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$2\r\nEX\r\n$%d\r\n%b\r\n%b" % fields
+class SetCommand:
+    """Writes one key and lets it expire.
+
+    Args:
+        ttl_s: when.
+        replaces: otherwise it is written only where there is none, and the answer is None where there is one.
+    """
+
+    def __init__(self, ttl_s: int, *, replaces: bool = True) -> None:
+        seconds = b"%d" % ttl_s
+        self._head = b"*%d\r\n$3\r\nSET\r\n$" % (5 if replaces else 6)
+        expiry = b"$2\r\nEX\r\n$%d\r\n%b\r\n" % (len(seconds), seconds)
+        self._tail = expiry if replaces else expiry + b"$2\r\nNX\r\n"
+
+    def __call__(self, key: bytes, value: bytes) -> bytes:
+        """Pack the command."""
+        return b"%b%d\r\n%b\r\n$%d\r\n%b\r\n%b" % (self._head, len(key), key, len(value), value, self._tail)
 
 
 class ReplyReader:
@@ -61,6 +75,9 @@ class ReplyReader:
         """
         data, position = self._rest + received, 0
         while not self.is_complete and (end := data.find(_END, position)) >= 0:
+            if run := _RUN.match(data, position):
+                position = self._take_run(run)
+                continue
             text, after = data[position + 1 : end], end + 2
             if data[position] == ord("$") and text != b"-1":
                 length = int(text)
@@ -74,6 +91,13 @@ class ReplyReader:
         self._rest = data[position:]
         if self._rest and (self.is_complete or self._rest[0] not in _KINDS):
             raise ValueError("not Redis' protocol")
+
+    def _take_run(self, run: re.Match[bytes]) -> int:
+        """Take equal answers, as many as are missing; give where the next one begins."""
+        start = run.start()
+        count = min((run.end() - start) // _RUN_ANSWER_BYTES, self._count - len(self.replies))
+        self.replies += [_short_reply(run[0][0], run[0][1:3])] * count
+        return start + count * _RUN_ANSWER_BYTES
 
 
 def _short_reply(kind: int, text: bytes) -> Reply:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from moderator.cache.link import RedisLink
-from moderator.cache.protocol import set_command
+from moderator.cache.protocol import SetCommand
 from moderator.cache.value import decode_scores, encode_scores
 from moderator.events import Scores
 from moderator.observability.metrics import Metrics
@@ -31,7 +31,7 @@ class RedisScoreCache:
     ) -> None:
         self._link = RedisLink(settings, "score", metrics, monotonic_s)
         self._objective_count = objective_count
-        self._ttl_s = settings.score_ttl_s
+        self._set = SetCommand(settings.score_ttl_s)
         self._lookups = metrics.cache_lookups
 
     def get_many(self, keys: Sequence[str]) -> list[Scores | None]:
@@ -56,11 +56,10 @@ class RedisScoreCache:
         if self._link.is_backing_off("write"):
             self._link.skip(len(scores))
         else:
-            self._link.set([self._command((PREFIX + key).encode(), value) for key, value in scores.items()])
+            keys = [(PREFIX + key).encode() for key in scores]
+            values = map(encode_scores, scores.values())
+            self._link.set(list(zip(keys, map(self._set, keys, values), strict=True)))
 
     def close(self) -> None:
         """Close the connection."""
         self._link.close()
-
-    def _command(self, key: bytes, scores: Scores) -> tuple[bytes, bytes]:
-        return key, set_command(key, encode_scores(scores), self._ttl_s)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderator.cache.protocol import Refusal, Reply, ReplyReader, get_command, set_command
+from moderator.cache.protocol import Refusal, Reply, ReplyReader, SetCommand, get_command
 
 ANSWERS: list[tuple[bytes, Reply]] = [
     (b"+OK\r\n", b"OK"),
@@ -28,8 +28,8 @@ def read(count: int, *parts: bytes) -> list[Reply]:
 
 def test_commands_are_packed_as_redis_reads_them() -> None:
     assert get_command(b"k\r\n") == b"*2\r\n$3\r\nGET\r\n$3\r\nk\r\n\r\n"
-    assert set_command(b"k", b"", 60) == b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n$2\r\nEX\r\n$2\r\n60\r\n"
-    assert set_command(b"k", b"v", 9, replaces=False) == (
+    assert SetCommand(60)(b"k", b"") == b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n$2\r\nEX\r\n$2\r\n60\r\n"
+    assert SetCommand(9, replaces=False)(b"k", b"v") == (
         b"*6\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$2\r\nEX\r\n$1\r\n9\r\n$2\r\nNX\r\n"
     )
 
@@ -41,6 +41,12 @@ def test_answers_are_the_same_wherever_the_bytes_are_cut(answers: list[tuple[byt
     parts = [sent[first:last] for first, last in pairwise(places)]
 
     assert read(len(answers), *parts) == [reply for _, reply in answers]
+
+
+def test_hundreds_of_equal_answers_in_a_row_are_as_many_answers() -> None:
+    sent = b"+OK\r\n" * 300 + b"$-1\r\n" * 200 + b"-OOM no\r\n" + b"+OK\r\n" * 11
+
+    assert read(512, sent[:1_001], sent[1_001:]) == [b"OK"] * 300 + [None] * 200 + [Refusal("OOM no")] + [b"OK"] * 11
 
 
 @pytest.mark.parametrize("received", [b"HTTP/1.1 400\r\n", b"\xff", b"$x\r\n", b"*1\r\n", b"+OK\r\n+OK\r\n", b"\r\n"])
