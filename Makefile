@@ -128,6 +128,10 @@ bench-policy: $(STAMP) ## see that twenty rules take less than 20 microseconds a
 bench-scoring: $(STAMP) ## compare packed scoring to padded batches and one by one, on one CPU core
 	@$(BIN)/python -m tests.benchmarks.bench_scoring $(ARGS)
 
+.PHONY: bench-classifier
+bench-classifier: $(STAMP) ## compare a small packed classifier to one by one and to sorted batches, on one CPU core
+	@$(BIN)/python -m tests.benchmarks.bench_classifier $(ARGS)
+
 .PHONY: bench-gpu
 bench-gpu: $(STAMP) ## hold packed scoring at full size against a CUDA device's own ceiling (ARGS=--tiny tries it on a CPU)
 	@$(BIN)/python -m tests.benchmarks.bench_gpu $(ARGS)

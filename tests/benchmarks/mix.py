@@ -21,11 +21,11 @@ class Sample:
     gate_row: int
 
 
-def lognormal_lengths(count: int, *, median: float, sigma: float) -> list[int]:
-    """Quantiles of a lognormal distribution in rising order, cut at 16 and 2,000 tokens."""
+def lognormal_lengths(count: int, *, median: float, sigma: float, least: int = LEAST_TOKENS) -> list[int]:
+    """Quantiles of a lognormal distribution in rising order, cut at `least` and 2,000 tokens."""
     normal = NormalDist(math.log(median), sigma)
     lengths = [round(math.exp(normal.inv_cdf((at + 0.5) / count))) for at in range(count)]
-    return [max(LEAST_TOKENS, min(MOST_TOKENS, length)) for length in lengths]
+    return [max(least, min(MOST_TOKENS, length)) for length in lengths]
 
 
 def chats(

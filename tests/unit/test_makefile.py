@@ -24,6 +24,7 @@ PUBLIC = {
     "generate",
     "bench-stream",
     "bench-scoring",
+    "bench-classifier",
     "bench-policy",
     "bench-backtest",
     "bench-gpu",

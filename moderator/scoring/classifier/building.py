@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from moderator.scoring.checkpoint.configs.classifier import DECODERS, ClassifierConfig
-from moderator.scoring.classifier.decoders import without_weights
+from moderator.scoring.classifier.decoders import trim, without_weights
 from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.reference import plain_attention
 from moderator.scoring.runtime.rotary import check_frequencies
@@ -34,6 +34,8 @@ def build_network(config: ClassifierConfig, where: str) -> PreTrainedModel:
         lambda: AutoModelForSequenceClassification.from_config(config.network, attn_implementation=implementation),  # type: ignore[no-untyped-call]
         where,
     )
+    if not config.is_encoder:
+        trim(network.get_submodule("model"))
     if config.has_bias:
         _add_bias(network)
     check_frequencies(network, config.head_size, where)

@@ -22,7 +22,7 @@ from moderator.scoring.checkpoint.fingerprint import with_verdicts
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
-from moderator.scoring.classifier.decoders import decoder_of, last_hidden, last_hidden_alone, without_weights
+from moderator.scoring.classifier.decoders import decoder_of, last_hidden, last_hidden_alone, trim, without_weights
 from moderator.scoring.packing import Text
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.templates.verdicts import VerdictRenderer
@@ -101,6 +101,7 @@ def open_guard(location: Location, fields: Mapping[str, Any], settings: ModelSet
 
 def _build(config: GuardConfig, where: str) -> GuardNetwork:
     network = without_weights(lambda: GuardNetwork(decoder_of(config.network), config.network), where)
+    trim(network.model)
     check_frequencies(network, config.head_size, where)
     return network.eval()
 

@@ -20,7 +20,7 @@ from moderator.scoring.checkpoint.files import CONFIG, read_config
 from moderator.scoring.checkpoint.loading import load_weights
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.checkpoint.tokenizer_files import naming, read_tokenizer
-from moderator.scoring.classifier.decoders import decoder_of, last_hidden, last_hidden_alone, without_weights
+from moderator.scoring.classifier.decoders import decoder_of, last_hidden, last_hidden_alone, trim, without_weights
 from moderator.scoring.packing import Text
 from moderator.scoring.rendering.limits import input_tokens
 from moderator.scoring.rendering.templates.rendering import TemplateRenderer
@@ -101,6 +101,7 @@ def open_weighted(location: Location, fields: Mapping[str, Any], settings: Model
             raise ConfigurationError("no chat template: URM reads conversations; add chat_template.jinja")
         renderer = TemplateRenderer(tokenizer, limit)
     network = without_weights(lambda: WeightedNetwork(decoder_of(config.network), len(objectives)), where)
+    trim(network.model)
     check_frequencies(network, config.head_size, where)
     return OpenWeighted(location, config, objectives, tokenizer, renderer, network.eval())
 

@@ -11,7 +11,9 @@ from moderator.events import Scores, Turn
 from moderator.scoring.classifier.classifier import Classifier
 from moderator.scoring.engine import Engine
 from moderator.scoring.opening import open_model
-from moderator.scoring.packing import Layout
+from moderator.scoring.packing import Layout, gather
+from moderator.scoring.rendering.renderer import Rendering
+from moderator.scoring.runtime.hidden import inputs_of
 from tests import tiny_classifiers
 from tests.builders import prompts_of
 from tests.integration.scoring.classifiers import CONVERSATIONS, change_config, copied, load_classifier, rewards
@@ -33,6 +35,24 @@ def test_texts_scored_together_score_as_transformers_scores_each_alone(
             tiny_classifiers.plain_logits(folder, list(prompt.token_ids)), rel=1e-5, abs=1e-5
         )
     assert len({round(reward, 4) for (reward,) in rewards(engine, CONVERSATIONS)}) > 3
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3", "gemma"])
+def test_the_last_layer_of_a_decoder_computes_its_mlp_for_the_rows_that_are_read(
+    written: Callable[..., Path], family: str
+) -> None:
+    classifier = open_model(written(family)).load("auto", torch.device("cpu"))
+    assert isinstance(classifier, Classifier)
+    first, last = (classifier._network.get_submodule(f"model.layers.{at}.mlp") for at in (0, 1))
+    texts = gather(
+        [Rendering(tuple(range(1, length)), 0, "nothing") for length in (5, 9, 30)], Layout(shares_prefixes=False)
+    )
+
+    with inputs_of(first) as whole, inputs_of(last) as read:
+        classifier.forward(texts)
+
+    assert whole[0].shape[-2] == 4 + 8 + 29
+    assert read[0].shape[-2] == 3
 
 
 @pytest.mark.parametrize("family", ["gemma", "roberta"])
