@@ -340,7 +340,8 @@ def test_actions_and_queues_are_declared_once_case_28(
 
 
 @pytest.mark.parametrize(
-    ("locale", "shown"), [("de-AT", "de"), ("de_AT", "de"), ("DE", "de"), ("fr", "en"), (None, "en"), ("", "en")]
+    ("locale", "shown"),
+    [("de-AT", "de"), ("de_AT", "de"), ("de-Latn-AT", "de"), ("DE", "de"), ("fr", "en"), (None, "en"), ("", "en")],
 )
 def test_people_are_notified_in_their_language_case_29(policies: PolicySet, locale: str | None, shown: str) -> None:
     decision = decide(policies, '{"account_age_h": 3}', locale=locale)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from moderator.policy import Judgement, PolicySet
-from tests.unit.policy.folders import NOON_MS, a_policy, a_rule, a_set, an_event, outcomes_of, result_of
+from tests.unit.policy.folders import NOON_MS, SETTINGS, a_policy, a_rule, a_set, an_event, outcomes_of, result_of
 
 SIGNALS = """\
 signals:
@@ -72,8 +72,17 @@ def test_a_score_that_any_passage_lacks_is_missing(policies: PolicySet) -> None:
     assert judgement.status == "degraded"
 
 
-def test_passages_without_any_score_are_unscored(policies: PolicySet) -> None:
-    assert decide(policies, [None] * 5, [None] * 5).status == "unscored"
+def test_passages_without_any_score_are_unscored_as_a_message_that_is_read_at_once(tmp_path: Path) -> None:
+    rule = a_rule("account_age_h: below 24", more="applies_to: {tenant: acme}")
+    age = "{about: Its age, from_event: metadata.account_age_h, scale: {low: 0, unit: hours}, good: high}"
+    files = {"signals": f"{SIGNALS}  account_age_h: {age}\n", "settings": f"{SETTINGS}if_fact_missing: allow\n"}
+    judge = a_set(tmp_path, a_policy(rule), **files).bind(OBJECTIVES)
+    event = an_event(tenant="acme", metadata={"account_age_h": 3})
+
+    judgement = judge.decide_passages(event, [[None] * 5, [None] * 5], NOON_MS)
+
+    assert judgement.status == "unscored"
+    assert judgement == judge.decide(event, [None] * 5, NOON_MS)
 
 
 def test_rewards_are_those_that_the_signals_take_and_else_the_least(policies: PolicySet) -> None:
