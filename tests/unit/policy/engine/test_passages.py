@@ -77,7 +77,7 @@ def test_passages_without_any_score_are_unscored_as_a_message_that_is_read_at_on
     age = "{about: Its age, from_event: metadata.account_age_h, scale: {low: 0, unit: hours}, good: high}"
     files = {"signals": f"{SIGNALS}  account_age_h: {age}\n", "settings": f"{SETTINGS}if_fact_missing: allow\n"}
     judge = a_set(tmp_path, a_policy(rule), **files).bind(OBJECTIVES)
-    event = an_event(tenant="acme", metadata={"account_age_h": 3})
+    event = an_event(tenant="acme", metadata={"account_age_h": "3"})
 
     judgement = judge.decide_passages(event, [[None] * 5, [None] * 5], NOON_MS)
 
