@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from moderator.events import Decision
 from moderator.settings import PoliciesSettings, Settings
@@ -188,6 +188,23 @@ def test_the_edit_stays_in_the_tab_when_the_page_is_left(visit: Visitor, folder:
 
     expect(page.get_by_test_id("file").filter(has_text="edited")).to_have_count(1)
     assert "below 0.70" in page.get_by_test_id("editor").input_value()
+
+
+def test_what_was_typed_while_an_edit_was_checked_is_not_judged_before_it_is_checked_itself(
+    visit: Visitor, folder: Path
+) -> None:
+    page = visit.open(with_data(folder), PLAYGROUND)
+    await_flips(page, 0)
+
+    def type_before_the_answer(route: Route) -> None:
+        answer = route.fetch()
+        edit(page, "below 0.70", "under 0.70")
+        route.fulfill(response=answer)
+
+    page.route("**/api/check", type_before_the_answer, times=1)
+    edit(page, "below 0.30", "below 0.70")
+
+    expect(page.locator("#judged-stale")).to_be_visible()  # a request with an unsound edit would be a fault
 
 
 def test_files_are_added_and_removed(visit: Visitor, folder: Path) -> None:

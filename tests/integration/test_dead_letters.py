@@ -123,7 +123,7 @@ def test_letters_are_sent_again_once_each_marked_and_in_order(kafka_settings: Ka
     assert "`monday` is finished" in again.stderr
     assert (replayed.exit_code, again.exit_code) == (0, 0)
     assert isinstance(other.exception, ConfigurationError)
-    assert "begun with other options" in str(other.exception)
+    assert "started with other options" in str(other.exception)
     sent = sorted(read_committed(kafka_settings, kafka_settings.events_topic), key=lambda each: each.key)
     letters = kafka_settings.dead_letter_topic
     assert [(each.key, each.value) for each in sent] == [(b"key-5", b"first"), (b"key-6", b"came again")]

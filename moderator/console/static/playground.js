@@ -13,7 +13,7 @@
   let current = editor.dataset.file;
   let problems = [];
   let signals = JSON.parse(at("signals").textContent);
-  let isGood = true;
+  let sound = null;  // the edits that were checked last, where they have no errors; only these are judged
   const set = new Map();  // scores by signal, null: missing
 
 
@@ -284,11 +284,11 @@
       return;
     }
     problems = record.problems;
-    isGood = record.ok;
+    sound = record.ok ? files : null;
     drawProblems(record);
     drawFiles();
     drawMarks();
-    if (!isGood) {
+    if (!sound) {
       mark("The edit has errors: this is the last good result.");
       return;
     }
@@ -296,7 +296,7 @@
       signals = record.signals;
       drawSliders();
     }
-    compare(files);
+    compare(sound);
     judge();
   };
 
@@ -416,9 +416,9 @@
   let scoredText = null;  // the text that somebody asked to be scored; an edit judges it again
   const judge = () => {
     clearTimeout(judgeTimer);
-    if (!isGood) return;
+    if (!sound) return;
     const given = from() === "text" ? scoredText : subject();
-    if (given) put("judged-result", "/parts/playground/judged", { files: edits, ...given }, "judged");
+    if (given) put("judged-result", "/parts/playground/judged", { files: sound, ...given }, "judged");
     else ask();
   };
   const ask = () => {

@@ -43,7 +43,7 @@ def test_the_text_names_what_could_not_be_read(bench: Command) -> None:
     lines = ran.out.splitlines()
     assert lines[0] == "2 events, medians in microseconds per event; 1 line that cannot be read"
     assert [line.split()[0] for line in lines[1:4]] == ["text", "judge", "total"]
-    assert lines[4] == "dearest text signals, each read alone"
+    assert lines[4] == "text signals that cost most, each read alone"
 
 
 def test_a_folder_without_text_signals_reads_no_text(bench: Command, tmp_path: Path) -> None:

@@ -295,4 +295,4 @@ def test_another_method_is_refused() -> None:
     answer = a_browser(a_console()).post("/api/overview", json={})
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD"
