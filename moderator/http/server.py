@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from moderator.errors import ConfigurationError
+from moderator.http.framing import OneLength
 from moderator.http.head import HeadAsGet
 from moderator.observability.logging import get_logger
 
@@ -46,7 +47,7 @@ class HttpServer:
         self._host, self._port = host, port
         self._variables = variables
         config = uvicorn.Config(
-            HeadAsGet(app),
+            OneLength(HeadAsGet(app)),
             http=_protocol(deadline_s),
             log_config=None,
             access_log=False,
@@ -115,6 +116,14 @@ def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
                 self._await_headers()
             super().data_received(data)
             self._set_limit()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            has_more = self.conn.their_state is not h11.IDLE or self.conn.trailing_data[0]
+            if self.conn.our_state is not h11.DONE and has_more:  # the next request began before this answer
+                self._unset_keepalive_if_required()
+                self._await_headers()
+                self._set_limit()
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)

@@ -2,11 +2,14 @@
 
 import socket
 import threading
+import time
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from moderator.errors import ConfigurationError
 from moderator.http import HttpServer
@@ -110,3 +113,46 @@ def test_a_later_request_on_a_connection_has_the_same_limit() -> None:
     server.stop()
     assert first.startswith(b"HTTP/1.1 200 OK")
     assert rest == b""
+
+
+@pytest.mark.parametrize("later", [b"GET /hea", b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"])
+def test_a_request_that_begins_before_the_last_answer_has_the_same_limit(later: bytes) -> None:
+    async def reads_the_body(scope: Scope, receive: Receive, send: Send) -> None:
+        while (message := await receive()).get("more_body"):
+            pass
+        if message["type"] == "http.request":
+            await Response("read")(scope, receive, send)
+
+    server = HttpServer(reads_the_body, "127.0.0.1", 0, deadline_s=0.2)
+    port = server.start()
+    with socket.create_connection(("127.0.0.1", port), timeout=8) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + later)
+        began_s = time.monotonic()
+
+        received = b"".join(iter(lambda: client.recv(4_000), b""))
+
+    server.stop()
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert received.endswith(b"read")
+    assert time.monotonic() - began_s < 4  # the limit for connections without a request is 5 s
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /healthz HTTP/1.1\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n",
+        b"POST /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 40\r\n",
+        b"POST /healthz HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n",
+    ],
+)
+def test_of_a_request_with_two_lengths_nothing_after_it_is_read(head: bytes) -> None:
+    server = HttpServer(_app(), "127.0.0.1", 0)
+    port = server.start()
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(head + b"Host: x\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        received = b"".join(iter(lambda: client.recv(4_000), b""))
+
+    server.stop()
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert received.count(b"HTTP/1.1 ") == 1
