@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from moderator.console.access.guard import Guard, is_for_programs
+from moderator.console.access.guard import STATIC, Guard, is_for_programs
 from moderator.console.access.sessions import Sessions
 from moderator.console.api import ROUTERS
 from moderator.console.console import Console
@@ -30,7 +30,8 @@ _NO_PAGE = "There is nothing at this address. The pages are on the left, or abov
 
 def create_app(console: Console) -> FastAPI:
     """Make the application of one console."""
-    app = FastAPI(title="moderator console", openapi_url=None)
+    # a redirection would name whatever host the request names
+    app = FastAPI(title="moderator console", openapi_url=None, redirect_slashes=False)
     app.state.console = console
     given = console.settings.console
     app.add_middleware(GZipMiddleware, minimum_size=_LEAST_COMPRESSED_BYTES)
@@ -57,7 +58,9 @@ def create_app(console: Console) -> FastAPI:
 
 
 async def _no_such_route(request: Request, error: HTTPException) -> Response:
-    if is_for_programs(request.scope["path"]) or error.status_code == METHOD_NOT_ALLOWED:
+    path = request.scope["path"]
+    # static files are open to everybody, and our pages show where decisions come from
+    if is_for_programs(path) or path.startswith(STATIC) or error.status_code == METHOD_NOT_ALLOWED:
         allow = (error.headers or {}).get("Allow", "GET")
         return (not_found() if error.status_code == NOT_FOUND else method_not_allowed(allow)).response()
     return render(request, "message.html", status=404, active="", title="No such page", message=_NO_PAGE)

@@ -41,7 +41,7 @@ class Tokens:
         Args:
             headers: as ASGI gives them, names in lower case.
         """
-        matches = [self.open_with(token) for token in _tokens_in(headers)]
+        matches = [self.open_with(token) for token in tokens_in(headers)]
         return any(matches)
 
 
@@ -61,21 +61,28 @@ def names_this_machine(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return len(hosts) == 1 and _without_port(hosts[0]) in _LOCAL_NAMES
 
 
+def tokens_in(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+    """Give the tokens that a request carries, at most two.
+
+    A header that is sent twice counts as none: a request could otherwise try thousands of tokens.
+    """
+    sent: dict[bytes, list[bytes]] = {b"authorization": [], b"x-api-key": []}
+    for name, value in headers:
+        if name in sent:
+            sent[name].append(value.strip())
+    tokens = []
+    if len(sent[b"x-api-key"]) == 1:
+        tokens += sent[b"x-api-key"]
+    if len(sent[b"authorization"]) == 1:
+        scheme, _, token = sent[b"authorization"][0].partition(b" ")
+        if scheme.decode("latin-1").lower() == _SCHEME:
+            tokens.append(token.strip())
+    return tokens
+
+
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() and (not name.startswith("[") or name.endswith("]")) else host
-
-
-def _tokens_in(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-    tokens = []
-    for name, value in headers:
-        if name == b"x-api-key":
-            tokens.append(value.strip())
-        elif name == b"authorization":
-            scheme, _, token = value.strip().partition(b" ")
-            if scheme.decode("latin-1").lower() == _SCHEME:
-                tokens.append(token.strip())
-    return tokens
 
 
 def _digest(token: bytes) -> bytes:

@@ -9,14 +9,14 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moderator.console.access.origin import Origin, networks_of, origin_of
 from moderator.console.access.sessions import COOKIE, Session, Sessions
 from moderator.console.access.wrong_tokens import WrongTokens
-from moderator.http.access import Tokens, names_this_machine
+from moderator.http.access import Tokens, names_this_machine, tokens_in
 from moderator.http.refusals import Refusal, host_not_allowed, invalid_api_key
 from moderator.http.request_id import HEADER, request_id_of
 from moderator.labels.record import Reviewer
@@ -35,8 +35,9 @@ HEADERS: Final = {
 }
 LONGEST_NAME: Final = 64
 LOGIN: Final = "/login"
+_FORMS: Final = (LOGIN, "/logout")
 _OPEN: Final = ("/healthz", "/readyz")
-_STATIC: Final = "/static/"
+STATIC: Final = "/static/"
 _PROGRAMS: Final = ("/api", "/labels.jsonl")
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_FORM_BYTES: Final = 64 * 1_024
@@ -76,7 +77,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, request_id_of(scope["headers"]), is_static=scope["path"].startswith(_STATIC))
+        answer = _Answer(send, request_id_of(scope["headers"]), is_static=scope["path"].startswith(STATIC))
         request = Request(scope, receive)
         scope.setdefault("state", {})["request_id"] = answer.request_id
         try:
@@ -86,6 +87,8 @@ class Guard:
             await answered.response(scope, receive, answer.send)
         except Refusal as refusal:
             await refusal.response()(scope, receive, answer.send)
+        except ClientDisconnect:
+            return  # nobody is left to answer
         except Exception as error:
             if answer.has_begun:
                 raise
@@ -94,7 +97,7 @@ class Guard:
     async def _admit(self, request: Request, receive: Receive) -> Receive:
         path: str = request.scope["path"]
         headers = _by_name(request.scope["headers"])
-        if path in _OPEN or path.startswith(_STATIC):
+        if path in _OPEN or path.startswith(STATIC):
             return receive
         origin = origin_of(request.client.host if request.client else "", headers, self._proxies)
         is_closed = bool(self._tokens) or bool(self._user_header)
@@ -121,8 +124,9 @@ class Guard:
         Raises:
             Refusal: a wrong token, or too many of them.
         """
-        name = request.headers.get(self._user_header, "").strip() if origin.is_proxied and self._user_header else ""
-        if name:
+        named = request.headers.getlist(self._user_header) if origin.is_proxied and self._user_header else []
+        # of two names one may be the client's own word
+        if len(named) == 1 and (name := named[0].strip()):
             return Reviewer(name[:LONGEST_NAME], "proxy")
         if _carries_token(request):
             if wait_s := self._wrong.wait_s(origin.address):
@@ -130,7 +134,8 @@ class Guard:
             if self._tokens.admit(request.scope["headers"]):
                 return Reviewer("api", "token")
             if is_closed:
-                self._wrong.add(origin.address)
+                for _ in tokens_in(request.scope["headers"]) or (b"",):
+                    self._wrong.add(origin.address)
                 log.warning("login_failed", address=origin.address)
                 raise invalid_api_key()
         if session is not None:
@@ -147,7 +152,8 @@ class Guard:
         if headers.get("sec-fetch-site") == "cross-site" or headers.get("origin", origin.own).lower() != origin.own:
             raise _csrf("it comes from another site")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == "application/json" or (request.method == "DELETE" and not kind):
+        is_form_page = request.scope["path"] in _FORMS
+        if not is_form_page and (kind == "application/json" or (request.method == "DELETE" and not kind)):
             return receive
         if kind != "application/x-www-form-urlencoded":
             raise _csrf("send `Content-Type: application/json`, or a form of ours")
@@ -227,7 +233,11 @@ def _carries_token(request: Request) -> bool:
 
 
 def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    found: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 def _cookie_of(headers: Mapping[str, str]) -> str | None:

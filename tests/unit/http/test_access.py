@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from moderator.http.access import Tokens, is_loopback, names_this_machine
+from moderator.http.access import Tokens, is_loopback, names_this_machine, tokens_in
 
 OLD, NEW = "an-old-token-0123", "a-new-token-45678"
 
@@ -37,6 +37,17 @@ def test_every_token_of_the_setting_opens_in_either_header(separator: str, heade
 )
 def test_nothing_else_opens(header: tuple[bytes, bytes]) -> None:
     assert not Tokens(SecretStr(OLD)).admit([header])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(b"authorization", b"Bearer " + OLD.encode()), (b"x-api-key", OLD.encode())]
+)
+def test_a_header_that_is_sent_twice_opens_nothing(name: bytes, value: bytes) -> None:
+    tokens = Tokens(SecretStr(OLD))
+
+    assert not tokens.admit([(name, b"Bearer wrong"), (name, value)])
+    assert not tokens.admit([(name, value), (name, value)])
+    assert tokens_in([(name, value)] * 2_000) == []
 
 
 def test_without_a_token_nothing_opens() -> None:

@@ -1,5 +1,6 @@
 """Who may ask, and which writes count as our own pages'."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -257,6 +258,81 @@ def _session(answer: Any) -> dict[str, str]:
 )
 def test_after_the_login_only_pages_of_ours_come_next(wanted: str, path: str) -> None:
     assert own_path(wanted) == path
+
+
+def test_a_login_takes_a_form_alone_so_that_nobody_unknown_fills_the_memory() -> None:
+    client = _client()
+
+    assert client.post("/login", json={"token": TOKEN, "name": "eve"}).status_code == 403
+    _log_in(client)
+    assert client.post("/logout", json={}).status_code == 403
+
+
+def test_each_wrong_token_of_a_request_counts() -> None:
+    client = _client()
+    wrong = {"Authorization": "Bearer wrong-horse-battery", "x-api-key": "wrong-horse-saddle"}
+    statuses = [client.get("/api/decisions", headers=wrong).status_code for _ in range(4)]
+
+    assert statuses == [401, 401, 401, 429]
+
+
+def test_a_request_with_many_tokens_is_none_of_ours_and_counts() -> None:
+    client = _client()
+    many = [("x-api-key", f"wrong-horse-{each}") for each in range(9)] + [("x-api-key", TOKEN)]
+    statuses = [client.get("/api/decisions", headers=many).status_code for _ in range(7)]
+
+    assert statuses == [401] * 6 + [429]
+
+
+def test_of_two_names_in_the_proxys_header_neither_counts() -> None:
+    client = _client(**PROXIED, client="10.1.2.3")
+
+    answer = client.get("/api/decisions", headers=[("X-Forwarded-User", "root"), ("X-Forwarded-User", "ana")])
+
+    assert answer.status_code == 401
+
+
+def test_addresses_in_several_headers_are_one_list() -> None:
+    client = _client(trusted_proxies="10.0.0.0/8", client="10.1.2.3")
+    for _ in range(6):
+        hops = [("X-Forwarded-For", "198.51.100.1"), ("X-Forwarded-For", "10.9.9.9"), ("x-api-key", "wrong-horse")]
+        assert client.get("/api/decisions", headers=hops).status_code == 401
+
+    other = client.get("/api/decisions", headers={"X-Forwarded-For": "198.51.100.2", "x-api-key": TOKEN})
+    same = client.get("/api/decisions", headers={"X-Forwarded-For": "198.51.100.1", "x-api-key": TOKEN})
+
+    assert (other.status_code, same.status_code) == (200, 429)
+
+
+@pytest.mark.parametrize("path", ["/review/", "/api/overview/", "/healthz/", "/static"])
+def test_no_answer_leads_to_the_host_that_a_request_names(path: str) -> None:
+    answer = _client().get(path, headers={"Host": "evil.example", "x-api-key": TOKEN})
+
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
+def test_an_unknown_static_file_shows_nothing_of_the_console() -> None:
+    answer = _client().get("/static/nothing.js")
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_a_client_that_hangs_up_within_its_form_is_no_fault_of_ours() -> None:
+    app = _client().app
+    form = [(b"host", b"console.example"), (b"content-type", b"application/x-www-form-urlencoded")]
+    scope = {"type": "http", "method": "POST", "path": "/login", "query_string": b"", "headers": form, "app": app}
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with capture_logs() as lines:
+        asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+
+    assert (sent, lines) == ([], [])
 
 
 def test_every_answer_names_its_request() -> None:
