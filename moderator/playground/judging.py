@@ -108,7 +108,10 @@ def event_of(fields: Mapping[str, Any], text: str = "") -> ChatEvent:
         raise GivenError(f"event.{wrong[0]}", "an event is given without its messages")
     rest = {name: value for name, value in fields.items() if name != "speaker"}
     messages = [{"role": fields.get("speaker") or "user", "content": _SOME_TEXT}]
-    value = orjson.dumps({"id": "playground", **rest, "messages": messages})
+    try:
+        value = orjson.dumps({"id": "playground", **rest, "messages": messages})
+    except orjson.JSONEncodeError:
+        raise GivenError("event", "nested too deeply") from None
     event = decode(Record("playground", 0, 0, None, None, value), _EVENT_BYTES)
     if isinstance(event, DeadLetter):
         raise GivenError("event", event.error)

@@ -1,5 +1,6 @@
 """What the pages Overview, Policies and Decisions show, for programs."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from moderator.http.refusals import Refusal
 
 _LIMIT: Final = 50
 _MOST: Final = 500
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 router = APIRouter()
 
@@ -106,7 +108,7 @@ def decision(decision_id: str, console: GivenConsole) -> Response:
 
 def _limit(query: Mapping[str, str]) -> int:
     text = query.get("limit") or str(_LIMIT)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST):
+    if not (_NUMBER.fullmatch(text) and 1 <= int(text) <= _MOST):
         raise Refusal(400, "bad_request", f"should be a whole number from 1 to {_MOST}", param="limit")
     return int(text)
 

@@ -45,7 +45,7 @@ def playground(request: Request, console: GivenConsole) -> HTMLResponse:
 
 
 @router.get("/parts/playground/file")
-def file(name: str, console: GivenConsole) -> JSONResponse:
+def file(console: GivenConsole, name: str = "") -> JSONResponse:
     """Give the text of one file as an editor shows it."""
     try:
         files: Files = console.trials.folder.files()

@@ -54,7 +54,9 @@ def test_the_text_of_a_file_is_given_as_it_is_shown(browser: TestClient, folder:
 
     assert browser.get(f"/parts/playground/file?name={POLICY}").json()["text"] == "policy: x\n"
     assert browser.get("/parts/playground/file?name=odd.yaml").json()["text"] is None
-    assert browser.get("/parts/playground/file?name=none.yaml").status_code == 404
+    for query in ("?name=none.yaml", "?name=../none.yaml", ""):
+        missing = browser.get(f"/parts/playground/file{query}")
+        assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
 
 
 def test_flips_are_shown_with_the_figures_that_programs_get(browser: TestClient, folder: Path) -> None:

@@ -160,3 +160,14 @@ def test_a_typed_text_is_measured_by_the_policies_that_judge_it(listed: PolicySe
 @pytest.fixture
 def policies_without(tmp_path_factory: pytest.TempPathFactory) -> PolicySet:
     return load_policies(a_folder(tmp_path_factory.mktemp("without"), a_policy()))
+
+
+def test_an_event_that_is_nested_too_deeply_is_refused() -> None:
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep]
+
+    with pytest.raises(GivenError, match="nested too deeply") as refused:
+        event_of({"metadata": {"a": deep}})
+
+    assert refused.value.field == "event"

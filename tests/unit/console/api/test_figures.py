@@ -41,7 +41,14 @@ def test_one_decision_is_its_record(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "param"), [("limit=0", "limit"), ("limit=501", "limit"), ("limit=x", "limit"), ("from=x", "from")]
+    ("query", "param"),
+    [
+        ("limit=0", "limit"),
+        ("limit=501", "limit"),
+        ("limit=x", "limit"),
+        (f"limit={'9' * 5_000}", "limit"),
+        ("from=x", "from"),
+    ],
 )
 def test_a_wrong_query_is_refused(client: TestClient, query: str, param: str) -> None:
     answer = client.get(f"/api/decisions?{query}")
