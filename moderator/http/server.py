@@ -21,6 +21,8 @@ log = get_logger(__name__)
 GRACE_S = 1
 """How long a request in flight may take once the server stops."""
 STOP_TIMEOUT_S = 3.0
+UNREAD_S = 60.0
+"""How long a client may leave an answer unread that has more than its connection holds."""
 _AFTER_DEADLINE_S: Final = 2.0
 """How much later than its deadline a request that is not complete loses its connection: the answer goes first."""
 
@@ -96,9 +98,10 @@ class HttpServer:
 
 
 def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
-    """Make uvicorn's protocol close a connection whose client does not send a whole request in time.
+    """Make uvicorn's protocol close a connection whose client is late with its request, or with reading the answer.
 
-    It has no limit of its own: a client that sends nothing, or a byte a minute, would keep its connection forever.
+    It has no limits of its own: a client that sends nothing, or a byte a minute, or never reads, would keep its
+    connection forever.
     """
 
     class Impatient(H11Protocol):
@@ -106,6 +109,7 @@ def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
             super().__init__(*args, **kwargs)
             self._limit: asyncio.TimerHandle | None = None
             self._has_headers = False
+            self._unread: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -128,6 +132,17 @@ def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
             self._end_limit()
+            self._end_unread()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._unread = self.loop.call_later(
+                UNREAD_S, self.transport.abort
+            )  # to close it, all would have to be read
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._end_unread()
 
         def _set_limit(self) -> None:
             state = self.conn.their_state
@@ -149,6 +164,11 @@ def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
             if self._limit is not None:
                 self._limit.cancel()
                 self._limit = None
+
+        def _end_unread(self) -> None:
+            if self._unread is not None:
+                self._unread.cancel()
+                self._unread = None
 
         def _give_up(self) -> None:
             self._limit = None

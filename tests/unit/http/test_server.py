@@ -156,3 +156,26 @@ def test_of_a_request_with_two_lengths_nothing_after_it_is_read(head: bytes) -> 
     server.stop()
     assert received.startswith(b"HTTP/1.1 400 ")
     assert received.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_client_that_never_reads_its_answer_loses_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moderator.http.server.UNREAD_S", 0.1)
+    lost = threading.Event()
+
+    async def says_much(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(64):
+            await send({"type": "http.response.body", "body": b"x" * 2**20, "more_body": True})
+        if (await receive())["type"] == "http.disconnect":
+            lost.set()
+
+    server = HttpServer(says_much, "127.0.0.1", 0)
+    port = server.start()
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        was_lost = lost.wait(5)
+
+    server.stop()
+    assert was_lost
