@@ -55,8 +55,15 @@ def origin_of(peer: str, headers: Mapping[str, str], trusted: Sequence[Network])
 
 def _client(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
     """Give the last address that is no trusted proxy: what is before it, anybody may have written."""
-    hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    hops = [_without_port(hop.strip()) for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
     return next((hop for hop in reversed(hops) if not _is_in(hop, trusted)), peer)
+
+
+def _without_port(hop: str) -> str:
+    """Give the address alone: some proxies add the port, and each connection has another one."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def _is_in(address: str, networks: Sequence[Network]) -> bool:

@@ -304,6 +304,19 @@ def test_addresses_in_several_headers_are_one_list() -> None:
     assert (other.status_code, same.status_code) == (200, 429)
 
 
+@pytest.mark.parametrize("address", ["198.51.100.1:{port}", "[2001:db8::1]:{port}"])
+def test_a_new_port_is_no_new_address(address: str) -> None:
+    client = _client(trusted_proxies="10.0.0.0/8", client="10.1.2.3")
+    statuses = [
+        client.get(
+            "/api/decisions", headers={"X-Forwarded-For": address.format(port=port), "x-api-key": "wrong-horse"}
+        ).status_code
+        for port in range(50_000, 50_007)
+    ]
+
+    assert statuses == [401] * 6 + [429]
+
+
 @pytest.mark.parametrize("path", ["/review/", "/api/overview/", "/healthz/", "/static"])
 def test_no_answer_leads_to_the_host_that_a_request_names(path: str) -> None:
     answer = _client().get(path, headers={"Host": "evil.example", "x-api-key": TOKEN})
