@@ -11,6 +11,8 @@ from moderator.scoring.rendering.llama3 import Llama3Renderer
 
 MEBIBYTE = 2**20
 PROSE = "How do I reset my password? I tried the link twice, and it still says that my account is locked. "
+TRIES = 6
+"""Other work on the machine makes any of them longer."""
 MOST_OF_PROSE = 4
 """Prose takes a quarter of a second; the bound for any text is one second."""
 
@@ -21,13 +23,9 @@ def a_mebibyte(of: str) -> str:
 
 
 def cpu_s(reader: EventReader, text: str) -> float:
-    """The lesser of two tries: other work on the machine makes either longer."""
-    tries = []
-    for _ in range(2):
-        began_s = time.process_time()
-        reader.read([[Turn("user", text)]])
-        tries.append(time.process_time() - began_s)
-    return min(tries)
+    began_s = time.process_time()
+    reader.read([[Turn("user", text)]])
+    return time.process_time() - began_s
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +35,7 @@ def reader(llama3_renderer: Llama3Renderer) -> EventReader:
 
 @pytest.fixture(scope="module")
 def prose_s(reader: EventReader) -> float:
-    return cpu_s(reader, a_mebibyte(PROSE))
+    return min(cpu_s(reader, a_mebibyte(PROSE)) for _ in range(2))
 
 
 @pytest.mark.parametrize(
@@ -55,4 +53,6 @@ def prose_s(reader: EventReader) -> float:
     ids=["equal signs", "joiners", "grapheme joiners", "split words", "French", "Vietnamese", "struck out", "families"],
 )
 def test_a_mebibyte_of_anything_costs_little_more_than_prose(reader: EventReader, prose_s: float, of: str) -> None:
-    assert cpu_s(reader, a_mebibyte(of)) < MOST_OF_PROSE * prose_s
+    text = a_mebibyte(of)
+
+    assert any(cpu_s(reader, text) < MOST_OF_PROSE * prose_s for _ in range(TRIES))
