@@ -136,9 +136,8 @@ def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            self._unread = self.loop.call_later(
-                UNREAD_S, self.transport.abort
-            )  # to close it, all would have to be read
+            # `close` would wait until all is read
+            self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
 
         def resume_writing(self) -> None:
             super().resume_writing()

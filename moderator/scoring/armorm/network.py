@@ -16,6 +16,7 @@ from moderator.errors import ConfigurationError
 from moderator.scoring.armorm.gating import GatingNetwork, NormalisedGatingNetwork
 from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.runtime import attention
+from moderator.scoring.runtime.hidden import last_layer
 from moderator.scoring.runtime.rotary import check_frequencies
 
 
@@ -36,16 +37,13 @@ class ArmoRMOutput(NamedTuple):
 
 
 class LastLayer(nn.Module):
-    """Runs a decoder layer but its MLP only for the rows that are read. It has no weights of its own."""
+    """Calls `hidden.last_layer`; a module, so that it can be compiled. It has no weights of its own."""
 
     def forward(
         self, layer: LlamaDecoderLayer, hidden: torch.Tensor, rows: torch.Tensor, **arguments: Any
     ) -> torch.Tensor:
         """(b, t, hidden) to (m, hidden), given m indices into all b x t rows."""
-        attended, _ = layer.self_attn(layer.input_layernorm(hidden), attention_mask=None, **arguments)
-        read = (hidden + attended).flatten(0, 1)[rows]  # (m, hidden)
-        read_out: torch.Tensor = read + layer.mlp(layer.post_attention_layernorm(read))
-        return read_out
+        return last_layer(layer, hidden, rows, attention_mask=None, **arguments)
 
 
 class ArmoRMNetwork(nn.Module):

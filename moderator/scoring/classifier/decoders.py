@@ -10,6 +10,7 @@ from moderator.errors import ConfigurationError
 from moderator.scoring.packing import Layout, Text
 from moderator.scoring.runtime import attention
 from moderator.scoring.runtime.bare import WithoutWeights
+from moderator.scoring.runtime.hidden import last_layer
 from moderator.scoring.runtime.passes import lay_out
 from moderator.scoring.runtime.reference import plain_attention, reference_network
 
@@ -59,11 +60,7 @@ class _LastLayer:
 
     def __call__(self, hidden: torch.Tensor, *, read_rows: torch.Tensor, **arguments: Any) -> torch.Tensor:
         """(b, t, hidden) to (1, m, hidden), given m indices into all b x t rows."""
-        layer = self._layer
-        attended, _ = layer.self_attn(hidden_states=layer.input_layernorm(hidden), **arguments)
-        read = (hidden + attended).flatten(0, 1)[read_rows]  # (m, hidden)
-        read_out: torch.Tensor = read + layer.mlp(layer.post_attention_layernorm(read))
-        return read_out[None]
+        return last_layer(self._layer, hidden, read_rows, **arguments)[None]
 
 
 def last_hidden(decoder: torch.nn.Module, texts: Sequence[Text], layout: Layout, device: torch.device) -> torch.Tensor:
