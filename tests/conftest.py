@@ -9,13 +9,15 @@ a `LocalRedis`.
 A test that calls the command line uses `run_moderator`, `WarmReplica` or `WarmPopen` of `tests.warm.process`. A cold
 start takes seconds: use `subprocess` only where the start itself is what the test is about.
 
-The tests of a file run in one process; those of `faults/`, `integration/` and its `docs/` run in any, unless they take
-a fixture of their module. Where files share what is expensive to start, a mark keeps them together:
+The tests of a file run in one process; those of `faults/` and `integration/` run in any, unless they take a fixture of
+their module or are among the many short ones of `integration/http` and `integration/scoring`. Where files share what
+is expensive to start, a mark keeps them together:
 `pytestmark = pytest.mark.xdist_group("broker behind a proxy")`.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +28,7 @@ from moderator.demo.servers.java import require_kafka_tools
 from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.kafka_stream import some_topics
-from tests.servers import KafkaKeeper, SharedKafka, ask_for_kafka
+from tests.servers.shared import KafkaKeeper, SharedKafka, ask_for_kafka
 
 # machines are shared and noisy: no deadlines, and slow first draws are no failure; every run draws others
 settings.register_profile("noisy-machine", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,8 +38,10 @@ settings.load_profile("noisy-machine")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 KEEPER = pytest.StashKey[KafkaKeeper]()
-SPREAD = ("faults", "integration", "docs")
+SPREAD = ("tests/faults", "tests/integration")
 """Folders of tests that take seconds each."""
+BY_FILE = ("tests/integration/http", "tests/integration/scoring")
+"""Folders in them where each takes less, and what they share is dear."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,8 +82,12 @@ def _group(item: pytest.Item) -> str | None:
     file = item.path.relative_to(item.config.rootpath)
     if "package" in scopes:
         return file.parent.as_posix()
-    is_alone = file.parent.name in SPREAD and "module" not in scopes
+    is_alone = "module" not in scopes and _is_below(file, SPREAD) and not _is_below(file, BY_FILE)
     return None if is_alone else file.as_posix()
+
+
+def _is_below(file: Path, folders: Sequence[str]) -> bool:
+    return any(file.is_relative_to(folder) for folder in folders)
 
 
 def _run_with(item: pytest.Item, group: str) -> None:

@@ -24,8 +24,8 @@ from transformers import AutoModelForSequenceClassification
 from moderator.scoring.classifier.classifier import Classifier
 from moderator.scoring.opening import open_model
 from moderator.scoring.packing import gather, plan_packs
-from tests import tiny_classifiers
 from tests.benchmarks.mix import Sample, lognormal_lengths
+from tests.models import tiny_classifiers
 
 TEXTS = 256
 BATCH = 32

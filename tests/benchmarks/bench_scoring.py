@@ -32,10 +32,10 @@ from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.packing import Layout, Text, gather, plan_packs
 from moderator.scoring.rendering.llama3 import Llama3Renderer
-from tests import tiny_armorm
 from tests.benchmarks.family_contests import FAMILIES, MOST_TOKENS, FamilyContest, a_family_contest
 from tests.benchmarks.mix import Sample, backlog, chats, padding_ratio
-from tests.tiny_tokenizers import armorm_tokenizer
+from tests.models import tiny_armorm
+from tests.models.tiny_tokenizers import armorm_tokenizer
 
 VOCABULARY = 8_192
 BUDGET_TOKENS = 1_024

@@ -14,8 +14,8 @@ from moderator.scoring.opening import open_model
 from moderator.scoring.packing import gather, plan_packs
 from moderator.scoring.rendering.templates.verdicts import VerdictRenderer
 from moderator.scoring.runtime.reference import plain_attention
-from tests import tiny_classifiers, tiny_guards
 from tests.benchmarks.mix import Sample
+from tests.models import tiny_classifiers, tiny_guards
 
 MOST_TOKENS = 512
 """What encoders have positions for; guards get the same texts."""

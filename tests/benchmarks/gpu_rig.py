@@ -21,9 +21,9 @@ from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.checkpoint.location import Location
 from moderator.scoring.packing import Layout, Text, filled, gather, plan_packs
 from moderator.scoring.rendering.llama3 import Llama3Renderer
-from tests import tiny_armorm
 from tests.benchmarks.mix import Sample
-from tests.tiny_tokenizers import armorm_tokenizer
+from tests.models import tiny_armorm
+from tests.models.tiny_tokenizers import armorm_tokenizer
 
 PADDED_TEXTS = 32
 

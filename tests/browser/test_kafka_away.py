@@ -11,8 +11,8 @@ from moderator.demo.servers.kafka import LocalKafka
 from moderator.settings import ConsoleSettings, PoliciesSettings, Settings
 from tests.browser.conftest import Visitor
 from tests.browser.scenes import example_folder
-from tests.console_source import publish
 from tests.kafka_stream import some_topics
+from tests.servers.console_source import publish
 from tests.unit.console.decisions import a_decision, encoded
 
 PATIENCE_MS = 90_000

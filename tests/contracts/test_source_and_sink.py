@@ -16,7 +16,7 @@ from moderator.pipeline.ports import Sink, Source
 from moderator.stream.kafka.source_and_sink import connect
 from moderator.testing import InMemoryLog, InMemorySink, InMemorySource
 from tests.kafka_stream import decided, every_tenth_is_dead, produce, read_committed, some_topics, usual_limits
-from tests.servers import SharedKafka
+from tests.servers.shared import SharedKafka
 from tests.waiting import PATIENCE_S
 
 PARTITIONS = 2

@@ -9,7 +9,7 @@ import pytest
 from moderator.settings import KafkaSettings
 from tests.faults.kafka_proxy import KafkaProxy
 from tests.kafka_stream import some_topics
-from tests.two_door_kafka import TwoDoorKafka
+from tests.servers.two_door_kafka import TwoDoorKafka
 
 
 class Behind(NamedTuple):

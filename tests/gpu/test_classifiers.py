@@ -10,8 +10,8 @@ import torch
 from moderator.events import Scores, Turn
 from moderator.scoring.engine import Engine, load_scorer
 from moderator.settings import ModelSettings
-from tests import tiny_classifiers
 from tests.builders import prompts_of
+from tests.models import tiny_classifiers
 
 pytestmark = pytest.mark.gpu
 

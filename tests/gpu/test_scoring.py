@@ -10,8 +10,8 @@ from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Layout
 from moderator.scoring.runtime.attention import packed_attention
-from tests import tiny_armorm
 from tests.builders import prompts_of
+from tests.models import tiny_armorm
 
 pytestmark = pytest.mark.gpu
 

@@ -16,7 +16,7 @@ from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.kafka_stream import committed_offsets, kafka_variables, read_committed, some_topics
 from tests.pages import PAGES, ROOT, Block, blocks
-from tests.servers import SharedKafka
+from tests.servers.shared import SharedKafka
 from tests.waiting import PATIENCE_S, await_condition
 from tests.warm.process import WarmReplica
 

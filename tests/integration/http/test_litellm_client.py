@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.http_stage import FLAGGED, TOKEN, Stage, a_stage, served
+from tests.servers.http_stage import FLAGGED, TOKEN, Stage, a_stage, served
 from tests.waiting import run_apart
 
 GUARDRAIL = "litellm.proxy.guardrails.guardrail_hooks.generic_guardrail_api.generic_guardrail_api"

@@ -7,7 +7,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.http_stage import FLAGGED, TOKEN, Stage, a_stage, served
+from tests.servers.http_stage import FLAGGED, TOKEN, Stage, a_stage, served
 
 
 class Door(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 
 from moderator.http.api.openapi import openapi
-from tests.http_stage import TOKEN, Stage, a_stage
+from tests.servers.http_stage import TOKEN, Stage, a_stage
 
 if TYPE_CHECKING:
     from schemathesis import BaseSchema, Case

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from tests.http_stage import TOKEN, Stage, a_stage, served
+from tests.servers.http_stage import TOKEN, Stage, a_stage, served
 from tests.waiting import await_condition, run_apart
 
 AT_ONCE = 2_000

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.http_stage import TOKEN, Stage, a_stage, served
+from tests.servers.http_stage import TOKEN, Stage, a_stage, served
 from tests.waiting import await_condition
 
 TIMEOUT_S = 10.0

@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from moderator.scoring.rendering.llama3 import Llama3Renderer
-from tests import llama3, tiny_classifiers
+from tests.models import llama3, tiny_classifiers
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,8 +10,8 @@ import torch
 from moderator.errors import ConfigurationError
 from moderator.scoring.engine import Engine
 from moderator.scoring.runtime.attention import packed_attention
-from tests import tiny_armorm
-from tests.published_armorm import CHATS
+from tests.models import tiny_armorm
+from tests.models.published_armorm import CHATS
 
 
 def test_every_layer_is_compiled_the_trimmed_last_one_too(tmp_path: Path) -> None:

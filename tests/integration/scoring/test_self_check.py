@@ -14,9 +14,9 @@ from moderator.errors import ConfigurationError
 from moderator.scoring.opening import open_model
 from moderator.scoring.self_check.check import Check, check_checkpoint, check_model
 from moderator.settings import ModelSettings
-from tests import tiny_armorm, tiny_classifiers
 from tests.integration.scoring.classifiers import change_config, copied, error_of, load_classifier
-from tests.tiny_tokenizers import CHATML
+from tests.models import tiny_armorm, tiny_classifiers
+from tests.models.tiny_tokenizers import CHATML
 
 CPU = torch.device("cpu")
 

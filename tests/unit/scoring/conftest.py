@@ -22,14 +22,14 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint to read; tests that change one copy it first."""
-    from tests import tiny_armorm  # noqa: PLC0415
+    from tests.models import tiny_armorm  # noqa: PLC0415
 
     return tiny_armorm.write_checkpoint(tmp_path_factory.mktemp("tiny") / "Tiny-ArmoRM")
 
 
 @pytest.fixture(scope="session")
 def armorm(folder: Path) -> "ArmoRM":
-    from tests import tiny_armorm  # noqa: PLC0415
+    from tests.models import tiny_armorm  # noqa: PLC0415
 
     return tiny_armorm.load(folder)
 

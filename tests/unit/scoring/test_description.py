@@ -15,8 +15,8 @@ from moderator.scoring.opening import open_model
 from moderator.scoring.runtime.machine import present_devices
 from moderator.scoring.throughput import flops_per_token, parameter_count
 from moderator.settings import ModelSettings
-from tests import tiny_armorm, tiny_classifiers
-from tests.tiny_tokenizers import armorm_tokenizer
+from tests.models import tiny_armorm, tiny_classifiers
+from tests.models.tiny_tokenizers import armorm_tokenizer
 
 EIGHT_BILLION = {
     "hidden_size": 4096,

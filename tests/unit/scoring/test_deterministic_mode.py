@@ -11,8 +11,8 @@ from moderator.pipeline.ports import Scorer
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Layout, Text
-from tests import tiny_armorm
 from tests.builders import prompts_of
+from tests.models import tiny_armorm
 from tests.unit.scoring.troubled_armorm import CONVERSATIONS, TroubledArmoRM, overall, question, too_small
 
 

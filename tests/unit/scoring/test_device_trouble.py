@@ -15,9 +15,9 @@ from moderator.pipeline.ports import Scorer
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Text
-from tests import tiny_armorm
 from tests.builders import prompts_of
-from tests.tiny_tokenizers import armorm_tokenizer
+from tests.models import tiny_armorm
+from tests.models.tiny_tokenizers import armorm_tokenizer
 from tests.unit.scoring.troubled_armorm import (
     CONVERSATIONS,
     TroubledArmoRM,

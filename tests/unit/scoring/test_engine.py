@@ -16,8 +16,8 @@ from moderator.scoring.engine import Engine, load_scorer
 from moderator.scoring.packing import Text
 from moderator.scoring.rendering.framing import frame
 from moderator.settings import ModelSettings
-from tests import tiny_armorm
 from tests.builders import prompts_of
+from tests.models import tiny_armorm
 from tests.unit.scoring.troubled_armorm import (
     CONVERSATIONS,
     TroubledArmoRM,

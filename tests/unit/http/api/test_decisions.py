@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from tests.generate import decision_schema
-from tests.http_stage import FLAGGED, Stage, a_stage
+from tests.servers.http_stage import FLAGGED, Stage, a_stage
 
 
 @pytest.fixture

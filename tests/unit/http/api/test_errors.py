@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from moderator.http.api.intake import Intake
 from moderator.observability.http_metrics import REFUSED_CODES
-from tests.http_stage import TOKEN, Stage, a_stage
+from tests.servers.http_stage import TOKEN, Stage, a_stage
 from tests.waiting import await_condition
 
 ROUTES = ("/v1/moderations", "/v1/decisions", "/beta/litellm_basic_guardrail_api")

@@ -11,7 +11,7 @@ from moderator.http.api.intake import Warm
 from moderator.pipeline.decision import Decider
 from moderator.policy import PolicySet
 from tests.builders import POLICY_FILES, some_scores
-from tests.http_stage import FLAGGED, Stage, a_stage, by_word
+from tests.servers.http_stage import FLAGGED, Stage, a_stage, by_word
 
 PATH = "/beta/litellm_basic_guardrail_api"
 LOW = "doubtful"

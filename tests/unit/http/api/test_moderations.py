@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.builders import some_scores
-from tests.http_stage import FLAGGED, Stage, a_stage
+from tests.servers.http_stage import FLAGGED, Stage, a_stage
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.org/x.png"}}
 

@@ -13,7 +13,7 @@ from moderator.policy.live.admission import Admission
 from moderator.policy.live.folder_watch import read_folder
 from moderator.policy.live.refusal import Refusal, refusal_of
 from tests.builders import POLICY_FILES, write_files
-from tests.http_stage import TOKEN, a_stage, served
+from tests.servers.http_stage import TOKEN, a_stage, served
 
 FAILING = "{test: all is flagged, given: {event: {speaker: user}, scores: {safety: 0.9}}, expect: {verdict: flag}}"
 

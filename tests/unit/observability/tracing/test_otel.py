@@ -28,7 +28,7 @@ from moderator.testing import (
     ScriptedScorer,
 )
 from tests.builders import a_record, an_encoded_decision, an_event_json, some_policies, some_scores
-from tests.collector import Collector, Span
+from tests.servers.collector import Collector, Span
 from tests.unit.pipeline.dict_cache import DictCache
 
 TRACE, SENDER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -10,9 +10,9 @@ from moderator.objectives import ARMORM_OBJECTIVES
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
-from tests import tiny_armorm
-from tests.published_armorm import CHATS, assert_scores_equal, chat, reference, templated
-from tests.tiny_tokenizers import armorm_tokenizer
+from tests.models import tiny_armorm
+from tests.models.published_armorm import CHATS, assert_scores_equal, chat, reference, templated
+from tests.models.tiny_tokenizers import armorm_tokenizer
 
 
 def test_scores_follow_the_published_formulas(folder: Path, armorm: ArmoRM) -> None:

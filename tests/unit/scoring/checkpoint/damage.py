@@ -12,7 +12,7 @@ from tokenizers import AddedToken, Tokenizer
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.opening import open_model
-from tests import tiny_armorm
+from tests.models import tiny_armorm
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from moderator.scoring.armorm.armorm import ArmoRM
-from tests import tiny_armorm
+from tests.models import tiny_armorm
 from tests.unit.scoring.checkpoint.damage import CHAT, change_config, opening_error_of
 
 LONGROPE = {

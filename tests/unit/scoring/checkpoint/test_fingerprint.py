@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from moderator.scoring.armorm.armorm import ArmoRM
-from tests import tiny_armorm
+from tests.models import tiny_armorm
 from tests.unit.scoring.checkpoint.damage import (
     WEIGHTS,
     change_weights,

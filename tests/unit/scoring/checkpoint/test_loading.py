@@ -10,8 +10,8 @@ import torch
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.scoring.checkpoint.saving import save_checkpoint
-from tests import tiny_armorm
-from tests.tiny_tokenizers import armorm_tokenizer
+from tests.models import tiny_armorm
+from tests.models.tiny_tokenizers import armorm_tokenizer
 from tests.unit.scoring.checkpoint.damage import (
     CHAT,
     WEIGHTS,

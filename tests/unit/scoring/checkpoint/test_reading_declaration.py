@@ -13,8 +13,8 @@ from moderator.scoring.opening import open_model
 from moderator.scoring.rendering.event_reader import ReadingLimits
 from moderator.settings import ModelSettings, ReadingSettings
 from moderator.training.recipe import READING
-from tests import tiny_armorm
 from tests.builders import prompts_of
+from tests.models import tiny_armorm
 from tests.unit.scoring.checkpoint.damage import change_config
 
 DECLARED = {"passage_tokens": 48, "max_passages": 64, "context_turns": {"message": 0, "reply": 1}}

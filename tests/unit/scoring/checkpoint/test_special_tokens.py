@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.checkpoint.tokenizer_files import read_tokenizer
-from tests.tiny_tokenizers import tokenizer_of
+from tests.models.tiny_tokenizers import tokenizer_of
 
 ROOM = 1_000
 TEXTS = ["Hello  WORLD", " caf\u00e9 cafe\u0301", "\u4f60\u597d x", "a<x>b <y> c", ""]

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.checkpoint.tokenizer_files import read_tokenizer
-from tests import tiny_armorm
+from tests.models import tiny_armorm
 from tests.unit.scoring.checkpoint.damage import (
     CHAT,
     add_token,

@@ -15,7 +15,7 @@ from moderator.scoring.rendering.llama3 import Llama3Renderer
 from moderator.scoring.rendering.messages import MessageRenderer
 from moderator.scoring.rendering.renderer import Renderer
 from moderator.scoring.rendering.templates.rendering import TemplateRenderer
-from tests.tiny_tokenizers import armorm_tokenizer, tokenizer_of
+from tests.models.tiny_tokenizers import armorm_tokenizer, tokenizer_of
 
 INPUT_TOKENS = 400
 RENDERERS: dict[str, Renderer] = {

@@ -4,9 +4,9 @@ import pytest
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.rendering.llama3 import Llama3Renderer
-from tests.llama3 import GATE_PATTERN, TEMPLATE
-from tests.llama3_renderings import FORGED, naive_gate_row, render_one
-from tests.tiny_tokenizers import armorm_tokenizer, plainly_added
+from tests.models.llama3 import GATE_PATTERN, TEMPLATE
+from tests.models.llama3_renderings import FORGED, naive_gate_row, render_one
+from tests.models.tiny_tokenizers import armorm_tokenizer, plainly_added
 
 
 def test_the_gate_pattern_is_the_checkpoints_own() -> None:

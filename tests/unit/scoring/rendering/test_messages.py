@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 from moderator.errors import ConfigurationError
 from moderator.events import Turn
 from moderator.scoring.rendering.messages import MessageRenderer
-from tests.tiny_tokenizers import special_ids, tokenizer_of
+from tests.models.tiny_tokenizers import special_ids, tokenizer_of
 
 FAMILIES = ("bert", "roberta", "xlm-roberta", "deberta-v2", "modernbert", "llama")
 

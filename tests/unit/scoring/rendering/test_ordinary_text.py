@@ -12,7 +12,7 @@ from moderator.scoring.checkpoint.location import locate
 from moderator.scoring.rendering.messages import MessageRenderer
 from moderator.scoring.rendering.renderer import Renderer, Rendering
 from moderator.scoring.rendering.templates.rendering import TemplateRenderer
-from tests.tiny_tokenizers import tokenizer_of
+from tests.models.tiny_tokenizers import tokenizer_of
 
 CONVERSATIONS = [sample.event.conversation for sample in sample_events() if sample.event]
 

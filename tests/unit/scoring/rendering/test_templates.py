@@ -11,7 +11,7 @@ from moderator.errors import ConfigurationError
 from moderator.events import Role, Turn
 from moderator.scoring.rendering.framing import frame
 from moderator.scoring.rendering.templates.rendering import TemplateRenderer
-from tests.tiny_tokenizers import CHATML, plainly_added, special_ids, tokenizer_of
+from tests.models.tiny_tokenizers import CHATML, plainly_added, special_ids, tokenizer_of
 
 FAMILIES = ("qwen2", "gemma", "mistral")
 RENDERERS = {family: TemplateRenderer(tokenizer_of(family), 400) for family in FAMILIES}

@@ -1,0 +1,66 @@
+"""Too few replicas in sync: publishing waits, however long, and goes on by itself."""
+
+from collections.abc import Mapping
+from contextlib import closing
+
+import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from moderator.demo.servers.kafka import LocalKafka
+from moderator.observability.health import Code
+from moderator.settings import KafkaSettings
+from moderator.stream.kafka.consuming.source import KafkaSource
+from moderator.stream.kafka.topics import create_topics
+from tests.faults.loop import Loop, a_loop
+from tests.faults.oracle import assert_each_event_came_out_once
+from tests.kafka_stream import output_topics, produce, some_names, some_topics
+from tests.servers.second_broker import SecondBroker
+
+EACH = 20
+
+
+def troubles(loop: Loop) -> Mapping[Code, str]:
+    assert isinstance(loop.source, KafkaSource)
+    return loop.source.troubles
+
+
+def some_replicated_topics(first: LocalKafka) -> KafkaSettings:
+    """Create the events topic on any broker, and outputs that need both."""
+    settings = some_names(bootstrap_servers=first.bootstrap_servers)
+    create_topics(settings, partitions=1, replication=2)
+    needs = [
+        ConfigResource(ConfigResourceType.TOPIC, topic, {"min.insync.replicas": "2"})
+        for topic in output_topics(settings)
+    ]
+    with closing(KafkaAdminClient(bootstrap_servers=first.bootstrap_servers)) as admin:
+        admin.alter_configs(needs)
+    return settings
+
+
+def decide(settings: KafkaSettings) -> None:
+    produce(settings, [b"{}"] * EACH, partitions=1)
+    with closing(a_loop(settings)) as loop:
+        loop.run_until(lambda: loop.committed == EACH)
+
+
+@pytest.mark.usefixtures("kafka_tools")
+@pytest.mark.long
+def test_publishing_waits_for_replicas_in_sync_and_goes_on_by_itself() -> None:
+    with LocalKafka() as first:
+        decide(some_topics(first.bootstrap_servers, partitions=1))  # so that both coordinators are on the first one
+        with SecondBroker(first) as second:
+            settings = some_replicated_topics(first)
+            produce(settings, [b"{}"] * EACH, partitions=1)
+            with closing(a_loop(settings)) as loop:
+                loop.run_until(lambda: loop.committed == EACH)
+                second.kill()
+                produce(settings, [b"{}"] * EACH, partitions=1)
+                loop.run_until(lambda: "not_publishing" in troubles(loop))
+                waits_for = troubles(loop)["not_publishing"]
+                second.start()
+                loop.run_until(lambda: loop.committed == 2 * EACH)
+            assert_each_event_came_out_once(settings, [2 * EACH])
+
+    assert waits_for.endswith("has 1 replicas in sync and needs 2")
+    assert troubles(loop) == {}

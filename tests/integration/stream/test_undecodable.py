@@ -1,0 +1,110 @@
+"""Batches that Kafka's client cannot decode stop the stream, and the error's own command gets past them."""
+
+import re
+import time
+from collections.abc import Sequence
+from contextlib import closing
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
+from prometheus_client import CollectorRegistry
+
+from moderator.errors import UndecodableBatchError
+from moderator.observability.metrics import Metrics
+from moderator.settings import KafkaSettings
+from moderator.stream.kafka.source_and_sink import connect
+from tests.kafka_stream import some_topics, usual_limits
+from tests.servers.shared import SharedKafka
+from tests.waiting import PATIENCE_S
+
+BATCHES = (range(3), range(3, 8), range(8, 10))
+BAD_BATCH = 1
+
+
+class NotUtf8(str):  # noqa: SLOT000 - it holds nothing
+    """A header key as other clients may write it."""
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+def produce_batches(settings: KafkaSettings, *bad_offsets: int, batches: Sequence[range] = BATCHES) -> None:
+    for batch in batches:
+        producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=1_000)
+        for offset in batch:
+            headers = [(NotUtf8("x"), b"1")] if offset in bad_offsets else []
+            producer.send(settings.events_topic, b"value-%d" % offset, partition=0, headers=headers)
+        producer.close()
+
+
+def damage(kafka: SharedKafka, settings: KafkaSettings, value: bytes) -> None:
+    """Change one byte of a record where the broker keeps it; it does not look again before it serves it."""
+    segment = kafka.folder / "logs" / f"{settings.events_topic}-0" / "00000000000000000000.log"
+    content = segment.read_bytes()
+    with segment.open("r+b") as file:
+        file.seek(content.index(value))
+        file.write(b"VALUE")
+
+
+def poll_until_it_stops(settings: KafkaSettings) -> tuple[list[int], UndecodableBatchError]:
+    offsets: list[int] = []
+    source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+    with closing(source), closing(sink):
+        try:
+            deadline_s = time.monotonic() + PATIENCE_S
+            while time.monotonic() < deadline_s:
+                offsets += [record.offset for batch in source.poll(100) for record in batch.items]
+        except UndecodableBatchError as error:
+            return offsets, error
+    pytest.fail("it went on as if nothing were wrong")
+
+
+@pytest.mark.parametrize("what", ["header key", "checksum"])
+def test_an_undecodable_batch_is_named_with_a_way_past_it(kafka: SharedKafka, what: str) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=1)
+    produce_batches(settings, *([5] if what == "header key" else []))
+    if what == "checksum":
+        damage(kafka, settings, b"value-5")
+
+    offsets, error = poll_until_it_stops(settings)
+
+    assert offsets == list(range(5 if what == "header key" else 3))
+    assert f"topic `{settings.events_topic}` partition 0 offset {len(offsets)}" in str(error)
+    assert f"--group {settings.group_id} --topic {settings.events_topic}:0" in str(error)
+    assert resumed_at(error) == BATCHES[BAD_BATCH].stop
+    assert read_from(settings, resumed_at(error)) == list(BATCHES[BAD_BATCH + 1])
+
+
+def test_what_is_readable_between_two_bad_batches_is_not_skipped(kafka: SharedKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=1)
+    first_bad, good, second_bad = range(3), range(3, 8), range(8, 30)
+    produce_batches(settings, 0, 8, batches=(first_bad, good, second_bad))
+
+    offsets, error = poll_until_it_stops(settings)
+
+    assert offsets == []
+    assert resumed_at(error) == good.start
+    assert read_from(settings, good.start) == list(good)
+
+
+def resumed_at(error: UndecodableBatchError) -> int:
+    found = re.search(r"--to-offset (\d+)", str(error))
+    assert found is not None
+    return int(found[1])
+
+
+def read_from(settings: KafkaSettings, offset: int) -> list[int]:
+    """Do what the command does, then read on."""
+    partition = TopicPartition(settings.events_topic, 0)
+    admin = KafkaConsumer(bootstrap_servers=settings.bootstrap_servers, group_id=settings.group_id)
+    admin.assign([partition])
+    admin.commit({partition: OffsetAndMetadata(offset, "", -1)})
+    admin.close(autocommit=False)
+    source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+    with closing(source), closing(sink):
+        deadline_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline_s:
+            if batches := source.poll(100):
+                return [record.offset for batch in batches for record in batch.items]
+    pytest.fail("nothing came")
