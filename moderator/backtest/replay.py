@@ -12,17 +12,19 @@ from moderator.events import (
 from moderator.policy import Judge, Judgement, PolicySet, event_time_ms
 from moderator.policy.recorded_events import recorded_event
 
+Model = tuple[tuple[str, ...], str, str, str, str]
+"""Objectives in the model's order, its name, fingerprint and dtype, and the framing."""
+
 
 class ReplayInput(NamedTuple):
     """What a recorded decision was made from.
 
     Attributes:
-        model: objectives in the model's order, its name, fingerprint and dtype, and the framing.
         passages: of each passage k raw rewards in the order of the objectives.
         at_ms: the event's time.
     """
 
-    model: tuple[tuple[str, ...], str, str, str, str]
+    model: Model
     event: ChatEvent
     passages: list[list[float | None]]
     at_ms: int
@@ -61,7 +63,7 @@ class Replayer:
 
     def __init__(self, policies: PolicySet) -> None:
         self._policies = policies
-        self._judges: dict[object, Judge] = {}
+        self._judges: dict[Model, Judge] = {}
 
     def judge(self, replay_input: ReplayInput) -> Judgement:
         """Decide one event.
@@ -69,17 +71,24 @@ class Replayer:
         Raises:
             PolicyError: the policies do not fit the model that scored.
         """
-        judge = self._judges.get(replay_input.model)
-        if judge is None:
-            judge = self._judges[replay_input.model] = self._bind(replay_input.model)
+        judge = self._judges.get(replay_input.model) or self.judge_for(replay_input.model)
         return judge.decide_passages(replay_input.event, replay_input.passages, replay_input.at_ms)
 
-    def _bind(self, model: tuple[tuple[str, ...], str, str, str, str]) -> Judge:
-        objectives, name, fingerprint, dtype, framing = model
-        self._policies.check_model(ModelIdentity(name, fingerprint, dtype, objectives, framing, max_input_tokens=0))
-        return self._policies.bind(objectives, name)
+    def judge_for(self, model: Model) -> Judge:
+        """Give the judge of what a model scored.
+
+        Raises:
+            PolicyError: the policies do not fit the model.
+        """
+        judge = self._judges.get(model)
+        if judge is None:
+            objectives, name, fingerprint, dtype, framing = model
+            self._policies.check_model(ModelIdentity(name, fingerprint, dtype, objectives, framing, max_input_tokens=0))
+            judge = self._judges[model] = self._policies.bind(objectives, name)
+        return judge
 
 
 def _passages(scores: ScoreSummary, objectives: tuple[str, ...]) -> list[list[float | None]]:
-    recorded = [each["objectives"] for each in scores["passages"]] if "passages" in scores else [scores["objectives"]]
-    return [[rewards[name] for name in objectives] for rewards in recorded]
+    if "passages" not in scores:
+        return [[*scores["objectives"].values()]]
+    return [[each["objectives"][name] for name in objectives] for each in scores["passages"]]

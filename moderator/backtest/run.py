@@ -12,10 +12,10 @@ from moderator.backtest.counting.fidelity import Fidelity
 from moderator.backtest.counting.flips import Flips, RuleFlips
 from moderator.backtest.counting.nearest import Nearest
 from moderator.backtest.labels import Labels
-from moderator.backtest.replay import ReplayedDecision, Replayer, replay_input_of
+from moderator.backtest.replay import ReplayedDecision, replay_input_of
 from moderator.backtest.stale import KnownTexts, Numbers, TextNumbers
-from moderator.backtest.stale_judge import StaleJudge
 from moderator.backtest.study import Position
+from moderator.backtest.two_sets import TwoSets
 from moderator.events import Decision
 from moderator.policy import PolicySet
 
@@ -91,7 +91,7 @@ class Backtest:
     """`study.Study` that decides by both policy sets."""
 
     def __init__(self, plan: Plan) -> None:
-        self._baseline, self._candidate = Replayer(plan.baseline), StaleJudge(plan.candidate)
+        self._sets = TwoSets(plan.baseline, plan.candidate)
         self._numbers = TextNumbers(plan.baseline, plan.candidate, plan.texts)
         self._labels = plan.labels
         self._reads_facts = any(signal.fact is not None for signal in plan.candidate.signals)
@@ -108,8 +108,7 @@ class Backtest:
         key = self._labels.key_of(event["tenant"], event["id"]) if self._labels.verdicts else None
         replay_input = replay_input_of(decision)
         numbers = self._numbers.of(decision)
-        baseline = self._baseline.judge(replay_input)
-        candidate = self._candidate.judge(replay_input, numbers)
+        baseline, candidate = self._sets.judge(replay_input, numbers)
         label = None if key is None else self._labels.verdicts[key]
         self._note(decision, numbers)
         counts = self.counted
@@ -132,7 +131,8 @@ class Backtest:
     def _note(self, decision: Decision, numbers: Numbers) -> None:
         """Count what is said of every event, decided or not."""
         counts = self.counted
-        counts.stale.update((name, doubt.why) for name, doubt in numbers.stale.items())
+        if numbers.stale:
+            counts.stale.update((name, doubt.why) for name, doubt in numbers.stale.items())
         model = decision["model"]
         counts.models[model["name"], model["fingerprint"], model["dtype"]] += 1
         decided_at = decision["decided_at"]

@@ -53,6 +53,7 @@ class TextNumbers:
         echoed = {name: source for name, source in self._sources.items() if source.of != MESSAGE}
         self._echoed = TextSignals(echoed) if echoed else None
         self._of_message = [name for name, source in self._sources.items() if source.of == MESSAGE]
+        self._last: tuple[Mapping[str, str], dict[str, str]] = {}, {}
         self._texts = texts or {}
 
     def of(self, decision: Decision) -> Numbers:
@@ -63,18 +64,26 @@ class TextNumbers:
             known |= self._echoed.read("", event["user"], event["metadata"]).numbers
         if not self._of_message:
             return Numbers(known, {})
-        recorded = _recorded(decision)
+        signals, recorded = decision["scores"]["signals"], self._recorded(decision)
         texts = self._texts.get(bytes.fromhex(event["content_sha256"])) if self._texts else None
         stale: dict[str, Doubt] = {}
         for name in self._of_message:
-            digits = self._identities[name]
-            if digits in recorded:
-                known[name] = recorded[digits]
+            if name in recorded and recorded[name] in signals:
+                known[name] = signals[recorded[name]]
             elif texts is not None:
                 known[name] = texts[name]
             else:
                 stale[name] = self._doubt(name, decision)
         return Numbers(known, stale)
+
+    def _recorded(self, decision: Decision) -> Mapping[str, str]:
+        """Give which recorded signal is of the same definition as ours: one that was renamed keeps its numbers."""
+        digits = _digits(decision)
+        if digits != self._last[0]:  # successive decisions are of one snapshot
+            names = {each: name for name, each in digits.items()}
+            ours = {name: names[each] for name, each in self._identities.items() if each in names}
+            self._last = digits, ours
+        return self._last[1]
 
     def _doubt(self, name: str, decision: Decision) -> Doubt:
         """Bound a stale number by the recorded one where the lists are known to differ by some entries."""
@@ -93,12 +102,6 @@ def _sources(policies: PolicySet) -> dict[str, TextSource]:
 def _digits(decision: Decision) -> Mapping[str, str]:
     text = decision["policy"].get("text")
     return text["signals"] if text else {}
-
-
-def _recorded(decision: Decision) -> dict[str, float | None]:
-    """Give the recorded numbers by the digits of what they were read by: a signal that was renamed keeps its own."""
-    signals = decision["scores"]["signals"]
-    return {digits: signals[name] for name, digits in _digits(decision).items() if name in signals}
 
 
 def _doubts(

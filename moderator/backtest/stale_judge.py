@@ -6,7 +6,7 @@ from itertools import product
 from math import ceil, floor, prod
 from typing import Final, NamedTuple
 
-from moderator.backtest.replay import Replayer, ReplayInput
+from moderator.backtest.replay import Model, Replayer, ReplayInput
 from moderator.backtest.stale import Doubt, Numbers
 from moderator.policy import Judgement, PolicySet
 from moderator.policy.language.ast import Condition
@@ -59,6 +59,14 @@ class StaleJudge:
         assert judged is not None
         _leave_out_scores(judged.judgement, numbers.stale)
         return judged
+
+    def require(self, model: Model) -> None:
+        """Check that the candidate fits a model.
+
+        Raises:
+            PolicyError: it does not.
+        """
+        self._replayer.judge_for(model)
 
     def _possible(self, name: str, doubt: Doubt) -> list[float]:
         """Give one number between each two limits, of those that may be."""

@@ -73,29 +73,31 @@ class CurveReader:
     """Counts events into curves."""
 
     def __init__(self, baseline: PolicySet, candidate: PolicySet, sweep: str | None) -> None:
-        self._limits: dict[str, list[_Limit]] = {}
-        for rule in candidate.active_rules:
-            self._limits[rule.id] = [
-                _Limit(
-                    candidate,
-                    rule,
-                    index,
-                    condition,
-                    is_swept=condition.signal.name == sweep,
-                    marks=_marks(baseline, candidate, rule, index),
-                )
-                for index, condition in movable(rule)
-            ]
-        self._every = [limit for limits in self._limits.values() for limit in limits]
+        self._every = [
+            _Limit(
+                candidate,
+                rule,
+                index,
+                condition,
+                is_swept=condition.signal.name == sweep,
+                marks=_marks(baseline, candidate, rule, index),
+            )
+            for rule in candidate.active_rules
+            for index, condition in movable(rule)
+        ]
+        self._keys: dict[str, list[ConditionKey]] = {rule.id: [] for rule in candidate.active_rules}
+        for limit in self._every:
+            self._keys[limit.key[0]].append(limit.key)
         self._swept = [limit for limit in self._every if limit.is_swept]
 
     def read(self, replayed: ReplayedDecision, curves: Curves) -> None:
         """Count one event."""
         for result in replayed.candidate.rules:
-            for limit in self._limits[result["rule"]]:
-                micro = limit.score_micro(result)
-                if micro is not None:
-                    curves[limit.key].scores[micro // MICRO_PER_STEP] += 1
+            conditions = result["conditions"]
+            for key in self._keys[result["rule"]]:
+                score = conditions[key[1]]["score"]
+                if score is not None:
+                    curves[key].scores[round(score * MILLION) // MICRO_PER_STEP] += 1
         tried = self._swept if replayed.label is None else self._every
         if tried:
             results = {result["rule"]: result for result in replayed.candidate.rules}

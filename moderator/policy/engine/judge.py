@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
+from typing import NamedTuple
 
 from moderator.events import ChatEvent, RuleResult, Status
 from moderator.policy.engine.combining import Combiner, Fired, Judgement
@@ -17,6 +18,7 @@ from moderator.policy.engine.scopes import ScopeLines, compile_field, compile_sc
 from moderator.policy.language.ast import Calibration, Exemption, FolderSettings, Rule, Signal, Texts
 
 _SCORE = itemgetter(2)
+_RULE = itemgetter("rule")
 
 
 class Judge:
@@ -81,14 +83,29 @@ class Judge:
                 the model gave no score. What is not a finite, plausible number counts as missing, with its cause.
             at_ms: the event's time, ms since 1970; see `event_time_ms`.
         """
-        if rewards is None:
+        readings = self._read(event, rewards)
+        if readings is None:
             return self._decide_unscored(event, at_ms)
-        readings = readings_of(self._signals, rewards)
-        for choose in self._choosers:
-            readings.append(choose(readings))
-        if (not readings or readings[0][0] is None) and rewards and all(reward is None for reward in rewards):
-            return self._decide_unscored(event, at_ms)
-        return self._decide(event, readings, at_ms)
+        results, fired = self._judge(event, readings, at_ms)
+        return self._combined(event, readings, results, fired)
+
+    def decide_edited(
+        self, edit: "RuleEdit", event: ChatEvent, rewards: Sequence[float | None], at_ms: int
+    ) -> tuple[Judgement, Judgement] | None:
+        """Decide on one event by our rules, and by an edit of them; what both say alike is found once, and shared.
+
+        None, and nothing is decided, where the model gave no score. See `decide`.
+        """
+        readings = self._read(event, rewards)
+        if readings is None:
+            return None
+        results, fired = self._judge(event, readings, at_ms)
+        added, added_fired = edit.added._judge(event, readings, at_ms)  # noqa: SLF001 - of our own class
+        kept = [result for result in results if result["rule"] not in edit.removed]
+        kept_fired = [each for each in fired if each[0].id not in edit.removed]
+        edited = sorted(kept + added, key=_RULE) if added else kept
+        ours = self._combined(event, readings, results, fired)
+        return ours, self._combined(event, readings, edited, kept_fired + added_fired)
 
     def decide_passages(self, event: ChatEvent, passages: Sequence[Sequence[float | None]], at_ms: int) -> Judgement:
         """Decide on one event that was read in n >= 1 passages; of each score the worst one counts.
@@ -107,7 +124,8 @@ class Judge:
             origins.append(next(origins[member] for member in members if readings[member] is chosen))
             readings.append(chosen)
         by_signal = dict(zip(self._names, origins, strict=False))  # facts and texts are of the whole message
-        judgement = self._decide(event, readings, at_ms)
+        self._observe(event, readings)
+        judgement = self._combined(event, readings, *self._judge(event, readings, at_ms))
         for condition in (condition for rule in judgement.rules for condition in rule["conditions"]):
             if condition["score"] is not None and condition["signal"] in by_signal:
                 condition["passage"] = by_signal[condition["signal"]]
@@ -117,12 +135,26 @@ class Judge:
         """Give k rewards of which the signals are made; where signals differ in which end is bad, the least."""
         return passages[0] if len(passages) == 1 else self._worst_rewards(passages)
 
-    def _decide(self, event: ChatEvent, readings: list[Reading], at_ms: int) -> Judgement:
+    def _read(self, event: ChatEvent, rewards: Sequence[float | None] | None) -> list[Reading] | None:
+        """Give what every signal reads; None where the model gave no score."""
+        if rewards is None:
+            return None
+        readings = readings_of(self._signals, rewards)
+        for choose in self._choosers:
+            readings.append(choose(readings))
+        if (not readings or readings[0][0] is None) and rewards and all(reward is None for reward in rewards):
+            return None
         if self._observers:
             self._observe(event, readings)
-        results, fired = self._judge(event, readings, at_ms)
-        signals = dict(zip(self._names, map(_SCORE, readings), strict=True))
-        status: Status = "degraded" if None in signals.values() and self._lacks_score(results) else "scored"
+        return readings
+
+    def _combined(
+        self, event: ChatEvent, readings: Sequence[Reading], results: list[RuleResult], fired: list[Fired]
+    ) -> Judgement:
+        scores = [*map(_SCORE, readings)]
+        signals = dict(zip(self._names, scores, strict=True))
+        lacks_score = None in scores[: len(self._score_names)] and self._lacks_score(results)
+        status: Status = "degraded" if lacks_score else "scored"
         if not fired and event.cut != "message":
             return Judgement("allow", status, None, [], [], None, [], [], results, "allow", None, signals)
         return self._combiner.scored(event, fired, results, signals, status)
@@ -190,6 +222,18 @@ class Judge:
     def _lacks_score(self, results: Iterable[RuleResult]) -> bool:
         conditions = (condition for result in results for condition in result["conditions"])
         return any(condition["score"] is None and condition["signal"] in self._score_names for condition in conditions)
+
+
+class RuleEdit(NamedTuple):
+    """What an edit does to the rules of a judge.
+
+    Attributes:
+        removed: ids of the rules that it removes, or replaces by rules of the same ids.
+        added: a judge of the rules that come, which shares all but the rules with the first one.
+    """
+
+    removed: frozenset[str]
+    added: Judge
 
 
 _Planned = tuple[CompiledRule, int, int, slice, Callable[[Verdicts], Held] | None, RuleResult, bool]

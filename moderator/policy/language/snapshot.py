@@ -40,7 +40,7 @@ def snapshot_of(
         "format": FORMAT,
         "if_unscored": settings.unscored_verdict,
         "signals": {signal.name: _signal(signal) for signal in signals},
-        "rules": [_rule(rule) for rule in sorted(rules, key=lambda rule: rule.id) if rule.mode != "off"],
+        "rules": [rule_content(rule) for rule in sorted(rules, key=lambda rule: rule.id) if rule.mode != "off"],
     }
     # What a folder does not use is left out, so that a new part of the language changes no snapshot without it.
     if not settings.flags_truncated:
@@ -84,7 +84,8 @@ def _text_source(source: TextSource) -> Canonical:
     }
 
 
-def _rule(rule: Rule) -> Canonical:
+def rule_content(rule: Rule) -> Canonical:
+    """Give everything of a rule that can change a decision."""
     rollout = rule.rollout
     optional: dict[str, Canonical] = {
         "if_fact_missing": _if_fact_missing(rule),
