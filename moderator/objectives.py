@@ -182,7 +182,11 @@ def label_names(config: Mapping[str, object], rows: int | None = None) -> tuple[
     labels = config.get("id2label")
     if labels is None:
         count = config.get("num_labels", 2 if rows is None else rows)
-        labels = {str(at): f"LABEL_{at}" for at in range(count)} if isinstance(count, int) else None
+        labels = (
+            {str(at): f"LABEL_{at}" for at in range(count)}
+            if isinstance(count, int) and not isinstance(count, bool)
+            else None
+        )
     if not isinstance(labels, Mapping) or not labels:
         raise ValueError("`id2label` must map numbers to names")
     names = [labels.get(str(at)) for at in range(len(labels))]

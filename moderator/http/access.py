@@ -58,7 +58,14 @@ def is_loopback(host: str) -> bool:
 def names_this_machine(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Check whether `Host` is `localhost`, `127.0.0.1` or `[::1]`, with any port: no name that others can rebind."""
     hosts = [value.decode("latin-1").strip().lower() for name, value in headers if name == b"host"]
-    return len(hosts) == 1 and _without_port(hosts[0]) in _LOCAL_NAMES
+    return len(hosts) == 1 and without_port(hosts[0]) in _LOCAL_NAMES
+
+
+def without_port(host: str) -> str:
+    """Give a name or an address alone; one of IPv6 keeps its brackets, and without them has no port."""
+    name, colon, port = host.rpartition(":")
+    is_whole = name.endswith("]") if name.startswith("[") else ":" not in name
+    return name if colon and port.isdecimal() and is_whole else host
 
 
 def tokens_in(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
@@ -78,11 +85,6 @@ def tokens_in(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
         if scheme.decode("latin-1").lower() == _SCHEME:
             tokens.append(token.strip())
     return tokens
-
-
-def _without_port(host: str) -> str:
-    name, colon, port = host.rpartition(":")
-    return name if colon and port.isdigit() and (not name.startswith("[") or name.endswith("]")) else host
 
 
 def _digest(token: bytes) -> bytes:

@@ -89,6 +89,13 @@ def invalid_api_key() -> Refusal:
     )
 
 
+def too_many_connections() -> Refusal:
+    """More connections are open than the server keeps."""
+    return Refusal(
+        503, "too_many_connections", "too many connections are open: try again", headers={"Retry-After": "1"}
+    )
+
+
 def internal() -> Refusal:
     """A fault of ours."""
     return Refusal(500, "internal", "a fault in moderator: please report it, with this answer's `x-request-id`")

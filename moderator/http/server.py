@@ -1,6 +1,8 @@
 """The HTTP server: runs on a thread of its own."""
 
 import asyncio
+import json
+import resource
 import socket
 import threading
 from typing import Any, Final
@@ -14,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from moderator.errors import ConfigurationError
 from moderator.http.framing import OneLength
 from moderator.http.head import HeadAsGet
+from moderator.http.refusals import Refusal, too_many_connections
 from moderator.observability.logging import get_logger
 
 log = get_logger(__name__)
@@ -23,6 +26,12 @@ GRACE_S = 1
 STOP_TIMEOUT_S = 3.0
 UNREAD_S = 60.0
 """How long a client may leave an answer unread that has more than its connection holds."""
+MOST_CONNECTIONS: Final = 4_096
+"""How many may be open at once; where a process may open few files, fewer."""
+_OTHER_FILES: Final = 256
+"""What the process needs besides: Kafka, Redis, policies, logs."""
+_REFUSED_S: Final = 1.0
+"""How long a client may take to read that there are too many."""
 _AFTER_DEADLINE_S: Final = 2.0
 """How much later than its deadline a request that is not complete loses its connection: the answer goes first."""
 
@@ -50,7 +59,7 @@ class HttpServer:
         self._variables = variables
         config = uvicorn.Config(
             OneLength(HeadAsGet(app)),
-            http=_protocol(deadline_s),
+            http=_protocol(deadline_s, most_connections()),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -97,12 +106,20 @@ class HttpServer:
             ) from error
 
 
-def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
+def most_connections() -> int:
+    """Give how many connections may be open at once, so that the process can still open files of its own."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    known = MOST_CONNECTIONS if files == resource.RLIM_INFINITY else files - _OTHER_FILES
+    return max(1, min(MOST_CONNECTIONS, known))
+
+
+def _protocol(deadline_s: float, most: int) -> type[asyncio.Protocol]:
     """Make uvicorn's protocol close a connection whose client is late with its request, or with reading the answer.
 
     It has no limits of its own: a client that sends nothing, or a byte a minute, or never reads, would keep its
-    connection forever.
+    connection forever. A connection beyond the most that may be open is refused before anything is read.
     """
+    full = _answer_of(too_many_connections())
 
     class Impatient(H11Protocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -110,12 +127,18 @@ def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
             self._limit: asyncio.TimerHandle | None = None
             self._has_headers = False
             self._unread: asyncio.TimerHandle | None = None
+            self._is_refused = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._await_headers()
+            if len(self.connections) > most:
+                self._refuse()
+            else:
+                self._await_headers()
 
         def data_received(self, data: bytes) -> None:
+            if self._is_refused:
+                return
             if self._limit is None:  # the first bytes of a later request
                 self._await_headers()
             super().data_received(data)
@@ -142,6 +165,16 @@ def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
         def resume_writing(self) -> None:
             super().resume_writing()
             self._end_unread()
+
+        def _unsupported_upgrade_warning(self) -> None:
+            """Warn of nothing: a request to speak another protocol is answered as if it had not asked."""
+
+        def _refuse(self) -> None:
+            self._is_refused = True
+            log.warning("http_connections_full", most=most)
+            self.transport.write(full)
+            self.transport.write_eof()  # closed at once, a client that still sends would lose the answer
+            self._limit = self.loop.call_later(_REFUSED_S, self._give_up)
 
         def _set_limit(self) -> None:
             state = self.conn.their_state
@@ -175,3 +208,11 @@ def _protocol(deadline_s: float) -> type[asyncio.Protocol]:
                 self.transport.close()
 
     return Impatient
+
+
+def _answer_of(refusal: Refusal) -> bytes:
+    """Write an answer for a connection of which no request is read."""
+    body = json.dumps(refusal.body).encode()
+    headers = {"Content-Type": "application/json", "Content-Length": len(body), "Connection": "close"}
+    lines = [f"{name}: {value}\r\n" for name, value in (headers | refusal.headers).items()]
+    return f"HTTP/1.1 {refusal.status} Service Unavailable\r\n{''.join(lines)}\r\n".encode() + body

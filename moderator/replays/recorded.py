@@ -142,7 +142,7 @@ def place_of(decision: Decision) -> Place:
         KeyError, TypeError: it has none.
     """
     place = decision["event"]["partition"], decision["event"]["offset"]
-    if not all(isinstance(number, int) for number in place):
+    if not all(type(number) is int for number in place):  # true counts as 1 elsewhere
         raise TypeError("partition and offset are whole numbers")
     return place
 
@@ -159,4 +159,7 @@ def numbers_of(scores: Mapping[str, float | None], signals: Sequence[str]) -> li
 
 def _numbers(scores: Mapping[str, float | None], signals: Sequence[str]) -> list[float]:
     found = (scores.get(name) for name in signals)
-    return [float(score) if isinstance(score, int | float) else _NO_NUMBER for score in found]
+    return [
+        float(score) if isinstance(score, int | float) and not isinstance(score, bool) else _NO_NUMBER
+        for score in found
+    ]

@@ -103,6 +103,12 @@ def opened(settings: Settings, stop: threading.Event) -> Iterator[Process]:
         server.stop()
 
 
+def log_started(model: str, snapshot: str, **more: object) -> None:
+    """Log that all is ready, once for each start; `more` is what else a reader of the log wants to know of it."""
+    built = versions()
+    log.info("started", version=built["version"], revision=built["revision"], model=model, snapshot=snapshot, **more)
+
+
 def await_answers(intake: Intake, until_s: float, settings: Settings) -> None:
     """Wait until every request that was let in is answered.
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from moderator.cache import check_redis
 from moderator.errors import CacheUnavailableError
-from moderator.observability.build import versions
 from moderator.observability.health import HealthBoard
 from moderator.observability.logging import get_logger
 from moderator.pipeline.scoring_thread import ScoringThread
@@ -17,7 +16,7 @@ from moderator.policy.live.admission import Admission
 from moderator.settings import Settings
 from moderator.wiring.judging import open_judging
 from moderator.wiring.parts import freeze_start_up_objects
-from moderator.wiring.process import await_answers, opened
+from moderator.wiring.process import await_answers, log_started, opened
 
 log = get_logger(__name__)
 
@@ -42,14 +41,7 @@ def serve_requests(settings: Settings, stop: threading.Event, loaded: Callable[[
             judging.follow(Admission(scorer.identity), stop)
             judging.open(process.intake)
             freeze_start_up_objects()
-            built = versions()
-            log.info(
-                "started",
-                version=built["version"],
-                revision=built["revision"],
-                model=scorer.identity.name,
-                snapshot=judging.decider().snapshot,
-            )
+            log_started(scorer.identity.name, judging.decider().snapshot)
             _run(process.board, scoring, stop)
             log.info("draining")
             await_answers(process.intake, time.monotonic() + settings.drain_timeout_s, settings)

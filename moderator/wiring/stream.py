@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing
 
 from moderator.errors import CacheUnavailableError
 from moderator.http.api.intake import Intake
-from moderator.observability.build import versions
 from moderator.observability.health import HealthBoard
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
@@ -26,7 +25,7 @@ from moderator.stream.kafka.source_and_sink import begin_group, connect
 from moderator.stream.kafka.topics import await_topics
 from moderator.wiring.judging import open_judging
 from moderator.wiring.parts import SystemClock, freeze_start_up_objects
-from moderator.wiring.process import await_answers, opened
+from moderator.wiring.process import await_answers, log_started, opened
 from moderator.wiring.start_checks import OF_SERVERS, StartChecks
 
 log = get_logger(__name__)
@@ -116,16 +115,12 @@ def moderate(
         stack.enter_context(closing(source))
         stack.enter_context(closing(sink))
         freeze_start_up_objects()
-        built = versions()
-        log.info(
-            "started",
-            version=built["version"],
-            revision=built["revision"],
+        log_started(
+            scorer.identity.name,
+            judging.decider().snapshot,
             instance=settings.kafka.instance_id,
             client_id=client_id(settings.kafka),
             group=settings.kafka.group_id,
-            model=scorer.identity.name,
-            snapshot=judging.decider().snapshot,
             partitions=topics.partitions,
         )
         processor = Processor(

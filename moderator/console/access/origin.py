@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from moderator.http.access import without_port
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -55,15 +57,9 @@ def origin_of(peer: str, headers: Mapping[str, str], trusted: Sequence[Network])
 
 def _client(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
     """Give the last address that is no trusted proxy: what is before it, anybody may have written."""
-    hops = [_without_port(hop.strip()) for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    sent = (hop.strip() for hop in headers.get("x-forwarded-for", "").split(","))
+    hops = [without_port(hop).strip("[]") for hop in sent if hop]  # each connection has another port
     return next((hop for hop in reversed(hops) if not _is_in(hop, trusted)), peer)
-
-
-def _without_port(hop: str) -> str:
-    """Give the address alone: some proxies add the port, and each connection has another one."""
-    if hop.startswith("["):
-        return hop[1:].partition("]")[0]
-    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def _is_in(address: str, networks: Sequence[Network]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -43,7 +43,7 @@ class JudgeBody(EditBody):
     """An edit, and the event to judge: a recorded decision, scores, or a text."""
 
     decision_id: str | None = None
-    scores: dict[str, Annotated[float | None, Field(strict=False)]] | None = None
+    scores: dict[str, float | None] | None = None
     text: str | None = None
     event: dict[str, Any] = Field(default_factory=dict)
 

@@ -96,6 +96,7 @@ class _Answer:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers[HEADER] = self._request_id
+            headers.setdefault("cache-control", "no-store")
             self._closes = headers.get("connection") == "close" and not self._is_read
         elif self._closes and not message.get("more_body"):
             # closed while bytes still come, the connection would be reset, and the answer lost

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from moderator.http.access import Tokens, is_loopback, names_this_machine, tokens_in
+from moderator.http.access import Tokens, is_loopback, names_this_machine, tokens_in, without_port
 
 OLD, NEW = "an-old-token-0123", "a-new-token-45678"
 
@@ -85,3 +85,21 @@ def test_a_loopback_server_is_called_by_its_own_names(host: bytes) -> None:
 )
 def test_a_name_that_can_be_rebound_is_none_of_them(hosts: list[bytes]) -> None:
     assert not names_this_machine([(b"host", host) for host in hosts])
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [
+        ("localhost:8080", "localhost"),
+        ("198.51.100.1:50000", "198.51.100.1"),
+        ("198.51.100.1", "198.51.100.1"),
+        ("[2001:db8::1]:443", "[2001:db8::1]"),
+        ("[2001:db8::1]", "[2001:db8::1]"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[2001:db8::1", "[2001:db8::1"),
+        ("localhost:", "localhost:"),
+        ("localhost:x", "localhost:x"),
+    ],
+)
+def test_a_port_is_taken_off_where_there_is_one(host: str, alone: str) -> None:
+    assert without_port(host) == alone

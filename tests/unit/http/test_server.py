@@ -1,5 +1,8 @@
 """The server's thread: start, stop, and an address that cannot be had."""
 
+import json
+import logging
+import resource
 import socket
 import threading
 import time
@@ -14,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from moderator.errors import ConfigurationError
 from moderator.http import HttpServer
 from moderator.http.probes import add_probes
+from moderator.http.server import MOST_CONNECTIONS, most_connections
 from moderator.observability.health import HealthBoard, HealthSnapshot
 
 
@@ -179,3 +183,52 @@ def test_a_client_that_never_reads_its_answer_loses_its_connection(monkeypatch: 
 
     server.stop()
     assert was_lost
+
+
+def test_a_connection_beyond_the_most_is_refused_and_those_that_are_open_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moderator.http.server.MOST_CONNECTIONS", 2)
+    server = HttpServer(_app(), "127.0.0.1", 0)
+    port = server.start()
+    ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as first,
+        socket.create_connection(("127.0.0.1", port), timeout=5),
+        socket.create_connection(("127.0.0.1", port), timeout=5) as third,
+    ):
+        third.sendall(ask)
+        refused = b"".join(iter(lambda: third.recv(4_000), b""))
+        first.sendall(ask)
+        served = first.recv(4_000)
+
+    server.stop()
+    head, _, body = refused.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 1" in head
+    assert json.loads(body)["error"]["code"] == "too_many_connections"
+    assert served.startswith(b"HTTP/1.1 200 ")
+
+
+def test_connections_leave_files_for_the_rest_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {"few": (1_024, 4_096), "many": (1_000_000, 1_000_000), "all": (resource.RLIM_INFINITY, -1)}
+    found = {}
+    for name, limit in limits.items():
+        monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: limit)
+        found[name] = most_connections()
+
+    assert found == {"few": 768, "many": MOST_CONNECTIONS, "all": MOST_CONNECTIONS}
+
+
+def test_a_request_to_speak_another_protocol_is_answered_as_usual_without_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = HttpServer(_app(), "127.0.0.1", 0)
+    port = server.start()
+
+    with caplog.at_level(logging.WARNING):
+        answer = httpx.get(
+            f"http://127.0.0.1:{port}/healthz", headers={"Upgrade": "websocket", "Connection": "Upgrade"}, timeout=10
+        )
+    server.stop()
+
+    assert answer.status_code == 200
+    assert caplog.records == []

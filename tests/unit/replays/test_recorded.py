@@ -9,7 +9,7 @@ import pytest
 from moderator.errors import ConfigurationError
 from moderator.events import Partition, Record
 from moderator.replays import recorded as recorded_module
-from moderator.replays.recorded import MOST_SIGNALS, RecordedOutcomes
+from moderator.replays.recorded import MOST_SIGNALS, RecordedOutcomes, numbers_of, place_of
 from tests.builders import a_record
 
 
@@ -24,6 +24,16 @@ def a_decision(offset: int, *, at_ms: int = 1, **fields: Any) -> Record:
         "model": {"fingerprint": "sha256:fea9"},
     }
     return a_record(orjson.dumps(decision | fields), timestamp_ms=at_ms)
+
+
+def test_true_is_no_number() -> None:
+    numbers: Any = {"safety": True, "helpfulness": 1}
+    decision = orjson.loads(a_decision(5).value or b"")
+    decision["event"]["offset"] = True
+
+    assert str(numbers_of(numbers, ["safety", "helpfulness"])) == "[nan, 1.0]"
+    with pytest.raises(TypeError):
+        place_of(decision)
 
 
 def test_the_last_decision_of_a_place_counts_in_whichever_order_they_are_read() -> None:

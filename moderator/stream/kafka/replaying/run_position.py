@@ -34,6 +34,6 @@ class RunPosition(NamedTuple):
         """Read what Kafka stored; None where it is no run's position."""
         metadata = read_metadata(stored.metadata)
         end, options, topic_id = (metadata.get(name) for name in ("end", "options", "topic"))
-        if not isinstance(end, int) or not isinstance(options, str):
+        if not isinstance(end, int) or isinstance(end, bool) or not isinstance(options, str):
             return None
         return cls(stored.offset, end, options, topic_id if isinstance(topic_id, str) else None)

@@ -317,6 +317,22 @@ def test_a_new_port_is_no_new_address(address: str) -> None:
     assert statuses == [401] * 6 + [429]
 
 
+@pytest.mark.parametrize(
+    ("last", "other"),
+    [("2001:db8::{n}", "2001:db8:0:1::1"), ("::ffff:198.51.100.1", "::ffff:198.51.100.2")],
+)
+def test_one_network_of_ipv6_is_one_client(last: str, other: str) -> None:
+    client = _client(trusted_proxies="10.0.0.0/8", client="10.1.2.3")
+    for n in range(6):
+        wrong = {"X-Forwarded-For": last.format(n=n), "x-api-key": "wrong-horse"}
+        assert client.get("/api/decisions", headers=wrong).status_code == 401
+
+    same = client.get("/api/decisions", headers={"X-Forwarded-For": last.format(n=9), "x-api-key": TOKEN})
+    another = client.get("/api/decisions", headers={"X-Forwarded-For": other, "x-api-key": TOKEN})
+
+    assert (same.status_code, another.status_code) == (429, 200)
+
+
 @pytest.mark.parametrize("path", ["/review/", "/api/overview/", "/healthz/", "/static"])
 def test_no_answer_leads_to_the_host_that_a_request_names(path: str) -> None:
     answer = _client().get(path, headers={"Host": "evil.example", "x-api-key": TOKEN})

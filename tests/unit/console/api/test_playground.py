@@ -169,6 +169,8 @@ def test_a_text_that_nobody_scores_is_refused(folder: Path, scorer: Any, expecte
         ({"decision_id": "mod_none"}, (404, "not_held", "decision_id")),
         ({"scores": {"harm": 1}}, (422, "bad_schema", "scores.harm")),
         ({"scores": {"safety": "low"}}, (400, "bad_request", "scores.safety")),
+        ({"scores": {"safety": True}}, (400, "bad_request", "scores.safety")),
+        ({"scores": {"safety": "0.5"}}, (400, "bad_request", "scores.safety")),
         ({"scores": {}, "event": {"tenant": []}}, (422, "bad_schema", "event")),
     ],
 )

@@ -293,3 +293,12 @@ def test_each_request_is_logged_by_its_name_and_without_its_text(stage: Stage) -
     [line] = [line for line in logs if line["event"] == "http_answered"]
     assert (line["request_id"], line["route"], line["status"]) == ("trace-9", "/v1/moderations", 200)
     assert SECRET not in str(logs)
+
+
+def test_no_answer_is_kept_by_a_cache(stage: Stage) -> None:
+    token = {"authorization": f"Bearer {TOKEN}"}
+    answers = [stage.client.get(path, headers=token) for path in ("/v1/status", "/healthz", "/metrics", "/nothing")]
+    answers += [stage.client.post(path, json=BODIES[path], headers=token) for path in ROUTES]
+    answers += [stage.client.get("/v1/status")]
+
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
