@@ -8,13 +8,14 @@ from typing import Any
 
 import orjson
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 from pydantic import SecretStr
 
 from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledSpan, Record
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.topics import RECORD_LIMIT_BYTES, create_topics
 from tests.builders import an_encoded_decision
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, await_condition
 
 TOPIC_SETTINGS = ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic", "labels_topic")
 
@@ -36,6 +37,21 @@ def some_names(**fields: Any) -> KafkaSettings:
 def admin_of(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
     with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)) as admin:
         yield admin
+
+
+def configure(settings: KafkaSettings, kind: ConfigResourceType, names: Sequence[str], **changes: object) -> None:
+    """Change settings of topics or brokers; a broker that does not know a new topic yet refuses them at first."""
+    configs = {key.replace("_", "."): str(value) for key, value in changes.items()}
+
+    def is_done(admin: KafkaAdminClient) -> bool:
+        try:
+            answers = admin.alter_configs([ConfigResource(kind, name, dict(configs)) for name in names])
+        except ValueError:
+            return False
+        return set(answers[kind.name.lower()].values()) == {"OK"}
+
+    with admin_of(settings) as admin:
+        await_condition(lambda: is_done(admin))
 
 
 def kafka_variables(settings: KafkaSettings) -> dict[str, str]:

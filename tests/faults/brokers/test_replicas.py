@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from contextlib import closing
 
 import pytest
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.admin import ConfigResourceType
 
 from moderator.demo.servers.kafka import LocalKafka
 from moderator.observability.health import Code
@@ -14,7 +13,7 @@ from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.topics import create_topics
 from tests.faults.loop import Loop, a_loop
 from tests.faults.oracle import assert_each_event_came_out_once
-from tests.kafka_stream import output_topics, produce, some_names, some_topics
+from tests.kafka_stream import configure, output_topics, produce, some_names, some_topics
 from tests.servers.second_broker import SecondBroker
 
 EACH = 20
@@ -29,12 +28,7 @@ def some_replicated_topics(first: LocalKafka) -> KafkaSettings:
     """Create the events topic on any broker, and outputs that need both."""
     settings = some_names(bootstrap_servers=first.bootstrap_servers)
     create_topics(settings, partitions=1, replication=2)
-    needs = [
-        ConfigResource(ConfigResourceType.TOPIC, topic, {"min.insync.replicas": "2"})
-        for topic in output_topics(settings)
-    ]
-    with closing(KafkaAdminClient(bootstrap_servers=first.bootstrap_servers)) as admin:
-        admin.alter_configs(needs)
+    configure(settings, ConfigResourceType.TOPIC, output_topics(settings), min_insync_replicas=2)
     return settings
 
 

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.admin import ConfigResourceType
 from prometheus_client import CollectorRegistry
 
 from moderator.errors import StoppedError
@@ -23,6 +23,7 @@ from tests.kafka_stream import (
     a_decision,
     admin_of,
     committed_offsets,
+    configure,
     produce,
     read_committed,
     some_topics,
@@ -39,12 +40,6 @@ BROKER_ID = "1"
 @pytest.fixture(params=["exactly_once", "at_least_once"])
 def settings(kafka: SharedKafka, request: pytest.FixtureRequest) -> KafkaSettings:
     return some_topics(kafka.bootstrap_servers, partitions=1, delivery=request.param)
-
-
-def configure(settings: KafkaSettings, kind: ConfigResourceType, name: str, **changes: object) -> None:
-    configs = {key.replace("_", "."): str(value) for key, value in changes.items()}
-    with admin_of(settings) as admin:
-        admin.alter_configs([ConfigResource(kind, name, configs)])
 
 
 def fill(settings: KafkaSettings, partitions: int = 1) -> None:
@@ -70,9 +65,9 @@ def test_a_partition_that_is_added_while_it_runs_is_read_from_its_first_event(se
 
 
 def test_gaps_of_a_compacted_topic_are_passed(settings: KafkaSettings) -> None:
-    configure(settings, ConfigResourceType.BROKER, BROKER_ID, log_cleaner_backoff_ms=100)
+    configure(settings, ConfigResourceType.BROKER, [BROKER_ID], log_cleaner_backoff_ms=100)
     compacted = {"cleanup.policy": "compact", "segment.ms": SEGMENT_MS, "min.cleanable.dirty.ratio": 0}
-    configure(settings, ConfigResourceType.TOPIC, settings.events_topic, **compacted)
+    configure(settings, ConfigResourceType.TOPIC, [settings.events_topic], **compacted)
     write(settings, *(b"key-%d" % number if number % 5 == 0 else b"overwritten" for number in range(EACH)))
     await_condition(lambda: is_compacted(settings))
     remaining = offsets_in(settings)
@@ -139,7 +134,7 @@ def test_a_topic_that_takes_less_than_at_the_start_ends_the_process(settings: Ka
 
     with closing(Loop(*connect(settings, usual_limits(settings), Metrics(CollectorRegistry())), large)) as loop:
         for topic in (settings.flag_topic, settings.allow_topic):
-            configure(settings, ConfigResourceType.TOPIC, topic, max_message_bytes=5_000)
+            configure(settings, ConfigResourceType.TOPIC, [topic], max_message_bytes=5_000)
         produce(settings, [b"1"], partitions=1)
 
         with pytest.raises(StoppedError, match=r"never take .*MessageSizeTooLarge"):
