@@ -4,9 +4,9 @@
 one event aside as a dead letter; it never stops the stream.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from moderator.errors import ModeratorError
 from moderator.events import (
@@ -27,10 +27,9 @@ from moderator.pipeline.ports import Clock, InteractiveWork, ScoreCache, Scorer
 from moderator.pipeline.window import Entry, ScoredEvent, Span, estimated_tokens
 from moderator.settings import Settings
 from moderator.stream.codec import decode
+from moderator.stream.slices import in_slices
 
 log = get_logger(__name__)
-
-Item = TypeVar("Item")
 
 NO_TEXT: Final = DeadLetter("no_text", "the judged message has no visible text")
 
@@ -78,7 +77,7 @@ def read_span(
     span: PolledSpan, polled_at_s: float, settings: Settings, interactive: InteractiveWork | None = None
 ) -> Span:
     """Decode every record; one that cannot be judged becomes a dead letter. Interactive texts go first."""
-    records = _giving_way(span.items, interactive)
+    records = in_slices(span.items, AT_A_TIME, _give_way(interactive))
     return span.with_items([Entry(record, _read(record, settings), polled_at_s) for record in records])
 
 
@@ -177,19 +176,15 @@ def decide_window(
         span.with_items(
             [
                 (entry.record, _decide(entry, decider, at, reject_oversized))
-                for entry in _giving_way(span.items, interactive)
+                for entry in in_slices(span.items, AT_A_TIME, _give_way(interactive))
             ]
         )
         for span in scored.window.spans
     ]
 
 
-def _giving_way(items: Sequence[Item], interactive: InteractiveWork | None) -> Iterator[Item]:
-    """Give each in turn, and let interactive texts go first every few milliseconds."""
-    for number, item in enumerate(items):
-        if interactive is not None and number % AT_A_TIME == 0:
-            interactive.give_way()
-        yield item
+def _give_way(interactive: InteractiveWork | None) -> Callable[[], object]:
+    return interactive.give_way if interactive else lambda: None
 
 
 def _decide(

@@ -4,13 +4,16 @@ from contextlib import closing
 from itertools import product
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
+from moderator.stream.kafka.source_and_sink import connect
 from tests.faults.conftest import Behind
 from tests.faults.kafka_proxy import Act, Api, Fault, Side
 from tests.faults.loop import a_loop
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
-from tests.kafka_stream import committed_offsets, produce, read_committed
+from tests.kafka_stream import a_decision, committed_offsets, decided, produce, read_committed, usual_limits
 
 pytestmark = pytest.mark.xdist_group("broker behind a proxy")
 
@@ -59,6 +62,22 @@ def test_each_event_comes_out_once_when_a_step_of_the_commit_is_lost(
     direct = run_through(behind, Fault(api, side, act))
 
     assert_each_event_came_out_once(direct, [2 * PER_PARTITION] * 3)
+
+
+def test_one_request_adds_all_partitions_of_a_window_to_its_transaction(behind: Behind) -> None:
+    settings, direct = behind.some_topics()
+    passing = behind.proxy.inject(Fault(Api.ADD_PARTITIONS, "request", "slow", times=ALWAYS))
+    produce(direct, (b"%d" % number for number in range(EVENTS)))
+    source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+    with closing(source), closing(sink):
+        polled = source.poll(50)
+        while len({span.partition for span in polled}) < 3:
+            polled += source.poll(50)
+        published = sink.publish(decided(polled, a_decision))
+    requests, passing.times = ALWAYS - passing.times, 0
+
+    assert published.retry == []
+    assert requests == 1
 
 
 @pytest.mark.parametrize("api", [Api.TXN_OFFSET_COMMIT, pytest.param(Api.END_TXN, marks=pytest.mark.long)])

@@ -54,21 +54,21 @@ class ExactlyOnce:
     ) -> None:
         self._group = group
         self._send = send
-        self._transaction_timeout_s = transaction_timeout_s
+        self._usual_transaction_timeout_s = self._transaction_timeout_s = transaction_timeout_s
         self._doubts_settled = metrics.doubts_settled
-        self._deadline_s = deadline_s
+        self._usual_deadline_s = self._deadline_s = deadline_s
         self._confirm_s = confirm_s
         self._monotonic_s = monotonic_s
         self._in_doubt = False
         self._confirm_until_s = 0.0
         self._began_s = -float("inf")
-        self._timeout_factor = 1
         self.step = ""
 
     def start(self, producer: KafkaProducer, timeout_factor: int) -> None:
         """Initialise transactions; this ends the transaction of the previous producer with this id."""
         self.step = "init_transactions"
-        self._timeout_factor = timeout_factor
+        self._transaction_timeout_s = timeout_factor * self._usual_transaction_timeout_s
+        self._deadline_s = timeout_factor * self._usual_deadline_s
         producer.init_transactions()
 
     def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:
@@ -104,7 +104,7 @@ class ExactlyOnce:
         """
         self._in_doubt = self._in_doubt or not self._group.refuses_others
         if _is_fenced(error):
-            if self._monotonic_s() - self._began_s < self._timeout_factor * self._transaction_timeout_s:
+            if self._monotonic_s() - self._began_s < self._transaction_timeout_s:
                 raise fenced() from error
             # The broker ended a transaction that took too long, perhaps because this process was stopped meanwhile.
             # Then a replacement may be running, and our new producer would fence it: first the group must confirm us.
@@ -116,9 +116,9 @@ class ExactlyOnce:
         if not self._in_doubt:
             return spans
         self.step = "ask_committed"
-        deadline_s = self._timeout_factor * self._deadline_s
+        ask, deadline_s = self._group.committed, self._deadline_s
         # >=: a later owner may have committed more
-        uncommitted = [span for span in spans if self._group.committed(span.partition, deadline_s) < span.next_offset]
+        uncommitted = [span for span in spans if ask(span.partition, deadline_s) < span.next_offset]
         self._in_doubt = False
         self._doubts_settled.labels("not committed").inc(len(uncommitted))
         self._doubts_settled.labels("committed").inc(len(spans) - len(uncommitted))
@@ -128,7 +128,7 @@ class ExactlyOnce:
         self._began_s = self._monotonic_s()
         self.step = "deliver"
         producer.begin_transaction()
-        deliver(producer, self._send(producer, spans), self._timeout_factor * self._deadline_s)
+        deliver(producer, self._send(producer, spans), self._deadline_s)
         self.step = "send_offsets"
         self._call_with_deadline(producer.send_offsets_to_transaction, self._group.next_offsets(spans), group)
         self.step = "commit"
@@ -149,9 +149,9 @@ class ExactlyOnce:
 
         thread = threading.Thread(target=run, name=call.__name__, daemon=True)
         thread.start()
-        thread.join(deadline_s := self._timeout_factor * self._deadline_s)
+        thread.join(self._deadline_s)
         if not answers:
-            raise KafkaTimeoutError(f"no answer within {deadline_s:g} s")
+            raise KafkaTimeoutError(f"no answer within {self._deadline_s:g} s")
         if answers[0] is not None:
             raise answers[0]
 

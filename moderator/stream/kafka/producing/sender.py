@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Record, iso_time
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.producing.dead_letters import Headers, dead_letter_record, size_bytes
 from moderator.stream.kafka.producing.partitioning import Partitioner
+from moderator.stream.kafka.producing.transaction import add_partitions
+from moderator.stream.slices import in_slices
 
 _VERDICT = "verdict"
 _TRACEPARENT = "traceparent"
@@ -69,12 +71,12 @@ class OutcomeSender:
         """
         topics = {*self._topics.values(), self._dead_letter_topic}
         self._partitioner.counts = {topic: partition_count(producer, topic) for topic in topics}
-        futures = []
-        for number, (record, outcome) in enumerate(item for span in spans for item in span.items):
-            if number % SENT_AT_A_TIME == 0:
-                self._give_way()
-            futures.append(self._send(producer, record, outcome))
-        return futures
+        items = [item for span in spans for item in span.items]
+        # a dead letter's partition is not known yet: the client adds it
+        add_partitions(
+            producer, {self._place(record, made) for record, made in items if isinstance(made, EncodedDecision)}
+        )
+        return [self._send(producer, *item) for item in in_slices(items, SENT_AT_A_TIME, self._give_way)]
 
     def reject_oversized(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
         """Give a dead letter for a decision that is larger than its topic accepts."""
@@ -91,9 +93,12 @@ class OutcomeSender:
     def _send(self, producer: KafkaProducer, record: Record, outcome: EncodedDecision | DeadLetter) -> Any:
         if isinstance(outcome, DeadLetter):
             return self._send_dead_letter(producer, record, outcome)
-        topic = self._topics[outcome.verdict]
-        partition = self._partitioner.partition(topic, record.key, record.partition)
+        topic, partition = self._place(record, outcome)
         return producer.send(topic, outcome.value, record.key, self._headers(record, outcome), partition)
+
+    def _place(self, record: Record, decision: EncodedDecision) -> TopicPartition:
+        topic = self._topics[decision.verdict]
+        return TopicPartition(topic, self._partitioner.partition(topic, record.key, record.partition))
 
     def _send_dead_letter(self, producer: KafkaProducer, record: Record, letter: DeadLetter) -> Any:
         topic = self._dead_letter_topic

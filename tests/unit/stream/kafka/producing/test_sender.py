@@ -16,7 +16,9 @@ ROOMY = 1_000_000
 
 
 class RecordingProducer:
-    """Topics of three partitions that take everything."""
+    """Topics of three partitions that take everything, without a transaction."""
+
+    _transaction_manager = None
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes, bytes | None, list[tuple[str, bytes]]]] = []
