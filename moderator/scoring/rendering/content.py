@@ -19,6 +19,8 @@ LONGEST_SPAN: Final = 16
 """Characters; hardly a token of ordinary text has more, but one of equal signs may have 64."""
 _PIECE_CHARACTERS: Final = 2**13
 """A tokenizer takes more than twice as long for a word of twice the length."""
+_ALONE_CHARACTERS: Final = 2**12
+"""So few are not worth waking the tokenizer's threads, which then look for more work for a while."""
 _BATCH_CHARACTERS: Final = 2**20
 """Tokenized at once: while this runs, a token takes some 200 bytes."""
 
@@ -46,7 +48,11 @@ class ContentEncoder:
 
     def encode(self, texts: Sequence[str]) -> Iterator[list[int]]:
         """Yield the ids of each text, in the order given, without tokens around them."""
-        for batch in plan_packs([len(text) for text in texts], _BATCH_CHARACTERS):
+        lengths = [len(text) for text in texts]
+        if sum(lengths) < _ALONE_CHARACTERS:
+            yield from (self._text.encode(text, add_special_tokens=False).ids for text in texts)
+            return
+        for batch in plan_packs(lengths, _BATCH_CHARACTERS):
             encodings = self._text.encode_batch_fast(texts[batch.start : batch.stop], add_special_tokens=False)
             ids = [encoding.ids for encoding in encodings]
             del encodings  # large, and not needed while the next batch runs

@@ -84,8 +84,9 @@ def attend(
         (b, t, heads, d), and None for the weights.
     """
     if cu_seqlens is not None and max_len is not None:
-        rows = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # (t, heads, d)
-        return packed_attention(*rows, cu_seqlens, max_len, scaling, softcap or 0.0)[None], None
+        q, k, v = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # (t, heads, d)
+        attention = packed_attention if torch.compiler.is_compiling() else _packed_attention
+        return attention(q, k, v, cu_seqlens, max_len, scaling, softcap or 0.0)[None], None
     if softcap is None:
         plain, _weights = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling
@@ -95,8 +96,7 @@ def attend(
     return torch.stack(texts).transpose(1, 2), None
 
 
-@torch.library.custom_op("moderator::packed_attention", mutates_args=())
-def packed_attention(  # noqa: PLR0917 - the op's schema is positional
+def _packed_attention(  # noqa: PLR0917 - the op's schema is positional
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -124,6 +124,10 @@ def packed_attention(  # noqa: PLR0917 - the op's schema is positional
     if query.is_cuda and is_of_flash and not softcap:
         return _flash(query, key, value, cu_seqlens, max_len, scaling)
     return _by_segment(query, key, value, cu_seqlens, scaling, softcap)
+
+
+packed_attention = torch.library.custom_op("moderator::packed_attention", _packed_attention, mutates_args=())
+"""The same as one step of a compiled graph; called by itself it only costs more."""
 
 
 @packed_attention.register_fake
