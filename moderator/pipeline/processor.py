@@ -1,12 +1,13 @@
 """The loop: poll, score, decide, publish; drain and shut down. Runs on the stream's thread.
 
-Two windows are in flight: while the scorer works on one, this thread publishes the one before it and collects the
-next. Back-pressure pauses the source, but polls it every 100 ms all the same: the client takes part in its consumer
-group only while it is polled, and the group removes a member that does not poll.
+Two windows are in flight where that pays (see `pacing`): while the scorer works on one, this thread publishes the one
+before it and collects the next. Back-pressure pauses the source, but polls it every 100 ms all the same: the client
+takes part in its consumer group only while it is polled, and the group removes a member that does not poll.
 """
 
 import threading
 from collections.abc import Callable
+from math import ceil
 
 from moderator.errors import DrainTimeoutError, StoppedError
 from moderator.events import DeadLetter, DecidedSpan, Partition, iso_time
@@ -16,6 +17,7 @@ from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider, Timestamps
 from moderator.pipeline.moderation import ScoredWindow, Window, decide_window, read_span, score_window
 from moderator.pipeline.observer import StreamObserver
+from moderator.pipeline.pacing import Pacing
 from moderator.pipeline.ports import Clock, InteractiveWork, ScoreCache, Scorer, Sink, Source, Trials, VerdictCache
 from moderator.pipeline.scoring_thread import ScoringThread
 from moderator.pipeline.window import Span, WindowBuffer
@@ -91,6 +93,7 @@ class Processor:
         self._in_scorer: list[Span] = []
         self._publishing_since_s = 0.0
         self._scoring_s = 0.0
+        self._pacing = Pacing()
         self._is_paused = False
         self._polled_at_s = clock.monotonic_s()
         self.drain_until_s: float | None = None
@@ -114,13 +117,15 @@ class Processor:
 
     def _iterate(self) -> None:
         self._poll()
-        self._submit_window()
+        if not self._gather_ms:
+            self._submit_window()
         if not self._publishing and (scored := self._scoring.take(self._scorer_wait_s())):
             self._in_scorer = []
             self._window_limit.observe(scored.fresh_tokens, _stream_s(scored))
+            self._pacing.scored(_stream_s(scored))
             if self._careful:
                 self._careful.finish()
-            if not (self._careful and self._careful.is_on):
+            if not self._is_careful and (self._pacing.overlaps or self._buffer.is_full):
                 self._submit_window()
             self._decide(scored)
         if self._publishing:
@@ -179,7 +184,20 @@ class Processor:
         """How long to wait for records: not at all while the scorer works, since its result is waited for instead."""
         if self._scoring.has_window and not self._publishing:
             return 0
+        if self._gather_ms:
+            return self._gather_ms
         return BUSY_POLL_MS if self._publishing or self._buffer else IDLE_POLL_MS
+
+    @property
+    def _gather_ms(self) -> int:
+        """How long the next window still collects what came during the last publication; 0: it need not wait."""
+        if self._scoring.has_window or self._publishing or self._is_careful or self._buffer.is_full:
+            return 0
+        return ceil(self._pacing.gather_s(self._clock.monotonic_s()) * 1_000)
+
+    @property
+    def _is_careful(self) -> bool:
+        return self._careful is not None and self._careful.is_on
 
     def _pause_source(self, *, is_paused: bool) -> None:
         if is_paused != self._is_paused:
@@ -242,7 +260,9 @@ class Processor:
             )
         if self._tracing:
             self._tracing.committed(committed)
-        self._observer.published(committed, self._scoring_s, self._clock.monotonic_s() - self._publishing_since_s)
+        now_s = self._clock.monotonic_s()
+        self._pacing.published(now_s - self._publishing_since_s, now_s)
+        self._observer.published(committed, self._scoring_s, now_s - self._publishing_since_s)
 
     def _oldest_ms(self) -> dict[Partition, int]:
         """Give the timestamp of the first event of each partition that is not committed; windows leave in order."""

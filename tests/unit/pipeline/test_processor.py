@@ -334,6 +334,74 @@ def test_the_next_window_is_scored_while_one_is_published(tmp_path: Path) -> Non
     assert seen == [True, True]
 
 
+class CountsEvents(CountingObserver):
+    def __init__(self) -> None:
+        super().__init__()
+        self.windows: list[int] = []
+
+    def published(self, committed: Sequence[DecidedSpan], score_s: float, publish_s: float) -> None:
+        self.windows.append(sum(len(span.items) for span in committed))
+
+
+def test_where_publishing_takes_longer_than_scoring_all_that_came_meanwhile_is_one_window(tmp_path: Path) -> None:
+    log = a_log(events=6)
+    stage = Stage(tmp_path, log)
+    stage.observer = observer = CountsEvents()
+
+    class GivesOneAtATime(InMemorySource):
+        def poll(self, timeout_ms: int) -> list[PolledSpan]:
+            polled = super().poll(timeout_ms)
+            stage.clock.advance(0.0 if polled else timeout_ms / 1_000)
+            return polled
+
+    class TakesAWhile(InMemorySink):
+        def publish(self, spans: list[DecidedSpan]) -> Published:
+            stage.clock.advance(0.02)
+            return super().publish(spans)
+
+    stage.source = GivesOneAtATime(log, records_per_poll=1)
+    stage.sink = TakesAWhile(log, stage.source)
+
+    stage.processor().run()
+
+    assert observer.windows == [1, 5]
+
+
+def test_where_scoring_takes_longer_than_publishing_the_next_window_is_scored_meanwhile(tmp_path: Path) -> None:
+    log = a_log(events=2)
+    stage = Stage(tmp_path, log)
+    polls: list[int] = []
+    has_polled_again, is_next_scored = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    class GivesOneAtATime(InMemorySource):
+        def poll(self, timeout_ms: int) -> list[PolledSpan]:
+            polls.append(timeout_ms)
+            if len(polls) > 2:
+                has_polled_again.set()
+            return super().poll(timeout_ms)
+
+    def take_longer(conversation: Sequence[Turn]) -> Scores:
+        has_polled_again.wait(TIMEOUT_S)
+        stage.clock.advance(0.05)
+        if conversation[-1].content == "text 1":
+            is_next_scored.set()
+        return some_scores()
+
+    class AwaitsTheNext(InMemorySink):
+        def publish(self, spans: list[DecidedSpan]) -> Published:
+            seen.append(is_next_scored.wait(TIMEOUT_S))
+            return super().publish(spans)
+
+    stage.scorer = ScriptedScorer(take_longer)
+    stage.source = GivesOneAtATime(log, records_per_poll=1)
+    stage.sink = AwaitsTheNext(log, stage.source)
+
+    stage.processor().run()
+
+    assert seen == [True, True]
+
+
 def test_windows_shrink_to_what_a_slow_model_scores_in_some_seconds(tmp_path: Path) -> None:
     log = InMemoryLog()
     for number in range(100):
