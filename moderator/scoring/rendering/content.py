@@ -17,6 +17,8 @@ _CHARACTERS_PER_TOKEN: Final = 8
 """More than in ordinary text."""
 LONGEST_SPAN: Final = 16
 """Characters; hardly a token of ordinary text has more, but one of equal signs may have 64."""
+_LONGEST_TOKEN: Final = 128
+"""Characters: of white space in the vocabulary of Llama 3."""
 _PIECE_CHARACTERS: Final = 2**13
 """A tokenizer takes more than twice as long for a word of twice the length."""
 _ALONE_CHARACTERS: Final = 2**12
@@ -88,6 +90,17 @@ class ContentEncoder:
         parts = [text[: most * _CHARACTERS_PER_TOKEN] for text in texts]
         for text, part, ids in zip(texts, parts, self.encode(parts), strict=True):
             yield len(ids) > most or (len(part) < len(text) and len(self.spans(text, most, longest=longest)) > most)
+
+    def beginning(self, text: str, most: int) -> str:
+        """Remove the end of a text with more than `most` tokens, so that what is left has more of them too.
+
+        For a turn that is read whole or not at all: what it holds beyond that need not be tokenized.
+        """
+        if len(text) <= most * LONGEST_SPAN:
+            return text
+        enough = most + most * _LONGEST_TOKEN // _PIECE_CHARACTERS + 1  # at each border of pieces two may become one
+        spans = self.spans(text, enough)
+        return text[: spans[enough][1]] if len(spans) > enough else text
 
     def without_middle(self, text: str, most: int) -> str:
         """Remove from the middle of a text what nobody reads if only `most` tokens of it are kept."""

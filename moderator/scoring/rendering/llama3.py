@@ -94,7 +94,7 @@ class Llama3Renderer:
         read: list[list[list[int]]] = [[] for _ in conversations]  # the last turn first
         short = list(range(len(conversations)))
         while short:
-            rounds = [self._next(conversations[at], skip=len(read[at])) for at in short]
+            rounds = [self._next(conversations[at], skip=len(read[at]), whole=least[at]) for at in short]
             contents = self.content.encode([content for turns in rounds for _, content in turns])
             for at, turns in zip(short, rounds, strict=True):
                 read[at] += [self._turn(role, self._bounded(next(contents))) for role, _ in turns]
@@ -103,12 +103,16 @@ class Llama3Renderer:
             ]
         return [turns[::-1] for turns in read]
 
-    def _next(self, conversation: Sequence[Message], skip: int) -> list[Message]:
-        """Take one or more turns backwards: as many as would fill the model if they are ordinary text."""
+    def _next(self, conversation: Sequence[Message], skip: int, whole: int) -> list[Message]:
+        """Take one or more turns backwards: as many as would fill the model if they are ordinary text.
+
+        Of the last `whole` turns both ends are kept; older ones are read whole or not at all.
+        """
         room = self.max_tokens
         taken: list[Message] = []
-        for role, content in reversed(conversation[: len(conversation) - skip]):
-            text = self.content.without_middle(readable(content).text, self.max_tokens)
+        for number, (role, content) in enumerate(reversed(conversation[: len(conversation) - skip]), skip):
+            bounded = self.content.without_middle if number < whole else self.content.beginning
+            text = bounded(readable(content).text, self.max_tokens)
             room -= len(self._header(role)) + len(text) // _CHARACTERS_PER_TOKEN
             if taken and room < 0:
                 break

@@ -82,6 +82,7 @@ def visible(text: str) -> Visible:
             kept = _INVISIBLES.sub("", text)
     elif _suspects().search(text):
         kept = _flags_and_visible(text.translate(_BLANKS) if _BLANK.search(text) else text)
+        kept = _shaping_nothing().sub("", kept)
         kept = _with_runs(_SHAPING, _with_runs(_piles(), kept, _without_excess), _shaped)
     return Visible(_LONG_BLANK.sub(lambda run: run[0][:_MOST_BLANKS], kept).strip(), len(text) - len(kept))
 
@@ -165,6 +166,24 @@ def _piles() -> re.Pattern[str]:
     return re.compile(rf"([^{others}](?:[^{others}]+|(?<=[{overlays}])|(?<=\s.)))")
 
 
+@cache
+def _shaping_nothing() -> re.Pattern[str]:
+    """Match a run of joiners and selectors after a character that none of them can shape, such as a Latin letter.
+
+    That is a character of the first plane that joins with none before a joiner, and most of ASCII before a selector. It
+    is no mark, so it stays. All other runs are decided on one by one, which takes ten times as long.
+    """
+    first_plane = range(0x10000)
+    others = {code for code in first_plane if _may_join(chr(code)) or _SHAPING_CHARACTERS.match(chr(code))}
+    others |= _of_category("Mn", "Me", "Mc")
+    unselected = {code for code in range(0x80) if chr(code) not in _KEYCAPS} - others
+    return re.compile(
+        f"(?:[{_JOINERS}](?<=[{class_of(set(first_plane) - others)}].)|[{_SELECTORS}](?<=[{class_of(unselected)}].))"
+        f"[{_JOINERS}{_SELECTORS}]*",
+        re.DOTALL,
+    )
+
+
 def _selectors() -> set[int]:
     return {code for code in IGNORABLE if re.match(f"[{_SELECTORS}]", chr(code))}
 
@@ -227,8 +246,11 @@ def _selects(selector: str, before: str) -> bool:
 
 def _joins(before: str, after: str) -> bool:
     """Whether a joiner can shape what stands at its sides."""
-    if not before:
+    if not before or not _may_join(before):
         return False
-    if unicodedata.combining(before) == _VIRAMA:
-        return True
-    return bool(after) and unicodedata.category(before) in _JOINED and unicodedata.category(after) in _JOINED_AFTER
+    is_virama = unicodedata.combining(before) == _VIRAMA
+    return is_virama or (bool(after) and unicodedata.category(after) in _JOINED_AFTER)
+
+
+def _may_join(before: str) -> bool:
+    return unicodedata.combining(before) == _VIRAMA or unicodedata.category(before) in _JOINED

@@ -72,10 +72,10 @@ class TemplateRenderer:
     def render_as_given(self, framed: Sequence[Sequence[Message]]) -> list[Rendering]:
         """Render each conversation, in the order given; a long one loses its oldest turns first."""
         # each turn has at least one token
-        newest = [opened([(role, self._bounded(text)) for role, text in turns[-self.max_tokens :]]) for turns in framed]
+        newest = [opened(self._bounded(turns[-self.max_tokens :])) for turns in framed]
         written = (self._rendering(texts) for texts in self._texts(newest))
         return [
-            rendering if rendering.longest <= self.max_tokens >= len(whole) else self._cut(turns)
+            rendering if rendering.longest <= self.max_tokens >= len(whole) else self._cut(turns, rendering)
             for whole, turns, rendering in zip(framed, newest, written, strict=True)
         ]
 
@@ -101,8 +101,11 @@ class TemplateRenderer:
         """
         return template_text(tokenizer, messages)
 
-    def _bounded(self, content: str) -> str:
-        return self.content.without_middle(readable(content).text, self.max_tokens)
+    def _bounded(self, turns: Sequence[Message]) -> list[Message]:
+        """Remove what is read of no turn: of the last the middle, and older ones are read whole or not at all."""
+        *context, (role, judged) = turns
+        bounded = [(role, self.content.beginning(readable(text).text, self.max_tokens)) for role, text in context]
+        return [*bounded, (role, self.content.without_middle(readable(judged).text, self.max_tokens))]
 
     def _rendering(self, texts: Sequence[list[int]], cut: Cut = "nothing") -> Rendering:
         first, *others = map(tuple, texts)
@@ -173,11 +176,12 @@ class TemplateRenderer:
         pieces[1::2] = [int(at) for at in pieces[1::2]]
         return pieces if sorted(pieces[1::2], key=int) == list(range(len(roles))) else None
 
-    def _cut(self, turns: list[Message]) -> Rendering:
+    def _cut(self, turns: list[Message], rendering: Rendering) -> Rendering:
+        """Leave out the oldest turns, then the middle of the last; `rendering` is that of all."""
         *_, judged = turns
         contents = [len(ids) for ids in self.content.encode([text for _, text in turns])]
         # a turn also costs its header; the guess takes it as equal for all turns
-        header = max(0, self._length(turns) - sum(contents)) // len(turns) + 1
+        header = max(0, rendering.longest - sum(contents)) // len(turns) + 1
         lengths = [length + header for length in contents]
         # `first_turn` points after the last turn if that alone is too long
         first = min(first_turn(lengths, offset=0, anchor=len(turns) - 1, room=self.max_tokens), len(turns) - 1)
