@@ -13,6 +13,7 @@ Behind the language of every fenced block stands how it is checked, which reader
     text golden       one problem of the exact texts of `tests/golden`
     LANGUAGE client   a program that reads decisions from a real broker in `tests/integration/docs/test_consuming.py`
     sh send           likewise, one that sends an event
+    yaml litellm      the guardrail of LiteLLM's proxy in `tests/integration/http/test_litellm_proxy.py`
     python ask|openai a program that asks over HTTP, in `tests/integration/docs/test_http.py`
     LANGUAGE skip: REASON   not checked
     mermaid           a flow chart whose arrows lead from and to declared nodes

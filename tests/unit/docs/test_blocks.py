@@ -33,7 +33,7 @@ from tests.unit.policy.folders import CALIBRATION, CALIBRATION_FILE
 LANGUAGE = ROOT / "docs" / "policy-language.md"
 CHECKS = {
     "sh": {"run", "parse", "make", "client", "send", "skip"},
-    "yaml": {"file", "policy", "condition", "rule-part", "moderator.yaml", "verdicts", "skip"},
+    "yaml": {"file", "policy", "condition", "rule-part", "moderator.yaml", "verdicts", "litellm", "skip"},
     "json": {"event", "decision", "error", "label", "part-of-decision", "rejected", "verdict"},
     "text": {"file", "output", "golden", "skip"},
     "mermaid": {""},
