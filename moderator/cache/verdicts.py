@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -10,13 +11,15 @@ import orjson
 
 from moderator.cache.link import RedisLink
 from moderator.cache.protocol import SetCommand
-from moderator.events import EncodedDecision, Rejection
+from moderator.events import EncodedDecision, Rejection, Severity, Status, Verdict
 from moderator.observability.metrics import Metrics
 from moderator.settings import RedisSettings
 
 PREFIX = "moderator:verdict:"
 _PLAIN: Final = re.compile("[A-Za-z0-9_.~-]*")
 """What `quote` leaves as it is; most ids are such, and to find that out is quicker than to quote them."""
+_KNOWN: Final = 1024
+"""So many tenants, and kinds of verdict, are written out once."""
 _UNDECIDED: Final[dict[str, object]] = {
     "status": None,
     "severity": None,
@@ -28,7 +31,12 @@ _UNDECIDED: Final[dict[str, object]] = {
 
 def verdict_key(tenant: str | None, event_id: str) -> str:
     """Give the Redis key; tenant and id are percent-encoded (RFC 3986) so that a colon in them is unambiguous."""
-    return f"{PREFIX}{_quote(tenant or '')}:{_quote(event_id)}"
+    return f"{_prefix(tenant)}{_quote(event_id)}"
+
+
+@lru_cache(_KNOWN)
+def _prefix(tenant: str | None) -> str:
+    return f"{PREFIX}{_quote(tenant or '')}:"
 
 
 def _quote(name: str) -> str:
@@ -116,15 +124,32 @@ def verdict_value(outcome: EncodedDecision | Rejection) -> bytes:
     """Give what is kept for an event: a small JSON object without its text."""
     if isinstance(outcome, Rejection):
         return orjson.dumps({"verdict": "dead_letter", "reason": outcome.reason, **_UNDECIDED})
-    to_do = {"action": outcome.action, "queues": outcome.queues, "notify": outcome.notify}
-    return orjson.dumps(
-        {
-            "verdict": outcome.verdict,
-            "status": outcome.status,
-            "severity": outcome.severity,
-            "reasons": outcome.reasons,
-            **{key: value for key, value in to_do.items() if value},
-            "decision_id": outcome.decision_id,
-            "snapshot": outcome.snapshot,
-        }
+    before, after = _around_id(
+        outcome.verdict,
+        outcome.status,
+        outcome.severity,
+        tuple(outcome.reasons),
+        outcome.action,
+        tuple(outcome.queues),
+        orjson.dumps(outcome.notify) if outcome.notify else b"",
+        outcome.snapshot,
     )
+    return b"%b%b%b" % (before, orjson.dumps(outcome.decision_id), after)
+
+
+@lru_cache(_KNOWN)
+def _around_id(  # noqa: PLR0917 - all that decisions share
+    verdict: Verdict,
+    status: Status,
+    severity: Severity | None,
+    reasons: Sequence[str],
+    action: str | None,
+    queues: Sequence[str],
+    notify: bytes,
+    snapshot: str,
+) -> tuple[bytes, bytes]:
+    """Give the JSON before and after a decision's id: many decisions of a window have nothing else of their own."""
+    to_do = {"action": action, "queues": queues, "notify": notify and orjson.Fragment(notify)}
+    shared = {"verdict": verdict, "status": status, "severity": severity, "reasons": reasons}
+    before = orjson.dumps({**shared, **{key: value for key, value in to_do.items() if value}, "decision_id": ""})
+    return before[: -len(b'""}')], b"," + orjson.dumps({"snapshot": snapshot})[1:]
