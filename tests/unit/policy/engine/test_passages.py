@@ -73,7 +73,7 @@ def test_a_score_that_any_passage_lacks_is_missing(policies: PolicySet) -> None:
 
 
 def test_passages_without_any_score_are_unscored_as_a_message_that_is_read_at_once(tmp_path: Path) -> None:
-    rule = a_rule("account_age_h: below 24", more="applies_to: {tenant: acme}")
+    rule = a_rule("account_age_h: below 24", more="applies_to: {tenant: acme}\nuntil: 2027-01-01")
     age = "{about: Its age, from_event: metadata.account_age_h, scale: {low: 0, unit: hours}, good: high}"
     files = {"signals": f"{SIGNALS}  account_age_h: {age}\n", "settings": f"{SETTINGS}if_fact_missing: allow\n"}
     judge = a_set(tmp_path, a_policy(rule), **files).bind(OBJECTIVES)
