@@ -16,7 +16,10 @@ is expensive to start, a mark keeps them together:
 """
 
 import os
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.kafka_stream import some_topics
 from tests.servers.shared import KafkaKeeper, SharedKafka, ask_for_kafka
+from tests.warm.command import warm_command
 
 # machines are shared and noisy: no deadlines, and slow first draws are no failure; every run draws others
 settings.register_profile("noisy-machine", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,6 +42,8 @@ settings.load_profile("noisy-machine")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 KEEPER = pytest.StashKey[KafkaKeeper]()
+OPEN = pytest.StashKey[ExitStack]()
+WORKER = (sys.executable, "-m", "tests.warm.worker")
 SPREAD = ("tests/faults", "tests/integration")
 """Folders of tests that take seconds each."""
 BY_FILE = ("tests/integration/http", "tests/integration/scoring")
@@ -49,8 +55,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[OPEN] = ExitStack()
     if not hasattr(config, "workerinput"):
         config.stash[KEEPER] = KafkaKeeper()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[Any]) -> None:
+    """Start the test processes warm; not those that measure coverage, which begins before anything is imported."""
+    if not config.pluginmanager.has_plugin("_cov"):
+        folder = config.stash[OPEN].enter_context(tempfile.TemporaryDirectory())
+        programs = config.stash[OPEN].enter_context(warm_command(Path(folder), "python", WORKER))
+        for spec in specs:
+            spec.python = str(programs / "python")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -61,6 +78,7 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if keeper := config.stash.get(KEEPER, None):
         keeper.close()
+    config.stash[OPEN].close()
 
 
 @pytest.hookimpl(trylast=True)

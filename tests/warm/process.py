@@ -1,5 +1,7 @@
 """Commands that start warm: forked in 0.1 s from a process that has imported torch, where a cold start takes 7 s.
 
+With xdist the test processes start so as well (`tests.warm.worker`), so that torch is imported once for all of them.
+
 A test sees no difference: it gets a child of its own process, with its own arguments, environment, folder, streams,
 session, signals and exit code. Variables that are read when Python or torch starts cannot differ: start that cold.
 """
@@ -13,10 +15,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from moderator.demo.replica import LocalReplica
 from moderator.supervisor.child import Child
@@ -29,6 +30,16 @@ READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "TORCH", "HF_")
 IMPORTED_ALREADY = "PYTHONPATH"
 SET_CHILD_SUBREAPER = 36
 _ORDERING = Lock()
+
+
+class Server(NamedTuple):
+    """Our end of a server's socket, and the environment that it started with."""
+
+    link: socket.socket
+    at_start: Mapping[str, str]
+
+
+_SERVER: list[Server] = []
 
 
 class WarmPopen(subprocess.Popen[Any]):
@@ -87,15 +98,21 @@ def run_moderator(*arguments: str, stdin: str = "", **environment: str) -> subpr
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
+def use_server(link: socket.socket) -> None:
+    """Have all that starts warm here forked by this server, whose environment is ours."""
+    _SERVER.append(Server(link, dict(os.environ)))
+
+
 def _fork(order: Order, streams: Sequence[int]) -> int:
     """Order a fork and give its process id."""
-    link, at_start = _server()
-    for name, value in order.environment.items():
-        is_late = name.startswith(READ_AT_START) and name != IMPORTED_ALREADY and value != at_start.get(name)
-        assert not is_late, f"`{name}` is read when Python or torch starts: start this command cold"
-    with _ORDERING, _adopting():
-        socket.send_fds(link, [json.dumps(order).encode()], streams)
-        return int(link.recv(20))
+    with _ORDERING:
+        server = _server()
+        for name, value in order.environment.items():
+            is_late = name.startswith(READ_AT_START) and name != IMPORTED_ALREADY and value != server.at_start.get(name)
+            assert not is_late, f"`{name}` is read when Python or torch starts: start this command cold"
+        with _adopting():
+            socket.send_fds(server.link, [json.dumps(order).encode()], streams)
+            return int(server.link.recv(20))
 
 
 @contextmanager
@@ -109,9 +126,14 @@ def _adopting() -> Iterator[None]:
         prctl(SET_CHILD_SUBREAPER, 0)
 
 
-@cache
-def _server() -> tuple[socket.socket, Mapping[str, str]]:
-    """Start this process's own server; it ends with us, as its end of the socket is closed then."""
+def _server() -> Server:
+    """Give this process's own server, started by the first order; it ends with us, as its end of the socket does."""
+    if not _SERVER:
+        _SERVER.append(_start_server())
+    return _SERVER[0]
+
+
+def _start_server() -> Server:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     with its:
@@ -123,4 +145,4 @@ def _server() -> tuple[socket.socket, Mapping[str, str]]:
             env=environment,
             pass_fds=[its.fileno()],
         )
-    return ours, environment
+    return Server(ours, environment)

@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import psutil
 
@@ -28,6 +28,7 @@ PRELOADED = (
     "moderator.wiring.lines",
     "moderator.scoring.engine",
     "moderator.scoring.opening",
+    "moderator.console.running",
 )
 
 
@@ -46,6 +47,28 @@ def main() -> None:
         __import__(module)
     assert psutil.Process().num_threads() == 1, "a fork would lack the other threads"
     gc.freeze()
+    answer(link)
+
+
+def fork_server() -> socket.socket:
+    """Fork a server for the process that calls this, which has one thread; give the other end of its socket.
+
+    It ends with that process.
+    """
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        ours.close()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1):  # they are its caller's connection
+            os.dup2(nothing, stream)
+        os.close(nothing)
+        answer(its)
+    its.close()
+    return ours
+
+
+def answer(link: socket.socket) -> NoReturn:
+    """Fork for each order until the other end is closed; a fork becomes what was ordered, and ends."""
     order = serve(link)
     end(run(order.command[2]) if order else 0)
 
@@ -107,7 +130,7 @@ def run(module: str) -> int:
     return 0
 
 
-def end(code: int) -> None:
+def end(code: int) -> NoReturn:
     """End as the interpreter does, but leave the freeing of torch's million objects to the kernel."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()

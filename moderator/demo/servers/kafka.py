@@ -64,17 +64,14 @@ class LocalKafka(LocalServer):
 
     def _class_data(self) -> list[str]:
         """Use the classes as an earlier broker parsed them, or else write them down at the end: 5 s of CPU, not 8."""
-        archive = class_archive()
-        if archive.exists():
-            return [f"-XX:SharedArchiveFile={archive}", *_NO_ARCHIVE_LOG]
-        return [f"-XX:ArchiveClassesAtExit={self._new_archive}", *_NO_ARCHIVE_LOG]
+        return _shared_classes() or [f"-XX:ArchiveClassesAtExit={self._new_archive}", *_NO_ARCHIVE_LOG]
 
     def _write_properties(self) -> None:
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings().items()))
 
     def _format(self, jars: Path) -> None:
         self._write_properties()
-        storage = [*_java(jars), "kafka.tools.StorageTool", "format", *self._format_options]
+        storage = [*_java(jars, *_shared_classes()), "kafka.tools.StorageTool", "format", *self._format_options]
         command = [*storage, "-t", _cluster_id(), "-c", str(self._properties)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT_S, check=False)
         if done.returncode != 0:
@@ -133,6 +130,12 @@ _ONE_NODE = {
     "broker.heartbeat.interval.ms": "200",
     "broker.session.timeout.ms": "2000",
 }
+
+
+def _shared_classes() -> list[str]:
+    """Give the options with which Java takes the classes of an earlier broker; none where none has left them."""
+    archive = class_archive()
+    return [f"-XX:SharedArchiveFile={archive}", *_NO_ARCHIVE_LOG] if archive.exists() else []
 
 
 def _java(jars: Path, *options: str) -> list[str]:

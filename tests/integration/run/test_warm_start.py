@@ -60,3 +60,11 @@ def test_it_ends_as_a_cold_start_ends(tmp_path: Path, end: str) -> None:
 def test_what_is_read_only_at_the_start_of_torch_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"`OMP_NUM_THREADS`.*start this command cold"):
         outcome(WarmPopen, tmp_path, "", env={"OMP_NUM_THREADS": "7"})
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one test process: xdist starts none")
+def test_the_test_processes_of_xdist_start_warm(pytestconfig: pytest.Config) -> None:
+    if pytestconfig.pluginmanager.has_plugin("_cov"):
+        pytest.skip("coverage begins before anything is imported")
+
+    assert sys.orig_argv[1:3] == ["-m", "tests.warm.worker"]
