@@ -104,13 +104,29 @@ def _engine(
 
 
 def check_model(settings: ModelSettings) -> tuple[ModelOutputs, int]:
-    """Check a checkpoint's files without reading its weights; give what it scores, and the bytes of its weights.
+    """Check a checkpoint's files; give what it scores, and the bytes of its weights.
+
+    No weights are read, but for a probe: its backbone's files are hashed, to see that it fits.
 
     Raises:
         ConfigurationError: as `load_scorer`.
     """
     model = _open(settings)
-    return ModelOutputs(model.location.name, model.objectives, model.scale), _size_bytes(model.check_weights())
+    weights = model.check_weights()
+    if model.probe is not None:
+        model.fingerprint(weights)
+    return _outputs(model), _size_bytes(weights)
+
+
+def read_outputs(settings: ModelSettings) -> ModelOutputs:
+    """Give what a checkpoint scores, after a look at the headers of its weights.
+
+    Raises:
+        ConfigurationError: as `load_scorer`.
+    """
+    model = _open(settings)
+    model.check_weights()
+    return _outputs(model)
 
 
 def check_device(settings: ModelSettings) -> str:
@@ -129,6 +145,10 @@ def _open(settings: ModelSettings) -> OpenModel:
     if settings.path is None:
         raise ConfigurationError("no model is named: set `MODERATOR_MODEL__PATH` or give `--model`")
     return open_model(settings.path, settings)
+
+
+def _outputs(model: OpenModel) -> ModelOutputs:
+    return ModelOutputs(model.location.name, model.objectives, model.scale)
 
 
 def _size_bytes(weights: Weights) -> int:

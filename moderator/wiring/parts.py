@@ -90,7 +90,7 @@ def outputs_of_model(settings: Settings) -> ModelOutputs:
     """Give what the model scores, before its weights are read."""
     from moderator.scoring import engine  # noqa: PLC0415 - torch alone takes seconds
 
-    return engine.check_model(settings.model)[0]
+    return engine.read_outputs(settings.model)
 
 
 def open_caches(

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
+from moderator.errors import ConfigurationError
 from moderator.events import Scores, Turn
 from moderator.objectives import BUILTIN, ModelOutputs
 from moderator.policy.authoring.model_outputs import read_outputs
@@ -139,8 +140,10 @@ def test_a_backbone_that_changed_is_refused_with_both_fingerprints(probe: Path, 
     assert f"fitted on the backbone {was}" in problem
     assert f"is now {now}" in problem
     assert now != was
-    with pytest.raises(Exception, match="fitted on the backbone"):
+    with pytest.raises(ConfigurationError, match="fitted on the backbone"):
         describe(str(probe), lambda _: None)
+    with pytest.raises(ConfigurationError, match="fitted on the backbone"):
+        check_model(ModelSettings(path=str(probe)))
 
 
 def test_a_backbone_that_is_not_there_is_named_with_its_fingerprint(probe: Path, backbone: Path) -> None:
