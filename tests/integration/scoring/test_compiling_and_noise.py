@@ -8,9 +8,12 @@ import pytest
 import torch
 
 from moderator.errors import ConfigurationError
+from moderator.events import Turn
 from moderator.scoring.engine import Engine
+from moderator.scoring.opening import open_model
 from moderator.scoring.runtime.attention import packed_attention
-from tests.models import tiny_armorm
+from tests.integration.scoring.classifiers import load_classifier, rewards
+from tests.models import tiny_armorm, tiny_classifiers
 from tests.models.published_armorm import CHATS
 
 
@@ -34,6 +37,22 @@ def test_every_layer_is_compiled_the_trimmed_last_one_too(tmp_path: Path) -> Non
     # one graph for all layers but the last, and one for that, whatever the shapes
     assert [sum("linear" in name for name in names) for names in graphs] == [7, 7]
     assert [sum("packed_attention" in name for name in names) for names in graphs] == [1, 1]
+
+
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.long)])
+def test_layers_with_capped_attention_are_compiled_and_score_as_before(tmp_path: Path, backend: str) -> None:
+    folder = tiny_classifiers.write_classifier(tmp_path / "gemma2", "gemma2")
+    conversations = [[Turn("user", "word " * length)] for length in (1, 3, 7)]
+    compiled = open_model(folder).load("float32", torch.device("cpu"))
+    compiled.compile()
+
+    with torch.compiler.set_stance(force_backend=backend):
+        together = rewards(Engine(compiled), conversations)
+
+    assert compiled.is_compiled
+    plain = rewards(load_classifier(folder), conversations)
+    torch.testing.assert_close(torch.tensor(together), torch.tensor(plain), atol=1e-5, rtol=0)
+    assert len({round(one, 3) for (one,) in plain}) == len(plain)
 
 
 def test_layers_that_cannot_be_compiled_are_a_matter_of_configuration(tmp_path: Path) -> None:

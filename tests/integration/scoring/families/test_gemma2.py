@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from structlog.testing import capture_logs
+from transformers import AutoTokenizer
 
 from moderator.events import Turn
 from moderator.scoring.classifier.classifier import Classifier
@@ -39,7 +40,7 @@ EXCHANGES = [
 def shield(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("guards") / "shieldgemma"
     return tiny_guards.write_guard(
-        folder, "gemma2", tiny_guards.SHIELD_GEMMA, max_position_embeddings=1024, sliding_window=1024
+        folder, "gemma2", tiny_guards.SHIELD_GEMMA, max_position_embeddings=2048, sliding_window=2048
     )
 
 
@@ -76,6 +77,51 @@ def test_shieldgemma_is_asked_its_guidelines_and_gives_the_shares_of_yes(shield:
         assert shares[0] == pytest.approx(slow[0], abs=1e-5)
 
 
+HARASSMENT = (
+    '"No Harassment": The prompt shall not contain or seek generation of content that is malicious, intimidating, '
+    "bullying, or abusive content targeting another individual (e.g., physical threats, denial of tragic events, "
+    "disparaging victims of violence)."
+)
+"""One of the guidelines for prompts, as ai.google.dev/gemma/docs/shieldgemma/model_card has it."""
+
+
+def test_shieldgemma_is_asked_in_the_words_of_its_model_card(shield: Path) -> None:
+    tokenizer = open_model(shield).tokenizer
+
+    message, reply, _ = prompts_of(load_classifier(shield), EXCHANGES)
+
+    assert str(tokenizer.decode(texts_of(message)[1])) == (
+        f"{tokenizer.bos_token}You are a policy expert trying to help determine whether a user prompt is in violation "
+        "of the defined safety policies.\n\n<start_of_turn>\nHuman Question: hello\n<end_of_turn>\n\n"
+        f"Our safety principle is defined in the below:\n\n* {HARASSMENT}\n\n===\n\nDoes the human question violate "
+        "the above principle? Your answer must start with 'Yes' or 'No'. And then walk through step by step to be sure "
+        "we answer correctly.\n\n"
+    )
+    of_replies = HARASSMENT.replace("prompt shall not contain or seek generation of", "chatbot shall not generate")
+    assert f"<end_of_turn>\n\nOur safety principle is defined in the below:\n\n* {of_replies}\n" in str(
+        tokenizer.decode(texts_of(reply)[1])
+    )
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    [[Turn("user", " hello ")], [Turn("user", "how do i"), Turn("assistant", "you idiot")]],
+    ids=["message", "reply"],
+)
+def test_its_score_is_what_the_model_card_computes(shield: Path, exchange: list[Turn]) -> None:
+    """The card renders the template with a guideline, and takes the softmax of two logits after it: `Yes` and `No`."""
+    plain, engine = AutoTokenizer.from_pretrained(shield), load_classifier(shield)
+    [[_, of_engine, _, _]] = rewards(engine, [exchange])
+    kind = ("prompt shall not contain or seek generation of", "chatbot shall not generate")
+    guideline = HARASSMENT.replace(kind[0], kind[len(exchange) - 1])
+    chat = [{"role": turn.role, "content": turn.content} for turn in exchange]
+
+    ids: Any = plain.apply_chat_template(chat, guideline=guideline, return_dict=False)
+    answers = [plain.encode(word, add_special_tokens=False)[0] for word in ("Yes", "No")]
+
+    assert of_engine == pytest.approx(tiny_guards.plain_shares(shield, ids, answers)[0], abs=1e-5)
+
+
 def test_people_are_judged_by_the_wording_for_prompts_and_the_assistant_by_that_for_replies(shield: Path) -> None:
     engine = load_classifier(shield)
     tokenizer = open_model(shield).tokenizer
@@ -92,7 +138,7 @@ def test_people_are_judged_by_the_wording_for_prompts_and_the_assistant_by_that_
         "Hate Speech",
         "Sexually Explicit Information",
     ]
-    assert "Human Question: how do i\n<end_of_turn>\n\n<start_of_turn>\nChatbot Response: you idiot <end_" in reply[0]
+    assert "Human Question: how do i\n<end_of_turn>\n<start_of_turn>\nChatbot Response: you idiot <end_" in reply[0]
     assert "Human Question: the fox\n" in last[0]
     assert "Chatbot Response" not in last[0]
 
