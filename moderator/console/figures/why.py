@@ -14,10 +14,10 @@ from moderator.policy.language.scale import show
 from moderator.policy.policy_set import PolicySet
 
 _CAUSES = {
-    "absent": "no score",
-    "not_a_number": "the score is not a number",
-    "not_finite": "the score is not finite",
-    "implausible": "the score is implausible",
+    "absent": "there is no value",
+    "not_a_number": "it is not a number",
+    "not_finite": "it is not finite",
+    "implausible": "it is implausible",
 }
 _CUTS = {
     "context": "Older turns were not read: the event was too long.",
@@ -182,9 +182,9 @@ def _outcome(result: RuleResult, rule: Rule | None) -> str:
         case "matched":
             return "would flag as a live rule" if is_shadow else "would flag within its rollout"
         case "unknown" if result["counted"]:
-            return "a score is missing, which counts as a match here"
+            return f"{_missing(result, rule)} is missing, which counts as a match here"
         case "unknown":
-            return "a score is missing; lets it pass"
+            return f"{_missing(result, rule)} is missing; lets it pass"
         case "spared":
             return f"matches, but is exempt by {result.get('spared_by', 'an exception')}"
         case "not yet":
@@ -193,6 +193,13 @@ def _outcome(result: RuleResult, rule: Rule | None) -> str:
             return "ended" + (f" {iso_utc(rule.until_ms)}" if rule and rule.until_ms else "")
         case _:
             return "does not match"
+
+
+def _missing(result: RuleResult, rule: Rule | None) -> str:
+    """Name what a rule could not tell without; a score comes first, as it does where the rule is judged."""
+    unknown = {condition["signal"] for condition in result["conditions"] if condition["holds"] is None}
+    kinds = {each.signal.kind for each in (rule.conditions if rule else ()) if each.signal.name in unknown}
+    return "a fact" if kinds and "score" not in kinds else "a score"
 
 
 def _rollout(side: str, event: EventSummary, rule: Rule | None) -> str:

@@ -1,13 +1,18 @@
 """What the page Why says of a decision."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 import pytest
 
 from moderator.console.figures.why import limit_of, why_of
-from moderator.events import ConditionResult, Decision
-from tests.builders import some_policies
+from moderator.events import ConditionResult, Decision, Turn
+from moderator.pipeline.decision import Decider, Timestamps, encode
+from moderator.policy import load_policies
+from moderator.policy.test_runner import objectives_of
+from tests.builders import a_model, a_record, a_scored_event, an_event, some_policies, some_scores
 from tests.unit.console.decisions import a_decision
 
 
@@ -38,7 +43,7 @@ def test_the_limit_is_read_from_the_phrase_or_from_the_margin(condition: Conditi
         (_condition("below 0.30", 0.21, 0.09, holds=True), "holds by 0.09"),
         (_condition("below 0.30", 0.9, -0.6, holds=False), "misses by 0.6"),
         (_condition("at most 0.30", 0.3, 0.0, holds=True), "holds, just at the limit"),
-        (_condition("below 0.30", None, None, cause="not_finite"), "not known: the score is not finite"),
+        (_condition("below 0.30", None, None, cause="not_finite"), "not known: it is not finite"),
         (_condition("missing", 0.3, None, holds=False), "does not hold"),
     ],
 )
@@ -87,3 +92,16 @@ def test_without_its_policies_a_decision_is_explained_by_what_it_recorded() -> N
 )
 def test_what_weakens_a_verdict_is_noted(parts: dict[str, Any], note: str) -> None:
     assert note in why_of(cast("Decision", a_decision(**parts)), None).notes
+
+
+def test_a_rule_that_lacks_a_fact_does_not_say_that_a_score_is_missing(tmp_path: Path) -> None:
+    policies = load_policies(Path("policies"))
+    decider = Decider(policies, replace(a_model(), objectives=tuple(objectives_of(policies))))
+    event = an_event(Turn("user", "hello"), role="member", metadata={})
+    scored = a_scored_event(some_scores(*(0.9 for _ in decider.model.objectives)))
+    decision = decider.decide(a_record(), event, scored, 0.0, Timestamps(0.0, 0.01, 0.02, "2026-11-30T12:00:00.000Z"))
+
+    why = why_of(cast("Decision", orjson.loads(encode(decision).value)), policies)
+
+    found = {rule.result["rule"]: rule.finding for rule in (*why.deciding, *why.others)}
+    assert found["newcomers/new-account"] == "a fact is missing; lets it pass"
