@@ -1,7 +1,8 @@
 """Fits the objective `spam` on the practice model: `python -m tests.spam.fit DIR`, further words go to `model probe`.
 
-A line of `phrases.txt` is a template. Its wordings carry one conversation's id, so `moderator model probe` learns from
-all of them or holds all of them out: the figures that it prints are of templates that it never saw.
+A line of `phrases.txt` is a template, and so are the messages among the phrases of the practice model: no spam, in some
+twenty languages. Its wordings carry one conversation's id, so `moderator model probe` learns from all of them or holds
+all of them out: the figures that it prints are of templates that it never saw.
 """
 
 import argparse
@@ -16,18 +17,20 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
+from moderator.training.data.phrases import OWN_PHRASES
+
 PHRASES: Final = Path(__file__).with_name("phrases.txt")
 MOST_WORDINGS: Final = 4
-_LINE: Final = re.compile(r"(?P<kind>spam|other): (?P<template>.+)")
+_LINE: Final = re.compile(r"(?P<kind>[a-z]+): (?P<template>.+)")
 _CHOICE: Final = re.compile(r"\{([^{}]*)\}")
 
 
-def templates(path: Path = PHRASES) -> Iterator[tuple[bool, str]]:
-    """Read whether each line is spam, and its template."""
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
-        if line and not line.startswith("#"):
-            parts = _LINE.fullmatch(line)
-            assert parts is not None, f"{path}:{number}: expected `spam: text` or `other: text`"
+def templates(*files: Path) -> Iterator[tuple[bool, str]]:
+    """Read whether each line is spam, and its template; lines with an answer are passed over."""
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
+    for line in lines:
+        parts = _LINE.fullmatch(line)
+        if parts is not None and " => " not in line:
             yield parts["kind"] == "spam", parts["template"]
 
 
@@ -41,7 +44,7 @@ def wordings(template: str) -> list[str]:
 
 def labelled_lines() -> Iterator[str]:
     """Give the lines of a file of labels, as `moderator model probe` reads them."""
-    for is_spam, template in templates():
+    for is_spam, template in templates(PHRASES, OWN_PHRASES):
         name = hashlib.sha256(template.encode()).hexdigest()[:16]
         for text in wordings(template):
             yield json.dumps({"text": text, "conversation_id": name, "labels": {"spam": int(is_spam)}}) + "\n"
