@@ -37,8 +37,7 @@ def test_every_page_is_accessible_and_fits(visit: Visitor, folder: Path, looks: 
     page = visit.open(console, "/")
     for address in addresses(console):
         page.goto(address)
-        for details in page.locator("summary").all():
-            details.click()
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
         looks(page)
 
 
@@ -123,6 +122,28 @@ def test_everything_is_reached_by_keyboard(visit: Visitor, folder: Path) -> None
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("region", name="Raw record")).to_be_visible()
+
+
+def test_on_a_narrow_screen_decisions_come_before_their_filters_which_are_folded(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), "/decisions?verdict=allow", width=360)
+    first_row, tenant = page.get_by_test_id("decision-row").first, page.get_by_test_id("filter-tenant")
+
+    place = first_row.bounding_box()
+    assert place is not None
+    assert place["y"] < 450
+    expect(page.get_by_test_id("filters-fold")).to_have_text("Filters: verdict allow")
+    expect(tenant).to_be_hidden()
+    page.get_by_test_id("filters-fold").click()
+    tenant.fill("nobody")
+    tenant.press("Enter")
+    expect(page.get_by_test_id("state-empty")).to_be_visible()
+    expect(tenant).to_be_visible()
+
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(page.get_by_test_id("filters-fold")).to_be_hidden()
+    page.goto("/decisions")
+    expect(tenant).to_be_visible()
+    expect(page.get_by_test_id("facet").first).to_be_visible()
 
 
 def test_the_theme_is_the_systems_until_it_is_switched_and_then_remembered(visit: Visitor, folder: Path) -> None:
