@@ -1,8 +1,8 @@
-"""A training run from beginning to end: tokenizer, relevance, joint stage, heads, checkpoint, report and card."""
+"""A training run from beginning to end: teacher, tokenizer, relevance, joint stage, heads, checkpoint and card."""
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +27,16 @@ from moderator.training.fitting.losses import targets_of
 from moderator.training.fitting.relevance import Exchange, RelevancePairs, learn_relevance
 from moderator.training.fitting.schedule import Progress
 from moderator.training.fitting.training_network import TrainingNetwork, small_backbone
-from moderator.training.fitting.word_embeddings import learn_word_embeddings
+from moderator.training.fitting.word_embeddings import learn_word_embeddings, start_from
+from moderator.training.teaching.lessons import Lessons, prepare_lessons
+from moderator.training.teaching.teacher import teacher_files
 from moderator.training.text.batches import read_in_order
 from moderator.training.text.encoding import HEADER_TOKENS, Encoder, Vocabulary
 from moderator.training.text.tokenizer import train_tokenizer
 
-_RELEVANCE_SHARE = 0.3
-_JOINT_SHARE = 0.7
+_TEACHER_SHARE = 0.2
+_RELEVANCE_SHARE = 0.15
+_JOINT_SHARE = 0.65
 _RIDGE_ROWS = 30_000
 _EXCHANGES = 20_000
 READING = ReadingLimits(passage_tokens=96, max_passages=64, message_turns=0, reply_turns=1)
@@ -47,12 +50,13 @@ class Plan:
 
     Attributes:
         epochs: passes over the rows in the joint stage, above 0.
-        minutes: both stages end early after this time; None: no limit.
+        minutes: the teacher and both stages end early after this time; None: no limit.
         relevance_steps: batches of the first stage.
         gate_steps: batches of the last stage.
         vocabulary: tokens of the tokenizer, including special ones.
         hidden: width of the backbone.
         phrases: the project's own rows, added to the data's.
+        teacher: folder with the teacher's files; None: no teacher.
     """
 
     epochs: float = 3.0
@@ -61,9 +65,10 @@ class Plan:
     relevance_steps: int = 1_500
     gate_steps: int = 800
     vocabulary: int = 8_192
-    hidden: int = 128
-    layers: int = 3
+    hidden: int = 192
+    layers: int = 4
     phrases: Path = OWN_PHRASES
+    teacher: Path | None = field(default_factory=teacher_files)
 
 
 def train(data: Path, output: Path, plan: Plan) -> HeldOutReport:
@@ -74,13 +79,16 @@ def train(data: Path, output: Path, plan: Plan) -> HeldOutReport:
     """
     started_s = time.monotonic()
     _make_folder(output)
-    run = _Run.prepare(read_corpus(data, read_phrases(plan.phrases)), output, plan)
+    corpus = read_corpus(data, read_phrases(plan.phrases))
+    print(f"read {len(corpus.rows)} rows, {len(corpus.held_out)} held out, {len(corpus.pairs)} pairs", flush=True)
+    torch.manual_seed(plan.seed)
+    # a CPU computes very slowly with denormal numbers
+    torch.set_flush_denormal(True)
+    lessons = prepare_lessons(corpus, plan.teacher, Progress(_limit_s(plan, _TEACHER_SHARE)), plan.seed)
+    run = Run.prepare(corpus, lessons, output, plan)
     run.learn()
     run.fit_heads()
-    report = measure_held_out(run.network, run.encoder, run.corpus, plan.seed)
-    card = model_card(report, run.corpus.licences, minutes=(time.monotonic() - started_s) / 60)
-    (output / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-    return report
+    return run.report(minutes=(time.monotonic() - started_s) / 60)
 
 
 def _make_folder(output: Path) -> None:
@@ -91,10 +99,11 @@ def _make_folder(output: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
     """One training run: its data, what it makes, and where it saves that."""
 
     corpus: Corpus
+    lessons: Lessons
     plan: Plan
     output: Path
     tokenizer: PreTrainedTokenizerFast
@@ -103,24 +112,26 @@ class _Run:
     network: TrainingNetwork
 
     @classmethod
-    def prepare(cls, corpus: Corpus, output: Path, plan: Plan) -> "_Run":
+    def prepare(cls, corpus: Corpus, lessons: Lessons, output: Path, plan: Plan) -> "Run":
         """Train the tokenizer and make a network with random weights."""
-        print(f"read {len(corpus.rows)} rows, {len(corpus.held_out)} held out, {len(corpus.pairs)} pairs", flush=True)
-        torch.manual_seed(plan.seed)
-        # a CPU computes very slowly with denormal numbers
-        torch.set_flush_denormal(True)
         tokenizer = train_tokenizer(_texts(corpus), vocabulary_size=plan.vocabulary)
         config = _config(len(tokenizer), plan)
         # a copy: `ArmoRMNetwork` sets packed attention in its own, which has no backward pass
         network = TrainingNetwork(copy.deepcopy(config.backbone))
-        return cls(corpus, plan, output, tokenizer, Encoder(tokenizer), config, network)
+        return cls(corpus, lessons, plan, output, tokenizer, Encoder(tokenizer), config, network)
 
     def learn(self) -> None:
         """Train embedding, backbone and rewards, stage after stage."""
         plan, vocabulary = self.plan, Vocabulary.of(self.tokenizer)
         relevance = RelevancePairs(self._exchanges(), vocabulary, self._random())
-        joint = JointStage(self.encoder, vocabulary, self.corpus.rows, self.corpus.pairs, relevance, plan.seed)
-        learn_word_embeddings(self.network, *joint.draw(epoch=0), self._random())
+        lessons = self.lessons
+        joint = JointStage(
+            self.encoder, vocabulary, lessons.rows, lessons.unlabelled, self.corpus.pairs, relevance, plan.seed
+        )
+        if lessons.teacher is None:
+            learn_word_embeddings(self.network, *joint.draw(epoch=0), self._random())
+        else:
+            start_from(self.network, lessons.teacher.word_vectors(self._words()))
         learn_relevance(self.network, relevance, plan.relevance_steps, Progress(_limit_s(plan, _RELEVANCE_SHARE)))
         limit = Progress(_limit_s(plan, _JOINT_SHARE))
         joint.learn(self.network, plan.epochs, limit, save=lambda: self._save(GatingNetwork(self.config)))
@@ -135,6 +146,17 @@ class _Run:
             self.network.rewards.weight.copy_(fit_regression(hidden, targets_of(rows)))
         features = pair_features(self.network, self.encoder, self.corpus.pairs)
         self._save(fit_gate(self.config, features, self.plan.gate_steps, self._random()))
+
+    def report(self, minutes: float) -> HeldOutReport:
+        """Measure the checkpoint on the held-out rows, and write its model card."""
+        report = measure_held_out(self.network, self.encoder, self.corpus, self.lessons.teacher_auc, self.plan.seed)
+        card = model_card(report, self.config.backbone, self.corpus.licences, minutes)
+        (self.output / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+        return report
+
+    def _words(self) -> list[str]:
+        """Return the text of each token, empty for special ones."""
+        return [str(self.tokenizer.decode([token], skip_special_tokens=True)) for token in range(len(self.tokenizer))]
 
     def _exchanges(self) -> list[Exchange]:
         """Take prompt and answer, without the template's tokens, from some of the real exchanges."""

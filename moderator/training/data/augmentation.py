@@ -1,41 +1,34 @@
-"""Change texts as people do: several messages joined, words spelled to avoid a filter."""
+"""Change texts as people do: several messages joined, words spelled to avoid a filter, letters spaced or doubled."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
+from typing import Final
 
 from moderator.events import Turn
 from moderator.training.data.rows import CATEGORIES, SAFETY, Row
 
-_LOOKALIKES = {"a": "@4", "e": "3", "i": "1!", "o": "0", "s": "$5", "t": "7", "b": "8", "l": "1"}
-_JOINED_SHARE = 0.2
-_OBFUSCATED_SHARE = 0.10
-_IN_CONTEXT_SHARE = 0.15
-_JOINTS = (" ", " ", "\n", ". ", "\n\n")
+_LOOKALIKES: Final = {"a": "@4", "e": "3", "i": "1!", "o": "0", "s": "$5", "t": "7", "b": "8", "l": "1"}
+_SEPARATORS: Final = " .-_*"
+_WORD: Final = re.compile(r"[^\W\d_]{3,}")
+_VOWEL: Final = re.compile(r"[aeiouAEIOU]")
+_INNER_VOWEL: Final = re.compile(r"(?<=\w)[aeiouAEIOU](?=\w)")
+_JOINED_SHARE: Final = 0.2
+_DISTURBED_SHARE: Final = 0.3
+_JOINTS: Final = (" ", " ", "\n", ". ", "\n\n")
+_SPACED_CHARACTERS: Final = 120
+"""Longer texts are spaced in some words only: spaced as a whole they would be too long."""
 
 
 def augment(row: Row, harmless: Sequence[Row], random: Random) -> Row:
-    """Return `row` unchanged, joined with others, obfuscated, or late in a conversation; it keeps the judged text."""
-    is_message = len(row.conversation) == 1
-    chance = random.random()
-    if is_message and chance < _JOINED_SHARE:
+    """Return `row` unchanged, joined with other messages, or with the judged text disturbed."""
+    if len(row.conversation) == 1 and random.random() < _JOINED_SHARE:
         row = join_messages([row, *random.choices(harmless, k=random.randint(1, 5))], random)
-    elif chance > 1 - _OBFUSCATED_SHARE:
+    if random.random() < _DISTURBED_SHARE:
         *before, judged = row.conversation
-        row = _with_turns(row, [*before, Turn(judged.role, obfuscate(judged.content, random))])
-    if is_message and random.random() < _IN_CONTEXT_SHARE:
-        row = _with_turns(row, [*_context(random.choices(harmless, k=random.randint(1, 2))), *row.conversation])
+        row = replace(row, conversation=(*before, Turn(judged.role, disturb(judged.content, random))))
     return row
-
-
-def _context(rows: Sequence[Row]) -> list[Turn]:
-    """Make earlier turns of harmless messages; the last one is the assistant's."""
-    texts = [row.conversation[-1].content for row in rows]
-    return [Turn("assistant" if (len(texts) - at) % 2 else "user", text) for at, text in enumerate(texts)]
-
-
-def _with_turns(row: Row, turns: Sequence[Turn]) -> Row:
-    return Row(tuple(turns), row.labels, row.source, row.licence, row.weight)
 
 
 def join_messages(rows: Sequence[Row], random: Random) -> Row:
@@ -44,12 +37,24 @@ def join_messages(rows: Sequence[Row], random: Random) -> Row:
     text = parts[0].conversation[-1].content
     for part in parts[1:]:
         text += random.choice(_JOINTS) + part.conversation[-1].content
-    labels = {SAFETY: min(part.labels[SAFETY] for part in parts)}
+    # harmless parts often have no label for a category; only what the first row has is kept
+    labels = _worst([row.labels for row in (rows[0], *parts)])
+    logits = _worst([row.logits for row in (rows[0], *parts)]) if all(row.logits for row in parts) else {}
+    return replace(rows[0], conversation=(Turn("user", text),), labels=labels, logits=logits)
+
+
+def _worst(given: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    first = given[0]
+    worst = {SAFETY: min(values[SAFETY] for values in given)} if SAFETY in first else {}
     for category in CATEGORIES:
-        # harmless parts often have no label for a category; only labels that the first row has are kept
-        if category in rows[0].labels:
-            labels[category] = max(part.labels.get(category, 0.0) for part in parts)
-    return Row((Turn("user", text),), labels, rows[0].source, rows[0].licence, rows[0].weight)
+        if category in first:
+            worst[category] = max(values.get(category, first[category]) for values in given)
+    return worst
+
+
+def disturb(text: str, random: Random) -> str:
+    """Spell a text in one of the ways by which people avoid a filter; a reader still understands it."""
+    return random.choice(_DISTURBANCES)(text, random)
 
 
 def obfuscate(text: str, random: Random) -> str:
@@ -70,6 +75,40 @@ def _respell(word: str, random: Random) -> str:
             return word[:at] + word[at] * random.randint(2, 4) + word[at:]
         case _:
             return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+
+
+def space(text: str, random: Random) -> str:
+    """Separate all letters, or those of about half of the words."""
+    separator = random.choice(_SEPARATORS)
+    if len(text) <= _SPACED_CHARACTERS and _coin(random):
+        return separator.join(text)
+    return _WORD.sub(lambda word: separator.join(word[0]) if _coin(random) else word[0], text)
+
+
+def leetspeak(text: str, random: Random) -> str:
+    """Write digits and signs for most of the letters that look like them."""
+    share = random.uniform(0.5, 1.0)
+    written = (random.choice(_LOOKALIKES.get(c.lower(), c)) if random.random() < share else c for c in text)
+    return "".join(written)
+
+
+def double(text: str, random: Random) -> str:
+    """Repeat vowels, or any letters of about half of the words."""
+    if _coin(random):
+        return _VOWEL.sub(lambda vowel: vowel[0] * random.randint(2, 3), text)
+    return _WORD.sub(lambda word: _repeat_some(word[0], random) if _coin(random) else word[0], text)
+
+
+def _repeat_some(word: str, random: Random) -> str:
+    return "".join(letter * random.randint(1, 2) for letter in word)
+
+
+def without_vowels(text: str, random: Random) -> str:
+    """Omit about half of the vowels within words."""
+    return _INNER_VOWEL.sub(lambda vowel: "" if _coin(random) else vowel[0], text)
+
+
+_DISTURBANCES: Final[Sequence[Callable[[str, Random], str]]] = (obfuscate, space, leetspeak, double, without_vowels)
 
 
 def _coin(random: Random) -> bool:

@@ -19,6 +19,7 @@ from moderator.training.data.rows import (
 )
 
 _HELD_OUT_OF = 25
+_HELD_OUT_TERMS_OF = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,10 @@ def read_corpus(folder: Path, own: Iterable[Row] = ()) -> Corpus:
         ConfigurationError: a file is missing, has too few lines to hold some out, or has an invalid line.
     """
     templates = read_identity_templates(folder / "identity_templates.csv.gz")
-    labelled = [*read_rows(folder / "train.jsonl.gz", SAFETY), *templates, *own]
+    labelled = [*read_rows(folder / "train.jsonl.gz", SAFETY), *own]
     rows, held_out = _split(folder / "train.jsonl.gz", labelled, _first_turn)
+    for row in templates:
+        (held_out if has_held_out_term(row) else rows).append(row)
     pairs, held_out_pairs = _split(
         folder / "pairs.jsonl.gz", read_pairs(folder / "pairs.jsonl.gz"), lambda pair: pair.chosen[0]
     )
@@ -64,6 +67,11 @@ def read_corpus(folder: Path, own: Iterable[Row] = ()) -> Corpus:
 def is_held_out(first: Turn) -> bool:
     """Whether conversations that start with this turn are held out of training."""
     return stable_hash(first.content.strip().lower()) % _HELD_OUT_OF == 0
+
+
+def has_held_out_term(row: Row) -> bool:
+    """Whether a row of the identity templates is about a term of which training sees no template."""
+    return stable_hash(row.source) % _HELD_OUT_TERMS_OF == 0
 
 
 def _first_turn(row: Row) -> Turn:

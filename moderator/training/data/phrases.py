@@ -20,6 +20,7 @@ _KINDS: Final[Mapping[str, Mapping[str, float]]] = {
     "hate": {SAFETY: 0.04, "x_hate": 0.95},
     "selfharm": {SAFETY: 0.08, "x_selfharm": 0.95},
     "sexual": {SAFETY: 0.1, "x_sexual": 0.95},
+    "violence": {SAFETY: 0.12, "x_violence": 0.95},
     "illicit": {SAFETY: 0.08, "x_illicit": 0.95},
     "refusal": {SAFETY: 0.93},
     "complied": {SAFETY: 0.04},

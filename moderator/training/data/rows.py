@@ -6,8 +6,8 @@ Every line is checked as it is read; a bad one is an error that names file and l
 import csv
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -26,8 +26,10 @@ COLUMNS = (SAFETY, HELPFULNESS, *CATEGORIES)
 OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness")
 """The checkpoint's objectives, in the order of the first two columns."""
 
+IDENTITY_SOURCE = "identity-templates"
+_TEMPLATE_OF_TERMS = "verb_adj"
 _LARGEST_TEMPLATE = "name_adj"
-_KEPT_OF_LARGEST = 12
+_ONE_IN_LARGEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Row:
     Attributes:
         labels: by column, 0..1; a missing column is unknown.
         weight: how much the row counts, above 0.
+        logits: what a teacher gives, by column; empty without a teacher.
     """
 
     conversation: tuple[Turn, ...]
@@ -44,6 +47,7 @@ class Row:
     source: str
     licence: str
     weight: float = 1.0
+    logits: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +78,36 @@ def read_pairs(path: Path) -> Iterator[Pair]:
 
 
 def read_identity_templates(path: Path) -> Iterator[Row]:
-    """Read harmless and harmful phrases about identity terms; of the largest template only every twelfth."""
-    for where, line in islice(_numbered_lines(path), 1, None):
-        fields = next(csv.reader([line.decode(errors="replace")]), [])
-        if len(fields) != len(("template", "toxicity", "phrase")) or fields[1] not in {"toxic", "nontoxic"}:
-            raise ConfigurationError(
-                f"{where}: expected `template,toxicity,phrase` with toxicity `toxic` or `nontoxic`"
-            )
-        template, toxicity, phrase = fields
-        if template != _LARGEST_TEMPLATE or stable_hash(phrase) % _KEPT_OF_LARGEST == 0:
+    """Read harmless and harmful phrases about identity terms, the term in each source's name.
+
+    The largest template says the same of many names; a quarter of its rows is read.
+    """
+    phrases = [_template_line(where, line) for where, line in islice(_numbered_lines(path), 1, None)]
+    terms = {phrase.partition(" ")[2] for template, _, phrase in phrases if template == _TEMPLATE_OF_TERMS}
+    for template, toxicity, phrase in phrases:
+        if template != _LARGEST_TEMPLATE or stable_hash(phrase) % _ONE_IN_LARGEST == 0:
             safety = 0.1 if toxicity == "toxic" else 0.95
-            yield Row((Turn("user", phrase),), {SAFETY: safety}, f"identity-templates/{template}", "Apache-2.0")
+            source = f"{IDENTITY_SOURCE}/{_term_in(phrase, terms)}"
+            yield Row((Turn("user", phrase),), {SAFETY: safety}, source, "Apache-2.0")
+
+
+def _template_line(where: str, line: bytes) -> list[str]:
+    fields = next(csv.reader([line.decode(errors="replace")]), [])
+    if len(fields) != len(("template", "toxicity", "phrase")) or fields[1] not in {"toxic", "nontoxic"}:
+        raise ConfigurationError(f"{where}: expected `template,toxicity,phrase` with toxicity `toxic` or `nontoxic`")
+    return fields
+
+
+def _term_in(phrase: str, terms: Collection[str]) -> str:
+    """Give the longest of `terms` that a phrase ends with or holds, else its last word."""
+    words = phrase.split()
+    parts = (" ".join(words[at : at + count]) for count in (2, 1) for at in reversed(range(len(words))))
+    return next((part for part in parts if part in terms), words[-1] if words else "")
+
+
+def source_kind(source: str) -> str:
+    """Cut a source's name at its first bracket or slash."""
+    return source.partition("(")[0].partition("/")[0]
 
 
 def stable_hash(text: str) -> int:

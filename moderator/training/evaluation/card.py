@@ -3,11 +3,14 @@
 import datetime as dt
 from collections.abc import Mapping
 
-from moderator.training.evaluation.held_out import HeldOutReport, source_kind
+from transformers import LlamaConfig
+
+from moderator.training.data.rows import source_kind
+from moderator.training.evaluation.held_out import HeldOutReport
 
 _CARD = """# A practice model for `moderator`
 
-A tiny ArmoRM (3 Llama layers, 1.7 million parameters) that gives `moderator demo` and `moderator score` meaningful
+A tiny ArmoRM ({layers} Llama layers of {hidden}) that gives `moderator demo` and `moderator score` meaningful
 scores on any machine. **It is for practice: do not moderate people with it.**
 
 - Objectives: `beavertails-is_safe` (about 0 harmful .. 1 harmless) and `helpsteer-helpfulness`
@@ -35,10 +38,12 @@ model (released under MIT); all other answers by people or by templates of this 
 """
 
 
-def model_card(report: HeldOutReport, licences: Mapping[str, str], minutes: float) -> str:
+def model_card(report: HeldOutReport, backbone: LlamaConfig, licences: Mapping[str, str], minutes: float) -> str:
     """Write the card in Markdown; `licences` by source."""
     kinds = {source_kind(source).partition("+")[0]: licence for source, licence in licences.items()}
     return _CARD.format(
+        layers=backbone.num_hidden_layers,
+        hidden=backbone.hidden_size,
         minutes=minutes,
         date=dt.datetime.now(dt.UTC).date().isoformat(),
         figures="\n".join(report.lines()),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from moderator.evaluation.figures import Floats, auc
 from moderator.training.data.corpus import Corpus
-from moderator.training.data.rows import COLUMNS, HELPFULNESS, SAFETY, Row
+from moderator.training.data.rows import COLUMNS, HELPFULNESS, SAFETY, Row, source_kind
 from moderator.training.evaluation.baseline import words_alone
 from moderator.training.evaluation.roc import Threshold, at_threshold
 from moderator.training.fitting.training_network import TrainingNetwork
@@ -29,6 +29,7 @@ class HeldOutReport:
     """Held-out figures.
 
     Attributes:
+        teacher_auc: of safety; None without a teacher.
         by_source: rows and AUC of safety by source, for sources with both kinds of label.
         false_alarms: rows and share below 0.30 by source, for sources with only harmless rows.
         safety: results of flagging below each limit, on the raw scale.
@@ -38,6 +39,7 @@ class HeldOutReport:
     rows: int
     safety_auc: float
     baseline_auc: float
+    teacher_auc: float | None
     helpfulness_auc: float
     relevance_auc: float
     by_source: dict[str, tuple[int, float]]
@@ -54,6 +56,7 @@ class HeldOutReport:
             "|---|---|",
             f"| safety | {self.safety_auc:.3f} |",
             f"| safety, TF-IDF logistic regression on the same rows | {self.baseline_auc:.3f} |",
+            *([] if self.teacher_auc is None else [f"| safety, the teacher | {self.teacher_auc:.3f} |"]),
             f"| helpfulness (good over useless answers) | {self.helpfulness_auc:.3f} |",
             f"| relevance (real over mismatched answers) | {self.relevance_auc:.3f} |",
             "",
@@ -75,7 +78,9 @@ class HeldOutReport:
         ]
 
 
-def measure_held_out(network: TrainingNetwork, encoder: Encoder, corpus: Corpus, seed: int) -> HeldOutReport:
+def measure_held_out(
+    network: TrainingNetwork, encoder: Encoder, corpus: Corpus, teacher_auc: float | None, seed: int
+) -> HeldOutReport:
     """Score the held-out rows and compare with their labels; fit the baseline on the training rows."""
     rows = corpus.held_out
     rewards = score_rows(network, encoder, rows)
@@ -87,6 +92,7 @@ def measure_held_out(network: TrainingNetwork, encoder: Encoder, corpus: Corpus,
         rows=len(rows),
         safety_auc=auc(safety, is_safe),
         baseline_auc=auc(_baseline(corpus.rows, rows, seed), is_safe),
+        teacher_auc=teacher_auc,
         helpfulness_auc=auc(helpfulness[known], is_helpful[known]),
         relevance_auc=_relevance_auc(network, encoder, corpus.held_out_relevance),
         by_source=_by_source(rows, safety, is_safe),
@@ -109,11 +115,6 @@ def score_rows(network: TrainingNetwork, encoder: Encoder, rows: Sequence[Row]) 
         return given
 
     return read_in_order(encoder.encode([row.conversation for row in rows]), rewards).double().numpy()
-
-
-def source_kind(source: str) -> str:
-    """Cut a source's name at its first bracket or slash."""
-    return source.partition("(")[0].partition("/")[0]
 
 
 def _relevance_auc(network: TrainingNetwork, encoder: Encoder, rows: Sequence[Row]) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from moderator.training.data.augmentation import augment
 from moderator.training.data.rows import COLUMNS, SAFETY, Pair, Row
+from moderator.training.fitting.identity import IdentityPhrases
 from moderator.training.fitting.losses import Targets, label_loss, preference_loss, targets_of
 from moderator.training.fitting.relevance import RelevancePairs, helpfulness_logits
 from moderator.training.fitting.schedule import Learner, Progress
@@ -22,21 +23,31 @@ BATCH_TOKENS = 4_096
 _RATE = 7e-4
 _SAVED_STEPS = 500
 _DROPPED_SHARE = 0.02
-_PAIRED_BATCHES = 2
+_PAIRED_BATCHES = 4
 _PAIR_LOSS_WEIGHT = 1.0
+_IDENTITY_BATCHES = 4
+_IDENTITY_LOSS_WEIGHT = 0.5
 _HARMLESS_FROM = 0.9
 # long rows cost most and teach least; each epoch uses some of them
 _LONG_CHARACTERS = 400
 _LONG_SHARE = 0.4
+# each epoch uses a third of the rows that have no labels
+_UNLABELLED_PARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class JointStage:
-    """The data of the joint stage."""
+    """The data of the joint stage.
+
+    Attributes:
+        rows: labelled rows, with a teacher's logits where there is a teacher.
+        unlabelled: rows with a teacher's logits alone; empty without a teacher.
+    """
 
     encoder: Encoder
     vocabulary: Vocabulary
     rows: Sequence[Row]
+    unlabelled: Sequence[Row]
     pairs: Sequence[Pair]
     relevance: RelevancePairs
     seed: int
@@ -46,7 +57,7 @@ class JointStage:
 
         `save` is called from time to time, so that a stopped run leaves a checkpoint.
         """
-        learner = Learner("joint", network, progress, rate=_RATE, last_rate=_RATE / 20)
+        learner = Learner("joint", {network: _RATE}, progress, last_share=0.05)
         for epoch in range(math.ceil(epochs)):
             for done, loss in self._losses(network, epoch):
                 progress.reached = (epoch + done) / epochs
@@ -62,11 +73,14 @@ class JointStage:
         sequences, targets = self.draw(epoch)
         groups = shuffled_groups([len(ids) for ids in sequences], BATCH_TOKENS, random)
         preferences = self._preferences(network, random)
+        identity = IdentityPhrases(self.encoder, self.rows, random)
         for number, group in enumerate(groups, start=1):
             kept = [self.vocabulary.drop_some(sequences[member], _DROPPED_SHARE, random) for member in group]
             loss = label_loss(network, pad(kept, group), targets)
             if number % _PAIRED_BATCHES == 0:
                 loss = loss + _PAIR_LOSS_WEIGHT * next(preferences)
+            elif number % _IDENTITY_BATCHES == 1:
+                loss = loss + _IDENTITY_LOSS_WEIGHT * identity.penalty(network)
             yield number / len(groups), loss
 
     def draw(self, epoch: int) -> tuple[list[Ids], Targets]:
@@ -74,6 +88,7 @@ class JointStage:
         random = Random(f"{self.seed}/{epoch}")
         harmless = [row for row in self.rows if len(row.conversation) == 1 and row.labels[SAFETY] >= _HARMLESS_FROM]
         drawn = [row for row in self.rows if _length(row) <= _LONG_CHARACTERS or random.random() < _LONG_SHARE]
+        drawn += random.sample(self.unlabelled, k=len(self.unlabelled) // _UNLABELLED_PARTS)
         rows = [augment(row, harmless, random) for row in drawn] if harmless else drawn
         return self.encoder.encode([row.conversation for row in rows]), targets_of(rows)
 

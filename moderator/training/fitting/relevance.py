@@ -79,7 +79,7 @@ class RelevancePairs:
 
 def learn_relevance(network: TrainingNetwork, pairs: RelevancePairs, steps: int, progress: Progress) -> None:
     """Train for `steps` or until `progress` is over; synthetic batches fall from 100 % to 15 % in the first half."""
-    learner = Learner("relevance", network, progress, rate=2e-3, last_rate=2e-4)
+    learner = Learner("relevance", {network: 2e-3}, progress, last_share=0.1)
     while not progress.is_over:
         better, worse = pairs.mixed(max(_LEAST_SYNTHETIC, 1 - 2 * progress.share))
         progress.reached = (progress.steps + 1) / steps

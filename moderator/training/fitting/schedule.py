@@ -2,7 +2,9 @@
 
 import math
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -43,29 +45,28 @@ class Progress:
 
 
 class Learner:
-    """AdamW with a short warm-up and a cosine decay from one rate to another; prints its progress."""
+    """AdamW with a short warm-up and a cosine decay to a share of each rate; prints its progress."""
 
     def __init__(
-        self, stage: str, module: torch.nn.Module, progress: Progress, *, rate: float, last_rate: float
+        self, stage: str, rates: Mapping[torch.nn.Module, float], progress: Progress, *, last_share: float
     ) -> None:
+        """Learn the parameters of each module of `rates` that need gradients, at its rate."""
         self._stage = stage
         self._recent_loss = math.nan
-        self._module = module
         self._progress = progress
-        self._rate = rate
-        self._last_rate = last_rate
-        decayed = [p for p in module.parameters() if p.ndim > 1]
-        plain = [p for p in module.parameters() if p.ndim <= 1]
-        groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
-        self._optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+        self._last_share = last_share
+        self._optimizer = torch.optim.AdamW(
+            [group for module, rate in rates.items() for group in _groups(module, rate)], betas=(0.9, 0.98), fused=True
+        )
+        self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
 
     def learn(self, loss: torch.Tensor) -> None:
         """Take one step down `loss`; gradients are clipped to norm 1."""
         for group in self._optimizer.param_groups:
-            group["lr"] = self._current_rate()
+            group["lr"] = group["full_rate"] * self._share_of_rate()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._module.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._optimizer.step()
         self._progress.steps += 1
         self._report(loss.item())
@@ -77,7 +78,14 @@ class Learner:
             so_far = f"{done:.0%} in {elapsed_s:.0f} s, step {self._progress.steps}"
             print(f"{self._stage}: {so_far}, loss {self._recent_loss:.3f}", flush=True)
 
-    def _current_rate(self) -> float:
+    def _share_of_rate(self) -> float:
         warm = min(1.0, (self._progress.steps + 1) / _WARM_UP_STEPS)
         fall = 0.5 * (1 + math.cos(math.pi * self._progress.share))
-        return warm * (self._last_rate + (self._rate - self._last_rate) * fall)
+        return warm * (self._last_share + (1 - self._last_share) * fall)
+
+
+def _groups(module: torch.nn.Module, rate: float) -> Iterator[dict[str, Any]]:
+    """Part a module's parameters into matrices, whose weights decay, and the others."""
+    learned = [p for p in module.parameters() if p.requires_grad]
+    for parameters, decay in (([p for p in learned if p.ndim > 1], 0.05), ([p for p in learned if p.ndim <= 1], 0.0)):
+        yield {"params": parameters, "weight_decay": decay, "full_rate": rate}

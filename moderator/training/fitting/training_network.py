@@ -1,14 +1,19 @@
 """The network in training: a Llama backbone, logits for every column, and the linear rewards that are kept."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import LlamaConfig, LlamaModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, apply_rotary_pos_emb
 
 from moderator.training.data.rows import COLUMNS, OBJECTIVES
 from moderator.training.text.batches import Batch
+
+_HEAD_WIDTH = 32
+_SHORT_TOKENS = 128
 
 
 class TrainingNetwork(nn.Module):
@@ -31,8 +36,13 @@ class TrainingNetwork(nn.Module):
     def hidden_at(self, batch: Batch, positions: Tensor) -> Tensor:
         """Return the final hidden state of each row at its position, (n, hidden).
 
-        Equal to these rows of the backbone's full output; the last layer computes no other rows.
+        Equal to these rows of the backbone's full output; the last layer computes no other rows. In training the
+        products are in bfloat16.
         """
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training), _attention(batch.ids.shape[1]):
+            return self._hidden_at(batch, positions).float()
+
+    def _hidden_at(self, batch: Batch, positions: Tensor) -> Tensor:
         backbone = self.backbone
         hidden = backbone.embed_tokens(batch.ids)  # (n, t, hidden)
         rotary = backbone.rotary_emb(hidden, torch.arange(batch.ids.shape[1])[None])
@@ -61,19 +71,24 @@ class TrainingNetwork(nn.Module):
         return normal
 
 
+def _attention(width: int) -> AbstractContextManager[None]:
+    """Compute the attention of short texts by plain products: the fused kernel's backward pass costs more there."""
+    return sdpa_kernel(SDPBackend.MATH) if width <= _SHORT_TOKENS else nullcontext()
+
+
 def _heads(states: Tensor, head_dim: int) -> Tensor:
     """Reshape (n, t, heads x d) to (n, heads, t, d)."""
     return states.reshape(*states.shape[:2], -1, head_dim).transpose(1, 2)
 
 
-def small_backbone(vocabulary_size: int, *, hidden: int = 128, layers: int = 3) -> LlamaConfig:
-    """Describe the tiny Llama: 3 layers of 128, Llama-3's rope theta, 4,096 positions."""
+def small_backbone(vocabulary_size: int, *, hidden: int = 192, layers: int = 4) -> LlamaConfig:
+    """Describe the tiny Llama: 4 layers of 192, heads of 32, Llama-3's rope theta, 4,096 positions."""
     return LlamaConfig(
         vocab_size=vocabulary_size,
         hidden_size=hidden,
         intermediate_size=3 * hidden,
         num_hidden_layers=layers,
-        num_attention_heads=4,
+        num_attention_heads=max(2, hidden // _HEAD_WIDTH),
         num_key_value_heads=2,
         max_position_embeddings=4_096,
         rope_parameters={"rope_type": "default", "rope_theta": 500_000.0},

@@ -1,4 +1,4 @@
-"""A cheap start before the first stage: train a bag of word embeddings, and start the network's embedding from it.
+"""A cheap start before the first stage: the network's embedding starts from a teacher's, or from a bag of words.
 
 A bag costs a hundredth of the network per token and learns most of what single words can show.
 """
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from moderator.training.data.rows import COLUMNS
 from moderator.training.fitting.losses import Targets, entropy_loss
@@ -42,6 +43,23 @@ def learn_word_embeddings(
     print(f"words: loss {loss.item():.3f}", flush=True)
     with torch.no_grad():
         embedding.copy_(bag.weight * (_EMBEDDING_STD / bag.weight.std()))
+
+
+def start_from(network: TrainingNetwork, vectors: Tensor) -> None:
+    """Copy vectors (vocabulary, width), reduced to their main directions and rescaled, into the network's embedding.
+
+    Tokens without a vector (all zeros) start at random.
+    """
+    embedding = network.backbone.embed_tokens.weight
+    is_known = vectors.abs().sum(1) > 0
+    centred = vectors[is_known] - vectors[is_known].mean(0)
+    _, _, directions = torch.linalg.svd(centred.double(), full_matrices=False)
+    reduced = centred @ directions[: embedding.shape[1]].T.float()
+    with torch.no_grad():
+        nn.init.normal_(embedding, std=_EMBEDDING_STD)
+        embedding[is_known] = functional.pad(
+            reduced * (_EMBEDDING_STD / reduced.std()), (0, embedding.shape[1] - reduced.shape[1])
+        )
 
 
 def _bag_of(bag: nn.EmbeddingBag, sequences: Sequence[Ids]) -> Tensor:

@@ -26,8 +26,10 @@ _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# In chats, zero-width and soft-hyphen characters mostly serve to hide a word from a filter.
-_INVISIBLE = "[\u00ad\u200b-\u200f\u2060\ufeff]"
+# `k i l l` and `k.i.l.l` are read as `kill`.
+_BETWEEN_SINGLE_LETTERS = r"(?<=\b\p{L})[ .*-](?=\p{L}\b)"
+# In chats, zero-width and soft-hyphen characters, and marks on letters, mostly serve to hide a word.
+_HIDING = "[\u00ad\u0300-\u036f\u200b-\u200f\u2060\ufeff]"
 # Often enough that each becomes one token with any corpus.
 _HEADER_WORDS = ("user", "assistant", "system", "\n\n")
 _HEADER_REPEATS = 5_000
@@ -37,7 +39,13 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary_size: int) -> PreTrained
     """Train on `texts`; the role words and the blank line after a header are one token each."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace(Regex(_INVISIBLE), ""), normalizers.Lowercase()]
+        [
+            normalizers.NFD(),
+            normalizers.Replace(Regex(_HIDING), ""),
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(_BETWEEN_SINGLE_LETTERS), ""),
+        ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
 from moderator.cli.app import app, exit_code_of
@@ -14,11 +16,14 @@ from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.rendering.framing import frame
 from moderator.training.data.corpus import read_corpus
 from moderator.training.fitting.joint import JointStage
-from moderator.training.fitting.losses import label_loss, raw_rewards, targets_of
+from moderator.training.fitting.losses import entropy_loss, label_loss, raw_rewards, targets_of
 from moderator.training.fitting.relevance import Exchange, RelevancePairs, learn_relevance
 from moderator.training.fitting.schedule import Progress
 from moderator.training.fitting.training_network import TrainingNetwork, small_backbone
+from moderator.training.fitting.word_embeddings import start_from
 from moderator.training.recipe import Plan, train
+from moderator.training.teaching.lessons import learn_labels, lessons_of
+from moderator.training.teaching.teacher import Teacher
 from moderator.training.text.batches import pad
 from moderator.training.text.encoding import Encoder, Vocabulary
 from moderator.training.text.tokenizer import train_tokenizer
@@ -32,10 +37,19 @@ def _denormals_for_later_tests() -> Iterator[None]:
     torch.set_flush_denormal(False)
 
 
-def _tiny_plan(folder: Path, epochs: float = 1) -> Plan:
+def _tiny_plan(folder: Path, epochs: float = 1, teacher: Path | None = None) -> Plan:
     phrases = folder / "phrases.txt"
     phrases.write_text("safe: hello {there|all}\ninsult: you idiot\n")
-    return Plan(epochs=epochs, relevance_steps=2, gate_steps=5, vocabulary=400, hidden=16, layers=2, phrases=phrases)
+    return Plan(
+        epochs=epochs,
+        relevance_steps=2,
+        gate_steps=5,
+        vocabulary=400,
+        hidden=16,
+        layers=2,
+        phrases=phrases,
+        teacher=teacher,
+    )
 
 
 def test_a_run_writes_a_checkpoint_that_scores(tmp_path: Path) -> None:
@@ -63,12 +77,78 @@ def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
     assert first.fingerprint == second.fingerprint
 
 
+def test_a_teacher_guides_the_run_and_its_figure_is_on_the_card(tmp_path: Path) -> None:
+    plan = _tiny_plan(tmp_path, epochs=0.5, teacher=_tiny_teacher(tmp_path / "teacher"))
+
+    report = train(write_corpus(tmp_path), tmp_path / "model", plan)
+
+    assert report.teacher_auc is not None
+    assert f"| safety, the teacher | {report.teacher_auc:.3f} |" in (tmp_path / "model" / "MODEL_CARD.md").read_text()
+
+
+def test_a_teacher_learns_the_labels_and_gives_logits_to_every_row(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    corpus = read_corpus(write_corpus(tmp_path))
+    teacher = Teacher(_tiny_teacher(tmp_path / "teacher"))
+    before = teacher.logits([row.conversation for row in corpus.rows])
+
+    learn_labels(teacher, corpus.rows * 100, Progress(), seed=1)
+
+    lessons = lessons_of(teacher, corpus)
+    after = teacher.logits([row.conversation for row in corpus.rows])
+    targets = targets_of(corpus.rows)
+    assert entropy_loss(after, targets) < entropy_loss(before, targets)
+    assert all("is_safe" in row.logits for row in (*lessons.rows, *lessons.unlabelled))
+    assert all(("helpfulness" in row.logits) == (len(row.conversation) > 1) for row in lessons.rows)
+    assert len(lessons.unlabelled) >= 2 * len(corpus.pairs)
+
+
+def test_the_lower_half_of_the_teacher_keeps_its_weights(tmp_path: Path) -> None:
+    corpus = read_corpus(write_corpus(tmp_path))
+    teacher = Teacher(_tiny_teacher(tmp_path / "teacher"))
+    before = {name: weight.clone() for name, weight in teacher.state_dict().items()}
+
+    learn_labels(teacher, corpus.rows, Progress(), seed=1)
+
+    changed = {name for name, weight in teacher.state_dict().items() if not torch.equal(weight, before[name])}
+    assert any("layer.3" in name for name in changed)
+    assert not [name for name in changed if "embeddings" in name or any(f"layer.{at}." in name for at in range(3))]
+
+
+def test_an_embedding_starts_from_the_teachers_words(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    teacher = Teacher(_tiny_teacher(tmp_path / "teacher"))
+    network = TrainingNetwork(small_backbone(6, hidden=16, layers=2))
+
+    start_from(network, teacher.word_vectors(["idiot", "garden", "idiot", "lovely", "hate", ""]))
+
+    rows = network.backbone.embed_tokens.weight
+    torch.testing.assert_close(rows[0], rows[2])
+    assert not torch.equal(rows[0], rows[1])
+    assert rows[5].abs().sum() > 0
+
+
+def _tiny_teacher(folder: Path) -> Path:
+    """Write files as the teacher's package has them: an encoder of four layers with random weights, and words."""
+    words = "lovely thank you see tomorrow new shiny stupid idiot kill worthless loser hate garden where is the hall"
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words.split()])}
+    words_alone = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    words_alone.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    words_alone.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    PreTrainedTokenizerFast(tokenizer_object=words_alone, sep_token="[SEP]").save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
 def test_the_joint_stage_lowers_the_loss(tmp_path: Path) -> None:
     torch.manual_seed(1)
     corpus = read_corpus(write_corpus(tmp_path))
     tokenizer = train_tokenizer([turn.content for row in corpus.rows for turn in row.conversation], vocabulary_size=400)
     encoder, vocabulary = Encoder(tokenizer), Vocabulary.of(tokenizer)
-    network = TrainingNetwork(small_backbone(len(tokenizer), hidden=16, layers=2))
+    network = TrainingNetwork(small_backbone(len(tokenizer), hidden=16, layers=2)).eval()
     ids = encoder.encode([row.conversation for row in corpus.rows])
     batch, targets = pad(ids, range(len(ids))), targets_of(corpus.rows)
     before = label_loss(network, batch, targets).item()
@@ -76,7 +156,7 @@ def test_the_joint_stage_lowers_the_loss(tmp_path: Path) -> None:
     relevance = RelevancePairs(exchanges, vocabulary, np.random.default_rng(1))
 
     learn_relevance(network, relevance, 2, Progress())
-    JointStage(encoder, vocabulary, corpus.rows, corpus.pairs, relevance, seed=1).learn(
+    JointStage(encoder, vocabulary, corpus.rows, [], corpus.pairs, relevance, seed=1).learn(
         network, 12, Progress(), save=lambda: None
     )
 

@@ -87,6 +87,25 @@ def test_a_bad_identity_template_is_named_by_line(tmp_path: Path) -> None:
         list(read_identity_templates(path))
 
 
+def test_templates_about_some_terms_are_held_out_with_all_their_phrases(tmp_path: Path) -> None:
+    path = write_corpus(tmp_path) / "identity_templates.csv.gz"
+    terms = [f"term{number}" for number in range(40)]
+    with gzip.open(path, "wt") as file:
+        file.write("template,toxicity,phrase\n")
+        file.writelines(f"verb_adj,nontoxic,hug {term}\nbeing_adj,toxic,Being {term} is bad\n" for term in terms)
+
+    corpus = read_corpus(tmp_path)
+
+    learned, held_out = (
+        {row.source for row in rows if row.source.startswith("identity-templates/")}
+        for rows in (corpus.rows, corpus.held_out)
+    )
+    assert learned
+    assert held_out
+    assert {f"identity-templates/{term}" for term in terms} == learned | held_out
+    assert not learned & held_out
+
+
 def test_rows_with_the_same_prompt_are_all_held_out_or_none(tmp_path: Path) -> None:
     corpus = read_corpus(write_corpus(tmp_path))
 

@@ -20,8 +20,8 @@ def _sequences() -> list[np.ndarray]:
 
 def test_padded_training_and_packed_serving_read_the_same_rewards() -> None:
     torch.manual_seed(1)
-    network = TrainingNetwork(small_backbone(100, hidden=32))
-    served = ArmoRMNetwork(ArmoRMConfig(small_backbone(100, hidden=32), ("a", "b"), gating_hidden_dim=8))
+    network = TrainingNetwork(small_backbone(100, hidden=64)).eval()
+    served = ArmoRMNetwork(ArmoRMConfig(small_backbone(100, hidden=64), ("a", "b"), gating_hidden_dim=8))
     served.model.load_state_dict(network.backbone.state_dict())
     served.regression_layer.load_state_dict(network.rewards.state_dict())
     sequences = _sequences()
@@ -47,7 +47,7 @@ def _packed_rewards(served: ArmoRMNetwork, sequences: list[np.ndarray]) -> torch
 
 
 def test_padding_changes_nothing() -> None:
-    network = TrainingNetwork(small_backbone(100, hidden=32))
+    network = TrainingNetwork(small_backbone(100, hidden=64)).eval()
     sequences = _sequences()
 
     together = network.last_hidden(pad(sequences, range(len(sequences))))

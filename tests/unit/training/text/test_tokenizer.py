@@ -18,6 +18,9 @@ _CONVERSATIONS: list[tuple[Turn, ...]] = [
 ]
 
 
+_SPELLED = ["i d i o t", "i.d.i.o.t", "I-D-I-O-T", "i\u0336d\u0336i\u0301ot", "\u00ecdiot"]
+
+
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
     return train_tokenizer(_TEXTS, vocabulary_size=400)
@@ -28,9 +31,18 @@ def test_the_templates_words_are_one_token_each(tokenizer: PreTrainedTokenizerFa
     assert len(tokenizer.encode(word, add_special_tokens=False)) == 1
 
 
-@pytest.mark.parametrize("disguised", ["IDIOT", "id\u200biot", "\uff49\uff44\uff49\uff4f\uff54", "idi\u00adot"])
-def test_case_width_and_invisible_characters_change_nothing(tokenizer: PreTrainedTokenizerFast, disguised: str) -> None:
+@pytest.mark.parametrize(
+    "disguised", ["IDIOT", "id\u200biot", "\uff49\uff44\uff49\uff4f\uff54", "idi\u00adot", *_SPELLED]
+)
+def test_case_width_spacing_marks_and_invisible_characters_change_nothing(
+    tokenizer: PreTrainedTokenizerFast, disguised: str
+) -> None:
     assert tokenizer.encode(disguised, add_special_tokens=False) == tokenizer.encode("idiot", add_special_tokens=False)
+
+
+@pytest.mark.parametrize("text", ["good morning, a plan", "open 1 2 3", "see you: I, a, b"])
+def test_words_stay_apart(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
+    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text.lower()
 
 
 def test_training_reads_the_ids_that_serving_reads(tokenizer: PreTrainedTokenizerFast) -> None:
