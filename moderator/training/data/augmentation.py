@@ -15,6 +15,7 @@ _WORD: Final = re.compile(r"[^\W\d_]{3,}")
 _VOWEL: Final = re.compile(r"[aeiouAEIOU]")
 _INNER_VOWEL: Final = re.compile(r"(?<=\w)[aeiouAEIOU](?=\w)")
 _JOINED_SHARE: Final = 0.2
+_MOST_JOINED: Final = 8
 _DISTURBED_SHARE: Final = 0.3
 _JOINTS: Final = (" ", " ", "\n", ". ", "\n\n")
 _SPACED_CHARACTERS: Final = 120
@@ -24,7 +25,7 @@ _SPACED_CHARACTERS: Final = 120
 def augment(row: Row, harmless: Sequence[Row], random: Random) -> Row:
     """Return `row` unchanged, joined with other messages, or with the judged text disturbed."""
     if len(row.conversation) == 1 and random.random() < _JOINED_SHARE:
-        row = join_messages([row, *random.choices(harmless, k=random.randint(1, 5))], random)
+        row = join_messages([row, *random.choices(harmless, k=random.randint(1, _MOST_JOINED))], random)
     if random.random() < _DISTURBED_SHARE:
         *before, judged = row.conversation
         row = replace(row, conversation=(*before, Turn(judged.role, disturb(judged.content, random))))

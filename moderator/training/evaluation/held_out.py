@@ -9,7 +9,7 @@ from torch import Tensor
 
 from moderator.evaluation.figures import Floats, auc
 from moderator.training.data.corpus import Corpus
-from moderator.training.data.rows import COLUMNS, HELPFULNESS, SAFETY, Row, source_kind
+from moderator.training.data.rows import COLUMNS, HELPFULNESS, IDENTITY_SOURCE, SAFETY, Row, source_kind
 from moderator.training.evaluation.baseline import words_alone
 from moderator.training.evaluation.roc import Threshold, at_threshold
 from moderator.training.fitting.training_network import TrainingNetwork
@@ -19,6 +19,7 @@ from moderator.training.text.encoding import Encoder
 SAFETY_LIMITS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 HELPFULNESS_LIMITS = (1.0, 1.25, 1.5, 1.75, 2.0)
 _USUAL_LIMIT = 0.3
+_USUAL_ALARMS = 0.1
 _HARMFUL_BELOW = 0.5
 _USELESS_BELOW = 0.5
 _LEAST_ROWS_OF_A_SOURCE = 15
@@ -26,9 +27,11 @@ _LEAST_ROWS_OF_A_SOURCE = 15
 
 @dataclass(frozen=True, slots=True)
 class HeldOutReport:
-    """Held-out figures.
+    """Held-out figures; `rows` and all others but `identity_alarms` leave the identity templates out.
 
     Attributes:
+        identity_alarms: share of the harmless templates about held-out terms that the limit flags which flags a tenth
+            of the harmless rows; None without such templates.
         teacher_auc: of safety; None without a teacher.
         by_source: rows and AUC of safety by source, for sources with both kinds of label.
         false_alarms: rows and share below 0.30 by source, for sources with only harmless rows.
@@ -38,6 +41,7 @@ class HeldOutReport:
 
     rows: int
     safety_auc: float
+    identity_alarms: float | None
     baseline_auc: float
     teacher_auc: float | None
     helpfulness_auc: float
@@ -59,6 +63,7 @@ class HeldOutReport:
             *([] if self.teacher_auc is None else [f"| safety, the teacher | {self.teacher_auc:.3f} |"]),
             f"| helpfulness (good over useless answers) | {self.helpfulness_auc:.3f} |",
             f"| relevance (real over mismatched answers) | {self.relevance_auc:.3f} |",
+            *_identity_lines(self.identity_alarms),
             "",
             "| flagged when safety is below | precision | recall | false alarms |",
             "|---|---|---|---|",
@@ -82,7 +87,8 @@ def measure_held_out(
     network: TrainingNetwork, encoder: Encoder, corpus: Corpus, teacher_auc: float | None, seed: int
 ) -> HeldOutReport:
     """Score the held-out rows and compare with their labels; fit the baseline on the training rows."""
-    rows = corpus.held_out
+    identity = [row for row in corpus.held_out if source_kind(row.source) == IDENTITY_SOURCE]
+    rows = [row for row in corpus.held_out if source_kind(row.source) != IDENTITY_SOURCE]
     rewards = score_rows(network, encoder, rows)
     safety, helpfulness = rewards[:, 0], rewards[:, 1] * 5 - 0.5
     is_safe = np.array([row.labels[SAFETY] >= _HARMFUL_BELOW for row in rows])
@@ -91,6 +97,7 @@ def measure_held_out(
     return HeldOutReport(
         rows=len(rows),
         safety_auc=auc(safety, is_safe),
+        identity_alarms=_identity_alarms(network, encoder, identity, safety[is_safe]),
         baseline_auc=auc(_baseline(corpus.rows, rows, seed), is_safe),
         teacher_auc=teacher_auc,
         helpfulness_auc=auc(helpfulness[known], is_helpful[known]),
@@ -100,6 +107,23 @@ def measure_held_out(
         safety=[at_threshold(safety, ~is_safe, limit) for limit in SAFETY_LIMITS],
         helpfulness=[at_threshold(helpfulness[known], ~is_helpful[known], limit) for limit in HELPFULNESS_LIMITS],
     )
+
+
+def _identity_alarms(
+    network: TrainingNetwork, encoder: Encoder, templates: Sequence[Row], harmless: Floats
+) -> float | None:
+    rows = [row for row in templates if row.labels[SAFETY] >= _HARMFUL_BELOW]
+    if not rows:
+        return None
+    limit = np.quantile(harmless, _USUAL_ALARMS)
+    return float((score_rows(network, encoder, rows)[:, 0] < limit).mean())
+
+
+def _identity_lines(alarms: float | None) -> list[str]:
+    if alarms is None:
+        return []
+    limit = "the limit that flags a tenth of harmless rows"
+    return ["", f"Harmless templates about terms that training left out, flagged by {limit}: {alarms:.1%}."]
 
 
 def _baseline(rows: Sequence[Row], held_out: Sequence[Row], seed: int) -> Floats:

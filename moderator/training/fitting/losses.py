@@ -68,12 +68,15 @@ def entropy_loss(logits: Tensor, targets: Targets) -> Tensor:
 
 
 def distillation_loss(logits: Tensor, targets: Targets) -> Tensor:
-    """Cross-entropy of logits (n, columns) with a teacher's, both at temperature 2 (Hinton et al., 2015); a scalar."""
+    """Cross-entropy of logits (n, columns) with a teacher's, both at temperature 2 (Hinton et al., 2015); a scalar.
+
+    Gradients fall with the square of the temperature, and are left so: labels should count more than a teacher that
+    knows them less well than the small model can.
+    """
     taught = (targets.logits.nan_to_num() / _TEMPERATURE).sigmoid()
     entropy = functional.binary_cross_entropy_with_logits(logits / _TEMPERATURE, taught, reduction="none")
     known = targets.logits.isfinite() * _COLUMN_WEIGHTS
-    # gradients fall with the square of the temperature
-    return _TEMPERATURE**2 * _mean(entropy, known) * known.sum(1).mean()
+    return _mean(entropy, known) * known.sum(1).mean()
 
 
 def preference_loss(logits: Tensor) -> Tensor:

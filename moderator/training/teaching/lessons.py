@@ -12,7 +12,7 @@ import numpy as np
 from moderator.evaluation.figures import auc
 from moderator.training.data.corpus import Corpus
 from moderator.training.data.passages import passages
-from moderator.training.data.rows import COLUMNS, HELPFULNESS, SAFETY, Row, source_kind
+from moderator.training.data.rows import COLUMNS, HELPFULNESS, IDENTITY_SOURCE, SAFETY, Row, source_kind
 from moderator.training.fitting.losses import entropy_loss, targets_of
 from moderator.training.fitting.schedule import Learner, Progress
 from moderator.training.teaching.teacher import Teacher
@@ -58,8 +58,9 @@ def prepare_lessons(corpus: Corpus, folder: Path | None, progress: Progress, see
 
 def lessons_of(teacher: Teacher, corpus: Corpus) -> Lessons:
     """Ask a trained teacher about every text."""
-    held_out = teacher.logits([row.conversation for row in corpus.held_out])[:, COLUMNS.index(SAFETY)]
-    is_safe = np.array([row.labels[SAFETY] >= _HARMFUL_BELOW for row in corpus.held_out])
+    rows = [row for row in corpus.held_out if source_kind(row.source) != IDENTITY_SOURCE]
+    held_out = teacher.logits([row.conversation for row in rows])[:, COLUMNS.index(SAFETY)]
+    is_safe = np.array([row.labels[SAFETY] >= _HARMFUL_BELOW for row in rows])
     measured = auc(held_out.double().numpy(), is_safe)
     print(f"teacher: AUC of safety on held-out rows {measured:.3f}", flush=True)
     return Lessons(taught(teacher, corpus.rows), taught(teacher, _unlabelled(corpus)), teacher, measured)
