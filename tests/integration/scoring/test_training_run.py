@@ -135,7 +135,7 @@ def _tiny_teacher(folder: Path) -> Path:
     words_alone = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     words_alone.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     words_alone.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    PreTrainedTokenizerFast(tokenizer_object=words_alone, sep_token="[SEP]").save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=words_alone, sep_token="[SEP]").save_pretrained(folder)  # type: ignore[no-untyped-call]
     config = BertConfig(
         vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64
     )
