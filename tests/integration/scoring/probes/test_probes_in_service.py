@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from fastapi.testclient import TestClient
 
+from moderator.console.rendering import number_text
 from moderator.console.trials.model import ModelScorer
 from moderator.objectives import BUILTIN
 from moderator.policy import load_policies
@@ -117,7 +118,7 @@ def browser(scored: Scored) -> TestClient:
 
 def test_the_console_shows_it_on_decisions_why_and_review(scored: Scored, browser: TestClient) -> None:
     most = scored.decisions[-1]
-    score = f"{most['scores']['signals']['spam']:.2f}"
+    score = number_text(most["scores"]["signals"]["spam"])
 
     listed, why, review = (
         browser.get(path) for path in ("/decisions?verdict=flag", f"/decisions/{most['decision_id']}", "/review")
