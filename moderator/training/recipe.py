@@ -85,7 +85,7 @@ def train(data: Path, output: Path, plan: Plan) -> HeldOutReport:
     # a CPU computes very slowly with denormal numbers
     torch.set_flush_denormal(True)
     lessons = prepare_lessons(corpus, plan.teacher, Progress(_limit_s(plan, _TEACHER_SHARE)), plan.seed)
-    run = Run.prepare(corpus, lessons, output, plan)
+    run = _Run.prepare(corpus, lessons, output, plan)
     run.learn()
     run.fit_heads()
     return run.report(minutes=(time.monotonic() - started_s) / 60)
@@ -99,7 +99,7 @@ def _make_folder(output: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class _Run:
     """One training run: its data, what it makes, and where it saves that."""
 
     corpus: Corpus
@@ -112,7 +112,7 @@ class Run:
     network: TrainingNetwork
 
     @classmethod
-    def prepare(cls, corpus: Corpus, lessons: Lessons, output: Path, plan: Plan) -> "Run":
+    def prepare(cls, corpus: Corpus, lessons: Lessons, output: Path, plan: Plan) -> "_Run":
         """Train the tokenizer and make a network with random weights."""
         tokenizer = train_tokenizer(_texts(corpus), vocabulary_size=plan.vocabulary)
         config = _config(len(tokenizer), plan)

@@ -88,12 +88,10 @@ def plain_logits(folder: Path, token_ids: list[int]) -> list[float]:
 
 
 @cache
-def plain_network(folder: Path) -> PreTrainedModel:
-    """The network as transformers loads it."""
+def plain_network(folder: Path, kind: type[Any] = AutoModelForSequenceClassification) -> PreTrainedModel:
+    """The network as transformers' `kind` loads it."""
     # fused kernels do not cap logits, as Gemma 2 does
-    network: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager"
-    )
+    network: PreTrainedModel = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     network.train(mode=False)
     return network
 

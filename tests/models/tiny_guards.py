@@ -1,15 +1,14 @@
 """Tiny random guards: text generators with the templates of known guards in short, saved by transformers itself."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import AddedToken, Tokenizer
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from tests.models.slow_decoder import checkpoint, last_hidden
-from tests.models.tiny_classifiers import OWN, SIZES
+from tests.models.tiny_classifiers import OWN, SIZES, plain_network
 from tests.models.tiny_tokenizers import tokenizer_of
 
 LLAMA_GUARD = (
@@ -97,16 +96,6 @@ def slow_shares(folder: Path, token_ids: list[int], answers: list[int]) -> list[
 def plain_shares(folder: Path, token_ids: list[int], answers: list[int]) -> list[float]:
     """Give what transformers' own generator gives for the next token, as shares of the answers' tokens."""
     with torch.inference_mode():
-        logits = _plain(folder)(input_ids=torch.tensor([token_ids])).logits[0, -1, answers]
+        logits = plain_network(folder, AutoModelForCausalLM)(input_ids=torch.tensor([token_ids])).logits[0, -1, answers]
     shares: list[float] = logits.double().softmax(-1).tolist()
     return shares
-
-
-@cache
-def _plain(folder: Path) -> PreTrainedModel:
-    # fused kernels do not cap logits, as Gemma 2 does
-    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager"
-    )
-    network.train(mode=False)
-    return network

@@ -26,7 +26,13 @@ COLUMNS = (SAFETY, HELPFULNESS, *CATEGORIES)
 OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness")
 """The checkpoint's objectives, in the order of the first two columns."""
 
-IDENTITY_SOURCE = "identity-templates"
+HARMFUL_BELOW = 0.5
+"""Rows whose safety label is lower count as harmful where figures need two kinds."""
+
+HARMLESS_FROM = 0.9
+"""Rows whose safety label is at least this are harmless beyond doubt."""
+
+_IDENTITY_SOURCE = "identity-templates"
 _TEMPLATE_OF_TERMS = "verb_adj"
 _LARGEST_TEMPLATE = "name_adj"
 _ONE_IN_LARGEST = 4
@@ -87,7 +93,7 @@ def read_identity_templates(path: Path) -> Iterator[Row]:
     for template, toxicity, phrase in phrases:
         if template != _LARGEST_TEMPLATE or stable_hash(phrase) % _ONE_IN_LARGEST == 0:
             safety = 0.1 if toxicity == "toxic" else 0.95
-            source = f"{IDENTITY_SOURCE}/{_term_in(phrase, terms)}"
+            source = f"{_IDENTITY_SOURCE}/{_term_in(phrase, terms)}"
             yield Row((Turn("user", phrase),), {SAFETY: safety}, source, "Apache-2.0")
 
 
@@ -103,6 +109,11 @@ def _term_in(phrase: str, terms: Collection[str]) -> str:
     words = phrase.split()
     parts = (" ".join(words[at : at + count]) for count in (2, 1) for at in reversed(range(len(words))))
     return next((part for part in parts if part in terms), words[-1] if words else "")
+
+
+def is_identity_template(row: Row) -> bool:
+    """Whether a row is one of the identity templates."""
+    return source_kind(row.source) == _IDENTITY_SOURCE
 
 
 def source_kind(source: str) -> str:

@@ -9,7 +9,15 @@ from torch import Tensor
 
 from moderator.evaluation.figures import Floats, auc
 from moderator.training.data.corpus import Corpus
-from moderator.training.data.rows import COLUMNS, HELPFULNESS, IDENTITY_SOURCE, SAFETY, Row, source_kind
+from moderator.training.data.rows import (
+    COLUMNS,
+    HARMFUL_BELOW,
+    HELPFULNESS,
+    SAFETY,
+    Row,
+    is_identity_template,
+    source_kind,
+)
 from moderator.training.evaluation.baseline import words_alone
 from moderator.training.evaluation.roc import Threshold, at_threshold
 from moderator.training.fitting.training_network import TrainingNetwork
@@ -20,7 +28,6 @@ SAFETY_LIMITS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 HELPFULNESS_LIMITS = (1.0, 1.25, 1.5, 1.75, 2.0)
 _USUAL_LIMIT = 0.3
 _USUAL_ALARMS = 0.1
-_HARMFUL_BELOW = 0.5
 _USELESS_BELOW = 0.5
 _LEAST_ROWS_OF_A_SOURCE = 15
 
@@ -87,11 +94,11 @@ def measure_held_out(
     network: TrainingNetwork, encoder: Encoder, corpus: Corpus, teacher_auc: float | None, seed: int
 ) -> HeldOutReport:
     """Score the held-out rows and compare with their labels; fit the baseline on the training rows."""
-    identity = [row for row in corpus.held_out if source_kind(row.source) == IDENTITY_SOURCE]
-    rows = [row for row in corpus.held_out if source_kind(row.source) != IDENTITY_SOURCE]
+    identity = [row for row in corpus.held_out if is_identity_template(row)]
+    rows = [row for row in corpus.held_out if not is_identity_template(row)]
     rewards = score_rows(network, encoder, rows)
     safety, helpfulness = rewards[:, 0], rewards[:, 1] * 5 - 0.5
-    is_safe = np.array([row.labels[SAFETY] >= _HARMFUL_BELOW for row in rows])
+    is_safe = np.array([row.labels[SAFETY] >= HARMFUL_BELOW for row in rows])
     known = np.array([HELPFULNESS in row.labels for row in rows])
     is_helpful = np.array([row.labels.get(HELPFULNESS, 0.0) >= _USELESS_BELOW for row in rows])
     return HeldOutReport(
@@ -112,7 +119,7 @@ def measure_held_out(
 def _identity_alarms(
     network: TrainingNetwork, encoder: Encoder, templates: Sequence[Row], harmless: Floats
 ) -> float | None:
-    rows = [row for row in templates if row.labels[SAFETY] >= _HARMFUL_BELOW]
+    rows = [row for row in templates if row.labels[SAFETY] >= HARMFUL_BELOW]
     if not rows:
         return None
     limit = np.quantile(harmless, _USUAL_ALARMS)

@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moderator.training.data.rows import COLUMNS, IDENTITY_SOURCE, SAFETY, Row, source_kind
+from moderator.training.data.rows import COLUMNS, HARMLESS_FROM, SAFETY, Row, is_identity_template
 from moderator.training.fitting.training_network import TrainingNetwork
 from moderator.training.text.batches import pad
 from moderator.training.text.encoding import Encoder
 
-_HARMLESS_FROM: Final = 0.9
 _TERMS: Final = 16
 _PHRASES: Final = 8
 
@@ -25,7 +24,7 @@ class IdentityPhrases:
         self._random = random
         by_term = defaultdict(list)
         for row in rows:
-            if source_kind(row.source) == IDENTITY_SOURCE and row.labels[SAFETY] >= _HARMLESS_FROM:
+            if is_identity_template(row) and row.labels[SAFETY] >= HARMLESS_FROM:
                 by_term[row.source].append(row.conversation)
         self._by_term = [encoder.encode(conversations) for conversations in by_term.values()]
 

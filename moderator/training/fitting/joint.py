@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from moderator.training.data.augmentation import augment
-from moderator.training.data.rows import COLUMNS, SAFETY, Pair, Row
+from moderator.training.data.rows import COLUMNS, HARMLESS_FROM, SAFETY, Pair, Row
 from moderator.training.fitting.identity import IdentityPhrases
 from moderator.training.fitting.losses import Targets, label_loss, preference_loss, targets_of
 from moderator.training.fitting.relevance import RelevancePairs, helpfulness_logits
@@ -27,7 +27,6 @@ _PAIRED_BATCHES = 3
 _PAIR_LOSS_WEIGHT = 1.0
 _IDENTITY_BATCHES = 4
 _IDENTITY_LOSS_WEIGHT = 0.5
-_HARMLESS_FROM = 0.9
 # long rows cost most and teach least; each epoch uses some of them
 _LONG_CHARACTERS = 400
 _LONG_SHARE = 0.4
@@ -86,7 +85,7 @@ class JointStage:
     def draw(self, epoch: int) -> tuple[list[Ids], Targets]:
         """Draw and augment an epoch's rows; return ids and targets, always the same for the same epoch."""
         random = Random(f"{self.seed}/{epoch}")
-        harmless = [row for row in self.rows if len(row.conversation) == 1 and row.labels[SAFETY] >= _HARMLESS_FROM]
+        harmless = [row for row in self.rows if len(row.conversation) == 1 and row.labels[SAFETY] >= HARMLESS_FROM]
         drawn = [row for row in self.rows if _length(row) <= _LONG_CHARACTERS or random.random() < _LONG_SHARE]
         drawn += random.sample(self.unlabelled, k=len(self.unlabelled) // _UNLABELLED_PARTS)
         rows = [augment(row, harmless, random) for row in drawn] if harmless else drawn

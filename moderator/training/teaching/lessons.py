@@ -12,7 +12,15 @@ import numpy as np
 from moderator.evaluation.figures import auc
 from moderator.training.data.corpus import Corpus
 from moderator.training.data.passages import passages
-from moderator.training.data.rows import COLUMNS, HELPFULNESS, IDENTITY_SOURCE, SAFETY, Row, source_kind
+from moderator.training.data.rows import (
+    COLUMNS,
+    HARMFUL_BELOW,
+    HELPFULNESS,
+    SAFETY,
+    Row,
+    is_identity_template,
+    source_kind,
+)
 from moderator.training.fitting.losses import entropy_loss, targets_of
 from moderator.training.fitting.schedule import Learner, Progress
 from moderator.training.teaching.teacher import Teacher
@@ -23,7 +31,6 @@ _EXCHANGES: Final = 15_000
 _BATCH_TOKENS: Final = 4_096
 _ENCODER_RATE: Final = 1e-4
 _HEAD_RATE: Final = 1e-3
-_HARMFUL_BELOW: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +65,9 @@ def prepare_lessons(corpus: Corpus, folder: Path | None, progress: Progress, see
 
 def lessons_of(teacher: Teacher, corpus: Corpus) -> Lessons:
     """Ask a trained teacher about every text."""
-    rows = [row for row in corpus.held_out if source_kind(row.source) != IDENTITY_SOURCE]
+    rows = [row for row in corpus.held_out if not is_identity_template(row)]
     held_out = teacher.logits([row.conversation for row in rows])[:, COLUMNS.index(SAFETY)]
-    is_safe = np.array([row.labels[SAFETY] >= _HARMFUL_BELOW for row in rows])
+    is_safe = np.array([row.labels[SAFETY] >= HARMFUL_BELOW for row in rows])
     measured = auc(held_out.double().numpy(), is_safe)
     print(f"teacher: AUC of safety on held-out rows {measured:.3f}", flush=True)
     return Lessons(taught(teacher, corpus.rows), taught(teacher, _unlabelled(corpus)), teacher, measured)

@@ -310,28 +310,35 @@ def test_what_cannot_be_published_while_draining_stops_it_after_the_timeout(tmp_
     assert sink.attempts == 5  # the one before it was asked to stop, and four within the 30 s
 
 
+class AwaitsTheNext(InMemorySink):
+    """Publishes once the next window is scored, and notes whether it came to that."""
+
+    def __init__(self, log: InMemoryLog, source: InMemorySource, is_next_scored: threading.Event) -> None:
+        super().__init__(log, source)
+        self.seen: list[bool] = []
+        self._is_next_scored = is_next_scored
+
+    def publish(self, spans: list[DecidedSpan]) -> Published:
+        self.seen.append(self._is_next_scored.wait(TIMEOUT_S))
+        return super().publish(spans)
+
+
 def test_the_next_window_is_scored_while_one_is_published(tmp_path: Path) -> None:
     log = a_log(events=10)
     stage = Stage(tmp_path, log)
     is_next_scored = threading.Event()
-    seen: list[bool] = []
 
     def report_the_next(conversation: Sequence[Turn]) -> Scores:
         if conversation[-1].content == "text 5":
             is_next_scored.set()
         return some_scores()
 
-    class AwaitsTheNext(InMemorySink):
-        def publish(self, spans: list[DecidedSpan]) -> Published:
-            seen.append(is_next_scored.wait(TIMEOUT_S))
-            return super().publish(spans)
-
     stage.scorer = ScriptedScorer(report_the_next)
-    stage.sink = AwaitsTheNext(log, stage.source)
+    stage.sink = sink = AwaitsTheNext(log, stage.source, is_next_scored)
 
     stage.processor(max_events=5).run()
 
-    assert seen == [True, True]
+    assert sink.seen == [True, True]
 
 
 class CountsEvents(CountingObserver):
@@ -372,7 +379,6 @@ def test_where_scoring_takes_longer_than_publishing_the_next_window_is_scored_me
     stage = Stage(tmp_path, log)
     polls: list[int] = []
     has_polled_again, is_next_scored = threading.Event(), threading.Event()
-    seen: list[bool] = []
 
     class GivesOneAtATime(InMemorySource):
         def poll(self, timeout_ms: int) -> list[PolledSpan]:
@@ -388,18 +394,13 @@ def test_where_scoring_takes_longer_than_publishing_the_next_window_is_scored_me
             is_next_scored.set()
         return some_scores()
 
-    class AwaitsTheNext(InMemorySink):
-        def publish(self, spans: list[DecidedSpan]) -> Published:
-            seen.append(is_next_scored.wait(TIMEOUT_S))
-            return super().publish(spans)
-
     stage.scorer = ScriptedScorer(take_longer)
     stage.source = GivesOneAtATime(log, records_per_poll=1)
-    stage.sink = AwaitsTheNext(log, stage.source)
+    stage.sink = sink = AwaitsTheNext(log, stage.source, is_next_scored)
 
     stage.processor().run()
 
-    assert seen == [True, True]
+    assert sink.seen == [True, True]
 
 
 def test_windows_shrink_to_what_a_slow_model_scores_in_some_seconds(tmp_path: Path) -> None:
