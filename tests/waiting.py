@@ -1,12 +1,7 @@
-"""Await a condition instead of sleeping, and coroutines on a thread of their own."""
+"""Await a condition instead of sleeping."""
 
-import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
-
-Result = TypeVar("Result")
+from collections.abc import Callable
 
 PATIENCE_S = 60.0
 """Who waits longer waits for nothing, even on a busy machine."""
@@ -18,9 +13,3 @@ def await_condition(holds: Callable[[], bool], timeout_s: float = PATIENCE_S) ->
     while not holds():
         assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s"
         time.sleep(LOOK_EVERY_S)
-
-
-def run_apart(job: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end: the main thread may have Playwright's event loop already."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, job).result()

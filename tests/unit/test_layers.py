@@ -1,3 +1,4 @@
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -33,6 +34,18 @@ def test_every_package_says_what_is_in_it() -> None:
     ]
 
     assert silent == []
+
+
+def test_fixtures_of_a_package_end_with_it() -> None:
+    """Pytest takes a folder without an `__init__.py` for no package: they would end with the test process."""
+    with_fixtures = [
+        file.parent
+        for file in (ROOT / "tests").rglob("*.py")
+        if re.search(r'^@.*scope="package"', file.read_text(), re.M)
+    ]
+
+    assert with_fixtures != []
+    assert [dotted(folder) for folder in with_fixtures if not (folder / "__init__.py").exists()] == []
 
 
 def packages() -> list[Path]:

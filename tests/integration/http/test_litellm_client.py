@@ -1,5 +1,6 @@
 """LiteLLM's own guardrail client, unchanged: what it sends, and what becomes of our answers."""
 
+import asyncio
 import importlib
 import os
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.servers.http_stage import FLAGGED, TOKEN, Stage, a_stage, served
-from tests.waiting import run_apart
 
 GUARDRAIL = "litellm.proxy.guardrails.guardrail_hooks.generic_guardrail_api.generic_guardrail_api"
 
@@ -50,7 +50,7 @@ def guard(door: Door, input_type: Any, inputs: Any, api_key: str = TOKEN, **opti
             input_type=input_type,
         )
 
-    return run_apart(apply())
+    return asyncio.run(apply())
 
 
 def test_a_request_without_a_flag_passes_unchanged(door: Door) -> None:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.servers.http_stage import TOKEN, Stage, a_stage, served
-from tests.waiting import await_condition, run_apart
+from tests.waiting import await_condition
 
 AT_ONCE = 2_000
 GONE = 200
@@ -62,7 +62,7 @@ def test_two_thousand_requests_at_once_are_answered_or_asked_to_come_again(door:
     memory: list[int] = []
 
     for first, count in ((0, AT_ONCE), (AT_ONCE, AT_ONCE // 4)):
-        statuses = run_apart(ask_at_once(door.port, first, count))
+        statuses = asyncio.run(ask_at_once(door.port, first, count))
 
         assert statuses.total() == count
         assert statuses.keys() <= {200, 429}
@@ -84,7 +84,7 @@ def test_two_hundred_clients_that_hang_up_leave_an_empty_queue(door: Door) -> No
             writer.transport.abort()
 
     with door.stage.busy():
-        run_apart(asyncio.wait_for(hang_up(), TIMEOUT_S))
+        asyncio.run(asyncio.wait_for(hang_up(), TIMEOUT_S))
         await_condition(lambda: door.stage.count("moderator_http_queue_events") == 0, TIMEOUT_S)
         await_condition(lambda: door.stage.intake._accepted == 0, TIMEOUT_S)
 
