@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[2]
 MODERATOR = (sys.executable, "-m", "moderator")
 TIMEOUT_S = 100
 READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "TORCH", "HF_")
-IMPORTED_ALREADY = "PYTHONPATH"
+# a path for modules that are imported already; a folder that torch looks up, and sets, when it first compiles
+NOT_AT_START = ("PYTHONPATH", "TORCHINDUCTOR_CACHE_DIR")
 SET_CHILD_SUBREAPER = 36
 _ORDERING = Lock()
 
@@ -108,7 +109,7 @@ def _fork(order: Order, streams: Sequence[int]) -> int:
     with _ORDERING:
         server = _server()
         for name, value in order.environment.items():
-            is_late = name.startswith(READ_AT_START) and name != IMPORTED_ALREADY and value != server.at_start.get(name)
+            is_late = name.startswith(READ_AT_START) and name not in NOT_AT_START and value != server.at_start.get(name)
             assert not is_late, f"`{name}` is read when Python or torch starts: start this command cold"
         with _adopting():
             socket.send_fds(server.link, [json.dumps(order).encode()], streams)
