@@ -84,6 +84,7 @@ def test_a_wrong_time_is_said_beside_the_form(visit: Visitor, folder: Path) -> N
     expect(page.get_by_role("alert").filter(has_text="Not started")).to_contain_text("2026-11-29T12:00:00Z")
 
 
+@pytest.mark.long
 def test_it_looks_well_with_nothing_and_broken(visit: Visitor, folder: Path, looks: Any) -> None:
     nothing = visit.open(empty(folder), "/backtest")
     expect(nothing.get_by_test_id("state-empty").first).to_be_visible()

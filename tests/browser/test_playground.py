@@ -237,6 +237,7 @@ def test_it_looks_well_with_data_and_an_edit(visit: Visitor, folder: Path, looks
     assert visit.axe(page) == []
 
 
+@pytest.mark.long
 def test_it_looks_well_with_nothing_and_broken(visit: Visitor, folder: Path, looks: Any) -> None:
     nothing = visit.open(empty(folder), PLAYGROUND)
     expect(nothing.get_by_test_id("flips").get_by_test_id("state-empty")).to_be_visible()

@@ -115,6 +115,7 @@ def test_it_looks_well_with_data(visit: Visitor, folder: Path, looks: Any) -> No
     looks(page)
 
 
+@pytest.mark.long
 def test_it_looks_well_with_nothing_and_broken(visit: Visitor, folder: Path, looks: Any) -> None:
     nothing = visit.open(empty(folder), "/review")
     expect(nothing.get_by_test_id("state-empty")).to_be_visible()

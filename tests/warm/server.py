@@ -1,4 +1,4 @@
-"""A process that has imported what `moderator run` needs, and forks itself into the commands that it is sent.
+"""A process that has imported and made what `moderator run` needs, and forks itself into the commands that it is sent.
 
 `python -m tests.warm.server FD`: reads orders from the socket FD until its other end is closed. Each fork becomes a
 child of the process at that end, with the order's own arguments, environment, folder, streams and session. Then it runs
@@ -45,9 +45,20 @@ def main() -> None:
     link = socket.socket(fileno=int(sys.argv[1]))
     for module in PRELOADED:
         __import__(module)
+    make_tables()
     assert psutil.Process().num_threads() == 1, "a fork would lack the other threads"
     gc.freeze()
     answer(link)
+
+
+def make_tables() -> None:
+    """Make the tables of characters, which are constants: 0.3 s of CPU in each command that judges texts."""
+    from moderator.demo.examples import example_policies  # noqa: PLC0415 - those who ask a server need none of it
+    from moderator.policy import load_policies  # noqa: PLC0415
+
+    signals = load_policies(example_policies()).text_signals
+    assert signals is not None
+    signals.warm_up()
 
 
 def fork_server() -> socket.socket:

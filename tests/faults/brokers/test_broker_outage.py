@@ -16,7 +16,7 @@ from moderator.demo.servers.kafka import LocalKafka
 from tests.faults.killable import Replica
 from tests.faults.loop import a_loop, running
 from tests.faults.oracle import assert_each_event_came_out_once
-from tests.kafka_stream import committed_offsets, kafka_variables, produce, some_topics
+from tests.kafka_stream import await_committed, committed_offsets, kafka_variables, produce, some_topics
 from tests.servers.console_source import RunningSource, publish
 from tests.unit.console.decisions import a_decision, encoded
 from tests.waiting import PATIENCE_S, await_condition
@@ -65,7 +65,7 @@ def test_requests_are_answered_whether_or_not_a_broker_answers(broker: LocalKafk
         answers = [_ask(replica, number) for number in range(3)]
         broker.start()
         produce(settings, [b'{"text": "afterwards"}'])
-        await_condition(lambda: committed_offsets(settings) == [1, 0, 0])
+        await_committed(settings, [1, 0, 0])
 
     assert [answer["status"] for answer in answers] == ["scored"] * 3
 

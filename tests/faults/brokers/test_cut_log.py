@@ -16,7 +16,7 @@ from moderator.errors import LostEventsError
 from moderator.settings import KafkaSettings
 from tests.faults.loop import a_loop, running
 from tests.faults.oracle import place_of
-from tests.kafka_stream import committed_offsets, read_committed, some_topics
+from tests.kafka_stream import asking_for_offsets, await_committed, committed_offsets, read_committed, some_topics
 from tests.waiting import await_condition
 
 EACH = 100
@@ -90,15 +90,15 @@ def test_reading_goes_on_where_the_logs_part_while_down_and_while_up() -> None:
             broker.start()
             await_condition(lambda: bool(truncations(logs)))
             fill(up, [0], 20)
-            await_condition(lambda: committed_offsets(up, 1) == [KEPT + 20])
+            await_committed(up, [KEPT + 20])
         while_up = truncations(logs)
         fill(down, [WRITTEN_ON], 80)
         stopping = down.model_copy(update={"on_lost_events": "stop"})
         with closing(a_loop(stopping)) as loop, pytest.raises(LostEventsError) as raised:
             loop.run_until(lambda: False)
         after_stop = committed_offsets(down)
-        with capture_logs() as logs, closing(a_loop(down)) as loop:
-            loop.run_until(lambda: committed_offsets(down) == [KEPT, KEPT + 80, KEPT])
+        with capture_logs() as logs, closing(a_loop(down)) as loop, asking_for_offsets(down) as offsets:
+            loop.run_until(lambda: offsets() == [KEPT, KEPT + 80, KEPT])
 
         assert str(raised.value).count(f"position is {EACH}, but the log was cut at {KEPT}") == 3
         assert after_stop == [EACH] * 3

@@ -200,6 +200,7 @@ def test_a_join_for_new_partitions_whose_last_answer_is_slow_is_brought_to_its_e
     assert_each_event_came_out_once(direct, [2 * PER_PARTITION, PER_PARTITION])
 
 
+@pytest.mark.xdist_group("broker behind a proxy")
 def test_a_twin_that_came_and_went_ends_the_process_without_any_traffic(behind: Behind) -> None:
     settings, _ = behind.some_topics(instance_id="one")
 

@@ -15,7 +15,7 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka.topics import create_topics
 from tests.faults.brokers.test_cut_log import EACH, KEPT, decide_all, fill, places, truncations
 from tests.faults.loop import a_loop, running
-from tests.kafka_stream import committed_offsets, some_names
+from tests.kafka_stream import await_committed, committed_offsets, some_names
 from tests.soak.brokers import NODES, Cluster, Node
 from tests.waiting import await_condition
 
@@ -75,7 +75,7 @@ def test_reading_goes_on_where_the_logs_part_when_a_follower_out_of_sync_takes_o
             await_condition(lambda: leads_alone(behind, third, down.events_topic), ELECTED_S)
             fill(up, [0], AFTERWARDS_UP)
             fill(down, [0], AFTERWARDS_DOWN)
-            await_condition(lambda: committed_offsets(up, 1) == [KEPT + AFTERWARDS_UP], ELECTED_S)
+            await_committed(up, [KEPT + AFTERWARDS_UP], ELECTED_S)
         while_up = truncations(logs)
 
         with capture_logs() as logs, closing(a_loop(down)) as loop_down:

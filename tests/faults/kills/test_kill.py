@@ -16,7 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from moderator.settings import KafkaSettings
 from tests.faults.killable import SCORING_BEGAN, Replica, running
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
-from tests.kafka_stream import committed_offsets, output_topics, read_committed, some_topics
+from tests.kafka_stream import await_committed, output_topics, read_committed, some_topics
 from tests.servers.shared import SharedKafka
 from tests.waiting import await_condition
 
@@ -83,7 +83,7 @@ def kill_again_and_again(replica: Replica, settings: KafkaSettings, for_s: float
             kills += 1
             replica.start()
         load.__exit__()
-        await_condition(lambda: committed_offsets(settings) == load.sent)
+        await_committed(settings, load.sent)
         replica.drain()
     return kills, load
 
@@ -142,7 +142,7 @@ def test_three_replicas_killed_stopped_and_started_lose_and_double_nothing(
             time.sleep(chance.uniform(0.0, 1.0))
             victim.start()
         load.__exit__()
-        await_condition(lambda: committed_offsets(settings) == load.sent)
+        await_committed(settings, load.sent)
         for replica in replicas:
             replica.drain()
 
@@ -165,7 +165,7 @@ def test_after_a_kill_the_partitions_are_moderated_again_visibly_within_15_secon
         await_condition(lambda: reader.is_beyond(sent_before))
         took_s = time.monotonic() - killed_s
         load.__exit__()
-        await_condition(lambda: committed_offsets(settings) == load.sent)
+        await_committed(settings, load.sent)
 
     print(f"moderated again after {took_s:.1f} s")
     assert took_s <= BACK_WITHIN_S

@@ -13,7 +13,7 @@ from moderator.policy.live.snapshot_store import SnapshotStore
 from tests.builders import POLICY_FILES, write_files
 from tests.faults.killable import Replica
 from tests.faults.oracle import assert_each_event_came_out_once
-from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.kafka_stream import await_committed, produce, some_topics
 from tests.servers.shared import SharedKafka
 from tests.waiting import await_condition
 
@@ -71,7 +71,7 @@ def test_killed_while_an_edit_is_taken_up_it_starts_on_the_last_good_policies(
             some_events()
             await_condition(lambda number=number: len(fell_back()) == number)  # type: ignore[misc]
             write_files(folder, policies_of(number))
-        await_condition(lambda: committed_offsets(settings) == [EVENTS] * 3)
+        await_committed(settings, [EVENTS] * 3)
         replica.drain()
 
     records = assert_each_event_came_out_once(settings, [EVENTS] * 3)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.killable import DIES_OF, Replica, running
 from tests.faults.oracle import assert_each_event_came_out_once, place_of
-from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.kafka_stream import asking_for_offsets, produce, some_topics
 from tests.servers.shared import SharedKafka
 from tests.waiting import LOOK_EVERY_S, PATIENCE_S
 
@@ -26,7 +26,7 @@ def value(number: int, poisoned: int, cause: signal.Signals) -> bytes:
     [
         (1, 20, signal.SIGKILL, 1),
         pytest.param(50, 400, signal.SIGKILL, 1, marks=pytest.mark.long),
-        (3_000, 8_000, signal.SIGSEGV, 2),
+        pytest.param(3_000, 8_000, signal.SIGSEGV, 2, marks=pytest.mark.long),
     ],
     ids=["windows of 1", "windows of 50", "windows of 3,000 and two replicas"],
 )
@@ -41,9 +41,9 @@ def test_a_poison_ends_the_process_a_few_times_and_is_then_set_aside(  # noqa: P
     wanted = [events // PARTITIONS] * PARTITIONS
 
     ends = 0
-    with running(*group):
+    with running(*group), asking_for_offsets(settings, PARTITIONS) as offsets:
         deadline_s = time.monotonic() + PATIENCE_S
-        while committed_offsets(settings, PARTITIONS) != wanted:
+        while offsets() != wanted:
             assert time.monotonic() < deadline_s, group[0].log.read_text()[-3_000:]
             for replica in group:
                 assert replica.child

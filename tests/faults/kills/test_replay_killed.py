@@ -4,7 +4,7 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,27 @@ WINDOWS: list[tuple[Api, Side]] = [
     (Api.END_TXN, "request"),
     (Api.END_TXN, "response"),
 ]
+SOME_STEPS: list[tuple[Api, Side]] = [
+    (Api.END_TXN, "request"),  # of the first positions
+    (Api.PRODUCE, "response"),
+    (Api.END_TXN, "response"),
+]
 
 
 def replayed(settings: KafkaSettings, topic: str) -> Counter[str]:
     return Counter(dict(record.headers)["replay_of"].decode() for record in read_committed(settings, topic))
 
 
-def test_a_replay_killed_at_each_step_writes_each_record_once(behind: Behind, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(SOME_STEPS, id="some"),
+        pytest.param(FIRST_POSITIONS + WINDOWS, id="each", marks=pytest.mark.long),
+    ],
+)
+def test_a_replay_killed_at_its_steps_writes_each_record_once(
+    behind: Behind, tmp_path: Path, steps: Sequence[tuple[Api, Side]]
+) -> None:
     settings, direct = behind.some_topics()
     topic = f"{settings.group_id}-replayed"
     admin = KafkaAdminClient(bootstrap_servers=direct.bootstrap_servers)
@@ -59,7 +73,7 @@ def test_a_replay_killed_at_each_step_writes_each_record_once(behind: Behind, tm
     small: dict[str, Any] = {"TO_TOPIC": topic, "MODERATOR_WINDOW__MAX_EVENTS": "7"}
     process = Replica(settings, tmp_path, None, module="tests.faults.replaying", **small)
 
-    for step, side in FIRST_POSITIONS + WINDOWS:
+    for step, side in steps:
         fault = Fault(step, side, "drop")
         behind.proxy.inject(fault)
         process.start()
@@ -82,10 +96,10 @@ def letters_again(settings: KafkaSettings) -> Resending:
 @pytest.mark.parametrize(
     ("step", "side"),
     [
-        (Api.END_TXN, "request"),
+        pytest.param(Api.END_TXN, "request", marks=pytest.mark.long),
         (Api.END_TXN, "response"),
-        (Api.TXN_OFFSET_COMMIT, "response"),
-        (Api.PRODUCE, "response"),
+        pytest.param(Api.TXN_OFFSET_COMMIT, "response", marks=pytest.mark.long),
+        pytest.param(Api.PRODUCE, "response", marks=pytest.mark.long),
     ],
 )
 def test_a_step_without_an_answer_is_settled_and_goes_on(behind: Behind, step: Api, side: Side) -> None:

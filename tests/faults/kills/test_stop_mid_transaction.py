@@ -14,7 +14,7 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka.connection import TRANSACTION_TIMEOUT_MS
 from tests.faults.loop import a_loop
 from tests.faults.oracle import assert_each_event_came_out_once
-from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.kafka_stream import asking_for_offsets, produce, some_topics
 from tests.servers.shared import SharedKafka
 from tests.warm.process import ROOT, WarmPopen
 
@@ -42,7 +42,7 @@ def go_on(process: WarmPopen) -> None:
     process.stdin.flush()
 
 
-@pytest.fixture(params=["named", "unnamed"])
+@pytest.fixture(params=["named", pytest.param("unnamed", marks=pytest.mark.long)])
 def settings(request: pytest.FixtureRequest, kafka: SharedKafka) -> KafkaSettings:
     instance_id = "replica-1" if request.param == "named" else None
     settings = some_topics(kafka.bootstrap_servers, instance_id=instance_id)
@@ -55,8 +55,8 @@ def test_what_a_killed_replica_left_open_is_made_up_for_once(settings: KafkaSett
         process.kill()
         process.wait()
 
-        with closing(a_loop(settings)) as successor:
-            successor.run_until(lambda: committed_offsets(settings) == ALL)
+        with closing(a_loop(settings)) as successor, asking_for_offsets(settings) as offsets:
+            successor.run_until(lambda: offsets() == ALL)
 
     assert_each_event_came_out_once(settings, ALL)
 
@@ -69,16 +69,20 @@ def test_what_a_killed_replica_left_open_is_made_up_for_once(settings: KafkaSett
     ],
 )
 def test_a_replica_that_was_frozen_doubles_nothing_when_it_wakes(settings: KafkaSettings, frozen_s: float) -> None:
-    with in_mid_transaction(settings) as process, closing(a_loop(settings)) as successor:
+    with (
+        in_mid_transaction(settings) as process,
+        closing(a_loop(settings)) as successor,
+        asking_for_offsets(settings) as offsets,
+    ):
         process.send_signal(signal.SIGSTOP)
         go_on(process)
-        successor.run_until(lambda: committed_offsets(settings) == ALL)
+        successor.run_until(lambda: offsets() == ALL)
 
         time.sleep(frozen_s)
         process.send_signal(signal.SIGCONT)
         if settings.instance_id:
             assert process.wait(30) == STOPPED
         produce(settings, (b"%d" % number for number in range(3 * PER_PARTITION)))
-        successor.run_until(lambda: committed_offsets(settings) == [2 * each for each in ALL])
+        successor.run_until(lambda: offsets() == [2 * each for each in ALL])
 
     assert_each_event_came_out_once(settings, [2 * each for each in ALL])

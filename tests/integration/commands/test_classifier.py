@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.models import tiny_classifiers
 from tests.warm.process import run_moderator
 
@@ -37,6 +39,9 @@ rules:
     flag: {severity: high, reason: abusive_message}
 """,
 }
+
+ON_CPU = {"MODERATOR_MODEL__DEVICE": "cpu", "MODERATOR_MODEL__MAX_INPUT_TOKENS": "64"}  # a short warm-up
+FORCED = {"MODERATOR_MODEL__FORCE_CPU": "true"}
 
 
 def scored(model: Path, policies: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -73,18 +78,34 @@ def test_an_encoder_moderates_by_the_probabilities_of_its_labels(tmp_path: Path)
         assert decision["model"]["name"] == "tiny-toxic-bert"
 
 
-def test_a_large_model_is_refused_on_a_cpu_unless_forced(tmp_path: Path) -> None:
-    model = tiny_classifiers.write_large(tmp_path / "large-llama")
+@pytest.fixture
+def large(tmp_path: Path) -> tuple[Path, Path]:
+    """A model of more than a billion parameters, and policies that suit it."""
     policies = written_policies(tmp_path / "policies")
     (policies / "signals.yaml").write_text(FILES["signals.yaml"].replace("from: toxic", "from: reward"))
+    return tiny_classifiers.write_large(tmp_path / "large-llama"), policies
 
-    on_cpu = {"MODERATOR_MODEL__DEVICE": "cpu", "MODERATOR_MODEL__MAX_INPUT_TOKENS": "64"}  # a short warm-up
-    refused = scored(model, policies, **on_cpu)
-    forced = scored(model, policies, **on_cpu, MODERATOR_MODEL__FORCE_CPU="true")
+
+def test_a_large_model_is_refused_on_a_cpu_unless_forced(large: tuple[Path, Path]) -> None:
+    model, policies = large
+    refused = scored(model, policies, **ON_CPU)
+    nowhere = {"MODERATOR_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:9", "MODERATOR_KAFKA__START_TIMEOUT_S": "0.2"}
+    started = {"MODERATOR_MODEL__PATH": str(model), "MODERATOR_POLICIES__PATH": str(policies), **ON_CPU, **nowhere}
+    answers = [run_moderator("run", "--check", "--json", **started, **forced).stdout for forced in ({}, FORCED)]
+    states = [{each["check"]: each["state"] for each in json.loads(answer)["checks"]} for answer in answers]
 
     assert refused.returncode == 2
     assert "`MODERATOR_MODEL__FORCE_CPU=true`" in refused.stderr
     assert "Traceback" not in refused.stderr
+    assert [(each["model"], each["device"]) for each in states] == [("ok", "wrong"), ("ok", "ok")]
+
+
+@pytest.mark.long  # four gigabytes are read
+def test_a_large_model_scores_on_a_cpu_where_it_is_forced_to(large: tuple[Path, Path]) -> None:
+    model, policies = large
+
+    forced = scored(model, policies, **ON_CPU, **FORCED)
+
     assert forced.returncode == 0, forced.stderr
     assert len(forced.stdout.splitlines()) == 2
 

@@ -17,6 +17,7 @@ from moderator.cli.app import main
 from moderator.scoring import builtin
 from tests.builders import POLICY_FILES, write_files
 from tests.generate import decision_schema
+from tests.warm.command import warm_command
 from tests.warm.process import MODERATOR, WarmPopen, run_moderator
 
 ROOT = Path(__file__).parents[3]
@@ -298,10 +299,8 @@ def test_a_rule_that_needs_an_objective_the_model_lacks_stops_it_plainly(call: C
 
 
 def test_a_decision_comes_through_a_pipe_before_the_pipe_ends() -> None:
-    command = [sys.executable, "-m", "moderator", "score"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
-    ) as child:
+    pipe = subprocess.PIPE
+    with WarmPopen([*MODERATOR, "score"], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, cwd=ROOT) as child:
         assert child.stdin
         assert child.stdout
         child.stdin.write(b'{"id": "first", "text": "hello"}\n')
@@ -317,9 +316,13 @@ def test_a_decision_comes_through_a_pipe_before_the_pipe_ends() -> None:
 
 def test_a_reader_that_leaves_early_ends_it_without_a_traceback(tmp_path: Path) -> None:
     file = write_lines(tmp_path, *({"text": f"hello {n}"} for n in range(500)))
-    command = f"'{sys.executable}' -m moderator score '{file}' | head -n 1; echo ${{PIPESTATUS[0]}}"
+    command = f"moderator score '{file}' | head -n 1; echo ${{PIPESTATUS[0]}}"
 
-    ended = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, check=False)
+    with warm_command(tmp_path) as programs:
+        path = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+        ended = subprocess.run(
+            ["bash", "-c", command], capture_output=True, cwd=ROOT, env=os.environ | path, check=False
+        )
 
     decision, code = ended.stdout.splitlines()
     assert json.loads(decision)["verdict"]

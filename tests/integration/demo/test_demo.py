@@ -161,6 +161,7 @@ def test_a_killed_demo_takes_its_servers_with_it(demos: list[Demo], tmp_path: Pa
     assert [left for left in demo.left_behind if isinstance(left, psutil.Process)] == []
 
 
+@pytest.mark.long
 def test_kept_it_goes_on_deciding_until_it_is_stopped(demos: list[Demo], tmp_path: Path) -> None:
     demo = start(demos, tmp_path, "--keep")
     console = demo.read_until("console  http://127.0.0.1:").split()[-1]

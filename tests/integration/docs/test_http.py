@@ -14,10 +14,10 @@ import pytest
 from moderator.demo.examples import example_policies
 from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
-from tests.kafka_stream import committed_offsets, kafka_variables, read_committed, some_topics
+from tests.kafka_stream import await_committed, kafka_variables, read_committed, some_topics
 from tests.pages import PAGES, ROOT, Block, blocks
 from tests.servers.shared import SharedKafka
-from tests.waiting import PATIENCE_S, await_condition
+from tests.waiting import PATIENCE_S
 from tests.warm.process import WarmReplica
 
 PAGE = ROOT / "docs" / "http.md"
@@ -95,7 +95,7 @@ def test_the_readme_shows_the_pages_program() -> None:
 
 def test_who_asks_first_gets_the_decision_that_the_stream_then_publishes(asked: Asked, tmp_path: Path) -> None:
     verdict, decision_id = printed(the_block("ask").text, asked, tmp_path)
-    await_condition(lambda: committed_offsets(asked.settings, partitions=1) == [1])
+    await_committed(asked.settings, [1])
 
     [published] = streamed(asked)
     answered = decide(asked, EVENT)

@@ -27,9 +27,8 @@ from moderator.wiring.parts import choose_policies
 from moderator.wiring.replay import Asked, make, prepare
 from moderator.wiring.stream import moderate
 from tests.builders import POLICY_FILES, write_files
-from tests.kafka_stream import committed_offsets, kafka_variables, produce, read_committed, some_topics
+from tests.kafka_stream import await_committed, committed_offsets, kafka_variables, produce, read_committed, some_topics
 from tests.servers.shared import SharedKafka
-from tests.waiting import await_condition
 from tests.warm.process import run_moderator
 
 PER_PARTITION = 10
@@ -65,7 +64,7 @@ def live(kafka: SharedKafka, tmp_path_factory: pytest.TempPathFactory) -> Settin
     values = (b'{"id": "evt-%d", "text": "text %d"}' % (number, number) for number in range(3 * PER_PARTITION))
     produce(topics, (value if number % 10 else b"not json" for number, value in enumerate(values)))
     with moderating(settings, ScriptedScorer(by_last_digit)):
-        await_condition(lambda: committed_offsets(topics) == [PER_PARTITION] * 3)
+        await_committed(topics, [PER_PARTITION] * 3)
     return settings
 
 

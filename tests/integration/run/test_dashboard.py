@@ -13,7 +13,7 @@ from moderator.demo.replica import LocalReplica
 from moderator.demo.servers.redis import LocalRedis
 from tests.exposition import some_metrics
 from tests.integration.run.test_run import READY_S, some_events, variables
-from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.kafka_stream import await_committed, produce, some_topics
 from tests.pages import ROOT
 from tests.servers.prometheus import LocalPrometheus
 from tests.servers.shared import SharedKafka
@@ -50,7 +50,7 @@ def watched(kafka: SharedKafka) -> Iterator[Watched]:
         with LocalPrometheus(replica.http_port) as prometheus:
             await_condition(lambda: bool(prometheus.query("moderator_ready == 1")))
             produce(settings, some_events(300))
-            await_condition(lambda: committed_offsets(settings) == [100, 100, 100])
+            await_committed(settings, [100, 100, 100])
             await_condition(lambda: bool(prometheus.query("sum(rate(moderator_decisions_total[30s])) > 0")))
             yield Watched(replica, prometheus)
 

@@ -12,10 +12,10 @@ from moderator.demo.examples import example_policies
 from moderator.demo.replica import LocalReplica
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.run.test_run import READY_S, some_events, variables
-from tests.kafka_stream import committed_offsets, produce, some_topics
+from tests.kafka_stream import await_committed, committed_offsets, produce, some_topics
 from tests.servers.shared import SharedKafka
 from tests.waiting import await_condition
-from tests.warm.process import run_moderator
+from tests.warm.process import WarmReplica, run_moderator
 
 TWO = ("--devices", "cpu,cpu")
 
@@ -40,10 +40,10 @@ def await_shared(replica: LocalReplica) -> None:
 def test_two_workers_share_the_events_and_a_signal_drains_both(kafka: SharedKafka, number: signal.Signals) -> None:
     settings = some_topics(kafka.bootstrap_servers)
 
-    with LocalReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
+    with WarmReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
         await_shared(replica)
         produce(settings, some_events(300))
-        await_condition(lambda: committed_offsets(settings) == [100, 100, 100])
+        await_committed(settings, [100, 100, 100])
         replica.signal(number)
         code = replica.wait(40)
         ended = [line["exit_code"] for line in logged(replica, "worker_ended")]
@@ -60,7 +60,7 @@ def test_a_killed_worker_ends_the_other_and_what_it_left_is_moderated_by_the_nex
     settings = some_topics(kafka.bootstrap_servers)
     environment = variables(settings, MODERATOR_HTTP__PORT="0", MODERATOR_KAFKA__INSTANCE_ID="host-a")
 
-    with LocalReplica(environment, TWO) as replica:
+    with WarmReplica(environment, TWO) as replica:
         await_shared(replica)
         produce(settings, some_events(3_000))
         await_condition(lambda: max(committed_offsets(settings)) > 0)
@@ -68,8 +68,8 @@ def test_a_killed_worker_ends_the_other_and_what_it_left_is_moderated_by_the_nex
         code = replica.wait(60)
         ended = [line["exit_code"] for line in logged(replica, "worker_ended")]
         last = logged(replica, "ended")[-1]
-    with LocalReplica(environment, TWO) as replica:
-        await_condition(lambda: committed_offsets(settings) == [1_000] * 3, READY_S)
+    with WarmReplica(environment, TWO) as replica:
+        await_committed(settings, [1_000] * 3, READY_S)
         replica.signal(signal.SIGTERM)
         again = replica.wait(40)
 
@@ -86,7 +86,7 @@ def test_a_killed_worker_ends_the_other_and_what_it_left_is_moderated_by_the_nex
 def test_a_killed_parent_takes_its_workers_along(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers)
 
-    with LocalReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
+    with WarmReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
         await_condition(lambda: len(logged(replica, "worker_started")) == 2, READY_S)
         pids = [line["pid"] for line in logged(replica, "worker_started")]
         replica.signal(signal.SIGKILL)
@@ -106,11 +106,12 @@ def test_what_is_wrong_with_the_settings_is_told_by_a_worker_and_ends_the_parent
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.long
 def test_a_worker_that_stops_itself_gives_code_reason_and_remedy_to_the_parent(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers)
     produce(settings, [b"not json"] * 4_500)
 
-    with LocalReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
+    with WarmReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
         code = replica.wait(READY_S)
         last = logged(replica, "ended")[-1]
 

@@ -20,7 +20,7 @@ from moderator.stream.kafka.topics import create_topics
 from tests.builders import POLICY_FILES, write_files
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.run.test_run import READY_S, logged, metric, stopped_by, variables
-from tests.kafka_stream import committed_offsets, produce, some_names, some_topics
+from tests.kafka_stream import await_committed, produce, some_names, some_topics
 from tests.servers.shared import SharedKafka
 from tests.waiting import await_condition
 from tests.warm.process import WarmReplica, run_moderator
@@ -75,14 +75,14 @@ def test_an_edit_while_events_flow_changes_verdicts_and_costs_no_event_and_no_in
             sent += 60
 
         goes_on()
-        await_condition(lambda: committed_offsets(settings) == [20, 20, 20])
+        await_committed(settings, [20, 20, 20])
         scored = metric(replica, 'moderator_cache_lookups_total{outcome="miss"}')
         has_reloaded = reloads(replica)
         write_files(folder, files("0.98"))
         while not has_reloaded():
             goes_on()
         goes_on()
-        await_condition(lambda: committed_offsets(settings) == [sent // 3] * 3)
+        await_committed(settings, [sent // 3] * 3)
         scored_anew = metric(replica, 'moderator_cache_lookups_total{outcome="miss"}') - scored
         code = stopped_by(replica, signal.SIGTERM)
         (reload,) = said(replica, "policies_reloaded")
@@ -124,13 +124,13 @@ def test_a_broken_save_changes_nothing_and_a_swapped_link_is_taken_up_cases_37_a
         await_condition(lambda: metric(replica, "moderator_policy_stale_seconds") > THREE_POLLS_S)
         is_ready = replica.await_ready(0.5)
         produce(settings, some_events(0))
-        await_condition(lambda: committed_offsets(settings) == [20, 20, 20])
+        await_committed(settings, [20, 20, 20])
         swap_in(files("0.98"))
         await_condition(lambda: bool(said(replica, "policies_reloaded")), THREE_POLLS_S + SLACK_S)
         is_ok_again = metric(replica, "moderator_policy_reload_ok")
         assert replica.await_ready(5)
         produce(settings, some_events(60))
-        await_condition(lambda: committed_offsets(settings) == [40, 40, 40])
+        await_committed(settings, [40, 40, 40])
         snapshots_shown = metric(replica, "moderator_policy_snapshot_info{")
 
     assert (is_ok, is_ready, is_ok_again, snapshots_shown) == (0, False, 1, 1)
@@ -154,7 +154,7 @@ def test_a_start_on_broken_policies_ends_with_2_unless_good_ones_were_kept(kafka
     )
     produce(settings, some_events(0))
     with WarmReplica(environment) as replica:
-        await_condition(lambda: committed_offsets(settings) == [20, 20, 20], READY_S)
+        await_committed(settings, [20, 20, 20], READY_S)
         is_ok = metric(replica, "moderator_policy_reload_ok")
         (fallen_back,) = said(replica, "started_on_last_good_policies")
 

@@ -19,7 +19,7 @@ from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.generate import decision_schema
-from tests.kafka_stream import committed_offsets, kafka_variables, produce, some_names, some_topics
+from tests.kafka_stream import await_committed, committed_offsets, kafka_variables, produce, some_names, some_topics
 from tests.servers.shared import SharedKafka
 from tests.waiting import await_condition
 from tests.warm.process import WarmReplica, run_moderator
@@ -55,11 +55,11 @@ def test_two_replicas_on_one_machine_share_the_events_and_drain(kafka: SharedKaf
     settings = some_topics(kafka.bootstrap_servers)
     environment = variables(settings, MODERATOR_REDIS__URL=redis_server.url)
 
-    with LocalReplica(environment) as one, LocalReplica(environment) as two:
+    with WarmReplica(environment) as one, WarmReplica(environment) as two:
         assert one.await_ready(READY_S), one.last_lines()
         assert two.await_ready(READY_S), two.last_lines()
         produce(settings, some_events(300))
-        await_condition(lambda: committed_offsets(settings) == [100, 100, 100])
+        await_committed(settings, [100, 100, 100])
         counted = {name: metric(one, name) + metric(two, name) for name in _COUNTERS}
         codes = [stopped_by(replica, signal.SIGTERM) for replica in (one, two)]
         logs = logged(one) + logged(two)
@@ -115,7 +115,7 @@ def test_what_was_scored_before_costs_no_inference_after_a_policy_edit(
         produce(settings, events)
         environment = variables(settings, MODERATOR_REDIS__URL=redis_server.url, MODERATOR_POLICIES__PATH=str(policies))
         with WarmReplica(environment):
-            await_condition(lambda settings=settings: committed_offsets(settings) == [20, 20, 20], READY_S)  # type: ignore[misc]
+            await_committed(settings, [20, 20, 20], READY_S)
         records = assert_each_event_came_out_once(settings, [20, 20, 20])
         decisions = [orjson.loads(each.value) for each in records if each.topic != settings.dead_letter_topic]
         snapshots.append({decision["policy"]["snapshot"] for decision in decisions})
@@ -130,7 +130,7 @@ def test_it_decides_without_redis_and_uses_it_again_when_it_is_back(kafka: Share
         redis.kill()
         assert replica.await_ready(READY_S), replica.last_lines()
         produce(settings, some_events(30))
-        await_condition(lambda: committed_offsets(settings) == [10, 10, 10])
+        await_committed(settings, [10, 10, 10])
         redis.start()
 
         def is_kept() -> bool:

@@ -11,9 +11,8 @@ from moderator.demo.servers.redis import LocalRedis
 from moderator.settings import KafkaSettings
 from moderator.wiring.start_checks import ORDER
 from tests.integration.run.test_run import READY_S, some_events, variables
-from tests.kafka_stream import committed_offsets, produce, some_names, some_topics
+from tests.kafka_stream import await_committed, committed_offsets, produce, some_names, some_topics
 from tests.servers.shared import SharedKafka
-from tests.waiting import await_condition
 from tests.warm.process import WarmReplica, run_moderator
 
 FOR_ARMORM = Path(__file__).parents[3] / "policies" / "armorm"
@@ -61,12 +60,12 @@ def test_beside_a_running_replica_it_neither_joins_nor_fences(kafka: SharedKafka
     with WarmReplica(variables(settings)) as replica:
         assert replica.await_ready(READY_S), replica.last_lines()
         produce(settings, some_events(30))
-        await_condition(lambda: committed_offsets(settings) == [10, 10, 10])
+        await_committed(settings, [10, 10, 10])
 
         answer = checked(settings)
         produce(settings, some_events(30))
 
-        await_condition(lambda: committed_offsets(settings) == [20, 20, 20])
+        await_committed(settings, [20, 20, 20])
         assert replica.exit_code is None
         rebalances = replica.log.read_text().count('"partitions_assigned"')
     assert (answer.code, not_ok(answer)) == (0, {}), answer

@@ -3,10 +3,9 @@
 import signal
 
 from tests.integration.run.test_run import READY_S, variables
-from tests.kafka_stream import committed_offsets, produce, read_committed, some_topics
+from tests.kafka_stream import await_committed, produce, read_committed, some_topics
 from tests.servers.collector import Collector
 from tests.servers.shared import SharedKafka
-from tests.waiting import await_condition
 from tests.warm.process import WarmReplica
 
 TRACE, SENDER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -23,7 +22,7 @@ def test_the_trace_of_an_event_leads_from_its_sender_by_way_of_its_decision_to_w
         Collector() as collector,
         WarmReplica(variables(settings, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)) as replica,
     ):
-        await_condition(lambda: committed_offsets(settings, 1) == [1], READY_S)
+        await_committed(settings, [1], READY_S)
         replica.signal(signal.SIGTERM)
         assert replica.wait(40) == 0
         (span,) = collector.named("moderate")

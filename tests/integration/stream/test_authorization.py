@@ -80,7 +80,7 @@ def broker(kafka_tools: None) -> Iterator[TwoDoorKafka]:
         yield broker
 
 
-@pytest.fixture(params=["exactly_once", "at_least_once"])
+@pytest.fixture(params=["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
 def limited(broker: TwoDoorKafka, request: pytest.FixtureRequest) -> Limited:
     """The rights that are enough, and events to begin with."""
     limited = some_limited(broker, request.param)

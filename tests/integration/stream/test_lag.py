@@ -22,7 +22,7 @@ PARTITIONS = 2
 EACH = 10
 
 
-@pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
+@pytest.mark.parametrize("delivery", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
 def test_a_stuck_publication_shows_as_lag_and_a_drained_partition_as_none(
     kafka: SharedKafka, delivery: Literal["exactly_once", "at_least_once"]
 ) -> None:

@@ -19,11 +19,11 @@ from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.topics import create_topics
 from tests.faults.loop import Loop, a_loop
 from tests.faults.oracle import place_of
-from tests.kafka_stream import admin_of, committed_offsets, produce, read_committed, some_topics
+from tests.kafka_stream import admin_of, asking_for_offsets, committed_offsets, produce, read_committed, some_topics
 from tests.servers.shared import SharedKafka
 
 
-@pytest.fixture(params=["exactly_once", "at_least_once"])
+@pytest.fixture(params=["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
 def settings(kafka: SharedKafka, request: pytest.FixtureRequest) -> KafkaSettings:
     return some_topics(kafka.bootstrap_servers, partitions=1, delivery=request.param)
 
@@ -71,8 +71,8 @@ def troubles(loop: Loop) -> Mapping[Code, str]:
 
 
 def decide_all(settings: KafkaSettings, until: int) -> Loop:
-    with closing(a_loop(settings)) as loop:
-        loop.run_until(lambda: committed_offsets(settings, 1) == [until])
+    with closing(a_loop(settings)) as loop, asking_for_offsets(settings, 1) as offsets:
+        loop.run_until(lambda: offsets() == [until])
     return loop
 
 
@@ -190,8 +190,8 @@ def test_the_position_follows_markers_and_aborted_records(settings: KafkaSetting
         producer.send(settings.events_topic, b"{}", partition=0).get(10)
         producer.abort_transaction()
 
-    with closing(a_loop(settings)) as loop:
-        loop.run_until(lambda: committed_offsets(settings, 1) == [11] and {*lags(loop).values()} == {0})
+    with closing(a_loop(settings)) as loop, asking_for_offsets(settings, 1) as offsets:
+        loop.run_until(lambda: offsets() == [11] and {*lags(loop).values()} == {0})
 
     assert offsets_out(settings) == [0, 4, 8]
 

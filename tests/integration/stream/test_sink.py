@@ -107,7 +107,13 @@ def test_a_decision_that_its_topic_does_not_take_is_refused_before_it_is_publish
     assert kafka_settings.allow_topic in refused.error
 
 
-@pytest.mark.parametrize(("compression", "number"), [("none", 0), ("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4)])
+@pytest.mark.parametrize(
+    ("compression", "number"),
+    [
+        *(pytest.param(name, at, marks=pytest.mark.long) for at, name in enumerate(("none", "gzip", "snappy", "lz4"))),
+        ("zstd", 4),
+    ],
+)
 def test_outputs_are_written_with_the_codec_of_the_settings(
     kafka: SharedKafka, compression: Compression, number: int
 ) -> None:

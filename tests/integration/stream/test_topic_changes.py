@@ -22,6 +22,7 @@ from tests.faults.oracle import assert_each_event_came_out_once, place_of
 from tests.kafka_stream import (
     a_decision,
     admin_of,
+    asking_for_offsets,
     committed_offsets,
     configure,
     produce,
@@ -37,7 +38,7 @@ SEGMENT_MS = 100
 BROKER_ID = "1"
 
 
-@pytest.fixture(params=["exactly_once", "at_least_once"])
+@pytest.fixture(params=["exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
 def settings(kafka: SharedKafka, request: pytest.FixtureRequest) -> KafkaSettings:
     return some_topics(kafka.bootstrap_servers, partitions=1, delivery=request.param)
 
@@ -102,8 +103,8 @@ def test_records_that_are_gone_while_nobody_reads_are_passed(settings: KafkaSett
         loop.run_until(lambda: loop.committed == EACH)
     lose(settings)
 
-    with closing(a_loop(settings)) as loop:
-        loop.run_until(lambda: committed_offsets(settings, 1) == [2 * EACH])
+    with closing(a_loop(settings)) as loop, asking_for_offsets(settings, 1) as offsets:
+        loop.run_until(lambda: offsets() == [2 * EACH])
 
     assert offsets_out(settings) == [*range(EACH), *range(EACH + EACH // 2, 2 * EACH)]
 

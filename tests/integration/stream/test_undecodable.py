@@ -60,7 +60,7 @@ def poll_until_it_stops(settings: KafkaSettings) -> tuple[list[int], Undecodable
     pytest.fail("it went on as if nothing were wrong")
 
 
-@pytest.mark.parametrize("what", ["header key", "checksum"])
+@pytest.mark.parametrize("what", [pytest.param("header key", marks=pytest.mark.long), "checksum"])
 def test_an_undecodable_batch_is_named_with_a_way_past_it(kafka: SharedKafka, what: str) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=1)
     produce_batches(settings, *([5] if what == "header key" else []))
