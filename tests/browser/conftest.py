@@ -20,12 +20,9 @@ from tests.browser.scenes import address_at, served
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 _COLOURS = ("color-contrast",)
-LOOKS: tuple[tuple[int, Scheme, Sequence[str]], ...] = (
-    (1280, "light", RULES),
-    (360, "dark", RULES),
-    (360, "light", _COLOURS),  # structure does not depend on colours
-    (1280, "dark", _COLOURS),
-)
+Looks = tuple[tuple[int, Scheme, Sequence[str]], ...]
+LOOKS: Looks = ((1280, "light", RULES), (360, "dark", RULES))
+OTHER_LOOKS: Looks = ((360, "light", _COLOURS), (1280, "dark", _COLOURS))  # structure does not depend on colours
 _RUN_AXE = """async (rules) => {
   const found = await axe.run(document, {runOnly: rules});
   return found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`);
@@ -132,12 +129,12 @@ def visit(visitor: Visitor) -> Iterator[Visitor]:
     assert faults == []
 
 
-@pytest.fixture
-def looks(visit: Visitor) -> Any:
-    """Look at an open page at two widths, light and dark: nothing for axe to find, and no sideways scrolling."""
+@pytest.fixture(params=[LOOKS, pytest.param(OTHER_LOOKS, marks=pytest.mark.long)], ids=["usual", "other colours"])
+def looks(request: pytest.FixtureRequest, visit: Visitor) -> Any:
+    """Look at an open page at two widths, light or dark: nothing for axe to find, and no sideways scrolling."""
 
     def look(page: Page) -> None:
-        for width, scheme, rules in LOOKS:
+        for width, scheme, rules in request.param:
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=scheme)
             overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")

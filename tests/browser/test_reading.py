@@ -43,8 +43,10 @@ def test_every_page_is_accessible_and_fits(visit: Visitor, folder: Path, looks: 
 
 @pytest.mark.parametrize(
     ("scene", "state", "look"),
-    [(empty, "state-empty", {"scheme": "dark"}), (broken, "state-broken", {"width": 360})],
-    ids=["empty", "broken"],
+    [
+        pytest.param(empty, "state-empty", {"scheme": "dark"}, id="empty", marks=pytest.mark.long),
+        pytest.param(broken, "state-broken", {"width": 360}, id="broken"),
+    ],
 )
 def test_with_nothing_or_with_everything_broken_pages_say_so(
     visit: Visitor, folder: Path, scene: Any, state: str, look: dict[str, Any]

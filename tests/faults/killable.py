@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from moderator.demo.examples import example_policies
 from moderator.settings import KafkaSettings
+from tests.builders import POLICY_FILES, write_files
 from tests.kafka_stream import kafka_variables
 from tests.warm.process import WarmChild
 
@@ -34,6 +34,7 @@ class Replica:
         **variables: str,
     ) -> None:
         self._module = module
+        self._policies = write_files(folder / "policies", POLICY_FILES)  # few, as it is started many times
         self._settings = settings
         self.log = folder / f"replica-{name or id(self)}.log"
         self._name = name
@@ -45,7 +46,7 @@ class Replica:
         environment = {
             "PATH": "/usr/bin:/bin",
             "PYTHONPATH": str(Path(__file__).parents[2]),
-            "MODERATOR_POLICIES__PATH": str(example_policies()),
+            "MODERATOR_POLICIES__PATH": str(self._policies),
             "SCORING_S": str(self._scoring_s),
             **kafka_variables(self._settings),
         }

@@ -14,7 +14,8 @@ from tests.unit.policy.folders import POLICY, a_folder, a_policy, a_rule, codes_
 @pytest.mark.parametrize(
     "bomb",
     [
-        *(b"[" * 100_000, b"{" * 100_000, b"- " * 50_000, b"? " * 50_000),
+        b"[" * 100_000,
+        *(pytest.param(each, marks=pytest.mark.long) for each in (b"{" * 100_000, b"- " * 50_000, b"? " * 50_000)),
         *(b"a: " + b"x" * 900_000, b"a: " + b"!" * 900_000, b"a: >\n" + b"  x\n\n" * 180_000, b"\n" * 900_000),
     ],
     ids=lambda bomb: repr(bomb[:6]),
@@ -38,7 +39,7 @@ MANY_SIGNALS = "".join(f"  safety{n}: {{about: x, from: q{n}, scale: none, good:
 @pytest.mark.parametrize(
     ("files", "least"),
     [
-        ({f"zz{n}.yaml": HEAD + "  - rule: a\n" * 3_300 for n in range(3)}, 30_000),
+        pytest.param({f"zz{n}.yaml": HEAD + "  - rule: a\n" * 3_300 for n in range(3)}, 30_000, marks=pytest.mark.long),
         ({"zz.yaml": HEAD + "  - " + "\n    ".join(f"{'k' * 50}{n}: 1" for n in range(3_000))}, 3_000),
         (
             {

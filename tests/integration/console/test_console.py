@@ -13,7 +13,7 @@ from tests.unit.console.decisions import a_decision, encoded
 from tests.warm.process import run_moderator
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_it_prints_its_address_serves_and_ends_with_0_at_a_signal(number: signal.Signals, tmp_path: Path) -> None:
     file = tmp_path / "decisions.jsonl"
     file.write_bytes(b"\n".join(encoded(a_decision(1), a_decision(2, flag=True))))

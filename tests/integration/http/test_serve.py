@@ -147,7 +147,7 @@ def test_what_cannot_be_answered_within_the_drain_time_is_exit_4() -> None:
     slow = settings(example_policies(), MODERATOR_DRAIN_TIMEOUT_S="0.01")
     with Server(slow) as server, ThreadPoolExecutor() as pool:
         assert server.await_ready(PATIENCE_S), server.last_lines()
-        many = [{"text": f"a text of some length, number {number} " * 50} for number in range(256)]
+        many = [{"text": f"a text of some length, number {number} " * 20} for number in range(256)]
         pool.submit(_ask_without_an_answer, server, many)
         await_condition(lambda: _waiting(server) > 0)
         server.signal(signal.SIGTERM)

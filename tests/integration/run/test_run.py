@@ -98,6 +98,7 @@ def stopped_by(replica: LocalReplica, number: signal.Signals) -> int | None:
     return replica.wait(40)
 
 
+@pytest.mark.long
 def test_what_was_scored_before_costs_no_inference_after_a_policy_edit(
     kafka: SharedKafka, redis_server: LocalRedis, tmp_path: Path
 ) -> None:

@@ -106,7 +106,10 @@ def test_every_wrong_thing_is_reported_though_an_earlier_one_is_wrong(kafka: Sha
 
 @pytest.mark.parametrize(
     ("address", "named"),
-    [("redis://:wrong-secret@127.0.0.1:{port}/0", "WRONGPASS"), ("redis://127.0.0.1:{port}/0", "NOAUTH")],
+    [
+        ("redis://:wrong-secret@127.0.0.1:{port}/0", "WRONGPASS"),
+        pytest.param("redis://127.0.0.1:{port}/0", "NOAUTH", marks=pytest.mark.long),
+    ],
 )
 def test_a_wrong_password_of_redis_ends_a_start_before_the_model_is_read(
     address: str, named: str, kafka: SharedKafka

@@ -78,7 +78,9 @@ def test_a_new_group_over_an_empty_topic_has_begun_and_reads_what_comes(kafka: L
     assert polled(at(settings, "latest"), 3) == [b"new"] * 3
 
 
-@pytest.mark.parametrize("start_at", ["latest", datetime(2090, 1, 1, tzinfo=UTC).isoformat()])
+@pytest.mark.parametrize(
+    "start_at", ["latest", pytest.param(datetime(2090, 1, 1, tzinfo=UTC).isoformat(), marks=pytest.mark.long)]
+)
 def test_a_new_group_skips_what_was_there_before_it_and_nothing_that_comes(
     settings: KafkaSettings, start_at: str
 ) -> None:
