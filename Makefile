@@ -36,7 +36,7 @@ test: $(STAMP) ## run the suite on real parts: all but gpu, benchmarks and what 
 	@$(BIN)/pytest $(ALL_TESTS) -m 'not long' $(SPREAD) $(ARGS)
 
 .PHONY: test-long
-test-long: $(STAMP) ## run the tests that take long: more forms of each fault, long outages, rare ends of the demo
+test-long: $(STAMP) ## run what takes long: further forms of what `test` shows in one form, long outages, other ends of the demo
 	@tests/system_packages.sh java mvn redis-server chromium prometheus
 	@$(BIN)/pytest $(ALL_TESTS) -m long $(SPREAD) $(ARGS)
 

@@ -71,7 +71,9 @@ def test_a_mebibyte_of_anything_costs_little_more_than_prose(reader: EventReader
     assert any(cpu_s(reader, text) < MOST_OF_PROSE * prose_s for _ in range(TRIES))
 
 
-@pytest.mark.parametrize("is_any_template", [False, True], ids=["Llama 3", "any template"])
+@pytest.mark.parametrize(
+    "is_any_template", [False, pytest.param(True, marks=pytest.mark.long)], ids=["Llama 3", "any template"]
+)
 def test_a_mebibyte_before_the_judged_message_costs_little_more_than_prose(
     llama3_renderer: Llama3Renderer,
     llama3_tokenizer: PreTrainedTokenizerFast,
