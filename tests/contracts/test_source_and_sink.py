@@ -34,7 +34,7 @@ class Stream(NamedTuple):
     outcomes: Callable[[], list[Position]]
 
 
-@pytest.fixture(params=["in memory", "exactly_once", "at_least_once"])
+@pytest.fixture(params=["in memory", "exactly_once", pytest.param("at_least_once", marks=pytest.mark.long)])
 def stream(request: pytest.FixtureRequest) -> Stream:
     if request.param == "in memory":
         return in_memory()

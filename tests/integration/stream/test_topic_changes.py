@@ -97,6 +97,7 @@ def offsets_in(settings: KafkaSettings) -> list[int]:
     return [record.offset for record in read_committed(settings, settings.events_topic)]
 
 
+@pytest.mark.long
 def test_records_that_are_gone_while_nobody_reads_are_passed(settings: KafkaSettings) -> None:
     fill(settings)
     with closing(a_loop(settings)) as loop:
@@ -109,6 +110,7 @@ def test_records_that_are_gone_while_nobody_reads_are_passed(settings: KafkaSett
     assert offsets_out(settings) == [*range(EACH), *range(EACH + EACH // 2, 2 * EACH)]
 
 
+@pytest.mark.long
 def test_records_that_are_gone_before_a_running_reader_asks_for_them_are_passed(settings: KafkaSettings) -> None:
     fill(settings)
     with closing(a_loop(settings)) as loop:
