@@ -25,8 +25,8 @@ demo: $(STAMP) ## moderate sample events through a real Kafka and Redis on this 
 	@tests/system_packages.sh java mvn redis-server
 	@$(BIN)/moderator demo $(ARGS)
 
-# one process more than there are cores, as many tests wait; the folders with the longest tests come first
-SPREAD = -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 6 --dist loadgroup --no-loadscope-reorder
+# two processes more than there are cores, as many tests wait; the folders with the longest tests come first
+SPREAD = -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --maxprocesses 6 --dist loadgroup --no-loadscope-reorder
 
 ALL_TESTS := tests --ignore tests/gpu --ignore tests/benchmarks
 
