@@ -50,14 +50,14 @@ chaos: $(STAMP) ## the same for three minutes, with the same faults each time
 	@tests/system_packages.sh java mvn redis-server
 	@$(BIN)/python -m tests.soak.run --seconds 180 --seed 4388 $(ARGS)
 
-WITH_TORCH := scoring training pipeline stream cache
+ONE_HALF := scoring training pipeline stream cache http observability
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
 	@# two processes of like length, of which one alone spends its first seconds on importing torch
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; failed=0; \
-	$(BIN)/pytest $(addprefix tests/unit/,$(WITH_TORCH)) $(ARGS) >"$$log" 2>&1 & other=$$!; \
-	$(BIN)/pytest tests/unit $(addprefix --ignore tests/unit/,$(WITH_TORCH)) $(ARGS) || failed=$$?; \
+	$(BIN)/pytest $(addprefix tests/unit/,$(ONE_HALF)) $(ARGS) >"$$log" 2>&1 & other=$$!; \
+	$(BIN)/pytest tests/unit $(addprefix --ignore tests/unit/,$(ONE_HALF)) $(ARGS) || failed=$$?; \
 	wait "$$other" || failed=$$?; \
 	cat "$$log"; exit "$$failed"
 
