@@ -41,7 +41,7 @@ def test_fixtures_of_a_package_end_with_it() -> None:
     with_fixtures = [
         file.parent
         for file in (ROOT / "tests").rglob("*.py")
-        if re.search(r'^@.*scope="package"', file.read_text(), re.M)
+        if re.search(r'^@.*scope="package"', file.read_text(), re.MULTILINE)
     ]
 
     assert with_fixtures != []
