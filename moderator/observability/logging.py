@@ -50,6 +50,7 @@ def configure_logging(
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_formatter())
+    handler.addFilter(_is_not_from_closing)
     handler.addFilter(Throttle(monotonic_s))
     lowest = max(LEVELS[level], LEVELS[libraries], logging.INFO)
     logging.basicConfig(level=lowest, handlers=[handler], force=True)
@@ -61,6 +62,12 @@ def configure_logging(
         library.propagate = True  # transformers turns it off when it is imported
     for name in NERVOUS_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _is_not_from_closing(record: logging.LogRecord) -> bool:
+    """Check that a line is not that of a client that is closed while it asks for metadata: it logs that as an error."""
+    reasons = record.args if isinstance(record.args, tuple) else ()
+    return not (record.name == "kafka.cluster" and any(type(each).__name__ == "Cancelled" for each in reasons))
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

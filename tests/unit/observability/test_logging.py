@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from kafka.errors import Cancelled, NodeNotReadyError
 
 from moderator.observability.logging import OURS, WORDY_LOGGERS, configure_logging, get_logger
 from moderator.observability.throttle import Throttle
@@ -141,6 +142,16 @@ def test_a_busy_machine_does_not_make_kafkas_client_warn() -> None:
     logging.getLogger("kafka.conn").warning("connection refused")
 
     assert [line["logger"] for line in _lines(stream)] == ["kafka.conn"]
+
+
+def test_a_kafka_client_that_is_closed_while_it_asks_for_metadata_writes_no_error() -> None:
+    stream = io.StringIO()
+    configure_logging("info", stream)
+
+    for reason in (Cancelled(), NodeNotReadyError("metadata")):
+        logging.getLogger("kafka.cluster").error("Metadata refresh: failed %s", reason)
+
+    assert [line["event"] for line in _lines(stream)] == ["Metadata refresh: failed NodeNotReadyError: metadata"]
 
 
 def test_configuring_twice_writes_each_line_once() -> None:
