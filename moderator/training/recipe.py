@@ -1,9 +1,11 @@
 """A training run from beginning to end: teacher, tokenizer, relevance, joint stage, heads, checkpoint and card."""
 
 import copy
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 import torch
@@ -57,6 +59,7 @@ class Plan:
         hidden: width of the backbone.
         phrases: the project's own rows, added to the data's.
         teacher: folder with the teacher's files; None: no teacher.
+        is_compiled: whether the backbone is compiled, which takes a minute or two and a C++ compiler.
     """
 
     epochs: float = 3.0
@@ -69,15 +72,18 @@ class Plan:
     layers: int = 4
     phrases: Path = OWN_PHRASES
     teacher: Path | None = field(default_factory=teacher_files)
+    is_compiled: bool = False
 
 
 def train(data: Path, output: Path, plan: Plan) -> HeldOutReport:
     """Train on the files in `data` and write a checkpoint folder with its model card to `output`.
 
     Raises:
-        ConfigurationError: a file of `data` is missing or invalid, or `output` cannot be written.
+        ConfigurationError: a file of `data` is missing or invalid, `output` cannot be written, or there is no compiler.
     """
     started_s = time.monotonic()
+    if plan.is_compiled:
+        _require_compiler()
     _make_folder(output)
     corpus = read_corpus(data, read_phrases(plan.phrases))
     print(f"read {len(corpus.rows)} rows, {len(corpus.held_out)} held out, {len(corpus.pairs)} pairs", flush=True)
@@ -89,6 +95,11 @@ def train(data: Path, output: Path, plan: Plan) -> HeldOutReport:
     run.learn()
     run.fit_heads()
     return run.report(minutes=(time.monotonic() - started_s) / 60)
+
+
+def _require_compiler() -> None:
+    if not any(which(name) for name in (os.environ.get("CXX", "g++"), "clang++")):
+        raise ConfigurationError("`--compiled` needs a C++ compiler: install g++, or train without it")
 
 
 def _make_folder(output: Path) -> None:
@@ -118,6 +129,8 @@ class _Run:
         config = _config(len(tokenizer), plan)
         # a copy: `ArmoRMNetwork` sets packed attention in its own, which has no backward pass
         network = TrainingNetwork(copy.deepcopy(config.backbone))
+        if plan.is_compiled:
+            network.compile_backbone()
         return cls(corpus, lessons, plan, output, tokenizer, Encoder(tokenizer), config, network)
 
     def learn(self) -> None:

@@ -14,7 +14,7 @@ _SEPARATORS: Final = " .-_*"
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
 _VOWEL: Final = re.compile(r"[aeiouAEIOU]")
 _INNER_VOWEL: Final = re.compile(r"(?<=\w)[aeiouAEIOU](?=\w)")
-_JOINED_SHARE: Final = 0.2
+_JOINED_SHARE: Final = 0.3
 _MOST_JOINED: Final = 8
 _DISTURBED_SHARE: Final = 0.3
 _JOINTS: Final = (" ", " ", "\n", ". ", "\n\n")
@@ -109,7 +109,15 @@ def without_vowels(text: str, random: Random) -> str:
     return _INNER_VOWEL.sub(lambda vowel: "" if _coin(random) else vowel[0], text)
 
 
-_DISTURBANCES: Final[Sequence[Callable[[str, Random], str]]] = (obfuscate, space, leetspeak, double, without_vowels)
+# leetspeak twice: the letters of a word come as pieces that no other text has
+_DISTURBANCES: Final[Sequence[Callable[[str, Random], str]]] = (
+    obfuscate,
+    space,
+    leetspeak,
+    leetspeak,
+    double,
+    without_vowels,
+)
 
 
 def _coin(random: Random) -> bool:

@@ -76,7 +76,9 @@ def lessons_of(teacher: Teacher, corpus: Corpus) -> Lessons:
 def _unlabelled(corpus: Corpus) -> list[Row]:
     sides = [Row(side, {}, pair.source, pair.licence) for pair in corpus.pairs for side in (pair.chosen, pair.rejected)]
     every = max(1, len(corpus.relevance) // _EXCHANGES)
-    return [*passages(corpus.rows), *sides, *(replace(row, labels={}) for row in corpus.relevance[::every])]
+    texts = [*passages(corpus.rows), *sides, *(replace(row, labels={}) for row in corpus.relevance[::every])]
+    # to ask the teacher about all takes as long as an epoch of the small model
+    return texts[::2]
 
 
 def learn_labels(teacher: Teacher, rows: Sequence[Row], progress: Progress, seed: int) -> None:

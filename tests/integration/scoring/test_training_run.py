@@ -1,6 +1,7 @@
 """A whole training run on a few dozen made-up rows: it learns, and what it writes can be served."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from moderator.errors import ConfigurationError
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.rendering.framing import frame
 from moderator.training.data.corpus import read_corpus
+from moderator.training.fitting.identity import IdentityPhrases
 from moderator.training.fitting.joint import JointStage
 from moderator.training.fitting.losses import entropy_loss, label_loss, raw_rewards, targets_of
 from moderator.training.fitting.relevance import Exchange, RelevancePairs, learn_relevance
@@ -100,7 +102,7 @@ def test_a_teacher_learns_the_labels_and_gives_logits_to_every_row(tmp_path: Pat
     assert entropy_loss(after, targets) < entropy_loss(before, targets)
     assert all("is_safe" in row.logits for row in (*lessons.rows, *lessons.unlabelled))
     assert all(("helpfulness" in row.logits) == (len(row.conversation) > 1) for row in lessons.rows)
-    assert len(lessons.unlabelled) >= 2 * len(corpus.pairs)
+    assert len(lessons.unlabelled) >= len(corpus.pairs)  # half of their sides
 
 
 def test_the_lower_half_of_the_teacher_keeps_its_weights(tmp_path: Path) -> None:
@@ -143,24 +145,53 @@ def _tiny_teacher(folder: Path) -> Path:
     return folder
 
 
+class _Joint:
+    """A joint stage on made-up rows, and a tiny network that learns in it."""
+
+    def __init__(self, folder: Path) -> None:
+        torch.manual_seed(1)
+        self.corpus = read_corpus(write_corpus(folder))
+        texts = [turn.content for row in self.corpus.rows for turn in row.conversation]
+        tokenizer = train_tokenizer(texts, vocabulary_size=400)
+        self.encoder, self._vocabulary = Encoder(tokenizer), Vocabulary.of(tokenizer)
+        self.network = TrainingNetwork(small_backbone(len(tokenizer), hidden=16, layers=2)).eval()
+        exchanges = [Exchange(np.array([300, 301], np.int32), np.array([302], np.int32))] * 4
+        self.relevance = RelevancePairs(exchanges, self._vocabulary, np.random.default_rng(1))
+
+    def learn(self, epochs: int) -> None:
+        rows, pairs = self.corpus.rows, self.corpus.pairs
+        stage = JointStage(self.encoder, self._vocabulary, rows, [], pairs, self.relevance, seed=1)
+        stage.learn(self.network, epochs, Progress(), save=lambda: None)
+
+
 def test_the_joint_stage_lowers_the_loss(tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    corpus = read_corpus(write_corpus(tmp_path))
-    tokenizer = train_tokenizer([turn.content for row in corpus.rows for turn in row.conversation], vocabulary_size=400)
-    encoder, vocabulary = Encoder(tokenizer), Vocabulary.of(tokenizer)
-    network = TrainingNetwork(small_backbone(len(tokenizer), hidden=16, layers=2)).eval()
-    ids = encoder.encode([row.conversation for row in corpus.rows])
-    batch, targets = pad(ids, range(len(ids))), targets_of(corpus.rows)
-    before = label_loss(network, batch, targets).item()
-    exchanges = [Exchange(np.array([300, 301], np.int32), np.array([302], np.int32))] * 4
-    relevance = RelevancePairs(exchanges, vocabulary, np.random.default_rng(1))
+    joint = _Joint(tmp_path)
+    ids = joint.encoder.encode([row.conversation for row in joint.corpus.rows])
+    batch, targets = pad(ids, range(len(ids))), targets_of(joint.corpus.rows)
+    before = label_loss(joint.network, batch, targets).item()
 
-    learn_relevance(network, relevance, 2, Progress())
-    JointStage(encoder, vocabulary, corpus.rows, [], corpus.pairs, relevance, seed=1).learn(
-        network, 12, Progress(), save=lambda: None
-    )
+    learn_relevance(joint.network, joint.relevance, 2, Progress())
+    joint.learn(12)
 
-    assert label_loss(network, batch, targets).item() < 0.9 * before
+    assert label_loss(joint.network, batch, targets).item() < 0.9 * before
+
+
+def test_the_first_batch_of_each_epoch_is_penalized_for_differences_between_identity_terms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joint = _Joint(tmp_path)
+    penalized: list[TrainingNetwork] = []
+
+    def penalty(_: IdentityPhrases, network: TrainingNetwork) -> torch.Tensor:
+        penalized.append(network)
+        return network.logits.weight.abs().sum() * 1e6
+
+    monkeypatch.setattr(IdentityPhrases, "penalty", penalty)
+    before = joint.network.logits.weight.abs().sum()
+    joint.learn(3)
+
+    assert penalized == [joint.network] * 3
+    assert joint.network.logits.weight.abs().sum() < before
 
 
 def test_helpfulness_is_learned_on_the_scale_of_points() -> None:
@@ -180,6 +211,15 @@ def test_a_wrong_data_folder_is_a_wrong_configuration(tmp_path: Path) -> None:
     assert isinstance(result.exception, ConfigurationError)
     assert "train.jsonl.gz" in str(result.exception)
     assert exit_code_of(result.exception) == 2
+
+
+def test_without_a_compiler_nothing_is_compiled_and_the_remedy_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ConfigurationError, match="install g\\+\\+, or train without it"):
+        train(tmp_path, tmp_path / "model", replace(_tiny_plan(tmp_path), is_compiled=True))
 
 
 def test_an_output_that_is_a_file_is_a_wrong_configuration(tmp_path: Path) -> None:

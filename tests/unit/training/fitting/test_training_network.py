@@ -3,12 +3,13 @@
 from itertools import accumulate
 
 import numpy as np
+import pytest
 import torch
 
 from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
 from moderator.training.fitting.training_network import TrainingNetwork, small_backbone
-from moderator.training.text.batches import pad, read_in_order, shuffled_groups
+from moderator.training.text.batches import Batch, pad, read_in_order, shuffled_groups
 
 _LENGTHS = [9, 1, 30, 14, 30, 3]
 
@@ -54,6 +55,29 @@ def test_padding_changes_nothing() -> None:
 
     for ids, hidden in zip(sequences, together, strict=True):
         torch.testing.assert_close(network.last_hidden(pad([ids], [0]))[0], hidden, atol=1e-5, rtol=0)
+
+
+@pytest.mark.long  # compiles for a minute
+def test_a_compiled_backbone_gives_the_same_states_and_gradients() -> None:
+    torch.manual_seed(1)
+    network = TrainingNetwork(small_backbone(100, hidden=64)).eval()
+    batch = pad(_sequences(), range(len(_LENGTHS)))
+    plain, plain_gradient = _states_and_gradient(network, batch)
+
+    network.compile_backbone()
+    compiled, gradient = _states_and_gradient(network, batch)
+
+    torch.testing.assert_close(compiled, plain, atol=1e-5, rtol=0)
+    torch.testing.assert_close(gradient, plain_gradient, atol=1e-4, rtol=1e-4)
+
+
+def _states_and_gradient(network: TrainingNetwork, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    network.zero_grad()
+    states = network.last_hidden(batch)
+    states.square().sum().backward()  # type: ignore[no-untyped-call]
+    gradient = network.backbone.embed_tokens.weight.grad
+    assert gradient is not None
+    return states.detach(), gradient
 
 
 def test_every_sequence_is_in_one_group_within_the_budget() -> None:
