@@ -4,6 +4,7 @@ import copy
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from shutil import which
 
@@ -12,6 +13,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from moderator.errors import ConfigurationError
+from moderator.scoring.armorm.armorm import OpenArmoRM
 from moderator.scoring.armorm.gating import GatingNetwork
 from moderator.scoring.armorm.network import ArmoRMNetwork
 from moderator.scoring.checkpoint.configs.armorm import ArmoRMConfig
@@ -23,6 +25,7 @@ from moderator.training.data.phrases import OWN_PHRASES, read_phrases
 from moderator.training.data.rows import OBJECTIVES
 from moderator.training.evaluation.card import model_card
 from moderator.training.evaluation.held_out import HeldOutReport, measure_held_out
+from moderator.training.fitting.continued import fit_logits, network_of, open_start
 from moderator.training.fitting.heads import fit_gate, fit_regression, pair_features
 from moderator.training.fitting.joint import JointStage
 from moderator.training.fitting.losses import targets_of
@@ -59,6 +62,7 @@ class Plan:
         hidden: width of the backbone.
         phrases: the project's own rows, added to the data's.
         teacher: folder with the teacher's files; None: no teacher.
+        start: a checkpoint to continue, with its vocabulary and size; None: random weights.
         is_compiled: whether the backbone is compiled, which takes a minute or two and a C++ compiler.
     """
 
@@ -72,6 +76,7 @@ class Plan:
     layers: int = 4
     phrases: Path = OWN_PHRASES
     teacher: Path | None = field(default_factory=teacher_files)
+    start: str | None = None
     is_compiled: bool = False
 
 
@@ -79,11 +84,13 @@ def train(data: Path, output: Path, plan: Plan) -> HeldOutReport:
     """Train on the files in `data` and write a checkpoint folder with its model card to `output`.
 
     Raises:
-        ConfigurationError: a file of `data` is missing or invalid, `output` cannot be written, or there is no compiler.
+        ConfigurationError: a file of `data` is missing or invalid, `output` cannot be written, `plan.start` cannot be
+            continued, or there is no compiler.
     """
     started_s = time.monotonic()
     if plan.is_compiled:
         _require_compiler()
+    start = None if plan.start is None else open_start(plan.start)
     _make_folder(output)
     corpus = read_corpus(data, read_phrases(plan.phrases))
     print(f"read {len(corpus.rows)} rows, {len(corpus.held_out)} held out, {len(corpus.pairs)} pairs", flush=True)
@@ -91,7 +98,7 @@ def train(data: Path, output: Path, plan: Plan) -> HeldOutReport:
     # a CPU computes very slowly with denormal numbers
     torch.set_flush_denormal(True)
     lessons = prepare_lessons(corpus, plan.teacher, Progress(_limit_s(plan, _TEACHER_SHARE)), plan.seed)
-    run = _Run.prepare(corpus, lessons, output, plan)
+    run = _Run.prepare(corpus, lessons, output, plan, start)
     run.learn()
     run.fit_heads()
     return run.report(minutes=(time.monotonic() - started_s) / 60)
@@ -123,12 +130,15 @@ class _Run:
     network: TrainingNetwork
 
     @classmethod
-    def prepare(cls, corpus: Corpus, lessons: Lessons, output: Path, plan: Plan) -> "_Run":
-        """Train the tokenizer and make a network with random weights."""
-        tokenizer = train_tokenizer(_texts(corpus), vocabulary_size=plan.vocabulary)
-        config = _config(len(tokenizer), plan)
-        # a copy: `ArmoRMNetwork` sets packed attention in its own, which has no backward pass
-        network = TrainingNetwork(copy.deepcopy(config.backbone))
+    def prepare(cls, corpus: Corpus, lessons: Lessons, output: Path, plan: Plan, start: OpenArmoRM | None) -> "_Run":
+        """Train the tokenizer and make a network with random weights, or take both from the checkpoint to continue."""
+        if start is None:
+            tokenizer = train_tokenizer(_texts(corpus), vocabulary_size=plan.vocabulary)
+            config = _config(len(tokenizer), plan)
+            # a copy: `ArmoRMNetwork` sets packed attention in its own, which has no backward pass
+            network = TrainingNetwork(copy.deepcopy(config.backbone))
+        else:
+            tokenizer, config, network = start.tokenizer, start.config, network_of(start)
         if plan.is_compiled:
             network.compile_backbone()
         return cls(corpus, lessons, plan, output, tokenizer, Encoder(tokenizer), config, network)
@@ -141,14 +151,24 @@ class _Run:
         joint = JointStage(
             self.encoder, vocabulary, lessons.rows, lessons.unlabelled, self.corpus.pairs, relevance, plan.seed
         )
-        if lessons.teacher is None:
+        has_learned = plan.start is not None
+        if has_learned:
+            fit_logits(self.network, self.encoder, lessons.rows, self._random())
+        else:
+            self._learn_beginnings(joint, relevance)
+        limit = Progress(_limit_s(plan, _JOINT_SHARE + _RELEVANCE_SHARE * has_learned))
+        save = partial(self._save, GatingNetwork(self.config))
+        joint.learn(self.network, plan.epochs, limit, save, has_learned=has_learned)
+        self.network.eval()
+
+    def _learn_beginnings(self, joint: JointStage, relevance: RelevancePairs) -> None:
+        """Start the embedding, and learn what belongs together."""
+        if (teacher := self.lessons.teacher) is None:
             learn_word_embeddings(self.network, *joint.draw(epoch=0), self._random())
         else:
-            start_from(self.network, lessons.teacher.word_vectors(self._words()))
-        learn_relevance(self.network, relevance, plan.relevance_steps, Progress(_limit_s(plan, _RELEVANCE_SHARE)))
-        limit = Progress(_limit_s(plan, _JOINT_SHARE))
-        joint.learn(self.network, plan.epochs, limit, save=lambda: self._save(GatingNetwork(self.config)))
-        self.network.eval()
+            start_from(self.network, teacher.word_vectors(self._words()))
+        limit = Progress(_limit_s(self.plan, _RELEVANCE_SHARE))
+        learn_relevance(self.network, relevance, self.plan.relevance_steps, limit)
 
     def fit_heads(self) -> None:
         """Fit rewards and gate on the frozen backbone, as ArmoRM's two stages do, and save the checkpoint."""

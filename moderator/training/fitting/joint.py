@@ -21,6 +21,7 @@ from moderator.training.text.encoding import Encoder, Ids, Vocabulary
 
 BATCH_TOKENS = 4_096
 _RATE = 7e-4
+_RATE_OF_LEARNED = 5e-4
 _SAVED_STEPS = 500
 _DROPPED_SHARE = 0.02
 _PAIRED_BATCHES = 3
@@ -51,12 +52,21 @@ class JointStage:
     relevance: RelevancePairs
     seed: int
 
-    def learn(self, network: TrainingNetwork, epochs: float, progress: Progress, save: Callable[[], None]) -> None:
+    def learn(
+        self,
+        network: TrainingNetwork,
+        epochs: float,
+        progress: Progress,
+        save: Callable[[], None],
+        *,
+        has_learned: bool = False,
+    ) -> None:
         """Train for `epochs` or until `progress` is over; every epoch is augmented differently.
 
-        `save` is called from time to time, so that a stopped run leaves a checkpoint.
+        `save` is called from time to time, so that a stopped run leaves a checkpoint. A network that has learned before
+        learns at a lower rate.
         """
-        learner = Learner("joint", {network: _RATE}, progress, last_share=0.05)
+        learner = Learner("joint", {network: _RATE_OF_LEARNED if has_learned else _RATE}, progress, last_share=0.05)
         for epoch in range(math.ceil(epochs)):
             for done, loss in self._losses(network, epoch):
                 progress.reached = (epoch + done) / epochs

@@ -38,15 +38,7 @@ _HEADER_REPEATS = 5_000
 def train_tokenizer(texts: Iterable[str], *, vocabulary_size: int) -> PreTrainedTokenizerFast:
     """Train on `texts`; the role words and the blank line after a header are one token each."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.Sequence(
-        [
-            normalizers.NFD(),
-            normalizers.Replace(Regex(_HIDING), ""),
-            normalizers.NFKC(),
-            normalizers.Lowercase(),
-            normalizers.Replace(Regex(_BETWEEN_SINGLE_LETTERS), ""),
-        ]
-    )
+    tokenizer.normalizer = normalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(_SPLIT), behavior="isolated"),
@@ -64,6 +56,19 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary_size: int) -> PreTrained
     tokenizer.train_from_iterator(chain(_header_words(), texts), trainer)
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, bos_token=BOS, eos_token=TURN_END, chat_template=CHAT_TEMPLATE
+    )
+
+
+def normalizer() -> normalizers.Normalizer:
+    """Make what reads a text without marks, hiding characters, capitals, and separators between single letters."""
+    return normalizers.Sequence(
+        [
+            normalizers.NFD(),
+            normalizers.Replace(Regex(_HIDING), ""),
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(_BETWEEN_SINGLE_LETTERS), ""),
+        ]
     )
 
 

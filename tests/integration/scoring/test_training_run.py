@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from moderator.cli.app import app, exit_code_of
 from moderator.errors import ConfigurationError
+from moderator.events import Turn
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.rendering.framing import frame
 from moderator.training.data.corpus import read_corpus
+from moderator.training.fitting.continued import network_of, open_start
 from moderator.training.fitting.identity import IdentityPhrases
 from moderator.training.fitting.joint import JointStage
 from moderator.training.fitting.losses import entropy_loss, label_loss, raw_rewards, targets_of
@@ -29,6 +31,7 @@ from moderator.training.teaching.teacher import Teacher
 from moderator.training.text.batches import pad
 from moderator.training.text.encoding import Encoder, Vocabulary
 from moderator.training.text.tokenizer import train_tokenizer
+from tests.models import tiny_armorm
 from tests.unit.training.corpus_files import write_corpus
 
 
@@ -211,6 +214,35 @@ def test_a_wrong_data_folder_is_a_wrong_configuration(tmp_path: Path) -> None:
     assert isinstance(result.exception, ConfigurationError)
     assert "train.jsonl.gz" in str(result.exception)
     assert exit_code_of(result.exception) == 2
+
+
+def test_a_model_is_continued_from_its_own_words_and_weights(tmp_path: Path) -> None:
+    data, plan = write_corpus(tmp_path), _tiny_plan(tmp_path)
+    train(data, tmp_path / "first", plan)
+
+    open_model = open_start(str(tmp_path / "first"))
+    network = network_of(open_model)
+    train(data, tmp_path / "second", replace(plan, start=str(tmp_path / "first"), vocabulary=300, hidden=64))
+
+    first, second = (ArmoRM.from_pretrained(tmp_path / name) for name in ("first", "second"))
+    text = [{"role": role, "content": content} for role, content in frame([("user", "you stupid garden idiot")])]
+    encoded = Encoder(open_model.tokenizer).encode([[Turn("user", "you stupid garden idiot")]])
+    torch.testing.assert_close(
+        network.eval().rewards(network.last_hidden(pad(encoded, [0]))), first.score([text]).rewards, atol=1e-4, rtol=0
+    )
+    assert second.config.backbone.hidden_size == 16
+    tokenizers = [(tmp_path / name / "tokenizer.json").read_text() for name in ("first", "second")]
+    assert tokenizers[0] == tokenizers[1]
+    assert first.fingerprint != second.fingerprint
+
+
+def test_a_model_with_other_objectives_is_not_continued(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="only one with the objectives beavertails-is_safe"):
+        train(
+            tmp_path,
+            tmp_path / "model",
+            replace(_tiny_plan(tmp_path), start=str(tiny_armorm.write_checkpoint(tmp_path / "a"))),
+        )
 
 
 def test_without_a_compiler_nothing_is_compiled_and_the_remedy_is_named(
