@@ -183,7 +183,7 @@ class _Run:
     def report(self, minutes: float) -> HeldOutReport:
         """Measure the checkpoint on the held-out rows, and write its model card."""
         report = measure_held_out(self.network, self.encoder, self.corpus, self.lessons.teacher_auc, self.plan.seed)
-        card = model_card(report, self.config.backbone, self.corpus.licences, minutes)
+        card = model_card(report, self.config.backbone, self.corpus.licences, minutes, self.plan.start)
         (self.output / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         return report
 

@@ -234,6 +234,7 @@ def test_a_model_is_continued_from_its_own_words_and_weights(tmp_path: Path) -> 
     tokenizers = [(tmp_path / name / "tokenizer.json").read_text() for name in ("first", "second")]
     assert tokenizers[0] == tokenizers[1]
     assert first.fingerprint != second.fingerprint
+    assert f"`moderator model train --from {tmp_path / 'first'}`" in (tmp_path / "second" / "MODEL_CARD.md").read_text()
 
 
 def test_a_model_with_other_objectives_is_not_continued(tmp_path: Path) -> None:
