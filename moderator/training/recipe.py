@@ -25,7 +25,7 @@ from moderator.training.data.phrases import OWN_PHRASES, read_phrases
 from moderator.training.data.rows import OBJECTIVES
 from moderator.training.evaluation.card import model_card
 from moderator.training.evaluation.held_out import HeldOutReport, measure_held_out
-from moderator.training.fitting.continued import fit_logits, network_of, open_start
+from moderator.training.fitting.continued import fit_logits, move_halfway, network_of, open_start
 from moderator.training.fitting.heads import fit_gate, fit_regression, pair_features
 from moderator.training.fitting.joint import JointStage
 from moderator.training.fitting.losses import targets_of
@@ -152,6 +152,7 @@ class _Run:
             self.encoder, vocabulary, lessons.rows, lessons.unlabelled, self.corpus.pairs, relevance, plan.seed
         )
         has_learned = plan.start is not None
+        before = copy.deepcopy(self.network.backbone.state_dict())
         if has_learned:
             fit_logits(self.network, self.encoder, lessons.rows, self._random())
         else:
@@ -159,6 +160,8 @@ class _Run:
         limit = Progress(_limit_s(plan, _JOINT_SHARE + _RELEVANCE_SHARE * has_learned))
         save = partial(self._save, GatingNetwork(self.config))
         joint.learn(self.network, plan.epochs, limit, save, has_learned=has_learned)
+        if has_learned:
+            move_halfway(self.network, before)
         self.network.eval()
 
     def _learn_beginnings(self, joint: JointStage, relevance: RelevancePairs) -> None:

@@ -1,10 +1,11 @@
 """Go on with a checkpoint: its size, weights and vocabulary, and new heads for the columns that only training has."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from moderator.errors import ConfigurationError
 from moderator.scoring.armorm.armorm import OpenArmoRM, open_armorm
@@ -43,6 +44,16 @@ def network_of(opened: OpenArmoRM) -> TrainingNetwork:
     network.backbone.load_state_dict(opened.network.model.state_dict())
     network.rewards.load_state_dict(opened.network.regression_layer.state_dict())
     return network
+
+
+def move_halfway(network: TrainingNetwork, before: Mapping[str, Tensor]) -> None:
+    """Set each weight of the backbone to the mean of what it is and was: it forgets less of what it knew.
+
+    Wortsman et al., 2022, Robust fine-tuning of zero-shot models.
+    """
+    with torch.no_grad():
+        for name, weight in network.backbone.state_dict().items():
+            weight.lerp_(before[name], 0.5)
 
 
 def fit_logits(network: TrainingNetwork, encoder: Encoder, rows: Sequence[Row], random: np.random.Generator) -> None:

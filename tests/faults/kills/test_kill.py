@@ -151,6 +151,7 @@ def test_three_replicas_killed_stopped_and_started_lose_and_double_nothing(
     assert kills >= THREE_REPLICAS_KILLS_PER_S * load_s
 
 
+@pytest.mark.long  # a time, which other tests at the same time lengthen
 def test_after_a_kill_the_partitions_are_moderated_again_visibly_within_15_seconds(
     kafka: SharedKafka, tmp_path: Path
 ) -> None:

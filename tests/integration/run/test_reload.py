@@ -37,7 +37,7 @@ def files(limit: str = "0.02") -> dict[str, str]:
 
 
 def some_events(first: int, count: int = 60) -> list[bytes | None]:
-    return [orjson.dumps({"id": f"evt-{n}", "text": f"text number {n % TEXTS}"}) for n in range(first, first + count)]
+    return [orjson.dumps({"id": f"evt-{n}", "text": f"stupid number {n % TEXTS}"}) for n in range(first, first + count)]
 
 
 def said(replica: LocalReplica, event: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from moderator.events import Turn
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.rendering.framing import frame
 from moderator.training.data.corpus import read_corpus
-from moderator.training.fitting.continued import network_of, open_start
+from moderator.training.fitting.continued import move_halfway, network_of, open_start
 from moderator.training.fitting.identity import IdentityPhrases
 from moderator.training.fitting.joint import JointStage
 from moderator.training.fitting.losses import entropy_loss, label_loss, raw_rewards, targets_of
@@ -235,6 +235,15 @@ def test_a_model_is_continued_from_its_own_words_and_weights(tmp_path: Path) -> 
     assert tokenizers[0] == tokenizers[1]
     assert first.fingerprint != second.fingerprint
     assert f"`moderator model train --from {tmp_path / 'first'}`" in (tmp_path / "second" / "MODEL_CARD.md").read_text()
+
+
+def test_what_was_continued_lies_halfway_between_its_weights_before_and_after() -> None:
+    before, after = (TrainingNetwork(small_backbone(6, hidden=16, layers=2)) for _ in range(2))
+    wanted = (before.backbone.embed_tokens.weight + after.backbone.embed_tokens.weight) / 2
+
+    move_halfway(after, before.backbone.state_dict())
+
+    torch.testing.assert_close(after.backbone.embed_tokens.weight, wanted)
 
 
 def test_a_model_with_other_objectives_is_not_continued(tmp_path: Path) -> None:
