@@ -19,7 +19,7 @@ CONVERSATIONS = [sample.event.conversation for sample in sample_events() if samp
 BY_REPLY_2 = "8b297ef0637c8f8e5f65e12528116cf8d8a38cbab8ce9ec818a68710af4f33c3"
 BY_TEMPLATE_1 = "3f6ff40c9f99636d94a425d0c70a0a0cf2bf5674a3cc5ff0095aa3e045a5d328"
 BY_MESSAGE_1 = "8672526e70645bf903e0f535c4e4f96025de57205b3137de1d8be69f62a39072"
-"""What `reply/1` and `message/1` gave for the sample events; `reply/2` for the practice model: its tokenizer is newer."""
+"""What `reply/1` and `message/1` gave for the sample events; `reply/2` where the tokenizer is newer."""
 
 
 def hash_of(renderings: Sequence[Rendering]) -> str:
