@@ -13,8 +13,9 @@ from moderator.scoring.rendering.llama3 import Llama3Renderer
 from tests.models import llama3, tiny_classifiers
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def _one_thread() -> None:
+    """Compute each test on one thread, whatever a test before it left: sums differ with their number."""
     torch.set_num_threads(1)
 
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from moderator.scoring.armorm.armorm import ArmoRM
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def _one_thread() -> None:
+    """Compute each test on one thread, whatever a test before it left: sums differ with their number."""
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(1)
