@@ -63,7 +63,7 @@ test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
 
 .PHONY: coverage
 coverage: $(STAMP) ## measure the branch coverage of all tests but the faults; fails where it has fallen
-	@tests/system_packages.sh java mvn redis-server
+	@tests/system_packages.sh java mvn redis-server prometheus
 	@$(BIN)/pytest $(addprefix tests/,unit golden contracts integration) $(SPREAD) --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage report --include 'moderator/policy/*' --skip-covered --fail-under 98
 	@$(BIN)/coverage report --include 'moderator/stream/*' --skip-covered --fail-under 95
