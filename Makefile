@@ -29,16 +29,18 @@ demo: $(STAMP) ## moderate sample events through a real Kafka and Redis on this 
 SPREAD = -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --maxprocesses 6 --dist loadgroup --no-loadscope-reorder
 
 ALL_TESTS := tests --ignore tests/gpu --ignore tests/benchmarks
+# the processes of the tests share the cores: each computes on one thread
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
 .PHONY: test
 test: $(STAMP) ## run the suite on real parts: all but gpu, benchmarks and what takes long (ARGS go to pytest)
 	@tests/system_packages.sh java mvn redis-server chromium
-	@$(BIN)/pytest $(ALL_TESTS) -m 'not long' $(SPREAD) $(ARGS)
+	@$(PYTEST) $(ALL_TESTS) -m 'not long' $(SPREAD) $(ARGS)
 
 .PHONY: test-long
 test-long: $(STAMP) ## run what takes long: further forms of what `test` shows in one form, long outages, other ends of the demo
 	@tests/system_packages.sh java mvn redis-server chromium prometheus
-	@$(BIN)/pytest $(ALL_TESTS) -m long $(SPREAD) $(ARGS)
+	@$(PYTEST) $(ALL_TESTS) -m long $(SPREAD) $(ARGS)
 
 .PHONY: soak
 soak: $(STAMP) ## an hour of load on three brokers and three replicas, with faults at random (ARGS="--seconds 600")
@@ -50,21 +52,21 @@ chaos: $(STAMP) ## the same for three minutes, with the same faults each time
 	@tests/system_packages.sh java mvn redis-server
 	@$(BIN)/python -m tests.soak.run --seconds 180 --seed 4388 $(ARGS)
 
-ONE_HALF := scoring training pipeline stream cache http observability
+ONE_HALF := policy console http
 
 .PHONY: test-unit
-test-unit: $(STAMP) ## run the unit tests: no network, no server, seconds
-	@# two processes of like length, of which one alone spends its first seconds on importing torch
+test-unit: $(STAMP) ## run the unit tests: no network, no server, no torch, seconds
+	@# two processes of like length
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; failed=0; \
-	$(BIN)/pytest $(addprefix tests/unit/,$(ONE_HALF)) $(ARGS) >"$$log" 2>&1 & other=$$!; \
-	$(BIN)/pytest tests/unit $(addprefix --ignore tests/unit/,$(ONE_HALF)) $(ARGS) || failed=$$?; \
+	$(BIN)/pytest $(addprefix tests/unit/,$(ONE_HALF)) -m 'not long' $(ARGS) >"$$log" 2>&1 & other=$$!; \
+	$(BIN)/pytest tests/unit $(addprefix --ignore tests/unit/,$(ONE_HALF)) -m 'not long' $(ARGS) || failed=$$?; \
 	wait "$$other" || failed=$$?; \
 	cat "$$log"; exit "$$failed"
 
 .PHONY: coverage
 coverage: $(STAMP) ## measure the branch coverage of all tests but the faults; fails where it has fallen
 	@tests/system_packages.sh java mvn redis-server prometheus
-	@$(BIN)/pytest $(addprefix tests/,unit golden contracts integration) $(SPREAD) --cov --cov-report= $(ARGS)
+	@$(PYTEST) $(addprefix tests/,unit golden contracts integration) $(SPREAD) --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage report --include 'moderator/policy/*' --skip-covered --fail-under 98
 	@$(BIN)/coverage report --include 'moderator/stream/*' --skip-covered --fail-under 95
 
@@ -86,6 +88,7 @@ lint: $(STAMP) ## check format, style, types, layers, example policies, generate
 	@$(BIN)/lint-imports
 	@$(BIN)/moderator policy check policies
 	@$(BIN)/moderator policy check policies/armorm
+	@$(BIN)/moderator policy check policies/spam --model moderator/demo/builtin-with-spam
 	@$(BIN)/python -m tests.generate --check
 	@$(BIN)/zizmor --offline --quiet --pedantic .github
 	@tests/lint_deployment.sh
@@ -109,6 +112,11 @@ generate: $(STAMP) ## write the generated files: parts of the docs, JSON Schemas
 bench-stream: $(STAMP) ## compare the transactional path to the bare client's loop, on a real Kafka
 	@tests/system_packages.sh java mvn
 	@$(BIN)/python -m tests.benchmarks.bench_stream $(ARGS)
+
+.PHONY: bench-job
+bench-job: $(STAMP) ## compare the whole job with plain programs that do it, with a small classifier on a real Kafka
+	@tests/system_packages.sh java mvn
+	@$(BIN)/python -m tests.benchmarks.whole_job $(ARGS)
 
 .PHONY: bench-latency
 bench-latency: $(STAMP) ## time events from sending to a visible decision (ARGS="--against PYTHON" for another version)

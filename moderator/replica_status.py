@@ -79,7 +79,8 @@ def _get(address: str, url: str, token: SecretStr | None, setting: str) -> objec
         with urlopen(Request(address, headers=headers), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - checked before
             return json.loads(answer.read(_LONGEST_BYTES))
     except HTTPError as error:
-        raise _refused(error.code, url, setting) from error
+        with error:  # it keeps its connection
+            raise _refused(error.code, url, setting) from error
     except URLError as error:
         why = error.reason.strerror if isinstance(error.reason, OSError) else None
         raise _unreachable(url, why) from error

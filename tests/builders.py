@@ -27,6 +27,11 @@ from moderator.policy import PolicySet, load_policies
 OBJECTIVES = ("beavertails-is_safe", "helpsteer-helpfulness")
 
 
+def shown(value: bytes, most: int) -> str:
+    """Name a case by its first bytes; without backslashes, which a second collection in one process would double."""
+    return repr(value[:most]).replace("\\", "/")
+
+
 def a_turn(content: str = "How do I reset my password?", role: Role = "user") -> Turn:
     return Turn(role, content)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from pydantic import SecretStr
 
 from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, PolledSpan, Record
@@ -37,6 +37,28 @@ def some_names(**fields: Any) -> KafkaSettings:
 def admin_of(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
     with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)) as admin:
         yield admin
+
+
+def create_topic(settings: KafkaSettings, topic: str, partitions: int) -> None:
+    """Create one more, and wait until clients see it."""
+    with admin_of(settings) as admin:
+        admin.create_topics([NewTopic(topic, partitions, 1)])
+        admin.wait_for_topics([topic])
+
+
+def add_partitions(settings: KafkaSettings, total: int) -> None:
+    """Let the events topic have more partitions, and wait until clients see them."""
+    topic = settings.events_topic
+    with admin_of(settings) as admin:
+        admin.create_partitions({topic: total})
+        await_condition(lambda: len(admin.describe_topics([topic])[0]["partitions"]) == total)
+
+
+def delete_topic(settings: KafkaSettings, topic: str) -> None:
+    """Delete a topic, and wait until no client sees it."""
+    with admin_of(settings) as admin:
+        admin.delete_topics([topic])
+        await_condition(lambda: topic not in admin.list_topics())
 
 
 def configure(settings: KafkaSettings, kind: ConfigResourceType, names: Sequence[str], **changes: object) -> None:

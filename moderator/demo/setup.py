@@ -1,10 +1,11 @@
 """What the demo needs: Kafka, Redis, one replica of `moderator run`, and a console."""
 
+import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from moderator.demo.examples import default_policies
+from moderator.demo.examples import MODEL_WITH_SPAM, demo_policies
 from moderator.demo.replica import LocalConsole, LocalReplica
 from moderator.demo.screen import Screen
 from moderator.demo.servers.jars import kafka_jars, kafka_version
@@ -12,7 +13,6 @@ from moderator.demo.servers.java import require_kafka_tools
 from moderator.demo.servers.kafka import LocalKafka
 from moderator.demo.servers.redis import LocalRedis
 from moderator.errors import CacheUnavailableError
-from moderator.objectives import BUILTIN
 from moderator.policy.live.admission import Admission
 from moderator.policy.live.folder_watch import read_folder
 from moderator.settings import KafkaSettings
@@ -43,13 +43,13 @@ def set_up(screen: Screen, stack: ExitStack) -> Setup:
         PolicyError: the policies may not decide; nothing was started.
         BrokerUnavailableError: Java or Maven is missing, or Kafka does not start.
     """
-    policies = default_policies().absolute()
+    policies = demo_policies(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moderator-policies-"))))
     Admission().admit(read_folder(policies))
     kafka = _kafka(screen, stack)
     redis_url = _redis(screen, stack)
     settings = {
         "MODERATOR_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "MODERATOR_MODEL__PATH": BUILTIN,
+        "MODERATOR_MODEL__PATH": str(MODEL_WITH_SPAM),
         "MODERATOR_POLICIES__PATH": str(policies),
     }
     if redis_url is not None:

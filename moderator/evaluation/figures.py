@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,12 +71,8 @@ def ranking(scores: Floats, is_one: Truths, units: Sequence[str]) -> Ranking:
 
 def auc(scores: Floats, is_one: Truths) -> float:
     """The chance that a row labelled 1 scores above one labelled 0, ties half; NaN where one kind is missing."""
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2
-    ones, zeros = int(is_one.sum()), int((~is_one).sum())
-    if not ones or not zeros:
-        return math.nan
-    return float((ranks[inverse][is_one].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+    _, place = np.unique(scores, return_inverse=True)
+    return _auc(np.bincount(place, is_one), np.bincount(place, ~is_one))
 
 
 def average_precision(scores: Floats, is_one: Truths) -> float:
@@ -99,20 +96,22 @@ def rounded(number: float | None) -> float | None:
     return None if number is None else round(number, 6)
 
 
+def _auc(ones: NDArray[Any], zeros: NDArray[Any]) -> float:
+    """The same from how many rows of each kind have the lowest score, the next one, and so on."""
+    pairs = ones.sum() * zeros.sum()
+    return float((ones * (zeros.cumsum() - zeros / 2)).sum() / pairs) if pairs else math.nan
+
+
 def _draws(scores: Floats, is_one: Truths, units: Sequence[str]) -> list[float]:
     """AUCs of rows drawn again by unit; a draw with one side alone says nothing."""
-    _, of_row = np.unique(np.asarray(units, dtype=object).astype(str), return_inverse=True)
-    order = np.argsort(of_row, kind="stable")
-    starts = np.searchsorted(of_row[order], np.arange(of_row.max() + 2))
+    _, place = np.unique(scores, return_inverse=True)
+    names, of_row = np.unique(np.asarray(units, dtype=object).astype(str), return_inverse=True)
     random = np.random.default_rng(_SEED)
     found = []
     for _ in range(DRAWS):
-        drawn = random.integers(0, len(starts) - 1, len(starts) - 1)
-        rows = np.concatenate([order[starts[unit] : starts[unit + 1]] for unit in drawn])
-        ones = is_one[rows]
-        if ones.any() and not ones.all():
-            found.append(auc(scores[rows], ones))
-    return found
+        times = np.bincount(random.integers(0, len(names), len(names)), minlength=len(names))[of_row]
+        found.append(_auc(np.bincount(place, times * is_one), np.bincount(place, times * ~is_one)))
+    return [each for each in found if not math.isnan(each)]
 
 
 def _share(count: int, of: int) -> float | None:

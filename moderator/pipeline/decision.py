@@ -273,8 +273,9 @@ def _missing_scores(decision: Decision, facts: Collection[str]) -> list[tuple[st
     """Give what rules lacked; where the model gave no score at all, only what it does not give."""
     if None not in decision["scores"]["signals"].values():
         return []
-    conditions = (condition for rule in decision["rules"] for condition in rule["conditions"])
-    lacking = {(each["signal"], each["cause"]) for each in conditions if "cause" in each}
+    lacking = {
+        (each["signal"], each["cause"]) for rule in decision["rules"] for each in rule["conditions"] if "cause" in each
+    }
     is_unscored = decision["status"] == "unscored"
     return sorted(each for each in lacking if not is_unscored or each[0] in facts)
 

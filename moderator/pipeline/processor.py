@@ -166,8 +166,7 @@ class Processor:
         has_room = self._has_room
         self._pause_source(is_paused=not has_room)
         is_due = self._clock.monotonic_s() - self._polled_at_s >= MAX_POLL_GAP_S
-        is_waiting_to_begin = bool(self._careful and self._careful.waiting)
-        if not (has_room or self._publishing or is_waiting_to_begin or is_due):
+        if not (has_room or self._publishing or self._is_waiting_to_begin or is_due):
             return
         if self._careful:
             self._careful.before_poll()
@@ -175,6 +174,7 @@ class Processor:
             self._interactive.give_way()
         polled = self._source.poll(self._poll_ms())
         self._polled_at_s = self._clock.monotonic_s()
+        self._pacing.polled(sum(len(span.items) for span in polled))
         if not self._is_draining:
             for span in polled:
                 self._observer.polled(len(span.items))
@@ -191,13 +191,17 @@ class Processor:
     @property
     def _gather_ms(self) -> int:
         """How long the next window still collects what came during the last publication; 0: it need not wait."""
-        if self._scoring.has_window or self._publishing or self._is_careful or self._buffer.is_full:
+        if self._scoring.has_window or self._publishing or self._is_waiting_to_begin or self._buffer.is_full:
             return 0
         return ceil(self._pacing.gather_s(self._clock.monotonic_s()) * 1_000)
 
     @property
     def _is_careful(self) -> bool:
         return self._careful is not None and self._careful.is_on
+
+    @property
+    def _is_waiting_to_begin(self) -> bool:
+        return self._careful is not None and bool(self._careful.waiting)
 
     def _pause_source(self, *, is_paused: bool) -> None:
         if is_paused != self._is_paused:

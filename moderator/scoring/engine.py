@@ -1,7 +1,6 @@
 """The scorer of the pipeline: renders conversations and scores them with one model."""
 
 import hashlib
-import os
 import time
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +8,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
+import torch
 from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
 from moderator.errors import ConfigurationError, ScorerUnavailableError
@@ -28,9 +28,10 @@ from moderator.scoring.rendering.renderer import Rendering
 from moderator.scoring.runtime.device import Rows, choose_device, choose_threads, on
 from moderator.scoring.runtime.noise import measure_noise
 from moderator.scoring.runtime.pack_runner import DEVICE_FAILURES, Launched, PackRunner
+from moderator.scoring.runtime.threads import ThreadChoice
 from moderator.scoring.runtime.usage import DeviceUsage
 from moderator.scoring.self_check import check as self_check
-from moderator.scoring.throughput import refuse_slow
+from moderator.scoring.throughput import parameter_count, refuse_slow
 from moderator.settings import ModelSettings, ReadingSettings
 
 _SKIP_ALL: Final = ReadingSettings()
@@ -52,7 +53,9 @@ def load_scorer(settings: ModelSettings, reading: ReadingSettings = _SKIP_ALL, *
         ConfigurationError: no model is named, or it cannot be used; the text names file and key.
     """
     opened = _open(settings)
-    return _engine(opened, _load(opened, settings), settings, reading, stream_pass_ms=stream_pass_ms)
+    device = choose_device(settings.device)
+    threads = _choose_threads(opened, device)
+    return _engine(opened, _load(opened, device, settings), threads, settings, reading, stream_pass_ms=stream_pass_ms)
 
 
 def load_hidden_reader(settings: ModelSettings, reading: ReadingSettings = _SKIP_ALL) -> tuple["Engine", int]:
@@ -66,20 +69,27 @@ def load_hidden_reader(settings: ModelSettings, reading: ReadingSettings = _SKIP
     """
     opened = _open(settings)
     refuse_questions(opened.renderer.questions, str(settings.path))
-    model = _load(opened, settings)
-    widened = with_hidden_state(model, opened.backbone.hidden_size)
-    return _engine(opened, widened, settings, reading), len(model.objectives)
-
-
-def _load(opened: OpenModel, settings: ModelSettings) -> RewardModel:
-    """Read the weights, and check what was loaded."""
     device = choose_device(settings.device)
+    threads = _choose_threads(opened, device)
+    model = _load(opened, device, settings)
+    widened = with_hidden_state(model, opened.backbone.hidden_size)
+    return _engine(opened, widened, threads, settings, reading), len(model.objectives)
+
+
+def _choose_threads(opened: OpenModel, device: torch.device) -> ThreadChoice | None:
+    """Choose the threads of a small network's passes, before its weights are read by one."""
+    weights = parameter_count(opened)
+    most = choose_threads(device, weights)
+    return ThreadChoice(most, weights) if most > 1 else None
+
+
+def _load(opened: OpenModel, device: torch.device, settings: ModelSettings) -> RewardModel:
+    """Read the weights, and check what was loaded."""
     opened.limits(settings)  # refuses wrong ones before the weights are read
     weights = opened.check_weights()
     if not settings.force_cpu:
         refuse_slow(opened, device, settings.dtype, weights.dtype)
     log.info("model_loading", path=settings.path, bytes=_size_bytes(weights))
-    choose_threads(device, sum(shape.numel() for shape in opened.shapes.values()), os.environ)
     loaded = opened.load(settings.dtype, device)
     if settings.check:
         self_check.check_model(opened, loaded)
@@ -91,7 +101,13 @@ def _load(opened: OpenModel, settings: ModelSettings) -> RewardModel:
 
 
 def _engine(
-    opened: OpenModel, model: RewardModel, settings: ModelSettings, reading: ReadingSettings, *, stream_pass_ms: int = 0
+    opened: OpenModel,
+    model: RewardModel,
+    threads: ThreadChoice | None,
+    settings: ModelSettings,
+    reading: ReadingSettings,
+    *,
+    stream_pass_ms: int = 0,
 ) -> "Engine":
     return Engine(
         model,
@@ -100,6 +116,7 @@ def _engine(
         framing_suffix(settings, reading),
         is_deterministic=settings.deterministic,
         stream_pass_s=stream_pass_ms / 1_000,
+        threads=threads,
     )
 
 
@@ -167,6 +184,7 @@ class Engine:
         *,
         is_deterministic: bool = False,
         stream_pass_s: float = 0.0,
+        threads: ThreadChoice | None = None,
     ) -> None:
         """Take a loaded model.
 
@@ -177,6 +195,7 @@ class Engine:
             framing_suffix: what the operator set of how events are read, for the record.
             is_deterministic: give a text the same scores, bit by bit, regardless of what is scored with it.
             stream_pass_s: how long a pass of the stream may take while interactive texts come in; 0: as long as any.
+            threads: how many threads of a CPU a pass has; None: as many as torch uses.
 
         Raises:
             ConfigurationError: deterministic scores are not possible, because texts are padded on this device.
@@ -184,7 +203,9 @@ class Engine:
         self._model = model
         self._limits = limits
         self._reader = EventReader(model.renderer, limits)
-        self._runner = PackRunner(model, budget_tokens, is_deterministic=is_deterministic, stream_pass_s=stream_pass_s)
+        self._runner = PackRunner(
+            model, budget_tokens, is_deterministic=is_deterministic, stream_pass_s=stream_pass_s, threads=threads
+        )
         self._identity = ModelIdentity(
             name=model.name,
             fingerprint=model.fingerprint,

@@ -108,12 +108,8 @@ def _part_texts(parts: Sequence[ContentPart]) -> Iterator[str]:
 
 
 def _string(part: ContentPart, field: str, value: object) -> str:
-    if value is None:
-        raise InvalidEventError(
-            "bad_schema", f"`messages.content`: a part of type `{part.type}` has no `{field}`", "messages"
-        )
-    if not isinstance(value, str):
-        raise InvalidEventError(
-            "bad_schema", f"`messages.content`: `{field}` of a part of type `{part.type}` is not a string"
-        )
-    return value
+    if isinstance(value, str):
+        return value
+    kind = f"a part of type `{part.type}`"
+    problem = f"{kind} has no `{field}`" if value is None else f"`{field}` of {kind} is not a string"
+    raise InvalidEventError("bad_schema", f"`messages.content`: {problem}", "messages")

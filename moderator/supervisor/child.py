@@ -95,7 +95,9 @@ def await_ready(child: Child, is_ready: Callable[[], bool], timeout_s: float) ->
 
 
 def free_ports(count: int) -> list[int]:
-    """Give `count` different ports of the loopback interface that no process listens on now.
+    """Give `count` different ports of the loopback interface that no process listens on, nor was given before.
+
+    A server may listen there, and again after it was stopped: it must share the address (SO_REUSEADDR), as most do.
 
     They are below those that the kernel gives to outgoing connections: a client that connects to a stopped server's
     port from that same port would connect to itself, and the server could not start again.
@@ -103,7 +105,7 @@ def free_ports(count: int) -> list[int]:
     ports: set[int] = set()
     while len(ports) < count:
         port = random.choice(_SERVER_PORTS)
-        if _is_free(port):
+        if _keep(port):
             ports.add(port)
     return list(ports)
 
@@ -123,9 +125,14 @@ def last_lines(log: Path, count: int = 5) -> str:
     return " | ".join(lines[-count:]) or "no output"
 
 
-def _is_free(port: int) -> bool:
+def _keep(port: int) -> bool:
+    """Bind to a port without listening, until this process ends; false where another socket has it."""
+    ours = socket.socket()
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        ours.bind(("127.0.0.1", port))
     except OSError:
+        ours.close()
         return False
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # from now on servers may, those who look as we did not
+    ours.detach()  # nobody closes it
     return True

@@ -152,7 +152,7 @@ class _Run:
             self.encoder, vocabulary, lessons.rows, lessons.unlabelled, self.corpus.pairs, relevance, plan.seed
         )
         has_learned = plan.start is not None
-        before = copy.deepcopy(self.network.backbone.state_dict())
+        before = copy.deepcopy(self.network.backbone.state_dict()) if has_learned else {}
         if has_learned:
             fit_logits(self.network, self.encoder, lessons.rows, self._random())
         else:

@@ -2,7 +2,8 @@
 
 `moderator run` with the practice model and the example policies, on a real broker, at fixed rates of short chat
 messages. `--against PYTHON` runs the `moderator` of another environment in turn, so that both meet the same machine:
-the ratio is ours over theirs, and below 1 is better. The last line is JSON.
+the ratio is ours over theirs, and below 1 is better. `floor` is what one event costs in a bare loop of Kafka's client:
+one record and one position in a transaction, until a reader sees it. The last line is JSON.
 """
 
 import argparse
@@ -13,25 +14,29 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 import psutil
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from moderator.demo.examples import example_policies
 from moderator.demo.replica import LocalReplica
 from moderator.demo.samples import sample_events
 from moderator.demo.servers.kafka import LocalKafka
 from moderator.settings import KafkaSettings
+from moderator.stream.kafka.connection import producer_settings
 from moderator.stream.kafka.topics import create_topics
 from tests.kafka_stream import kafka_variables
 
 PARTITIONS = 4
 READY_S = 180.0
 LAST_S = 60.0
+FLOOR_RATE = 20.0
+"""Transactions per second: none meets the end of the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,11 @@ class Run:
     cpu_ms: float
 
     def quantile(self, percent: int) -> float:
-        return statistics.quantiles(self.latencies_ms, n=100, method="inclusive")[percent - 1]
+        return quantile(self.latencies_ms, percent)
+
+
+def quantile(values: Sequence[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 class Replica(LocalReplica):
@@ -71,10 +80,8 @@ def short_messages() -> list[str]:
 
 
 def measure(python: str, kafka: LocalKafka, policies: Path, rate: float, seconds: float) -> Run:
-    run = uuid.uuid4().hex[:8]
-    names = {name: f"{name}-{run}" for name in ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic")}
-    settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group_id=run, **names)
-    create_topics(settings, partitions=PARTITIONS, replication=1)
+    settings = new_topics(kafka)
+    run = settings.group_id
     variables = kafka_variables(settings)
     variables |= {"MODERATOR_MODEL__PATH": "builtin", "MODERATOR_POLICIES__PATH": str(policies)}
     with ExitStack() as stack:
@@ -86,12 +93,49 @@ def measure(python: str, kafka: LocalKafka, policies: Path, rate: float, seconds
         sent: dict[str, float] = {}
         cpu_s = replica.cpu_s
         send_at_rate(settings, rate, seconds, run, sent)
-        until_s = time.monotonic() + LAST_S
-        while not sent.keys() <= seen.keys():
-            assert time.monotonic() < until_s, f"{len(sent.keys() - seen.keys())} decisions are missing"
-            time.sleep(0.05)
+        await_seen(sent, seen)
         cpu_s = replica.cpu_s - cpu_s
     return Run([(seen[name] - at) * 1_000 for name, at in sent.items()], cpu_s * 1_000 / len(sent))
+
+
+def new_topics(kafka: LocalKafka) -> KafkaSettings:
+    """Create topics and name a group, in settings that older versions know too."""
+    run = uuid.uuid4().hex[:8]
+    names = {name: f"{name}-{run}" for name in ("events_topic", "flag_topic", "allow_topic", "dead_letter_topic")}
+    settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group_id=run, **names)
+    create_topics(settings, partitions=PARTITIONS, replication=1)
+    return settings
+
+
+def measure_floor(kafka: LocalKafka, rate: float, seconds: float) -> list[float]:
+    """Milliseconds from the start of a transaction with one record and one position until the record is visible."""
+    settings = new_topics(kafka)
+    given = producer_settings("none", largest_record_bytes=2**20, smallest_batch_limit_bytes=2**20)
+    producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, transactional_id=settings.group_id, **given)
+    producer.init_transactions()
+    group = ConsumerGroupMetadata(settings.group_id, -1, "", None)
+    seen: dict[str, float] = {}
+    sent: dict[str, float] = {}
+    start_s = time.perf_counter()
+    with closing(producer), watching(settings, seen):
+        for number in range(int(rate * seconds)):
+            time.sleep(max(0.0, start_s + number / rate - time.perf_counter()))
+            sent[str(number)] = time.perf_counter()
+            producer.begin_transaction()
+            producer.send(settings.flag_topic, b"x" * 900, headers=[("ce_subject", b"%d" % number)], partition=0)
+            producer.flush()
+            position = {TopicPartition(settings.events_topic, 0): OffsetAndMetadata(number, "", -1)}
+            producer.send_offsets_to_transaction(position, group)
+            producer.commit_transaction()
+        await_seen(sent, seen)
+    return [(seen[name] - at) * 1_000 for name, at in sent.items()]
+
+
+def await_seen(sent: dict[str, float], seen: dict[str, float]) -> None:
+    until_s = time.monotonic() + LAST_S
+    while not sent.keys() <= seen.keys():
+        assert time.monotonic() < until_s, f"{len(sent.keys() - seen.keys())} decisions are missing"
+        time.sleep(0.05)
 
 
 def send_at_rate(settings: KafkaSettings, rate: float, seconds: float, name: str, sent: dict[str, float]) -> None:
@@ -151,19 +195,24 @@ def main() -> None:
     pythons = {"ours": sys.executable} | ({"theirs": arguments.against} if arguments.against else {})
     rates = [float(rate) for rate in arguments.rates.split(",")]
     runs: dict[tuple[float, str], list[Run]] = {}
+    floor_ms: list[list[float]] = []
     with LocalKafka() as kafka:
         for number in range(arguments.rounds):
+            floor_ms.append(measure_floor(kafka, FLOOR_RATE, arguments.seconds))
+            print(f"round {number}, floor: {in_words(floor_ms[-1])}", flush=True)
             for rate in rates:
                 for name, python in pythons.items():
                     run = measure(python, kafka, arguments.policies.absolute(), rate, arguments.seconds)
                     runs.setdefault((rate, name), []).append(run)
-                    p50, p95 = run.quantile(50), run.quantile(95)
-                    print(
-                        f"round {number}, {rate:g}/s, {name}: p50 {p50:.0f} ms, p95 {p95:.0f} ms, "
-                        f"CPU {run.cpu_ms:.1f} ms an event",
-                        flush=True,
-                    )
-    print(json.dumps({"benchmark": "latency", "rates": [summary(rate, runs, pythons) for rate in rates]}))
+                    words = f"{in_words(run.latencies_ms)}, CPU {run.cpu_ms:.1f} ms an event"
+                    print(f"round {number}, {rate:g}/s, {name}: {words}", flush=True)
+    floor = {f"p{percent}_ms": [round(quantile(each, percent), 1) for each in floor_ms] for percent in (50, 95)}
+    measured = [summary(rate, runs, pythons) for rate in rates]
+    print(json.dumps({"benchmark": "latency", "floor": floor, "rates": measured}))
+
+
+def in_words(latencies_ms: Sequence[float]) -> str:
+    return f"p50 {quantile(latencies_ms, 50):.0f} ms, p95 {quantile(latencies_ms, 95):.0f} ms"
 
 
 def summary(rate: float, runs: dict[tuple[float, str], list[Run]], names: dict[str, str]) -> dict[str, object]:

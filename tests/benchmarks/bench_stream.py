@@ -2,9 +2,10 @@
 
 Both read the same 1 KB events from a real broker and publish with exactly-once transactions. The bare loop, with the
 client's own settings and 500 or 2,000 events a transaction, builds a 25-byte record per event; ours decodes, looks up,
-judges by the shipped policies, and writes whole decisions of about 3 kB with their headers, up to 2,000 a transaction.
-Rounds alternate, so that a noisy machine is noisy for both. The bound is on the ratio to 500 a transaction. The last
-line is JSON.
+judges, and writes whole decisions of about 3 kB with their headers, up to 2,000 a transaction. It does so twice: by the
+shipped policies, which also read six signals from the text, and by those of them whose rules are on scores alone.
+Each round has all four in turn, so that a noisy machine is noisy for all. The bounds are on the ratios by rules on
+scores alone. The last line is JSON.
 
 `--redis` measures what Redis costs instead: ours with the caches in a real Redis, in which no score is found, over ours
 without, in events per second and per second of this process' CPU.
@@ -12,12 +13,16 @@ without, in events per second and per second of this process' CPU.
 
 import argparse
 import json
+import shutil
 import statistics
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
@@ -38,11 +43,19 @@ from moderator.stream.kafka.topics import create_topics
 from moderator.wiring.parts import choose_policies
 from moderator.wiring.stream import moderate
 
-BARE_EVENTS_PER_TRANSACTION = (500, 2_000)
 PARTITIONS = 4
 LOOK_EVERY_S = 0.05
 """Looking costs something too; the error that this leaves counts against us."""
-BOUND = 0.6
+BOUNDS = {500: 0.6, 2_000: 0.5}
+"""By events a transaction of the bare loop; for rules on scores alone."""
+SCORES_ALONE = "rules on scores alone"
+ON_SCORES_ALONE = ("settings", "message-safety", "reply-safety", "reply-quality")
+"""What of the example policies has no signal from the text and none from the event."""
+SCORE_SIGNALS = """
+signals:
+  safety: {about: Safety, from: beavertails-is_safe, scale: {low: 0, high: 1}, good: high}
+  helpfulness: {about: Help, from: helpsteer-helpfulness, scale: {multiply: 5, add: -0.5, low: 0, high: 4}, good: high}
+"""
 REDIS_BOUND = 0.95
 
 
@@ -143,11 +156,22 @@ class Spent:
     cpu_s: float
 
 
-def run_ours(servers: str, topic: str, events: int, group: str, redis_url: str | None = None) -> Spent:
+class Summary(TypedDict):
+    """What several runs by the same policies took; ratios by events a transaction of the bare loop."""
+
+    events_per_s: int
+    cpu_us_an_event: int
+    ratio: dict[int, float]
+    ratio_range: dict[int, list[float]]
+
+
+def run_ours(  # noqa: PLR0917 - in the order of what varies least
+    servers: str, topic: str, events: int, policies: Path, group: str, redis_url: str | None = None
+) -> Spent:
     """Run `moderator`'s stream with a scorer that does nothing."""
     settings = Settings(
         kafka=KafkaSettings(bootstrap_servers=servers, events_topic=topic, group_id=group),
-        policies=PoliciesSettings(path=example_policies()),
+        policies=PoliciesSettings(path=policies),
         redis=RedisSettings(url=redis_url, deadline_ms=1_000),  # on a busy machine too, all is written
     )
     metrics = Metrics(CollectorRegistry())
@@ -181,17 +205,24 @@ def watching(metrics: Metrics, events: int, stop: threading.Event) -> Iterator[l
 
 
 def polled(metrics: Metrics) -> float:
-    return metrics.registry.get_sample_value("moderator_events_total") or 0.0
+    return _value(metrics, "moderator_events_total")
 
 
 def published(metrics: Metrics) -> float:
-    return metrics.registry.get_sample_value("moderator_window_events_sum") or 0.0
+    return _value(metrics, "moderator_window_events_sum")
+
+
+def _value(metrics: Metrics, name: str) -> float:
+    """Give one figure; to collect all metrics so often would take 2 % of the interpreter's time."""
+    families = metrics.registry.restricted_registry([name]).collect()
+    return sum(sample.value for family in families for sample in family.samples if sample.name == name)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--policies", type=Path, default=example_policies(), help="the examples, if not given")
     parser.add_argument("--redis", action="store_true", help="measure what Redis costs instead")
     arguments = parser.parse_args()
     configure_logging("warning")
@@ -201,34 +232,56 @@ def main() -> None:
             settings = KafkaSettings(bootstrap_servers=servers, events_topic=topic, flag_topic=flag_topic)
             create_topics(settings, partitions=PARTITIONS, replication=1)
         produce(servers, topic, events)
-        compare = compare_redis if arguments.redis else compare_bare
-        result, is_missed = compare(servers, topic, events, arguments.rounds)
+        if arguments.redis:
+            result, is_missed = compare_redis(servers, topic, events, arguments.policies, arguments.rounds)
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                ours = {arguments.policies.name: arguments.policies, SCORES_ALONE: write_scores_alone(Path(folder))}
+                result, is_missed = compare_bare(servers, topic, events, ours, arguments.rounds)
     print(json.dumps(result))
     raise SystemExit(is_missed)
 
 
-def compare_bare(servers: str, topic: str, events: int, rounds: int) -> tuple[dict[str, object], bool]:
-    bare_s: dict[int, list[float]] = {size: [] for size in BARE_EVENTS_PER_TRANSACTION}
-    ours_s: list[float] = []
-    run_bare(servers, topic, events, "warm-up", BARE_EVENTS_PER_TRANSACTION[0])
+def write_scores_alone(folder: Path) -> Path:
+    """Write the example policies whose rules are on scores alone, with the signals that they use."""
+    for name in ON_SCORES_ALONE:
+        for path in example_policies().glob(f"{name}*.yaml"):  # with its tests
+            shutil.copy(path, folder)
+    (folder / "signals.yaml").write_text(SCORE_SIGNALS, "utf-8")
+    return folder
+
+
+def compare_bare(
+    servers: str, topic: str, events: int, policies: Mapping[str, Path], rounds: int
+) -> tuple[dict[str, object], bool]:
+    """Run the bare loops and ours by each of the policies in turn."""
+    bare_s: dict[int, list[float]] = {size: [] for size in BOUNDS}
+    ours: dict[str, list[Spent]] = {name: [] for name in policies}
+    run_bare(servers, topic, events, "warm-up", min(BOUNDS))
     for number in range(rounds):
         for size, seconds in bare_s.items():
             seconds.append(run_bare(servers, topic, events, f"bare-{size}-{number}", size))
-        ours_s.append(run_ours(servers, topic, events, f"ours-{number}").wall_s)
-        bare = ", ".join(f"bare at {size:,} {events / seconds[-1]:,.0f}/s" for size, seconds in bare_s.items())
-        print(f"round {number}: {bare}, ours {events / ours_s[-1]:,.0f}/s")
-    ratios = {size: [b / o for b, o in zip(seconds, ours_s, strict=True)] for size, seconds in bare_s.items()}
-    is_missed = statistics.median(ratios[BARE_EVENTS_PER_TRANSACTION[0]]) < BOUND
-    return summary(events, bare_s, ours_s, ratios), is_missed
+        for place, (name, spent) in enumerate(ours.items()):
+            spent.append(run_ours(servers, topic, events, policies[name], f"ours-{place}-{number}"))
+        bare = ", ".join(f"bare at {size:,} {seconds[-1] / events * 1e6:.0f} us" for size, seconds in bare_s.items())
+        print(
+            f"round {number}: {bare}, " + ", ".join(f"{name}: {_us(spent[-1], events)}" for name, spent in ours.items())
+        )
+    measured = {name: summary(events, bare_s, spent) for name, spent in ours.items()}
+    bare_events_per_s = {size: round(events / statistics.median(seconds)) for size, seconds in bare_s.items()}
+    result = {"benchmark": "stream", "events": events, "bare_events_per_s": bare_events_per_s, "ours": measured}
+    ratio = measured[SCORES_ALONE]["ratio"]
+    is_missed = any(ratio[size] < bound for size, bound in BOUNDS.items())
+    return {**result, "bound": {SCORES_ALONE: BOUNDS}}, is_missed
 
 
-def compare_redis(servers: str, topic: str, events: int, rounds: int) -> tuple[dict[str, object], bool]:
+def compare_redis(servers: str, topic: str, events: int, policies: Path, rounds: int) -> tuple[dict[str, object], bool]:
     ratios: dict[str, list[float]] = {"events_per_s": [], "events_per_cpu_s": []}
-    run_ours(servers, topic, events, "warm-up")
+    run_ours(servers, topic, events, policies, "warm-up")
     for number in range(rounds):
         with LocalRedis() as redis:
-            beside = run_ours(servers, topic, events, f"redis-{number}", redis.url)
-        without = run_ours(servers, topic, events, f"without-{number}")
+            beside = run_ours(servers, topic, events, policies, f"redis-{number}", redis.url)
+        without = run_ours(servers, topic, events, policies, f"without-{number}")
         ratios["events_per_s"].append(without.wall_s / beside.wall_s)
         ratios["events_per_cpu_s"].append(without.cpu_s / beside.cpu_s)
         print(f"round {number}: {_us(beside, events)} with Redis, {_us(without, events)} without", flush=True)
@@ -242,17 +295,17 @@ def _us(spent: Spent, events: int) -> str:
     return f"{spent.wall_s / events * 1e6:.0f} us an event, {spent.cpu_s / events * 1e6:.0f} us of CPU"
 
 
-def summary(
-    events: int, bare_s: dict[int, list[float]], ours_s: list[float], ratios: dict[int, list[float]]
-) -> dict[str, object]:
+def summary(events: int, bare_s: Mapping[int, list[float]], ours: Sequence[Spent]) -> Summary:
+    """Give medians, and the events per second over those of the bare loops."""
+    ratios = {
+        size: [bare / spent.wall_s for bare, spent in zip(seconds, ours, strict=True)]
+        for size, seconds in bare_s.items()
+    }
     return {
-        "benchmark": "stream",
-        "events": events,
-        "ours_events_per_s": round(events / statistics.median(ours_s)),
-        "bare_events_per_s": {size: round(events / statistics.median(seconds)) for size, seconds in bare_s.items()},
+        "events_per_s": round(events / statistics.median(spent.wall_s for spent in ours)),
+        "cpu_us_an_event": round(statistics.median(spent.cpu_s for spent in ours) / events * 1e6),
         "ratio": {size: round(statistics.median(each), 3) for size, each in ratios.items()},
         "ratio_range": {size: [round(min(each), 3), round(max(each), 3)] for size, each in ratios.items()},
-        "bound": {str(BARE_EVENTS_PER_TRANSACTION[0]): BOUND},
     }
 
 

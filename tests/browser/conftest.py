@@ -10,23 +10,57 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect, sync_playwright
 
 from moderator.console.console import Console
 from moderator.supervisor.child import free_ports
 from tests.browser.chromium import Scheme, ensure_chromium
 from tests.browser.scenes import address_at, served
+from tests.waiting import PATIENCE_S
 
+expect.set_options(timeout=PATIENCE_S * 1_000)
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 _COLOURS = ("color-contrast",)
 Looks = tuple[tuple[int, Scheme, Sequence[str]], ...]
 LOOKS: Looks = ((1280, "light", RULES), (360, "dark", RULES))
 OTHER_LOOKS: Looks = ((360, "light", _COLOURS), (1280, "dark", _COLOURS))  # structure does not depend on colours
+_HOLD_FIRST = """(part) => {
+  const request = window.fetch;
+  let held = new Promise((done) => { window.giveHeld = done; });
+  window.answered = 0;
+  window.fetch = async (path, options) => {
+    if (!path.includes(part)) return request(path, options);
+    const isLetGo = held;
+    held = null;
+    const answer = await request(path, options);
+    const body = await answer.text();
+    await isLetGo;
+    // what the page does with the answer is done without a further task, and then it is counted
+    answer.text = async () => body;
+    answer.json = async () => JSON.parse(body);
+    setTimeout(() => (window.answered += 1));
+    return answer;
+  };
+}"""
 _RUN_AXE = """async (rules) => {
   const found = await axe.run(document, {runOnly: rules});
   return found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`);
 }"""
+
+
+def hold_first_answer(page: Page, part: str) -> None:
+    """Hold the answer to the first request whose address has this part until `give_held_answer`."""
+    page.evaluate(_HOLD_FIRST, part)
+
+
+def give_held_answer(page: Page) -> None:
+    page.evaluate("giveHeld()")
+
+
+def await_answered(page: Page, count: int) -> None:
+    """Await that so many of these requests are answered, and that the page has done with the answers what it does."""
+    page.wait_for_function("(count) => window.answered === count", arg=count)
 
 
 class Visitor:
@@ -46,7 +80,7 @@ class Visitor:
         self._faults: list[str] = []
         self.expected: list[str] = []
         self.messages: list[str] = []
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_S * 1_000)
         page.on("console", self._note_message)
         page.on("pageerror", lambda error: self._faults.append(f"error: {error}"))
         page.on("request", self._note_request)

@@ -38,12 +38,17 @@ def test_the_playgrounds_edit_is_compared_and_its_examples_lead_to_why(visit: Vi
     with_an_edit(page)
     expect(page.get_by_label("the playground's edit")).to_be_checked()
 
-    page.get_by_test_id("start").click()
+    started: list[str] = []
+    page.on("request", note := lambda request: started.append(request.url) if request.method == "POST" else None)
+    page.get_by_test_id("start").dblclick()
 
     report = page.get_by_test_id("report")
     expect(report).to_be_visible()
     expect(report.get_by_test_id("flips")).to_have_attribute("data-events", "240")
     expect(page.locator("#report-title")).to_be_focused()
+    page.remove_listener("request", note)
+    assert [url.rpartition("/api/")[2] for url in started] == ["backtests"]  # a second click starts nothing
+    expect(page.get_by_role("alert").filter(has_text="Not started")).to_have_count(0)
     page.set_viewport_size({"width": 360, "height": 900})
     page.emulate_media(color_scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

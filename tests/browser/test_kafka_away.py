@@ -14,6 +14,7 @@ from tests.browser.scenes import example_folder
 from tests.kafka_stream import some_topics
 from tests.servers.console_source import publish
 from tests.unit.console.decisions import a_decision, encoded
+from tests.waiting import PATIENCE_S
 
 PATIENCE_MS = 90_000
 FAR_BACK_S = 10 * 365 * 86_400
@@ -51,7 +52,7 @@ def test_an_open_page_says_that_kafka_is_away_keeps_its_data_and_recovers_by_its
         expect(flagged).to_have_attribute("data-count", "2", timeout=PATIENCE_MS)
 
         console.source.stop()
-        reading.join(20)
+        reading.join(PATIENCE_S)
 
     assert held_meanwhile == "1"
     assert not reading.is_alive()

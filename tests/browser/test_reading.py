@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from moderator.console.console import Console
 from moderator.settings import ConsoleSettings, PoliciesSettings, Settings
@@ -81,10 +81,21 @@ def test_hostile_events_run_no_script_and_break_no_layout(visit: Visitor, folder
     assert page.get_by_test_id("verdict").is_visible()
 
 
+def flags_of(page: Page) -> Locator:
+    return page.locator("[data-testid=verdict-share][data-verdict=flag]")
+
+
+def renew(page: Page) -> None:
+    """Let the figures renew themselves, and wait until that is over."""
+    with page.expect_response("**/parts/overview"):
+        page.evaluate("htmx.trigger(document.body, 'renew')")
+    expect(page.locator("#figures.htmx-request")).to_have_count(0)
+
+
 def test_live_parts_renew_themselves_keep_focus_and_pause(visit: Visitor, folder: Path) -> None:
     console = with_data(folder)
     page = visit.open(console, "/")
-    flags = page.locator("[data-testid=verdict-share][data-verdict=flag]")
+    flags = flags_of(page)
     before = int(flags.get_attribute("data-count") or 0)
     page.locator("#minutes-summary").focus()
     page.keyboard.press("Enter")
@@ -101,6 +112,40 @@ def test_live_parts_renew_themselves_keep_focus_and_pause(visit: Visitor, folder
         expect(flags).to_have_attribute("data-count", str(before + 1))
         page.get_by_test_id("pause").click()
     expect(flags).to_have_attribute("data-count", str(before + 2))
+
+
+def test_an_answer_that_is_on_its_way_at_a_pause_changes_nothing(visit: Visitor, folder: Path) -> None:
+    console = with_data(folder)
+    page = visit.open(console, "/")
+    flags = flags_of(page)
+    before = flags.get_attribute("data-count")
+
+    def pause_before_the_answer(route: Route) -> None:
+        answer = route.fetch()
+        page.get_by_test_id("pause").click()
+        route.fulfill(response=answer)
+
+    console.recent.add_decisions(encoded(a_decision(1, flag=True)))
+    page.route("**/parts/overview", pause_before_the_answer, times=1)
+    renew(page)
+
+    assert flags.get_attribute("data-count") == before
+
+
+def test_what_was_not_shown_because_of_focus_is_shown_once_focus_is_elsewhere(visit: Visitor, folder: Path) -> None:
+    console = with_data(folder)
+    page = visit.open(console, "/")
+    flags = flags_of(page)
+    before = int(flags.get_attribute("data-count") or 0)
+    flags.get_by_role("link").focus()
+
+    console.recent.add_decisions(encoded(a_decision(1, flag=True)))
+    renew(page)
+    held_back = flags.get_attribute("data-count")
+    page.get_by_test_id("nav-decisions").focus()
+
+    expect(flags).to_have_attribute("data-count", str(before + 1))
+    assert held_back == str(before)
 
 
 def test_everything_is_reached_by_keyboard(visit: Visitor, folder: Path) -> None:
@@ -180,6 +225,7 @@ def test_without_javascript_pages_can_be_read_and_filtered(chromium: Browser, fo
         page.wait_for_url(lambda url: "tenant" not in url)
         cleared = page.get_by_test_id("filter-tenant").input_value()
         page.get_by_test_id("decision-row").first.get_by_role("link").click()
+        page.wait_for_url("**/decisions/mod_*")
 
         assert verdicts == {"flag"}
         assert cleared == ""

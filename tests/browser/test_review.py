@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from moderator.labels.sink import LabelNotSavedError
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import Visitor, await_answered, give_held_answer, hold_first_answer
 from tests.browser.scenes import broken, empty, example_folder, with_data
 from tests.unit.console.decisions import LabelList
 
@@ -56,6 +56,48 @@ def test_keys_answer_one_after_the_other_and_undo_goes_back(visit: Visitor, fold
     page.get_by_test_id("right").click()
     await_another(page, second)
     assert (sink.labels[-1]["decision_id"], sink.labels[-1]["label"]) == (second, "allow")
+
+
+def test_two_quick_undos_end_at_the_second_however_late_the_first_is_answered(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder, LabelList()), "/review?queue=sample")
+    first = item_of(page)
+    page.keyboard.press("1")
+    await_another(page, first)
+    second = item_of(page)
+    page.keyboard.press("1")
+    await_another(page, second)
+    hold_first_answer(page, "decision=")
+
+    page.get_by_test_id("undo").click()
+    page.get_by_test_id("undo").click()
+    await_answered(page, 1)
+    give_held_answer(page)
+
+    await_answered(page, 2)
+    assert item_of(page) == first
+
+
+def test_what_was_not_saved_keeps_its_note_though_undo_was_pressed_meanwhile(visit: Visitor, folder: Path) -> None:
+    sink = LabelList()
+    visit.expected = ["503"]
+    page = visit.open(with_data(folder, sink), "/review?queue=sample")
+    first = item_of(page)
+    page.keyboard.press("1")
+    await_another(page, first)
+    second = item_of(page)
+    sink.error = LabelNotSavedError("Kafka does not take labels in topic `moderation.labels`: `away`")
+    page.get_by_test_id("note").fill("a threat")
+    hold_first_answer(page, "/api/labels")
+
+    page.get_by_test_id("wrong").click()
+    page.get_by_test_id("undo").click()
+    give_held_answer(page)
+
+    expect(page.get_by_role("alert").filter(has_text="Not saved")).to_be_visible()
+    sink.error = None
+    page.get_by_test_id("wrong").click()
+    await_another(page, second)
+    assert [(label["decision_id"], label["note"]) for label in sink.labels] == [(first, None), (second, "a threat")]
 
 
 def test_what_is_not_saved_stays_with_its_note(visit: Visitor, folder: Path) -> None:

@@ -11,6 +11,7 @@ from moderator.events import Scores
 from moderator.observability.metrics import Metrics
 from moderator.pipeline.ports import ScoreCache
 from moderator.settings import RedisSettings
+from tests.faults.caches import PATIENT_MS
 
 FIRST = Scores((0.25, -1.5), (0.5, 0.125), truncated=False)
 SECOND = Scores((2.5, 0.0), (-0.5, 1.0), truncated=True)
@@ -26,7 +27,7 @@ def cache(request: pytest.FixtureRequest, metrics: Metrics) -> Iterator[ScoreCac
     if request.param == "in memory":
         yield InMemoryScoreCache(metrics)
         return
-    settings = RedisSettings(url=request.getfixturevalue("redis_server").url, deadline_ms=2_000)
+    settings = RedisSettings(url=request.getfixturevalue("redis_server").url, deadline_ms=PATIENT_MS)
     redis = RedisScoreCache(settings, 2, metrics, time.monotonic)
     yield redis
     redis.close()

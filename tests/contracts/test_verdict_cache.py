@@ -19,6 +19,7 @@ from moderator.pipeline.ports import VerdictCache
 from moderator.settings import RedisSettings
 from moderator.testing import InMemoryVerdictCache
 from tests.builders import an_encoded_decision
+from tests.faults.caches import PATIENT_MS
 
 FIELDS = ("verdict", "status", "severity", "reasons", "decision_id", "snapshot")
 
@@ -46,7 +47,7 @@ def in_memory() -> Verdicts:
 
 
 def on_redis(server: LocalRedis) -> Verdicts:
-    settings = RedisSettings(url=server.url, deadline_ms=2_000)
+    settings = RedisSettings(url=server.url, deadline_ms=PATIENT_MS)
 
     def ask(tenant: str | None, event_id: str) -> dict[str, Any] | None:
         with Redis.from_url(server.url) as client:
@@ -169,7 +170,7 @@ def test_a_whole_window_is_kept(verdicts: Verdicts, tenant: str) -> None:
 
 
 def test_a_single_verdict_is_read_and_an_absent_redis_is_told_from_an_absent_verdict(redis_server: LocalRedis) -> None:
-    settings = RedisSettings(url=SecretStr(redis_server.url))
+    settings = RedisSettings(url=SecretStr(redis_server.url), deadline_ms=PATIENT_MS)
     metrics = Metrics(CollectorRegistry())
     event_id = uuid.uuid4().hex
     RedisVerdictCache(settings, metrics, time.monotonic).put_many(

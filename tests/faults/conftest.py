@@ -32,6 +32,12 @@ def behind_a_proxy() -> Iterator[Behind]:
 
 
 @pytest.fixture(scope="session")
-def behind(kafka_tools: None) -> Iterator[Behind]:
+def started_behind(kafka_tools: None) -> Iterator[Behind]:
     with behind_a_proxy() as behind:
         yield behind
+
+
+@pytest.fixture
+def behind(started_behind: Behind) -> Iterator[Behind]:
+    yield started_behind
+    started_behind.proxy.heal()

@@ -74,6 +74,13 @@ class KafkaProxy:
             self._fault = fault
         return fault
 
+    def heal(self) -> None:
+        """Do nothing any more to what passes, and let go of what is held."""
+        with self._lock:
+            fault, self._fault = self._fault, None
+        if fault:
+            fault.released.set()
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # closed: the end
             while True:

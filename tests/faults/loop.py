@@ -71,17 +71,19 @@ def running(loop: Loop) -> Iterator[None]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    yield
-    stop.set()
-    thread.join(30)
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(PATIENCE_S)
+        if errors:  # also where the test waited for what therefore did not come
+            raise errors[0]
     assert not thread.is_alive()
-    if errors:
-        raise errors[0]
 
 
-def a_loop(settings: KafkaSettings) -> Loop:
+def a_loop(settings: KafkaSettings, outcome: Outcome = every_tenth_is_dead) -> Loop:
     metrics = Metrics(CollectorRegistry())
-    return Loop(*source_and_sink.connect(settings, usual_limits(settings), metrics), metrics=metrics)
+    return Loop(*source_and_sink.connect(settings, usual_limits(settings), metrics), outcome, metrics)
 
 
 def a_loop_that_looks_often(settings: KafkaSettings) -> Loop:

@@ -63,6 +63,7 @@ def test_the_wheel_holds_the_package_and_the_example_policies_and_nothing_else(w
     assert packaged == package | policies
     assert packaged >= {
         "moderator/py.typed",
+        "moderator/demo/builtin-with-spam/probe.safetensors",
         "moderator/demo/policies/armorm/signals.yaml",
         "moderator/scoring/builtin/model.safetensors",
         "moderator/stream/schemas/decision.schema.json",

@@ -36,10 +36,17 @@ class Span:
 
 
 class Collector:
-    """`with Collector() as collector:` set `OTEL_EXPORTER_OTLP_ENDPOINT` to its `url`."""
+    """`with Collector() as collector:` set `OTEL_EXPORTER_OTLP_ENDPOINT` to its `url`.
+
+    Attributes:
+        asked: set when the first request has arrived.
+        answers: cleared, it holds every answer back until it is set again, or until the end.
+    """
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
+        self.asked, self.answers = threading.Event(), threading.Event()
+        self.answers.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -61,16 +68,20 @@ class Collector:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.answers.set()
         self._server.shutdown()
         self._server.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        bodies = self.bodies
+        collector = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 assert self.path == "/v1/traces"
-                bodies.append(self.rfile.read(int(self.headers["content-length"])))
+                body = self.rfile.read(int(self.headers["content-length"]))
+                collector.asked.set()
+                collector.answers.wait()
+                collector.bodies.append(body)
                 self.send_response(200)
                 self.end_headers()
 

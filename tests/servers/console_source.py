@@ -11,7 +11,7 @@ from moderator.console.sources.kafka import KafkaSource
 from moderator.labels.book import LabelBook
 from moderator.settings import ConsoleSettings, KafkaSettings, Settings
 from tests.unit.console.decisions import NOW_MS
-from tests.waiting import await_condition
+from tests.waiting import PATIENCE_S, await_condition
 
 START_MS = 1_790_812_800_000
 """2026-10-01T00:00:00Z; each record is a second later than the one before it."""
@@ -51,5 +51,5 @@ class RunningSource:
 
     def close(self) -> None:
         self.source.stop()
-        self._thread.join(20)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()

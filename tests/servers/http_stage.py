@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from starlette.testclient import TestClient
 
 from moderator.events import Scores, Turn, Unscored
 from moderator.http import HttpServer
@@ -26,6 +25,7 @@ from moderator.settings import Settings, load_settings
 from moderator.testing import ScriptedScorer
 from moderator.wiring.parts import SystemClock
 from tests.builders import POLICY_FILES, some_scores, write_files
+from tests.servers.in_process import client_of
 from tests.unit.pipeline.dict_cache import DictCache
 
 TOKEN = "a-token-of-the-tests"
@@ -78,7 +78,7 @@ class Stage:
         replica = Replica("0.2.0", "a1b2c3")
         served = Served(self.settings, self.intake, self.board, self.metrics, replica, time.monotonic)
         self.app = create_app(served)
-        self.client = TestClient(self.app, base_url="http://localhost", headers=headers_of(self.settings))
+        self.client = client_of(self.app, base_url="http://localhost", headers=headers_of(self.settings))
         self.open()
 
     def open(self) -> None:
@@ -99,7 +99,8 @@ class Stage:
 
 
 def settings_of(given: Mapping[str, object]) -> Settings:
-    overrides = {"http.token": TOKEN, "http.deadline_ms": 5_000} | {
+    # on a busy machine too, a request is late only where a test is about that
+    overrides = {"http.token": TOKEN, "http.deadline_ms": 60_000} | {
         name.replace("__", "."): value for name, value in given.items()
     }
     return load_settings(overrides, environ={}, folder=Path("/nowhere"))

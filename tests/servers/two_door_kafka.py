@@ -19,7 +19,7 @@ class TwoDoorKafka(LocalKafka):
         self, protocol: str, *, advertised: str | None = None, settings: Mapping[str, str] | None = None
     ) -> None:
         super().__init__()
-        port = next(port for port in free_ports(3) if port not in {self._port, self._controller_port})
+        [port] = free_ports(1)
         self.second_bootstrap_servers = f"127.0.0.1:{port}"
         self._protocol = protocol
         self._advertised = advertised or self.second_bootstrap_servers

@@ -1,5 +1,7 @@
 """Fits the objective `spam` on the practice model: `python -m tests.spam.fit DIR`, further words go to `model probe`.
 
+With `moderator/demo/builtin-with-spam` as DIR it makes the demo's probe again, which a new practice model needs.
+
 A line of `phrases.txt` is a template, and so are the messages among the phrases of the practice model: no spam, in some
 twenty languages. Its wordings carry one conversation's id, so `moderator model probe` learns from all of them or holds
 all of them out: the figures that it prints are of templates that it never saw.

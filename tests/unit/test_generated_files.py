@@ -146,7 +146,7 @@ def test_the_schema_refuses_events_that_become_dead_letters(event: dict[str, Any
 
 
 def test_the_schema_takes_a_decision_of_the_public_shape() -> None:
-    jsonschema.validate(DECISION, decision_schema(), jsonschema.Draft202012Validator)
+    jsonschema.Draft202012Validator(decision_schema()).validate(DECISION)
 
 
 @pytest.mark.parametrize("field", list(DECISION))

@@ -29,6 +29,7 @@ PUBLIC = {
     "bench-backtest",
     "bench-gpu",
     "bench-http",
+    "bench-job",
     "bench-latency",
     "bench-console",
     "clean",

@@ -1,7 +1,5 @@
-"""What `run` puts together, and what it loads for that."""
+"""What `run` puts together."""
 
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -52,46 +50,3 @@ def test_asked_to_stop_while_kafka_is_awaited_the_stream_returns(tmp_path: Path)
         metrics=Metrics(CollectorRegistry()),
         board=HealthBoard(HealthSnapshot(turned_at_s=0, broker_seen_at_s=0)),
     )
-
-
-MODULES_OF_TOOLS = (
-    "moderator.policy.authoring",
-    "moderator.policy.analysis.diff",
-    "moderator.policy.analysis.rule_lines",
-    "moderator.policy.analysis.descriptions",
-    "moderator.training",
-    "moderator.backtest",
-    "moderator.calibration",
-    "moderator.demo",
-)
-
-
-def test_nothing_that_only_tools_need_is_loaded_before_the_first_reload(tmp_path: Path) -> None:
-    folder = write_files(tmp_path / "policies", POLICY_FILES)
-    steps = (
-        "import sys",
-        "from pathlib import Path",
-        "import moderator.__main__",
-        "import moderator.wiring.serving, moderator.wiring.stream",
-        "import moderator.wiring.judging as wiring",
-        "from moderator.wiring.process import CollectorRegistry, HealthSnapshot",
-        "from moderator.wiring.parts import choose, read_folder",
-        f"folder = Path({str(folder)!r})",
-        "start = choose(read_folder(folder), wiring.Admission(), None)",
-        "reloading = wiring.Reloading(",
-        "    wiring.FolderWatch(folder), start, wiring.Admission(),",
-        "    swap=id, observer=wiring.PolicyObserver(",
-        "        wiring.Metrics(CollectorRegistry()),",
-        "        wiring.HealthBoard(HealthSnapshot(0, 0)), wiring.time.monotonic, 'scripted'))",
-        "reloading.poll(); reloading.poll()",
-        "before = set(sys.modules)",
-        "Path(folder, 'safety.yaml').write_text(Path(folder, 'safety.yaml').read_text().replace('0.30', '0.35'))",
-        "reloading.poll(); reloading.poll()",
-        f"tools = {MODULES_OF_TOOLS}",
-        "print(sorted(name for name in before if name.startswith(tools)))",
-        "print('moderator.policy.analysis.diff' in sys.modules)",
-    )
-
-    ran = subprocess.run([sys.executable, "-c", "\n".join(steps)], capture_output=True, text=True, check=True)
-
-    assert ran.stdout.splitlines()[-2:] == ["[]", "True"], ran.stderr

@@ -7,20 +7,28 @@ as `python -m MODULE` does: what the interpreter does at the start and at the en
 
 import atexit
 import ctypes
+import fcntl
 import gc
 import json
 import os
 import runpy
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
+from functools import cache
 from typing import NamedTuple, NoReturn
 
 import psutil
+import typer.main
 
 ORDER_BYTES = 1 << 18
+PILED = "e\u0301\u0301"
+"""A letter with more marks than one, for which every table of marks is needed."""
+STREAMS = 3
+MOST_FILES = STREAMS + 1
 SET_PDEATHSIG = 1
 PRELOADED = (
     "moderator.cli.app",
@@ -39,6 +47,9 @@ class Order(NamedTuple):
     environment: dict[str, str]
     folder: str
     is_session: bool
+    passed: list[int]
+    """The numbers of further open files, which it keeps."""
+    has_warm_workers: bool
 
 
 def main() -> None:
@@ -52,13 +63,19 @@ def main() -> None:
 
 
 def make_tables() -> None:
-    """Make the tables of characters, which are constants: 0.3 s of CPU in each command that judges texts."""
-    from moderator.demo.examples import example_policies  # noqa: PLC0415 - those who ask a server need none of it
+    """Make the tables of characters and the command line, which are constants: half a second of CPU in each command."""
+    # those who ask a server need none of it
+    from moderator.cli.app import app  # noqa: PLC0415
+    from moderator.demo.examples import example_policies  # noqa: PLC0415
     from moderator.policy import load_policies  # noqa: PLC0415
+    from moderator.scoring.rendering.visible import visible  # noqa: PLC0415
 
     signals = load_policies(example_policies()).text_signals
     assert signals is not None
     signals.warm_up()
+    visible(PILED)
+    typer.main.get_command = cache(typer.main.get_command)
+    typer.main.get_command(app)
 
 
 def fork_server() -> socket.socket:
@@ -89,7 +106,7 @@ def serve(link: socket.socket) -> Order | None:
     parent = os.getppid()
     at_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
     while True:
-        message, streams, _, _ = socket.recv_fds(link, ORDER_BYTES, 3)
+        message, files, _, _ = socket.recv_fds(link, ORDER_BYTES, MOST_FILES)
         if not message:
             return None
         between = os.fork()
@@ -97,17 +114,20 @@ def serve(link: socket.socket) -> Order | None:
             if os.fork() == 0:
                 order = Order(*json.loads(message))
                 signal.signal(signal.SIGINT, at_interrupt)
-                become(order, streams, parent)
+                become(order, parent)
                 link.send(b"%d" % os.getpid())
                 link.close()
+                take_files(order, files)
+                if order.has_warm_workers:
+                    start_workers_warm()
                 return order
             os._exit(0)
-        for stream in streams:
-            os.close(stream)
+        for each in files:
+            os.close(each)
         os.waitpid(between, 0)
 
 
-def become(order: Order, streams: list[int], parent: int) -> None:
+def become(order: Order, parent: int) -> None:
     """Do what the kernel and the interpreter do for a new process."""
     while os.getppid() != parent:  # the process between us has not ended yet
         time.sleep(0.001)
@@ -117,12 +137,29 @@ def become(order: Order, streams: list[int], parent: int) -> None:
     os.environ.clear()
     os.environ.update(order.environment)
     os.chdir(order.folder)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
     sys.path[0] = order.folder
     sys.argv = ["-m", *order.command[3:]]
     sys.orig_argv = order.command
+
+
+def take_files(order: Order, files: list[int]) -> None:
+    """Give the streams, and what is passed besides, the numbers that they have for who ordered."""
+    numbers = [*range(STREAMS), *order.passed]
+    above = 1 + max(numbers)
+    kept = [fcntl.fcntl(each, fcntl.F_DUPFD, above) for each in files]
+    for each in files:
+        os.close(each)
+    for number, each in zip(numbers, kept, strict=True):
+        os.dup2(each, number)
+        os.close(each)
+
+
+def start_workers_warm() -> None:
+    """Fork a server for what this process starts itself, while it has one thread."""
+    from tests.warm.process import WorkerPopen, use_server  # noqa: PLC0415 - few that are forked start others
+
+    use_server(fork_server())
+    subprocess.Popen = WorkerPopen  # type: ignore[misc]
 
 
 def run(module: str) -> int:

@@ -1,8 +1,9 @@
 """Writes the backtest's report as one page: no script, nothing fetched, readable in light, in dark and on paper."""
 
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from moderator.backtest.report.charts import histogram, rates
 from moderator.backtest.report.document import Document
@@ -18,6 +19,11 @@ def backtest_page(report: BacktestReport) -> str:
 
 def page_of(document: Document) -> str:
     """Write any report as one page."""
+    return _template().render(document=document, histogram=histogram, rates=rates)
+
+
+@cache
+def _template() -> Template:
     environment = Environment(
         autoescape=True,
         finalize=_printable,
@@ -26,8 +32,7 @@ def page_of(document: Document) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    template = environment.get_template("page.html")
-    return template.render(document=document, histogram=histogram, rates=rates)
+    return environment.get_template("page.html")
 
 
 def _printable(value: object) -> object:

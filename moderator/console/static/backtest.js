@@ -54,12 +54,16 @@
     const files = form.elements.candidate.value === "edit" ? edits : {};
     const body = { files, labels: form.elements.labels.checked };
     for (const name of ["from", "to"]) if (field(name)) body[name] = field(name);
+    start.disabled = true;
+    let id;
     try {
-      const answer = await send("POST", "/api/backtests", body);
-      await follow((await answer.json()).id);
+      id = (await (await send("POST", "/api/backtests", body)).json()).id;
     } catch (error) {
       fail(`Not started: ${error.message}`);
+      start.disabled = false;
+      return;
     }
+    follow(id);
   });
 
   box.addEventListener("click", (event) => {

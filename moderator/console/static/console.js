@@ -39,15 +39,16 @@
   document.addEventListener("visibilitychange", renew);
 
   // A renewed part keeps what is open in it. It is not renewed where nothing has changed, so that nothing is read aloud
-  // again, nor where focus is in it and could not be found again.
+  // again, nor where focus is in it and could not be found again, nor by an answer that was on its way at a pause.
   const answers = new Map();
   document.addEventListener("htmx:beforeSwap", (event) => {
     const part = event.detail.target;
     const path = event.detail.pathInfo.requestPath;
-    if (path.startsWith("/parts/") && answers.get(path) === event.detail.serverResponse) event.detail.shouldSwap = false;
-    answers.set(path, event.detail.serverResponse);
     const focused = document.activeElement;
-    if (part !== document.body && part.contains(focused) && !focused.id) event.detail.shouldSwap = false;
+    const isSame = path.startsWith("/parts/") && answers.get(path) === event.detail.serverResponse;
+    const wouldLoseFocus = part !== document.body && part.contains(focused) && !focused.id;
+    if (isPaused || isSame || wouldLoseFocus) event.detail.shouldSwap = false;
+    else if (event.detail.shouldSwap) answers.set(path, event.detail.serverResponse);
     part.openDetails = [...part.querySelectorAll("details[open][id]")].map((each) => each.id);
   });
   document.addEventListener("htmx:afterSwap", (event) => {

@@ -11,6 +11,7 @@
   const onDisk = new Set([...document.querySelectorAll("#files [data-file]")].map((each) => each.dataset.file));
   let edits = read();
   let current = editor.dataset.file;
+  let wanted = current;  // the file that was chosen last; its text may still be on its way
   let problems = [];
   let signals = JSON.parse(at("signals").textContent);
   let sound = null;  // the edits that were checked last, where they have no errors; only these are judged
@@ -54,6 +55,7 @@
   };
 
   const show = async (name) => {
+    wanted = name;
     if (!originals.has(name) && onDisk.has(name)) {
       try {
         const answer = await send("GET", `/parts/playground/file?name=${encodeURIComponent(name)}`);
@@ -62,6 +64,7 @@
         say(error.message);
         return;
       }
+      if (wanted !== name) return;
     }
     current = name;
     const text = textOf(name);
@@ -182,7 +185,8 @@
   editor.addEventListener("scroll", () => (at("marks").scrollTop = editor.scrollTop));
 
   const goTo = async (file, line, column, width) => {
-    if (file !== current && names().includes(file)) await show(file);
+    if (names().includes(file)) await show(file);
+    if (current !== file) return;  // another one was chosen meanwhile, or it does not come
     if (!line) return editor.focus();
     const lines = editor.value.split("\n");
     const before = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);

@@ -6,16 +6,28 @@
   const saved = document.getElementById("saved");
   if (!box) return;
   const answered = [];
-  let isSending = false;
+
+  let isSaving = false;
+  let asked = 0;  // items asked for
+  let seen = 0;  // which of them is seen; an answer of the console that comes late never takes the place of a newer one
 
   const queue = () => box.dataset.queue;
   const item = () => document.getElementById("review-item");
 
+  // Gives false where another one was asked for meanwhile.
   const show = async (decision) => {
+    const mine = (asked += 1);
     const query = new URLSearchParams({ queue: queue(), ...(decision ? { decision } : {}) });
-    box.innerHTML = await (await send("GET", `/parts/review?${query}`)).text();
+    try {
+      const html = await (await send("GET", `/parts/review?${query}`)).text();
+      if (mine !== asked) return false;
+      box.innerHTML = html;
+    } finally {
+      if (mine === asked) seen = mine;
+    }
     (item() ?? box.querySelector("[data-testid=queue]"))?.focus({ preventScroll: true });
     box.scrollIntoView({ block: "nearest" });
+    return true;
   };
 
   const announce = (text) => {
@@ -32,10 +44,10 @@
   };
 
   const back = async () => {
+    if (isSaving || !answered.length) return;  // what is not saved must stay with its note
     const decision = answered.pop();
     try {
-      await show(decision);
-      announce("Back at the last one: answer again.");
+      if (await show(decision)) announce("Back at the last one: answer again.");
     } catch (error) {
       answered.push(decision);
       announce(error.message);
@@ -46,27 +58,29 @@
     const current = item();
     const note = document.getElementById("note");
     const problem = document.getElementById("not-saved");
-    if (!current || !note || isSending) return;
-    isSending = true;
+    if (!current || !note || isSaving || asked !== seen) return;
+    isSaving = true;
     problem.replaceChildren();
     const buttons = [...current.querySelectorAll("[data-judgement]")];
     buttons.forEach((each) => each.setAttribute("aria-disabled", "true"));
+    const fail = (text) => {
+      problem.className = "broken";
+      problem.dataset.testid = "state-broken";
+      problem.textContent = text;
+      buttons.forEach((each) => each.removeAttribute("aria-disabled"));
+    };
     const decision = current.dataset.decisionId;
     try {
       await send("POST", "/api/labels", { decision_id: decision, judgement, note: note.value || null, queue: queue() });
-      answered.push(decision);
-      announce("Saved.");
-      await show();
     } catch (error) {
-      problem.className = "broken";
-      problem.dataset.testid = "state-broken";
-      problem.textContent = answered.at(-1) === decision
-        ? `Saved, but the next one does not come: ${error.message}`
-        : `Not saved: ${error.message} Your answer and note are still here; try again.`;
-      buttons.forEach((each) => each.removeAttribute("aria-disabled"));
+      fail(`Not saved: ${error.message} Your answer and note are still here; try again.`);
+      return;
     } finally {
-      isSending = false;
+      isSaving = false;
     }
+    answered.push(decision);
+    announce("Saved.");
+    await show().catch((error) => fail(`Saved, but the next one does not come: ${error.message}`));
   };
 
   box.addEventListener("click", (event) => {

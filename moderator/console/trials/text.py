@@ -81,9 +81,10 @@ class ReplicaScorer:
             with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - likewise
                 decision = read_decision(answer.read(_LONGEST_BYTES))
         except HTTPError as error:
-            if error.code in _REFUSED:
-                raise _refusal(error) from error
-            raise
+            with error:  # it keeps its connection
+                if error.code in _REFUSED:
+                    raise _refusal(error) from error
+                raise
         if fault := schema_fault(decision):
             raise fault
         return decision

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 import traceback
+from collections.abc import Callable
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -36,7 +37,9 @@ class Front:
         now_s = time.monotonic()
         exchange = Exchange(request_id_of(scope["headers"]), now_s, now_s)
         exchange.attach(scope)
-        answer = _Answer(exchange.request_id, receive, send)
+        answer = _Answer(
+            exchange.request_id, receive, send, lambda status: self._count(scope["path"], exchange, status)
+        )
         try:
             await self._app(scope, answer.receive, answer.send)
         except ClientGoneError:
@@ -49,10 +52,10 @@ class Front:
         finally:
             if exchange.is_accepted:
                 self._judges.leave()
-        if answer.status is not None and scope["path"] not in PROBES:
-            self._count(scope["path"], exchange, answer.status)
 
     def _count(self, path: str, exchange: Exchange, status: int) -> None:
+        if path in PROBES:
+            return
         route = path if path in ROUTES else OTHER
         seconds = time.monotonic() - exchange.read_s
         self._metrics.requests.labels(route, str(status)).inc()
@@ -70,16 +73,20 @@ class Front:
 
 
 class _Answer:
-    """Names the answer, and lets a client that still sends a refused body read it.
+    """Names the answer, has it counted, and lets a client that still sends a refused body read it.
+
+    It is counted before it is sent: whoever has read it and then asks for the metrics finds it there, and how slowly
+    a client reads is no time of ours.
 
     Attributes:
         status: None until it is sent.
     """
 
-    def __init__(self, request_id: str, receive: Receive, send: Send) -> None:
+    def __init__(self, request_id: str, receive: Receive, send: Send, count: Callable[[int], None]) -> None:
         self._request_id = request_id
         self._receive = receive
         self._send = send
+        self._count = count
         self._closes = False
         self._is_read = False
         self.status: int | None = None
@@ -98,6 +105,7 @@ class _Answer:
             headers[HEADER] = self._request_id
             headers.setdefault("cache-control", "no-store")
             self._closes = headers.get("connection") == "close" and not self._is_read
+            self._count(message["status"])
         elif self._closes and not message.get("more_body"):
             # closed while bytes still come, the connection would be reset, and the answer lost
             await self._send({**message, "more_body": True})

@@ -170,7 +170,7 @@ class Judge:
 
     def _observe(self, event: ChatEvent, readings: list[Reading]) -> None:
         """Add the facts and texts to what was read of the scores."""
-        readings.extend(observe(event) for observe in self._observers)
+        readings += [observe(event) for observe in self._observers]
         for choose in self._observed_choosers:
             readings.append(choose(readings))
 

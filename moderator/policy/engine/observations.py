@@ -17,6 +17,8 @@ from moderator.policy.language.scale import MAX_FACT, MILLION
 Observer = Callable[[ChatEvent], Reading]
 """Reads one signal from an event."""
 
+_ZERO: Final[Reading] = (0, 0, 0.0, None)
+"""What most texts have of most signals."""
 _DECIMAL: Final = re.compile(r"(?P<sign>-?)0*(?P<whole>[0-9]+)(?:\.(?P<decimals>[0-9]+))?")
 _WHOLE_DIGITS: Final = 10
 _KEPT_DECIMALS: Final = 20
@@ -42,6 +44,8 @@ def _measured(name: str) -> Observer:
         score = event.text_scores.get(name) if event.text_scores else None
         if score is None:
             return None, 0, None, "absent"
+        if not score:
+            return _ZERO
         micro = round(score * MILLION)
         return micro, micro, micro / MILLION, None
 

@@ -1,6 +1,7 @@
 """The files of a first policy folder, for messages of users, replies of an assistant, or both."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -45,7 +46,8 @@ def first_folder(purpose: Purpose, objectives: Sequence[str]) -> FirstFolder:
         "good_scores": f"{{{', '.join(f'{name}: {good[name]}' for name in signals)}}}",
     }
     lacking = tuple(objective for name, objective in wanted.items() if name not in signals)
-    return FirstFolder({name: _rendered(name, values) for name in _names(purpose)}, lacking)
+    templates = _environment()
+    return FirstFolder({name: templates.get_template(name).render(values) for name in _names(purpose)}, lacking)
 
 
 def _rules(*, messages: bool, replies: bool, signals: Sequence[str]) -> list[str]:
@@ -65,8 +67,9 @@ def _names(purpose: Purpose) -> list[str]:
     return names if purpose == "replies" else [*names, "texts.yaml"]
 
 
-def _rendered(name: str, values: Mapping[str, object]) -> str:
-    environment = Environment(
+@cache
+def _environment() -> Environment:
+    return Environment(
         autoescape=False,  # noqa: S701 - YAML and plain text
         keep_trailing_newline=True,
         loader=FileSystemLoader(_TEMPLATES),
@@ -74,4 +77,3 @@ def _rendered(name: str, values: Mapping[str, object]) -> str:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    return environment.get_template(name).render(values)

@@ -28,6 +28,9 @@ def entry_error(entry: str, kind: TextKind, compare: TextComparison) -> Objectio
     if kind == "links" and host_of_entry(entry) is None:
         host = host_in_entry(entry)
         return "the entry is no host", f"write {host}" if host else "write such as evil.com"
+    if "\0" in entry:
+        # it marks the edges of words where these are searched
+        return "the entry has a character NUL, which cannot be seen", "remove it"
     if not entry.isascii() and not normal_form(entry, kind, compare):
         return "nothing of the entry can be seen", "remove the line"
     return None

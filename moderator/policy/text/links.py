@@ -22,6 +22,8 @@ _LONGEST_HOST: Final = 1_024
 """Characters of a host as written: a domain has at most 253, and may be written with percent signs."""
 _SCHEME_OF_ENTRY: Final = re.compile(r"[a-z][a-z0-9+.-]*:[/\\]+", re.IGNORECASE)
 _IN_HOSTS: Final = frozenset("-_%:[].")
+_INNER_DOT: Final = re.compile(r"\.[^ ]")
+"""A dot that ends a sentence joins no labels."""
 
 
 class Links(NamedTuple):
@@ -34,6 +36,9 @@ class Links(NamedTuple):
 
     linked: frozenset[str]
     named: frozenset[str]
+
+
+NO_LINKS: Final = Links(frozenset(), frozenset())
 
 
 class Domains:
@@ -53,18 +58,20 @@ def links_in(text: str) -> Links:
     seen = text if text.isascii() else IGNORABLES.sub("", text)
     linked: set[str | None] = set()
     named: set[str | None] = set()
-    if ":/" in seen or ":\\" in seen:
+    if ":" in seen and (":/" in seen or ":\\" in seen):  # one character is found ten times as fast as two
         parts = _WITH_SCHEME.split(seen)
         linked.update(_host_of(rest) for rest in set(parts[1::2]))
         # What belongs to a link is not read again as a bare name.
         seen = " ".join(parts[::2])
-    if "." in seen or (not seen.isascii() and _OTHER_DOT.search(seen)):
+    if _INNER_DOT.search(seen) or (not seen.isascii() and _OTHER_DOT.search(seen)):
         for name, path in _names(seen):
             core = _without_neighbours(name)
             labels = _PORT.sub("", core).split(".")
             has_www = labels[0].lower() == "www"
             if has_www or _is_top_level(labels[-1]):
                 (linked if has_www or path else named).add(_parsed(core))
+    if not linked and not named:
+        return NO_LINKS
     return Links(frozenset(filter(None, linked)), frozenset(filter(None, named - linked)))
 
 
@@ -87,7 +94,7 @@ def _names(text: str) -> Iterator[tuple[str, str]]:
     if not text.isascii():
         text = _OTHER_DOT.sub(".", text)
     is_ascii = text.isascii()
-    for part in {part for part in text.split() if "." in part}:
+    for part in {part for part in text.split() if _INNER_DOT.search(part)}:
         yield from _bare_name(is_ascii=is_ascii).findall(part)
 
 

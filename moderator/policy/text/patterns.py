@@ -20,6 +20,11 @@ _LOOKED_AT_BYTES: Final = 100 << 20
 SET_BYTES: Final = 32 << 20
 _CHECK_BYTES: Final = 1 << 20
 _ALWAYS: Final = b""
+_NO_MATCHES: Final = [0]
+"""What a set answers where nothing but that is found."""
+_Key = tuple[int, int]
+"""The place of a list, and of a pattern in it."""
+_NO_KEYS: Final[AbstractSet[_Key]] = frozenset()
 
 
 class PatternList(NamedTuple):
@@ -48,12 +53,13 @@ class Patterns:
 
     def find(self, text: Reading) -> list[PatternFinds]:
         """Give what each list finds."""
-        folded = (
-            [each.encode() for each in dict.fromkeys((text.plain_lines, text.folded_lines))] if self._folded else []
-        )
-        exact = [text.sent.encode()] if self._exact else []
-        found = {key for each in folded for key in self._folded.find(each)}
-        found.update(key for each in exact for key in self._exact.find(each))
+        folded = [each.encode() for each in text.different_lines] if self._folded.has_patterns else []
+        exact = [text.sent.encode()] if self._exact.has_patterns else []
+        found: set[_Key] = set()
+        for content in folded:
+            found |= self._folded.find(content)
+        for content in exact:
+            found |= self._exact.find(content)
         if not found:
             return self._nothing
         finds = []
@@ -92,13 +98,13 @@ class _PatternSet:
         self._patterns = [lists[place].patterns[index] for place, index in self._keys]
         self._compare = compare
         self._set = _compiled_set(self._patterns, compare, set_bytes) if self._patterns else None
+        self.has_patterns = bool(self._patterns)
 
-    def __bool__(self) -> bool:
-        return bool(self._keys)
-
-    def find(self, text: bytes) -> set[tuple[int, int]]:
+    def find(self, text: bytes) -> AbstractSet[_Key]:
         """Give list and place of every pattern that is found in UTF-8."""
         matches = self._set.Match(text) if self._set else None
+        if matches == _NO_MATCHES:
+            return _NO_KEYS
         if matches:
             return {self._keys[match - 1] for match in matches if match}
         return {key for key, pattern in zip(self._keys, self._alone, strict=True) if pattern.search(text)}

@@ -7,6 +7,7 @@ the plain reading alone, and SCAM with a Cyrillic M is scam in the folded one al
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -61,10 +62,16 @@ class Reading:
         return self._read().folded
 
     @property
+    def different_lines(self) -> Sequence[str]:
+        """Both of them, or one where they are equal."""
+        forms = self._read()
+        return (forms.plain,) if forms.plain == forms.folded else (forms.plain, forms.folded)
+
+    @property
     def plain(self) -> str:
         """The plain reading; runs of white space are one space."""
         if self._plain is None:
-            self._plain = _single_spaced(self.plain_lines)
+            self._plain = _single_spaced(self._read().plain)
         return self._plain
 
     @property
@@ -73,7 +80,7 @@ class Reading:
         if self.is_ascii:
             return self.plain
         if self._folded is None:
-            self._folded = _single_spaced(self.folded_lines)
+            self._folded = _single_spaced(self._read().folded)
         return self._folded
 
     def _read(self) -> "_Forms":

@@ -12,7 +12,7 @@ import orjson
 from moderator.events import ChatEvent, Found, TextReference
 from moderator.policy.language.fields import METADATA
 from moderator.policy.language.text_source import MESSAGE, USER, EntryList, TextKind, TextSource
-from moderator.policy.text.links import Domains, host_of_entry, links_in
+from moderator.policy.text.links import NO_LINKS, Domains, host_of_entry, links_in
 from moderator.policy.text.look_alikes import fingerprint
 from moderator.policy.text.measures import capitals, length
 from moderator.policy.text.patterns import PatternList, Patterns
@@ -112,6 +112,7 @@ class _Finder:
     """The signals that are read from one text."""
 
     def __init__(self, sources: Mapping[str, TextSource]) -> None:
+        measures = {"capitals": capitals, "length": length}
         words = _listed(sources, "words")
         patterns = _listed(sources, "patterns")
         links = _listed(sources, "links")
@@ -125,21 +126,22 @@ class _Finder:
         self._domain_lists = [(name, lines) for name, _, lines in links]
         self._any_links = [name for name, each in sources.items() if each.kind == "links" and each.entries is None]
         self._reads_links = bool(self._any_links or links)
-        measures = {"capitals": capitals, "length": length}
+        # most texts have none, and what is left is then to add their measures
+        self._unfound = {name: 0.0 for name, each in sources.items() if each.kind not in measures}
         self._measures = [(name, measures[each.kind]) for name, each in sources.items() if each.kind in measures]
 
     def read(self, text: Reading, numbers: dict[str, float | None], found: dict[str, Found]) -> None:
         """Add the number of each signal, and the lines of each list that is found in."""
-        if self._word_lists:
-            for (name, lines), places in zip(self._word_lists, self._words.find(text), strict=True):
+        numbers.update(self._unfound)
+        if self._word_lists and any(places_of_each := self._words.find(text)):
+            for (name, lines), places in zip(self._word_lists, places_of_each, strict=True):
                 numbers[name] = float(len(places))
                 _note(name, lines, places, found)
-        if self._pattern_lists:
-            for (name, lines, counts_places), finds in zip(self._pattern_lists, self._patterns.find(text), strict=True):
+        if self._pattern_lists and (finds_of_each := self._patterns.find(text)):
+            for (name, lines, counts_places), finds in zip(self._pattern_lists, finds_of_each, strict=True):
                 numbers[name] = float(finds.places if counts_places else len(finds.patterns))
                 _note(name, lines, finds.patterns, found)
-        if self._reads_links:
-            links = links_in(text.sent)
+        if self._reads_links and (links := links_in(text.sent)) is not NO_LINKS:
             numbers.update(dict.fromkeys(self._any_links, float(len(links.linked))))
             for (name, lines), domains in zip(self._domain_lists, self._domains, strict=True):
                 places = domains.find(links)

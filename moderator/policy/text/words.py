@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from ahocorasick_rs import AhoCorasick, Implementation
+from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, Implementation
 
 from moderator.policy.language.text_source import TextComparison, WordMatch
 from moderator.policy.text.characters import words_in
@@ -35,6 +35,7 @@ class Words:
         folded = [(place, each) for place, each in enumerate(lists) if each.compare == "folded"]
         exact = [(place, each) for place, each in enumerate(lists) if each.compare == "exact"]
         self._folded = _Forms(folded, folded_form)
+        self._has_folded, self._has_exact = bool(folded), bool(exact)
         are_ascii = all(entry.isascii() for _, each in folded for entry in each.entries)
         self._plain = self._folded if are_ascii else _Forms(folded, plain_form)
         self._exact = _Forms(exact, str.strip)
@@ -42,9 +43,9 @@ class Words:
     def find(self, text: Reading) -> list[set[int]]:
         """Give of each list the places of the entries that occur."""
         found: list[set[int]] = [set() for _ in range(self._count)]
-        if self._exact:
+        if self._has_exact:
             self._exact.find(text.sent, found)
-        if self._folded:
+        if self._has_folded:
             # An entry that an ASCII text can hold is ASCII, and reads the same both ways.
             self._folded.find(text.folded, found)
             if not text.is_ascii and text.plain != text.folded:
@@ -57,11 +58,11 @@ class _Forms:
 
     def __init__(self, lists: Sequence[tuple[int, WordList]], form_of: Callable[[str], str]) -> None:
         self._whole = _targets(lists, "whole", form_of)
-        self._inside = _Automaton(_targets(lists, "part", form_of))
-        self._at_edges = _Automaton(_targets(lists, "word", lambda entry: _with_edges(form_of(entry))))
-
-    def __bool__(self) -> bool:
-        return bool(self._whole or self._inside or self._at_edges)
+        parts = _targets(lists, "part", form_of)
+        self._inside = _Automaton(parts) if parts else None
+        words = _targets(lists, "word", form_of)
+        self._at_edges = _Automaton({_with_edges(form): places for form, places in words.items()})
+        self._anywhere = _Presence(words) if words else None
 
     def find(self, text: str, found: list[set[int]]) -> None:
         """Add of each list the places of the entries that occur."""
@@ -70,7 +71,8 @@ class _Forms:
                 found[place].add(entry)
         if self._inside:
             self._inside.find(text, found)
-        if self._at_edges:
+        # Most texts have none, inside of words or not, and marking the edges takes longer than to see that.
+        if self._anywhere and self._anywhere.occurs_in(text.replace(_EDGE, "")):
             self._at_edges.find(_with_edges(text), found)
 
 
@@ -82,9 +84,6 @@ class _Automaton:
         self._longest = max(map(len, targets), default=0)
         # The fastest except for one, which takes twice the memory.
         self._automaton = AhoCorasick(targets, store_patterns=False, implementation=Implementation.ContiguousNFA)
-
-    def __bool__(self) -> bool:
-        return bool(self._targets)
 
     def find(self, text: str, found: list[set[int]]) -> None:
         """Add of each list the places of the entries whose forms occur."""
@@ -98,6 +97,26 @@ class _Automaton:
         if len(text) <= _CHUNK:
             return (text,)
         return (text[at : at + _CHUNK + self._longest - 1] for at in range(0, len(text), _CHUNK))
+
+
+class _Presence:
+    """Tells whether any of some forms occurs."""
+
+    def __init__(self, forms: Iterable[str]) -> None:
+        encoded = [form.encode() for form in forms]
+        self._longest = max(map(len, encoded), default=0)
+        # one search takes a third of the time of `AhoCorasick`, which lets go of the interpreter's lock meanwhile
+        self._automaton = BytesAhoCorasick(encoded, implementation=Implementation.ContiguousNFA)
+
+    def occurs_in(self, text: str) -> bool:
+        """Whether any form occurs."""
+        content = text.encode()
+        if len(content) <= _CHUNK:
+            return bool(self._automaton.find_matches_as_indexes(content))
+        return any(
+            self._automaton.find_matches_as_indexes(content[at : at + _CHUNK + self._longest - 1])
+            for at in range(0, len(content), _CHUNK)
+        )
 
 
 def _targets(

@@ -1,6 +1,6 @@
 """Where a model runs, in which precision, and how many tokens at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -44,20 +44,24 @@ def prepare_device(device: torch.device) -> None:
         torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
 
 
-def choose_threads(device: torch.device, weights: int, environ: Mapping[str, str]) -> None:
+def choose_threads(device: torch.device, weights: int) -> int:
     """Let this thread compute a small network alone on a CPU; call it on the thread that loads and scores.
 
-    Its products are so small that a second thread saves little, and where other processes use the cores, each product
-    waits until the system has scheduled both threads: on two busy cores the practice model took 130 to 2,200 ms for ten
-    messages with two threads, and 30 to 97 ms with one. `OMP_NUM_THREADS` is obeyed where it is set.
+    Its products are so small that a second thread saves little; `ThreadChoice` finds the passes for which it does.
 
     Args:
         device: where the network runs.
         weights: how many numbers the network has.
-        environ: this process's environment variables.
+
+    Returns:
+        How many threads its large passes may have: as many as this thread had until now, at first what
+        `OMP_NUM_THREADS` sets or one for each core. 1: leave the number as it is.
     """
-    if device.type == "cpu" and weights < _SMALL_WEIGHTS and "OMP_NUM_THREADS" not in environ:
-        torch.set_num_threads(1)
+    most = torch.get_num_threads()
+    if device.type != "cpu" or weights >= _SMALL_WEIGHTS:
+        return 1
+    torch.set_num_threads(1)
+    return most
 
 
 def on(device: torch.device) -> AbstractContextManager[object]:

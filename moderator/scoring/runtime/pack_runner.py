@@ -17,6 +17,7 @@ from moderator.scoring.pass_plan import Guests, PassPlan, PlannedPass
 from moderator.scoring.runtime.budget import TokenBudget
 from moderator.scoring.runtime.device import Rows, pack_tokens
 from moderator.scoring.runtime.passes import to_device
+from moderator.scoring.runtime.threads import ThreadChoice
 from moderator.scoring.runtime.usage import DeviceUsage
 
 log = get_logger(__name__)
@@ -67,6 +68,7 @@ class PackRunner:
         *,
         is_deterministic: bool,
         stream_pass_s: float = 0.0,
+        threads: ThreadChoice | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take a loaded model.
@@ -77,6 +79,8 @@ class PackRunner:
             is_deterministic: fill every pass up to one size and share no prefixes, so that a text's scores do not
                 depend on what is scored with it.
             stream_pass_s: how long a pass of the stream may take while interactive texts come in; 0: as long as any.
+            threads: how many threads of a CPU a pass has; None: as many as torch uses. Not asked where scores are
+                deterministic: sums may differ with the number.
             monotonic_s: the clock.
 
         Raises:
@@ -90,6 +94,7 @@ class PackRunner:
         self.budget = TokenBudget(budget_tokens or pack_tokens(model.device))
         self._model = model
         self._is_deterministic = is_deterministic
+        self._threads = None if is_deterministic else threads
         self._most_unread = _UNREAD_PASSES if model.device.type == "cuda" else 1
         self._monotonic_s = monotonic_s
         # on a CPU, what other threads and processes take is no reason for shorter passes: these would wait as well
@@ -138,6 +143,8 @@ class PackRunner:
         seconds = now_s - max(launched.since_s, self._read_at_s)
         device_seconds = device_now_s - max(launched.device_since_s, self._device_read_at_s)
         self._read_at_s, self._device_read_at_s = now_s, device_now_s
+        if self._threads is not None and launched.rows is not None:
+            self._threads.observe(launched.planned.tokens, seconds, device_seconds)
         if self._pace is not None and launched.planned.own_tokens and launched.rows is not None:
             self._pace.observe(launched.planned.tokens, device_seconds)
         return seconds
@@ -159,6 +166,8 @@ class PackRunner:
 
     def _launch(self, plan: PassPlan, planned: PlannedPass, guests: FallibleGuests | None) -> Launched | None:
         """Start a pass; None where its texts are planned once more."""
+        if self._threads is not None:
+            torch.set_num_threads(self._threads.threads(planned.tokens))
         since_s, device_since_s = self._monotonic_s(), self._device_s()
         try:
             rows = self.run_pack(planned.texts)

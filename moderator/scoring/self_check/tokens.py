@@ -14,7 +14,6 @@ from moderator.scoring.rendering.templates.template_text import DATE, template_t
 from moderator.scoring.rendering.templates.verdicts import VerdictRenderer
 
 TEXTS: Final = (
-    "",
     "x",
     "hello",
     "Hello, World!",
@@ -39,6 +38,7 @@ TEXTS: Final = (
     "antidisestablishmentarianism aaaaaaaaaaaaaaaaaaaa",
     " ".join(f"word{number}" for number in range(300)),
 )
+"""None is empty: a message without text is never judged."""
 CONVERSATIONS: Final[Sequence[list[Turn]]] = (
     [Turn("user", "How are you?"), Turn("assistant", "Fine,  thanks.\n\nAnd you?")],
     [Turn("user", "1 + 1?"), Turn("assistant", "2"), Turn("user", "You idiot! \U0001f600")],
@@ -64,8 +64,7 @@ def compare_tokens(renderer: Renderer, reference: PreTrainedTokenizerFast, templ
     reference.chat_template = template
     events = [[Turn("user", text)] for text in TEXTS]
     if renderer.reads_context:
-        # a message without text is never judged
-        events = [*(event for event in events if event[-1].content), *CONVERSATIONS]
+        events += CONVERSATIONS
     compared = 0
     for event, rendering in zip(events, renderer.render(events), strict=True):
         wanted = _wanted(renderer, reference, event)

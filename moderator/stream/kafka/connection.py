@@ -16,6 +16,7 @@ from kafka.errors import KafkaConnectionError
 from moderator.errors import BrokerUnavailableError
 from moderator.events import Record
 from moderator.settings import Compression, KafkaSettings
+from moderator.stream.kafka.selector import QuickSelector
 
 _RANDOM_NAME = uuid.uuid4().hex[:8]
 """Of this process: replicas without an instance id must not share a client id."""
@@ -52,6 +53,7 @@ def client_settings(settings: KafkaSettings) -> dict[str, Any]:
         "ssl_keyfile": _path(settings.ssl_keyfile),
         "bootstrap_timeout_ms": 5_000,
         "reconnect_backoff_max_ms": 1_000,
+        "selector": QuickSelector,
     }
 
 
@@ -134,7 +136,8 @@ def producer_settings(
         "request_timeout_ms": 1_500,
         "delivery_timeout_ms": 3_000,
         "max_block_ms": 10_000,
-        "retry_backoff_ms": 20,
+        # a transaction that begins before the markers of the one before it are written is refused, and waits so long
+        "retry_backoff_ms": 10,
         "metrics_enabled": False,  # nobody reads them, and they are a tenth of the work of the client's thread
     }
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka.admin import KafkaAdminClient, NewTopic
 
 from moderator.errors import FencedError
 from moderator.replays.letters import Selection
@@ -22,7 +21,7 @@ from tests.faults.kafka_proxy import Api, Fault, Side
 from tests.faults.killable import Replica
 from tests.faults.kills.test_kill_at_each_step import PER_PARTITION, produce_some
 from tests.integration.replays.test_dead_letters import a_bad_record, set_aside
-from tests.kafka_stream import kafka_variables, read_committed
+from tests.kafka_stream import create_topic, kafka_variables, read_committed
 from tests.waiting import PATIENCE_S, await_condition
 from tests.warm.process import MODERATOR, ROOT, WarmPopen
 
@@ -66,9 +65,7 @@ def test_a_replay_killed_at_its_steps_writes_each_record_once(
 ) -> None:
     settings, direct = behind.some_topics()
     topic = f"{settings.group_id}-replayed"
-    admin = KafkaAdminClient(bootstrap_servers=direct.bootstrap_servers)
-    admin.create_topics([NewTopic(topic, 2, 1)])
-    admin.close()
+    create_topic(direct, topic, 2)
     produce_some(direct)
     small: dict[str, Any] = {"TO_TOPIC": topic, "MODERATOR_WINDOW__MAX_EVENTS": "7"}
     process = Replica(settings, tmp_path, None, module="tests.faults.replaying", **small)
@@ -138,7 +135,8 @@ def test_of_two_processes_with_one_run_the_later_makes_it_and_the_other_ends(kaf
 
 
 def test_ctrl_c_ends_a_replay_after_its_step_and_it_goes_on(kafka_settings: KafkaSettings) -> None:
-    set_aside(kafka_settings, *(("bad_json", a_bad_record(offset)) for offset in range(8)))
+    letters_count = int(2 * PATIENCE_S)  # at one a second it is not through when it is stopped
+    set_aside(kafka_settings, *(("bad_json", a_bad_record(offset)) for offset in range(letters_count)))
     command = [*MODERATOR, "dead-letters", "replay", "--all", "--id", "paused"]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **kafka_variables(kafka_settings)}
 
@@ -152,6 +150,7 @@ def test_ctrl_c_ends_a_replay_after_its_step_and_it_goes_on(kafka_settings: Kafk
 
     assert (slow.returncode, quick.returncode) == (130, 0), first + second
     assert f"{before} selected = {before} replayed + 0 skipped" in first
-    assert f"`paused` goes on; offsets left: {8 - before}" in second
+    assert f"`paused` goes on; offsets left: {letters_count - before}" in second
     letters = kafka_settings.dead_letter_topic
-    assert replayed(kafka_settings, kafka_settings.events_topic) == Counter(f"{letters}/0/{at}" for at in range(8))
+    wanted = Counter(f"{letters}/0/{at}" for at in range(letters_count))
+    assert replayed(kafka_settings, kafka_settings.events_topic) == wanted

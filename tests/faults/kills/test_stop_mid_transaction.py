@@ -16,6 +16,7 @@ from tests.faults.loop import a_loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import asking_for_offsets, produce, some_topics
 from tests.servers.shared import SharedKafka
+from tests.waiting import PATIENCE_S
 from tests.warm.process import ROOT, WarmPopen
 
 PER_PARTITION = 60
@@ -81,7 +82,7 @@ def test_a_replica_that_was_frozen_doubles_nothing_when_it_wakes(settings: Kafka
         time.sleep(frozen_s)
         process.send_signal(signal.SIGCONT)
         if settings.instance_id:
-            assert process.wait(30) == STOPPED
+            assert process.wait(PATIENCE_S) == STOPPED
         produce(settings, (b"%d" % number for number in range(3 * PER_PARTITION)))
         successor.run_until(lambda: offsets() == [2 * each for each in ALL])
 

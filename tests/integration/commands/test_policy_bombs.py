@@ -23,12 +23,12 @@ from tests.unit.policy.folders import POLICY, a_folder, a_policy, a_rule, codes_
 def test_a_bomb_is_refused_in_time(tmp_path: Path, bomb: bytes) -> None:
     folder = a_folder(tmp_path)
     (folder / POLICY).write_bytes(bomb)
-    began_s = time.process_time()
+    began_s = time.thread_time()
 
     codes = codes_of(folder)
 
     assert codes == ["P007"]
-    assert time.process_time() - began_s < 5
+    assert time.thread_time() - began_s < 5
 
 
 HEAD = "policy: zz\nabout: x\nowner: x\nrules:\n"
@@ -58,12 +58,12 @@ def test_errors_by_the_thousand_are_all_found_in_time_and_a_log_line_of_them_is_
     folder = a_folder(tmp_path)
     for name, text in files.items():
         (folder / name).write_text(text)
-    began_s = time.process_time()
+    began_s = time.thread_time()
 
     errors = [problem for problem in problems_of(folder) if problem.level == "error"]
 
     assert len(errors) >= least
-    assert time.process_time() - began_s < 10
+    assert time.thread_time() - began_s < 10
     assert len(error_text("cannot use them", errors)) < 100_000
 
 
@@ -73,12 +73,12 @@ def test_a_folder_that_differs_in_nothing_is_compared_in_time(tmp_path: Path) ->
     when = f"any: [{', '.join(f'{s}: below 0.{n}' for n, s in enumerate(signals, start=1))}]"
     rules = [a_rule(when, name=f"r{n}", more=f"applies_to: {{channel: c{n}}}") for n in range(60)]
     policies = load_policies(a_folder(tmp_path, a_policy(*rules), signals=f"signals:\n{declared}"))
-    began_s = time.process_time()
+    began_s = time.thread_time()
 
     difference = diff(policies, policies)
 
     assert difference == PolicyDiff((), "flags the same")
-    assert time.process_time() - began_s < 5
+    assert time.thread_time() - began_s < 5
 
 
 def test_comments_may_be_long(tmp_path: Path) -> None:

@@ -193,7 +193,8 @@ def test_dead_letters_that_stderr_cannot_take_are_not_lost_in_silence(tmp_path: 
 
 
 def test_an_output_pipe_that_nobody_reads_any_more_ends_it_as_stdout_would(tmp_path: Path) -> None:
-    file = write_lines(tmp_path, {"text": "hello"})
+    more_than_a_pipe_holds = ({"text": f"hello {n}"} for n in range(200))  # else all may be written before it is closed
+    file = write_lines(tmp_path, *more_than_a_pipe_holds)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.console.decisions import a_decision, encoded
+from tests.waiting import PATIENCE_S, await_condition
 from tests.warm.process import run_moderator
 
 
@@ -22,17 +23,21 @@ def test_it_prints_its_address_serves_and_ends_with_0_at_a_signal(number: signal
         assert process.stdout
         assert process.stderr
         address = process.stdout.readline().removeprefix("console at ").strip()
-        with urllib.request.urlopen(f"{address}api/overview", timeout=10) as answer:
-            held = json.load(answer)["held"]
+        await_condition(lambda: held(address) == 2)  # it serves while it still reads
         process.send_signal(number)
-        code = process.wait(20)
+        code = process.wait(PATIENCE_S)
         rest, logs = process.stdout.read(), process.stderr.read()
 
     assert address.startswith("http://127.0.0.1:")
-    assert held == 2
     assert code == 0
     assert rest == ""
     assert all(json.loads(line) for line in logs.splitlines())
+
+
+def held(address: str) -> int:
+    with urllib.request.urlopen(f"{address}api/overview", timeout=PATIENCE_S) as answer:
+        count: int = json.load(answer)["held"]
+        return count
 
 
 @pytest.mark.parametrize(

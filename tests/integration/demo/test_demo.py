@@ -15,7 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from moderator.demo.examples import MODEL_WITH_SPAM
 from moderator.demo.samples import MALFORMED_COUNT, sample_events
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 SUM = re.compile(r"(\d+) events in = (\d+) flag \+ (\d+) allow \+ (\d+) dead letters: each one exactly once")
@@ -48,7 +50,7 @@ class Demo:
                 text=True,
                 encoding="utf-8",
             )
-        self._stuck = threading.Timer(200, self.process.kill)
+        self._stuck = threading.Timer(280, self.process.kill)
         self._stuck.start()
         self.lines: list[str] = []
         self._children: set[psutil.Process] = set()
@@ -84,7 +86,7 @@ class Demo:
     @property
     def left_behind(self) -> list[object]:
         """Processes that still run, and files that are still there."""
-        _, alive = psutil.wait_procs(self._children, timeout=5)
+        _, alive = psutil.wait_procs(self._children, timeout=PATIENCE_S)
         return [*alive, *self.scratch.glob("moderator-*")]  # torch and Java keep files of their own beside ours
 
     def kill(self) -> None:
@@ -122,6 +124,9 @@ def test_the_demo_ends_by_itself_with_a_right_sum(demos: list[Demo], tmp_path: P
     assert flagged + allowed + dead_letters == events
     assert sum(line.startswith(("flag ", "allow ", "dead letter ")) for line in demo.lines) == events
     assert any("practice model" in line for line in demo.lines)
+    learned = json.loads((MODEL_WITH_SPAM / "report.json").read_text("utf-8"))["learned"]
+    assert any(f"a probe added it, learned from {learned:,} short messages" in line for line in demo.lines)
+    assert any(re.search(r"^flag medium .* spam/likely-spam ", line) for line in demo.lines)
     assert demo.errors.read_text() == ""
     assert demo.left_behind == []
 
@@ -169,12 +174,12 @@ def test_kept_it_goes_on_deciding_until_it_is_stopped(demos: list[Demo], tmp_pat
     metrics = demo.read_until("metrics").split()[-1]
     command = demo.read_until("  echo")
 
-    with urllib.request.urlopen(metrics, timeout=5) as answer:
+    with urllib.request.urlopen(metrics, timeout=PATIENCE_S) as answer:
         is_reachable = answer.status == 200
-    subprocess.run(command, shell=True, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, shell=True, check=True, capture_output=True, timeout=PATIENCE_S)
     demo.read_until("Ctrl-C")
     shown = demo.read_until("")
-    with urllib.request.urlopen(f"{console}api/overview", timeout=5) as answer:
+    with urllib.request.urlopen(f"{console}api/overview", timeout=PATIENCE_S) as answer:
         figures = json.load(answer)
     code = demo.end(signal.SIGINT)
 

@@ -13,6 +13,7 @@ from moderator.demo.servers import jars
 from moderator.demo.servers.redis import LocalRedis
 from moderator.errors import BrokerUnavailableError
 from moderator.supervisor.child import is_open
+from tests.waiting import PATIENCE_S, await_condition
 
 ROOT = Path(__file__).parents[3]
 OWNER = """
@@ -39,9 +40,9 @@ def test_a_server_dies_with_the_process_that_started_it(number: signal.Signals) 
         server = psutil.Process(int(owner.stdout.readline()))
 
         owner.send_signal(number)
-        owner.wait(10)
+        owner.wait(PATIENCE_S)
 
-    _, alive = psutil.wait_procs([server], timeout=5)
+    _, alive = psutil.wait_procs([server], timeout=PATIENCE_S)
     assert alive == []
 
 
@@ -63,7 +64,7 @@ def test_a_paused_server_takes_connections_and_answers_when_it_goes_on() -> None
 
         redis.resume()
 
-        assert redis._answers()
+        await_condition(redis._answers)
 
 
 def fake_maven(folder: Path, script: str) -> None:
@@ -110,7 +111,7 @@ def test_two_processes_that_fetch_at_once_get_the_same_whole_folder(bin_folder: 
     ]
     both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
 
-    found = {process.communicate(timeout=30)[0] for process in both}
+    found = {process.communicate(timeout=PATIENCE_S)[0] for process in both}
 
     assert len(found) == 1
     assert "a.jar" in found.pop()

@@ -40,6 +40,8 @@ def asked(kafka: SharedKafka) -> Iterator[Asked]:
             "MODERATOR_MODEL__PATH": "builtin",
             "MODERATOR_POLICIES__PATH": str(example_policies()),
             "MODERATOR_REDIS__URL": redis.url,
+            "MODERATOR_REDIS__DEADLINE_MS": "10000",  # on a busy machine too, what is scored is cached
+            "MODERATOR_HTTP__DEADLINE_MS": "60000",
             "MODERATOR_HTTP__TOKEN": TOKEN,
         }
         with WarmReplica(variables) as replica:

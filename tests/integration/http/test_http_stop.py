@@ -8,6 +8,7 @@ import httpx
 from fastapi import FastAPI
 
 from moderator.http import HttpServer
+from tests.waiting import PATIENCE_S, await_condition
 
 
 def test_a_request_that_hangs_does_not_hold_up_the_end() -> None:
@@ -21,11 +22,11 @@ def test_a_request_that_hangs_does_not_hold_up_the_end() -> None:
     server = HttpServer(app, "127.0.0.1", 0)
     port = server.start()
     threading.Thread(target=_ask, args=(f"http://127.0.0.1:{port}/hangs",), daemon=True).start()
-    assert has_come.wait(10)
+    assert has_come.wait(PATIENCE_S)
 
     server.stop()
 
-    assert "http" not in {thread.name for thread in threading.enumerate()}
+    await_condition(lambda: "http" not in {thread.name for thread in threading.enumerate()})
 
 
 def _ask(url: str) -> None:

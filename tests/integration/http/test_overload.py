@@ -31,7 +31,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 3 * AT_ONCE)), hard))
     folder = tmp_path_factory.mktemp("policies")
     with (
-        a_stage(folder, http__deadline_ms=60_000, http__max_batch=ROOM, http__queue_events=ROOM) as stage,
+        a_stage(folder, http__max_batch=ROOM, http__queue_events=ROOM) as stage,
         served(stage) as port,
     ):
         yield Door(stage, port)

@@ -1,6 +1,7 @@
 """Requests as no client library would send them, on a socket: each gets its answer, and the server stays healthy."""
 
 import json
+import select
 import socket
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -8,12 +9,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.servers.http_stage import TOKEN, Stage, a_stage, served
-from tests.waiting import await_condition
+from tests.waiting import PATIENCE_S, await_condition
 
-TIMEOUT_S = 10.0
 LIMIT = 100_000
 AUTHORIZATION = f"Authorization: Bearer {TOKEN}"
 TYPE = "Content-Type: application/json"
+SOON = "X-Moderator-Deadline-Ms: 400"
+"""For tests of the deadline alone: on a busy machine any other request may take as long."""
 
 
 class Door(NamedTuple):
@@ -35,9 +37,7 @@ class Answer(NamedTuple):
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder = tmp_path_factory.mktemp("policies")
     with (
-        a_stage(
-            folder, http__max_body_bytes=LIMIT, http__deadline_ms=400, http__max_batch=8, http__queue_events=8
-        ) as stage,
+        a_stage(folder, http__max_body_bytes=LIMIT, http__max_batch=8, http__queue_events=8) as stage,
         served(stage) as port,
     ):
         yield Door(stage, port)
@@ -48,7 +48,7 @@ def _stays_healthy(door: Door) -> Iterator[None]:
     yield
     assert send(door, request(b'{"text": "a"}')).status == 200
     assert door.stage.count("moderator_http_queue_events") == 0
-    await_condition(lambda: door.stage.intake._accepted == 0, TIMEOUT_S)
+    await_condition(lambda: door.stage.intake._accepted == 0)
 
 
 def request(body: bytes, *headers: str, path: str = "/v1/decisions", length: int | None = None) -> bytes:
@@ -58,7 +58,7 @@ def request(body: bytes, *headers: str, path: str = "/v1/decisions", length: int
 
 
 def send(door: Door, data: bytes) -> Answer:
-    with socket.create_connection(("127.0.0.1", door.port), timeout=TIMEOUT_S) as client:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
         client.sendall(data)
         return receive(client)
 
@@ -84,12 +84,12 @@ def _more(client: socket.socket) -> bytes:
 
 
 def test_a_body_that_is_cut_is_answered_by_nobody_and_leaves_nothing_behind(door: Door) -> None:
-    with socket.create_connection(("127.0.0.1", door.port), timeout=TIMEOUT_S) as client:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
         client.sendall(request(b'{"text": "a', length=100))
 
 
 def test_a_length_that_says_too_much_runs_into_the_deadline(door: Door) -> None:
-    answer = send(door, request(b'{"text": "a"}', length=100))
+    answer = send(door, request(b'{"text": "a"}', SOON, length=100))
 
     assert answer.code == (504, "deadline_exceeded")
     assert answer.headers["x-should-retry"] == "false"
@@ -112,7 +112,7 @@ def test_a_large_length_is_refused_before_anything_comes(door: Door) -> None:
 
 
 def test_a_client_that_goes_on_sending_a_large_body_reads_the_answer(door: Door) -> None:
-    with socket.create_connection(("127.0.0.1", door.port), timeout=TIMEOUT_S) as client:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
         client.sendall(request(b"", length=20 * LIMIT))
         for _ in range(20):
             client.sendall(b" " * LIMIT)
@@ -124,7 +124,7 @@ def test_a_client_that_goes_on_sending_a_large_body_reads_the_answer(door: Door)
 
 def test_chunks_beyond_the_limit_are_refused_while_they_come(door: Door) -> None:
     head = f"POST /v1/decisions HTTP/1.1\r\nHost: x\r\n{AUTHORIZATION}\r\n{TYPE}\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", door.port), timeout=TIMEOUT_S) as client:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
         client.sendall(head.encode())
         for _ in range(3):
             client.sendall(f"{LIMIT // 2:x}\r\n".encode() + b" " * (LIMIT // 2) + b"\r\n")
@@ -163,20 +163,14 @@ def test_lone_surrogates_are_judged(door: Door) -> None:
 
 def test_a_client_that_sends_a_byte_at_a_time_is_cut_off_at_the_deadline(door: Door) -> None:
     body = b'{"text": "' + b"a" * 1_000 + b'"}'
-    with socket.create_connection(("127.0.0.1", door.port), timeout=TIMEOUT_S) as client:
-        client.sendall(request(b"", length=len(body)))
-        client.settimeout(0.02)
-        answer = None
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
+        client.sendall(request(b"", SOON, length=len(body)))
         for at in range(len(body)):
             client.sendall(body[at : at + 1])
-            try:
-                client.settimeout(0.02)
-                answer = receive(client)
+            if select.select([client], [], [], 0.02)[0]:
                 break
-            except TimeoutError:
-                continue
+        answer = receive(client)
 
-    assert answer is not None
     assert answer.code == (504, "deadline_exceeded")
 
 
@@ -186,13 +180,13 @@ def test_malformed_http_gets_the_servers_own_answer(door: Door) -> None:
         b"POST /v1/decisions HTTP/1.1\r\nno header\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
     ):
-        with socket.create_connection(("127.0.0.1", door.port), timeout=TIMEOUT_S) as client:
+        with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
             client.sendall(data + b"\r\n\r\n")
             assert client.recv(1_000).startswith(b"HTTP/1.1 400 ")
 
 
 def test_two_requests_on_one_connection_are_both_answered(door: Door) -> None:
-    with socket.create_connection(("127.0.0.1", door.port), timeout=TIMEOUT_S) as client:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
         client.sendall(request(b'{"id": "1", "text": "a"}'))
         first = receive(client)
         client.sendall(request(b'{"id": "2", "text": "b"}'))
@@ -217,13 +211,13 @@ def test_no_answer_allows_another_origin(door: Door) -> None:
 
 def test_clients_that_hang_up_leave_the_queue(door: Door) -> None:
     with door.stage.busy():
-        clients = [socket.create_connection(("127.0.0.1", door.port), timeout=TIMEOUT_S) for _ in range(8)]
+        clients = [socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) for _ in range(8)]
         for number, client in enumerate(clients):
             client.sendall(request(b'{"text": "gone %d"}' % number))
-        await_condition(lambda: door.stage.count("moderator_http_queue_events") == 8, TIMEOUT_S)
+        await_condition(lambda: door.stage.count("moderator_http_queue_events") == 8)
         for client in clients:
             client.close()
-        await_condition(lambda: door.stage.count("moderator_http_queue_events") == 0, TIMEOUT_S)
+        await_condition(lambda: door.stage.count("moderator_http_queue_events") == 0)
         scored = len(door.stage.scorer._conversations)
 
     assert scored == len(door.stage.scorer._conversations)

@@ -29,7 +29,8 @@ def set_aside(settings: KafkaSettings, *letters: tuple[DeadLetterReason, Record]
     producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers)
     for number, (reason, record) in enumerate(letters):
         letter = DeadLetter(reason, f"it is wrong in way {number}")
-        key, value, headers = dead_letter_record(record, letter, f"2026-10-05T12:00:0{number}Z", LIMIT_BYTES)
+        at = f"2026-10-05T12:{number // 60:02}:{number % 60:02}Z"
+        key, value, headers = dead_letter_record(record, letter, at, LIMIT_BYTES)
         producer.send(
             settings.dead_letter_topic, value, key, headers, partition=0, timestamp_ms=1_790_000_000_000 + number
         )

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 import pytest
 from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient, NewTopic
 from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner, Result
 
@@ -27,8 +26,17 @@ from moderator.wiring.parts import choose_policies
 from moderator.wiring.replay import Asked, make, prepare
 from moderator.wiring.stream import moderate
 from tests.builders import POLICY_FILES, write_files
-from tests.kafka_stream import await_committed, committed_offsets, kafka_variables, produce, read_committed, some_topics
+from tests.kafka_stream import (
+    await_committed,
+    committed_offsets,
+    create_topic,
+    kafka_variables,
+    produce,
+    read_committed,
+    some_topics,
+)
 from tests.servers.shared import SharedKafka
+from tests.waiting import PATIENCE_S
 from tests.warm.process import run_moderator
 
 PER_PARTITION = 10
@@ -76,18 +84,18 @@ def moderating(settings: Settings, scorer: ScriptedScorer) -> Iterator[None]:
     given = (settings, choose_policies(settings), scoring, scorer, stop)
     thread = threading.Thread(target=lambda: moderate(*given, metrics=metrics, board=board), daemon=True)
     thread.start()
-    yield
-    stop.set()
-    thread.join(30)
-    scoring.close()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(PATIENCE_S)
+        scoring.close()
     assert not thread.is_alive()
 
 
 def a_topic(settings: Settings, name: str) -> str:
     topic = f"{settings.kafka.group_id}-{name}"
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap_servers)
-    admin.create_topics([NewTopic(topic, 2, 1)])
-    admin.close()
+    create_topic(settings.kafka, topic, 2)
     return topic
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,16 +12,12 @@ from moderator.demo.replica import LocalReplica
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.integration.run.test_run import READY_S, some_events, variables
 from tests.kafka_stream import await_committed, committed_offsets, produce, some_topics
+from tests.logs import said
 from tests.servers.shared import SharedKafka
 from tests.waiting import await_condition
-from tests.warm.process import WarmReplica, run_moderator
+from tests.warm.process import WarmParent, WarmReplica, run_moderator
 
 TWO = ("--devices", "cpu,cpu")
-
-
-def logged(replica: LocalReplica, event: str) -> list[dict[str, Any]]:
-    lines = replica.log.read_text().splitlines()
-    return [line for line in map(json.loads, lines) if line["event"] == event]
 
 
 def await_shared(replica: LocalReplica) -> None:
@@ -30,7 +25,7 @@ def await_shared(replica: LocalReplica) -> None:
 
     def are_shared() -> bool:
         assert replica.exit_code is None, replica.last_lines()
-        assigned = [line["partitions"] for line in logged(replica, "partitions_assigned")]
+        assigned = [line["partitions"] for line in said(replica, "partitions_assigned")]
         return len(list(filter(None, assigned))) >= 2  # one worker alone is given all of them at once
 
     await_condition(are_shared, READY_S)
@@ -40,14 +35,14 @@ def await_shared(replica: LocalReplica) -> None:
 def test_two_workers_share_the_events_and_a_signal_drains_both(kafka: SharedKafka, number: signal.Signals) -> None:
     settings = some_topics(kafka.bootstrap_servers)
 
-    with WarmReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
+    with WarmParent(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
         await_shared(replica)
         produce(settings, some_events(300))
         await_committed(settings, [100, 100, 100])
         replica.signal(number)
         code = replica.wait(40)
-        ended = [line["exit_code"] for line in logged(replica, "worker_ended")]
-        windows = logged(replica, "window_published")
+        ended = [line["exit_code"] for line in said(replica, "worker_ended")]
+        windows = said(replica, "window_published")
 
     assert code == 0
     assert ended == [0, 0]
@@ -60,15 +55,15 @@ def test_a_killed_worker_ends_the_other_and_what_it_left_is_moderated_by_the_nex
     settings = some_topics(kafka.bootstrap_servers)
     environment = variables(settings, MODERATOR_HTTP__PORT="0", MODERATOR_KAFKA__INSTANCE_ID="host-a")
 
-    with WarmReplica(environment, TWO) as replica:
+    with WarmParent(environment, TWO) as replica:
         await_shared(replica)
         produce(settings, some_events(3_000))
         await_condition(lambda: max(committed_offsets(settings)) > 0)
-        os.kill(logged(replica, "worker_started")[0]["pid"], signal.SIGKILL)
+        os.kill(said(replica, "worker_started")[0]["pid"], signal.SIGKILL)
         code = replica.wait(60)
-        ended = [line["exit_code"] for line in logged(replica, "worker_ended")]
-        last = logged(replica, "ended")[-1]
-    with WarmReplica(environment, TWO) as replica:
+        ended = [line["exit_code"] for line in said(replica, "worker_ended")]
+        last = said(replica, "ended")[-1]
+    with WarmParent(environment, TWO) as replica:
         await_committed(settings, [1_000] * 3, READY_S)
         replica.signal(signal.SIGTERM)
         again = replica.wait(40)
@@ -87,8 +82,8 @@ def test_a_killed_parent_takes_its_workers_along(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers)
 
     with WarmReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
-        await_condition(lambda: len(logged(replica, "worker_started")) == 2, READY_S)
-        pids = [line["pid"] for line in logged(replica, "worker_started")]
+        await_condition(lambda: len(said(replica, "worker_started")) == 2, READY_S)
+        pids = [line["pid"] for line in said(replica, "worker_started")]
         replica.signal(signal.SIGKILL)
         replica.wait(10)
         await_condition(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in pids))
@@ -111,9 +106,9 @@ def test_a_worker_that_stops_itself_gives_code_reason_and_remedy_to_the_parent(k
     settings = some_topics(kafka.bootstrap_servers)
     produce(settings, [b"not json"] * 4_500)
 
-    with WarmReplica(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
+    with WarmParent(variables(settings, MODERATOR_HTTP__PORT="0"), TWO) as replica:
         code = replica.wait(READY_S)
-        last = logged(replica, "ended")[-1]
+        last = said(replica, "ended")[-1]
 
     assert (code, last["code"], last["reason"]) == (4, 4, "dead_letter_limit")
     assert last["error"].startswith("worker ")

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -15,10 +17,10 @@ from moderator.demo.examples import example_policies
 from moderator.settings import KafkaSettings
 from tests.kafka_stream import kafka_variables, some_names, some_topics
 from tests.servers.shared import SharedKafka
-from tests.waiting import await_condition
+from tests.waiting import PATIENCE_S, await_condition
 
-AT_ONCE_S = 5.0
-"""Waiting for Kafka takes longer, and so does loading on a busy machine."""
+FOREVER_S = 3_600
+"""How long Kafka is waited for: who acts on a signal only afterwards does not end in time."""
 AS_PID_1 = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
 CAN_BE_PID_1 = subprocess.run([*AS_PID_1, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
@@ -48,8 +50,17 @@ class Started:
             assert self._process.poll() is None, "it ended by itself"
             time.sleep(0.005)
 
+    def await_handling(self, number: signal.Signals) -> None:
+        """Wait until a signal cannot be lost: before that neither Python nor the command is there."""
+        await_condition(lambda: self._handles(signal.SIGTERM) and self._handles(number))
+
     def await_event(self, event: str) -> None:
-        await_condition(lambda: self._has_logged(event), 60)
+        await_condition(lambda: self._has_logged(event))
+
+    def _handles(self, number: signal.Signals) -> bool:
+        lines = Path(f"/proc/{self.replica.pid}/status").read_text().splitlines()
+        caught = next(line for line in lines if line.startswith("SigCgt:")).split()[1]
+        return bool(int(caught, 16) & 1 << number - 1)
 
     def _has_logged(self, event: str) -> bool:
         return f'"event": "{event}"' in self.log.read_text()
@@ -57,11 +68,21 @@ class Started:
     def ended_by(self, number: signal.Signals) -> tuple[int, list[dict[str, object]]]:
         """Give the exit code and what was logged; it ends at once."""
         self.replica.send_signal(number)
-        try:
-            code = self._process.wait(AT_ONCE_S)
-        finally:
-            self._process.kill()
+        code = self._process.wait(PATIENCE_S)
         return code, [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@contextmanager
+def started(settings: KafkaSettings, folder: Path, *, is_pid_1: bool = False) -> Iterator[Started]:
+    started = Started(settings, folder, is_pid_1=is_pid_1)
+    try:
+        yield started
+    finally:
+        started.kill()
 
 
 @pytest.mark.parametrize(
@@ -80,10 +101,12 @@ class Started:
 def test_a_signal_soon_after_the_start_ends_it_with_0(
     cpu_s: float, number: signal.Signals, place: str, tmp_path: Path
 ) -> None:
-    started = Started(some_names(bootstrap_servers="127.0.0.1:9"), tmp_path, is_pid_1=place == "PID 1")
-    started.await_cpu(cpu_s)
+    nowhere = some_names(bootstrap_servers="127.0.0.1:9", start_timeout_s=FOREVER_S)
+    with started(nowhere, tmp_path, is_pid_1=place == "PID 1") as process:
+        process.await_handling(number)
+        process.await_cpu(cpu_s)
 
-    code, lines = started.ended_by(number)
+        code, lines = process.ended_by(number)
 
     assert code == 0
     assert (lines[-1]["event"], lines[-1]["reason"], lines[-1]["error"]) == ("ended", "drained", None)
@@ -92,10 +115,10 @@ def test_a_signal_soon_after_the_start_ends_it_with_0(
 def test_a_signal_while_torch_is_imported_and_the_model_loads_ends_it_with_0(
     kafka: SharedKafka, tmp_path: Path
 ) -> None:
-    started = Started(some_topics(kafka.bootstrap_servers), tmp_path)
-    started.await_event("checks_passed")
+    with started(some_topics(kafka.bootstrap_servers), tmp_path) as process:
+        process.await_event("checks_passed")
 
-    code, lines = started.ended_by(signal.SIGTERM)
+        code, lines = process.ended_by(signal.SIGTERM)
 
     assert code == 0
     assert lines[-1]["reason"] == "drained"
@@ -103,10 +126,10 @@ def test_a_signal_while_torch_is_imported_and_the_model_loads_ends_it_with_0(
 
 
 def test_a_signal_while_kafka_is_awaited_ends_it_with_0(tmp_path: Path) -> None:
-    started = Started(some_names(bootstrap_servers="127.0.0.1:9"), tmp_path)
-    started.await_event("kafka_unreachable")
+    with started(some_names(bootstrap_servers="127.0.0.1:9", start_timeout_s=FOREVER_S), tmp_path) as process:
+        process.await_event("kafka_unreachable")
 
-    code, lines = started.ended_by(signal.SIGTERM)
+        code, lines = process.ended_by(signal.SIGTERM)
 
     assert code == 0
     assert lines[-1]["reason"] == "drained"

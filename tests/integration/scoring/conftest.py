@@ -1,4 +1,4 @@
-"""One thread, and what takes seconds to make once per session: Llama-3's tokenizer, classifiers."""
+"""One thread, and what is made once per session: a tiny checkpoint, Llama-3's tokenizer, classifiers."""
 
 import json
 from collections.abc import Callable
@@ -9,14 +9,33 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from moderator.pipeline.ports import Scorer
+from moderator.scoring.armorm.armorm import ArmoRM
+from moderator.scoring.engine import Engine
 from moderator.scoring.rendering.llama3 import Llama3Renderer
-from tests.models import llama3, tiny_classifiers
+from tests.models import llama3, tiny_armorm, tiny_classifiers
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """Compute each test on one thread, whatever a test before it left: sums differ with their number."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint to read; tests that change one copy it first."""
+    return tiny_armorm.write_checkpoint(tmp_path_factory.mktemp("tiny") / "Tiny-ArmoRM")
+
+
+@pytest.fixture(scope="session")
+def armorm(folder: Path) -> ArmoRM:
+    return tiny_armorm.load(folder)
+
+
+@pytest.fixture(scope="session")
+def scorer(armorm: ArmoRM) -> Scorer:
+    return Engine(armorm)
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,13 @@ def test_every_family_gives_what_transformers_gives(written: Callable[..., Path]
     assert line.items() >= check.to_fields().items()
 
 
+@pytest.mark.parametrize("family", tiny_classifiers.FAMILIES)
+def test_every_family_may_read_bare_messages_whatever_its_tokenizer_puts_around_them(
+    written: Callable[..., Path], family: str
+) -> None:
+    assert checked(written(family), reads="message").ids_equal
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_armorm_gives_what_transformers_backbone_gives(tmp_path: Path, dtype: str) -> None:
     check = checked(tiny_armorm.write_checkpoint(tmp_path / "tiny"), dtype=dtype)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -57,28 +58,38 @@ def _tiny_plan(folder: Path, epochs: float = 1, teacher: Path | None = None) -> 
     )
 
 
-def test_a_run_writes_a_checkpoint_that_scores(tmp_path: Path) -> None:
-    train(write_corpus(tmp_path), tmp_path / "model", _tiny_plan(tmp_path))
+class _Trained(NamedTuple):
+    """A run that is over, to read: its data, its plan, and the model that it wrote."""
 
-    armorm = ArmoRM.from_pretrained(tmp_path / "model")
+    data: Path
+    plan: Plan
+    model: Path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> _Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    data, plan = write_corpus(folder), _tiny_plan(folder)
+    train(data, folder / "model", plan)
+    return _Trained(data, plan, folder / "model")
+
+
+def test_a_run_writes_a_checkpoint_that_scores(trained: _Trained) -> None:
+    armorm = ArmoRM.from_pretrained(trained.model)
     conversation = [{"role": role, "content": content} for role, content in frame([("user", "hello there")])]
     output = armorm.score([conversation])
     assert armorm.config.objectives == ("beavertails-is_safe", "helpsteer-helpfulness")
     assert output.rewards.shape == (1, 2)
     assert output.rewards.isfinite().all()
-    card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
+    card = (trained.model / "MODEL_CARD.md").read_text()
     assert "| made-up | CC0-1.0 |" in card
     assert "TF-IDF" in card
 
 
-def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
-    data = write_corpus(tmp_path)
-    plan = _tiny_plan(tmp_path, epochs=0.5)
+def test_the_same_seed_gives_the_same_model(trained: _Trained, tmp_path: Path) -> None:
+    train(trained.data, tmp_path / "again", trained.plan)
 
-    for name in ("first", "second"):
-        train(data, tmp_path / name, plan)
-
-    first, second = (ArmoRM.from_pretrained(tmp_path / name) for name in ("first", "second"))
+    first, second = (ArmoRM.from_pretrained(folder) for folder in (trained.model, tmp_path / "again"))
     assert first.fingerprint == second.fingerprint
 
 
@@ -161,10 +172,10 @@ class _Joint:
         exchanges = [Exchange(np.array([300, 301], np.int32), np.array([302], np.int32))] * 4
         self.relevance = RelevancePairs(exchanges, self._vocabulary, np.random.default_rng(1))
 
-    def learn(self, epochs: int) -> None:
+    def learn(self, epochs: int, *, has_learned: bool = False) -> None:
         rows, pairs = self.corpus.rows, self.corpus.pairs
         stage = JointStage(self.encoder, self._vocabulary, rows, [], pairs, self.relevance, seed=1)
-        stage.learn(self.network, epochs, Progress(), save=lambda: None)
+        stage.learn(self.network, epochs, Progress(), save=lambda: None, has_learned=has_learned)
 
 
 def test_the_joint_stage_lowers_the_loss(tmp_path: Path) -> None:
@@ -177,6 +188,16 @@ def test_the_joint_stage_lowers_the_loss(tmp_path: Path) -> None:
     joint.learn(12)
 
     assert label_loss(joint.network, batch, targets).item() < 0.9 * before
+
+
+def test_a_network_that_has_learned_before_changes_less_in_as_many_steps(tmp_path: Path) -> None:
+    before, new, learned = (_Joint(tmp_path) for _ in range(3))
+
+    new.learn(4)
+    learned.learn(4, has_learned=True)
+
+    was, now, then = (joint.network.backbone.embed_tokens.weight for joint in (before, new, learned))
+    assert 0 < (then - was).norm() < 0.85 * (now - was).norm()
 
 
 def test_the_first_batch_of_each_epoch_is_penalized_for_differences_between_identity_terms(
@@ -216,25 +237,47 @@ def test_a_wrong_data_folder_is_a_wrong_configuration(tmp_path: Path) -> None:
     assert exit_code_of(result.exception) == 2
 
 
-def test_a_model_is_continued_from_its_own_words_and_weights(tmp_path: Path) -> None:
-    data, plan = write_corpus(tmp_path), _tiny_plan(tmp_path)
-    train(data, tmp_path / "first", plan)
+def test_a_model_is_continued_from_its_own_words_and_weights(trained: _Trained, tmp_path: Path) -> None:
+    start = str(trained.model)
 
-    open_model = open_start(str(tmp_path / "first"))
+    open_model = open_start(start)
     network = network_of(open_model)
-    train(data, tmp_path / "second", replace(plan, start=str(tmp_path / "first"), vocabulary=300, hidden=64))
+    train(trained.data, tmp_path / "second", replace(trained.plan, start=start, vocabulary=300, hidden=64))
 
-    first, second = (ArmoRM.from_pretrained(tmp_path / name) for name in ("first", "second"))
+    first, second = (ArmoRM.from_pretrained(folder) for folder in (trained.model, tmp_path / "second"))
     text = [{"role": role, "content": content} for role, content in frame([("user", "you stupid garden idiot")])]
     encoded = Encoder(open_model.tokenizer).encode([[Turn("user", "you stupid garden idiot")]])
     torch.testing.assert_close(
         network.eval().rewards(network.last_hidden(pad(encoded, [0]))), first.score([text]).rewards, atol=1e-4, rtol=0
     )
     assert second.config.backbone.hidden_size == 16
-    tokenizers = [(tmp_path / name / "tokenizer.json").read_text() for name in ("first", "second")]
+    tokenizers = [(folder / "tokenizer.json").read_text() for folder in (trained.model, tmp_path / "second")]
     assert tokenizers[0] == tokenizers[1]
     assert first.fingerprint != second.fingerprint
-    assert f"`moderator model train --from {tmp_path / 'first'}`" in (tmp_path / "second" / "MODEL_CARD.md").read_text()
+    assert f"`moderator model train --from {start}`" in (tmp_path / "second" / "MODEL_CARD.md").read_text()
+
+
+def test_before_a_continued_model_learns_the_logits_fit_its_states(
+    trained: _Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[float, float, bool]] = []
+    start = network_of(open_start(str(trained.model)))
+
+    def slope(network: TrainingNetwork, stage: JointStage) -> float:
+        ids = stage.encoder.encode([row.conversation for row in stage.rows])
+        loss = entropy_loss(network.logits(start.last_hidden(pad(ids, range(len(ids))))), targets_of(stage.rows))
+        [gradient] = torch.autograd.grad(loss, [network.logits.weight])
+        return float(gradient.norm())
+
+    def learn(stage: JointStage, network: TrainingNetwork, *_: object, has_learned: bool, **__: object) -> None:
+        begun.append((slope(start, stage), slope(network, stage), has_learned))
+
+    monkeypatch.setattr(JointStage, "learn", learn)
+    train(trained.data, tmp_path / "second", replace(trained.plan, start=str(trained.model)))
+
+    [(at_random, fitted, has_learned)] = begun
+    assert fitted < 0.1 * at_random
+    assert has_learned
 
 
 def test_what_was_continued_lies_halfway_between_its_weights_before_and_after() -> None:

@@ -27,6 +27,7 @@ from tests.faults.loop import Loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, output_topics, produce, read_committed, some_topics
 from tests.servers.two_door_kafka import TwoDoorKafka
+from tests.waiting import await_condition
 
 pytestmark = pytest.mark.xdist_group("broker with access lists")
 
@@ -54,6 +55,8 @@ class Limited(NamedTuple):
         acls = [ACL("User:moderator", "*", operation, what, _pattern(kind, name)) for kind, name, operation in rights]
         with closing(KafkaAdminClient(bootstrap_servers=self.direct.bootstrap_servers)) as admin:
             admin.create_acls(acls)
+            # the broker enforces them a moment after it has agreed
+            await_condition(lambda: all(admin.describe_acls(acl)[0] for acl in acls))
 
     def produce(self) -> None:
         produce(self.direct, (b"%d" % number for number in range(EACH)), partitions=1)
@@ -185,7 +188,8 @@ def test_a_group_that_may_not_be_read_does_not_begin(limited: Limited) -> None:
     with pytest.raises(ConfigurationError, match=rf"no right to read as group `{limited.direct.group_id}`"):
         begin_group(limited.settings)
 
-    assert set(threading.enumerate()) <= threads_before  # no client is left behind that keeps trying
+    # no client is left behind that keeps trying
+    await_condition(lambda: set(threading.enumerate()) <= threads_before)
 
 
 def test_offsets_that_may_not_be_committed_any_more_end_the_process(limited: Limited) -> None:
@@ -206,7 +210,7 @@ def test_a_transactional_id_that_may_not_be_used_ends_the_process_at_once(broker
     limited.produce()
 
     with closing(limited.join()) as loop, pytest.raises(StoppedError, match="TransactionalIdAuthorizationFailed"):
-        loop.run_until(lambda: loop.committed > 0, timeout_s=30)
+        loop.run_until(lambda: loop.committed > 0)
 
     assert committed_offsets(limited.direct, 1) == [0]
     assert read_committed(limited.direct) == []

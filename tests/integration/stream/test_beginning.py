@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import NewPartitions
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
@@ -17,7 +16,7 @@ from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.source_and_sink import begin_group, connect, describe_start
 from tests.faults.loop import a_loop
-from tests.kafka_stream import committed_offsets, produce, some_topics, usual_limits
+from tests.kafka_stream import add_partitions, committed_offsets, produce, some_topics, usual_limits
 from tests.waiting import await_condition
 
 
@@ -137,9 +136,7 @@ def test_a_mistyped_group_is_refused_and_begins_where_it_is_said(settings: Kafka
 def test_a_partition_that_is_added_while_nobody_runs_is_read_from_its_first_event(settings: KafkaSettings) -> None:
     settings = at(settings, "latest")
     begin_group(settings)
-    with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)) as admin:
-        admin.create_partitions({settings.events_topic: NewPartitions(4)})
-        admin.wait_for_topics([settings.events_topic])
+    add_partitions(settings, 4)
     produce(settings, [b"0", b"1", b"2", b"3"], partitions=4)
 
     with capture_logs() as logs:

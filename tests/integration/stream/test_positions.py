@@ -19,7 +19,15 @@ from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.topics import create_topics
 from tests.faults.loop import Loop, a_loop
 from tests.faults.oracle import place_of
-from tests.kafka_stream import admin_of, asking_for_offsets, committed_offsets, produce, read_committed, some_topics
+from tests.kafka_stream import (
+    admin_of,
+    asking_for_offsets,
+    committed_offsets,
+    delete_topic,
+    produce,
+    read_committed,
+    some_topics,
+)
 from tests.servers.shared import SharedKafka
 
 
@@ -152,10 +160,11 @@ def test_what_retention_takes_from_a_slow_reader_is_reported_and_what_is_in_flig
     with capture_logs() as logs, closing(a_loop(settings)) as loop:
         loop.run_until(lambda: loop.committed == 100)
         loop.source.pause()
+        assert loop.source.poll(500) == []  # no request is on its way any more, which what is written would answer
         fill(settings, 200)
         delete_before(settings, 250)
         loop.source.resume()
-        loop.run_until(lambda: bool(lines_of(logs, "events_lost")), timeout_s=5)
+        loop.run_until(lambda: bool(lines_of(logs, "events_lost")))
         loop.run_until(lambda: committed_offsets(settings, 1) == [300])
 
     assert lines_of(logs, "events_lost") == [{"partition": 0, "position": 100, "beginning": 250, "events": 150}]
@@ -212,14 +221,14 @@ def test_a_transaction_that_is_left_open_stays_lag(settings: KafkaSettings) -> N
 
 def test_a_topic_that_is_deleted_and_comes_back_is_decided_from_its_beginning(settings: KafkaSettings) -> None:
     fill(settings, 10)
-    with capture_logs() as logs, closing(a_loop(settings)) as loop, admin_of(settings) as admin:
+    with capture_logs() as logs, closing(a_loop(settings)) as loop:
         loop.run_until(lambda: loop.committed == 10)
-        admin.delete_topics([settings.events_topic])
-        loop.run_until(lambda: "topic_gone" in troubles(loop), timeout_s=15)
+        delete_topic(settings, settings.events_topic)
+        loop.run_until(lambda: "topic_gone" in troubles(loop))
         create_topics(settings, partitions=1, replication=1)
         fill(settings, 4)
-        loop.run_until(lambda: loop.committed == 14, timeout_s=30)
-        loop.run_until(lambda: "events_topic_back" in events_of(logs), timeout_s=5)
+        loop.run_until(lambda: loop.committed == 14)
+        loop.run_until(lambda: "events_topic_back" in events_of(logs))
 
     assert troubles(loop) == {}
     assert events_of(logs).count("events_topic_gone") == events_of(logs).count("events_topic_back") == 1
@@ -230,10 +239,10 @@ def test_another_topic_under_the_same_name_is_read_from_its_beginning(settings: 
     fill(settings, 10)
     decide_all(settings, 10)
     position = stored(settings)
+    delete_topic(settings, settings.events_topic)
+    create_topics(settings, partitions=1, replication=1)
+    fill(settings, 15)
     with admin_of(settings) as admin:
-        admin.delete_topics([settings.events_topic])
-        create_topics(settings, partitions=1, replication=1)
-        fill(settings, 15)
         admin.alter_group_offsets(settings.group_id, {partition_of(settings): position})
 
     with capture_logs() as logs:

@@ -80,17 +80,17 @@ def test_more_copies_than_brokers_are_refused_in_plain_words(kafka: SharedKafka)
 
 
 def test_brokers_that_do_not_answer_are_given_up_after_the_start_timeout() -> None:
-    settings = some_names(bootstrap_servers=f"127.0.0.1:{free_ports(1)[0]}", start_timeout_s=1.5)
+    settings = some_names(bootstrap_servers=f"127.0.0.1:{free_ports(1)[0]}", start_timeout_s=3)
     waits: list[float] = []
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
         time.sleep(seconds)
 
-    with pytest.raises(BrokerUnavailableError, match=r"did not answer within 1.5 s"):
+    with pytest.raises(BrokerUnavailableError, match=r"did not answer within 3 s"):
         await_topics(settings, sleep=sleep)
 
-    assert 0 < sum(waits) < 1.5
+    assert 0 < sum(waits) < 3
 
 
 def test_the_command_says_of_each_topic_whether_it_is_new(kafka: SharedKafka) -> None:

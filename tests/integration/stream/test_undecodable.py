@@ -31,7 +31,9 @@ class NotUtf8(str):  # noqa: SLOT000 - it holds nothing
 
 def produce_batches(settings: KafkaSettings, *bad_offsets: int, batches: Sequence[range] = BATCHES) -> None:
     for batch in batches:
-        producer = KafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=1_000)
+        producer = KafkaProducer(
+            bootstrap_servers=settings.bootstrap_servers, linger_ms=30_000
+        )  # closing it sends one batch
         for offset in batch:
             headers = [(NotUtf8("x"), b"1")] if offset in bad_offsets else []
             producer.send(settings.events_topic, b"value-%d" % offset, partition=0, headers=headers)

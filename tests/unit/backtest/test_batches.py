@@ -10,7 +10,7 @@ from moderator.backtest.batches import MAX_LINE_BYTES, lines_of, ranges_of
 CONTENT = st.lists(st.sampled_from([b"", b"a", b"bb\r", b"\rccc", b"d" * 9]), max_size=12).map(b"\n".join)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=CONTENT, range_bytes=st.integers(1, 20))
 def test_every_line_of_a_file_lies_in_exactly_one_range(tmp_path: Path, content: bytes, range_bytes: int) -> None:
     file = tmp_path / "decisions.jsonl"
@@ -30,7 +30,6 @@ def test_what_never_ends_a_line_is_not_waited_for() -> None:
     assert MAX_LINE_BYTES <= len(line) < 2 * MAX_LINE_BYTES
 
 
-@settings(max_examples=150)
 @given(content=CONTENT, chunk_bytes=st.integers(1, 20))
 def test_every_line_of_a_pipe_comes_once_and_complete(content: bytes, chunk_bytes: int) -> None:
     raw = cast("object", BytesIO(content))

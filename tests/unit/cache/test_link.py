@@ -1,4 +1,4 @@
-"""How often an absent Redis is called: a port on loopback where nothing listens stands for it."""
+"""How often an absent Redis is called: a port on loopback where no test listens stands for it."""
 
 from itertools import pairwise
 
@@ -8,7 +8,6 @@ from pydantic import SecretStr
 from moderator.cache.link import RedisLink
 from moderator.observability.metrics import Metrics
 from moderator.settings import RedisSettings
-from moderator.supervisor.child import free_ports
 from moderator.testing import ManualClock
 
 STEP_MS = 50
@@ -18,10 +17,9 @@ class AbsentRedis:
     """Counts the calls that reach the client; time passes in steps."""
 
     def __init__(self) -> None:
-        [port] = free_ports(1)
         self.clock = ManualClock(0.0)
         self._metrics = Metrics(CollectorRegistry())
-        settings = RedisSettings(url=SecretStr(f"redis://127.0.0.1:{port}"))
+        settings = RedisSettings(url=SecretStr("redis://127.0.0.1:9"))
         self.link = RedisLink(settings, "score", self._metrics, self.clock.monotonic_s)
 
     @property

@@ -21,6 +21,7 @@ from moderator.events import iso_time
 from moderator.labels.record import Label
 from moderator.labels.sink import LabelNotSavedError, LabelSink
 from moderator.settings import PoliciesSettings, Settings
+from tests.servers.in_process import client_of
 
 NOW_MS = 1_796_040_000_000
 """2026-11-30T12:00:00Z"""
@@ -111,6 +112,9 @@ class StillSource:
         """Nothing runs."""
 
 
+NO_POLICIES = PoliciesSettings(path=Path("/nowhere"))
+
+
 class LabelList:
     """Labels in memory; `error` is raised instead of taking one."""
 
@@ -132,7 +136,7 @@ def a_console(
     scorer: TextScorer | None = None,
     values: Sequence[bytes] = (),
 ) -> Console:
-    settings = settings or Settings(policies=PoliciesSettings(path=Path("/nowhere")))
+    settings = settings or Settings(policies=NO_POLICIES)
     recent = Recent(settings.console.recent_decisions, settings.console.recent_bytes)
     recent.add_decisions([*encoded(*decisions), *values])
     desk = Desk(recent, sink, settings.console.review_sample, lambda: iso_time(NOW_MS / 1_000))
@@ -157,4 +161,4 @@ def a_console(
 def a_browser(console: Console, **options: Any) -> TestClient:
     """A client on this machine."""
     given: dict[str, Any] = {"base_url": "http://127.0.0.1:8090", "client": ("127.0.0.1", 50_000)}
-    return TestClient(create_app(console), **(given | options))
+    return client_of(create_app(console), **(given | options))

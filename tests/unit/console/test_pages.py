@@ -3,14 +3,12 @@
 import hashlib
 from pathlib import Path
 
-import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 from moderator.console import app
 from moderator.console.access.guard import HEADERS
 from moderator.console.sources.state import SourceState
-from moderator.http import HttpServer
 from tests.unit.console.decisions import NOW_MS, a_browser, a_console, a_decision
 
 STATIC = Path(app.__file__).parent / "static"
@@ -39,20 +37,6 @@ def test_every_page_forbids_what_it_does_not_need(client: TestClient, path: str)
     assert "style=" not in answer.text
     assert "<script>" not in answer.text
     assert "http://" not in answer.text.replace("http://www.w3.org/2000/svg", "")
-
-
-def test_what_can_be_read_answers_head_too() -> None:
-    server = HttpServer(app.create_app(a_console(a_decision(2, flag=True))), "127.0.0.1", 0)
-    port = server.start()
-    paths = (*PAGES, WHY, "/playground", "/backtest", "/review", "/api/overview", "/labels.jsonl", "/static/icon.svg")
-
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-        heads, gets = ([client.request(method, path) for path in paths] for method in ("HEAD", "GET"))
-    server.stop()
-
-    assert [each.status_code for each in heads] == [each.status_code for each in gets] == [200] * len(paths)
-    assert all(each.content == b"" for each in heads)
-    assert [each.headers["content-type"] for each in heads] == [each.headers["content-type"] for each in gets]
 
 
 def test_the_overview_counts_what_is_held(client: TestClient) -> None:

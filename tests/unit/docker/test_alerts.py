@@ -26,7 +26,6 @@ def yaml(path: Path) -> Any:
 
 
 ALERTS: list[dict[str, Any]] = yaml(DOCKER / "prometheus" / "alerts.yml")["groups"][0]["rules"]
-TESTS: list[dict[str, Any]] = yaml(DOCKER / "prometheus" / "alerts.test.yml")["tests"]
 DASHBOARD: dict[str, Any] = json.loads((DOCKER / "grafana" / "moderator.json").read_text("utf-8"))
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 
@@ -82,7 +81,9 @@ def test_every_runbook_is_there_and_belongs_to_an_alert() -> None:
 
 
 def test_each_alert_has_a_series_that_fires_it_and_one_that_does_not() -> None:
-    checked = {(case["alertname"], bool(case.get("exp_alerts"))) for test in TESTS for case in test["alert_rule_test"]}
+    tests = yaml(DOCKER / "prometheus" / "alerts.test.yml")["tests"]
+
+    checked = {(case["alertname"], bool(case.get("exp_alerts"))) for test in tests for case in test["alert_rule_test"]}
 
     assert checked == {(rule["alert"], fires) for rule in ALERTS for fires in (True, False)}
 

@@ -219,7 +219,7 @@ def test_every_part_of_a_decision_has_valid_fields(block: Block) -> None:
 
 
 def _validate(content: object, schema: dict[str, Any]) -> None:
-    jsonschema.validate(content, schema, jsonschema.Draft202012Validator)
+    jsonschema.Draft202012Validator(schema).validate(content)
 
 
 def _without_required(schema: Any) -> Any:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,6 +11,7 @@ from moderator.http.probes import add_probes
 from moderator.observability.health import HealthBoard, HealthSnapshot, PolicyHealth
 from moderator.observability.metrics import Metrics
 from moderator.testing import ManualClock
+from tests.servers.in_process import client_of
 
 
 class Probed:
@@ -22,7 +22,7 @@ class Probed:
         self.board = HealthBoard(HealthSnapshot(now_s, now_s, phase="running", joined_at_s=now_s))
         app = FastAPI()
         add_probes(app, self.board, self.metrics.registry, self.clock.monotonic_s)
-        self.client = TestClient(app)
+        self.client = client_of(app)
 
 
 @pytest.fixture

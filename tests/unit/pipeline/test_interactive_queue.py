@@ -16,9 +16,8 @@ from moderator.pipeline.window import ScoredEvent
 from moderator.testing import ManualClock, ScriptedScorer
 from tests.builders import a_turn, an_event, some_scores
 from tests.unit.pipeline.dict_cache import DictCache
-from tests.waiting import await_condition
+from tests.waiting import PATIENCE_S, await_condition
 
-TIMEOUT_S = 5.0
 ROOM = 10
 
 
@@ -40,7 +39,7 @@ class Desk:
         self.answers: list[Answer] = []
         self.scoring = scoring
         self.blocker = threading.Event()
-        scoring.run_soon(lambda: self.blocker.wait(TIMEOUT_S))
+        scoring.run_soon(lambda: self.blocker.wait(PATIENCE_S))
         self.queue = InteractiveQueue(
             scoring, self.scorer, self.cache, most_texts=ROOM, metrics=self.metrics.http, clock=self.clock
         )
@@ -81,7 +80,7 @@ def test_a_request_is_answered_with_the_scores_of_its_events_in_their_order(desk
     desk.ask("one", "four4", "of6666")
     desk.blocker.set()
 
-    await_condition(lambda: bool(desk.answers), TIMEOUT_S)
+    await_condition(lambda: bool(desk.answers))
 
     assert lengths(desk.answers[0]) == [3.0, 5.0, 6.0]
     assert desk.waiting() == 0
@@ -103,7 +102,7 @@ def test_what_is_held_is_not_scored_until_it_is_released(desk: Desk) -> None:
     assert not desk.answers
     assert desk.taken() == []
     desk.queue.release()
-    await_condition(lambda: bool(desk.answers), TIMEOUT_S)
+    await_condition(lambda: bool(desk.answers))
 
 
 def test_the_streams_thread_waits_until_nobody_waits_for_an_answer(desk: Desk) -> None:
@@ -119,7 +118,7 @@ def test_the_streams_thread_waits_until_nobody_waits_for_an_answer(desk: Desk) -
     assert not gone_on.wait(3 * GIVE_WAY_S)
     desk.blocker.set()
 
-    assert gone_on.wait(TIMEOUT_S)
+    assert gone_on.wait(PATIENCE_S)
 
 
 def test_giving_way_takes_no_time_while_nobody_waits_or_nothing_may_be_scored(
@@ -235,7 +234,7 @@ def test_a_text_that_triggers_a_fault_of_ours_fails_alone(desk: Desk) -> None:
     desk.ask("other")
     desk.blocker.set()
 
-    await_condition(lambda: len(desk.answers) == 2, TIMEOUT_S)
+    await_condition(lambda: len(desk.answers) == 2)
 
     by_size = sorted(desk.answers, key=lambda answer: len(answer.results))
     fault, text = by_size[1].results
@@ -277,7 +276,7 @@ def test_a_lost_device_is_known_to_whoever_takes_a_window_and_leaves_no_request_
     desk.scorer._script = lose_device
     desk.ask("text")
     desk.blocker.set()
-    await_condition(lambda: desk.scoring.failure is not None, TIMEOUT_S)
+    await_condition(lambda: desk.scoring.failure is not None)
 
     with pytest.raises(ScorerUnavailableError, match="the device is lost"):
         desk.scoring.take(0)

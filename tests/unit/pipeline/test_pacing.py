@@ -1,6 +1,6 @@
 import pytest
 
-from moderator.pipeline.pacing import GATHER_S, Pacing
+from moderator.pipeline.pacing import GATHER_S, MANY_EVENTS, Pacing
 
 
 def test_before_anything_is_known_windows_overlap_and_none_waits() -> None:
@@ -32,3 +32,25 @@ def test_what_came_during_a_publication_is_collected_for_some_milliseconds_after
         pytest.approx(0.0, abs=1e-9),
         0.0,
     ]
+
+
+def test_in_a_backlog_the_next_window_collects_until_a_poll_gives_little() -> None:
+    pacing = Pacing()
+    pacing.scored(0.01)
+    pacing.published(0.02, now_s=1.0)
+
+    waits = []
+    for events in (MANY_EVENTS, MANY_EVENTS - 1):
+        pacing.polled(events)
+        waits.append(pacing.gather_s(2.0) > 0)
+
+    assert waits == [True, False]
+
+
+def test_a_backlog_makes_no_window_wait_where_scoring_takes_longer() -> None:
+    pacing = Pacing()
+    pacing.scored(0.02)
+    pacing.published(0.01, now_s=1.0)
+    pacing.polled(MANY_EVENTS)
+
+    assert pacing.gather_s(1.0) == 0.0

@@ -23,6 +23,7 @@ from moderator.pipeline.dead_letter_limit import DeadLetterLimit
 from moderator.pipeline.decision import Decider
 from moderator.pipeline.moderation import ScoredWindow
 from moderator.pipeline.observer import CountingObserver
+from moderator.pipeline.pacing import MANY_EVENTS
 from moderator.pipeline.ports import InteractiveWork, Scorer, Sink
 from moderator.pipeline.processor import MAX_POLL_GAP_S, Processor
 from moderator.pipeline.scoring_thread import ScoringThread
@@ -39,10 +40,7 @@ from moderator.testing import (
 from tests.builders import POLICY_FILES, an_event_json, some_policies, some_scores
 from tests.unit.pipeline.dict_cache import DictCache
 from tests.unit.pipeline.noted_texts import NotedTexts
-from tests.waiting import await_condition
-
-TIMEOUT_S = 5.0
-"""How long a double waits for what comes at once, unless the loop has a fault."""
+from tests.waiting import PATIENCE_S, await_condition
 
 
 class Stage:
@@ -142,10 +140,11 @@ def test_a_range_without_events_is_committed_and_not_counted(tmp_path: Path) -> 
     thread = threading.Thread(target=processor.run)
 
     thread.start()
-    await_condition(lambda: log.committed == {Partition("chat.events", 0): 7}, TIMEOUT_S)
+    await_condition(lambda: log.committed == {Partition("chat.events", 0): 7})
     stage.stop.set()
-    thread.join(TIMEOUT_S)
+    thread.join(PATIENCE_S)
 
+    assert not thread.is_alive()
     assert (stage.observer.counts["events"], len(log.outcomes)) == (3, 3)
 
 
@@ -274,7 +273,7 @@ def test_asked_to_stop_it_publishes_what_is_in_flight_and_leaves_what_is_in_no_w
 
     def score_while_draining(_: Sequence[Turn]) -> Scores:
         stage.stop.set()
-        is_draining.wait(TIMEOUT_S)
+        is_draining.wait(PATIENCE_S)
         return some_scores()
 
     class ReportsDraining(CountingObserver):
@@ -319,7 +318,7 @@ class AwaitsTheNext(InMemorySink):
         self._is_next_scored = is_next_scored
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
-        self.seen.append(self._is_next_scored.wait(TIMEOUT_S))
+        self.seen.append(self._is_next_scored.wait(PATIENCE_S))
         return super().publish(spans)
 
 
@@ -350,28 +349,54 @@ class CountsEvents(CountingObserver):
         self.windows.append(sum(len(span.items) for span in committed))
 
 
+class AwaitsRecords(InMemorySource):
+    """Takes the whole time of a poll where no record is there."""
+
+    def __init__(self, log: InMemoryLog, clock: ManualClock, *, records_per_poll: int) -> None:
+        super().__init__(log, records_per_poll=records_per_poll)
+        self._clock = clock
+
+    def poll(self, timeout_ms: int) -> list[PolledSpan]:
+        polled = super().poll(timeout_ms)
+        self._clock.advance(0.0 if polled else timeout_ms / 1_000)
+        return polled
+
+
+class TakesAWhile(InMemorySink):
+    """Publishes in 20 ms, longer than the scorer needs."""
+
+    def __init__(self, log: InMemoryLog, source: InMemorySource, clock: ManualClock) -> None:
+        super().__init__(log, source)
+        self._clock = clock
+
+    def publish(self, spans: list[DecidedSpan]) -> Published:
+        self._clock.advance(0.02)
+        return super().publish(spans)
+
+
 def test_where_publishing_takes_longer_than_scoring_all_that_came_meanwhile_is_one_window(tmp_path: Path) -> None:
     log = a_log(events=6)
     stage = Stage(tmp_path, log)
     stage.observer = observer = CountsEvents()
 
-    class GivesOneAtATime(InMemorySource):
-        def poll(self, timeout_ms: int) -> list[PolledSpan]:
-            polled = super().poll(timeout_ms)
-            stage.clock.advance(0.0 if polled else timeout_ms / 1_000)
-            return polled
-
-    class TakesAWhile(InMemorySink):
-        def publish(self, spans: list[DecidedSpan]) -> Published:
-            stage.clock.advance(0.02)
-            return super().publish(spans)
-
-    stage.source = GivesOneAtATime(log, records_per_poll=1)
-    stage.sink = TakesAWhile(log, stage.source)
+    stage.source = AwaitsRecords(log, stage.clock, records_per_poll=1)
+    stage.sink = TakesAWhile(log, stage.source, stage.clock)
 
     stage.processor().run()
 
     assert observer.windows == [1, 5]
+
+
+def test_in_a_backlog_a_window_collects_several_polls(tmp_path: Path) -> None:
+    log = a_log(events=4 * MANY_EVENTS)
+    stage = Stage(tmp_path, log)
+    stage.observer = observer = CountsEvents()
+    stage.source = AwaitsRecords(log, stage.clock, records_per_poll=MANY_EVENTS)
+    stage.sink = TakesAWhile(log, stage.source, stage.clock)
+
+    stage.processor(max_events=4 * MANY_EVENTS).run()
+
+    assert max(observer.windows) == 2 * MANY_EVENTS
 
 
 def test_where_scoring_takes_longer_than_publishing_the_next_window_is_scored_meanwhile(tmp_path: Path) -> None:
@@ -388,7 +413,7 @@ def test_where_scoring_takes_longer_than_publishing_the_next_window_is_scored_me
             return super().poll(timeout_ms)
 
     def take_longer(conversation: Sequence[Turn]) -> Scores:
-        has_polled_again.wait(TIMEOUT_S)
+        has_polled_again.wait(PATIENCE_S)
         stage.clock.advance(0.05)
         if conversation[-1].content == "text 1":
             is_next_scored.set()
@@ -434,7 +459,7 @@ def test_while_the_scorer_works_and_the_buffer_is_full_it_polls_and_reports_a_wi
     waits: list[bool] = []
 
     def hold(_: Sequence[Turn]) -> Scores:
-        may_score.wait(TIMEOUT_S)
+        may_score.wait(PATIENCE_S)
         return some_scores()
 
     class RecordsPolls(InMemorySource):
@@ -486,7 +511,7 @@ def test_while_the_scorer_works_the_loop_waits_for_its_result_and_never_for_reco
             return super().take(timeout_s)
 
     def score(_: object) -> Scores:
-        release.wait(TIMEOUT_S)
+        release.wait(PATIENCE_S)
         return some_scores()
 
     stage = Stage(tmp_path, log := a_log(events=10), scorer=ScriptedScorer(score))
@@ -555,7 +580,7 @@ def test_an_idle_processor_asked_to_stop_ends_at_once(tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded_while_publishing_fails(tmp_path: Path) -> None:
-    log = a_log(events=5_000)
+    log = a_log(events=1_500)
     stage = Stage(tmp_path, log)
     given: list[int] = []
 
@@ -564,13 +589,13 @@ def test_memory_is_bounded_while_publishing_fails(tmp_path: Path) -> None:
             given.append(stage.observer.counts["lines"])
             return super().publish(spans)
 
-    stage.sink = CountsPolled(log, stage.source, failures=300)
+    stage.sink = CountsPolled(log, stage.source, failures=100)
 
     stage.processor(max_events=50).run()
 
     # one window being published, one scored, one collected, and one poll over
-    assert max(given[:300]) <= 3 * 50 + 2 * 10
-    assert len(log.outcomes) == 5_000
+    assert max(given[:100]) <= 3 * 50 + 2 * 10
+    assert len(log.outcomes) == 1_500
 
 
 @pytest.mark.parametrize("fault", [ValueError("quotes: text 7"), KeyError("text 7"), RecursionError()])

@@ -9,8 +9,7 @@ import pytest
 from moderator.errors import ScorerUnavailableError
 from moderator.pipeline.moderation import ScoredWindow, Window
 from moderator.pipeline.scoring_thread import ScoringThread
-
-TIMEOUT_S = 5.0
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def test_loading_and_scoring_happen_on_the_same_thread_and_on_no_other(scoring: 
 
     loaded_on = scoring.call(threading.get_ident)
     scoring.submit(score)
-    scoring.take(TIMEOUT_S)
+    scoring.take(PATIENCE_S)
 
     assert threads == [loaded_on]
     assert loaded_on != threading.get_ident()
@@ -53,7 +52,7 @@ def test_what_scoring_raises_is_raised_where_the_window_is_taken(scoring: Scorin
     scoring.submit(score)
 
     with pytest.raises(ScorerUnavailableError, match="device lost"):
-        scoring.take(TIMEOUT_S)
+        scoring.take(PATIENCE_S)
     assert not scoring.has_window
 
 
@@ -64,14 +63,14 @@ def test_a_time_out_within_scoring_is_no_window_that_is_not_done(scoring: Scorin
     scoring.submit(score)
 
     with pytest.raises(TimeoutError):
-        scoring.take(TIMEOUT_S)
+        scoring.take(PATIENCE_S)
 
 
 def test_it_is_busy_until_the_window_is_scored_and_not_until_it_is_taken(scoring: ScoringThread) -> None:
     may_end, has_ended = threading.Event(), threading.Event()
 
     def score() -> ScoredWindow:
-        may_end.wait(TIMEOUT_S)
+        may_end.wait(PATIENCE_S)
         return a_scored_window(5)
 
     before = scoring.busy_since_s
@@ -79,7 +78,7 @@ def test_it_is_busy_until_the_window_is_scored_and_not_until_it_is_taken(scoring
     too_early, meanwhile = scoring.take(0), scoring.busy_since_s
     may_end.set()
     scoring._window.add_done_callback(lambda _: has_ended.set())  # type: ignore[union-attr]
-    has_ended.wait(TIMEOUT_S)
+    has_ended.wait(PATIENCE_S)
     afterwards, has_window = scoring.busy_since_s, scoring.has_window
     taken = scoring.take(0)
 

@@ -1,29 +1,14 @@
 """What is kept of recorded decisions: the last one of each place, in little memory."""
 
-import tracemalloc
 from typing import Any
 
 import orjson
 import pytest
 
-from moderator.errors import ConfigurationError
-from moderator.events import Partition, Record
-from moderator.replays import recorded as recorded_module
-from moderator.replays.recorded import MOST_SIGNALS, RecordedOutcomes, numbers_of, place_of
+from moderator.events import Partition
+from moderator.replays.recorded import RecordedOutcomes, numbers_of, place_of
 from tests.builders import a_record
-
-
-def a_decision(offset: int, *, at_ms: int = 1, **fields: Any) -> Record:
-    decision = {
-        "schema": "moderator.decision/1",
-        "event": {"topic": "chat.events", "partition": 0, "offset": offset},
-        "verdict": "allow",
-        "rules": [{"rule": "safety/unsafe", "counted": False, "outcome": "not matched"}],
-        "scores": {"signals": {"safety": 0.5}},
-        "policy": {"snapshot": "sha256:4c91"},
-        "model": {"fingerprint": "sha256:fea9"},
-    }
-    return a_record(orjson.dumps(decision | fields), timestamp_ms=at_ms)
+from tests.unit.replays.decisions import a_decision
 
 
 def test_true_is_no_number() -> None:
@@ -83,23 +68,3 @@ def test_what_is_no_decision_is_passed_over(wrong: dict[str, Any]) -> None:
 
     assert recorded.take((0, 5)) is None
     assert recorded.size_bytes == 0
-
-
-def test_an_event_takes_at_most_200_bytes_with_as_many_signals_as_may_be_compared() -> None:
-    signals = [f"signal-{number}" for number in range(MOST_SIGNALS)]
-    given = {"signals": dict.fromkeys(signals, 0.25)}
-    records = [a_decision(offset, scores=given) for offset in range(4 * 1_024)]
-    recorded = RecordedOutcomes(signals, "chat.events")
-
-    tracemalloc.start()
-    for record in records:
-        recorded.add(record)
-    in_its_file = tracemalloc.Filter(inclusive=True, filename_pattern=str(recorded_module.__file__))
-    ours = tracemalloc.take_snapshot().filter_traces([in_its_file])  # other threads allocate too
-    tracemalloc.stop()
-
-    used = sum(each.size for each in ours.statistics("filename"))
-    assert 50 < used / len(records) < 200
-
-    with pytest.raises(ConfigurationError, match="41 signals, and at most 40 can be compared"):
-        RecordedOutcomes([*signals, "one-more"], "chat.events")

@@ -14,10 +14,13 @@ class Sample(NamedTuple):
     gate_row: int
 
 
+def a_sample(length: int, number: int) -> Sample:
+    """Take as many of a number's ternary digits as token ids."""
+    return Sample(tuple(number // 3**at % 3 for at in range(length)), length // 2)
+
+
 # few different tokens, so that equal prompts and prefixes are common
-samples = st.lists(
-    st.lists(st.integers(0, 2), min_size=1, max_size=8).map(lambda ids: Sample(tuple(ids), len(ids) // 2)), max_size=30
-)
+samples = st.lists(st.builds(a_sample, st.integers(1, 8), st.integers(0, 3**8 - 1)), max_size=30)
 layouts = st.builds(Layout, st.booleans(), st.booleans())
 
 

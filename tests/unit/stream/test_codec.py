@@ -1,13 +1,15 @@
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from moderator.events import ChatEvent, DeadLetter, DeadLetterReason
-from moderator.stream.codec import decode
-from tests.builders import a_record, an_event_json
+from moderator.stream.codec import ParsedEvent, decode, read_parsed
+from moderator.stream.exact_json import loads_exactly
+from tests.builders import a_record, an_event_json, shown
 
 MAX_EVENT_BYTES = 2**20
 SHAPES: list[dict[str, Any]] = [{"text": "hi"}, {"messages": [{"role": "user", "content": "hi"}]}]
@@ -123,15 +125,101 @@ def test_what_a_part_holds_that_is_left_out_does_not_matter(text: object) -> Non
     assert event.skipped == {"other": 1}
 
 
+@pytest.mark.parametrize("kind", ["text", "refusal"])
 @pytest.mark.parametrize(
-    ("text", "problem"), [(None, "has no `text`"), (7, "is not a string"), (["x"], "is not a string")]
+    ("value", "problem"),
+    [
+        (None, "a part of type `{kind}` has no `{kind}`"),
+        (7, "`{kind}` of a part of type `{kind}` is not a string"),
+        (["x"], "`{kind}` of a part of type `{kind}` is not a string"),
+    ],
 )
-def test_a_text_part_without_a_string_is_named(text: object, problem: str) -> None:
-    dead_letter = refuse(an_event_json(messages=[{"role": "user", "content": [{"type": "text", "text": text}]}]))
+def test_a_part_without_a_string_is_named(kind: str, value: object, problem: str) -> None:
+    dead_letter = refuse(an_event_json(messages=[{"role": "user", "content": [{"type": kind, kind: value}]}]))
 
-    assert dead_letter.reason == "bad_schema"
-    assert "`messages.content`" in dead_letter.error
-    assert problem in dead_letter.error
+    assert dead_letter == DeadLetter("bad_schema", f"`messages.content`: {problem.format(kind=kind)}")
+    assert dead_letter.field == "messages"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'{"id": "1", "text": "hi"}',
+        b'{"id": "1", "messages": [{"role": "user", "content": "hi"}], "metadata": {"n": 1.5}}',
+        b'{"id": "1", "text": "hi", "metadata": {"n": 123456789012345678901234567890}}',
+        b'{"id": "1", "text": 5}',
+        b'{"id": "1", "text": " "}',
+        b'{"messages": [{"role": "bot", "content": "hi"}]}',
+    ],
+)
+def test_what_was_parsed_already_is_read_as_its_bytes_are(value: bytes) -> None:
+    parsed = ParsedEvent(orjson.loads(value), lambda: loads_exactly(value), "")
+
+    assert _whole(read_parsed(parsed, a_record(None))) == _whole(decode(a_record(value), MAX_EVENT_BYTES))
+
+
+def _whole(read: ChatEvent | DeadLetter) -> object:
+    return (read, read.field) if isinstance(read, DeadLetter) else read
+
+
+@pytest.mark.parametrize("metadata", ['{"n": 1}', '{"n": 123456789012345678901234567890}'])
+@pytest.mark.parametrize("shape", SHAPES, ids=["text", "messages"])
+def test_what_was_parsed_already_and_has_no_id_gets_the_one_given(shape: dict[str, Any], metadata: str) -> None:
+    value = an_event_json(**shape)[:-1] + f', "metadata": {metadata}}}'.encode()
+
+    event = read_parsed(ParsedEvent(orjson.loads(value), lambda: loads_exactly(value), "given"), a_record(None))
+
+    assert isinstance(event, ChatEvent)
+    assert event.id == "given"
+
+
+def test_a_prompt_and_its_response_are_a_users_and_an_assistants_turn() -> None:
+    assert read(b'{"prompt": "Hi?", "response": "Hello."}').conversation == (("user", "Hi?"), ("assistant", "Hello."))
+
+
+def test_a_text_is_a_users_turn() -> None:
+    assert read(b'{"text": "Hi?"}').conversation == (("user", "Hi?"),)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=["text", "messages"])
+@pytest.mark.parametrize("field", ["locale", "role", "time", "user", "channel"])
+def test_every_field_of_text_is_kept_in_both_shapes(shape: dict[str, Any], field: str) -> None:
+    assert getattr(read(an_event_json(**shape, **{field: "de"})), field) == "de"
+
+
+@pytest.mark.parametrize("rest", [b"[" * 600 + b"]" * 600, b"[" + b"[]," * 2_000 + b"[]]"])
+def test_brackets_that_are_not_nested_deeply_are_read(rest: bytes) -> None:
+    assert read(b'\xef\xbb\xbf{"text": "a", "x": ' + rest + b"}").conversation == (("user", "a"),)
+
+
+def test_headers_of_other_systems_change_nothing() -> None:
+    assert read(an_event_json(id="1"), headers=[("traceparent", b"00-ab")]) == read(an_event_json(id="1"))
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (b'{"text": "a", "prompt": "b", "response": "c"}', "given: `prompt` and `text`"),
+        (b"{}", "given: none"),
+    ],
+)
+def test_an_event_of_no_one_shape_names_those_that_it_has(value: bytes, problem: str) -> None:
+    assert refuse(value).error == f"exactly one of `messages`, `prompt`, `text` is needed; {problem}"
+
+
+@pytest.mark.parametrize("value", [b'{"prompt": "a"}', b'{"text": "a", "response": "b"}'])
+def test_a_prompt_or_a_response_alone_is_refused(value: bytes) -> None:
+    assert refuse(value) == DeadLetter("bad_schema", "`prompt` and `response` go together")
+
+
+def test_a_problem_without_words_of_ours_has_those_of_the_schema() -> None:
+    letter = refuse(b'{"messages": [{"role": "bot", "content": "a"}]}')
+
+    assert letter.error.startswith("`messages.0.role`: input should be 'system', ")
+
+
+def test_a_record_without_a_value_is_refused_as_such() -> None:
+    assert refuse(None) == DeadLetter("bad_json", "the record has no value")
 
 
 def test_without_an_id_the_event_is_named_after_its_place() -> None:
@@ -166,6 +254,7 @@ def test_names_of_another_type_or_too_long_are_bad_schema(shape: dict[str, Any],
 
     assert dead_letter.reason == "bad_schema"
     assert f"`{field}`" in dead_letter.error
+    assert dead_letter.field == field
 
 
 @pytest.mark.parametrize("digits", [257, 513, 5_000, 100_000])
@@ -183,6 +272,9 @@ def test_a_number_with_too_many_digits_for_a_name_is_told_so(digits: int) -> Non
         (b'{"text": "\\q"}', r"not JSON: invalid \escape at character 10"),
         (b'{"text" 1}', "not JSON: expecting ':' delimiter at character 8"),
         (b'{"text": }', "not JSON: expecting value at character 9"),
+        (b'{"text": NaN}', "not JSON: `NaN` is not a JSON value"),
+        (b'{"text": "caf\xe9"}', "not UTF-8: byte 13 cannot be decoded"),
+        (b'{"text": "a", "x": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "not JSON that can be read: nested too deeply"),
     ],
 )
 def test_what_is_not_json_is_told_in_one_sentence(value: bytes, error: str) -> None:
@@ -247,7 +339,7 @@ def test_what_is_not_json_is_told_in_one_sentence(value: bytes, error: str) -> N
         (b'{"text": "' + b"a" * MAX_EVENT_BYTES + b'"}', "too_large"),
         (b"x" * (30 * 2**20), "too_large"),
     ],
-    ids=lambda value: repr(value[:40]) if isinstance(value, bytes) else str(value),
+    ids=lambda value: shown(value, 40) if isinstance(value, bytes) else str(value),
 )
 def test_what_cannot_be_judged_is_a_dead_letter_with_its_reason(value: bytes | None, reason: DeadLetterReason) -> None:
     assert refuse(value).reason == reason
@@ -486,7 +578,8 @@ odd_messages = st.lists(
 
 
 NAMES = ("id", "tenant", "user", "locale", "role", "time")
-metadata = st.dictionaries(st.text(max_size=3), odd_values, max_size=40)
+few_keys = st.dictionaries(st.text(max_size=3), odd_values, max_size=5)
+metadata = few_keys | st.integers(31, 35).map(lambda keys: {str(at): at for at in range(keys)})
 plain_events = st.fixed_dictionaries(
     {"messages": plain_messages}, optional={**dict.fromkeys(NAMES, odd_texts), "metadata": metadata}
 )

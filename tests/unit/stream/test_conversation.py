@@ -72,6 +72,12 @@ def test_a_refusal_is_between_content_and_tool_calls() -> None:
     assert (text, skipped) == ('They are stupid.\n\nWell.\nI cannot.\nsend {"to": "you idiot"}', {})
 
 
+def test_tool_calls_are_counted_in_both_of_their_places() -> None:
+    content = [{"type": "tool_use", "name": "send"}, {"type": "text", "text": "Hello."}]
+
+    assert judged({**CALLING, "content": content}) == ("Hello.", {"tool_call": 2})
+
+
 def test_earlier_turns_are_read_alike_and_counted_too() -> None:
     content, skipped = judged(REASONED, CALLING, {"role": "user", "content": "Thanks."})
 

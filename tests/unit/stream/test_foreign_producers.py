@@ -9,7 +9,7 @@ import pytest
 from moderator.events import ChatEvent, DeadLetter
 from moderator.stream.cloud_events import odd_headers
 from moderator.stream.codec import decode
-from tests.builders import a_record
+from tests.builders import a_record, shown
 
 EVENT = b'{"id": "e", "text": "hi"}'
 ENVELOPE: dict[str, Any] = {"specversion": "1.0", "id": "envelope", "source": "/chat", "type": "chat.event"}
@@ -69,7 +69,7 @@ def test_the_size_limit_counts_the_prefix_of_the_wire_format() -> None:
             "`data` of the CloudEvent is not an object",
         ),
     ],
-    ids=lambda value: repr(value[:30]) if isinstance(value, bytes) else None,
+    ids=lambda value: shown(value, 30) if isinstance(value, bytes) else None,
 )
 def test_a_foreign_format_is_named_in_the_dead_letter(value: bytes, reason: str, error: str) -> None:
     assert decoded(value) == DeadLetter(reason, error)  # type: ignore[arg-type]

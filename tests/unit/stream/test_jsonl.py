@@ -43,7 +43,14 @@ def test_white_space_only_lines_are_passed_but_numbered(tmp_path: Path) -> None:
 
 
 def test_line_ends_of_windows_are_no_part_of_a_line(tmp_path: Path) -> None:
-    assert lines_of(a_source(tmp_path, b"a\r\nb\r\n")) == [(0, b"a"), (1, b"b")]
+    assert lines_of(a_source(tmp_path, b"a\r\nX\r\n")) == [(0, b"a"), (1, b"X")]
+
+
+def test_lines_are_numbered_on_from_one_read_of_the_file_to_the_next(tmp_path: Path) -> None:
+    line = b"x" * (LIMIT_BYTES - 1)
+    count = 3 * CHUNK_BYTES // LIMIT_BYTES
+
+    assert lines_of(a_source(tmp_path, (line + b"\n") * count)) == [(number, line) for number in range(count)]
 
 
 def test_an_empty_file_is_exhausted_at_once(tmp_path: Path) -> None:

@@ -3,29 +3,42 @@
 The faults of the client (kafka-python 3.0.12) determine the order of the steps here:
 - its commit succeeds without records that expired before they were sent: only their futures tell;
 - after a lost request `send_offsets_to_transaction` and `commit_transaction` never return, and closing the producer
-  does not end them: they run on threads of their own, with a deadline;
+  does not end them: what they do is begun and waited for apart, with a deadline, see `transaction.py`;
 - after any failure its state is unknown, and the offsets of a refused commit are sent again in the next one: the
-  producer is dropped without an abort, and a new one with the same id ends the old transaction;
+  producer is dropped without an abort, sends nothing more, and a new one with the same id ends the old transaction;
 - whether a commit without an answer took place is asked of the broker, for each partition.
 
 What failed before its commit began did not take place, and is not asked about where the broker itself refuses whoever
 has lost a partition: a broker that has lost the end of the transaction before, of which we know that it is committed,
 would never answer, and the end of the next one also ends that, since all have the same id.
+
+Such an end may be lost for some partitions only: a broker (Kafka 4.3.1) that was killed while it wrote the ends of a
+commit, and is back, leaves out partitions that have no leader yet. Their records then wait for the next end there, and
+an abort would undo them. So the first transaction after a failure has no records: its commit ends the one before it in
+all partitions of that, and nothing in it waits for what a broker that has just started is slow at.
 """
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Sequence
 
-from kafka import KafkaProducer
-from kafka.errors import InvalidProducerEpochError, KafkaError, KafkaTimeoutError, ProducerFencedError
+from kafka import KafkaProducer, TopicPartition
+from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
 from kafka.structs import ConsumerGroupMetadata
 
 from moderator.events import DecidedSpan
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.consuming.membership import fenced
 from moderator.stream.kafka.producing.delivery import DEADLINE_S, Group, Send, deliver
+from moderator.stream.kafka.producing.sender import partition_count
+from moderator.stream.kafka.producing.transaction import (
+    add_partitions,
+    await_answer,
+    begin_commit,
+    begin_offsets,
+    partitions_of,
+    require_leaders,
+)
 
 
 class ExactlyOnce:
@@ -60,6 +73,8 @@ class ExactlyOnce:
         self._confirm_s = confirm_s
         self._monotonic_s = monotonic_s
         self._in_doubt = False
+        self._committed: frozenset[TopicPartition] = frozenset()
+        self._perhaps_open: frozenset[TopicPartition] = frozenset()
         self._confirm_until_s = 0.0
         self._began_s = -float("inf")
         self.step = ""
@@ -94,6 +109,7 @@ class ExactlyOnce:
         """Publish and commit what an earlier attempt has not committed; see `Delivery`."""
         uncommitted = self._settle(spans)
         if uncommitted:
+            self._end_left_open(producer)
             self._transact(producer, uncommitted, group)
 
     def failed(self, error: KafkaError) -> None:
@@ -103,6 +119,8 @@ class ExactlyOnce:
             FencedError: another process uses our transactional id.
         """
         self._in_doubt = self._in_doubt or not self._group.refuses_others
+        self._perhaps_open |= self._committed
+        self._committed = frozenset()
         if _is_fenced(error):
             if self._monotonic_s() - self._began_s < self._transaction_timeout_s:
                 raise fenced() from error
@@ -124,36 +142,43 @@ class ExactlyOnce:
         self._doubts_settled.labels("committed").inc(len(spans) - len(uncommitted))
         return uncommitted
 
+    def _end_left_open(self, producer: KafkaProducer) -> None:
+        """End the commit before a failure wherever the broker may have left that out.
+
+        Raises:
+            KafkaError: a topic is missing, a partition has no leader and would be left out again, or no answer.
+        """
+        if not self._perhaps_open:
+            return
+        self.step = "end_left_open"
+        counts = {topic: partition_count(producer, topic) for topic in {each.topic for each in self._perhaps_open}}
+        partitions = [each for each in self._perhaps_open if each.partition < counts[each.topic]]
+        require_leaders(producer, partitions)
+        producer.begin_transaction()
+        add_partitions(producer, partitions)
+        await_answer(begin_commit(producer), self._deadline_s)
+        self._perhaps_open = frozenset()
+
     def _transact(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:
         self._began_s = self._monotonic_s()
         self.step = "deliver"
         producer.begin_transaction()
-        deliver(producer, self._send(producer, spans), self._deadline_s)
+        offsets = begin_offsets(producer, self._group.next_offsets(spans), group)
+        try:
+            deliver(producer, self._send(producer, spans), self._deadline_s)
+        except KafkaError as error:
+            if offsets.exception is None:
+                raise
+            # where the positions were refused, the client refuses the records too, and names the reason in a text only
+            self.step = "send_offsets"
+            raise offsets.exception from error
         self.step = "send_offsets"
-        self._call_with_deadline(producer.send_offsets_to_transaction, self._group.next_offsets(spans), group)
+        await_answer(offsets, self._deadline_s)
         self.step = "commit"
         self._in_doubt = True
-        self._call_with_deadline(producer.commit_transaction)
+        self._committed = partitions_of(producer)  # before the answer: without one, it may have taken place
+        await_answer(begin_commit(producer), self._deadline_s)
         self._in_doubt = False
-
-    def _call_with_deadline(self, call: Callable[..., None], *arguments: object) -> None:
-        answers: list[BaseException | None] = []
-
-        def run() -> None:
-            try:
-                call(*arguments)
-            except BaseException as error:  # noqa: BLE001 - raised again on the thread that waits
-                answers.append(error)
-            else:
-                answers.append(None)
-
-        thread = threading.Thread(target=run, name=call.__name__, daemon=True)
-        thread.start()
-        thread.join(self._deadline_s)
-        if not answers:
-            raise KafkaTimeoutError(f"no answer within {self._deadline_s:g} s")
-        if answers[0] is not None:
-            raise answers[0]
 
 
 def _is_fenced(error: KafkaError) -> bool:

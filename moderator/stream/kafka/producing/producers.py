@@ -7,6 +7,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from moderator.errors import NotPublishingError
+from moderator.stream.kafka.producing.transaction import give_up
 
 
 class Producers:
@@ -40,8 +41,9 @@ class Producers:
         return self._current
 
     def drop(self) -> None:
-        """Never use the current one again."""
+        """Never use the current one again; it sends nothing more."""
         if self._current is not None:
+            give_up(self._current)
             self._hanging.append(self._current)
             self._current = None
 
@@ -53,7 +55,8 @@ class Producers:
 
 
 def try_to_close(producer: KafkaProducer) -> bool:
-    """Close it; false while records are in flight, which expire by themselves."""
+    """Close it; false while its thread still waits for something. It sends nothing more, which might fence another."""
+    give_up(producer)
     with contextlib.suppress(KafkaError):
         producer.close(0)
         return True

@@ -10,7 +10,7 @@ from moderator.events import DeadLetter, DecidedSpan, EncodedDecision, Record, i
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.producing.dead_letters import Headers, dead_letter_record, size_bytes
 from moderator.stream.kafka.producing.partitioning import Partitioner
-from moderator.stream.kafka.producing.transaction import add_partitions
+from moderator.stream.kafka.producing.transaction import add_partitions, append
 from moderator.stream.slices import in_slices
 
 _VERDICT = "verdict"
@@ -93,8 +93,7 @@ class OutcomeSender:
     def _send(self, producer: KafkaProducer, record: Record, outcome: EncodedDecision | DeadLetter) -> Any:
         if isinstance(outcome, DeadLetter):
             return self._send_dead_letter(producer, record, outcome)
-        topic, partition = self._place(record, outcome)
-        return producer.send(topic, outcome.value, record.key, self._headers(record, outcome), partition)
+        return append(producer, self._place(record, outcome), outcome.value, record.key, self._headers(record, outcome))
 
     def _place(self, record: Record, decision: EncodedDecision) -> TopicPartition:
         topic = self._topics[decision.verdict]

@@ -1,11 +1,17 @@
-"""What we need of the client's transactions and it gives no public name.
+"""What we need of the client's producer and it gives no public name.
 
 The only file that reads the producer's private parts; kafka-python is pinned for that reason among others.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from kafka import KafkaProducer, TopicPartition
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, LeaderNotAvailableError
+from kafka.future import Future
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
+
+_NO_LEADER: Final = -1
 
 
 def add_partitions(producer: KafkaProducer, partitions: Iterable[TopicPartition]) -> None:
@@ -21,3 +27,93 @@ def add_partitions(producer: KafkaProducer, partitions: Iterable[TopicPartition]
     if transactions is not None and transactions.is_transactional():
         for partition in partitions:
             transactions.maybe_add_partition_to_transaction(partition)
+
+
+def partitions_of(producer: KafkaProducer) -> frozenset[TopicPartition]:
+    """Give the partitions of the transaction that goes on, as far as the broker has taken them."""
+    return frozenset(producer._transaction_manager._partitions_in_transaction)  # noqa: SLF001
+
+
+def require_leaders(producer: KafkaProducer, partitions: Iterable[TopicPartition]) -> None:
+    """Check that each has a leader, by what the client was told last about its topic.
+
+    Raises:
+        LeaderNotAvailableError: one has none.
+    """
+    for partition in partitions:
+        if producer._metadata.leader_for_partition(partition) in {None, _NO_LEADER}:  # noqa: SLF001
+            raise LeaderNotAvailableError(f"topic `{partition.topic}` partition {partition.partition} has no leader")
+
+
+def append(
+    producer: KafkaProducer,
+    partition: TopicPartition,
+    value: bytes,
+    key: bytes | None,
+    headers: list[tuple[str, bytes]],
+) -> Any:
+    """Pass on one record that its topic accepts, for a partition that was added; give the future.
+
+    The client's `send` checks again for each record what holds for all of them, which is nearly half of its time: that
+    the transaction goes on and has the partition, that the topic is known, the types of all headers, and the size. A
+    transaction that has failed meanwhile fails the futures.
+
+    Raises:
+        KafkaError: the producer is closed.
+    """
+    future, is_full, is_new, _ = producer._accumulator.append(partition, None, key, value, headers)  # noqa: SLF001
+    if is_full or is_new:
+        producer._sender.wakeup()  # noqa: SLF001
+    return future
+
+
+def begin_offsets(
+    producer: KafkaProducer, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: ConsumerGroupMetadata
+) -> Any:
+    """Add the positions to the transaction, and do not wait for the answer: see `await_answer`.
+
+    The client sends one such request after the other, and records only once they are answered. Begun before the
+    records are sent, the positions need no turn of our thread between the answers: a fifth of a small transaction.
+
+    Raises:
+        KafkaError: the transaction has failed.
+    """
+    begun = producer._transaction_manager.send_offsets_to_transaction(offsets, group)  # noqa: SLF001
+    producer._sender.wakeup()  # noqa: SLF001
+    return begun
+
+
+def begin_commit(producer: KafkaProducer) -> Any:
+    """Commit the transaction, and do not wait for the answer: see `await_answer`.
+
+    Raises:
+        KafkaError: the transaction has failed.
+    """
+    begun = producer._transaction_manager.begin_commit()  # noqa: SLF001
+    producer._sender.wakeup()  # noqa: SLF001
+    return begun
+
+
+def await_answer(begun: Any, deadline_s: float) -> None:
+    """Wait until it is done. The client's own calls wait without an end: after a lost request, forever.
+
+    Raises:
+        KafkaError: it was refused, or there was no answer in time.
+    """
+    if not begun.wait(deadline_s * 1_000):
+        raise KafkaTimeoutError(f"no answer within {deadline_s:g} s")
+
+
+def give_up(producer: KafkaProducer) -> None:
+    """Let it send nothing more, and its thread end.
+
+    What it has begun and not sent it would else send once a broker that was away is back, also after our deadline, and
+    so open a transaction that its successor ends by an abort. Its thread notices at the next turn, or when what it
+    waits for has come: hence it is refused to send.
+    """
+    producer._sender._client.send = _refuse  # noqa: SLF001
+    producer._sender.force_close()  # noqa: SLF001
+
+
+def _refuse(*_request: object, **_options: object) -> Any:
+    return Future().failure(KafkaConnectionError("this producer was given up"))

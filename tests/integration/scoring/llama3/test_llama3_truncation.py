@@ -37,7 +37,7 @@ def small(llama3_tokenizer: PreTrainedTokenizerFast) -> Llama3Renderer:
     return Llama3Renderer(llama3_tokenizer, 128)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(
     sizes=st.lists(st.integers(0, 60), min_size=1, max_size=12),
     speaker=st.integers(0, 1),

@@ -11,6 +11,8 @@ from moderator.scoring.rendering.event_reader import DEFAULT_LIMITS, EventReader
 from moderator.scoring.rendering.llama3 import Llama3Renderer
 from moderator.scoring.rendering.templates.rendering import TemplateRenderer
 
+pytestmark = pytest.mark.xdist_group("tokenizer of Llama 3")
+
 MEBIBYTE = 2**20
 PROSE = "How do I reset my password? I tried the link twice, and it still says that my account is locked. "
 TRIES = 6

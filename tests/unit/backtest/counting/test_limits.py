@@ -1,59 +1,18 @@
-"""Sweeps against the slow way: write each limit into the folder, decide everything again, count."""
+"""What each limit tried would flag; `tests/integration/backtest` compares a sweep with the slow way."""
 
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from moderator.backtest.counting.limits import LimitReport
 from moderator.policy import PolicySet
 from tests.unit.backtest.decisions import USUAL, recorded, report_of, some_labels, some_recorded
+from tests.unit.backtest.limits import COMPARISONS, a_rule_with, limit_of, some_events
 from tests.unit.policy.folders import a_policy, a_rule, a_set
-
-BESIDE = a_rule("correctness: below 0.5", name="incorrect")
-COMPARISONS = ("below", "at most", "at least", "above")
 
 
 @pytest.fixture
 def baseline(tmp_path: Path) -> PolicySet:
     return a_set(tmp_path / "baseline", a_policy())
-
-
-def some_events(policies: PolicySet) -> list[bytes]:
-    chance = Random(3)
-    steps = [nth / 100 for nth in range(101)]
-    rewards = [[chance.choice(steps) for _ in range(4)] for _ in range(120)]
-    roles = [chance.choice(["member", "staff"]) for _ in rewards]
-    return [
-        *(recorded(policies, *each, id=f"evt-{nth}", role=roles[nth]) for nth, each in enumerate(rewards)),
-        recorded(policies, 2_000.0, *rewards[0][1:]),
-        recorded(policies),
-    ]
-
-
-def a_rule_with(comparison: str, limit: float, mode: str = "live") -> str:
-    when = f"all:\n  - safety: {comparison} {limit:.3f}\n  - helpfulness: below 3.0"
-    return a_rule(when, mode=mode, more="unless: {correctness: at least 2.9}\nexcept: [{role: staff}]")
-
-
-def limit_of(report_limits: tuple[LimitReport, ...], signal: str = "safety") -> LimitReport:
-    return next(limit for limit in report_limits if limit.signal == signal and limit.rule.endswith("unsafe-reply"))
-
-
-@pytest.mark.parametrize("comparison", COMPARISONS)
-@pytest.mark.parametrize("mode", ["live", "shadow"])
-def test_each_limit_flags_what_a_folder_with_that_limit_flags(
-    tmp_path: Path, baseline: PolicySet, comparison: str, mode: str
-) -> None:
-    candidate = a_set(tmp_path / "candidate", a_policy(a_rule_with(comparison, 0.4, mode), BESIDE))
-    decisions = some_events(baseline)
-
-    swept = limit_of(report_of(baseline, candidate, decisions, sweep="safety").limits)
-
-    assert swept.is_swept
-    for row in swept.rows[::8]:
-        slow = a_set(tmp_path / f"{row.limit}", a_policy(a_rule_with(comparison, row.limit), BESIDE))
-        assert row.flagged == report_of(baseline, slow, decisions).flips.flagged_after
 
 
 def test_no_limit_flags_what_is_outside_a_rules_rollout(tmp_path: Path, baseline: PolicySet) -> None:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from moderator.console.access.guard import own_path
 from moderator.console.access.sessions import COOKIE
 from moderator.settings import ConsoleSettings, Settings
-from tests.unit.console.decisions import NOW_MS, LabelList, a_browser, a_console, a_decision
+from tests.unit.console.decisions import NO_POLICIES, NOW_MS, LabelList, a_browser, a_console, a_decision
 
 TOKEN = "correct-horse-battery"
 OTHER = "another-token-for-it"
@@ -19,7 +19,8 @@ LABEL = {"decision_id": f"mod_{1:032x}", "judgement": "right"}
 
 
 def _client(*, base_url: str = "http://console.example", client: str = "198.51.100.7", **given: Any) -> TestClient:
-    settings = Settings(console=ConsoleSettings(**({"token": f"{TOKEN}, {OTHER}"} | given)))
+    console_settings = ConsoleSettings(**({"token": f"{TOKEN}, {OTHER}"} | given))
+    settings = Settings(console=console_settings, policies=NO_POLICIES)
     console = a_console(a_decision(1), settings=settings, sink=LabelList())
     return a_browser(console, base_url=base_url, client=(client, 50_000), follow_redirects=False)
 

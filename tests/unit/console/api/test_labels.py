@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from moderator.labels.sink import LabelNotSavedError
 from moderator.settings import ConsoleSettings, Settings
-from tests.unit.console.decisions import LabelList, a_browser, a_console, a_decision
+from tests.unit.console.decisions import NO_POLICIES, LabelList, a_browser, a_console, a_decision
 
 DECISION = f"mod_{1:032x}"
 
@@ -19,7 +19,7 @@ def sink() -> LabelList:
 
 @pytest.fixture
 def client(sink: LabelList) -> TestClient:
-    settings = Settings(console=ConsoleSettings(review_sample=0.5))
+    settings = Settings(console=ConsoleSettings(review_sample=0.5), policies=NO_POLICIES)
     return a_browser(a_console(a_decision(1, flag=True), a_decision(2), sink=sink, settings=settings))
 
 

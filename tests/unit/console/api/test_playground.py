@@ -46,6 +46,12 @@ def client(folder: Path) -> TestClient:
     return a_client(folder)
 
 
+@pytest.fixture(scope="module")
+def lasting_client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+    """One for all tests that neither look at the folder nor change it."""
+    return a_client(a_folder(tmp_path_factory.mktemp("policies"), a_policy(a_rule("safety: below 0.30"))))
+
+
 def a_client(folder: Path, scorer: Any = None) -> TestClient:
     decisions = some_recorded(load_policies(folder), [nth / 20 for nth in range(20)])
     settings = Settings(policies=PoliciesSettings(path=folder))
@@ -99,15 +105,17 @@ def test_a_file_that_is_removed_is_missed(client: TestClient) -> None:
 
 @pytest.mark.parametrize("name", ["notes.txt", "../x.yaml", "lists/x.yaml", "a\nb.yaml"])
 @pytest.mark.parametrize("route", ["check", "judge", "flips", "diff"])
-def test_a_name_that_no_file_has_is_refused(client: TestClient, route: str, name: str) -> None:
-    answer = client.post(f"/api/{route}", json={"files": {name: ""}} | ({"scores": {}} if route == "judge" else {}))
+def test_a_name_that_no_file_has_is_refused(lasting_client: TestClient, route: str, name: str) -> None:
+    answer = lasting_client.post(
+        f"/api/{route}", json={"files": {name: ""}} | ({"scores": {}} if route == "judge" else {})
+    )
 
     assert error_of(answer) == (422, "bad_edit", f"files.{name}")
 
 
 @pytest.mark.parametrize("body", ['{"files": {"a.yaml": 7}}', '{"files": []}', '{"file": {}}', "[]", "null"])
-def test_a_body_of_another_form_is_refused(client: TestClient, body: str) -> None:
-    answer = client.post("/api/check", content=body, headers={"content-type": "application/json"})
+def test_a_body_of_another_form_is_refused(lasting_client: TestClient, body: str) -> None:
+    answer = lasting_client.post("/api/check", content=body, headers={"content-type": "application/json"})
 
     assert error_of(answer)[:2] == (400, "bad_request")
 
@@ -122,8 +130,10 @@ def test_set_scores_are_judged_by_the_edit(client: TestClient, folder: Path) -> 
     assert {"verdict", "shadow_verdict", "status", "severity", "reasons", "labels", "rules", "scores"} <= edit.keys()
 
 
-def test_whole_numbers_are_scores(client: TestClient) -> None:
-    assert client.post("/api/judge", json={"scores": {"safety": 1}, "event": EVENT}).json()["verdict"] == "allow"
+def test_whole_numbers_are_scores(lasting_client: TestClient) -> None:
+    assert (
+        lasting_client.post("/api/judge", json={"scores": {"safety": 1}, "event": EVENT}).json()["verdict"] == "allow"
+    )
 
 
 def test_a_held_decision_is_judged_by_the_edit(client: TestClient, folder: Path) -> None:
@@ -174,8 +184,8 @@ def test_a_text_that_nobody_scores_is_refused(folder: Path, scorer: Any, expecte
         ({"scores": {}, "event": {"tenant": []}}, (422, "bad_schema", "event")),
     ],
 )
-def test_what_cannot_be_judged_is_named(client: TestClient, fields: dict[str, Any], expected: Any) -> None:
-    assert error_of(client.post("/api/judge", json=fields)) == expected
+def test_what_cannot_be_judged_is_named(lasting_client: TestClient, fields: dict[str, Any], expected: Any) -> None:
+    assert error_of(lasting_client.post("/api/judge", json=fields)) == expected
 
 
 def test_flips_are_counted_with_examples_and_fidelity(client: TestClient, folder: Path) -> None:

@@ -5,11 +5,14 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from pydantic import SecretStr
 
 from moderator.console.policies.replicas import Replicas
+from moderator.errors import ConfigurationError
+from moderator.replica_status import read_replica
 
 TOKEN = SecretStr("correct-horse-battery")
 STATUS: dict[str, Any] = {
@@ -33,7 +36,8 @@ class Replica(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), Replica)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # it looks this often whether it shall stop
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
@@ -65,3 +69,11 @@ def test_without_addresses_nobody_is_asked() -> None:
     replicas.run()
 
     assert replicas.words == ()
+
+
+def test_a_refusal_leaves_no_connection_open(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_replica(url, None, "A_TOKEN")
+
+    assert isinstance(refused.value.__cause__, HTTPError)
+    assert refused.value.__cause__.closed

@@ -5,13 +5,13 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.error import HTTPError
 
 import orjson
 import pytest
 from pydantic import SecretStr
 
 from moderator.console.trials.text import NotScoredError, ReplicaScorer, ScorerAwayError
-from moderator.supervisor.child import free_ports
 from tests.unit.console.decisions import a_decision
 
 EVENT = {"messages": [{"role": "user", "content": "hello"}]}
@@ -50,8 +50,9 @@ def replica() -> Iterator[Replica]:
 
 
 def test_the_first_replica_that_answers_scores(replica: Replica) -> None:
-    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
-    scorer = ReplicaScorer([nobody, f"{replica.url}/"], SecretStr("old-token-0123456789,new-token-0123456789"))
+    scorer = ReplicaScorer(
+        ["http://127.0.0.1:9", f"{replica.url}/"], SecretStr("old-token-0123456789,new-token-0123456789")
+    )
 
     decision = scorer.score(EVENT)
 
@@ -80,6 +81,8 @@ def test_a_refusal_of_the_replica_is_given_on(replica: Replica, status: int, bod
 
     assert (refused.value.status, refused.value.code) == (status, code)
     assert replica.asked[0][1] is None
+    assert isinstance(refused.value.__cause__, HTTPError)
+    assert refused.value.__cause__.closed
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,13 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield stage
 
 
+@pytest.fixture(scope="module")
+def lasting_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One for all tests in which nothing is judged, which leave nothing behind."""
+    with a_stage(tmp_path_factory.mktemp("policies"), script, FILES, http__max_batch=5) as stage:  # type: ignore[arg-type]
+        yield stage
+
+
 def ask(stage: Stage, **body: Any) -> Any:
     body.setdefault("input_type", "request")
     answer = stage.client.post(PATH, json=body)
@@ -109,8 +116,8 @@ def test_texts_without_messages_are_judged_each_by_itself(input_type: str, role:
         {"structured_messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
     ],
 )
-def test_where_there_is_nothing_to_judge_it_passes(body: dict[str, Any], stage: Stage) -> None:
-    assert ask(stage, **body) == {"action": "NONE", "moderator": []}
+def test_where_there_is_nothing_to_judge_it_passes(body: dict[str, Any], lasting_stage: Stage) -> None:
+    assert ask(lasting_stage, **body) == {"action": "NONE", "moderator": []}
 
 
 def test_a_flag_blocks_with_its_reasons_and_the_worst_decision(stage: Stage) -> None:
@@ -192,8 +199,8 @@ def test_what_litellm_knows_of_the_caller_is_in_the_event(stage: Stage) -> None:
         ({"additional_provider_specific_params": {"tenant": 5}}, "additional_provider_specific_params.tenant"),
     ],
 )
-def test_a_wrong_request_or_parameter_is_named(body: dict[str, Any], param: str, stage: Stage) -> None:
-    answer = stage.client.post(PATH, json={"input_type": "request"} | body)
+def test_a_wrong_request_or_parameter_is_named(body: dict[str, Any], param: str, lasting_stage: Stage) -> None:
+    answer = lasting_stage.client.post(PATH, json={"input_type": "request"} | body)
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 

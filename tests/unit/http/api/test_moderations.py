@@ -18,6 +18,13 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield stage
 
 
+@pytest.fixture(scope="module")
+def lasting_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One for all tests of requests that are refused, which leave nothing behind."""
+    with a_stage(tmp_path_factory.mktemp("policies"), http__max_batch=5) as stage:
+        yield stage
+
+
 def post(stage: Stage, **body: Any) -> Any:
     return stage.client.post("/v1/moderations", json=body)
 
@@ -114,17 +121,17 @@ def test_a_rule_that_does_not_count_makes_no_category_true(stage: Stage) -> None
         ([{"type": "image_url", "image_url": "x"}], "input[0]"),
     ],
 )
-def test_an_input_of_another_shape_is_refused_at_its_first_fault(given: Any, param: str, stage: Stage) -> None:
-    assert error(stage, input=given) == (400, "bad_request", param)
+def test_an_input_of_another_shape_is_refused_at_its_first_fault(given: Any, param: str, lasting_stage: Stage) -> None:
+    assert error(lasting_stage, input=given) == (400, "bad_request", param)
 
 
 @pytest.mark.parametrize(
     ("given", "param"),
     [(" \n", "input"), (["a", ""], "input[1]"), ([IMAGE], "input"), ([{"type": "text", "text": " "}, IMAGE], "input")],
 )
-def test_a_blank_text_is_refused_and_nothing_is_judged(given: Any, param: str, stage: Stage) -> None:
-    assert error(stage, input=given) == (422, "no_text", param)
-    assert stage.scorer.scored == []
+def test_a_blank_text_is_refused_and_nothing_is_judged(given: Any, param: str, lasting_stage: Stage) -> None:
+    assert error(lasting_stage, input=given) == (422, "no_text", param)
+    assert lasting_stage.scorer.scored == []
 
 
 @pytest.mark.parametrize(
@@ -138,8 +145,8 @@ def test_a_blank_text_is_refused_and_nothing_is_judged(given: Any, param: str, s
         ({"time": {}}, "event.time"),
     ],
 )
-def test_a_wrong_field_of_the_event_is_named(event: Any, param: str, stage: Stage) -> None:
-    assert error(stage, input="a", event=event) == (400, "bad_request", param)
+def test_a_wrong_field_of_the_event_is_named(event: Any, param: str, lasting_stage: Stage) -> None:
+    assert error(lasting_stage, input="a", event=event) == (400, "bad_request", param)
 
 
 def test_a_model_that_is_no_text_is_refused(stage: Stage) -> None:

@@ -351,6 +351,25 @@ def test_people_are_notified_in_their_language_case_29(policies: PolicySet, loca
     assert f"    {shown}: {notice['text']}\n" in TEXTS
 
 
+def test_all_that_several_rules_notify_is_listed_once(tmp_path: Path) -> None:
+    then = "flag: {{severity: medium, reason: new_account, notify: {{{}: young-account}}}}"
+    to = {"first": "user", "second": "moderators", "third": "user"}
+    rules = [a_rule(name, "{account-age: below 24}", then.format(whom)) for name, whom in to.items()]
+
+    decision = decide(a_community(tmp_path, newcomers=with_rules(*rules)), '{"account_age_h": 3}')
+
+    assert [(notice["to"], notice["key"]) for notice in decision["notify"]] == [
+        ("moderators", "young-account"),
+        ("user", "young-account"),
+    ]
+
+
+def test_people_are_notified_of_an_unscored_event_in_their_language_too(policies: PolicySet) -> None:
+    decision = decide(policies, '{"account_age_h": 3}', safety=None, locale="de-AT")
+
+    assert [(notice["key"], notice["locale"]) for notice in decision["notify"]] == [("young-account", "de")]
+
+
 def test_a_product_may_have_its_own_texts_case_29(tmp_path: Path) -> None:
     decision = decide(a_community(tmp_path, texts=None), '{"account_age_h": 3}')
 

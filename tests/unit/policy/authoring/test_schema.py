@@ -132,7 +132,9 @@ def test_missing_names_are_told(tmp_path: Path, name: str) -> None:
         read_vocabulary(folder)
 
 
-@pytest.mark.parametrize("folder", [EXAMPLES, EXAMPLES / "armorm"], ids=["any model", "armorm"])
+@pytest.mark.parametrize(
+    "folder", [EXAMPLES, EXAMPLES / "armorm", EXAMPLES / "spam"], ids=["any model", "armorm", "spam"]
+)
 def test_the_examples_carry_their_schema_and_keep_to_it(folder: Path) -> None:
     """After a change to settings or signals: `make generate`."""
     stored = json.loads((folder / ".schema" / "policy.json").read_text())

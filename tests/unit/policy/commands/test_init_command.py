@@ -5,39 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from moderator.objectives import ModelOutputs
-from moderator.policy import load_policies
-from moderator.policy.authoring.test_tools.mutate import mutate
-from moderator.policy.loader import check_folder
-from moderator.policy.starting.first_folder import Purpose, first_folder
-from moderator.policy.test_runner import run_tests, untested_rules
 from tests.command import Command, command_line
-
-BOTH = ("beavertails-is_safe", "helpsteer-helpfulness")
-NOW_MS = 1_796_083_200_000
 
 
 @pytest.fixture
 def init(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     monkeypatch.chdir(tmp_path)
     return command_line(monkeypatch, capsys, "policy", "init")
-
-
-@pytest.mark.parametrize("objectives", [BOTH, BOTH[:1], BOTH[1:], ("toxic", "obscene")], ids=len)
-@pytest.mark.parametrize("purpose", ["messages", "replies", "both"])
-def test_every_first_folder_is_right_and_its_tests_notice_every_slip(
-    tmp_path: Path, purpose: Purpose, objectives: tuple[str, ...]
-) -> None:
-    for name, text in first_folder(purpose, objectives).files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-
-    assert [str(problem) for problem in check_folder(tmp_path, now_ms=NOW_MS)[1]] == []
-    policies = load_policies(tmp_path)
-    assert [result.test.name for result in run_tests(policies) if result.mismatches] == []
-    assert untested_rules(policies) == []
-    assert objectives != BOTH or [mutant.change for mutant in mutate(policies).unnoticed] == []
-    assert policies.check_outputs(ModelOutputs("the model", objectives, "raw")) == []
 
 
 def test_it_ends_with_the_next_three_commands(init: Command) -> None:

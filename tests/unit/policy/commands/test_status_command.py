@@ -226,11 +226,11 @@ def test_what_is_not_accepted_yet_ends_with_1(status: Command, replica: Replica,
 
 
 def test_nobody_at_the_address_ends_with_3(status: Command) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with socket.socket() as held:  # others can neither listen there nor take the port
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
 
-    ran = status("--url", url)
+        ran = status("--url", url)
 
     assert (ran.code, ran.out) == (3, "")
     assert ran.err == (

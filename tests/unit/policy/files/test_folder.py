@@ -264,7 +264,9 @@ def test_the_caret_stands_under_the_place_in_wide_and_combining_text(tmp_path: P
 PIECES = ["&a ", "*a", "!x ", "? ", ": ", "- ", "[", "]", "{", "}", '"', "'", "|\n", "%YAML 1.1\n", "---\n", "\t", "\n"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @example([(0, "&a "), (178, "---\n")])
 @given(st.lists(st.tuples(st.integers(0, 2_000), st.sampled_from(PIECES) | st.text(max_size=3)), max_size=5))
 def test_a_damaged_folder_is_reported_and_never_crashes(

@@ -23,6 +23,7 @@ from moderator.policy.live.start import choose
 from moderator.testing import ManualClock
 from tests.builders import POLICY_FILES, a_model, write_files
 from tests.unit.policy import folders
+from tests.waiting import PATIENCE_S
 
 MODES = ("live", "shadow")
 SAFETY = POLICY_FILES["safety.yaml"]
@@ -489,12 +490,12 @@ def test_a_folder_that_hangs_shows_as_stale_and_following_it_ends_when_asked(sta
     stage.reloading._watch = HangingWatch(stage.folder)
     thread = threading.Thread(target=stage.reloading.follow, args=(stop,), daemon=True)
     thread.start()
-    assert is_hanging.wait(10)
+    assert is_hanging.wait(PATIENCE_S)
     stage.clock.advance(60)
     stale_s = stage.metric("stale_seconds")
     stop.set()
     goes_on.set()
-    thread.join(10)
+    thread.join(PATIENCE_S)
 
     assert stale_s == 60
     assert not thread.is_alive()

@@ -141,9 +141,25 @@ def test_a_state_folder_that_is_a_file_or_below_one_is_refused(tmp_path: Path) -
     (tmp_path / "file").write_text("")
 
     for folder in (tmp_path / "file", tmp_path / "file" / "state"):
-        for use in (SnapshotStore(folder).check, SnapshotStore(folder).create):
-            with pytest.raises(ConfigurationError, match=f"state folder `{folder}` cannot be used: .*STATE_DIR"):
-                use()
+        with pytest.raises(ConfigurationError, match=_refusal(folder, "not a directory")):
+            SnapshotStore(folder).check()
+        with pytest.raises(ConfigurationError, match=_refusal(folder, "(not a directory|file exists)")):
+            SnapshotStore(folder).create()
+
+
+def test_a_state_folder_that_cannot_be_made_where_it_is_named_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (tmp_path, os.W_OK))  # root may write anywhere
+
+    with pytest.raises(ConfigurationError, match=_refusal(tmp_path / "a" / "b", "permission denied")):
+        SnapshotStore(tmp_path / "a" / "b").check()
+    SnapshotStore(tmp_path).check()  # it is there: what is in it may be writable
+
+
+def _refusal(folder: Path, reason: str) -> str:
+    hint = "name a folder in `MODERATOR_POLICIES__STATE_DIR`"
+    return f"^the state folder `{folder}` cannot be used: {reason}; {hint}$"
 
 
 def test_checking_a_state_folder_creates_nothing_and_creating_it_does(tmp_path: Path) -> None:
@@ -151,6 +167,7 @@ def test_checking_a_state_folder_creates_nothing_and_creating_it_does(tmp_path: 
 
     store.check()
     before = list(tmp_path.iterdir())
+    store.create()
     store.create()
 
     assert before == []

@@ -1,9 +1,11 @@
 from typing import TYPE_CHECKING
 
+import pytest
+
 from moderator.policy.text.entries import digest_of, entry_error, entry_warnings, normal_form
 
 if TYPE_CHECKING:
-    from moderator.policy.language.text_source import TextKind
+    from moderator.policy.language.text_source import TextComparison, TextKind
 
 EVERYWHERE = "99a513d77238202a7fc3592e3ed7171aa238e934bdac411bb29d91031868bac1"
 
@@ -19,6 +21,14 @@ def test_entries_beyond_ascii_have_one_digest_on_every_python() -> None:
 def test_an_entry_that_is_nothing_after_normalising_is_refused_unless_it_is_compared_as_sent() -> None:
     assert entry_error("\u200b", "words", "folded") == ("nothing of the entry can be seen", "remove the line")
     assert entry_error("\u200b", "words", "exact") is None
+
+
+@pytest.mark.parametrize("compare", ["folded", "exact"])
+@pytest.mark.parametrize("entry", ["\0", "a\0b"])
+def test_an_entry_with_the_character_that_marks_the_edges_of_words_is_refused(
+    entry: str, compare: "TextComparison"
+) -> None:
+    assert entry_error(entry, "words", compare) == ("the entry has a character NUL, which cannot be seen", "remove it")
 
 
 def test_an_entry_has_a_longest_length() -> None:

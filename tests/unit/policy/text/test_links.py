@@ -100,6 +100,13 @@ def test_an_entry_that_is_no_host_is_refused_with_the_host_in_it(entry: str, fix
     assert entry_error(entry, "links", "folded") == ("the entry is no host", fix)
 
 
+@pytest.mark.parametrize(
+    "text", ["end.evil.com/x", "one. two.evil.com/ three.", "..evil.com/.", ". .evil.com/", "evil.com/\n."]
+)
+def test_dots_that_end_sentences_hide_no_name_among_them(text: str) -> None:
+    assert number(text, "links", "evil.com") == 1
+
+
 def test_random_texts_give_hosts_and_never_an_exception() -> None:
     rng = random.Random(3)
     parts = [

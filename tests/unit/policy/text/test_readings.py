@@ -1,4 +1,3 @@
-import random
 import unicodedata
 
 import pytest
@@ -10,7 +9,6 @@ from moderator.policy.text.readings import Reading
 
 ASSIGNED = [chr(code) for code in range(0x80, 0x20000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")]
 MARKS = [each for each in ASSIGNED if unicodedata.category(each)[0] == "M"]
-SEED = 7
 TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from([*MARKS[::9], *"aеéßİſΣМ \t"])))
 
 
@@ -51,16 +49,6 @@ def test_an_empty_text_reads_empty() -> None:
     assert (Reading("").plain, Reading(" \n").plain, Reading("\u200b").folded) == ("", " ", "")
 
 
-def test_assigned_characters_read_the_same_when_read_again() -> None:
-    for start in range(0, len(ASSIGNED), 200):
-        batch = ASSIGNED[start : start + 40]
-        text = "x".join(base + each for each in batch for base in "aб")
-        reading = Reading(text)
-
-        assert Reading(reading.plain).plain == reading.plain
-        assert Reading(reading.folded).folded == reading.folded
-
-
 @given(TEXTS)
 def test_both_readings_are_idempotent(text: str) -> None:
     reading = Reading(text)
@@ -68,19 +56,6 @@ def test_both_readings_are_idempotent(text: str) -> None:
     assert Reading(reading.plain).plain == reading.plain
     assert Reading(reading.folded).folded == reading.folded
     assert Reading(reading.folded).plain == reading.folded
-
-
-def test_a_text_of_many_pieces_reads_as_its_pieces_do() -> None:
-    rng = random.Random(SEED)
-    pieces = ["".join(rng.choices(ASSIGNED, k=2)) + "aE"[place % 2] for place in range(1_500)]
-
-    whole = Reading("".join(pieces))
-
-    # Each piece starts with a character that may join the one before it, so the ASCII letter goes with the next.
-    apart = [Reading(before[-1] + piece[:-1]) for before, piece in zip((" ", *pieces), pieces, strict=False)]
-    last = Reading(pieces[-1][-1])
-    assert whole.plain_lines == "".join(each.plain_lines for each in (*apart, last)).removeprefix(" ")
-    assert whole.folded_lines == "".join(each.folded_lines for each in (*apart, last)).removeprefix(" ")
 
 
 def test_look_alikes_are_those_of_one_ascii_letter() -> None:

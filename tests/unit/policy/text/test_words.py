@@ -1,14 +1,6 @@
-import random
-import unicodedata
-from collections.abc import Iterator
-
 import pytest
 
-from moderator.policy.text.readings import Reading
-from moderator.policy.text.words import WordList, Words
 from tests.unit.policy.text_sources import number
-
-SPACELESS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 
 
 @pytest.mark.parametrize(
@@ -60,52 +52,3 @@ def test_an_entry_is_found_across_the_ends_of_what_is_searched_at_once() -> None
 
 def test_an_entry_at_the_end_of_a_mebibyte_is_found() -> None:
     assert number("spam " * (1 << 18) + "free donation", "words", "free donation") == 1
-
-
-def test_a_slow_reference_finds_the_same_entries() -> None:
-    rng = random.Random(20_261_130)
-    for _ in range(400):
-        entries = list(dict.fromkeys(_some_text(rng, 1, 4).strip() for _ in range(rng.randint(1, 6))))
-        entries = [entry for entry in entries if Reading(entry).plain.strip()]
-        text = _some_text(rng, 0, 25)
-        for match in ("word", "part", "whole"):
-            words = Words([WordList(entries, match, "folded")])
-
-            assert words.find(Reading(text)) == [set(_slowly(text, entries, match))], (text, entries, match)
-
-
-def _slowly(text: str, entries: list[str], match: str) -> Iterator[int]:
-    for place, entry in enumerate(entries):
-        forms = [(Reading(each).plain, Reading(each).folded) for each in (text, entry)]
-        for where, what in zip(*forms, strict=True):
-            wanted = what.strip()
-            starts = [at for at in range(len(where)) if where.startswith(wanted, at)]
-            if match == "whole" and where.strip() == wanted:
-                yield place
-            if match == "part" and starts:
-                yield place
-            if match == "word" and any(_at_edges(where, at, at + len(wanted)) for at in starts):
-                yield place
-
-
-def _at_edges(text: str, start: int, end: int) -> bool:
-    return not (start and _goes_on(text[start - 1], text[start])) and not (
-        end < len(text) and _goes_on(text[end - 1], text[end])
-    )
-
-
-def _goes_on(left: str, right: str) -> bool:
-    return all(
-        unicodedata.category(each)[0] in "LMN" and not unicodedata.name(each, "").startswith(SPACELESS)
-        for each in (left, right)
-    )
-
-
-def _some_text(rng: random.Random, least: int, most: int) -> str:
-    few = "aAbс \u0301\u200b垃гİß_-9\n"
-    return "".join(
-        rng.choice(few)
-        if rng.random() < 0.9
-        else chr(rng.choice((rng.randint(0x21, 0xD7FF), rng.randint(0xE000, 0x10FFFF))))
-        for _ in range(rng.randint(least, most))
-    )

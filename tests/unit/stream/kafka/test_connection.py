@@ -44,9 +44,10 @@ def listening() -> Iterator[str]:
 
 
 @pytest.fixture
-def closed() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
+def closed() -> Iterator[str]:
+    with socket.socket() as held:  # nobody listens there, and nobody else can
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"
 
 
 def test_one_broker_that_takes_a_connection_is_enough(listening: str, closed: str) -> None:

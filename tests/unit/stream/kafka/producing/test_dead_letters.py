@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from moderator.events import DeadLetter
 from moderator.stream.kafka.producing.dead_letters import dead_letter_record, size_bytes
@@ -105,6 +106,8 @@ def test_headers_go_before_the_key_is_cut_and_make_room_for_the_value(value: byt
 
     assert (sent.key, bool(sent.value)) == (b"k", kept)
     assert sent.headers[0][0] == "dlq.reason"
+    if value == b"v" * 5_000:
+        assert 2_000 - size_bytes(*sent) == len(",key")  # room for the longest mark
 
 
 def test_a_key_is_cut_last_and_no_more_than_it_must() -> None:
@@ -127,12 +130,33 @@ def test_a_value_may_be_cut_to_nothing_for_the_headers(missing_bytes: int, cut: 
     assert dict(sent.headers)["dlq.truncated"] == cut
 
 
+@pytest.mark.parametrize("key_bytes", [1, 500])
+@pytest.mark.parametrize(("missing_bytes", "cut"), [(0, b"value,headers"), (1, b"value,headers,key")])
+def test_a_value_may_be_cut_to_nothing_for_the_key(missing_bytes: int, cut: bytes, key_bytes: int) -> None:
+    record = a_record(b"v" * 100, key=b"k" * key_bytes, headers=[("x", b"h" * 500)])
+    reasons = dead_letter_record(record, LETTER, AT, ROOMY).headers[1:]
+    limit_bytes = size_bytes(record.key, b"", [*reasons, ("dlq.truncated", b"value,headers,key")]) - missing_bytes
+
+    sent = dead_letter_record(record, LETTER, AT, limit_bytes)
+
+    assert dict(sent.headers)["dlq.truncated"] == cut
+    assert len(sent.key or b"") == key_bytes - missing_bytes
+
+
 def test_a_record_of_exactly_the_limit_is_sent_whole_and_one_byte_more_is_cut() -> None:
     record = a_record(b"v" * 100, key=b"k", headers=[("x", b"1")])
     whole = dead_letter_record(record, LETTER, AT, ROOMY)
 
     assert dead_letter_record(record, LETTER, AT, size_bytes(*whole)) == whole
     assert "dlq.truncated" in dict(dead_letter_record(record, LETTER, AT, size_bytes(*whole) - 1).headers)
+
+
+def test_the_bound_of_a_size_is_what_the_client_counts_or_more() -> None:
+    headers = [("x", b"1"), ("dlq.reason", b"bad_json")]
+
+    counted = DefaultRecordBatchBuilder.estimate_size_in_bytes(b"k", b"v", headers)
+
+    assert counted <= size_bytes(b"k", b"v", headers) <= counted + 100
 
 
 @given(

@@ -1,18 +1,21 @@
 """Both or neither: what happens when a step of the transaction fails, and what the broker is asked then."""
 
-import threading
 from collections.abc import Sequence
 
 import pytest
 from kafka import TopicPartition
 from kafka.errors import (
+    FencedInstanceIdError,
     InvalidProducerEpochError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
+    NotEnoughReplicasError,
     ProducerFencedError,
     UnstableOffsetCommitError,
 )
+from kafka.future import Future
+from kafka.producer.transaction_manager import TransactionalRequestResult
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from prometheus_client import CollectorRegistry
 
@@ -26,18 +29,21 @@ from moderator.stream.kafka.producing.sink import KafkaSink
 from moderator.testing import ManualClock
 from tests.unit.stream.kafka.scripted_consumer import SETTLED, ScriptedConsumer, a_membership
 
-TIMEOUT_S = 5.0
 PARTITION = TopicPartition("chat.events", 0)
 SPAN: DecidedSpan = PartitionSpan(Partition(*PARTITION), 1, 7, [], leader_epoch=3)
+FLAGS, ALLOWS = TopicPartition("moderation.flag", 0), TopicPartition("moderation.allow", 2)
+GONE = TopicPartition("moderation.flag", 3)  # its topic was made again, with three partitions
 COMMITTED = [{PARTITION: OffsetAndMetadata(7, '{"v":1,"topic":"id-1"}', 3)}]
 
 
 class Producer:
-    """A transactional producer on a broker that holds what was committed; its commit may fail."""
+    """A transactional producer on a broker that holds what was committed; each step of its transaction may fail."""
 
     def __init__(self, stage: "Stage") -> None:
         self._stage = stage
         self._offsets: dict[TopicPartition, OffsetAndMetadata] = {}
+        self._transaction_manager = self._sender = self._client = self._metadata = self
+        self._partitions_in_transaction: set[TopicPartition] = set()
 
     def init_transactions(self) -> None:
         self._stage.producers += 1
@@ -45,28 +51,53 @@ class Producer:
     def begin_transaction(self) -> None:
         pass
 
+    def is_transactional(self) -> bool:
+        return True
+
+    def maybe_add_partition_to_transaction(self, partition: TopicPartition) -> None:
+        self._partitions_in_transaction.add(partition)
+
+    def partitions_for(self, topic: str) -> set[int]:
+        return {0, 1, 2}
+
+    def leader_for_partition(self, partition: TopicPartition) -> int:
+        return self._stage.leader
+
     def flush(self, timeout: float) -> None:
+        pass
+
+    def wakeup(self) -> None:
+        pass
+
+    def force_close(self) -> None:
         pass
 
     def send_offsets_to_transaction(
         self, offsets: dict[TopicPartition, OffsetAndMetadata], group: ConsumerGroupMetadata
-    ) -> None:
+    ) -> TransactionalRequestResult:
         assert group == SETTLED
-        if self._stage.sends:
-            raise self._stage.sends.pop()
         self._offsets = offsets
+        return answered(self._stage.sends.pop() if self._stage.sends else None)
 
-    def commit_transaction(self) -> None:
-        if not self._stage.answers.is_set():
-            self._stage.answers.wait(TIMEOUT_S)
-            return
+    def begin_commit(self) -> TransactionalRequestResult:
+        if not self._stage.answers:
+            return TransactionalRequestResult()
         self._stage.clock.advance(self._stage.elapses_in_a_commit_s)
         if self._stage.failures:
-            raise self._stage.failures.pop()
+            return answered(self._stage.failures.pop())
         self._stage.committed.append(self._offsets)
+        self._stage.ended.append(set(self._partitions_in_transaction))
+        self._partitions_in_transaction.clear()
+        return answered(None)
 
     def close(self, timeout: float) -> None:
         pass
+
+
+def answered(error: KafkaError | None) -> TransactionalRequestResult:
+    result = TransactionalRequestResult()
+    result.done(error)
+    return result
 
 
 class Stage:
@@ -82,11 +113,15 @@ class Stage:
         self.failures = list(failures)
         self.sends: list[KafkaError] = []
         self.committed: list[dict[TopicPartition, OffsetAndMetadata]] = []
+        self.writes: set[TopicPartition] = set()
+        self.ended: list[set[TopicPartition]] = []
+        self.leader = 1
         self.producers = 0
         self.elapses_in_a_commit_s = 0.0
         self.timeout_factor: list[int] = []
-        self.answers = threading.Event()  # cleared: a commit waits for it
-        self.answers.set()
+        self.answers = True
+        self.records: list[Future] = []
+        self.refuses_records: KafkaError | None = None
         self.consumer = ScriptedConsumer()
         self.consumer.assigned = {PARTITION}
         self.metrics = Metrics(CollectorRegistry())
@@ -96,7 +131,7 @@ class Stage:
         membership.placed(PARTITION, 1, Position(0, None, "id-1"))
         delivery = ExactlyOnce(
             membership,
-            lambda _producer, _spans: [],
+            self._send,
             transaction_timeout_s=transaction_timeout_s,
             metrics=self.metrics,
             deadline_s=deadline_s,
@@ -110,6 +145,13 @@ class Stage:
             reject_oversized=lambda _record, _decision: None,
             failure_budget=FailureBudget(membership, self.metrics, lambda: None, monotonic_s=self.clock.monotonic_s),
         )
+
+    def _send(self, producer: Producer, _spans: object) -> list[Future]:
+        if self.refuses_records:
+            raise self.refuses_records
+        for partition in self.writes:
+            producer.maybe_add_partition_to_transaction(partition)
+        return self.records
 
     def _build(self, timeout_factor: int) -> Producer:
         self.timeout_factor.append(timeout_factor)
@@ -153,6 +195,31 @@ def test_an_attempt_that_failed_before_its_commit_is_made_again_without_a_questi
     assert (stage.settled("not committed"), stage.settled("committed")) == (0, 0)
 
 
+def test_positions_that_were_taken_are_not_committed_when_a_record_did_not_arrive() -> None:
+    stage = Stage()
+    stage.records = [Future().success("arrived"), Future().failure(NotEnoughReplicasError())]
+
+    first = stage.publish()
+    stage.records = []
+    second = stage.publish()
+
+    assert (first, second) == (([], [SPAN]), ([SPAN], []))
+    assert stage.committed == COMMITTED
+    assert stage.producers == 2
+
+
+@pytest.mark.parametrize(
+    "refused", [FencedInstanceIdError(), ProducerFencedError()], ids=lambda error: type(error).__name__
+)
+def test_refused_positions_end_the_process_though_the_client_refuses_the_records_first(refused: KafkaError) -> None:
+    stage = Stage()
+    stage.sends.append(refused)
+    stage.refuses_records = KafkaError("Cannot perform send because at least one previous request has failed")
+
+    with pytest.raises(FencedError, match="MODERATOR_KAFKA__INSTANCE_ID"):
+        stage.publish()
+
+
 def test_where_only_the_id_keeps_others_out_every_failed_attempt_is_asked_about() -> None:
     stage = Stage()
     stage.membership.refuses_others = False
@@ -166,7 +233,7 @@ def test_where_only_the_id_keeps_others_out_every_failed_attempt_is_asked_about(
 
 
 def test_a_doubt_stays_until_it_is_settled_however_the_attempts_after_it_fail() -> None:
-    stage = Stage(KafkaTimeoutError("no answer"))
+    stage = Stage(KafkaTimeoutError("no answer"), deadline_s=0.0)
     stage.publish()
     stage.consumer.committed_error = UnstableOffsetCommitError()
     stage.publish()
@@ -187,6 +254,50 @@ def test_a_commit_without_an_answer_that_took_place_is_not_made_twice(committed_
     assert (first, second) == (([], [SPAN]), ([SPAN], []))
     assert stage.committed == []
     assert (stage.settled("not committed"), stage.settled("committed")) == (0, 1)
+
+
+def test_the_first_transaction_after_a_failure_only_ends_the_commit_before_it_once_more() -> None:
+    stage = Stage()
+    stage.writes = {FLAGS}
+    stage.publish()
+    stage.writes = {ALLOWS}
+    stage.sends.append(KafkaTimeoutError("no answer"))
+
+    published = [stage.publish() for _ in range(3)]
+
+    assert published == [([], [SPAN]), ([SPAN], []), ([SPAN], [])]
+    assert stage.ended == [{FLAGS}, {FLAGS}, {ALLOWS}, {ALLOWS}]
+    assert stage.committed == [*COMMITTED, {}, *COMMITTED, *COMMITTED]
+
+
+def test_so_it_does_after_a_commit_without_an_answer_that_took_place() -> None:
+    stage = Stage(KafkaTimeoutError("no answer"))
+    stage.writes = {FLAGS}
+    stage.publish()
+    stage.consumer.committed_offset = 7
+    stage.writes = {ALLOWS}
+
+    published = [stage.publish() for _ in range(2)]
+
+    assert published == [([SPAN], []), ([SPAN], [])]
+    assert stage.ended == [{FLAGS}, {ALLOWS}]
+
+
+def test_where_a_partition_has_no_leader_its_end_would_be_left_out_again_and_nothing_is_begun() -> None:
+    stage = Stage()
+    stage.writes = {FLAGS, GONE}
+    stage.publish()
+    stage.sends.append(KafkaTimeoutError("no answer"))
+    stage.publish()
+    stage.writes = {ALLOWS}
+
+    stage.leader = -1
+    without = stage.publish()
+    stage.leader = 1
+    published = stage.publish()
+
+    assert (without, published) == (([], [SPAN]), ([SPAN], []))
+    assert stage.ended == [{FLAGS, GONE}, {FLAGS}, {ALLOWS}]
 
 
 FENCES = [
@@ -273,10 +384,10 @@ def test_fenced_and_without_any_answer_from_the_broker_it_waits_and_starts_no_pr
 
 def test_a_commit_that_never_returns_is_given_up_at_its_deadline() -> None:
     stage = Stage(deadline_s=0.01)
-    stage.answers.clear()
+    stage.answers = False
 
     first = stage.publish()
-    stage.answers.set()
+    stage.answers = True
     second = stage.publish()
 
     assert (first, second) == (([], [SPAN]), ([SPAN], []))

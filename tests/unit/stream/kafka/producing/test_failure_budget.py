@@ -54,7 +54,7 @@ def test_a_minute_of_failures_is_accepted_and_more_is_not() -> None:
 
     with pytest.raises(
         StoppedError,
-        match=r"failed for 60 s although Kafka answers; .*no answer. in step `commit`: nothing was committed",
+        match=r"60 s although Kafka answers; .*no answer. in step `commit`: nothing was committed; check the brokers",
     ):
         publishing.fail_for(1, KafkaTimeoutError("no answer"))
 
@@ -97,6 +97,20 @@ def test_while_it_can_only_wait_failures_are_accepted_without_limit_and_it_is_no
         publishing.fail_for(13, KafkaTimeoutError())
 
     assert meanwhile == {"not_publishing": "topic `flag` partition 0 has no leader"}
+
+
+def test_the_brokers_are_asked_what_it_waits_for_after_ten_seconds_and_then_every_ten(logs: list[Any]) -> None:
+    publishing = Publishing()
+    publishing.awaited = "topic `flag` partition 0 has no leader"
+
+    publishing.fail_for(9, KafkaTimeoutError())
+    before = dict(publishing.membership.troubles)
+    publishing.fail_for(20, KafkaTimeoutError())
+
+    assert before == {}
+    assert publishing.membership.troubles == {"not_publishing": "topic `flag` partition 0 has no leader"}
+    waits = [line["hint"] for line in logs if line["event"] == "publishing_waits"]
+    assert waits == ["topic `flag` partition 0 has no leader"] * 2
 
 
 def test_an_output_topic_without_partitions_makes_it_not_ready_at_once_until_one_success() -> None:

@@ -13,6 +13,11 @@ class Producer:
     def __init__(self, *, hangs: bool = False) -> None:
         self.hangs = hangs
         self.is_closed = False
+        self.sends = True
+        self._sender = self._client = self
+
+    def force_close(self) -> None:
+        self.sends = False
 
     def close(self, timeout: float) -> None:
         if self.hangs:
@@ -41,6 +46,7 @@ def test_the_same_one_is_given_until_it_is_dropped() -> None:
     assert again is first
     assert [first, second] == built
     assert (built[0].is_closed, built[1].is_closed) == (True, False)
+    assert (built[0].sends, built[1].sends) == (False, True)
 
 
 def test_too_many_that_hang_end_the_process() -> None:

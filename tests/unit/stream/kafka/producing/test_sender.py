@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from moderator.events import DeadLetter, EncodedDecision, Partition, PartitionSpan, Record
@@ -22,12 +23,24 @@ class RecordingProducer:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes, bytes | None, list[tuple[str, bytes]]]] = []
+        self._accumulator = self
 
     def partitions_for(self, topic: str) -> set[int]:
         return {0, 1, 2}
 
     def send(self, topic: str, value: bytes, key: bytes | None, headers: list[tuple[str, bytes]], _: int) -> None:
         self.sent.append((topic, value, key, headers))
+
+    def append(
+        self,
+        partition: TopicPartition,
+        _: int | None,
+        key: bytes | None,
+        value: bytes,
+        headers: list[tuple[str, bytes]],
+    ) -> tuple[None, bool, bool, bool]:
+        self.send(partition.topic, value, key, headers, partition.partition)
+        return None, False, False, False
 
 
 def a_sender(limit_bytes: int = ROOMY) -> OutcomeSender:

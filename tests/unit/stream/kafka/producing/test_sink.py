@@ -27,6 +27,13 @@ TOO_LARGE = DeadLetter("too_large", "the decision is too large")
 class Producer:
     is_closed = False
 
+    def __init__(self) -> None:
+        self.sends = True
+        self._sender = self._client = self
+
+    def force_close(self) -> None:
+        self.sends = False
+
     def close(self, timeout: float) -> None:
         self.is_closed = True
 
@@ -132,7 +139,7 @@ def test_a_producer_that_cannot_start_is_closed_and_the_spans_are_tried_again() 
     stage = Stage(ScriptedDelivery(start_failure=KafkaError("no coordinator")))
 
     assert stage.sink.publish([SPAN]) == Published(committed=[], retry=[SPAN])
-    assert stage.built[0].is_closed
+    assert (stage.built[0].is_closed, stage.built[0].sends) == (True, False)
     assert stage.delivery.attempts == []
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from moderator.errors import ConfigurationError
 from moderator.events import Partition
-from moderator.stream.kafka.ranges.decision_range import OffsetRanges, TimeRange, is_range, parse_range
+from moderator.stream.kafka.ranges.decision_range import OffsetRanges, TimeRange, is_range, parse_range, parse_time
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,11 @@ def test_a_range_is_read_as_written(events: str, span: object) -> None:
 def test_what_is_no_range_is_refused(events: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(problem)):
         parse_range(events)
+
+
+def test_what_is_no_time_is_refused_with_one_to_write() -> None:
+    with pytest.raises(ConfigurationError, match=r"^`soon` is no time: write one such as `2026-11-29T06:00:00Z`$"):
+        parse_time("soon")
 
 
 def test_files_are_no_ranges() -> None:

@@ -1,0 +1,32 @@
+"""Readings of a fifth of all assigned characters, alone and in long texts."""
+
+import random
+import unicodedata
+
+from moderator.policy.text.readings import Reading
+
+ASSIGNED = [chr(code) for code in range(0x80, 0x20000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")]
+SEED = 7
+
+
+def test_assigned_characters_read_the_same_when_read_again() -> None:
+    for start in range(0, len(ASSIGNED), 200):
+        batch = ASSIGNED[start : start + 40]
+        text = "x".join(base + each for each in batch for base in "aб")
+        reading = Reading(text)
+
+        assert Reading(reading.plain).plain == reading.plain
+        assert Reading(reading.folded).folded == reading.folded
+
+
+def test_a_text_of_many_pieces_reads_as_its_pieces_do() -> None:
+    rng = random.Random(SEED)
+    pieces = ["".join(rng.choices(ASSIGNED, k=2)) + "aE"[place % 2] for place in range(1_500)]
+
+    whole = Reading("".join(pieces))
+
+    # Each piece starts with a character that may join the one before it, so the ASCII letter goes with the next.
+    apart = [Reading(before[-1] + piece[:-1]) for before, piece in zip((" ", *pieces), pieces, strict=False)]
+    last = Reading(pieces[-1][-1])
+    assert whole.plain_lines == "".join(each.plain_lines for each in (*apart, last)).removeprefix(" ")
+    assert whole.folded_lines == "".join(each.folded_lines for each in (*apart, last)).removeprefix(" ")
