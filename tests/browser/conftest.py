@@ -28,11 +28,12 @@ OTHER_LOOKS: Looks = ((360, "light", _COLOURS), (1280, "dark", _COLOURS))  # str
 _HOLD_FIRST = """(part) => {
   const request = window.fetch;
   let held = new Promise((done) => { window.giveHeld = done; });
-  window.answered = 0;
+  window.asked = window.answered = 0;
   window.fetch = async (path, options) => {
     if (!path.includes(part)) return request(path, options);
     const isLetGo = held;
     held = null;
+    window.asked += 1;
     const answer = await request(path, options);
     const body = await answer.text();
     await isLetGo;
@@ -52,6 +53,11 @@ _RUN_AXE = """async (rules) => {
 def hold_first_answer(page: Page, part: str) -> None:
     """Hold the answer to the first request whose address has this part until `give_held_answer`."""
     page.evaluate(_HOLD_FIRST, part)
+
+
+def await_asked(page: Page, count: int) -> None:
+    """Await that so many of these requests were made."""
+    page.wait_for_function("(count) => window.asked === count", arg=count)
 
 
 def give_held_answer(page: Page) -> None:

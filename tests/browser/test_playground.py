@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from moderator.events import Decision
 from moderator.settings import PoliciesSettings, Settings
-from tests.browser.conftest import Visitor, await_answered, give_held_answer, hold_first_answer
+from tests.browser.conftest import Visitor, await_answered, await_asked, give_held_answer, hold_first_answer
 from tests.browser.hostile import CONTROL, LONG, MARKUP, hostile
 from tests.browser.scenes import POLICY, broken, empty, example_folder, some_decisions, with_data
 from tests.unit.console.decisions import LabelList, a_console
@@ -206,16 +206,60 @@ def test_what_was_typed_while_an_edit_was_checked_is_not_judged_before_it_is_che
 ) -> None:
     page = visit.open(with_data(folder), PLAYGROUND)
     await_flips(page, 0)
+    hold_first_answer(page, "/api/check")
 
-    def type_before_the_answer(route: Route) -> None:
-        answer = route.fetch()
-        edit(page, "below 0.70", "under 0.70")
-        route.fulfill(response=answer)
-
-    page.route("**/api/check", type_before_the_answer, times=1)
     edit(page, "below 0.30", "below 0.70")
+    await_asked(page, 1)
+    edit(page, "below 0.70", "under 0.70")
+    give_held_answer(page)
 
+    await_answered(page, 2)
     expect(page.locator("#judged-stale")).to_be_visible()  # a request with an unsound edit would be a fault
+
+
+@pytest.mark.parametrize("what", ["flips", "judged"])
+def test_a_result_that_comes_after_an_error_is_still_marked_as_the_last_good_one(
+    visit: Visitor, folder: Path, what: str
+) -> None:
+    page = visit.open(with_data(folder), PLAYGROUND)
+    await_flips(page, 0)
+    hold_first_answer(page, f"/parts/playground/{what}")
+
+    edit(page, "below 0.30", "below 0.70")
+    await_asked(page, 1)
+    edit(page, "below 0.70", "under 0.70")
+    expect(page.locator(f"#{what}-stale")).to_be_visible()
+    give_held_answer(page)
+
+    await_answered(page, 1)
+    expect(page.locator(f"#{what}-stale")).to_be_visible()
+
+
+def test_an_edit_that_has_errors_from_the_first_moment_waits_for_no_result(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), PLAYGROUND)
+    await_flips(page, 0)
+    edit(page, "below 0.30", "under 0.30")
+    expect(page.get_by_test_id("problem")).not_to_have_count(0)
+
+    page.reload()
+
+    expect(page.locator("#flips-stale")).to_be_visible()
+    expect(page.get_by_test_id("state-loading")).to_have_count(0)
+    edit(page, "under 0.30", "below 0.70")
+    await_flips(page)
+    expect(page.locator("#judged-result")).to_contain_text("message-safety/unsafe-message")
+
+
+def test_a_note_about_errors_goes_with_them_where_nothing_is_judged(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), PLAYGROUND)
+    await_flips(page, 0)
+    page.get_by_test_id("from-decision").check()
+    edit(page, "below 0.30", "under 0.30")
+    expect(page.locator("#judged-stale")).to_be_visible()
+
+    edit(page, "under 0.30", "below 0.30")
+
+    expect(page.locator("#judged-stale")).to_be_hidden()
 
 
 def test_the_file_chosen_last_is_shown_however_late_the_one_before_is_answered(visit: Visitor, folder: Path) -> None:

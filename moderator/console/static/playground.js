@@ -292,10 +292,8 @@
     drawProblems(record);
     drawFiles();
     drawMarks();
-    if (!sound) {
-      mark("The edit has errors: this is the last good result.");
-      return;
-    }
+    markStale();
+    if (!sound) return;
     if (JSON.stringify(record.signals) !== JSON.stringify(signals)) {
       signals = record.signals;
       drawSliders();
@@ -304,10 +302,12 @@
     judge();
   };
 
-  const mark = (text) => {
-    for (const id of ["flips-stale", "judged-stale"]) {
-      at(id).hidden = !text;
-      at(id).textContent = text;
+  // Follows the last check alone: a result that comes after it is of an edit before, and then the last good one.
+  const markStale = () => {
+    for (const what of ["flips", "judged"]) {
+      const result = at(`${what}-result`);
+      at(`${what}-stale`).hidden = Boolean(sound);
+      if (!sound && !result.ariaBusy) result.querySelector("[data-testid=state-loading]")?.remove();
     }
   };
 
@@ -332,7 +332,6 @@
       const open = [...target.querySelectorAll("details[open][id]")].map((each) => each.id);
       target.innerHTML = html;
       open.forEach((each) => at(each)?.setAttribute("open", ""));
-      at(`${what}-stale`).hidden = true;
     } catch (error) {
       if (error.name === "AbortError" || error.code === "superseded") return;
       target.querySelector("[data-testid=state-loading]")?.remove();
