@@ -66,10 +66,10 @@ class Plain:
 
 
 def arriving(median: float, sigma: float, chance: random.Random) -> list[Sample]:
-    """Texts of random ids in a random order, of 4 tokens and more."""
+    """Texts of random ids in a random order, of 4 tokens and more, without the padding's."""
     lengths = lognormal_lengths(TEXTS, median=median, sigma=sigma, least=4)
     chance.shuffle(lengths)
-    return [Sample(tuple(chance.choices(range(VOCABULARY), k=length)), 0) for length in lengths]
+    return [Sample(tuple(chance.choices(range(1, VOCABULARY), k=length)), 0) for length in lengths]
 
 
 def packed(classifier: Classifier) -> Way:

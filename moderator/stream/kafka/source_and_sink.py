@@ -156,6 +156,7 @@ def _delivery(membership: Membership, settings: KafkaSettings, sender: OutcomeSe
     return ExactlyOnce(
         membership,
         sender,
+        topics=list(sender.limits_bytes),
         transaction_timeout_s=TRANSACTION_TIMEOUT_MS / 1_000,
         metrics=metrics,
         confirm_s=_CONFIRM_S if settings.instance_id else 0.0,  # no other process has a random id

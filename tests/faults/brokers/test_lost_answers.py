@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
+from moderator.stream.kafka.consuming.source import KafkaSource
+from moderator.stream.kafka.producing.sink import KafkaSink
 from moderator.stream.kafka.source_and_sink import connect
 from tests.faults.conftest import Behind
 from tests.faults.kafka_proxy import Act, Api, Fault, Side
@@ -64,18 +66,22 @@ def test_each_event_comes_out_once_when_a_step_of_the_commit_is_lost(
 
 def test_one_request_adds_all_partitions_of_a_window_to_its_transaction(behind: Behind) -> None:
     settings, direct = behind.some_topics()
-    passing = behind.proxy.inject(Fault(Api.ADD_PARTITIONS, "request", "slow", times=ALWAYS))
-    produce(direct, (b"%d" % number for number in range(EVENTS)))
     source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
     with closing(source), closing(sink):
-        polled = source.poll(50)
-        while len({span.partition for span in polled}) < 3:
-            polled += source.poll(50)
-        published = sink.publish(decided(polled, a_decision))
+        publish_a_window(source, sink, direct)  # the first transaction of a producer has no records
+        passing = behind.proxy.inject(Fault(Api.ADD_PARTITIONS, "request", "slow", times=ALWAYS))
+        publish_a_window(source, sink, direct)
     requests, passing.times = ALWAYS - passing.times, 0
 
-    assert published.retry == []
     assert requests == 1
+
+
+def publish_a_window(source: KafkaSource, sink: KafkaSink, direct: KafkaSettings) -> None:
+    produce(direct, (b"%d" % number for number in range(EVENTS)))
+    polled = source.poll(50)
+    while len({span.partition for span in polled}) < 3:
+        polled += source.poll(50)
+    assert sink.publish(decided(polled, a_decision)).retry == []
 
 
 @pytest.mark.parametrize("api", [Api.TXN_OFFSET_COMMIT, pytest.param(Api.END_TXN, marks=pytest.mark.long)])

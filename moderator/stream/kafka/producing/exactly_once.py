@@ -12,15 +12,19 @@ What failed before its commit began did not take place, and is not asked about w
 has lost a partition: a broker that has lost the end of the transaction before, of which we know that it is committed,
 would never answer, and the end of the next one also ends that, since all have the same id.
 
-Such an end may be lost for some partitions only: a broker (Kafka 4.3.1) that was killed while it wrote the ends of a
-commit, and is back, leaves out partitions that have no leader yet. Their records then wait for the next end there, and
-an abort would undo them. So the first transaction after a failure has no records: its commit ends the one before it in
-all partitions of that, and nothing in it waits for what a broker that has just started is slow at.
+A broker (Kafka 4.3.1) leaves out the end of a transaction, a commit's or an abort's, in each partition that has no
+leader at that moment, and calls the transaction ended. The records there wait for the next end in that partition,
+whatever it is: an abort undoes what was committed, a commit publishes what was aborted. So, once all partitions that we
+write have leaders, transactions without records end them before a new producer writes the first record: by an abort
+where records of the failed attempt have arrived, by a commit everywhere else. What another process left open is only
+aborted where the abort reaches every partition. And no partition without a leader enters a transaction, whose abort
+might reach it later, and the commit before it not.
 """
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from kafka import KafkaProducer, TopicPartition
 from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
@@ -32,12 +36,12 @@ from moderator.stream.kafka.consuming.membership import fenced
 from moderator.stream.kafka.producing.delivery import DEADLINE_S, Group, Send, deliver
 from moderator.stream.kafka.producing.sender import partition_count
 from moderator.stream.kafka.producing.transaction import (
-    add_partitions,
     await_answer,
+    begin_abort,
+    begin_adding,
     begin_commit,
     begin_offsets,
-    partitions_of,
-    require_leaders,
+    require_leader,
 )
 
 
@@ -47,6 +51,7 @@ class ExactlyOnce:
     Args:
         group: whose offsets are committed.
         send: passes the outcomes to the producer.
+        topics: all that it may write.
         transaction_timeout_s: after this time the broker usually ends a transaction and fences its producer.
         metrics: where settled doubts are counted.
         deadline_s: for each step of an attempt, while the broker is as quick as usual.
@@ -59,6 +64,7 @@ class ExactlyOnce:
         group: Group,
         send: Send,
         *,
+        topics: Collection[str],
         transaction_timeout_s: float,
         metrics: Metrics,
         deadline_s: float = DEADLINE_S,
@@ -67,24 +73,33 @@ class ExactlyOnce:
     ) -> None:
         self._group = group
         self._send = send
+        self._topics = topics
         self._usual_transaction_timeout_s = self._transaction_timeout_s = transaction_timeout_s
         self._doubts_settled = metrics.doubts_settled
         self._usual_deadline_s = self._deadline_s = deadline_s
         self._confirm_s = confirm_s
         self._monotonic_s = monotonic_s
         self._in_doubt = False
-        self._committed: frozenset[TopicPartition] = frozenset()
-        self._perhaps_open: frozenset[TopicPartition] = frozenset()
+        self._is_first = True
+        self._perhaps_open = True
+        self._sent: list[Any] = []
+        self._arrived: set[TopicPartition] = set()
         self._confirm_until_s = 0.0
         self._began_s = -float("inf")
         self.step = ""
 
     def start(self, producer: KafkaProducer, timeout_factor: int) -> None:
-        """Initialise transactions; this ends the transaction of the previous producer with this id."""
-        self.step = "init_transactions"
+        """End the transaction of the previous producer with this id; by an abort, unless its commit had begun."""
         self._transaction_timeout_s = timeout_factor * self._usual_transaction_timeout_s
         self._deadline_s = timeout_factor * self._usual_deadline_s
+        if self._is_first:
+            self.step = "await_leaders"
+            for partition in self._partitions(producer):
+                require_leader(producer, partition)
+        self.step = "init_transactions"
         producer.init_transactions()
+        self._is_first = False
+        self._perhaps_open = True
 
     def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:
         """Wait, after being fenced, until the group confirms that we are a member; a replacement may have fenced us.
@@ -109,7 +124,8 @@ class ExactlyOnce:
         """Publish and commit what an earlier attempt has not committed; see `Delivery`."""
         uncommitted = self._settle(spans)
         if uncommitted:
-            self._end_left_open(producer)
+            if self._perhaps_open:
+                self._end_left_open(producer)
             self._transact(producer, uncommitted, group)
 
     def failed(self, error: KafkaError) -> None:
@@ -119,8 +135,9 @@ class ExactlyOnce:
             FencedError: another process uses our transactional id.
         """
         self._in_doubt = self._in_doubt or not self._group.refuses_others
-        self._perhaps_open |= self._committed
-        self._committed = frozenset()
+        arrived = (each.value for each in self._sent if each.succeeded())
+        self._arrived |= {TopicPartition(each.topic, each.partition) for each in arrived}
+        self._sent = []
         if _is_fenced(error):
             if self._monotonic_s() - self._began_s < self._transaction_timeout_s:
                 raise fenced() from error
@@ -138,26 +155,36 @@ class ExactlyOnce:
         # >=: a later owner may have committed more
         uncommitted = [span for span in spans if ask(span.partition, deadline_s) < span.next_offset]
         self._in_doubt = False
+        if not uncommitted:
+            self._arrived.clear()
         self._doubts_settled.labels("not committed").inc(len(uncommitted))
         self._doubts_settled.labels("committed").inc(len(spans) - len(uncommitted))
         return uncommitted
 
     def _end_left_open(self, producer: KafkaProducer) -> None:
-        """End the commit before a failure wherever the broker may have left that out.
+        """End everywhere what transactions before this producer may have left open.
 
         Raises:
             KafkaError: a topic is missing, a partition has no leader and would be left out again, or no answer.
         """
-        if not self._perhaps_open:
-            return
         self.step = "end_left_open"
-        counts = {topic: partition_count(producer, topic) for topic in {each.topic for each in self._perhaps_open}}
-        partitions = [each for each in self._perhaps_open if each.partition < counts[each.topic]]
-        require_leaders(producer, partitions)
-        producer.begin_transaction()
-        add_partitions(producer, partitions)
-        await_answer(begin_commit(producer), self._deadline_s)
-        self._perhaps_open = frozenset()
+        partitions = self._partitions(producer)
+        self._end(producer, self._arrived.intersection(partitions), begin_abort)
+        self._end(producer, set(partitions) - self._arrived, begin_commit)
+        self._arrived.clear()
+        self._perhaps_open = False
+
+    def _end(
+        self, producer: KafkaProducer, partitions: Collection[TopicPartition], begin: Callable[[KafkaProducer], Any]
+    ) -> None:
+        if partitions:
+            self._began_s = self._monotonic_s()
+            producer.begin_transaction()
+            await_answer(begin_adding(producer, partitions), self._deadline_s)
+            await_answer(begin(producer), self._deadline_s)
+
+    def _partitions(self, producer: KafkaProducer) -> list[TopicPartition]:
+        return [TopicPartition(topic, n) for topic in self._topics for n in range(partition_count(producer, topic))]
 
     def _transact(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:
         self._began_s = self._monotonic_s()
@@ -165,7 +192,8 @@ class ExactlyOnce:
         producer.begin_transaction()
         offsets = begin_offsets(producer, self._group.next_offsets(spans), group)
         try:
-            deliver(producer, self._send(producer, spans), self._deadline_s)
+            self._sent = self._send(producer, spans)
+            deliver(producer, self._sent, self._deadline_s)
         except KafkaError as error:
             if offsets.exception is None:
                 raise
@@ -176,9 +204,9 @@ class ExactlyOnce:
         await_answer(offsets, self._deadline_s)
         self.step = "commit"
         self._in_doubt = True
-        self._committed = partitions_of(producer)  # before the answer: without one, it may have taken place
         await_answer(begin_commit(producer), self._deadline_s)
         self._in_doubt = False
+        self._sent = []
 
 
 def _is_fenced(error: KafkaError) -> bool:

@@ -7,6 +7,7 @@ from kafka.errors import (
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
+    LeaderNotAvailableError,
     RequestTimedOutError,
     UnstableOffsetCommitError,
 )
@@ -69,7 +70,7 @@ class FailureBudget:
 
     @property
     def is_backing_off(self) -> bool:
-        """No broker accepted a connection within the last second: to try again at once would only fill the log."""
+        """Within the last second no broker took a connection, or a partition had no leader: it waits."""
         return self._monotonic_s() < self._back_off_until_s
 
     def succeeded(self) -> None:
@@ -90,7 +91,7 @@ class FailureBudget:
         is_away = not self._group.broker_responding
         if is_away or self._failing_since_s is None:
             self._failing_since_s, self._ask_at_s = now_s, now_s + ASKED_EVERY_S
-        if is_away or isinstance(error, KafkaConnectionError):
+        if is_away or isinstance(error, KafkaConnectionError | LeaderNotAvailableError):
             self._back_off_until_s = now_s + _BACKOFF_S
         if isinstance(error, NoSuchTopicError) and not is_away:
             self._group.troubles["topic_gone"] = error.args[0]

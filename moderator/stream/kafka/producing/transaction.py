@@ -21,28 +21,40 @@ def add_partitions(producer: KafkaProducer, partitions: Iterable[TopicPartition]
     partitions of the records after it then need a second request, and the records wait for both.
 
     Raises:
+        LeaderNotAvailableError: a partition of a transaction has no leader.
         KafkaError: the producer can send nothing.
     """
     transactions = producer._transaction_manager  # noqa: SLF001 - see the file's head
     if transactions is not None and transactions.is_transactional():
         for partition in partitions:
+            require_leader(producer, partition)
             transactions.maybe_add_partition_to_transaction(partition)
 
 
-def partitions_of(producer: KafkaProducer) -> frozenset[TopicPartition]:
-    """Give the partitions of the transaction that goes on, as far as the broker has taken them."""
-    return frozenset(producer._transaction_manager._partitions_in_transaction)  # noqa: SLF001
-
-
-def require_leaders(producer: KafkaProducer, partitions: Iterable[TopicPartition]) -> None:
-    """Check that each has a leader, by what the client was told last about its topic.
+def begin_adding(producer: KafkaProducer, partitions: Iterable[TopicPartition]) -> Any:
+    """Add partitions to a transaction without records, and do not wait for the answer: see `await_answer`.
 
     Raises:
-        LeaderNotAvailableError: one has none.
+        LeaderNotAvailableError: a partition has no leader.
+        KafkaError: the transaction has failed.
     """
-    for partition in partitions:
-        if producer._metadata.leader_for_partition(partition) in {None, _NO_LEADER}:  # noqa: SLF001
-            raise LeaderNotAvailableError(f"topic `{partition.topic}` partition {partition.partition} has no leader")
+    transactions = producer._transaction_manager  # noqa: SLF001
+    with transactions._lock:  # noqa: SLF001 - the client's thread would make a request of its own
+        add_partitions(producer, partitions)
+        adding = transactions._add_partitions_to_transaction_handler()  # noqa: SLF001
+        transactions._enqueue_request(adding)  # noqa: SLF001
+    producer._sender.wakeup()  # noqa: SLF001
+    return adding.result
+
+
+def require_leader(producer: KafkaProducer, partition: TopicPartition) -> None:
+    """Check that it has a leader, by what the client was told last about its topic.
+
+    Raises:
+        LeaderNotAvailableError: it has none.
+    """
+    if producer._metadata.leader_for_partition(partition) in {None, _NO_LEADER}:  # noqa: SLF001
+        raise LeaderNotAvailableError(f"topic `{partition.topic}` partition {partition.partition} has no leader")
 
 
 def append(
@@ -90,6 +102,17 @@ def begin_commit(producer: KafkaProducer) -> Any:
         KafkaError: the transaction has failed.
     """
     begun = producer._transaction_manager.begin_commit()  # noqa: SLF001
+    producer._sender.wakeup()  # noqa: SLF001
+    return begun
+
+
+def begin_abort(producer: KafkaProducer) -> Any:
+    """Abort the transaction, and do not wait for the answer: see `await_answer`.
+
+    Raises:
+        KafkaError: the transaction has failed.
+    """
+    begun = producer._transaction_manager.begin_abort()  # noqa: SLF001
     producer._sender.wakeup()  # noqa: SLF001
     return begun
 

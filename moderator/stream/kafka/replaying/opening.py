@@ -120,7 +120,12 @@ def _sink(settings: KafkaSettings, group: RunGroup, writing: Writing) -> KafkaSi
         "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
     }
     delivery = ExactlyOnce(
-        group, writing.send, transaction_timeout_s=TRANSACTION_TIMEOUT_MS / 1_000, metrics=metrics, confirm_s=0.0
+        group,
+        writing.send,
+        topics=[writing.topic],
+        transaction_timeout_s=TRANSACTION_TIMEOUT_MS / 1_000,
+        metrics=metrics,
+        confirm_s=0.0,
     )
     asked = partial(awaited, client, [writing.topic], group.name, group.name)
     return KafkaSink(

@@ -1,6 +1,8 @@
 """Both or neither: what happens when a step of the transaction fails, and what the broker is asked then."""
 
+import contextlib
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 from kafka import TopicPartition
@@ -26,13 +28,14 @@ from moderator.stream.kafka.consuming.position import Position
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
 from moderator.stream.kafka.producing.sink import KafkaSink
+from moderator.stream.kafka.producing.transaction import add_partitions
 from moderator.testing import ManualClock
 from tests.unit.stream.kafka.scripted_consumer import SETTLED, ScriptedConsumer, a_membership
 
 PARTITION = TopicPartition("chat.events", 0)
 SPAN: DecidedSpan = PartitionSpan(Partition(*PARTITION), 1, 7, [], leader_epoch=3)
 FLAGS, ALLOWS = TopicPartition("moderation.flag", 0), TopicPartition("moderation.allow", 2)
-GONE = TopicPartition("moderation.flag", 3)  # its topic was made again, with three partitions
+ALL = {TopicPartition(topic, number) for topic in ("moderation.flag", "moderation.allow") for number in range(3)}
 COMMITTED = [{PARTITION: OffsetAndMetadata(7, '{"v":1,"topic":"id-1"}', 3)}]
 
 
@@ -43,6 +46,7 @@ class Producer:
         self._stage = stage
         self._offsets: dict[TopicPartition, OffsetAndMetadata] = {}
         self._transaction_manager = self._sender = self._client = self._metadata = self
+        self._lock = contextlib.nullcontext()
         self._partitions_in_transaction: set[TopicPartition] = set()
 
     def init_transactions(self) -> None:
@@ -57,11 +61,17 @@ class Producer:
     def maybe_add_partition_to_transaction(self, partition: TopicPartition) -> None:
         self._partitions_in_transaction.add(partition)
 
+    def _add_partitions_to_transaction_handler(self) -> SimpleNamespace:
+        return SimpleNamespace(result=answered(None))
+
+    def _enqueue_request(self, handler: SimpleNamespace) -> None:
+        pass
+
     def partitions_for(self, topic: str) -> set[int]:
         return {0, 1, 2}
 
     def leader_for_partition(self, partition: TopicPartition) -> int:
-        return self._stage.leader
+        return -1 if partition in self._stage.without_leader else 1
 
     def flush(self, timeout: float) -> None:
         pass
@@ -80,12 +90,22 @@ class Producer:
         return answered(self._stage.sends.pop() if self._stage.sends else None)
 
     def begin_commit(self) -> TransactionalRequestResult:
+        if not self._offsets:
+            return self._ended()
         if not self._stage.answers:
             return TransactionalRequestResult()
         self._stage.clock.advance(self._stage.elapses_in_a_commit_s)
         if self._stage.failures:
             return answered(self._stage.failures.pop())
         self._stage.committed.append(self._offsets)
+        return self._ended()
+
+    def begin_abort(self) -> TransactionalRequestResult:
+        self._stage.aborted.append(set(self._partitions_in_transaction))
+        self._partitions_in_transaction.clear()
+        return answered(None)
+
+    def _ended(self) -> TransactionalRequestResult:
         self._stage.ended.append(set(self._partitions_in_transaction))
         self._partitions_in_transaction.clear()
         return answered(None)
@@ -115,7 +135,8 @@ class Stage:
         self.committed: list[dict[TopicPartition, OffsetAndMetadata]] = []
         self.writes: set[TopicPartition] = set()
         self.ended: list[set[TopicPartition]] = []
-        self.leader = 1
+        self.aborted: list[set[TopicPartition]] = []
+        self.without_leader: set[TopicPartition] = set()
         self.producers = 0
         self.elapses_in_a_commit_s = 0.0
         self.timeout_factor: list[int] = []
@@ -132,6 +153,7 @@ class Stage:
         delivery = ExactlyOnce(
             membership,
             self._send,
+            topics=["moderation.flag", "moderation.allow"],
             transaction_timeout_s=transaction_timeout_s,
             metrics=self.metrics,
             deadline_s=deadline_s,
@@ -149,8 +171,7 @@ class Stage:
     def _send(self, producer: Producer, _spans: object) -> list[Future]:
         if self.refuses_records:
             raise self.refuses_records
-        for partition in self.writes:
-            producer.maybe_add_partition_to_transaction(partition)
+        add_partitions(producer, self.writes)  # type: ignore[arg-type]
         return self.records
 
     def _build(self, timeout_factor: int) -> Producer:
@@ -197,7 +218,7 @@ def test_an_attempt_that_failed_before_its_commit_is_made_again_without_a_questi
 
 def test_positions_that_were_taken_are_not_committed_when_a_record_did_not_arrive() -> None:
     stage = Stage()
-    stage.records = [Future().success("arrived"), Future().failure(NotEnoughReplicasError())]
+    stage.records = [arrived(FLAGS), Future().failure(NotEnoughReplicasError())]
 
     first = stage.publish()
     stage.records = []
@@ -256,7 +277,7 @@ def test_a_commit_without_an_answer_that_took_place_is_not_made_twice(committed_
     assert (stage.settled("not committed"), stage.settled("committed")) == (0, 1)
 
 
-def test_the_first_transaction_after_a_failure_only_ends_the_commit_before_it_once_more() -> None:
+def test_the_first_transaction_of_each_producer_only_ends_what_an_earlier_commit_left_open_anywhere() -> None:
     stage = Stage()
     stage.writes = {FLAGS}
     stage.publish()
@@ -266,8 +287,8 @@ def test_the_first_transaction_after_a_failure_only_ends_the_commit_before_it_on
     published = [stage.publish() for _ in range(3)]
 
     assert published == [([], [SPAN]), ([SPAN], []), ([SPAN], [])]
-    assert stage.ended == [{FLAGS}, {FLAGS}, {ALLOWS}, {ALLOWS}]
-    assert stage.committed == [*COMMITTED, {}, *COMMITTED, *COMMITTED]
+    assert stage.ended == [ALL, {FLAGS}, ALL, {ALLOWS}, {ALLOWS}]
+    assert stage.committed == COMMITTED * 3
 
 
 def test_so_it_does_after_a_commit_without_an_answer_that_took_place() -> None:
@@ -280,24 +301,88 @@ def test_so_it_does_after_a_commit_without_an_answer_that_took_place() -> None:
     published = [stage.publish() for _ in range(2)]
 
     assert published == [([SPAN], []), ([SPAN], [])]
-    assert stage.ended == [{FLAGS}, {ALLOWS}]
+    assert stage.ended == [ALL, ALL, {ALLOWS}]
 
 
-def test_where_a_partition_has_no_leader_its_end_would_be_left_out_again_and_nothing_is_begun() -> None:
+def arrived(partition: TopicPartition) -> Future:
+    return Future().success(SimpleNamespace(topic=partition.topic, partition=partition.partition))
+
+
+@pytest.mark.parametrize("failed_at", ["a record", "its commit"])
+def test_where_records_of_a_failed_attempt_have_arrived_they_are_aborted_before_anything_is_committed(
+    failed_at: str,
+) -> None:
+    stage = Stage(*[KafkaTimeoutError("no answer")] * (failed_at == "its commit"))
+    stage.writes = {FLAGS, ALLOWS}
+    stage.records = [arrived(FLAGS)]
+    if failed_at == "a record":
+        stage.records.append(Future().failure(KafkaTimeoutError("expired")))
+    stage.publish()
+    stage.records = [arrived(FLAGS), arrived(ALLOWS)]
+
+    published = [stage.publish() for _ in range(2)]
+
+    assert published == [([SPAN], [])] * 2
+    assert stage.aborted == [{FLAGS}]
+    assert stage.ended == [ALL, ALL - {FLAGS}, {FLAGS, ALLOWS}, {FLAGS, ALLOWS}]
+
+
+def test_records_of_an_attempt_that_was_committed_without_an_answer_are_not_aborted() -> None:
+    stage = Stage(KafkaTimeoutError("no answer"))
+    stage.records = [arrived(FLAGS)]
+    stage.publish()
+    stage.consumer.committed_offset = 7
+
+    published = [stage.publish() for _ in range(2)]
+
+    assert published == [([SPAN], [])] * 2
+    assert stage.aborted == []
+    assert stage.ended[:2] == [ALL, ALL]
+
+
+def test_what_was_left_open_is_ended_once_every_partition_has_a_leader() -> None:
     stage = Stage()
-    stage.writes = {FLAGS, GONE}
-    stage.publish()
     stage.sends.append(KafkaTimeoutError("no answer"))
+    stage.writes, stage.records = {FLAGS}, [arrived(FLAGS)]
     stage.publish()
-    stage.writes = {ALLOWS}
 
-    stage.leader = -1
+    stage.without_leader = {ALLOWS}
+    without, at_once = stage.publish(), stage.publish()
+    producers = stage.producers
+    stage.without_leader = set()
+    stage.clock.advance(1.0)
+    published = stage.publish()
+
+    assert (without, at_once, published) == (([], [SPAN]), ([], [SPAN]), ([SPAN], []))
+    assert (producers, stage.producers) == (2, 3)  # it was not tried at once
+    assert stage.aborted == [{FLAGS}, {FLAGS}]
+    assert stage.ended == [ALL, ALL - {FLAGS}, {FLAGS}]
+
+
+def test_the_transaction_of_another_process_is_not_aborted_while_a_partition_has_no_leader() -> None:
+    stage = Stage()
+    stage.without_leader = {ALLOWS}
+    stage.sink.take_over()
+    without = stage.producers
+    stage.without_leader = set()
+    stage.sink.take_over()
+
+    assert (without, stage.producers) == (0, 1)
+
+
+def test_a_partition_without_a_leader_enters_no_transaction_that_may_end_by_an_abort() -> None:
+    stage = Stage()
+    stage.publish()
+    stage.writes, stage.without_leader = {FLAGS}, {FLAGS}
     without = stage.publish()
-    stage.leader = 1
+
+    stage.without_leader = set()
+    stage.clock.advance(1.0)
     published = stage.publish()
 
     assert (without, published) == (([], [SPAN]), ([SPAN], []))
-    assert stage.ended == [{FLAGS, GONE}, {FLAGS}, {ALLOWS}]
+    assert stage.ended == [ALL, set(), ALL, {FLAGS}]
+    assert stage.committed == COMMITTED * 2
 
 
 FENCES = [
