@@ -171,7 +171,7 @@ class Stage:
     def _send(self, producer: Producer, _spans: object) -> list[Future]:
         if self.refuses_records:
             raise self.refuses_records
-        add_partitions(producer, self.writes)  # type: ignore[arg-type]
+        add_partitions(producer, self.writes)
         return self.records
 
     def _build(self, timeout_factor: int) -> Producer:
