@@ -30,12 +30,14 @@ class PlannedPass(NamedTuple):
         guests: the interactive ones of them, before equal texts of the stream joined them.
         own_texts: how many of the stream's texts are in it.
         own_tokens: of the stream's texts that are no guest's too.
+        is_awaited: interactive texts come in, so that somebody waits for this pass or the next.
     """
 
     texts: Sequence[Text]
     guests: Sequence[Text]
     own_texts: int
     own_tokens: int
+    is_awaited: bool = False
 
     @property
     def tokens(self) -> int:
@@ -73,12 +75,12 @@ class PassPlan:
         if self._alone:
             return self._planned([self._alone.pop(0)], 0)
         has_own = self._start < len(self._texts)
-        is_short = has_own and self._guests is not None and self._guests.came_lately
-        own_budget = min(budget_tokens, short_tokens()) if is_short and short_tokens else budget_tokens
+        is_awaited = self._guests is not None and self._guests.came_lately
+        own_budget = min(budget_tokens, short_tokens()) if is_awaited and short_tokens else budget_tokens
         guests = self._next_guests(budget_tokens, has_own=has_own)
         if guests:
-            return self._shared(guests, budget_tokens, own_budget)
-        return self._of_the_stream(own_budget) if has_own else None
+            return self._shared(guests, budget_tokens, own_budget)._replace(is_awaited=is_awaited)
+        return self._of_the_stream(own_budget)._replace(is_awaited=is_awaited) if has_own else None
 
     def put_back(self, planned: PlannedPass) -> None:
         """Plan what is in this pass, the last one planned, once more: it did not fit into memory."""

@@ -143,7 +143,7 @@ class PackRunner:
         seconds = now_s - max(launched.since_s, self._read_at_s)
         device_seconds = device_now_s - max(launched.device_since_s, self._device_read_at_s)
         self._read_at_s, self._device_read_at_s = now_s, device_now_s
-        if self._threads is not None and launched.rows is not None:
+        if self._threads is not None and launched.rows is not None and not launched.planned.is_awaited:
             self._threads.observe(launched.planned.tokens, seconds, device_seconds)
         if self._pace is not None and launched.planned.own_tokens and launched.rows is not None:
             self._pace.observe(launched.planned.tokens, device_seconds)
@@ -167,7 +167,7 @@ class PackRunner:
     def _launch(self, plan: PassPlan, planned: PlannedPass, guests: FallibleGuests | None) -> Launched | None:
         """Start a pass; None where its texts are planned once more."""
         if self._threads is not None:
-            torch.set_num_threads(self._threads.threads(planned.tokens))
+            torch.set_num_threads(1 if planned.is_awaited else self._threads.threads(planned.tokens))
         since_s, device_since_s = self._monotonic_s(), self._device_s()
         try:
             rows = self.run_pack(planned.texts)

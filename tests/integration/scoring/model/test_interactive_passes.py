@@ -12,6 +12,7 @@ from moderator.pipeline.ports import Scorer
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Text
+from moderator.scoring.runtime.threads import ThreadChoice
 from tests.builders import prompts_of
 from tests.integration.scoring.model.troubled_armorm import CONVERSATIONS, TroubledArmoRM, overall, question, too_small
 
@@ -190,6 +191,37 @@ def test_while_requests_come_in_a_slow_device_gets_shorter_passes_of_the_stream(
     assert lately[0] > 300
     assert max(lately[5:]) < 60
     assert sizes[len(lately)] > 300
+
+
+class TwoThreads(ThreadChoice):
+    """Always two; counts the passes that it learns from."""
+
+    learned = 0
+
+    def threads(self, tokens: int) -> int:
+        return 2
+
+    def observe(self, tokens: int, seconds: float, cpu_seconds: float) -> None:
+        self.learned += 1
+
+
+@pytest.mark.parametrize(("came_lately", "threads", "learned"), [(True, 1, 0), (False, 2, 1)])
+def test_while_requests_come_in_a_pass_has_one_thread_and_nothing_is_learned_from_it(
+    armorm: ArmoRM, scorer: Scorer, threads: int, learned: int, *, came_lately: bool
+) -> None:
+    requests = Requests()
+    requests.came_lately = came_lately
+    choice = TwoThreads(2, weights=10**9)
+    seen: list[int] = []
+
+    def note(_: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.get_num_threads())
+        return rows
+
+    Engine(TroubledArmoRM(armorm, note), BUDGET, threads=choice).score(short(scorer, 3), requests)
+
+    assert seen == [threads]
+    assert choice.learned == learned
 
 
 def test_what_others_take_of_a_cpu_makes_no_pass_shorter(armorm: ArmoRM, scorer: Scorer) -> None:
