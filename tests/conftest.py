@@ -16,6 +16,7 @@ is expensive to start, a mark keeps them together:
 """
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,10 @@ settings.load_profile("noisy-machine")
 
 # threads that wait for others leave the cores to the other test processes; libgomp reads it when torch is imported
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# below `nohup` the processes of the tests would ignore it too; one that is handled is not ignored in them
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 KEEPER = pytest.StashKey[KafkaKeeper]()
 OPEN = pytest.StashKey[ExitStack]()
