@@ -14,11 +14,10 @@ would never answer, and the end of the next one also ends that, since all have t
 
 A broker (Kafka 4.3.1) leaves out the end of a transaction, a commit's or an abort's, in each partition that has no
 leader at that moment, and calls the transaction ended. The records there wait for the next end in that partition,
-whatever it is: an abort undoes what was committed, a commit publishes what was aborted. So, once all partitions that we
-write have leaders, transactions without records end them before a new producer writes the first record: by an abort
-where records of the failed attempt have arrived, by a commit everywhere else. What another process left open is only
-aborted where the abort reaches every partition. And no partition without a leader enters a transaction, whose abort
-might reach it later, and the commit before it not.
+whatever it is: an abort undoes what was committed, a commit publishes what was aborted. So nothing is begun while a
+partition that we write has no leader, nor the first producer of a process, which would abort what another left open.
+And before a later producer writes the first record, transactions without records end what may be open: by an abort
+where records of a failed attempt have arrived, by a commit everywhere else.
 """
 
 import contextlib
@@ -30,7 +29,7 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
 from kafka.structs import ConsumerGroupMetadata
 
-from moderator.events import DecidedSpan
+from moderator.events import DecidedSpan, Partition
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.consuming.membership import fenced
 from moderator.stream.kafka.producing.delivery import DEADLINE_S, Group, Send, deliver
@@ -41,7 +40,7 @@ from moderator.stream.kafka.producing.transaction import (
     begin_adding,
     begin_commit,
     begin_offsets,
-    require_leader,
+    require_leaders,
 )
 
 
@@ -80,6 +79,7 @@ class ExactlyOnce:
         self._confirm_s = confirm_s
         self._monotonic_s = monotonic_s
         self._in_doubt = False
+        self._attempted: dict[Partition, int] = {}
         self._is_first = True
         self._perhaps_open = True
         self._sent: list[Any] = []
@@ -94,8 +94,7 @@ class ExactlyOnce:
         self._deadline_s = timeout_factor * self._usual_deadline_s
         if self._is_first:
             self.step = "await_leaders"
-            for partition in self._partitions(producer):
-                require_leader(producer, partition)
+            require_leaders(producer, self._partitions(producer))
         self.step = "init_transactions"
         producer.init_transactions()
         self._is_first = False
@@ -152,11 +151,13 @@ class ExactlyOnce:
             return spans
         self.step = "ask_committed"
         ask, deadline_s = self._group.committed, self._deadline_s
+        partitions = {*self._attempted, *(span.partition for span in spans)}
+        committed = {partition: ask(partition, deadline_s) for partition in partitions}
         # >=: a later owner may have committed more
-        uncommitted = [span for span in spans if ask(span.partition, deadline_s) < span.next_offset]
-        self._in_doubt = False
-        if not uncommitted:
+        uncommitted = [span for span in spans if committed[span.partition] < span.next_offset]
+        if all(committed[partition] >= offset for partition, offset in self._attempted.items()):
             self._arrived.clear()
+        self._in_doubt = False
         self._doubts_settled.labels("not committed").inc(len(uncommitted))
         self._doubts_settled.labels("committed").inc(len(spans) - len(uncommitted))
         return uncommitted
@@ -169,6 +170,8 @@ class ExactlyOnce:
         """
         self.step = "end_left_open"
         partitions = self._partitions(producer)
+        require_leaders(producer, partitions)
+        self._began_s = self._monotonic_s()
         self._end(producer, self._arrived.intersection(partitions), begin_abort)
         self._end(producer, set(partitions) - self._arrived, begin_commit)
         self._arrived.clear()
@@ -178,17 +181,23 @@ class ExactlyOnce:
         self, producer: KafkaProducer, partitions: Collection[TopicPartition], begin: Callable[[KafkaProducer], Any]
     ) -> None:
         if partitions:
-            self._began_s = self._monotonic_s()
             producer.begin_transaction()
-            await_answer(begin_adding(producer, partitions), self._deadline_s)
-            await_answer(begin(producer), self._deadline_s)
+            await_answer(begin_adding(producer, partitions), self._left_s)
+            await_answer(begin(producer), self._left_s)
+
+    @property
+    def _left_s(self) -> float:
+        """How much of the deadline of the step that began last is left."""
+        return max(0.0, self._began_s + self._deadline_s - self._monotonic_s())
 
     def _partitions(self, producer: KafkaProducer) -> list[TopicPartition]:
         return [TopicPartition(topic, n) for topic in self._topics for n in range(partition_count(producer, topic))]
 
     def _transact(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:
-        self._began_s = self._monotonic_s()
         self.step = "deliver"
+        require_leaders(producer, self._partitions(producer))
+        self._began_s = self._monotonic_s()
+        self._attempted = {span.partition: span.next_offset for span in spans}
         producer.begin_transaction()
         offsets = begin_offsets(producer, self._group.next_offsets(spans), group)
         try:

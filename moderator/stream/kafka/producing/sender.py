@@ -67,12 +67,12 @@ class OutcomeSender:
         """Send every outcome; give the futures.
 
         Raises:
-            KafkaError: a topic is missing, a partition has no leader, or the client refuses a record.
+            KafkaError: a topic is missing, or the client refuses a record.
         """
         topics = {*self._topics.values(), self._dead_letter_topic}
         self._partitioner.counts = {topic: partition_count(producer, topic) for topic in topics}
         items = [item for span in spans for item in span.items]
-        # a dead letter's partition is not known yet
+        # a dead letter's partition is not known yet: the client adds it
         add_partitions(
             producer, {self._place(record, made) for record, made in items if isinstance(made, EncodedDecision)}
         )
@@ -107,7 +107,6 @@ class OutcomeSender:
             record = record._replace(headers=[*kept, *self._mark(record)])
         key, value, headers = dead_letter_record(record, letter, at, limit_bytes)
         partition = self._partitioner.partition(topic, key, record.partition)
-        add_partitions(producer, [TopicPartition(topic, partition)])
         return producer.send(topic, value, key, headers, partition)
 
     def _headers(self, record: Record, decision: EncodedDecision) -> Headers:

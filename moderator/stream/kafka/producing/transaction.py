@@ -21,13 +21,11 @@ def add_partitions(producer: KafkaProducer, partitions: Iterable[TopicPartition]
     partitions of the records after it then need a second request, and the records wait for both.
 
     Raises:
-        LeaderNotAvailableError: a partition of a transaction has no leader.
         KafkaError: the producer can send nothing.
     """
     transactions = producer._transaction_manager  # noqa: SLF001 - see the file's head
     if transactions is not None and transactions.is_transactional():
         for partition in partitions:
-            require_leader(producer, partition)
             transactions.maybe_add_partition_to_transaction(partition)
 
 
@@ -35,7 +33,6 @@ def begin_adding(producer: KafkaProducer, partitions: Iterable[TopicPartition]) 
     """Add partitions to a transaction without records, and do not wait for the answer: see `await_answer`.
 
     Raises:
-        LeaderNotAvailableError: a partition has no leader.
         KafkaError: the transaction has failed.
     """
     transactions = producer._transaction_manager  # noqa: SLF001
@@ -47,14 +44,15 @@ def begin_adding(producer: KafkaProducer, partitions: Iterable[TopicPartition]) 
     return adding.result
 
 
-def require_leader(producer: KafkaProducer, partition: TopicPartition) -> None:
-    """Check that it has a leader, by what the client was told last about its topic.
+def require_leaders(producer: KafkaProducer, partitions: Iterable[TopicPartition]) -> None:
+    """Check that each has a leader, by what the client was told last about its topic.
 
     Raises:
-        LeaderNotAvailableError: it has none.
+        LeaderNotAvailableError: one has none.
     """
-    if producer._metadata.leader_for_partition(partition) in {None, _NO_LEADER}:  # noqa: SLF001
-        raise LeaderNotAvailableError(f"topic `{partition.topic}` partition {partition.partition} has no leader")
+    for partition in partitions:
+        if producer._metadata.leader_for_partition(partition) in {None, _NO_LEADER}:  # noqa: SLF001
+            raise LeaderNotAvailableError(f"topic `{partition.topic}` partition {partition.partition} has no leader")
 
 
 def append(
