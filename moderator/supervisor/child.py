@@ -1,5 +1,6 @@
 """A child process: started, signalled, and killed by the kernel when its parent ends."""
 
+import contextlib
 import os
 import random
 import signal
@@ -73,10 +74,20 @@ class Child:
     def pause(self) -> None:
         """Stop its execution: its connections stay open and it does not answer."""
         self.signal(signal.SIGSTOP)
+        await_stopped(self.pid)
 
     def resume(self) -> None:
         """Continue its execution."""
         self.signal(signal.SIGCONT)
+
+
+def await_stopped(pid: int) -> None:
+    """Wait until a child that was sent SIGSTOP has stopped or ended: until then its threads go on, longer than it seems.
+
+    The signal stops them all only once one of them has the processor, which on busy cores takes a while.
+    """
+    with contextlib.suppress(ChildProcessError):  # it has ended, and somebody has waited for it
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 def killed_with_parent(command: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+import psutil
 import pytest
 
 from moderator.settings import KafkaSettings
@@ -16,7 +17,7 @@ from tests.faults.loop import a_loop
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import asking_for_offsets, produce, some_topics
 from tests.servers.shared import SharedKafka
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, await_condition
 from tests.warm.process import ROOT, WarmPopen
 
 PER_PARTITION = 60
@@ -76,6 +77,7 @@ def test_a_replica_that_was_frozen_doubles_nothing_when_it_wakes(settings: Kafka
         asking_for_offsets(settings) as offsets,
     ):
         process.send_signal(signal.SIGSTOP)
+        await_condition(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
         go_on(process)
         successor.run_until(lambda: offsets() == ALL)
 

@@ -363,13 +363,15 @@ class AwaitsRecords(InMemorySource):
 
 
 class TakesAWhile(InMemorySink):
-    """Publishes in 20 ms, longer than the scorer needs."""
+    """Publishes in 20 ms, longer than the scorer needs: that is done when these begin."""
 
-    def __init__(self, log: InMemoryLog, source: InMemorySource, clock: ManualClock) -> None:
+    def __init__(self, log: InMemoryLog, source: InMemorySource, clock: ManualClock, scoring: ScoringThread) -> None:
         super().__init__(log, source)
         self._clock = clock
+        self._scoring = scoring
 
     def publish(self, spans: list[DecidedSpan]) -> Published:
+        await_condition(lambda: self._scoring.busy_since_s is None)
         self._clock.advance(0.02)
         return super().publish(spans)
 
@@ -380,9 +382,10 @@ def test_where_publishing_takes_longer_than_scoring_all_that_came_meanwhile_is_o
     stage.observer = observer = CountsEvents()
 
     stage.source = AwaitsRecords(log, stage.clock, records_per_poll=1)
-    stage.sink = TakesAWhile(log, stage.source, stage.clock)
+    scoring = ScoringThread()
+    stage.sink = TakesAWhile(log, stage.source, stage.clock, scoring)
 
-    stage.processor().run()
+    stage.processor(scoring=scoring).run()
 
     assert observer.windows == [1, 5]
 
@@ -392,9 +395,10 @@ def test_in_a_backlog_a_window_collects_several_polls(tmp_path: Path) -> None:
     stage = Stage(tmp_path, log)
     stage.observer = observer = CountsEvents()
     stage.source = AwaitsRecords(log, stage.clock, records_per_poll=MANY_EVENTS)
-    stage.sink = TakesAWhile(log, stage.source, stage.clock)
+    scoring = ScoringThread()
+    stage.sink = TakesAWhile(log, stage.source, stage.clock, scoring)
 
-    stage.processor(max_events=4 * MANY_EVENTS).run()
+    stage.processor(max_events=4 * MANY_EVENTS, scoring=scoring).run()
 
     assert max(observer.windows) == 2 * MANY_EVENTS
 
