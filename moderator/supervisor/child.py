@@ -82,7 +82,7 @@ class Child:
 
 
 def await_stopped(pid: int) -> None:
-    """Wait until a child that was sent SIGSTOP has stopped or ended: until then its threads go on, longer than it seems.
+    """Wait until a child that was sent SIGSTOP has stopped or ended: before that its threads may go on.
 
     The signal stops them all only once one of them has the processor, which on busy cores takes a while.
     """
