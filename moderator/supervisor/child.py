@@ -74,14 +74,14 @@ class Child:
     def pause(self) -> None:
         """Stop its execution: its connections stay open and it does not answer."""
         self.signal(signal.SIGSTOP)
-        await_stopped(self.pid)
+        _await_stopped(self.pid)
 
     def resume(self) -> None:
         """Continue its execution."""
         self.signal(signal.SIGCONT)
 
 
-def await_stopped(pid: int) -> None:
+def _await_stopped(pid: int) -> None:
     """Wait until a child that was sent SIGSTOP has stopped or ended: before that its threads may go on.
 
     The signal stops them all only once one of them has the processor, which on busy cores takes a while.
