@@ -14,10 +14,10 @@ would never answer, and the end of the next one also ends that, since all have t
 
 A broker (Kafka 4.3.1) leaves out the end of a transaction, a commit's or an abort's, in each partition that has no
 leader at that moment, and calls the transaction ended. The records there wait for the next end in that partition,
-whatever it is: an abort undoes what was committed, a commit publishes what was aborted. So nothing is begun while a
-partition that we write has no leader, nor the first producer of a process, which would abort what another left open.
-And before a later producer writes the first record, transactions without records end what may be open: by an abort
-where records of a failed attempt have arrived, by a commit everywhere else.
+whatever it is: an abort undoes what was committed, a commit publishes what was aborted. So no transaction begins while
+a partition that we write has no leader, and the first producer of a process, which aborts what another left open, does
+not start then either. And before a later producer writes the first record, transactions without records end what may
+be open: by an abort where records of a failed attempt have arrived, by a commit everywhere else.
 """
 
 import contextlib
