@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 from _pytest.nodeid import NodeId
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from moderator.demo.servers.java import require_kafka_tools
 from moderator.demo.servers.redis import LocalRedis
@@ -38,6 +38,10 @@ from tests.warm.command import warm_command
 # machines are shared and noisy: no deadlines, and slow first draws are no failure; every run draws others
 settings.register_profile("noisy-machine", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("noisy-machine")
+# for mutants: what fails is enough, and to find its simplest form takes minutes each
+settings.register_profile(
+    "no-shrinking", settings.get_profile("noisy-machine"), phases=(Phase.explicit, Phase.reuse, Phase.generate)
+)
 
 # threads that wait for others leave the cores to the other test processes; libgomp reads it when torch is imported
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
