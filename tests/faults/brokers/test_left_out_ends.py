@@ -75,15 +75,15 @@ def give_leader_back(settings: KafkaSettings, second: LocalKafka) -> None:
 
 def before_its_next_commit(loop: Loop, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Let something happen once, when records and positions have arrived and their commit would begin."""
-    begin, delivery = exactly_once.begin_commit, loop.sink._delivery  # type: ignore[attr-defined]
+    begin, delivery = exactly_once.begin_end, loop.sink._delivery  # type: ignore[attr-defined]
 
-    def begin_later(producer: KafkaProducer) -> Any:
+    def begin_later(producer: KafkaProducer, *, commits: bool) -> Any:
         if delivery.step == "commit":
-            monkeypatch.setattr(exactly_once, "begin_commit", begin)
+            monkeypatch.setattr(exactly_once, "begin_end", begin)
             happens()
-        return begin(producer)
+        return begin(producer, commits=commits)
 
-    monkeypatch.setattr(exactly_once, "begin_commit", begin_later)
+    monkeypatch.setattr(exactly_once, "begin_end", begin_later)
 
 
 def no_answer() -> None:

@@ -36,9 +36,8 @@ from moderator.stream.kafka.producing.delivery import DEADLINE_S, Group, Send, d
 from moderator.stream.kafka.producing.sender import partition_count
 from moderator.stream.kafka.producing.transaction import (
     await_answer,
-    begin_abort,
     begin_adding,
-    begin_commit,
+    begin_end,
     begin_offsets,
     require_leaders,
 )
@@ -172,18 +171,16 @@ class ExactlyOnce:
         partitions = self._partitions(producer)
         require_leaders(producer, partitions)
         self._began_s = self._monotonic_s()
-        self._end(producer, self._arrived.intersection(partitions), begin_abort)
-        self._end(producer, set(partitions) - self._arrived, begin_commit)
+        self._end(producer, self._arrived.intersection(partitions), commits=False)
+        self._end(producer, set(partitions) - self._arrived, commits=True)
         self._arrived.clear()
         self._perhaps_open = False
 
-    def _end(
-        self, producer: KafkaProducer, partitions: Collection[TopicPartition], begin: Callable[[KafkaProducer], Any]
-    ) -> None:
+    def _end(self, producer: KafkaProducer, partitions: Collection[TopicPartition], *, commits: bool) -> None:
         if partitions:
             producer.begin_transaction()
             await_answer(begin_adding(producer, partitions), self._left_s)
-            await_answer(begin(producer), self._left_s)
+            await_answer(begin_end(producer, commits=commits), self._left_s)
 
     @property
     def _left_s(self) -> float:
@@ -213,7 +210,7 @@ class ExactlyOnce:
         await_answer(offsets, self._deadline_s)
         self.step = "commit"
         self._in_doubt = True
-        await_answer(begin_commit(producer), self._deadline_s)
+        await_answer(begin_end(producer, commits=True), self._deadline_s)
         self._in_doubt = False
         self._sent = []
 

@@ -93,24 +93,14 @@ def begin_offsets(
     return begun
 
 
-def begin_commit(producer: KafkaProducer) -> Any:
-    """Commit the transaction, and do not wait for the answer: see `await_answer`.
+def begin_end(producer: KafkaProducer, *, commits: bool) -> Any:
+    """Commit or abort the transaction, and do not wait for the answer: see `await_answer`.
 
     Raises:
         KafkaError: the transaction has failed.
     """
-    begun = producer._transaction_manager.begin_commit()  # noqa: SLF001
-    producer._sender.wakeup()  # noqa: SLF001
-    return begun
-
-
-def begin_abort(producer: KafkaProducer) -> Any:
-    """Abort the transaction, and do not wait for the answer: see `await_answer`.
-
-    Raises:
-        KafkaError: the transaction has failed.
-    """
-    begun = producer._transaction_manager.begin_abort()  # noqa: SLF001
+    transactions = producer._transaction_manager  # noqa: SLF001
+    begun = transactions.begin_commit() if commits else transactions.begin_abort()
     producer._sender.wakeup()  # noqa: SLF001
     return begun
 

@@ -11,9 +11,16 @@ from moderator.pipeline.ports import Scorer
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Layout, Text
-from moderator.scoring.runtime.threads import ThreadChoice
 from tests.builders import prompts_of
-from tests.integration.scoring.model.troubled_armorm import CONVERSATIONS, TroubledArmoRM, overall, question, too_small
+from tests.integration.scoring.model.troubled_armorm import (
+    CONVERSATIONS,
+    TroubledArmoRM,
+    TwoThreads,
+    noting_threads,
+    overall,
+    question,
+    too_small,
+)
 from tests.models import tiny_armorm
 
 
@@ -47,25 +54,13 @@ def test_deterministic_passes_have_one_size_however_many_prompts_are_equal(armor
     assert sizes == {(512, 1024)}
 
 
-class TwoThreads(ThreadChoice):
-    """Always two, whatever the passes take."""
-
-    def threads(self, tokens: int) -> int:
-        return 2
-
-
 @pytest.mark.parametrize(("is_deterministic", "threads"), [(False, 2), (True, 1)])
 def test_a_pass_has_as_many_threads_as_are_chosen_and_a_deterministic_one_a_fixed_number(
     armorm: ArmoRM, threads: int, *, is_deterministic: bool
 ) -> None:
     seen: list[int] = []
-
-    def note(_: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
-        seen.append(torch.get_num_threads())
-        return rows
-
-    choice = TwoThreads(2, weights=10**9)
-    engine = Engine(TroubledArmoRM(armorm, note), 512, is_deterministic=is_deterministic, threads=choice)
+    trouble = noting_threads(seen)
+    engine = Engine(TroubledArmoRM(armorm, trouble), 512, is_deterministic=is_deterministic, threads=TwoThreads())
 
     engine.score(prompts_of(engine, [question("a")]))
 

@@ -12,9 +12,18 @@ from moderator.pipeline.ports import Scorer
 from moderator.scoring.armorm.armorm import ArmoRM
 from moderator.scoring.engine import Engine
 from moderator.scoring.packing import Text
-from moderator.scoring.runtime.threads import ThreadChoice
 from tests.builders import prompts_of
-from tests.integration.scoring.model.troubled_armorm import CONVERSATIONS, TroubledArmoRM, overall, question, too_small
+from tests.integration.scoring.model.troubled_armorm import (
+    CONVERSATIONS,
+    TroubledArmoRM,
+    TwoThreads,
+    fails_for,
+    noting_threads,
+    noting_tokens,
+    overall,
+    question,
+    too_small,
+)
 
 BUDGET = 400
 
@@ -126,15 +135,10 @@ def test_under_both_backlogs_the_stream_has_half_of_the_tokens(armorm: ArmoRM, s
 
 def test_a_text_that_triggers_a_fault_of_ours_fails_alone(armorm: ArmoRM, scorer: Scorer) -> None:
     own, asked = prompts_of(scorer, CONVERSATIONS[:20]), short(scorer, 4)
-    poison = tuple(asked[2].token_ids)
+    trouble = fails_for(asked[2])
     requests = Requests(*asked)
 
-    def fail(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
-        if any(tuple(text.token_ids) == poison for text in texts):
-            raise ValueError("a fault")
-        return rows
-
-    results = Engine(TroubledArmoRM(armorm, fail), BUDGET).score(own, requests)
+    results = Engine(TroubledArmoRM(armorm, trouble), BUDGET).score(own, requests)
 
     assert overall(results) == pytest.approx(overall(scorer.score(own)), abs=1e-5)
     assert requests.failed.keys() == {asked[2].score_key}
@@ -143,16 +147,11 @@ def test_a_text_that_triggers_a_fault_of_ours_fails_alone(armorm: ArmoRM, scorer
 
 def test_a_fault_that_the_stream_triggers_is_the_streams(armorm: ArmoRM, scorer: Scorer) -> None:
     own, asked = prompts_of(scorer, CONVERSATIONS[:3]), short(scorer, 2)
-    poison = tuple(own[0].token_ids)
+    trouble = fails_for(own[0])
     requests = Requests(*asked)
 
-    def fail(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
-        if any(tuple(text.token_ids) == poison for text in texts):
-            raise ValueError("a fault")
-        return rows
-
     with pytest.raises(ValueError, match="a fault"):
-        Engine(TroubledArmoRM(armorm, fail), 10_000).score(own, requests)
+        Engine(TroubledArmoRM(armorm, trouble), 10_000).score(own, requests)
 
     assert len(requests.found) == 2
     assert requests.failed == {}
@@ -176,11 +175,7 @@ def test_while_requests_come_in_a_slow_device_gets_shorter_passes_of_the_stream(
     seconds = iter(range(10_000))  # each look at the device's clock is a second later
     sizes: list[int] = []
 
-    def measure(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
-        sizes.append(sum(len(text.token_ids) for text in texts))
-        return rows
-
-    engine = Engine(TroubledArmoRM(armorm, measure), BUDGET, stream_pass_s=0.1)
+    engine = Engine(TroubledArmoRM(armorm, noting_tokens(sizes)), BUDGET, stream_pass_s=0.1)
     engine._runner._device_s = lambda: float(next(seconds))
 
     engine.score(own, requests)
@@ -193,46 +188,26 @@ def test_while_requests_come_in_a_slow_device_gets_shorter_passes_of_the_stream(
     assert sizes[len(lately)] > 300
 
 
-class TwoThreads(ThreadChoice):
-    """Always two; counts the passes that it learns from."""
-
-    learned = 0
-
-    def threads(self, tokens: int) -> int:
-        return 2
-
-    def observe(self, tokens: int, seconds: float, cpu_seconds: float) -> None:
-        self.learned += 1
-
-
-@pytest.mark.parametrize(("came_lately", "threads", "learned"), [(True, 1, 0), (False, 2, 1)])
+@pytest.mark.parametrize(("came_lately", "threads", "observed"), [(True, 1, 0), (False, 2, 1)])
 def test_while_requests_come_in_a_pass_has_one_thread_and_nothing_is_learned_from_it(
-    armorm: ArmoRM, scorer: Scorer, threads: int, learned: int, *, came_lately: bool
+    armorm: ArmoRM, scorer: Scorer, threads: int, observed: int, *, came_lately: bool
 ) -> None:
     requests = Requests()
     requests.came_lately = came_lately
-    choice = TwoThreads(2, weights=10**9)
+    choice = TwoThreads()
     seen: list[int] = []
 
-    def note(_: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
-        seen.append(torch.get_num_threads())
-        return rows
-
-    Engine(TroubledArmoRM(armorm, note), BUDGET, threads=choice).score(short(scorer, 3), requests)
+    Engine(TroubledArmoRM(armorm, noting_threads(seen)), BUDGET, threads=choice).score(short(scorer, 3), requests)
 
     assert seen == [threads]
-    assert choice.learned == learned
+    assert choice.observed == observed
 
 
 def test_what_others_take_of_a_cpu_makes_no_pass_shorter(armorm: ArmoRM, scorer: Scorer) -> None:
     seconds = iter(range(0, 1_000_000, 100))  # the machine is so busy that a pass takes minutes
     sizes: list[int] = []
 
-    def measure(texts: Sequence[Text], rows: torch.Tensor) -> torch.Tensor:
-        sizes.append(sum(len(text.token_ids) for text in texts))
-        return rows
-
-    engine = Engine(TroubledArmoRM(armorm, measure), BUDGET, stream_pass_s=10.0)
+    engine = Engine(TroubledArmoRM(armorm, noting_tokens(sizes)), BUDGET, stream_pass_s=10.0)
     engine._runner._monotonic_s = lambda: float(next(seconds))
 
     engine.score(short(scorer, 100, "own"), Requests())

@@ -25,6 +25,7 @@ from moderator.errors import FencedError
 from moderator.events import DecidedSpan, Partition, PartitionSpan
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.consuming.position import Position
+from moderator.stream.kafka.producing import exactly_once
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
 from moderator.stream.kafka.producing.sink import KafkaSink
@@ -370,6 +371,21 @@ def test_what_was_left_open_is_ended_once_every_partition_has_a_leader() -> None
     assert (producers, stage.producers) == (2, 3)  # it was not tried at once
     assert stage.aborted == [{FLAGS}]
     assert stage.ended == [ALL, ALL - {FLAGS}, {FLAGS}]
+
+
+def test_the_steps_that_end_what_was_left_open_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(deadline_s=3.0)
+    deadlines_s: list[float] = []
+
+    def take_a_second(_begun: TransactionalRequestResult, deadline_s: float) -> None:
+        deadlines_s.append(deadline_s)
+        stage.clock.advance(1.0)
+
+    monkeypatch.setattr(exactly_once, "await_answer", take_a_second)
+
+    stage.publish()
+
+    assert deadlines_s == [3.0, 2.0, 3.0, 3.0]  # to add and to end; the positions, the commit
 
 
 def test_the_transaction_of_another_process_is_not_aborted_while_a_partition_has_no_leader() -> None:
