@@ -92,5 +92,4 @@ def a_loop_that_looks_often(settings: KafkaSettings) -> Loop:
     metrics = Metrics(CollectorRegistry())
     membership = Membership(lambda: source_and_sink.member(settings, client), settings.events_topic, metrics)
     sender = OutcomeSender(settings, usual_limits(settings), time.time)
-    sink = source_and_sink.sink_for(membership, settings, client, sender, metrics)
-    return Loop(source_and_sink.source_for(membership, settings, client, metrics), sink)
+    return Loop(*source_and_sink.of_membership(membership, settings, client, sender, metrics))

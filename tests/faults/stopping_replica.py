@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kafka import KafkaProducer
@@ -29,14 +29,13 @@ class StoppingSender(OutcomeSender):
 
     has_stopped = False
 
-    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> list[Any]:
-        futures = super().__call__(producer, spans)
+    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> Iterator[Any]:
+        yield from super().__call__(producer, spans)
         if not self.has_stopped:
             self.has_stopped = True
             producer.flush()
             print("in transaction", flush=True)
             sys.stdin.readline()
-        return futures
 
 
 def main() -> None:
@@ -46,8 +45,7 @@ def main() -> None:
     metrics = Metrics(CollectorRegistry())
     membership = Membership(lambda: source_and_sink.member(settings, client), settings.events_topic, metrics)
     sender = StoppingSender(settings, usual_limits(settings), time.time)
-    sink = source_and_sink.sink_for(membership, settings, client, sender, metrics)
-    loop = Loop(source_and_sink.source_for(membership, settings, client, metrics), sink)
+    loop = Loop(*source_and_sink.of_membership(membership, settings, client, sender, metrics))
     try:
         while True:
             loop.step()

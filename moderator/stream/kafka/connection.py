@@ -7,10 +7,11 @@ import gc
 import logging
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaConnectionError
 
 from moderator.errors import BrokerUnavailableError
@@ -28,6 +29,7 @@ MIN_UNSETTLED_POLL_MS = 500
 """The client discards a join that is completed between two polls, and joins again: poll longer, so that it is rare."""
 _DEFAULT_PORT = 9092
 _NO_TIMESTAMP = -1
+_ASK_TIMEOUT_MS = 3_000
 _PROBES_TIMEOUT_S = 5.0
 """For all addresses together: the caller must poll, or be finished, soon after."""
 SESSION_TIMEOUT_MS = 10_000
@@ -162,6 +164,19 @@ def reader(client: Mapping[str, Any]) -> KafkaConsumer:
         KafkaError: the brokers do not answer.
     """
     return outsider(client, isolation_level="read_committed", group_id=None)
+
+
+@contextmanager
+def asking(client: Mapping[str, Any]) -> Iterator[KafkaAdminClient]:
+    """Ask the brokers something while a window waits: 3 s for an answer.
+
+    Raises:
+        KafkaError: the brokers do not answer.
+    """
+    quick = {**client, "bootstrap_timeout_ms": _ASK_TIMEOUT_MS, "request_timeout_ms": _ASK_TIMEOUT_MS}
+    probe_brokers(quick)
+    with closing(KafkaAdminClient(**quick)) as admin:
+        yield admin
 
 
 def range_reader(client: Mapping[str, Any], group_id: str | None = None) -> KafkaConsumer:

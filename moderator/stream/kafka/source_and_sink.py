@@ -35,6 +35,7 @@ from moderator.stream.kafka.producing.awaited import awaited
 from moderator.stream.kafka.producing.delivery import Delivery
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.stream.kafka.producing.last_end import last_end
 from moderator.stream.kafka.producing.marking import Marking
 from moderator.stream.kafka.producing.sender import OutcomeSender
 from moderator.stream.kafka.producing.sink import KafkaSink
@@ -69,10 +70,8 @@ def connect(
         membership = Membership(lambda: member(settings, client), settings.events_topic, metrics, trial_events)
     except KafkaError as error:
         raise unreachable(settings, error) from error
-    source = source_for(membership, settings, client, metrics)
     send = OutcomeSender(settings, limits_bytes, time.time, give_way=give_way)
-    sink = sink_for(membership, settings, client, send, metrics)
-    return source, sink
+    return of_membership(membership, settings, client, send, metrics)
 
 
 def begin_group(settings: KafkaSettings) -> None:
@@ -102,14 +101,23 @@ def describe_start(settings: KafkaSettings) -> str:
     return f"{group}, {counted(start.events, 'event')} to judge: {', '.join(places)}"
 
 
-def source_for(
-    membership: Membership, settings: KafkaSettings, client: Mapping[str, Any], metrics: Metrics
-) -> KafkaSource:
-    """Make the source; see `sink_for`."""
+def of_membership(
+    membership: Membership,
+    settings: KafkaSettings,
+    client: Mapping[str, Any],
+    sender: OutcomeSender,
+    metrics: Metrics,
+) -> tuple[KafkaSource, KafkaSink]:
+    """Make source and sink of a membership; the parameters are those of `sink_for`."""
+    sink = sink_for(membership, settings, client, sender, metrics)
     placing = Placing(
-        membership, settings.on_lost_events, metrics, lambda partition: holds_markers(settings, partition)
+        membership,
+        settings.on_lost_events,
+        metrics,
+        holds_markers=lambda partition: holds_markers(settings, partition),
+        end_left_open=sink.take_over,
     )
-    return KafkaSource(membership, placing, lambda: reader(client))
+    return KafkaSource(membership, placing, lambda: reader(client)), sink
 
 
 def sink_for(
@@ -133,13 +141,14 @@ def sink_for(
         settings.compression, largest_record_bytes=max(limits_bytes), smallest_batch_limit_bytes=min(limits_bytes)
     )
     producer = {**client, **written}
-    if settings.delivery == "exactly_once":
-        producer |= {"transactional_id": transactional_id(settings), "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS}
-    asked = partial(awaited, client, list(sender.limits_bytes), settings.group_id, producer.get("transactional_id"))
+    named = transactional_id(settings) if settings.delivery == "exactly_once" else None
+    if named:
+        producer |= {"transactional_id": named, "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS}
+    asked = partial(awaited, client, list(sender.limits_bytes), settings.group_id, named)
     failure_budget = FailureBudget(membership, metrics, asked)
     sink = KafkaSink(
         membership,
-        _delivery(membership, settings, sender, metrics),
+        _delivery(membership, settings, sender, metrics, client=client, transactional_id=named),
         partial(new_producer, client, producer),
         reject_oversized=sender.reject_oversized,
         failure_budget=failure_budget,
@@ -150,13 +159,23 @@ def sink_for(
     return sink
 
 
-def _delivery(membership: Membership, settings: KafkaSettings, sender: OutcomeSender, metrics: Metrics) -> Delivery:
-    if settings.delivery == "at_least_once":
+def _delivery(
+    membership: Membership,
+    settings: KafkaSettings,
+    sender: OutcomeSender,
+    metrics: Metrics,
+    *,
+    client: Mapping[str, Any],
+    transactional_id: str | None,
+) -> Delivery:
+    if transactional_id is None:
         return AtLeastOnce(membership, sender)
     return ExactlyOnce(
         membership,
         sender,
         topics=list(sender.limits_bytes),
+        ask_last_end=partial(last_end, client, settings.group_id, transactional_id),
+        group_id=settings.group_id,
         transaction_timeout_s=TRANSACTION_TIMEOUT_MS / 1_000,
         metrics=metrics,
         confirm_s=_CONFIRM_S if settings.instance_id else 0.0,  # no other process has a random id

@@ -166,8 +166,7 @@ def a_late_loop(settings: KafkaSettings, metrics: Metrics) -> tuple[LateMembersh
     client = client_settings(settings)
     membership = LateMembership(lambda: source_and_sink.member(settings, client), settings.events_topic, metrics)
     sender = OutcomeSender(settings, usual_limits(settings), time.time)
-    sink = source_and_sink.sink_for(membership, settings, client, sender, metrics)
-    return membership, Loop(source_and_sink.source_for(membership, settings, client, metrics), sink)
+    return membership, Loop(*source_and_sink.of_membership(membership, settings, client, sender, metrics))
 
 
 def put_out(settings: KafkaSettings) -> None:

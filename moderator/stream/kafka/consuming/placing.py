@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from kafka import TopicPartition
-from kafka.errors import AuthorizationError, KafkaError
+from kafka.errors import AuthorizationError, KafkaError, UnstableOffsetCommitError
 from kafka.structs import OffsetAndMetadata
 
 from moderator.counted import counted
@@ -44,6 +44,7 @@ class Placing:
         on_lost_events: go on after a warning, or stop.
         metrics: where what was lost is counted.
         holds_markers: tells whether offsets of a partition may hold something other than events.
+        end_left_open: ends what an earlier process of ours left open, which hides positions.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class Placing:
         membership: Membership,
         on_lost_events: Literal["continue", "stop"],
         metrics: Metrics,
+        *,
         holds_markers: Callable[[TopicPartition], bool],
+        end_left_open: Callable[[], object],
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._membership = membership
@@ -59,6 +62,7 @@ class Placing:
         self._events_lost = metrics.events_lost
         self._log_truncated = metrics.log_truncated
         self._holds_markers = holds_markers
+        self._end_left_open = end_left_open
         self._monotonic_s = monotonic_s
         self._retry_at_s = 0.0
         self._reported: Found = {}
@@ -82,6 +86,8 @@ class Placing:
         except KafkaError as error:
             self._retry_at_s = self._monotonic_s() + _RETRY_S
             log.info("positions_unknown", error=type(error).__name__, cause=str(error))
+            if isinstance(error, UnstableOffsetCommitError):
+                self._end_left_open()
 
     def refused(self, partitions: Iterable[TopicPartition]) -> None:
         """Compare again: the broker or the client says that a position is not in the log.

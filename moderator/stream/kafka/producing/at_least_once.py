@@ -37,7 +37,7 @@ class AtLeastOnce:
     def attempt(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:  # noqa: ARG002 - a port's signature
         """Publish, then commit; see `Delivery`."""
         self.step = "deliver"
-        deliver(producer, self._send(producer, spans), self._deadline_s)
+        deliver(producer, list(self._send(producer, spans)), self._deadline_s)
         self.step = "commit"
         self._membership.consumer.commit(self._membership.next_offsets(spans), timeout_ms=self._deadline_s * 1_000)
 

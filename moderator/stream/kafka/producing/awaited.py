@@ -1,16 +1,14 @@
 """What publishing waits for while Kafka answers: a leader, or enough replicas in sync. A restart would help neither."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from typing import Any, Final
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
-from moderator.stream.kafka.connection import probe_brokers
+from moderator.stream.kafka.connection import asking
 
-_ASK_TIMEOUT_MS: Final = 3_000
 _NO_LEADER: Final = -1
 _MIN_IN_SYNC: Final = "min.insync.replicas"
 _COORDINATORS: Final = ("__consumer_offsets", "__transaction_state")
@@ -33,11 +31,9 @@ def awaited(
         group_id: whose offsets we commit.
         transactional_id: ours; None: there are no transactions.
     """
-    settings = {**client, "bootstrap_timeout_ms": _ASK_TIMEOUT_MS, "request_timeout_ms": _ASK_TIMEOUT_MS}
     names = dict(zip(_COORDINATORS, (group_id, transactional_id), strict=True))
     try:
-        probe_brokers(settings)
-        with closing(KafkaAdminClient(**settings)) as admin:
+        with asking(client) as admin:
             described = admin.describe_topics([*topics, *(topic for topic, name in names.items() if name)])
             partitions = list(_concerning(described, names))
             return waits_for(partitions, _min_in_sync(admin, [topic for topic, _ in partitions]))

@@ -1,6 +1,6 @@
 """What the two ways to publish share: see `exactly_once.py` and `at_least_once.py`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kafka import KafkaProducer, TopicPartition
@@ -25,8 +25,8 @@ DEADLINE_S = 3.0
 """How long one step of a publication may take; the client delivers records, or gives them up, within it."""
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
-Send = Callable[[KafkaProducer, Sequence[DecidedSpan]], list[Any]]
-"""Pass every outcome of the spans to the producer; give the futures."""
+Send = Callable[[KafkaProducer, Sequence[DecidedSpan]], Iterable[Any]]
+"""Pass every outcome of the spans to the producer, one after the other; give the future of each that was passed."""
 
 
 class Group(Protocol):

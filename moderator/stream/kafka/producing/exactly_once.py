@@ -9,30 +9,31 @@ The faults of the client (kafka-python 3.0.12) determine the order of the steps 
 - whether a commit without an answer took place is asked of the broker, for each partition.
 
 What failed before its commit began did not take place, and is not asked about where the broker itself refuses whoever
-has lost a partition: a broker that has lost the end of the transaction before, of which we know that it is committed,
-would never answer, and the end of the next one also ends that, since all have the same id.
+has lost a partition.
 
 A broker (Kafka 4.3.1) leaves out the end of a transaction, a commit's or an abort's, in each partition that has no
-leader at that moment, and calls the transaction ended. The records there wait for the next end in that partition,
-whatever it is: an abort undoes what was committed, a commit publishes what was aborted. So no transaction begins while
-a partition that we write has no leader, and the first producer of a process, which aborts what another left open, does
-not start then either. And before a later producer writes the first record, transactions without records end what may
-be open: by an abort where records of a failed attempt have arrived, by a commit everywhere else.
+leader at that moment, and calls the transaction ended: in those that we write, and in the one that holds the group's
+positions, which it then hides. What is there waits for the next end in that partition, whatever it is: an abort undoes
+what was committed, a commit publishes what was aborted. So no transaction begins while a partition that we write has no
+leader, and the first producer of a process, which aborts what another left open, does not start then either. And each
+producer begins with transactions without records that end what may be open: by an abort where something of an
+uncommitted attempt may have arrived, by a commit everywhere else.
 """
 
 import contextlib
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from kafka import KafkaProducer, TopicPartition
 from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
 from kafka.structs import ConsumerGroupMetadata
 
-from moderator.events import DecidedSpan, Partition
+from moderator.events import DecidedSpan
 from moderator.observability.metrics import Metrics
 from moderator.stream.kafka.consuming.membership import fenced
 from moderator.stream.kafka.producing.delivery import DEADLINE_S, Group, Send, deliver
+from moderator.stream.kafka.producing.last_end import LastEnd
 from moderator.stream.kafka.producing.sender import partition_count
 from moderator.stream.kafka.producing.transaction import (
     await_answer,
@@ -42,6 +43,9 @@ from moderator.stream.kafka.producing.transaction import (
     require_leaders,
 )
 
+_POSITIONS: Final = TopicPartition("__consumer_offsets", -1)
+"""Stands for the partition that holds the group's positions, whichever it is."""
+
 
 class ExactlyOnce:
     """Records and offsets in one transaction. Every producer has the same transactional id.
@@ -50,6 +54,8 @@ class ExactlyOnce:
         group: whose offsets are committed.
         send: passes the outcomes to the producer.
         topics: all that it may write.
+        ask_last_end: gives how the last transaction ended, see `last_end`.
+        group_id: the group's name.
         transaction_timeout_s: after this time the broker usually ends a transaction and fences its producer.
         metrics: where settled doubts are counted.
         deadline_s: for each step of an attempt, while the broker is as quick as usual.
@@ -63,6 +69,8 @@ class ExactlyOnce:
         send: Send,
         *,
         topics: Collection[str],
+        ask_last_end: Callable[[], LastEnd | None],
+        group_id: str,
         transaction_timeout_s: float,
         metrics: Metrics,
         deadline_s: float = DEADLINE_S,
@@ -72,32 +80,43 @@ class ExactlyOnce:
         self._group = group
         self._send = send
         self._topics = topics
+        self._ask_last_end = ask_last_end
+        self._group_id = group_id
         self._usual_transaction_timeout_s = self._transaction_timeout_s = transaction_timeout_s
         self._doubts_settled = metrics.doubts_settled
         self._usual_deadline_s = self._deadline_s = deadline_s
         self._confirm_s = confirm_s
         self._monotonic_s = monotonic_s
         self._in_doubt = False
-        self._attempted: dict[Partition, int] = {}
         self._is_first = True
-        self._perhaps_open = True
         self._sent: list[Any] = []
+        self._offsets: Any = None
         self._arrived: set[TopicPartition] = set()
         self._confirm_until_s = 0.0
         self._began_s = -float("inf")
         self.step = ""
 
     def start(self, producer: KafkaProducer, timeout_factor: int) -> None:
-        """End the transaction of the previous producer with this id; by an abort, unless its commit had begun."""
+        """End the transaction of the previous producer with this id; by an abort, unless its commit had begun.
+
+        Raises:
+            KafkaError: a topic is missing, a partition has no leader and would be left out, or no answer.
+        """
         self._transaction_timeout_s = timeout_factor * self._usual_transaction_timeout_s
         self._deadline_s = timeout_factor * self._usual_deadline_s
+        self.step = "ask_last_end"
+        last_end = self._ask_last_end()
+        places = {*self._partitions(producer), _POSITIONS}
+        if last_end == "commit":
+            self._arrived.clear()
+        elif last_end == "abort" and self._is_first:
+            self._arrived = set(places)
         if self._is_first:
-            self.step = "await_leaders"
-            require_leaders(producer, self._partitions(producer))
+            self._require_leaders(producer)
         self.step = "init_transactions"
         producer.init_transactions()
         self._is_first = False
-        self._perhaps_open = True
+        self._end_left_open(producer, places)
 
     def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:
         """Wait, after being fenced, until the group confirms that we are a member; a replacement may have fenced us.
@@ -122,8 +141,6 @@ class ExactlyOnce:
         """Publish and commit what an earlier attempt has not committed; see `Delivery`."""
         uncommitted = self._settle(spans)
         if uncommitted:
-            if self._perhaps_open:
-                self._end_left_open(producer)
             self._transact(producer, uncommitted, group)
 
     def failed(self, error: KafkaError) -> None:
@@ -135,7 +152,9 @@ class ExactlyOnce:
         self._in_doubt = self._in_doubt or not self._group.refuses_others
         arrived = (each.value for each in self._sent if each.succeeded())
         self._arrived |= {TopicPartition(each.topic, each.partition) for each in arrived}
-        self._sent = []
+        if self._offsets is not None and self._offsets.succeeded:
+            self._arrived.add(_POSITIONS)
+        self._forget_attempt()
         if _is_fenced(error):
             if self._monotonic_s() - self._began_s < self._transaction_timeout_s:
                 raise fenced() from error
@@ -150,69 +169,70 @@ class ExactlyOnce:
             return spans
         self.step = "ask_committed"
         ask, deadline_s = self._group.committed, self._deadline_s
-        partitions = {*self._attempted, *(span.partition for span in spans)}
-        committed = {partition: ask(partition, deadline_s) for partition in partitions}
+        committed = {span.partition: ask(span.partition, deadline_s) for span in spans}
         # >=: a later owner may have committed more
         uncommitted = [span for span in spans if committed[span.partition] < span.next_offset]
-        if all(committed[partition] >= offset for partition, offset in self._attempted.items()):
-            self._arrived.clear()
         self._in_doubt = False
         self._doubts_settled.labels("not committed").inc(len(uncommitted))
         self._doubts_settled.labels("committed").inc(len(spans) - len(uncommitted))
         return uncommitted
 
-    def _end_left_open(self, producer: KafkaProducer) -> None:
-        """End everywhere what transactions before this producer may have left open.
-
-        Raises:
-            KafkaError: a topic is missing, a partition has no leader and would be left out again, or no answer.
-        """
+    def _end_left_open(self, producer: KafkaProducer, places: set[TopicPartition]) -> None:
+        """End everywhere what transactions before this producer may have left open."""
+        self._require_leaders(producer)
         self.step = "end_left_open"
-        partitions = self._partitions(producer)
-        require_leaders(producer, partitions)
         self._began_s = self._monotonic_s()
-        self._end(producer, self._arrived.intersection(partitions), commits=False)
-        self._end(producer, set(partitions) - self._arrived, commits=True)
+        self._end(producer, self._arrived & places, commits=False)
+        self._end(producer, places - self._arrived, commits=True)
         self._arrived.clear()
-        self._perhaps_open = False
 
-    def _end(self, producer: KafkaProducer, partitions: Collection[TopicPartition], *, commits: bool) -> None:
-        if partitions:
-            producer.begin_transaction()
+    def _end(self, producer: KafkaProducer, places: Collection[TopicPartition], *, commits: bool) -> None:
+        if not places:
+            return
+        producer.begin_transaction()
+        if partitions := [place for place in places if place != _POSITIONS]:
             await_answer(begin_adding(producer, partitions), self._left_s)
-            await_answer(begin_end(producer, commits=commits), self._left_s)
+        if _POSITIONS in places:
+            await_answer(begin_offsets(producer, {}, ConsumerGroupMetadata(self._group_id)), self._left_s)
+        await_answer(begin_end(producer, commits=commits), self._left_s)
 
     @property
     def _left_s(self) -> float:
         """How much of the deadline of the step that began last is left."""
         return max(0.0, self._began_s + self._deadline_s - self._monotonic_s())
 
+    def _require_leaders(self, producer: KafkaProducer) -> None:
+        self.step = "await_leaders"
+        require_leaders(producer, self._partitions(producer))
+
     def _partitions(self, producer: KafkaProducer) -> list[TopicPartition]:
         return [TopicPartition(topic, n) for topic in self._topics for n in range(partition_count(producer, topic))]
 
     def _transact(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:
+        self._require_leaders(producer)
         self.step = "deliver"
-        require_leaders(producer, self._partitions(producer))
         self._began_s = self._monotonic_s()
-        self._attempted = {span.partition: span.next_offset for span in spans}
         producer.begin_transaction()
-        offsets = begin_offsets(producer, self._group.next_offsets(spans), group)
+        self._offsets = begin_offsets(producer, self._group.next_offsets(spans), group)
         try:
-            self._sent = self._send(producer, spans)
+            self._sent.extend(self._send(producer, spans))
             deliver(producer, self._sent, self._deadline_s)
         except KafkaError as error:
-            if offsets.exception is None:
+            if self._offsets.exception is None:
                 raise
             # where the positions were refused, the client refuses the records too, and names the reason in a text only
             self.step = "send_offsets"
-            raise offsets.exception from error
+            raise self._offsets.exception from error
         self.step = "send_offsets"
-        await_answer(offsets, self._deadline_s)
+        await_answer(self._offsets, self._deadline_s)
         self.step = "commit"
         self._in_doubt = True
         await_answer(begin_end(producer, commits=True), self._deadline_s)
         self._in_doubt = False
-        self._sent = []
+        self._forget_attempt()
+
+    def _forget_attempt(self) -> None:
+        self._sent, self._offsets = [], None
 
 
 def _is_fenced(error: KafkaError) -> bool:

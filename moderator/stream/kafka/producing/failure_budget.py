@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     LeaderNotAvailableError,
+    NotCoordinatorError,
     RequestTimedOutError,
     UnstableOffsetCommitError,
 )
@@ -22,6 +26,14 @@ from moderator.stream.kafka.producing.sender import NoSuchTopicError
 log = get_logger(__name__)
 
 _BACKOFF_S = 1.0
+_MUST_WAIT: Final = (
+    KafkaConnectionError,
+    LeaderNotAvailableError,
+    CoordinatorNotAvailableError,
+    CoordinatorLoadInProgressError,
+    NotCoordinatorError,
+)
+"""What the brokers answer while partitions move or are read again."""
 REPORTED_AFTER_S = 30.0
 """Publishing that fails for so long makes this replica not ready."""
 ASKED_EVERY_S = 10.0
@@ -70,7 +82,7 @@ class FailureBudget:
 
     @property
     def is_backing_off(self) -> bool:
-        """Within the last second no broker took a connection, or a partition had no leader: it waits."""
+        """Within the last second no broker took a connection, or a leader or coordinator was not there: it waits."""
         return self._monotonic_s() < self._back_off_until_s
 
     def succeeded(self) -> None:
@@ -91,7 +103,7 @@ class FailureBudget:
         is_away = not self._group.broker_responding
         if is_away or self._failing_since_s is None:
             self._failing_since_s, self._ask_at_s = now_s, now_s + ASKED_EVERY_S
-        if is_away or isinstance(error, KafkaConnectionError | LeaderNotAvailableError):
+        if is_away or isinstance(error, _MUST_WAIT):
             self._back_off_until_s = now_s + _BACKOFF_S
         if isinstance(error, NoSuchTopicError) and not is_away:
             self._group.troubles["topic_gone"] = error.args[0]

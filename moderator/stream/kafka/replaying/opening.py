@@ -30,6 +30,7 @@ from moderator.stream.kafka.consuming.client_state import topic_id
 from moderator.stream.kafka.producing.awaited import awaited
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.stream.kafka.producing.last_end import last_end
 from moderator.stream.kafka.producing.sink import KafkaSink
 from moderator.stream.kafka.ranges.frozen_range import Ends, FrozenRange, count, partitions_of, resolve
 from moderator.stream.kafka.replaying.run import RETRY_S, Reading, Run, Writing, publish, run_name
@@ -123,6 +124,8 @@ def _sink(settings: KafkaSettings, group: RunGroup, writing: Writing) -> KafkaSi
         group,
         writing.send,
         topics=[writing.topic],
+        ask_last_end=partial(last_end, client, group.name, group.name),
+        group_id=group.name,
         transaction_timeout_s=TRANSACTION_TIMEOUT_MS / 1_000,
         metrics=metrics,
         confirm_s=0.0,

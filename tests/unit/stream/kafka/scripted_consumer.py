@@ -110,6 +110,9 @@ class Cluster:
     def partitions_for_topic(self, topic: str) -> set[int] | None:
         return {0, 1} if topic in self.ids else None
 
+    def leader_for_partition(self, _: TopicPartition) -> int:
+        return 1
+
     def leader_epoch_for_partition(self, _: TopicPartition) -> int:
         return self.leader_epoch
 
@@ -206,7 +209,11 @@ def a_membership(connect: Callable[[], ScriptedConsumer]) -> Membership:
 
 
 def a_source(
-    membership: Membership, connect_reader: Callable[[], object] = ScriptedConsumer, **arguments: Any
+    membership: Membership,
+    connect_reader: Callable[[], object] = ScriptedConsumer,
+    end_left_open: Callable[[], object] = lambda: None,
+    **arguments: Any,
 ) -> KafkaSource:
-    placing = Placing(membership, "continue", Metrics(CollectorRegistry()), lambda _: False)
+    metrics = Metrics(CollectorRegistry())
+    placing = Placing(membership, "continue", metrics, holds_markers=lambda _: False, end_left_open=end_left_open)
     return KafkaSource(membership, placing, connect_reader, **arguments)

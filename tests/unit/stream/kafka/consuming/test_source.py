@@ -8,9 +8,11 @@ from kafka.errors import (
     CorruptRecordError,
     FencedInstanceIdError,
     GroupAuthorizationFailedError,
+    GroupIdNotFoundError,
     KafkaConnectionError,
     KafkaError,
     UnknownTopicOrPartitionError,
+    UnstableOffsetCommitError,
 )
 from structlog.testing import capture_logs
 
@@ -27,13 +29,16 @@ class Group:
     def __init__(
         self, refusal: KafkaError | None = None, connect_reader: Callable[[], object] = ScriptedConsumer
     ) -> None:
+        self.tried_to_end = 0
         self.refusal = refusal
         self.is_away = False
         self.consumers: list[ScriptedConsumer] = []
         self.clock = ManualClock()
+        self.membership = a_membership(self.connect)
         self.source = a_source(
-            a_membership(self.connect),
+            self.membership,
             connect_reader,
+            self.end_left_open,
             refusals_limit=5,
             monotonic_s=self.clock.monotonic_s,
             sleep=self.clock.advance,
@@ -44,6 +49,9 @@ class Group:
             raise KafkaConnectionError("refused")
         self.consumers.append(ScriptedConsumer(self.poll))
         return self.consumers[-1]
+
+    def end_left_open(self) -> None:
+        self.tried_to_end += 1
 
     def poll(self) -> Polled:
         if self.refusal is not None:
@@ -168,3 +176,15 @@ def test_a_spelling_of_a_cloud_events_header_that_is_not_read_is_reported_once()
     assert [(line["event"], line["header"], line["should_be"]) for line in lines] == [
         ("odd_cloudevents_headers", "ce-id", "ce_id")
     ]
+
+
+@pytest.mark.parametrize(("error", "tries"), [(UnstableOffsetCommitError(), 1), (GroupIdNotFoundError(), 0)])
+def test_where_an_open_transaction_hides_positions_we_try_to_end_it(error: KafkaError, tries: int) -> None:
+    group = Group()
+    (consumer,) = group.consumers
+    consumer.assigned, consumer.committed_error = {PARTITION}, error
+    group.membership.on_partitions_assigned([PARTITION])
+
+    group.poll_times(1)
+
+    assert group.tried_to_end == tries

@@ -1,17 +1,20 @@
 """Both or neither: what happens when a step of the transaction fails, and what the broker is asked then."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
 import pytest
 from kafka import TopicPartition
 from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
     FencedInstanceIdError,
     InvalidProducerEpochError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
+    NotCoordinatorError,
     NotEnoughReplicasError,
     ProducerFencedError,
     UnstableOffsetCommitError,
@@ -28,6 +31,7 @@ from moderator.stream.kafka.consuming.position import Position
 from moderator.stream.kafka.producing import exactly_once
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
+from moderator.stream.kafka.producing.last_end import LastEnd
 from moderator.stream.kafka.producing.sink import KafkaSink
 from moderator.stream.kafka.producing.transaction import add_partitions
 from moderator.testing import ManualClock
@@ -36,7 +40,9 @@ from tests.unit.stream.kafka.scripted_consumer import SETTLED, ScriptedConsumer,
 PARTITION = TopicPartition("chat.events", 0)
 SPAN: DecidedSpan = PartitionSpan(Partition(*PARTITION), 1, 7, [], leader_epoch=3)
 FLAGS, ALLOWS = TopicPartition("moderation.flag", 0), TopicPartition("moderation.allow", 2)
-ALL = {TopicPartition(topic, number) for topic in ("moderation.flag", "moderation.allow") for number in range(3)}
+POSITIONS = TopicPartition("__consumer_offsets", -1)
+OUTPUTS = {TopicPartition(topic, number) for topic in ("moderation.flag", "moderation.allow") for number in range(3)}
+ALL = OUTPUTS | {POSITIONS}
 COMMITTED = [{PARTITION: OffsetAndMetadata(7, '{"v":1,"topic":"id-1"}', 3)}]
 
 
@@ -86,6 +92,10 @@ class Producer:
     def send_offsets_to_transaction(
         self, offsets: dict[TopicPartition, OffsetAndMetadata], group: ConsumerGroupMetadata
     ) -> TransactionalRequestResult:
+        if not offsets:
+            assert group == ConsumerGroupMetadata(SETTLED.group_id)
+            self._partitions_in_transaction.add(POSITIONS)
+            return answered(None)
         assert group == SETTLED
         self._offsets = offsets
         return answered(self._stage.sends.pop() if self._stage.sends else None)
@@ -142,6 +152,8 @@ class Stage:
         self.begun = 0
         self.elapses_in_a_commit_s = 0.0
         self.timeout_factor: list[int] = []
+        self.last_end: LastEnd | None = None
+        self.asked_before: list[int] = []
         self.answers = True
         self.records: list[Future] = []
         self.refuses_records: KafkaError | None = None
@@ -156,6 +168,8 @@ class Stage:
             membership,
             self._send,
             topics=["moderation.flag", "moderation.allow"],
+            ask_last_end=self._ask_last_end,
+            group_id=SETTLED.group_id,
             transaction_timeout_s=transaction_timeout_s,
             metrics=self.metrics,
             deadline_s=deadline_s,
@@ -170,11 +184,15 @@ class Stage:
             failure_budget=FailureBudget(membership, self.metrics, lambda: None, monotonic_s=self.clock.monotonic_s),
         )
 
-    def _send(self, producer: Producer, _spans: object) -> list[Future]:
+    def _send(self, producer: Producer, _spans: object) -> Iterator[Future]:
+        add_partitions(producer, self.writes)
+        yield from self.records
         if self.refuses_records:
             raise self.refuses_records
-        add_partitions(producer, self.writes)
-        return self.records
+
+    def _ask_last_end(self) -> LastEnd | None:
+        self.asked_before.append(self.producers)
+        return self.last_end
 
     def _build(self, timeout_factor: int) -> Producer:
         self.timeout_factor.append(timeout_factor)
@@ -293,11 +311,36 @@ def test_the_first_transaction_of_each_producer_only_ends_what_an_earlier_commit
     assert stage.committed == COMMITTED * 3
 
 
+@pytest.mark.parametrize(
+    ("last_end", "aborted", "ended"), [("abort", [ALL], []), ("commit", [], [ALL]), (None, [], [ALL])]
+)
+def test_the_first_producer_of_a_process_ends_what_another_left_open_as_its_last_transaction_ended(
+    last_end: LastEnd | None, aborted: list[set[TopicPartition]], ended: list[set[TopicPartition]]
+) -> None:
+    stage = Stage()
+    stage.last_end = last_end
+
+    stage.sink.take_over()
+
+    assert (stage.aborted, stage.ended) == (aborted, ended)
+
+
+def test_how_the_last_transaction_ended_is_asked_before_each_producer_starts_because_the_broker_forgets_it_then() -> (
+    None
+):
+    stage = Stage(KafkaTimeoutError("no answer"))
+
+    stage.publish()
+    stage.publish()
+
+    assert stage.asked_before == [0, 1]
+
+
 def test_so_it_does_after_a_commit_without_an_answer_that_took_place() -> None:
     stage = Stage(KafkaTimeoutError("no answer"))
     stage.writes = {FLAGS}
     stage.publish()
-    stage.consumer.committed_offset = 7
+    stage.last_end, stage.consumer.committed_offset = "commit", 7
     stage.writes = {ALLOWS}
 
     published = [stage.publish() for _ in range(2)]
@@ -325,15 +368,39 @@ def test_where_records_of_a_failed_attempt_have_arrived_they_are_aborted_before_
     published = [stage.publish() for _ in range(2)]
 
     assert published == [([SPAN], [])] * 2
-    assert stage.aborted == [{FLAGS}]
-    assert stage.ended == [ALL, ALL - {FLAGS}, {FLAGS, ALLOWS}, {FLAGS, ALLOWS}]
+    assert stage.aborted == [{FLAGS, POSITIONS}]
+    assert stage.ended == [ALL, OUTPUTS - {FLAGS}, {FLAGS, ALLOWS}, {FLAGS, ALLOWS}]
+
+
+def test_records_that_were_passed_on_before_one_was_refused_may_have_arrived() -> None:
+    stage = Stage()
+    stage.records, stage.refuses_records = [arrived(FLAGS)], KafkaError("refused")
+    stage.publish()
+    stage.records, stage.refuses_records = [], None
+
+    assert stage.publish() == ([SPAN], [])
+    assert stage.aborted == [{FLAGS, POSITIONS}]
+
+
+def test_what_an_attempt_left_open_stays_known_until_it_is_ended_whatever_is_answered_meanwhile() -> None:
+    stage = Stage()
+    stage.records, stage.refuses_records = [arrived(FLAGS)], KafkaError("refused")
+    stage.publish()
+    stage.records, stage.refuses_records = [], None
+    stage.last_end, stage.without_leader = "abort", {ALLOWS}
+    stage.publish()
+    stage.last_end, stage.without_leader = None, set()
+    stage.clock.advance(1.0)
+
+    assert stage.publish() == ([SPAN], [])
+    assert stage.aborted == [{FLAGS, POSITIONS}]
 
 
 def test_records_of_an_attempt_that_was_committed_without_an_answer_are_not_aborted() -> None:
     stage = Stage(KafkaTimeoutError("no answer"))
     stage.records = [arrived(FLAGS)]
     stage.publish()
-    stage.consumer.committed_offset = 7
+    stage.last_end, stage.consumer.committed_offset = "commit", 7
 
     published = [stage.publish() for _ in range(2)]
 
@@ -346,7 +413,7 @@ def test_nor_where_the_next_attempt_is_about_later_events() -> None:
     stage = Stage(KafkaTimeoutError("no answer"))
     stage.records = [arrived(FLAGS)]
     stage.publish()
-    stage.consumer.committed_offset = 7
+    stage.last_end, stage.consumer.committed_offset = "commit", 7
 
     later: DecidedSpan = PartitionSpan(Partition(*PARTITION), 1, 12, [], leader_epoch=3)
 
@@ -385,7 +452,7 @@ def test_the_steps_that_end_what_was_left_open_share_one_deadline(monkeypatch: p
 
     stage.publish()
 
-    assert deadlines_s == [3.0, 2.0, 3.0, 3.0]  # to add and to end; the positions, the commit
+    assert deadlines_s == [3.0, 2.0, 1.0, 3.0, 3.0]  # to add, the positions, to end; the positions, the commit
 
 
 def test_the_transaction_of_another_process_is_not_aborted_while_a_partition_has_no_leader() -> None:
@@ -452,8 +519,18 @@ def test_while_kafka_is_away_it_tries_once_a_second_however_often_it_is_asked(er
     assert stage.producers == 2
 
 
-def test_a_broker_that_takes_no_connection_is_not_asked_again_at_once_though_another_answers() -> None:
-    stage = Stage(KafkaConnectionError("refused"))
+@pytest.mark.parametrize(
+    "error",
+    [
+        KafkaConnectionError("refused"),
+        CoordinatorNotAvailableError(),
+        CoordinatorLoadInProgressError(),
+        NotCoordinatorError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_who_cannot_answer_yet_is_not_asked_again_at_once_though_another_broker_answers(error: KafkaError) -> None:
+    stage = Stage(error)
 
     stage.publish()
 
