@@ -13,6 +13,7 @@ Code = Literal[
     "model_loading",
     "group_not_joined",
     "kafka_away",
+    "not_reading",
     "not_publishing",
     "topic_gone",
     "policies_stale",

@@ -52,6 +52,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         topic_ids: which topic each partition belonged to when it was placed.
         held: each partition's position, as it was taken over or committed last.
         trials: the partitions whose events may end the process.
+        position_error: why a partition could not be placed when it was tried last.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self.topic = topic
         self._assignment_epochs: Counter[TopicPartition] = Counter()
         self._unplaced: dict[TopicPartition, int] = {}
+        self.position_error = "nobody was asked yet"
         self.topic_ids: dict[TopicPartition, str | None] = {}
         self.held: dict[Partition, Position] = {}
         self.trials = Trials(trial_events)

@@ -85,6 +85,7 @@ class Placing:
             raise
         except KafkaError as error:
             self._retry_at_s = self._monotonic_s() + _RETRY_S
+            self._membership.position_error = f"`{error}`"
             log.info("positions_unknown", error=type(error).__name__, cause=str(error))
             if isinstance(error, UnstableOffsetCommitError):
                 self._end_left_open()

@@ -23,6 +23,7 @@ from moderator.stream.cloud_events import odd_headers
 from moderator.stream.kafka.connection import MIN_UNSETTLED_POLL_MS, record_of
 from moderator.stream.kafka.consuming.membership import Membership, fenced
 from moderator.stream.kafka.consuming.placing import Placing
+from moderator.stream.kafka.consuming.reading_watch import ReadingWatch
 from moderator.stream.kafka.consuming.topic_watch import TopicWatch
 from moderator.stream.kafka.consuming.twin_watch import SILENCE_S, TwinWatch
 from moderator.stream.kafka.consuming.undecodable import UNDECODABLE, find_undecodable, skip_command
@@ -58,6 +59,7 @@ class KafkaSource:
         self._membership = membership
         self._placing = placing
         self._topic_watch = TopicWatch(membership)
+        self._reading_watch = ReadingWatch(membership, monotonic_s)
         self._twin_watch = TwinWatch(membership, monotonic_s)
         self._connect_reader = connect_reader
         self._refusals_limit = refusals_limit
@@ -185,6 +187,7 @@ class KafkaSource:
     def _watch(self) -> None:
         """Notice what neither client nor broker reports."""
         self._topic_watch.check()
+        self._reading_watch.check()
         if self._twin_watch.is_put_out():
             if self._membership.is_static:
                 raise fenced()

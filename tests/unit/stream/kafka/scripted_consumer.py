@@ -100,6 +100,7 @@ class Cluster:
         self.ids: dict[str, str] = {"chat.events": "id-1"}
         self.leader_epoch = 4
         self.updates = 0
+        self.without_leader: set[TopicPartition] = set()
 
     def request_update(self) -> None:
         self.updates += 1
@@ -110,8 +111,8 @@ class Cluster:
     def partitions_for_topic(self, topic: str) -> set[int] | None:
         return {0, 1} if topic in self.ids else None
 
-    def leader_for_partition(self, _: TopicPartition) -> int:
-        return 1
+    def leader_for_partition(self, partition: TopicPartition) -> int:
+        return -1 if partition in self.without_leader else 1
 
     def leader_epoch_for_partition(self, _: TopicPartition) -> int:
         return self.leader_epoch
