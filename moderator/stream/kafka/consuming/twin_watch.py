@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnstableOffsetCommitError
 
 from moderator.events import Partition
 from moderator.stream.kafka.consuming.client_state import heartbeat_answered_s
@@ -46,6 +46,8 @@ class TwinWatch:
     def _coordinator_answers(self) -> bool:
         try:
             self._membership.committed(Partition(self._membership.topic, 0), _ANSWER_S)
+        except UnstableOffsetCommitError:  # an answer too
+            return True
         except KafkaError:
             return False
         return True

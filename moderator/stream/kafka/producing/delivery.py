@@ -97,6 +97,7 @@ class Delivery(Protocol):
 
         Raises:
             FencedError: another process uses our instance id.
+            KafkaError: nobody answers whether it may.
         """
         ...
 

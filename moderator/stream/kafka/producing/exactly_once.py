@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from kafka import KafkaProducer, TopicPartition
-from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
+from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError, UnstableOffsetCommitError
 from kafka.structs import ConsumerGroupMetadata
 
 from moderator.events import DecidedSpan
@@ -123,6 +123,7 @@ class ExactlyOnce:
 
         Raises:
             FencedError: the broker answers, but not to our heartbeats.
+            KafkaError: it does not answer.
         """
         if not self._confirm_until_s:
             return True
@@ -131,11 +132,11 @@ class ExactlyOnce:
         if self._group.heartbeat_ok:
             self._confirm_until_s = 0.0
             return True
-        with contextlib.suppress(KafkaError):
+        self.step = "confirm_membership"
+        with contextlib.suppress(UnstableOffsetCommitError):  # an answer too
             self._group.committed(spans[0].partition, self._deadline_s)
-            # The broker is available, but answers no heartbeat: a fenced client stops sending them without an error.
-            raise fenced()
-        return False
+        # The broker is available, but answers no heartbeat: a fenced client stops sending them without an error.
+        raise fenced()
 
     def attempt(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:
         """Publish and commit what an earlier attempt has not committed; see `Delivery`."""

@@ -81,9 +81,9 @@ class KafkaSink:
         owned = self._group.owned(spans)
         if not owned:
             return Published(committed=[], retry=[])
-        if not self._delivery.may_attempt(owned):
-            return Published(committed=[], retry=owned)
         try:
+            if not self._delivery.may_attempt(owned):
+                return Published(committed=[], retry=owned)
             self._delivery.attempt(self._producers.get(), owned, identity)
         except KafkaError as error:
             self._give_up(error)

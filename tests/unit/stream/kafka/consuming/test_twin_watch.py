@@ -1,8 +1,10 @@
 """A member that another process has replaced is not told: its heartbeats end, and everything else goes on."""
 
-from kafka.errors import KafkaTimeoutError
+import pytest
+from kafka.errors import KafkaTimeoutError, UnstableOffsetCommitError
 from kafka.structs import MemberState
 
+from moderator.stream.kafka.consuming import twin_watch
 from moderator.stream.kafka.consuming.twin_watch import TwinWatch
 from moderator.testing import ManualClock
 from tests.unit.stream.kafka.scripted_consumer import SETTLED, ScriptedConsumer, a_membership
@@ -31,6 +33,14 @@ class Stage:
 
 def test_silence_while_the_coordinator_answers_twice_is_noticed_in_15_s() -> None:
     assert Stage().noticed_after_s() == 15
+
+
+def test_a_coordinator_that_calls_positions_hidden_answers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(twin_watch, "_ANSWER_S", 0.0)
+    stage = Stage()
+    stage.consumer.committed_error = UnstableOffsetCommitError()
+
+    assert stage.noticed_after_s() == 15
 
 
 def test_silence_while_the_coordinator_is_away_means_nothing() -> None:

@@ -550,10 +550,13 @@ def test_fenced_by_the_broker_a_named_instance_waits_for_a_heartbeat_before_its_
     assert (producers, stage.producers) == (1, 2)
 
 
-def test_fenced_and_without_a_heartbeat_while_the_broker_answers_another_process_has_its_id() -> None:
-    stage = Stage(ProducerFencedError(), transaction_timeout_s=0.0, confirm_s=5.0)
+@pytest.mark.parametrize("answer", [None, UnstableOffsetCommitError()], ids=["a position", "that it is hidden"])
+def test_fenced_and_without_a_heartbeat_while_the_broker_answers_another_process_has_its_id(
+    answer: KafkaError | None,
+) -> None:
+    stage = Stage(ProducerFencedError(), transaction_timeout_s=0.0, confirm_s=5.0, deadline_s=0.0)
     stage.publish()
-    stage.consumer.has_heartbeats = False
+    stage.consumer.has_heartbeats, stage.consumer.committed_error = False, answer
     stage.clock.advance(5.0)
 
     with pytest.raises(FencedError, match="MODERATOR_KAFKA__INSTANCE_ID"):
@@ -571,6 +574,7 @@ def test_fenced_and_without_any_answer_from_the_broker_it_waits_and_starts_no_pr
 
     assert stage.publish() == ([], [SPAN])
     assert stage.producers == 1
+    assert stage.metrics.publish_failures.labels("KafkaTimeoutError")._value.get() == 1
 
 
 def test_a_commit_that_never_returns_is_given_up_at_its_deadline() -> None:
