@@ -17,6 +17,7 @@ from kafka.errors import (
 from structlog.testing import capture_logs
 
 from moderator.errors import FencedError, StoppedError, UndecodableBatchError
+from moderator.stream.kafka.consuming import placing
 from moderator.testing import ManualClock
 from tests.builders import a_record
 from tests.unit.stream.kafka.damaged_reader import PARTITION, DamagedReader
@@ -179,7 +180,10 @@ def test_a_spelling_of_a_cloud_events_header_that_is_not_read_is_reported_once()
 
 
 @pytest.mark.parametrize(("error", "tries"), [(UnstableOffsetCommitError(), 1), (GroupIdNotFoundError(), 0)])
-def test_where_an_open_transaction_hides_positions_we_try_to_end_it(error: KafkaError, tries: int) -> None:
+def test_where_an_open_transaction_hides_positions_we_try_to_end_it(
+    monkeypatch: pytest.MonkeyPatch, error: KafkaError, tries: int
+) -> None:
+    monkeypatch.setattr(placing, "_ANSWER_S", 0.0)
     group = Group()
     (consumer,) = group.consumers
     consumer.assigned, consumer.committed_error = {PARTITION}, error
