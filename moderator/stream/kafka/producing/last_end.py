@@ -30,11 +30,12 @@ def last_end(client: Mapping[str, Any], group_id: str, transactional_id: str) ->
         KafkaError: no answer, or the partition that holds the group's positions has no leader: a transaction that ends
             now would be left open there.
     """
+    until_s = time.monotonic() + _TRIED_FOR_S
     with asking(client) as admin:
         with contextlib.suppress(GroupIdNotFoundError):
-            _tried(lambda: admin.describe_groups([group_id]))
+            _tried(lambda: admin.describe_groups([group_id]), until_s)
         try:
-            state = _tried(lambda: admin.describe_transactions([transactional_id])[transactional_id].state)
+            state = _tried(lambda: admin.describe_transactions([transactional_id])[transactional_id].state, until_s)
         except (TransactionalIdNotFoundError, UnsupportedVersionError):
             return None
     if state in _FORGOTTEN:
@@ -42,9 +43,8 @@ def last_end(client: Mapping[str, Any], group_id: str, transactional_id: str) ->
     return "commit" if state in _COMMITTED else "abort"
 
 
-def _tried(ask: Callable[[], Any]) -> Any:
+def _tried(ask: Callable[[], Any], until_s: float) -> Any:
     """Ask again for a while: a new cluster has no coordinators before the first question."""
-    until_s = time.monotonic() + _TRIED_FOR_S
     while True:
         try:
             return ask()
