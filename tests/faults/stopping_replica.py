@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kafka import KafkaProducer
@@ -29,13 +29,14 @@ class StoppingSender(OutcomeSender):
 
     has_stopped = False
 
-    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> Iterator[Any]:
-        yield from super().__call__(producer, spans)
+    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> list[Any]:
+        futures = super().__call__(producer, spans)
         if not self.has_stopped:
             self.has_stopped = True
             producer.flush()
             print("in transaction", flush=True)
             sys.stdin.readline()
+        return futures
 
 
 def main() -> None:

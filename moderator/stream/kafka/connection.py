@@ -168,7 +168,7 @@ def reader(client: Mapping[str, Any]) -> KafkaConsumer:
 
 @contextmanager
 def asking(client: Mapping[str, Any]) -> Iterator[KafkaAdminClient]:
-    """Ask the brokers something while a window waits: 3 s for an answer.
+    """Ask the brokers something while a window waits: 3 s for an answer, 10 where a broker hangs as we connect.
 
     Raises:
         KafkaError: the brokers do not answer.

@@ -115,7 +115,7 @@ def of_membership(
         settings.on_lost_events,
         metrics,
         holds_markers=lambda partition: holds_markers(settings, partition),
-        end_left_open=sink.take_over,
+        end_left_open=sink.end_left_open,
     )
     return KafkaSource(membership, placing, lambda: reader(client)), sink
 

@@ -32,6 +32,8 @@ log = get_logger(__name__)
 
 _ANSWER_S = 1.0
 _RETRY_S = 0.5
+_HIDDEN_S = 15.0
+"""Longer than the 14 s that brokers need to end a transaction which another replica's crash left open."""
 
 Found = dict[TopicPartition, tuple[Position, list[Finding]]]
 
@@ -44,7 +46,7 @@ class Placing:
         on_lost_events: go on after a warning, or stop.
         metrics: where what was lost is counted.
         holds_markers: tells whether offsets of a partition may hold something other than events.
-        end_left_open: ends what an earlier process of ours left open, which hides positions.
+        end_left_open: ends what we left open, which hides positions.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Placing:
         self._end_left_open = end_left_open
         self._monotonic_s = monotonic_s
         self._retry_at_s = 0.0
+        self._hidden_since_s: float | None = None
         self._reported: Found = {}
 
     def place(self) -> None:
@@ -87,8 +90,20 @@ class Placing:
             self._retry_at_s = self._monotonic_s() + _RETRY_S
             self._membership.position_error = f"`{error}`"
             log.info("positions_unknown", error=type(error).__name__, cause=str(error))
-            if isinstance(error, UnstableOffsetCommitError):
-                self._end_left_open()
+            self._note_hidden(is_hidden=isinstance(error, UnstableOffsetCommitError))
+        else:
+            self._note_hidden(is_hidden=False)
+
+    def _note_hidden(self, *, is_hidden: bool) -> None:
+        """End what hides positions for longer than another replica's transaction can."""
+        now_s = self._monotonic_s()
+        if not is_hidden:
+            self._hidden_since_s = None
+        elif self._hidden_since_s is None:
+            self._hidden_since_s = now_s
+        elif now_s - self._hidden_since_s >= _HIDDEN_S:
+            self._hidden_since_s = None
+            self._end_left_open()
 
     def refused(self, partitions: Iterable[TopicPartition]) -> None:
         """Compare again: the broker or the client says that a position is not in the log.

@@ -25,6 +25,7 @@ class AtLeastOnce:
         self._send = send
         self._usual_deadline_s = self._deadline_s = deadline_s
         self.step = ""
+        self.is_confirming = False
 
     def start(self, producer: KafkaProducer, timeout_factor: int) -> None:  # noqa: ARG002 - a port's signature
         """Prepare nothing: an idempotent producer is ready."""
@@ -37,7 +38,7 @@ class AtLeastOnce:
     def attempt(self, producer: KafkaProducer, spans: list[DecidedSpan], group: ConsumerGroupMetadata) -> None:  # noqa: ARG002 - a port's signature
         """Publish, then commit; see `Delivery`."""
         self.step = "deliver"
-        deliver(producer, list(self._send(producer, spans)), self._deadline_s)
+        deliver(producer, self._send(producer, spans), self._deadline_s)
         self.step = "commit"
         self._membership.consumer.commit(self._membership.next_offsets(spans), timeout_ms=self._deadline_s * 1_000)
 

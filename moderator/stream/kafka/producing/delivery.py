@@ -1,6 +1,6 @@
 """What the two ways to publish share: see `exactly_once.py` and `at_least_once.py`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kafka import KafkaProducer, TopicPartition
@@ -25,8 +25,8 @@ DEADLINE_S = 3.0
 """How long one step of a publication may take; the client delivers records, or gives them up, within it."""
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
-Send = Callable[[KafkaProducer, Sequence[DecidedSpan]], Iterable[Any]]
-"""Pass every outcome of the spans to the producer, one after the other; give the future of each that was passed."""
+Send = Callable[[KafkaProducer, Sequence[DecidedSpan]], list[Any]]
+"""Pass every outcome of the spans to the producer; give the futures."""
 
 
 class Group(Protocol):
@@ -80,9 +80,12 @@ class Delivery(Protocol):
 
     Attributes:
         step: what is done at present, or was done when it failed, for the log.
+        is_confirming: after being fenced it waits until the group confirms that we are a member: until then no producer
+            may start, which would fence a replacement.
     """
 
     step: str
+    is_confirming: bool
 
     def start(self, producer: KafkaProducer, timeout_factor: int) -> None:
         """Prepare a new producer; each step with it may take `timeout_factor` times as long as usual.

@@ -40,6 +40,7 @@ from moderator.stream.kafka.producing.transaction import (
     begin_adding,
     begin_end,
     begin_offsets,
+    partitions_of,
     require_leaders,
 )
 
@@ -69,7 +70,7 @@ class ExactlyOnce:
         send: Send,
         *,
         topics: Collection[str],
-        ask_last_end: Callable[[], LastEnd | None],
+        ask_last_end: Callable[[], LastEnd],
         group_id: str,
         transaction_timeout_s: float,
         metrics: Metrics,
@@ -89,9 +90,7 @@ class ExactlyOnce:
         self._monotonic_s = monotonic_s
         self._in_doubt = False
         self._is_first = True
-        self._sent: list[Any] = []
-        self._offsets: Any = None
-        self._arrived: set[TopicPartition] = set()
+        self._undone: set[TopicPartition] = set()
         self._confirm_until_s = 0.0
         self._began_s = -float("inf")
         self.step = ""
@@ -107,16 +106,22 @@ class ExactlyOnce:
         self.step = "ask_last_end"
         last_end = self._ask_last_end()
         places = {*self._partitions(producer), _POSITIONS}
-        if last_end == "commit":
-            self._arrived.clear()
-        elif last_end == "abort" and self._is_first:
-            self._arrived = set(places)
-        if self._is_first:
+        if last_end.is_commit:
+            self._undone.clear()
+        elif self._is_first:
+            self._undone = {_POSITIONS, *(places if last_end.partitions is None else last_end.partitions)}
+        if self._is_first or self._undone - {_POSITIONS}:
+            # until then the broker remembers how it ended, also for the next process
             self._require_leaders(producer)
         self.step = "init_transactions"
         producer.init_transactions()
         self._is_first = False
         self._end_left_open(producer, places)
+
+    @property
+    def is_confirming(self) -> bool:
+        """After being fenced, the group has not confirmed yet that we are a member."""
+        return self._confirm_until_s > 0
 
     def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:
         """Wait, after being fenced, until the group confirms that we are a member; a replacement may have fenced us.
@@ -125,7 +130,7 @@ class ExactlyOnce:
             FencedError: the broker answers, but not to our heartbeats.
             KafkaError: it does not answer.
         """
-        if not self._confirm_until_s:
+        if not self.is_confirming:
             return True
         if self._monotonic_s() < self._confirm_until_s:
             return False
@@ -151,11 +156,6 @@ class ExactlyOnce:
             FencedError: another process uses our transactional id.
         """
         self._in_doubt = self._in_doubt or not self._group.refuses_others
-        arrived = (each.value for each in self._sent if each.succeeded())
-        self._arrived |= {TopicPartition(each.topic, each.partition) for each in arrived}
-        if self._offsets is not None and self._offsets.succeeded:
-            self._arrived.add(_POSITIONS)
-        self._forget_attempt()
         if _is_fenced(error):
             if self._monotonic_s() - self._began_s < self._transaction_timeout_s:
                 raise fenced() from error
@@ -183,9 +183,9 @@ class ExactlyOnce:
         self._require_leaders(producer)
         self.step = "end_left_open"
         self._began_s = self._monotonic_s()
-        self._end(producer, self._arrived & places, commits=False)
-        self._end(producer, places - self._arrived, commits=True)
-        self._arrived.clear()
+        self._end(producer, self._undone & places, commits=False)
+        self._end(producer, places - self._undone, commits=True)
+        self._undone.clear()
 
     def _end(self, producer: KafkaProducer, places: Collection[TopicPartition], *, commits: bool) -> None:
         if not places:
@@ -214,26 +214,28 @@ class ExactlyOnce:
         self.step = "deliver"
         self._began_s = self._monotonic_s()
         producer.begin_transaction()
-        self._offsets = begin_offsets(producer, self._group.next_offsets(spans), group)
         try:
-            self._sent.extend(self._send(producer, spans))
-            deliver(producer, self._sent, self._deadline_s)
+            self._deliver(producer, spans, begin_offsets(producer, self._group.next_offsets(spans), group))
+            self.step = "commit"
+            self._in_doubt = True
+            await_answer(begin_end(producer, commits=True), self._deadline_s)
+        except KafkaError:
+            # whatever was sent may have arrived, also without an answer
+            self._undone |= {*partitions_of(producer), _POSITIONS}
+            raise
+        self._in_doubt = False
+
+    def _deliver(self, producer: KafkaProducer, spans: list[DecidedSpan], offsets: Any) -> None:
+        try:
+            deliver(producer, self._send(producer, spans), self._deadline_s)
         except KafkaError as error:
-            if self._offsets.exception is None:
+            if offsets.exception is None:
                 raise
             # where the positions were refused, the client refuses the records too, and names the reason in a text only
             self.step = "send_offsets"
-            raise self._offsets.exception from error
+            raise offsets.exception from error
         self.step = "send_offsets"
-        await_answer(self._offsets, self._deadline_s)
-        self.step = "commit"
-        self._in_doubt = True
-        await_answer(begin_end(producer, commits=True), self._deadline_s)
-        self._in_doubt = False
-        self._forget_attempt()
-
-    def _forget_attempt(self) -> None:
-        self._sent, self._offsets = [], None
+        await_answer(offsets, self._deadline_s)
 
 
 def _is_fenced(error: KafkaError) -> bool:

@@ -1,30 +1,41 @@
 """How the last transaction of an id ended; a new producer asks before it starts, since the broker forgets it then."""
 
-import contextlib
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, NamedTuple
 
+from kafka import TopicPartition
 from kafka.admin import TransactionState
-from kafka.errors import GroupIdNotFoundError, KafkaError, TransactionalIdNotFoundError, UnsupportedVersionError
+from kafka.errors import KafkaError, TransactionalIdNotFoundError, UnsupportedVersionError
 
 from moderator.stream.kafka.connection import asking
 
-LastEnd = Literal["commit", "abort"]
-"""How a transaction ended or, where it is still open, how a new producer with its id ends it."""
-
 _COMMITTED: Final = (TransactionState.PREPARE_COMMIT, TransactionState.COMPLETE_COMMIT)
+_LISTED: Final = (TransactionState.ONGOING, TransactionState.PREPARE_ABORT)
+_FORGOTTEN: Final = (TransactionState.EMPTY, TransactionState.DEAD, TransactionState.UNKNOWN)
 _TRIED_FOR_S: Final = 3.0
 _ASK_AGAIN_AFTER_S: Final = 0.1
-_FORGOTTEN: Final = (TransactionState.EMPTY, TransactionState.DEAD, TransactionState.UNKNOWN)
 
 
-def last_end(client: Mapping[str, Any], group_id: str, transactional_id: str) -> LastEnd | None:
-    """Ask the coordinators of a group and of a transactional id; takes some seconds at most.
+class LastEnd(NamedTuple):
+    """How a transaction ended or, where it is still open, how a new producer with its id ends it.
 
-    Returns:
-        How the id's last transaction ended; None: it has had none since a producer with this id started, or the brokers
-        are older than 3.0.
+    Attributes:
+        is_commit: by a commit.
+        partitions: where it may have written records that are undone; None: anywhere.
+    """
+
+    is_commit: bool
+    partitions: Collection[TopicPartition] | None
+
+
+COMMIT: Final = LastEnd(is_commit=True, partitions=())
+FORGOTTEN: Final = LastEnd(is_commit=False, partitions=())
+"""There was none since a producer with this id started, or the brokers are older than 3.0."""
+
+
+def last_end(client: Mapping[str, Any], group_id: str, transactional_id: str) -> LastEnd:
+    """Ask the coordinators of a group and of a transactional id; takes some seconds.
 
     Raises:
         KafkaError: no answer, or the partition that holds the group's positions has no leader: a transaction that ends
@@ -32,15 +43,16 @@ def last_end(client: Mapping[str, Any], group_id: str, transactional_id: str) ->
     """
     until_s = time.monotonic() + _TRIED_FOR_S
     with asking(client) as admin:
-        with contextlib.suppress(GroupIdNotFoundError):
-            _tried(lambda: admin.describe_groups([group_id]), until_s)
+        _tried(lambda: admin.describe_groups([group_id]), until_s)  # raises where no coordinator is found
         try:
-            state = _tried(lambda: admin.describe_transactions([transactional_id])[transactional_id].state, until_s)
+            found = _tried(lambda: admin.describe_transactions([transactional_id])[transactional_id], until_s)
         except (TransactionalIdNotFoundError, UnsupportedVersionError):
-            return None
-    if state in _FORGOTTEN:
-        return None
-    return "commit" if state in _COMMITTED else "abort"
+            return FORGOTTEN
+    if found.state in _FORGOTTEN:
+        return FORGOTTEN
+    if found.state in _COMMITTED:
+        return COMMIT
+    return LastEnd(is_commit=False, partitions=found.topic_partitions if found.state in _LISTED else None)
 
 
 def _tried(ask: Callable[[], Any], until_s: float) -> Any:

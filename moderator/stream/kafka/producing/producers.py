@@ -7,11 +7,13 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from moderator.errors import NotPublishingError
-from moderator.stream.kafka.producing.transaction import give_up
+from moderator.stream.kafka.producing.transaction import ConnectionWatch, give_up
 
 
 class Producers:
-    """One producer at a time, built when it is needed and dropped after any failure.
+    """One producer at a time, built when it is needed and dropped after any failure, or when a connection was lost.
+
+    A broker that was away may have left out the end of its last transaction, see `exactly_once`: its successor ends it.
 
     Args:
         build: makes a producer, or raises KafkaError.
@@ -23,6 +25,7 @@ class Producers:
         self._hanging_limit = hanging_limit
         self._hanging: list[KafkaProducer] = []
         self._current: KafkaProducer | None = None
+        self._watch: ConnectionWatch | None = None
 
     def get(self) -> KafkaProducer:
         """Give the current one, or build one.
@@ -31,6 +34,8 @@ class Producers:
             KafkaError: the broker does not answer.
             NotPublishingError: too many refused to close.
         """
+        if self._has_lost_a_connection():
+            self.drop()
         if self._current is None:
             self._hanging = [old for old in self._hanging if not try_to_close(old)]
             if len(self._hanging) >= self._hanging_limit:
@@ -38,14 +43,22 @@ class Producers:
                     f"{len(self._hanging)} producers hang and cannot be closed: start `moderator` again"
                 )
             self._current = self._build()
+            self._watch = ConnectionWatch(self._current)
         return self._current
+
+    def used(self) -> None:
+        """Note the connections that the current one has opened since it was built."""
+        self._has_lost_a_connection()
 
     def drop(self) -> None:
         """Never use the current one again; it sends nothing more."""
         if self._current is not None:
             give_up(self._current)
             self._hanging.append(self._current)
-            self._current = None
+            self._current = self._watch = None
+
+    def _has_lost_a_connection(self) -> bool:
+        return self._watch is not None and self._watch.has_lost_one()
 
     def close(self) -> None:
         """Close what can be closed."""

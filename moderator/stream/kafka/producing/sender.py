@@ -1,6 +1,6 @@
 """Passes decisions and dead letters to a producer: topic, partition, headers."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kafka import KafkaProducer, TopicPartition
@@ -63,8 +63,8 @@ class OutcomeSender:
             ("content-type", b"application/json"),
         ]
 
-    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> Iterator[Any]:
-        """Send every outcome; give each one's future.
+    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> list[Any]:
+        """Send every outcome; give the futures.
 
         Raises:
             KafkaError: a topic is missing, or the client refuses a record.
@@ -76,8 +76,7 @@ class OutcomeSender:
         add_partitions(
             producer, {self._place(record, made) for record, made in items if isinstance(made, EncodedDecision)}
         )
-        for item in in_slices(items, SENT_AT_A_TIME, self._give_way):
-            yield self._send(producer, *item)
+        return [self._send(producer, *item) for item in in_slices(items, SENT_AT_A_TIME, self._give_way)]
 
     def reject_oversized(self, record: Record, decision: EncodedDecision) -> DeadLetter | None:
         """Give a dead letter for a decision that is larger than its topic accepts."""

@@ -66,6 +66,12 @@ class KafkaSink:
         except KafkaError as error:
             log.warning("not_taken_over", step=self._delivery.step, error=type(error).__name__, cause=str(error))
 
+    def end_left_open(self) -> None:
+        """Let a new producer end what was left open under our id, for it hides the group's positions."""
+        if not self._delivery.is_confirming:
+            self._producers.drop()
+            self.take_over()
+
     def publish(self, spans: list[DecidedSpan]) -> Published:
         """Make one bounded attempt; see `pipeline.ports.Sink`.
 
@@ -88,6 +94,7 @@ class KafkaSink:
         except KafkaError as error:
             self._give_up(error)
             return Published(committed=[], retry=owned)
+        self._producers.used()
         self._failure_budget.succeeded()
         self._group.note_committed(owned)
         return Published(committed=owned, retry=[])

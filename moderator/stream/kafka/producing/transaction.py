@@ -14,6 +14,25 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 _NO_LEADER: Final = -1
 
 
+class ConnectionWatch:
+    """Notices that a connection of a producer was lost: its broker may have been away, also if it is back by now."""
+
+    def __init__(self, producer: KafkaProducer) -> None:
+        self._connections: dict[int, Any] = producer._sender._client._manager._conns  # noqa: SLF001 - see the file's head
+        self._watched: set[Any] = set()
+        self._has_lost_one = False
+
+    def has_lost_one(self) -> bool:
+        """Check whether one that was open at an earlier check has ended, and not by the client's own wish."""
+        for connection in [each for each in self._connections.copy().values() if each not in self._watched]:
+            self._watched.add(connection)
+            connection.close_future.add_errback(self._lost)
+        return self._has_lost_one
+
+    def _lost(self, _: object) -> None:
+        self._has_lost_one = True
+
+
 def add_partitions(producer: KafkaProducer, partitions: Iterable[TopicPartition]) -> None:
     """Let one request add all these partitions to the transaction, before a record is sent to any.
 
@@ -42,6 +61,17 @@ def begin_adding(producer: KafkaProducer, partitions: Iterable[TopicPartition]) 
         transactions._enqueue_request(adding)  # noqa: SLF001
     producer._sender.wakeup()  # noqa: SLF001
     return adding.result
+
+
+def partitions_of(producer: KafkaProducer) -> set[TopicPartition]:
+    """Give those that were added to the transaction, or would be, whether or not the broker has answered."""
+    transactions = producer._transaction_manager  # noqa: SLF001
+    with transactions._lock:  # noqa: SLF001
+        return {
+            *transactions._new_partitions_in_transaction,  # noqa: SLF001
+            *transactions._pending_partitions_in_transaction,  # noqa: SLF001
+            *transactions._partitions_in_transaction,  # noqa: SLF001
+        }
 
 
 def require_leaders(producer: KafkaProducer, partitions: Iterable[TopicPartition]) -> None:

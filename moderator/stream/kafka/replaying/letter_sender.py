@@ -1,6 +1,6 @@
 """Passes dead letters, as the records that they were, to a producer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from kafka import KafkaProducer
@@ -20,16 +20,14 @@ class RecordSender:
         self._topic = topic
         self._partitioner = Partitioner({})
 
-    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> Iterator[Any]:
-        """Send every outcome; give each one's future.
+    def __call__(self, producer: KafkaProducer, spans: Sequence[DecidedSpan]) -> list[Any]:
+        """Send every outcome; give the futures.
 
         Raises:
             KafkaError: the topic is missing, or the client refuses a record.
         """
         self._partitioner.counts = {self._topic: partition_count(producer, self._topic)}
-        for span in spans:
-            for _, outcome in span.items:
-                yield self._send(producer, cast("Record", outcome))
+        return [self._send(producer, cast("Record", outcome)) for span in spans for _, outcome in span.items]
 
     def _send(self, producer: KafkaProducer, record: Record) -> Any:
         partition = self._partitioner.partition(self._topic, record.key, record.partition)

@@ -1,5 +1,6 @@
 """Kafka's consumer, as much of it as our membership of the group uses, following a script."""
 
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
@@ -216,5 +217,12 @@ def a_source(
     **arguments: Any,
 ) -> KafkaSource:
     metrics = Metrics(CollectorRegistry())
-    placing = Placing(membership, "continue", metrics, holds_markers=lambda _: False, end_left_open=end_left_open)
+    placing = Placing(
+        membership,
+        "continue",
+        metrics,
+        holds_markers=lambda _: False,
+        end_left_open=end_left_open,
+        monotonic_s=arguments.get("monotonic_s", time.monotonic),
+    )
     return KafkaSource(membership, placing, connect_reader, **arguments)

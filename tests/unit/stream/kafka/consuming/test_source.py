@@ -180,7 +180,7 @@ def test_a_spelling_of_a_cloud_events_header_that_is_not_read_is_reported_once()
 
 
 @pytest.mark.parametrize(("error", "tries"), [(UnstableOffsetCommitError(), 1), (GroupIdNotFoundError(), 0)])
-def test_where_an_open_transaction_hides_positions_we_try_to_end_it(
+def test_what_hides_positions_for_longer_than_the_transaction_of_another_replica_we_try_to_end(
     monkeypatch: pytest.MonkeyPatch, error: KafkaError, tries: int
 ) -> None:
     monkeypatch.setattr(placing, "_ANSWER_S", 0.0)
@@ -189,6 +189,10 @@ def test_where_an_open_transaction_hides_positions_we_try_to_end_it(
     consumer.assigned, consumer.committed_error = {PARTITION}, error
     group.membership.on_partitions_assigned([PARTITION])
 
-    group.poll_times(1)
+    tried = []
+    for seconds in (0, 14, 1):
+        group.clock.advance(seconds)
+        group.poll_times(1)
+        tried.append(group.tried_to_end)
 
-    assert group.tried_to_end == tries
+    assert tried == [0, 0, tries]

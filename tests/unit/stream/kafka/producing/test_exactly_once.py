@@ -1,7 +1,7 @@
 """Both or neither: what happens when a step of the transaction fails, and what the broker is asked then."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
@@ -31,7 +31,7 @@ from moderator.stream.kafka.consuming.position import Position
 from moderator.stream.kafka.producing import exactly_once
 from moderator.stream.kafka.producing.exactly_once import ExactlyOnce
 from moderator.stream.kafka.producing.failure_budget import FailureBudget
-from moderator.stream.kafka.producing.last_end import LastEnd
+from moderator.stream.kafka.producing.last_end import COMMIT, FORGOTTEN, LastEnd
 from moderator.stream.kafka.producing.sink import KafkaSink
 from moderator.stream.kafka.producing.transaction import add_partitions
 from moderator.testing import ManualClock
@@ -43,7 +43,18 @@ FLAGS, ALLOWS = TopicPartition("moderation.flag", 0), TopicPartition("moderation
 POSITIONS = TopicPartition("__consumer_offsets", -1)
 OUTPUTS = {TopicPartition(topic, number) for topic in ("moderation.flag", "moderation.allow") for number in range(3)}
 ALL = OUTPUTS | {POSITIONS}
+UNDONE = LastEnd(is_commit=False, partitions=None)
 COMMITTED = [{PARTITION: OffsetAndMetadata(7, '{"v":1,"topic":"id-1"}', 3)}]
+
+
+class Connection:
+    """Of a producer to a broker."""
+
+    def __init__(self) -> None:
+        self.close_future = Future()
+
+    def lose(self) -> None:
+        self.close_future.failure(KafkaConnectionError("gone"))
 
 
 class Producer:
@@ -55,6 +66,10 @@ class Producer:
         self._transaction_manager = self._sender = self._client = self._metadata = self
         self._lock = contextlib.nullcontext()
         self._partitions_in_transaction: set[TopicPartition] = set()
+        self._pending_partitions_in_transaction: set[TopicPartition] = set()
+        self._new_partitions_in_transaction: set[TopicPartition] = set()
+        self._manager = self
+        self._conns: dict[int, Connection] = stage.connections
 
     def init_transactions(self) -> None:
         self._stage.producers += 1
@@ -153,6 +168,7 @@ class Stage:
         self.elapses_in_a_commit_s = 0.0
         self.timeout_factor: list[int] = []
         self.last_end: LastEnd | None = None
+        self.connections: dict[int, Connection] = {}
         self.asked_before: list[int] = []
         self.answers = True
         self.records: list[Future] = []
@@ -184,15 +200,15 @@ class Stage:
             failure_budget=FailureBudget(membership, self.metrics, lambda: None, monotonic_s=self.clock.monotonic_s),
         )
 
-    def _send(self, producer: Producer, _spans: object) -> Iterator[Future]:
+    def _send(self, producer: Producer, _spans: object) -> list[Future]:
         add_partitions(producer, self.writes)
-        yield from self.records
         if self.refuses_records:
             raise self.refuses_records
+        return self.records
 
-    def _ask_last_end(self) -> LastEnd | None:
+    def _ask_last_end(self) -> LastEnd:
         self.asked_before.append(self.producers)
-        return self.last_end
+        return self.last_end or (UNDONE if self.producers else COMMIT)
 
     def _build(self, timeout_factor: int) -> Producer:
         self.timeout_factor.append(timeout_factor)
@@ -238,7 +254,7 @@ def test_an_attempt_that_failed_before_its_commit_is_made_again_without_a_questi
 
 def test_positions_that_were_taken_are_not_committed_when_a_record_did_not_arrive() -> None:
     stage = Stage()
-    stage.records = [arrived(FLAGS), Future().failure(NotEnoughReplicasError())]
+    stage.records = [Future().success(None), Future().failure(NotEnoughReplicasError())]
 
     first = stage.publish()
     stage.records = []
@@ -297,7 +313,7 @@ def test_a_commit_without_an_answer_that_took_place_is_not_made_twice(committed_
     assert (stage.settled("not committed"), stage.settled("committed")) == (0, 1)
 
 
-def test_the_first_transaction_of_each_producer_only_ends_what_an_earlier_commit_left_open_anywhere() -> None:
+def test_the_first_transactions_of_each_producer_only_end_what_an_earlier_one_left_open_anywhere() -> None:
     stage = Stage()
     stage.writes = {FLAGS}
     stage.publish()
@@ -307,15 +323,23 @@ def test_the_first_transaction_of_each_producer_only_ends_what_an_earlier_commit
     published = [stage.publish() for _ in range(3)]
 
     assert published == [([], [SPAN]), ([SPAN], []), ([SPAN], [])]
-    assert stage.ended == [ALL, {FLAGS}, ALL, {ALLOWS}, {ALLOWS}]
+    assert stage.aborted == [{ALLOWS, POSITIONS}]
+    assert stage.ended == [ALL, {FLAGS}, OUTPUTS - {ALLOWS}, {ALLOWS}, {ALLOWS}]
     assert stage.committed == COMMITTED * 3
 
 
 @pytest.mark.parametrize(
-    ("last_end", "aborted", "ended"), [("abort", [ALL], []), ("commit", [], [ALL]), (None, [], [ALL])]
+    ("last_end", "aborted", "ended"),
+    [
+        (COMMIT, [], [ALL]),
+        (UNDONE, [ALL], []),
+        (UNDONE._replace(partitions={FLAGS}), [{FLAGS, POSITIONS}], [OUTPUTS - {FLAGS}]),
+        (FORGOTTEN, [{POSITIONS}], [OUTPUTS]),
+    ],
+    ids=["commit", "abort, anywhere", "abort, in one partition", "forgotten"],
 )
 def test_the_first_producer_of_a_process_ends_what_another_left_open_as_its_last_transaction_ended(
-    last_end: LastEnd | None, aborted: list[set[TopicPartition]], ended: list[set[TopicPartition]]
+    last_end: LastEnd, aborted: list[set[TopicPartition]], ended: list[set[TopicPartition]]
 ) -> None:
     stage = Stage()
     stage.last_end = last_end
@@ -340,7 +364,7 @@ def test_so_it_does_after_a_commit_without_an_answer_that_took_place() -> None:
     stage = Stage(KafkaTimeoutError("no answer"))
     stage.writes = {FLAGS}
     stage.publish()
-    stage.last_end, stage.consumer.committed_offset = "commit", 7
+    stage.last_end, stage.consumer.committed_offset = COMMIT, 7
     stage.writes = {ALLOWS}
 
     published = [stage.publish() for _ in range(2)]
@@ -349,58 +373,52 @@ def test_so_it_does_after_a_commit_without_an_answer_that_took_place() -> None:
     assert stage.ended == [ALL, ALL, {ALLOWS}]
 
 
-def arrived(partition: TopicPartition) -> Future:
-    return Future().success(SimpleNamespace(topic=partition.topic, partition=partition.partition))
-
-
-@pytest.mark.parametrize("failed_at", ["a record", "its commit"])
-def test_where_records_of_a_failed_attempt_have_arrived_they_are_aborted_before_anything_is_committed(
-    failed_at: str,
-) -> None:
-    stage = Stage(*[KafkaTimeoutError("no answer")] * (failed_at == "its commit"))
-    stage.writes = {FLAGS, ALLOWS}
-    stage.records = [arrived(FLAGS)]
-    if failed_at == "a record":
-        stage.records.append(Future().failure(KafkaTimeoutError("expired")))
+@pytest.mark.parametrize("failed_at", ["a record", "its positions", "its commit"])
+def test_what_a_failed_attempt_may_have_written_is_aborted_before_anything_is_committed(failed_at: str) -> None:
+    no_answer = KafkaTimeoutError("no answer")
+    stage = Stage(*[no_answer] * (failed_at == "its commit"))
+    stage.writes = {FLAGS}
+    stage.records = [Future().failure(no_answer)] * (failed_at == "a record")
+    stage.sends = [no_answer] * (failed_at == "its positions")
     stage.publish()
-    stage.records = [arrived(FLAGS), arrived(ALLOWS)]
+    stage.records, stage.writes = [], {ALLOWS}
 
     published = [stage.publish() for _ in range(2)]
 
     assert published == [([SPAN], [])] * 2
     assert stage.aborted == [{FLAGS, POSITIONS}]
-    assert stage.ended == [ALL, OUTPUTS - {FLAGS}, {FLAGS, ALLOWS}, {FLAGS, ALLOWS}]
-
-
-def test_records_that_were_passed_on_before_one_was_refused_may_have_arrived() -> None:
-    stage = Stage()
-    stage.records, stage.refuses_records = [arrived(FLAGS)], KafkaError("refused")
-    stage.publish()
-    stage.records, stage.refuses_records = [], None
-
-    assert stage.publish() == ([SPAN], [])
-    assert stage.aborted == [{FLAGS, POSITIONS}]
+    assert stage.ended == [ALL, OUTPUTS - {FLAGS}, {ALLOWS}, {ALLOWS}]
 
 
 def test_what_an_attempt_left_open_stays_known_until_it_is_ended_whatever_is_answered_meanwhile() -> None:
     stage = Stage()
-    stage.records, stage.refuses_records = [arrived(FLAGS)], KafkaError("refused")
+    stage.writes, stage.refuses_records = {FLAGS}, KafkaError("refused")
     stage.publish()
-    stage.records, stage.refuses_records = [], None
-    stage.last_end, stage.without_leader = "abort", {ALLOWS}
+    stage.refuses_records, stage.without_leader = None, {ALLOWS}
     stage.publish()
-    stage.last_end, stage.without_leader = None, set()
+    stage.last_end, stage.without_leader = FORGOTTEN, set()
     stage.clock.advance(1.0)
 
     assert stage.publish() == ([SPAN], [])
     assert stage.aborted == [{FLAGS, POSITIONS}]
 
 
-def test_records_of_an_attempt_that_was_committed_without_an_answer_are_not_aborted() -> None:
-    stage = Stage(KafkaTimeoutError("no answer"))
-    stage.records = [arrived(FLAGS)]
+def test_while_a_partition_has_no_leader_the_broker_goes_on_remembering_what_is_to_be_undone() -> None:
+    stage = Stage()
+    stage.writes, stage.refuses_records = {FLAGS}, KafkaError("refused")
     stage.publish()
-    stage.last_end, stage.consumer.committed_offset = "commit", 7
+    stage.refuses_records, stage.without_leader = None, {ALLOWS}
+
+    stage.publish()
+
+    assert stage.producers == 1
+
+
+def test_an_attempt_that_was_committed_without_an_answer_is_not_aborted() -> None:
+    stage = Stage(KafkaTimeoutError("no answer"))
+    stage.writes = {FLAGS}
+    stage.publish()
+    stage.last_end, stage.consumer.committed_offset = COMMIT, 7
 
     published = [stage.publish() for _ in range(2)]
 
@@ -411,9 +429,9 @@ def test_records_of_an_attempt_that_was_committed_without_an_answer_are_not_abor
 
 def test_nor_where_the_next_attempt_is_about_later_events() -> None:
     stage = Stage(KafkaTimeoutError("no answer"))
-    stage.records = [arrived(FLAGS)]
+    stage.writes = {FLAGS}
     stage.publish()
-    stage.last_end, stage.consumer.committed_offset = "commit", 7
+    stage.last_end, stage.consumer.committed_offset = COMMIT, 7
 
     later: DecidedSpan = PartitionSpan(Partition(*PARTITION), 1, 12, [], leader_epoch=3)
 
@@ -424,20 +442,56 @@ def test_nor_where_the_next_attempt_is_about_later_events() -> None:
 def test_what_was_left_open_is_ended_once_every_partition_has_a_leader() -> None:
     stage = Stage()
     stage.sends.append(KafkaTimeoutError("no answer"))
-    stage.writes, stage.records = {FLAGS}, [arrived(FLAGS)]
+    stage.writes = {FLAGS}
     stage.publish()
 
     stage.without_leader = {ALLOWS}
     without, at_once = stage.publish(), stage.publish()
-    producers = stage.producers
+    asked = len(stage.asked_before)
     stage.without_leader = set()
     stage.clock.advance(1.0)
     published = stage.publish()
 
     assert (without, at_once, published) == (([], [SPAN]), ([], [SPAN]), ([SPAN], []))
-    assert (producers, stage.producers) == (2, 3)  # it was not tried at once
-    assert stage.aborted == [{FLAGS}]
-    assert stage.ended == [ALL, ALL - {FLAGS}, {FLAGS}]
+    assert (asked, len(stage.asked_before)) == (2, 3)  # it was not tried at once
+    assert stage.aborted == [{FLAGS, POSITIONS}]
+    assert stage.ended == [ALL, OUTPUTS - {FLAGS}, {FLAGS}]
+
+
+def test_after_a_connection_was_lost_a_new_producer_ends_what_its_broker_may_have_left_open() -> None:
+    stage = Stage()
+    stage.connections[1] = connection = Connection()
+    stage.publish()
+    stage.last_end = COMMIT
+
+    same = (stage.publish(), stage.producers)
+    del stage.connections[1]
+    connection.lose()
+    after = (stage.publish(), stage.producers)
+
+    assert (same, after) == ((([SPAN], []), 1), (([SPAN], []), 2))
+    assert stage.ended == [ALL, set(), set(), ALL, set()]
+
+
+def test_a_connection_that_the_client_closes_means_nothing() -> None:
+    stage = Stage()
+    stage.connections[1] = connection = Connection()
+    stage.publish()
+    connection.close_future.success(None)
+
+    assert (stage.publish(), stage.producers) == (([SPAN], []), 1)
+
+
+def test_a_new_producer_ends_what_hides_positions_but_not_before_the_group_confirms_us() -> None:
+    stage = Stage(ProducerFencedError(), transaction_timeout_s=0.0, confirm_s=5.0)
+    stage.publish()
+    stage.sink.end_left_open()
+    unconfirmed = stage.producers
+    stage.clock.advance(5.0)
+    stage.publish()
+    stage.sink.end_left_open()
+
+    assert (unconfirmed, stage.producers) == (1, 3)
 
 
 def test_the_steps_that_end_what_was_left_open_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

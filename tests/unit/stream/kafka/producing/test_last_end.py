@@ -5,19 +5,20 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from kafka import TopicPartition
 from kafka.errors import (
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
     GroupAuthorizationFailedError,
-    GroupIdNotFoundError,
     IncompatibleBrokerVersion,
     KafkaError,
     TransactionalIdNotFoundError,
 )
 
 from moderator.stream.kafka.producing import last_end as module
-from moderator.stream.kafka.producing.last_end import LastEnd, last_end
+from moderator.stream.kafka.producing.last_end import COMMIT, FORGOTTEN, LastEnd, last_end
 
+FLAGS = TopicPartition("moderation.flag", 0)
 Admin = Callable[..., "Coordinators"]
 
 
@@ -34,7 +35,7 @@ class Coordinators:
 
     def describe_transactions(self, ids: list[str]) -> dict[str, SimpleNamespace]:
         self._answer(self._of_id)
-        return {each: SimpleNamespace(state=self._state) for each in ids}
+        return {each: SimpleNamespace(state=self._state, topic_partitions={FLAGS}) for each in ids}
 
     def _answer(self, errors: list[KafkaError]) -> None:
         self.asked += 1
@@ -64,20 +65,18 @@ def coordinators(monkeypatch: pytest.MonkeyPatch) -> Admin:
 @pytest.mark.parametrize(
     ("state", "concluded"),
     [
-        ("Empty", None),
-        ("Dead", None),
-        ("Unknown", None),
-        ("Ongoing", "abort"),
-        ("PrepareAbort", "abort"),
-        ("PrepareEpochFence", "abort"),
-        ("CompleteAbort", "abort"),
-        ("PrepareCommit", "commit"),
-        ("CompleteCommit", "commit"),
+        ("Empty", FORGOTTEN),
+        ("Dead", FORGOTTEN),
+        ("Unknown", FORGOTTEN),
+        ("Ongoing", LastEnd(is_commit=False, partitions={FLAGS})),
+        ("PrepareAbort", LastEnd(is_commit=False, partitions={FLAGS})),
+        ("PrepareEpochFence", LastEnd(is_commit=False, partitions=None)),
+        ("CompleteAbort", LastEnd(is_commit=False, partitions=None)),
+        ("PrepareCommit", COMMIT),
+        ("CompleteCommit", COMMIT),
     ],
 )
-def test_each_state_says_how_the_last_transaction_ends(
-    coordinators: Admin, state: str, concluded: LastEnd | None
-) -> None:
+def test_each_state_says_how_the_last_transaction_ends(coordinators: Admin, state: str, concluded: LastEnd) -> None:
     coordinators(state)
 
     assert last_end({}, "group", "id") == concluded
@@ -87,19 +86,13 @@ def test_each_state_says_how_the_last_transaction_ends(
 def test_an_unknown_id_and_a_broker_that_cannot_say_are_no_errors(coordinators: Admin, error: KafkaError) -> None:
     coordinators("CompleteCommit", of_id=[error])
 
-    assert last_end({}, "group", "id") is None
-
-
-def test_a_group_without_members_or_positions_needs_none(coordinators: Admin) -> None:
-    coordinators("CompleteCommit", of_group=[GroupIdNotFoundError()])
-
-    assert last_end({}, "group", "id") == "commit"
+    assert last_end({}, "group", "id") == FORGOTTEN
 
 
 def test_a_coordinator_that_is_not_there_yet_is_asked_again(coordinators: Admin) -> None:
     coordinators("CompleteCommit", of_id=[CoordinatorNotAvailableError(), TransactionalIdNotFoundError()])
 
-    assert last_end({}, "group", "id") is None
+    assert last_end({}, "group", "id") == FORGOTTEN
 
 
 def test_one_that_is_not_there_for_long_is_an_error(coordinators: Admin) -> None:

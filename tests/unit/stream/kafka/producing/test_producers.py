@@ -14,7 +14,8 @@ class Producer:
         self.hangs = hangs
         self.is_closed = False
         self.sends = True
-        self._sender = self._client = self
+        self._sender = self._client = self._manager = self
+        self._conns: dict[int, object] = {}
 
     def force_close(self) -> None:
         self.sends = False

@@ -61,7 +61,7 @@ def test_threads_in_a_hurry_go_first_every_few_records() -> None:
     ]
     spans = [PartitionSpan(Partition("chat.events", number), 1, 1, items) for number in range(2)]
 
-    list(sender(producer, spans))
+    sender(producer, spans)
 
     assert sent_when_asked == [0, SENT_AT_A_TIME]
     assert len(producer.sent) == 2 * SENT_AT_A_TIME
@@ -69,7 +69,7 @@ def test_threads_in_a_hurry_go_first_every_few_records() -> None:
 
 def headers_of(record: Record, decision: EncodedDecision) -> dict[str, bytes]:
     producer = RecordingProducer()
-    list(a_sender()(producer, [PartitionSpan(Partition("chat.events", 0), 1, 1, [(record, decision)])]))
+    a_sender()(producer, [PartitionSpan(Partition("chat.events", 0), 1, 1, [(record, decision)])])
     [(_, _, _, headers)] = producer.sent
     return dict(headers)
 
@@ -118,7 +118,7 @@ def test_an_output_topic_that_is_gone_is_named_with_the_way_to_make_it() -> None
             return super().partitions_for(topic)
 
     with pytest.raises(KafkaTimeoutError, match=r"`moderation\.flag`.*no metadata.*`moderator topics create`"):
-        list(a_sender()(LacksAFlagTopic(), []))
+        a_sender()(LacksAFlagTopic(), [])
 
 
 def test_flags_say_what_is_to_be_done_and_allows_do_not_case_30() -> None:

@@ -29,7 +29,8 @@ class Producer:
 
     def __init__(self) -> None:
         self.sends = True
-        self._sender = self._client = self
+        self._sender = self._client = self._manager = self
+        self._conns: dict[int, object] = {}
 
     def force_close(self) -> None:
         self.sends = False
@@ -45,6 +46,7 @@ class ScriptedDelivery:
         self._failures = list(failures)
         self._start_failure = start_failure
         self.step = ""
+        self.is_confirming = False
         self.may_go = True
         self.attempts: list[tuple[Producer, list[DecidedSpan], ConsumerGroupMetadata]] = []
         self.failed_with: list[KafkaError] = []
