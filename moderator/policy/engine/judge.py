@@ -11,7 +11,7 @@ from moderator.policy.engine.combining import Combiner, Fired, Judgement
 from moderator.policy.engine.conditions import CompiledCondition, evaluate, never_known
 from moderator.policy.engine.logic import Held, Verdicts
 from moderator.policy.engine.observations import compile_observer
-from moderator.policy.engine.passages import takes_least, worst_readings, worst_rewards
+from moderator.policy.engine.passages import worst_readings, worst_rewards
 from moderator.policy.engine.readings import Reading, compile_chooser, compile_signal, readings_of
 from moderator.policy.engine.rules import Binding, CompiledRule, compile_rules
 from moderator.policy.engine.scopes import ScopeLines, compile_field, compile_scope, fits
@@ -63,7 +63,7 @@ class Judge:
         self._observed_choosers = tuple(
             compile_chooser(signal, _member_positions(signal, positions)) for signal in derived_seen
         )
-        self._takes_least = tuple(takes_least(signal) for signal in plain)
+        self._takes_least = tuple(signal.takes_least for signal in plain)
         self._worst_rewards = partial(worst_rewards, objectives=objectives, signals=plain)
         self._fields = tuple(compile_field(field) for field in fields)
         self._scopes = tuple(dict.fromkeys(compile_scope(rule.scope, fields) for rule in active))

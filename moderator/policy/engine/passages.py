@@ -6,11 +6,6 @@ from moderator.policy.engine.readings import Reading
 from moderator.policy.language.ast import Signal
 
 
-def takes_least(signal: Signal) -> bool:
-    """Whether the worst score of a signal that is read from an objective is its least reward."""
-    return (signal.good == "high") != signal.scale.is_reversed
-
-
 def worst_readings(passages: Sequence[Sequence[Reading]], least: Sequence[bool]) -> tuple[list[Reading], list[int]]:
     """Give each signal's worst reading, and the passage that it is from; one that is missing anywhere is missing.
 
@@ -34,8 +29,8 @@ def worst_rewards(
         objectives: k names in the order of the rewards.
         signals: of the policies, those that are read from an objective.
     """
-    greatest = {signal.objective for signal in signals if not takes_least(signal)}
-    greatest -= {signal.objective for signal in signals if takes_least(signal)}
+    greatest = {signal.objective for signal in signals if not signal.takes_least}
+    greatest -= {signal.objective for signal in signals if signal.takes_least}
     columns = zip(objectives, zip(*passages, strict=True), strict=True)
     return [max(rewards) if objective in greatest else min(rewards) for objective, rewards in columns]
 

@@ -18,6 +18,8 @@ OtherScores = Literal["typical", "missing"]
 SignalKind = Literal["score", "fact", "text"]
 Source = tuple[SignalKind, str]
 """What a signal is read from: an objective of the model, a key of the event's metadata, or a text in its own way."""
+Axis = tuple[Source, bool]
+"""A source, and whether the least number counts where there are several."""
 Good = Literal["high", "low", "none"]
 GroupKind = Literal["all", "any"]
 RewardPick = Literal["least", "greatest"]
@@ -105,13 +107,26 @@ class Signal:
 
     @property
     def source(self) -> Source:
-        """What its number is read from: two signals of one source cannot differ but by their scales.
+        """What its number is read from: of one reading, two signals of one source differ but by their scales.
 
         Asked of signals without members.
         """
         if self.text is not None:
             return "text", self.name
         return ("fact", self.fact.key) if self.fact else ("score", self.objective)
+
+    @property
+    def takes_least(self) -> bool:
+        """Whether of several passages the least reward is the worst, so that it counts."""
+        return (self.good == "high") != self.scale.is_reversed
+
+    @property
+    def axis(self) -> Axis:
+        """What its number is: two signals of one axis cannot differ but by their scales, whatever the event.
+
+        Asked of signals without members.
+        """
+        return self.source, self.takes_least
 
     @property
     def source_in_words(self) -> str:

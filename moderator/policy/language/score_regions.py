@@ -10,12 +10,12 @@ from operator import and_, or_
 from typing import NamedTuple
 
 from moderator.events import Part
-from moderator.policy.language.ast import Calibration, Condition, Expression, Rule, Signal, Source
+from moderator.policy.language.ast import Axis, Calibration, Condition, Expression, Rule, Signal
 from moderator.policy.language.bounds import bounds_of
 from moderator.policy.language.comparisons import Bounds
 
 Regions = int
-"""A set of regions: bit n stands for the nth. A region is one range, or absence, of each source's number."""
+"""A set of regions: bit n stands for the nth. A region is one range, or absence, of each axis' number."""
 
 _MAX_REGIONS = 20_000
 """Rules with more of them are not analysed."""
@@ -49,14 +49,14 @@ class Truth(NamedTuple):
 class ScoreRegions:
     """Every combination of the score ranges, or absence, within which no condition of some rules changes."""
 
-    def __init__(self, starts: Mapping[Source, Sequence[int]], greatest: Mapping[Source, int]) -> None:
-        """Take, by source, the least number of each range, and the greatest of all."""
+    def __init__(self, starts: Mapping[Axis, Sequence[int]], greatest: Mapping[Axis, int]) -> None:
+        """Take, by axis, the least number of each range, and the greatest of all."""
         count = prod(len(each) + 1 for each in starts.values())
         self._all: Regions = (1 << count) - 1
-        self._axes: dict[Source, _Axis] = {}
+        self._axes: dict[Axis, _Axis] = {}
         stride = 1
-        for source, each in starts.items():
-            self._axes[source] = _axis(each, greatest[source], stride, self._all)
+        for axis, each in starts.items():
+            self._axes[axis] = _axis(each, greatest[axis], stride, self._all)
             stride *= len(each) + 1
 
     def truth(self, rule: BoundedRule) -> Truth:
@@ -129,19 +129,19 @@ class ScoreRegions:
 
     def _known(self, signal: Signal) -> Regions:
         members = signal.members or (signal,)
-        return reduce(and_, (self._axes[each.source].between(*each.plausible) for each in members))
+        return reduce(and_, (self._axes[each.axis].between(*each.plausible) for each in members))
 
     def _at_least(self, signal: Signal, micro: int) -> Regions:
         if not signal.members:
-            return self._axes[signal.source].at_least(micro)
+            return self._axes[signal.axis].at_least(micro)
         join = and_ if signal.reward_pick == "least" else or_
-        return reduce(join, (self._axes[each.source].at_least(micro) for each in signal.members))
+        return reduce(join, (self._axes[each.axis].at_least(micro) for each in signal.members))
 
     def _at_most(self, signal: Signal, micro: int) -> Regions:
         if not signal.members:
-            return self._axes[signal.source].at_most(micro)
+            return self._axes[signal.axis].at_most(micro)
         join = or_ if signal.reward_pick == "least" else and_
-        return reduce(join, (self._axes[each.source].at_most(micro) for each in signal.members))
+        return reduce(join, (self._axes[each.axis].at_most(micro) for each in signal.members))
 
 
 _Comparisons = Iterator[tuple[Condition, Bounds] | None]
@@ -150,17 +150,17 @@ _Comparisons = Iterator[tuple[Condition, Bounds] | None]
 
 def score_regions(*rules: BoundedRule) -> ScoreRegions | None:
     """Give the regions between the limits of all these rules; None when there are too many."""
-    starts: dict[Source, set[int]] = {}
-    greatest: dict[Source, int] = {}
+    starts: dict[Axis, set[int]] = {}
+    greatest: dict[Axis, int] = {}
     for condition, (low, high) in (pair for rule in rules for pair in zip(rule.conditions, rule.bounds, strict=True)):
         for signal in condition.signal.members or (condition.signal,):
             least, most = signal.plausible
-            end = greatest.setdefault(signal.source, signal.greatest_micro)
-            found = starts.setdefault(signal.source, {-end})
+            end = greatest.setdefault(signal.axis, signal.greatest_micro)
+            found = starts.setdefault(signal.axis, {-end})
             found.update(start for start in (low, high + 1, least, most + 1) if -end <= start <= end)
     if prod(len(each) + 1 for each in starts.values()) > _MAX_REGIONS:
         return None
-    return ScoreRegions({source: sorted(found) for source, found in starts.items()}, greatest)
+    return ScoreRegions({axis: sorted(found) for axis, found in starts.items()}, greatest)
 
 
 @dataclass(frozen=True, slots=True)

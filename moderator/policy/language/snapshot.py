@@ -64,7 +64,10 @@ def _signal(signal: Signal) -> Canonical:
         return {"from_event": f"{METADATA}{signal.fact.key}", "plausible": list(signal.plausible)}
     if signal.text is not None:
         return {"from_text": _text_source(signal.text)}
+    # of several passages: the greatest reward counts, not the least
+    greatest: dict[str, Canonical] = {} if signal.takes_least else {"of_passages": "greatest"}
     return {
+        **greatest,
         "from": signal.objective,
         "multiply": str(signal.scale.multiply),
         "add": str(signal.scale.add),
