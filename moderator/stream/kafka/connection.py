@@ -17,6 +17,7 @@ from kafka.errors import KafkaConnectionError
 from moderator.errors import BrokerUnavailableError
 from moderator.events import Record
 from moderator.settings import Compression, KafkaSettings
+from moderator.stream.kafka.records import read_any_header_name
 from moderator.stream.kafka.selector import QuickSelector
 
 _RANDOM_NAME = uuid.uuid4().hex[:8]
@@ -42,6 +43,7 @@ ANSWER_WINDOW_S = 3.0
 def client_settings(settings: KafkaSettings) -> dict[str, Any]:
     """Give what every client needs: brokers, TLS, SASL, quick reconnects."""
     _keep_values_out_of_the_log()
+    read_any_header_name()
     password = settings.sasl_password
     return {
         "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],

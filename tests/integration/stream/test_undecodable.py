@@ -1,4 +1,5 @@
-"""Batches that Kafka's client cannot decode stop the stream, and the error's own command gets past them."""
+"""Batches that Kafka's client cannot decode stop the stream once all before them is published; the error's own command
+gets past them. Header names that are not UTF-8 stop nothing."""
 
 import re
 import time
@@ -11,10 +12,13 @@ from kafka.structs import OffsetAndMetadata
 from prometheus_client import CollectorRegistry
 
 from moderator.errors import UndecodableBatchError
+from moderator.events import DeadLetter
 from moderator.observability.metrics import Metrics
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.source_and_sink import connect
-from tests.kafka_stream import some_topics, usual_limits
+from tests.faults.loop import a_loop
+from tests.faults.oracle import place_of
+from tests.kafka_stream import read_committed, some_topics, usual_limits
 from tests.servers.shared import SharedKafka
 from tests.waiting import PATIENCE_S
 
@@ -49,30 +53,23 @@ def damage(kafka: SharedKafka, settings: KafkaSettings, value: bytes) -> None:
         file.write(b"VALUE")
 
 
-def poll_until_it_stops(settings: KafkaSettings) -> tuple[list[int], UndecodableBatchError]:
-    offsets: list[int] = []
-    source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
-    with closing(source), closing(sink):
-        try:
-            deadline_s = time.monotonic() + PATIENCE_S
-            while time.monotonic() < deadline_s:
-                offsets += [record.offset for batch in source.poll(100) for record in batch.items]
-        except UndecodableBatchError as error:
-            return offsets, error
-    pytest.fail("it went on as if nothing were wrong")
+def decide_until_it_stops(settings: KafkaSettings) -> UndecodableBatchError:
+    with closing(a_loop(settings)) as loop, pytest.raises(UndecodableBatchError) as raised:
+        loop.run_until(lambda: False)
+    return raised.value
 
 
-@pytest.mark.parametrize("what", [pytest.param("header key", marks=pytest.mark.long), "checksum"])
-def test_an_undecodable_batch_is_named_with_a_way_past_it(kafka: SharedKafka, what: str) -> None:
+def test_an_undecodable_batch_is_named_with_a_way_past_it_when_all_before_it_is_published(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=1)
-    produce_batches(settings, *([5] if what == "header key" else []))
-    if what == "checksum":
-        damage(kafka, settings, b"value-5")
+    produce_batches(settings)
+    damage(kafka, settings, b"value-5")
 
-    offsets, error = poll_until_it_stops(settings)
+    error = decide_until_it_stops(settings)
 
-    assert offsets == list(range(5 if what == "header key" else 3))
-    assert f"topic `{settings.events_topic}` partition 0 offset {len(offsets)}" in str(error)
+    assert sorted(place_of(record, settings) for record in read_committed(settings)) == [
+        (0, offset) for offset in BATCHES[0]
+    ]
+    assert f"topic `{settings.events_topic}` partition 0 offset {BATCHES[BAD_BATCH].start}" in str(error)
     assert f"--group {settings.group_id} --topic {settings.events_topic}:0" in str(error)
     assert resumed_at(error) == BATCHES[BAD_BATCH].stop
     assert read_from(settings, resumed_at(error)) == list(BATCHES[BAD_BATCH + 1])
@@ -81,13 +78,28 @@ def test_an_undecodable_batch_is_named_with_a_way_past_it(kafka: SharedKafka, wh
 def test_what_is_readable_between_two_bad_batches_is_not_skipped(kafka: SharedKafka) -> None:
     settings = some_topics(kafka.bootstrap_servers, partitions=1)
     first_bad, good, second_bad = range(3), range(3, 8), range(8, 30)
-    produce_batches(settings, 0, 8, batches=(first_bad, good, second_bad))
+    produce_batches(settings, batches=(first_bad, good, second_bad))
+    damage(kafka, settings, b"value-0")
+    damage(kafka, settings, b"value-8")
 
-    offsets, error = poll_until_it_stops(settings)
+    error = decide_until_it_stops(settings)
 
-    assert offsets == []
+    assert read_committed(settings) == []
     assert resumed_at(error) == good.start
     assert read_from(settings, good.start) == list(good)
+
+
+def test_a_header_name_that_is_not_utf_8_is_read_with_its_record_and_stops_nothing(kafka: SharedKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=1)
+    produce_batches(settings, 5)
+
+    with closing(a_loop(settings, lambda record: DeadLetter("bad_schema", "as every one"))) as loop:
+        loop.run_until(lambda: loop.committed == BATCHES[-1].stop)
+
+    letters = sorted(read_committed(settings), key=lambda record: place_of(record, settings))
+    assert [place_of(letter, settings) for letter in letters] == [(0, offset) for offset in range(BATCHES[-1].stop)]
+    assert [letter.value for letter in letters] == [b"value-%d" % offset for offset in range(BATCHES[-1].stop)]
+    assert dict(letters[5].headers)[r"\xff\xfe"] == b"1"
 
 
 def resumed_at(error: UndecodableBatchError) -> int:

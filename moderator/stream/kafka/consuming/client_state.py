@@ -105,6 +105,27 @@ def epoch_ends(
     return ends
 
 
+def take_pending_error(
+    consumer: KafkaConsumer, kinds: tuple[type[Exception], ...]
+) -> tuple[TopicPartition, Exception] | None:
+    """Give what the next poll would raise, if it is of these kinds, and let it not be raised.
+
+    The client forgets it where the partition is paused meanwhile, and then polls that partition without an end.
+    """
+    fetcher = consumer._fetcher  # noqa: SLF001 - see the file's head
+    pending = fetcher._next_in_line_exception_metadata  # noqa: SLF001
+    if pending is None or pending.partition is None or not isinstance(pending.exception, kinds):
+        return None
+    fetcher._next_in_line_exception_metadata = None  # noqa: SLF001
+    return pending.partition, pending.exception
+
+
+def partition_in_line(consumer: KafkaConsumer) -> TopicPartition | None:
+    """Give the partition whose records the client was decoding when the last poll raised; None where it is unknown."""
+    records = consumer._fetcher._next_partition_records  # noqa: SLF001 - see the file's head
+    return None if records is None else records.topic_partition
+
+
 def heartbeat_answered_s(consumer: KafkaConsumer) -> float:
     """Give when the coordinator last answered a heartbeat or let us join, monotonic seconds."""
     heartbeat = consumer._coordinator.heartbeat  # noqa: SLF001 - see the file's head

@@ -52,6 +52,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         topic_ids: which topic each partition belonged to when it was placed.
         held: each partition's position, as it was taken over or committed last.
         trials: the partitions whose events may end the process.
+        broken: partitions with a batch that the client cannot decode; they are not read on, see `KafkaSource`.
         position_error: why a partition could not be placed when it was tried last.
     """
 
@@ -67,6 +68,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self.topic = topic
         self._assignment_epochs: Counter[TopicPartition] = Counter()
         self._unplaced: dict[TopicPartition, int] = {}
+        self.broken: dict[TopicPartition, Exception] = {}
         self.position_error = "nobody was asked yet"
         self.topic_ids: dict[TopicPartition, str | None] = {}
         self.held: dict[Partition, Position] = {}
@@ -124,6 +126,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         for partition in partitions:
             self.in_flight.forget(Partition(*partition))
             self.trials.forget(Partition(*partition))
+            self.broken.pop(partition, None)
             self._unplaced[partition] = self._assignment_epochs[partition]
             if self.seek(partition, 0):
                 self.consumer.pause(partition)
@@ -159,6 +162,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         """
         self.close()
         self.trials.forget_all()
+        self.broken.clear()
         self.consumer = self._subscribed()
 
     def settled(self) -> ConsumerGroupMetadata | None:
@@ -219,9 +223,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         return {partition: position for partition, position in known.items() if position is not None}
 
     def keep_paused(self) -> None:
-        """Set the client's flags as `is_paused` says; what is not placed stays paused."""
+        """Set the client's flags as `is_paused` says; what is not placed, or broken, stays paused."""
         assignment, paused = self.consumer.assignment(), self.consumer.paused()
-        wanted = assignment if self.is_paused else assignment & self._unplaced.keys()
+        wanted = assignment if self.is_paused else assignment & (self._unplaced.keys() | self.broken.keys())
         with contextlib.suppress(KeyError):  # one of them was revoked just now: the next call does it
             if wanted - paused:
                 self.consumer.pause(*wanted - paused)

@@ -21,6 +21,7 @@ from moderator.observability.health import Code
 from moderator.observability.logging import get_logger
 from moderator.stream.cloud_events import odd_headers
 from moderator.stream.kafka.connection import MIN_UNSETTLED_POLL_MS, record_of
+from moderator.stream.kafka.consuming.client_state import partition_in_line, take_pending_error
 from moderator.stream.kafka.consuming.membership import Membership, fenced
 from moderator.stream.kafka.consuming.placing import Placing
 from moderator.stream.kafka.consuming.reading_watch import ReadingWatch
@@ -109,13 +110,14 @@ class KafkaSource:
             LostEventsError: events are lost, and that has to stop the process.
             GroupRefusesError, RightLostError: the group has refused us several times.
         """
+        self._stop_if_broken()
         self._membership.keep_paused()
         self._membership.keep_joining()
         try:
             polled = self._membership.consumer.poll(max(timeout_ms, self._min_poll_ms()))
             self._placing.place()
         except UNDECODABLE as error:
-            self._stop_if_undecodable(error)
+            self._note_broken(partition_in_line(self._membership.consumer), error)
             return []
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             self._compare_again(error)
@@ -123,6 +125,8 @@ class KafkaSource:
         except KafkaError as error:
             self._rejoin(error)
             return []
+        if (pending := take_pending_error(self._membership.consumer, UNDECODABLE)) is not None:
+            self._note_broken(*pending)
         positions = self._membership.positions()
         spans = [self._span(partition, records, positions.get(partition)) for partition, records in polled.items()]
         spans += self._passed(positions)
@@ -206,6 +210,18 @@ class KafkaSource:
                 self._reported_headers.add(name)
                 hint = f"call it `{should_be}` and add `ce_specversion`: the event was judged as plain JSON without it"
                 log.warning("odd_cloudevents_headers", header=name, should_be=should_be, hint=hint)
+
+    def _note_broken(self, partition: TopicPartition | None, error: Exception) -> None:
+        """Read no further there; what was read before it is published first, so that the way past it loses nothing."""
+        if partition is None:
+            self._stop_if_undecodable(error)
+        else:
+            self._membership.broken[partition] = error
+
+    def _stop_if_broken(self) -> None:
+        for partition, error in list(self._membership.broken.items()):
+            if not self._membership.in_flight.count(Partition(*partition)):
+                self._stop_if_undecodable(error)
 
     def _stop_if_undecodable(self, error: Exception) -> None:
         """Stop where a new consumer cannot decode it either; otherwise it was damaged in transit: read it again."""

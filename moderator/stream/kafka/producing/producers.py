@@ -11,7 +11,7 @@ from moderator.stream.kafka.producing.transaction import ConnectionWatch, give_u
 
 
 class Producers:
-    """One producer at a time, built when it is needed and dropped after any failure, or when a connection was lost.
+    """One producer at a time, built when it is needed and dropped after any failure, or when a connection has ended.
 
     A broker that was away may have left out the end of its last transaction, see `exactly_once`: its successor ends it.
 
@@ -34,7 +34,7 @@ class Producers:
             KafkaError: the broker does not answer.
             NotPublishingError: too many refused to close.
         """
-        if self._has_lost_a_connection():
+        if self._watch is not None and self._watch.has_lost_one:
             self.drop()
         if self._current is None:
             self._hanging = [old for old in self._hanging if not try_to_close(old)]
@@ -46,19 +46,12 @@ class Producers:
             self._watch = ConnectionWatch(self._current)
         return self._current
 
-    def used(self) -> None:
-        """Note the connections that the current one has opened since it was built."""
-        self._has_lost_a_connection()
-
     def drop(self) -> None:
         """Never use the current one again; it sends nothing more."""
         if self._current is not None:
             give_up(self._current)
             self._hanging.append(self._current)
             self._current = self._watch = None
-
-    def _has_lost_a_connection(self) -> bool:
-        return self._watch is not None and self._watch.has_lost_one()
 
     def close(self) -> None:
         """Close what can be closed."""

@@ -94,7 +94,6 @@ class KafkaSink:
         except KafkaError as error:
             self._give_up(error)
             return Published(committed=[], retry=owned)
-        self._producers.used()
         self._failure_budget.succeeded()
         self._group.note_committed(owned)
         return Published(committed=owned, retry=[])

@@ -15,22 +15,33 @@ _NO_LEADER: Final = -1
 
 
 class ConnectionWatch:
-    """Notices that a connection of a producer was lost: its broker may have been away, also if it is back by now."""
+    """Notices that a connection of a producer has ended: its broker may have been away, also if it is back by now.
+
+    The client closes idle ones too, after nine minutes; that cannot be told apart.
+    """
 
     def __init__(self, producer: KafkaProducer) -> None:
-        self._connections: dict[int, Any] = producer._sender._client._manager._conns  # noqa: SLF001 - see the file's head
+        manager = producer._sender._client._manager  # noqa: SLF001 - see the file's head
+        self._get = manager.get_connection
         self._watched: set[Any] = set()
-        self._has_lost_one = False
+        self.has_lost_one = False
+        manager.get_connection = self._get_and_watch
+        for connection in list(manager._conns.values()):  # noqa: SLF001
+            self._watch(connection)
 
-    def has_lost_one(self) -> bool:
-        """Check whether one that was open at an earlier check has ended, and not by the client's own wish."""
-        for connection in [each for each in self._connections.copy().values() if each not in self._watched]:
+    def _get_and_watch(self, *args: Any, **options: Any) -> Any:
+        connection = self._get(*args, **options)
+        self._watch(connection)
+        return connection
+
+    def _watch(self, connection: Any) -> None:
+        if connection not in self._watched:
             self._watched.add(connection)
-            connection.close_future.add_errback(self._lost)
-        return self._has_lost_one
+            connection.close_future.add_both(lambda _: self._note_end(connection))
 
-    def _lost(self, _: object) -> None:
-        self._has_lost_one = True
+    def _note_end(self, connection: Any) -> None:
+        if connection.init_future.succeeded():  # one that never stood, tells nothing new
+            self.has_lost_one = True
 
 
 def add_partitions(producer: KafkaProducer, partitions: Iterable[TopicPartition]) -> None:

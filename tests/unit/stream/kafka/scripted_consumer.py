@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from kafka import TopicPartition
@@ -133,6 +134,7 @@ class ScriptedConsumer:
         self.committed_error: KafkaError | None = None
         self._subscription = Subscription()
         self._cluster = Cluster()
+        self._fetcher = SimpleNamespace(_next_in_line_exception_metadata=None, _next_partition_records=None)
         self.fetched_ends: dict[TopicPartition, int] = {}
         self.ends: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()

@@ -50,11 +50,13 @@ COMMITTED = [{PARTITION: OffsetAndMetadata(7, '{"v":1,"topic":"id-1"}', 3)}]
 class Connection:
     """Of a producer to a broker."""
 
-    def __init__(self) -> None:
-        self.close_future = Future()
+    def __init__(self, *, stands: bool = True) -> None:
+        self.close_future, self.init_future = Future(), Future()
+        if stands:
+            self.init_future.success(True)
 
-    def lose(self) -> None:
-        self.close_future.failure(KafkaConnectionError("gone"))
+    def end(self) -> None:
+        self.close_future.success(None)
 
 
 class Producer:
@@ -70,6 +72,10 @@ class Producer:
         self._new_partitions_in_transaction: set[TopicPartition] = set()
         self._manager = self
         self._conns: dict[int, Connection] = stage.connections
+        stage.latest = self
+
+    def get_connection(self, node: int) -> Connection:
+        return self._conns[node]
 
     def init_transactions(self) -> None:
         self._stage.producers += 1
@@ -169,6 +175,7 @@ class Stage:
         self.timeout_factor: list[int] = []
         self.last_end: LastEnd | None = None
         self.connections: dict[int, Connection] = {}
+        self.latest: Producer
         self.asked_before: list[int] = []
         self.answers = True
         self.records: list[Future] = []
@@ -205,6 +212,10 @@ class Stage:
         if self.refuses_records:
             raise self.refuses_records
         return self.records
+
+    def opened(self, node: int) -> None:
+        """Let the present producer use a connection that it has opened."""
+        self.latest.get_connection(node)
 
     def _ask_last_end(self) -> LastEnd:
         self.asked_before.append(self.producers)
@@ -458,26 +469,32 @@ def test_what_was_left_open_is_ended_once_every_partition_has_a_leader() -> None
     assert stage.ended == [ALL, OUTPUTS - {FLAGS}, {FLAGS}]
 
 
-def test_after_a_connection_was_lost_a_new_producer_ends_what_its_broker_may_have_left_open() -> None:
+@pytest.mark.parametrize("is_new", [False, True])
+def test_after_a_connection_has_ended_a_new_producer_ends_what_its_broker_may_have_left_open(*, is_new: bool) -> None:
     stage = Stage()
-    stage.connections[1] = connection = Connection()
+    connection = Connection()
+    if not is_new:
+        stage.connections[1] = connection
     stage.publish()
+    if is_new:
+        stage.connections[1] = connection
+        stage.opened(1)
     stage.last_end = COMMIT
 
     same = (stage.publish(), stage.producers)
     del stage.connections[1]
-    connection.lose()
+    connection.end()
     after = (stage.publish(), stage.producers)
 
     assert (same, after) == ((([SPAN], []), 1), (([SPAN], []), 2))
     assert stage.ended == [ALL, set(), set(), ALL, set()]
 
 
-def test_a_connection_that_the_client_closes_means_nothing() -> None:
+def test_a_connection_that_never_stood_means_nothing() -> None:
     stage = Stage()
-    stage.connections[1] = connection = Connection()
+    stage.connections[1] = connection = Connection(stands=False)
     stage.publish()
-    connection.close_future.success(None)
+    connection.end()
 
     assert (stage.publish(), stage.producers) == (([SPAN], []), 1)
 

@@ -32,6 +32,9 @@ class Producer:
         self._sender = self._client = self._manager = self
         self._conns: dict[int, object] = {}
 
+    def get_connection(self, node: int) -> None:
+        pass
+
     def force_close(self) -> None:
         self.sends = False
 
