@@ -139,7 +139,7 @@ def producer_settings(
         "compression_type": None if compression == "none" else compression,
         "request_timeout_ms": 1_500,
         "delivery_timeout_ms": 3_000,
-        "max_block_ms": 10_000,
+        "max_block_ms": 5_000,  # health calls Kafka away after 10 s in which the loop has not turned
         # a transaction that begins before the markers of the one before it are written is refused, and waits so long
         "retry_backoff_ms": 10,
         "metrics_enabled": False,  # nobody reads them, and they are a tenth of the work of the client's thread

@@ -125,6 +125,7 @@ def test_each_change_of_meaning_changes_the_snapshot(tmp_path: Path, old: str, n
         (SETTINGS.replace("if_score_missing: flag", "if_score_missing: allow"), SIGNALS),
         (SETTINGS, SIGNALS.replace("multiply: 5", "multiply: 4")),
         (SETTINGS, SIGNALS.replace("beavertails-is_safe", "prometheus-score")),
+        (SETTINGS, SIGNALS.replace("high: 1}, good: high}", "high: 1}, good: low}")),
         (SETTINGS, SIGNALS.replace("good: high}", "good: high, plausible: {low: 0, high: 1}}", 1)),
     ],
 )

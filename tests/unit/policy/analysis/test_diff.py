@@ -331,3 +331,12 @@ def test_the_limit_of_a_fact_moves_verdicts_as_that_of_a_score_does(tmp_path: Pa
     found = diff(of_a_rule(tmp_path / "old"), of_a_rule(tmp_path / "new", when="account-age: below 48"))
 
     assert (only(found).lines, only(found).claim) == (("account-age below 24 -> below 48",), MORE)
+
+
+def test_of_a_signal_whose_good_end_is_another_nothing_is_proven_as_another_passage_may_count(tmp_path: Path) -> None:
+    low = SIGNALS.replace("high: 1}, good: high}", "high: 1}, good: low}")
+
+    found = between(tmp_path, a_policy(a_rule()), a_policy(a_rule()), signals=low)
+
+    assert found.claim is None
+    assert all(change.claim is None for change in found.changes)
