@@ -37,7 +37,7 @@ async def decide_events(call: Call, intake: Intake, settings: Settings) -> Respo
         return await _decide_all(value, call, intake, settings)
     if not isinstance(value, dict):
         raise bad_request("the body should be a chat event, or an array of them")
-    event = _read(call, value, 0, settings, is_single=True)
+    event = await call.aside(lambda: _read(call, value, 0, settings, is_single=True))
     if isinstance(event, DeadLetter):
         raise refusal_of(event, event.field)
     judged = await intake.judge(call.request, [Placed(0, event)], call.deadline_s)
@@ -50,7 +50,7 @@ async def decide_events(call: Call, intake: Intake, settings: Settings) -> Respo
 async def _decide_all(values: list[Any], call: Call, intake: Intake, settings: Settings) -> Response:
     if len(values) > settings.http.max_batch:
         raise batch_too_large(settings.http.max_batch, "events")
-    read = _read_all(values, call, settings)
+    read = await call.aside(lambda: _read_all(values, call, settings))
     judged = await intake.judge(call.request, read.events, call.deadline_s)
     found = judged.decisions | read.dead_letters
     return _answer([_entry(place, found[place]) for place in range(len(values))], judged)

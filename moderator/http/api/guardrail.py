@@ -12,7 +12,7 @@ from starlette.responses import Response
 from moderator.events import SEVERITIES, ChatEvent, DeadLetter, Decision, Record
 from moderator.http.api.body import JSON
 from moderator.http.api.decisions import SNAPSHOT_HEADER
-from moderator.http.api.events import bad_request, batch_too_large, refusal_of
+from moderator.http.api.events import bad_request, batch_too_large, refusal_of, too_large, utf8_bytes
 from moderator.http.api.gate import Call
 from moderator.http.api.guardrail_parameters import NAME, Parameters, read_parameters
 from moderator.http.api.intake import TOPIC, Intake, Judged, Placed
@@ -64,7 +64,7 @@ async def guard(call: Call, intake: Intake, settings: Settings) -> Response:
     candidates = list(_candidates(sent))
     if len(candidates) > settings.http.max_batch:
         raise batch_too_large(settings.http.max_batch, "texts")
-    placed = [Placed(each.place, event) for each in candidates if (event := _event(each, sent, call, settings))]
+    placed = await call.aside(lambda: list(_placed(candidates, sent, call, settings)))
     try:
         judged = await intake.judge(call.request, placed, call.deadline_s)
     except Refusal as refusal:
@@ -137,6 +137,16 @@ def _candidates(sent: _Sent) -> Iterator[_Candidate]:
 def _message(given: Mapping[str, Any]) -> Mapping[str, Any]:
     role = given.get("role")
     return {**given, "role": _ROLES[role]} if isinstance(role, str) and role in _ROLES else given
+
+
+def _placed(candidates: Sequence[_Candidate], sent: _Sent, call: Call, settings: Settings) -> Iterator[Placed]:
+    for each in candidates:
+        event = _event(each, sent, call, settings)
+        if event is None:
+            continue
+        if sum(utf8_bytes(turn.content) for turn in event.conversation) > settings.max_event_bytes:
+            raise refusal_of(too_large(settings.max_event_bytes), each.param)
+        yield Placed(each.place, event)
 
 
 def _event(each: _Candidate, sent: _Sent, call: Call, settings: Settings) -> ChatEvent | None:

@@ -88,6 +88,26 @@ def test_a_body_that_is_cut_is_answered_by_nobody_and_leaves_nothing_behind(door
         client.sendall(request(b'{"text": "a', length=100))
 
 
+def gone(door: Door) -> tuple[float, float]:
+    """How many requests were counted whose clients hung up, and how many faults of ours."""
+    hung_up = door.stage.count("moderator_http_requests_total", route="/v1/decisions", status="499")
+    faults = door.stage.count("moderator_http_refused_total", code="internal")
+    return hung_up or 0, faults or 0
+
+
+def test_clients_that_hang_up_are_counted_as_such_and_are_no_fault(door: Door) -> None:
+    before, faults = gone(door)
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
+        client.sendall(request(b'{"text": "a', length=100))
+    await_condition(lambda: gone(door) == (before + 1, faults))
+
+    with door.stage.busy():
+        with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
+            client.sendall(request(b'{"text": "gone"}'))
+            await_condition(lambda: door.stage.count("moderator_http_queue_events") == 1)
+        await_condition(lambda: gone(door) == (before + 2, faults))
+
+
 def test_a_length_that_says_too_much_runs_into_the_deadline(door: Door) -> None:
     answer = send(door, request(b'{"text": "a"}', SOON, length=100))
 

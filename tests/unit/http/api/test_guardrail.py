@@ -223,3 +223,33 @@ def test_a_full_queue_is_an_unreachable_guardrail_here(stage: Stage) -> None:
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "overloaded")
     assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"texts": ["fine", "é" * 60]}, "texts[1]"),
+        (
+            {"structured_messages": [{"role": "user", "content": "x" * 60}, {"role": "user", "content": "y" * 60}]},
+            "structured_messages[1]",
+        ),
+    ],
+)
+def test_texts_that_are_larger_than_an_event_may_be_are_refused(
+    body: dict[str, Any], param: str, tmp_path: Path
+) -> None:
+    with a_stage(tmp_path, max_event_bytes=100) as stage:
+        answer = stage.client.post(PATH, json={"input_type": "request", **body})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (413, "too_large", param)
+
+
+def test_an_image_counts_nothing_towards_the_size_of_an_event(tmp_path: Path) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 200}}
+    message = {"role": "user", "content": [{"type": "text", "text": "fine"}, image]}
+
+    with a_stage(tmp_path, max_event_bytes=100) as stage:
+        answer = ask(stage, structured_messages=[message])
+
+    assert answer["action"] == "NONE"
