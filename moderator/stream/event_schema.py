@@ -1,8 +1,18 @@
 """The public shape of an event, its JSON Schema's source, and what is wrong with a value of another shape."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from moderator.events import Role
 from moderator.stream.metadata import MAX_KEYS
@@ -10,8 +20,22 @@ from moderator.stream.metadata import MAX_KEYS
 TEXT_PARTS = ("text", "input_text", "output_text")
 MAX_NAME_CHARACTERS = 256
 
-Name = Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt
+_EXACT = 2**53
+"""Below it every whole number is a float of its own."""
+
+
+def whole_number(value: object) -> object:
+    """Read `1.0` and `1e3` as the integers that they are, where no other number is the same float."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else value
+
+
+Name = Annotated[Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt, BeforeValidator(whole_number)]
 """An identifier; an integer of any size is read as its text."""
+ROLE_SCHEMA = {
+    "type": "string",
+    "pattern": f"^({'|'.join(''.join(f'[{c}{c.upper()}]' for c in role) for role in get_args(Role))})$",
+    "description": f"One of {', '.join(get_args(Role))}; capitals are read as small letters.",
+}
 
 
 def _lower_case(role: object) -> object:
@@ -84,7 +108,7 @@ class ChatMessage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    role: Annotated[Role, BeforeValidator(_lower_case)]
+    role: Annotated[Role, BeforeValidator(_lower_case), WithJsonSchema(ROLE_SCHEMA)]
     content: StrictStr | list[ContentPart] | None = None
     refusal: StrictStr | None = Field(None, description="Judged after the content: it is what the user saw.")
     reasoning_content: StrictStr | None = Field(None, description=_REASONING)

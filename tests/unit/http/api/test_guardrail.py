@@ -211,7 +211,7 @@ def test_a_message_that_is_none_is_no_event(stage: Stage) -> None:
     assert answer.status_code == 422
     assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == (
         "bad_schema",
-        "structured_messages[0]",
+        "structured_messages[0].role",
     )
 
 
@@ -253,3 +253,30 @@ def test_an_image_counts_nothing_towards_the_size_of_an_event(tmp_path: Path) ->
         answer = ask(stage, structured_messages=[message])
 
     assert answer["action"] == "NONE"
+
+
+LONG = "x" * 257
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"request_data": {"user_api_key_team_id": LONG}}, "request_data.user_api_key_team_id"),
+        ({"request_data": {"user_api_key_end_user_id": LONG}}, "request_data.user_api_key_end_user_id"),
+        ({"request_data": {"user_api_key_user_id": LONG}}, "request_data.user_api_key_user_id"),
+        ({"litellm_trace_id": LONG}, "litellm_trace_id"),
+        (
+            {"structured_messages": [{"role": "king", "content": "a"}, {"role": "user", "content": "b"}]},
+            "structured_messages[0].role",
+        ),
+        ({"structured_messages": [{"role": "user", "content": [{"type": "text"}]}]}, "structured_messages[0]"),
+    ],
+)
+def test_a_field_that_is_wrong_is_called_as_the_client_calls_it(
+    body: dict[str, Any], param: str, lasting_stage: Stage
+) -> None:
+    answer = lasting_stage.client.post(PATH, json={"input_type": "request", "texts": ["a"], **body})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (422, "bad_schema", param)
+    assert error["message"].startswith(f"`{param}`: ")
