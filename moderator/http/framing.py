@@ -1,7 +1,12 @@
 """Where a request ends: nothing may leave that open."""
 
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from moderator.http.refusals import Refusal
+from moderator.http.request_id import HEADER, request_id_of
+from moderator.observability.logging import get_logger
+
+log = get_logger(__name__)
 
 
 class OneLength:
@@ -16,8 +21,9 @@ class OneLength:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and _is_ambiguous(scope):
-            refused = PlainTextResponse("Invalid HTTP request received.", 400, {"Connection": "close"})
-            await refused(scope, receive, send)
+            request_id = request_id_of(scope["headers"])
+            log.info("http_length_refused", request_id=request_id)
+            await _refusal(request_id).response()(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -26,3 +32,12 @@ def _is_ambiguous(scope: Scope) -> bool:
     names = {name for name, _ in scope["headers"]}
     is_chunked = b"transfer-encoding" in names
     return is_chunked and (b"content-length" in names or scope["http_version"] == "1.0")
+
+
+def _refusal(request_id: str) -> Refusal:
+    return Refusal(
+        400,
+        "bad_request",
+        "it is unclear where the request ends: send `Content-Length` alone, or, in HTTP/1.1, `Transfer-Encoding` alone",
+        headers={"Connection": "close", "Cache-Control": "no-store", HEADER: request_id},
+    )

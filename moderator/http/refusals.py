@@ -89,6 +89,11 @@ def invalid_api_key() -> Refusal:
     )
 
 
+def malformed() -> Refusal:
+    """What came is no request."""
+    return Refusal(400, "bad_request", "this is no HTTP/1.1 request: look at its first line and its headers")
+
+
 def too_many_connections() -> Refusal:
     """More connections are open than the server keeps."""
     return Refusal(

@@ -5,6 +5,7 @@ import json
 import resource
 import socket
 import threading
+from http import HTTPStatus
 from typing import Any, Final
 
 import h11
@@ -16,7 +17,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from moderator.errors import ConfigurationError
 from moderator.http.framing import OneLength
 from moderator.http.head import HeadAsGet
-from moderator.http.refusals import Refusal, too_many_connections
+from moderator.http.refusals import Refusal, malformed, too_many_connections
+from moderator.http.request_id import HEADER, request_id_of
 from moderator.observability.logging import get_logger
 
 log = get_logger(__name__)
@@ -119,7 +121,6 @@ def _protocol(deadline_s: float, most: int) -> type[asyncio.Protocol]:
     It has no limits of its own: a client that sends nothing, or a byte a minute, or never reads, would keep its
     connection forever. A connection beyond the most that may be open is refused before anything is read.
     """
-    full = _answer_of(too_many_connections())
 
     class Impatient(H11Protocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -166,13 +167,24 @@ def _protocol(deadline_s: float, most: int) -> type[asyncio.Protocol]:
             super().resume_writing()
             self._end_unread()
 
+        def send_400_response(self, msg: str) -> None:
+            if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):  # no answer has begun
+                request_id = request_id_of([])
+                log.info("http_malformed", request_id=request_id, problem=msg)
+                for part in _answer_of(malformed(), request_id):
+                    self.transport.write(self.conn.send(part) or b"")
+            self.transport.close()
+
         def _unsupported_upgrade_warning(self) -> None:
             """Warn of nothing: a request to speak another protocol is answered as if it had not asked."""
 
         def _refuse(self) -> None:
             self._is_refused = True
-            log.warning("http_connections_full", most=most)
-            self.transport.write(full)
+            request_id = request_id_of([])
+            log.warning("http_connections_full", most=most, request_id=request_id)
+            unused = h11.Connection(h11.SERVER)
+            for part in _answer_of(too_many_connections(), request_id):
+                self.transport.write(unused.send(part) or b"")
             self.transport.write_eof()  # closed at once, a client that still sends would lose the answer
             self._limit = self.loop.call_later(_REFUSED_S, self._give_up)
 
@@ -210,9 +222,18 @@ def _protocol(deadline_s: float, most: int) -> type[asyncio.Protocol]:
     return Impatient
 
 
-def _answer_of(refusal: Refusal) -> bytes:
-    """Write an answer for a connection of which no request is read."""
+def _answer_of(refusal: Refusal, request_id: str) -> tuple[h11.Response, h11.Data, h11.EndOfMessage]:
+    """Give the parts of an answer to what is no request that the application sees."""
     body = json.dumps(refusal.body).encode()
-    headers = {"Content-Type": "application/json", "Content-Length": len(body), "Connection": "close"}
-    lines = [f"{name}: {value}\r\n" for name, value in (headers | refusal.headers).items()]
-    return f"HTTP/1.1 {refusal.status} Service Unavailable\r\n{''.join(lines)}\r\n".encode() + body
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        "Cache-Control": "no-store",
+        HEADER: request_id,
+    }
+    status = HTTPStatus(refusal.status)
+    head = h11.Response(
+        status_code=status, headers=[*(headers | refusal.headers).items()], reason=status.phrase.encode()
+    )
+    return head, h11.Data(data=body), h11.EndOfMessage()

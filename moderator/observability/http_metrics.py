@@ -46,7 +46,7 @@ class HttpMetrics:
             "Requests answered, except probes and metrics.",
             zeros=((route, "404" if route == OTHER else "200") for route in ROUTES),
             route="its path, or `other`",
-            status="three digits",
+            status="three digits; 499: the client hung up",
         )
         self.request_seconds = new.histogram(
             "moderator_http_request_seconds",

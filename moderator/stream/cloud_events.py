@@ -16,6 +16,9 @@ _ATTRIBUTE: Final = re.compile(
     r"(?:ce|cloudevents)[-_:](specversion|id|source|type|time|subject|datacontenttype|dataschema)", re.IGNORECASE
 )
 
+_DATA: Final = ("data", "data_base64")
+_CONTENT: Final = ("messages", "prompt", "text")
+
 
 def is_binary(record: Record) -> bool:
     """Whether the record is a CloudEvent in binary mode."""
@@ -49,7 +52,7 @@ def open_envelope(body: Any, record: Record) -> dict[str, Any]:
         InvalidEventError: it is no object, or an envelope that cannot be opened; the text names it.
     """
     given = _object_of(body)
-    if "specversion" in given and ("data" in given or "data_base64" in given) and not _has_content(given):
+    if "specversion" in given and ("data" in given or "data_base64" in given) and not _is_plain(given):
         envelope, event = given, _structured_content(given)
     elif is_binary(record):
         envelope, event = binary_attributes(record), given
@@ -74,8 +77,20 @@ def _object_of(body: Any) -> dict[str, Any]:
     return event
 
 
-def _has_content(body: dict[str, Any]) -> bool:
-    return any(body.get(name) is not None for name in ("messages", "prompt", "text"))
+def _is_plain(body: dict[str, Any]) -> bool:
+    """Whether the content is beside an empty `data`.
+
+    Raises:
+        InvalidEventError: there are two contents, of which one would go unread.
+    """
+    given = [name for name in (*_DATA, *_CONTENT) if body.get(name) is not None]
+    is_data = [name in _DATA for name in given]
+    if len(given) > 1 and any(is_data):
+        names = " and ".join(f"`{name}`" for name in given)
+        raise InvalidEventError(
+            "bad_schema", f"a CloudEvent has one content, in `data` or `data_base64`; given: {names}"
+        )
+    return bool(given) and not any(is_data)
 
 
 def _structured_content(body: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,22 @@ from moderator.events import Record
 
 OURS: Final = "dlq."
 """How the names of the headers begin that say why a record is a dead letter."""
+OWN: Final = frozenset(
+    f"{OURS}{name}"
+    for name in (
+        "reason",
+        "error",
+        "topic",
+        "partition",
+        "offset",
+        "timestamp",
+        "at",
+        "replays",
+        "null",
+        "truncated",
+    )
+)
+"""All names of such headers; another one that begins so is the producer's."""
 REPLAYS: Final = "dlq.replays"
 """How often it was sent to the events topic again."""
 REPLAY_ID: Final = "replay_id"
@@ -101,7 +117,7 @@ def replay_marks(replay_id: str, replay_of: str) -> Headers:
 
 
 def _is_of_replays(name: str) -> bool:
-    return name.startswith(OURS) or name in {REPLAY_ID, REPLAY_OF}
+    return name in OWN or name in {REPLAY_ID, REPLAY_OF}
 
 
 def _number(digits: str | None) -> int | None:

@@ -1,8 +1,18 @@
 """The public shape of an event, its JSON Schema's source, and what is wrong with a value of another shape."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from moderator.events import Role
 from moderator.stream.metadata import MAX_KEYS
@@ -10,8 +20,22 @@ from moderator.stream.metadata import MAX_KEYS
 TEXT_PARTS = ("text", "input_text", "output_text")
 MAX_NAME_CHARACTERS = 256
 
-Name = Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt
+_EXACT = 2**53
+"""Below it every whole number is a float of its own."""
+
+
+def whole_number(value: object) -> object:
+    """Read `1.0` and `1e3` as the integers that they are, where no other number is the same float."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else value
+
+
+Name = Annotated[Annotated[StrictStr, Field(max_length=MAX_NAME_CHARACTERS)] | StrictInt, BeforeValidator(whole_number)]
 """An identifier; an integer of any size is read as its text."""
+ROLE_SCHEMA = {
+    "type": "string",
+    "pattern": f"^({'|'.join(''.join(f'[{c}{c.upper()}]' for c in role) for role in get_args(Role))})$",
+    "description": f"One of {', '.join(get_args(Role))}; capitals are read as small letters.",
+}
 
 
 def _lower_case(role: object) -> object:
@@ -21,6 +45,7 @@ def _lower_case(role: object) -> object:
 
 _REASONING = "Skipped and counted, or judged: `MODERATOR_READING__REASONING`."
 _TOOL_CALLS = "Skipped and counted, or judged: `MODERATOR_READING__TOOL_CALLS`."
+_TRANSCRIPT = "A text is judged as content is; the sound is skipped and counted."
 
 
 class ContentPart(BaseModel):
@@ -45,6 +70,10 @@ class ContentPart(BaseModel):
     refusal: Any = Field(None, description="A string in parts of type `refusal`; in others it is ignored.")
     thinking: Any = Field(None, description=f"In parts of type `thinking`. {_REASONING}")
     reasoning: Any = Field(None, description=f"In parts of type `reasoning`. {_REASONING}")
+    name: Any = Field(None, description=f"In parts of type `tool_use`. {_TOOL_CALLS}")
+    input: Any = Field(None, description=f"In parts of type `tool_use`. {_TOOL_CALLS}")
+    arguments: Any = Field(None, description=f"In parts of type `tool_call`. {_TOOL_CALLS}")
+    transcript: Any = Field(None, description=f"In parts with audio. {_TRANSCRIPT}")
 
 
 class ToolFunction(BaseModel):
@@ -56,12 +85,22 @@ class ToolFunction(BaseModel):
     arguments: StrictStr | None = None
 
 
+class CustomTool(BaseModel):
+    """What a call of a custom tool calls."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: Any = None
+    input: Any = None
+
+
 class ToolCall(BaseModel):
     """One tool call of a message."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     function: ToolFunction | None = None
+    custom: CustomTool | None = None
 
 
 class ChatMessage(BaseModel):
@@ -69,11 +108,17 @@ class ChatMessage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    role: Annotated[Role, BeforeValidator(_lower_case)]
+    role: Annotated[Role, BeforeValidator(_lower_case), WithJsonSchema(ROLE_SCHEMA)]
     content: StrictStr | list[ContentPart] | None = None
     refusal: StrictStr | None = Field(None, description="Judged after the content: it is what the user saw.")
     reasoning_content: StrictStr | None = Field(None, description=_REASONING)
     reasoning: StrictStr | None = Field(None, description=_REASONING)
+    reasoning_details: Any = Field(None, description=f"Blocks with `text` or `summary`. {_REASONING}")
+    thinking: Any = Field(None, description=_REASONING)
+    thinking_blocks: Any = Field(None, description=f"Blocks with `thinking`. {_REASONING}")
+    audio: Any = Field(None, description=f"An object with `transcript`. {_TRANSCRIPT}")
+    images: Any = Field(None, description="Skipped and counted.")
+    parts: Any = Field(None, description="Parts beside the content: skipped and counted.")
     tool_calls: list[ToolCall] | None = Field(None, description=_TOOL_CALLS)
     function_call: ToolFunction | None = Field(None, description=_TOOL_CALLS)
 
@@ -103,7 +148,9 @@ class ChatEventRecord(BaseModel):
 
 
 _FIELDS = frozenset(
-    name for model in (ChatEventRecord, ChatMessage, ContentPart, ToolCall, ToolFunction) for name in model.model_fields
+    name
+    for model in (ChatEventRecord, ChatMessage, ContentPart, ToolCall, ToolFunction, CustomTool)
+    for name in model.model_fields
 )  # only our own names may appear in an error
 _A_NAME = "text or a whole number"
 _WANTED = {

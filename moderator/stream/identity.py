@@ -7,7 +7,7 @@ import orjson
 from moderator.errors import InvalidEventError
 from moderator.events import DeadLetter, Record, Rejection
 from moderator.stream.cloud_events import binary_attributes, is_binary, open_envelope
-from moderator.stream.event_schema import MAX_NAME_CHARACTERS
+from moderator.stream.event_schema import MAX_NAME_CHARACTERS, whole_number
 from moderator.stream.exact_json import loads_exactly
 from moderator.stream.wire_formats import without_schema_id
 
@@ -15,7 +15,7 @@ from moderator.stream.wire_formats import without_schema_id
 def rejection_of(record: Record, dead_letter: DeadLetter) -> Rejection:
     """Name a dead letter as its decision would have been; where that cannot be read, by the record's place."""
     fields = _fields(record, is_large=dead_letter.reason == "too_large")
-    event_id, tenant = fields.get("id"), fields.get("tenant")
+    event_id, tenant = whole_number(fields.get("id")), whole_number(fields.get("tenant"))
     if event_id != "" and _is_name(event_id) and (tenant is None or _is_name(tenant)):
         return Rejection(None if tenant is None else str(tenant), str(event_id), dead_letter.reason)
     return Rejection(None, f"{record.topic}/{record.partition}/{record.offset}", dead_letter.reason)

@@ -9,6 +9,7 @@ import pytest
 
 from moderator.events import DeadLetter
 from moderator.stream.codec import decode
+from moderator.stream.dead_letter import OWN
 from moderator.stream.kafka.producing.dead_letters import dead_letter_record
 from tests.builders import a_record
 from tests.generate import ROOT, SCHEMAS, asyncapi, chat_event_schema, decision_schema, stale_files
@@ -174,6 +175,7 @@ def test_the_topics_document_lists_the_headers_of_a_dead_letter() -> None:
     ours = {name for name, _ in written.headers if name.startswith("dlq.")}
     assert ours - set(listed["properties"]) == set()
     assert set(listed["required"]) <= ours
+    assert set(listed["properties"]) == OWN
 
 
 def _references(content: object) -> list[str]:

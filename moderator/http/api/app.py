@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from moderator.http import refusals
 from moderator.http.api.body import JSON
 from moderator.http.api.decisions import MEDIA_TYPES, decide_events
-from moderator.http.api.exchange import exchange_of
+from moderator.http.api.exchange import CLIENT_GONE, ClientGoneError, exchange_of
 from moderator.http.api.front import Front
 from moderator.http.api.gate import Call, Gate
 from moderator.http.api.guardrail import PATH as GUARDRAIL
@@ -66,6 +66,7 @@ def create_app(served: Served) -> ASGIApp:
     app = FastAPI(title="moderator", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(ClientGoneError, _unheard)
     app.add_exception_handler(Exception, _at_fault)
     add_probes(app, served.board, served.registry, served.monotonic_s)
     gate = Gate(served.settings.http, served.intake)
@@ -104,6 +105,10 @@ async def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     allow = (error.headers or {}).get("Allow")
     return await _refused(request, refusals.not_found() if allow is None else refusals.method_not_allowed(allow))
+
+
+async def _unheard(_: Request, __: Exception) -> Response:
+    return Response(status_code=CLIENT_GONE)
 
 
 async def _at_fault(request: Request, _: Exception) -> Response:

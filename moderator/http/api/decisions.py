@@ -1,8 +1,10 @@
 """`POST /v1/decisions`: chat events in, the records that the stream would publish out."""
 
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 
 from moderator.events import ChatEvent, DeadLetter, Decision, Record
@@ -16,6 +18,7 @@ from moderator.stream.codec import ParsedEvent, read_parsed
 CLOUD_EVENT: Final = "application/cloudevents+json"
 CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
 MEDIA_TYPES: Final = (JSON, CLOUD_EVENT, CLOUD_EVENTS)
+_ATTRIBUTE: Final = "ce-"
 SNAPSHOT_HEADER: Final = "x-moderator-snapshot"
 
 
@@ -37,7 +40,7 @@ async def decide_events(call: Call, intake: Intake, settings: Settings) -> Respo
         return await _decide_all(value, call, intake, settings)
     if not isinstance(value, dict):
         raise bad_request("the body should be a chat event, or an array of them")
-    event = _read(call, value, 0, settings, is_single=True)
+    event = await call.aside(lambda: _read(call, value, 0, settings, is_single=True))
     if isinstance(event, DeadLetter):
         raise refusal_of(event, event.field)
     judged = await intake.judge(call.request, [Placed(0, event)], call.deadline_s)
@@ -50,7 +53,7 @@ async def decide_events(call: Call, intake: Intake, settings: Settings) -> Respo
 async def _decide_all(values: list[Any], call: Call, intake: Intake, settings: Settings) -> Response:
     if len(values) > settings.http.max_batch:
         raise batch_too_large(settings.http.max_batch, "events")
-    read = _read_all(values, call, settings)
+    read = await call.aside(lambda: _read_all(values, call, settings))
     judged = await intake.judge(call.request, read.events, call.deadline_s)
     found = judged.decisions | read.dead_letters
     return _answer([_entry(place, found[place]) for place in range(len(values))], judged)
@@ -77,7 +80,17 @@ def _read(call: Call, value: Any, place: int, settings: Settings, *, is_single: 
         lambda: body.exact if is_single else body.exact[place],
         f"{TOPIC}/{call.request_id}/{place}",
     )
-    return read_parsed(parsed, Record(TOPIC, 0, place, None, None, None), settings.reading)
+    headers = _attributes(call.request) if is_single else ()
+    return read_parsed(parsed, Record(TOPIC, 0, place, None, None, None, headers), settings.reading)
+
+
+def _attributes(request: Request) -> list[tuple[str, bytes | None]]:
+    """Give the attributes of a CloudEvent in binary mode by the names that they have in Kafka's headers."""
+    return [
+        (f"ce_{name.removeprefix(_ATTRIBUTE)}", unquote_to_bytes(value))
+        for name, value in request.headers.items()
+        if name.startswith(_ATTRIBUTE)
+    ]
 
 
 def _entry(place: int, found: Decision | DeadLetter) -> Any:

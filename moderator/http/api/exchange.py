@@ -6,6 +6,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import Scope
 
+CLIENT_GONE: Final = 499
+"""How a request is counted whose client hung up; nobody reads it."""
 _KEY: Final = "moderator.exchange"
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from moderator.http.api.exchange import ClientGoneError, Exchange
+from moderator.http.api.exchange import CLIENT_GONE, Exchange
 from moderator.http.api.intake import Intake
 from moderator.http.probes import PROBES
 from moderator.http.refusals import internal
@@ -42,8 +42,6 @@ class Front:
         )
         try:
             await self._app(scope, answer.receive, answer.send)
-        except ClientGoneError:
-            pass
         except Exception as error:  # noqa: BLE001 - a fault of ours must not print the values it met, and must be answered
             _log_fault(exchange, error)
             if answer.status is None:
@@ -59,7 +57,8 @@ class Front:
         route = path if path in ROUTES else OTHER
         seconds = time.monotonic() - exchange.read_s
         self._metrics.requests.labels(route, str(status)).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
+        if status != CLIENT_GONE:
+            self._metrics.request_seconds.labels(route).observe(seconds)
         if exchange.code is not None and status > _REFUSED:
             self._metrics.refused.labels(exchange.code).inc()
         log.info(

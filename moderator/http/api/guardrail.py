@@ -4,6 +4,7 @@ LiteLLM takes 502, 503 and 504, and only these, for a guardrail that cannot be r
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from moderator.events import SEVERITIES, ChatEvent, DeadLetter, Decision, Record
 from moderator.http.api.body import JSON
 from moderator.http.api.decisions import SNAPSHOT_HEADER
-from moderator.http.api.events import bad_request, batch_too_large, refusal_of
+from moderator.http.api.events import bad_request, batch_too_large, refusal_of, too_large, utf8_bytes
 from moderator.http.api.gate import Call
 from moderator.http.api.guardrail_parameters import NAME, Parameters, read_parameters
 from moderator.http.api.intake import TOPIC, Intake, Judged, Placed
@@ -23,6 +24,13 @@ from moderator.stream.codec import ParsedEvent, read_parsed
 PATH: Final = "/beta/litellm_basic_guardrail_api"
 _OPERATORS_ROLES: Final = ("system", "developer")
 _ROLES: Final = {"function": "tool"}
+_SOURCES: Final = (
+    ("tenant", "request_data.user_api_key_team_id"),
+    ("user", "request_data.user_api_key_end_user_id"),
+    ("user", "request_data.user_api_key_user_id"),
+    ("conversation_id", "litellm_trace_id"),
+)
+"""Fields of an event, and where LiteLLM says them; the first that says something counts."""
 InputType = Literal["request", "response"]
 
 
@@ -31,6 +39,7 @@ class _Sent(NamedTuple):
 
     Attributes:
         fields: of every event.
+        names: what the client calls these fields.
         call_id: LiteLLM's name of the call; None where it gives none.
     """
 
@@ -38,6 +47,7 @@ class _Sent(NamedTuple):
     texts: Sequence[str]
     messages: Sequence[Mapping[str, Any]] | None
     fields: Mapping[str, Any]
+    names: Mapping[str, str]
     call_id: str | None
     parameters: Parameters
 
@@ -64,7 +74,7 @@ async def guard(call: Call, intake: Intake, settings: Settings) -> Response:
     candidates = list(_candidates(sent))
     if len(candidates) > settings.http.max_batch:
         raise batch_too_large(settings.http.max_batch, "texts")
-    placed = [Placed(each.place, event) for each in candidates if (event := _event(each, sent, call, settings))]
+    placed = await call.aside(lambda: list(_placed(candidates, sent, call, settings)))
     try:
         judged = await intake.judge(call.request, placed, call.deadline_s)
     except Refusal as refusal:
@@ -81,11 +91,13 @@ def _read(body: Any) -> _Sent:
     if input_type not in ("request", "response"):
         raise bad_request("`input_type` should be `request` or `response`", "input_type")
     parameters = read_parameters(body.get(NAME))
+    known = _known(body)
     return _Sent(
         input_type,
         _list(body, "texts", str, "a list of texts"),
         _list(body, "structured_messages", dict, "a list of objects") or None,
-        _fields(body) | dict(parameters.fields),
+        {name: value for name, (_, value) in known.items()} | _metadata(body) | dict(parameters.fields),
+        {name: param for name, (param, _) in known.items()},
         _text(body.get("litellm_call_id")),
         parameters,
     )
@@ -103,19 +115,21 @@ def _list(body: Mapping[str, Any], name: str, kind: type, wanted: str) -> list[A
     return given
 
 
-def _fields(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what LiteLLM knows of the caller; addresses and hashes are not taken over."""
+def _known(body: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Give by field what LiteLLM knows of the caller, and where it says so; addresses and hashes are not taken over."""
     data = body.get("request_data")
-    known = data if isinstance(data, dict) else {}
-    end_user, user = known.get("user_api_key_end_user_id"), known.get("user_api_key_user_id")
+    said = {f"request_data.{name}": value for name, value in data.items()} if isinstance(data, dict) else {}
+    said["litellm_trace_id"] = body.get("litellm_trace_id")
+    found: dict[str, tuple[str, str]] = {}
+    for field, param in _SOURCES:
+        if value := _text(said.get(param)):
+            found.setdefault(field, (param, value))
+    return found
+
+
+def _metadata(body: Mapping[str, Any]) -> dict[str, Any]:
     model = _text(body.get("model"))
-    fields = {
-        "tenant": _text(known.get("user_api_key_team_id")),
-        "user": _text(end_user) or _text(user),
-        "conversation_id": _text(body.get("litellm_trace_id")),
-        "metadata": {"surface": "litellm"} | ({} if model is None else {"model": model}),
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    return {"metadata": {"surface": "litellm"} | ({} if model is None else {"model": model})}
 
 
 def _text(value: Any) -> str | None:
@@ -139,6 +153,16 @@ def _message(given: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**given, "role": _ROLES[role]} if isinstance(role, str) and role in _ROLES else given
 
 
+def _placed(candidates: Sequence[_Candidate], sent: _Sent, call: Call, settings: Settings) -> Iterator[Placed]:
+    for each in candidates:
+        event = _event(each, sent, call, settings)
+        if event is None:
+            continue
+        if sum(utf8_bytes(turn.content) for turn in event.conversation) > settings.max_event_bytes:
+            raise refusal_of(too_large(settings.max_event_bytes), each.param)
+        yield Placed(each.place, event)
+
+
 def _event(each: _Candidate, sent: _Sent, call: Call, settings: Settings) -> ChatEvent | None:
     """Read one conversation; None where its last message has no text, as with images or tool calls alone."""
     body: dict[str, Any] = {"messages": list(each.messages), **sent.fields}
@@ -151,7 +175,20 @@ def _event(each: _Candidate, sent: _Sent, call: Call, settings: Settings) -> Cha
         return event
     if event.reason == "no_text":
         return None
-    raise refusal_of(event, each.param if (event.field or "messages").startswith("messages") else event.field)
+    param = _param(event.field or "messages", each, sent)
+    problem = event.error.partition(": ")[2] or event.error
+    raise refusal_of(replace(event, error=f"`{param}`: {problem}"), param)
+
+
+def _param(field: str, each: _Candidate, sent: _Sent) -> str:
+    """Give the client's name of an event's wrong field."""
+    name, _, rest = field.partition(".")
+    if name != "messages":
+        return sent.names.get(name, name)
+    place, _, inner = rest.partition(".")
+    if not place or sent.messages is None or sent.input_type == "response":
+        return each.param
+    return f"structured_messages[{place}]{'.' if inner else ''}{inner}"
 
 
 def _decisions(judged: Judged, params: Mapping[int, str]) -> dict[int, Decision]:

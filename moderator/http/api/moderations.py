@@ -55,7 +55,7 @@ async def moderate(call: Call, intake: Intake, settings: Settings) -> Response:
     inputs = _inputs(body.get("input"))
     if not isinstance(body.get("model", ""), str | None):
         raise bad_request("`model` should be text", "model")
-    template = _event(call, body.get("event"))
+    template = await call.aside(lambda: _event(call, body.get("event")))
     if len(inputs) > settings.http.max_batch:
         raise batch_too_large(settings.http.max_batch, "inputs")
     for each in inputs:

@@ -5,7 +5,7 @@ from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter
 
-from moderator.events import SEVERITIES, Decision, Role
+from moderator.events import SEVERITIES, Decision
 from moderator.http.api.decisions import CLOUD_EVENT, CLOUD_EVENTS
 from moderator.http.api.gate import DEADLINE_HEADER
 from moderator.http.api.guardrail_parameters import NAME as PARAMETERS
@@ -13,7 +13,7 @@ from moderator.http.api.guardrail_parameters import Judged, OnFlag
 from moderator.http.refusals import Refusal
 from moderator.observability.build import versions
 from moderator.policy.live.status import FolderWord
-from moderator.stream.event_schema import MAX_NAME_CHARACTERS, ChatEventRecord
+from moderator.stream.event_schema import MAX_NAME_CHARACTERS, ROLE_SCHEMA, ChatEventRecord
 
 Schema = dict[str, Any]
 _REF: Final = "#/components/schemas/{model}"
@@ -198,10 +198,10 @@ def _schemas() -> Schema:
 
 
 def _cloud_event() -> Schema:
-    return _object(
-        {"specversion": {"type": "string"}, "id": {"type": "string"}, "time": {"type": "string"}, "data": {}},
-        required=["specversion", "data"],
-    )
+    text: Schema = {"type": "string"}
+    fields = {"specversion": text, "id": text, "time": text, "data": {}, "data_base64": text}
+    contents = [{"required": [name]} for name in ("data", "data_base64")]
+    return _object(fields, required=["specversion"]) | {"anyOf": contents}
 
 
 def _error_body() -> Schema:
@@ -226,7 +226,7 @@ def _moderation_request() -> Schema:
     lists = [{"type": "array", "minItems": 1, "items": items} for items in (text, part)]
     name = _nullable({"type": "string", "maxLength": MAX_NAME_CHARACTERS}, {"type": "integer"})
     event = {
-        "speaker": _nullable({"enum": [*get_args(Role)]}),
+        "speaker": _nullable(ROLE_SCHEMA),
         **dict.fromkeys(("tenant", "channel", "user", "conversation_id"), name),
         **dict.fromkeys(("locale", "role"), _nullable(text)),
         "time": _nullable(text, {"type": "number"}),

@@ -88,6 +88,26 @@ def test_a_body_that_is_cut_is_answered_by_nobody_and_leaves_nothing_behind(door
         client.sendall(request(b'{"text": "a', length=100))
 
 
+def gone(door: Door) -> tuple[float, float]:
+    """How many requests were counted whose clients hung up, and how many faults of ours."""
+    hung_up = door.stage.count("moderator_http_requests_total", route="/v1/decisions", status="499")
+    faults = door.stage.count("moderator_http_refused_total", code="internal")
+    return hung_up or 0, faults or 0
+
+
+def test_clients_that_hang_up_are_counted_as_such_and_are_no_fault(door: Door) -> None:
+    before, faults = gone(door)
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
+        client.sendall(request(b'{"text": "a', length=100))
+    await_condition(lambda: gone(door) == (before + 1, faults))
+
+    with door.stage.busy():
+        with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
+            client.sendall(request(b'{"text": "gone"}'))
+            await_condition(lambda: door.stage.count("moderator_http_queue_events") == 1)
+        await_condition(lambda: gone(door) == (before + 2, faults))
+
+
 def test_a_length_that_says_too_much_runs_into_the_deadline(door: Door) -> None:
     answer = send(door, request(b'{"text": "a"}', SOON, length=100))
 
@@ -174,15 +194,39 @@ def test_a_client_that_sends_a_byte_at_a_time_is_cut_off_at_the_deadline(door: D
     assert answer.code == (504, "deadline_exceeded")
 
 
-def test_malformed_http_gets_the_servers_own_answer(door: Door) -> None:
-    for data in (
+CHUNKED = (
+    f"POST /v1/decisions HTTP/1.1\r\nHost: x\r\n{AUTHORIZATION}\r\n{TYPE}\r\nTransfer-Encoding: chunked\r\n".encode()
+)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
         b"HELLO\r\n\r\n",
         b"POST /v1/decisions HTTP/1.1\r\nno header\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00",
-    ):
-        with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
-            client.sendall(data + b"\r\n\r\n")
-            assert client.recv(1_000).startswith(b"HTTP/1.1 400 ")
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+        CHUNKED + b"\r\nno length\r\n",
+        CHUNKED + b"Content-Length: 3\r\n\r\n0\r\n\r\n",
+        CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n0\r\n\r\n",
+    ],
+)
+def test_malformed_http_gets_an_answer_of_the_usual_shape_and_is_closed(data: bytes, door: Door) -> None:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as client:
+        client.sendall(data)
+        answer = receive(client)
+        rest = client.recv(100)
+
+    assert answer.code == (400, "bad_request")
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert answer.headers["connection"] == "close"
+    assert answer.headers["cache-control"] == "no-store"
+    assert rest == b""
+
+
+def test_a_request_that_says_its_length_twice_keeps_its_name(door: Door) -> None:
+    answer = send(door, CHUNKED + b"Content-Length: 3\r\nX-Request-ID: trace-7\r\n\r\n0\r\n\r\n")
+
+    assert answer.headers["x-request-id"] == "trace-7"
 
 
 def test_two_requests_on_one_connection_are_both_answered(door: Door) -> None:

@@ -218,7 +218,8 @@ def test_a_connection_beyond_the_most_is_refused_and_those_that_are_open_go_on(m
     server.stop()
     head, _, body = refused.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 ")
-    assert b"Retry-After: 1" in head
+    assert b"\r\nRetry-After: 1" in head
+    assert b"\r\nx-request-id: req_" in head
     assert json.loads(body)["error"]["code"] == "too_many_connections"
     assert served.startswith(b"HTTP/1.1 200 ")
 

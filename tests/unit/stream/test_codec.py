@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from moderator.events import ChatEvent, DeadLetter, DeadLetterReason
 from moderator.stream.codec import ParsedEvent, decode, read_parsed
+from moderator.stream.event_schema import ChatEventRecord
 from moderator.stream.exact_json import loads_exactly
 from tests.builders import a_record, an_event_json, shown
 
@@ -474,8 +476,8 @@ def test_content_that_is_not_base64_is_a_dead_letter_that_says_so() -> None:
     "content",
     [{"text": "outer"}, {"prompt": "ask", "response": "outer"}, {"messages": [{"role": "user", "content": "outer"}]}],
 )
-def test_an_event_with_its_own_content_is_no_envelope(content: dict[str, Any]) -> None:
-    event = read(json.dumps({"specversion": "1.0", "data": {"text": "inner"}, **content}).encode())
+def test_an_event_with_its_own_content_beside_empty_data_is_no_envelope(content: dict[str, Any]) -> None:
+    event = read(json.dumps({"specversion": "1.0", "data": None, **content}).encode())
 
     assert event.conversation[-1].content == "outer"
 
@@ -596,3 +598,32 @@ def test_the_quick_way_to_read_an_event_agrees_with_its_schema(fields: dict[str,
     quick, exact = (decode(a_record(each), MAX_EVENT_BYTES) for each in (value, BOM + value))
 
     assert quick == exact
+
+
+IDENTIFIERS = ("id", "user", "conversation_id", "tenant", "channel")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [("1.0", "1"), ("1e3", "1000"), ("-0.0", "0"), ("9007199254740991.0", "9007199254740991")]
+)
+def test_a_whole_number_is_a_name_however_it_is_written(number: str, text: str) -> None:
+    fields = ", ".join(f'"{name}": {number}' for name in IDENTIFIERS)
+
+    event = read(f'{{"text": "hi", {fields}}}'.encode())
+
+    assert [getattr(event, name) for name in IDENTIFIERS] == [text] * len(IDENTIFIERS)
+
+
+@pytest.mark.parametrize("number", ["1.5", "9007199254740992.0", "1e300", "1e999"])
+def test_a_number_that_may_have_been_another_is_no_name(number: str) -> None:
+    dead_letter = refuse(f'{{"text": "hi", "id": {number}}}'.encode())
+
+    assert dead_letter.error == "`id`: should be text or a whole number"
+
+
+@pytest.mark.parametrize(("role", "is_valid"), [("USER", True), ("Assistant", True), ("tool", True), ("king", False)])
+def test_the_schema_takes_the_roles_that_are_read(role: str, is_valid: bool) -> None:  # noqa: FBT001
+    event = {"messages": [{"role": role, "content": "hi"}]}
+
+    assert jsonschema.Draft202012Validator(ChatEventRecord.model_json_schema()).is_valid(event) is is_valid
+    assert isinstance(decode(a_record(json.dumps(event).encode()), 2**20), ChatEvent) is is_valid

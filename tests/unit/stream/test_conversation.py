@@ -13,6 +13,7 @@ from tests.builders import a_record
 CALL = {"id": "1", "type": "function", "function": {"name": "send", "arguments": '{"to": "you idiot"}'}}
 REASONED = {"role": "assistant", "content": "Hello.", "reasoning_content": "They are stupid."}
 CALLING = {"role": "assistant", "content": "One moment.", "tool_calls": [CALL]}
+TEXT = {"type": "text", "text": "Hello."}
 THINKING = {
     "role": "assistant",
     "content": [
@@ -64,6 +65,88 @@ def test_the_old_form_of_a_tool_call_is_judged_too() -> None:
     assert judged(message, tool_calls="judge") == ("Wait.\nsend {}", {})
 
 
+CUSTOM: dict[str, Any] = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"type": "custom", "custom": {"name": "send", "input": "you"}}],
+}
+USED: dict[str, Any] = {
+    "role": "assistant",
+    "content": [{"type": "tool_use", "name": "send", "input": {"to": "you 'idiot' é"}}],
+}
+
+
+def test_calls_of_custom_tools_and_calls_among_the_parts_are_judged_too() -> None:
+    written = {"role": "assistant", "content": [{"type": "tool_call", "name": "send", "arguments": "you"}]}
+
+    assert judged(CUSTOM, tool_calls="judge") == ("send you", {})
+    assert judged(USED, tool_calls="judge") == ("send to you 'idiot' é", {})
+    assert judged(written, tool_calls="judge") == ("send you", {})
+
+
+def test_a_call_that_is_both_a_function_and_custom_is_judged_whole() -> None:
+    both = {"role": "assistant", "content": "Wait.", "tool_calls": [{**CALL, **CUSTOM["tool_calls"][0]}]}
+
+    assert judged(both, tool_calls="judge") == ('Wait.\nsend {"to": "you idiot"} send you', {})
+
+
+def test_every_name_text_and_number_of_a_call_is_judged_in_order_however_deep() -> None:
+    deep: Any = "idiot"
+    for _ in range(900):
+        deep = [deep]
+    use = {"type": "tool_use", "name": "send", "input": {"to": ["you", {"n": 7}], "of": deep, "no": None}}
+
+    text, _ = judged({"role": "assistant", "content": [use]}, tool_calls="judge")
+
+    assert text == "send to you n 7 of idiot no"
+
+
+def test_what_an_assistant_says_in_audio_is_judged_by_its_transcript_and_the_audio_counted() -> None:
+    spoken = {"role": "assistant", "content": None, "audio": {"id": "a", "transcript": "You idiot."}}
+    part = {"role": "user", "content": [{"type": "input_audio", "transcript": "You idiot."}]}
+
+    assert judged(spoken) == ("You idiot.", {"audio": 1})
+    assert judged(part) == ("You idiot.", {"audio": 1})
+    assert judged({**spoken, "content": "Hello.", "audio": {"id": "a"}}) == ("Hello.", {"audio": 1})
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ({"thinking": "They are stupid."}, "They are stupid."),
+        ({"thinking_blocks": [{"type": "thinking", "thinking": "Stupid."}]}, "Stupid."),
+        ({"reasoning_details": [{"type": "reasoning.text", "text": "Stupid."}]}, "Stupid."),
+        ({"reasoning_details": [{"type": "reasoning.summary", "summary": "Stupid."}]}, "Stupid."),
+        ({"reasoning": "Stupid.", "reasoning_details": [{"text": "Stupid."}]}, "Stupid."),
+    ],
+)
+def test_reasoning_is_counted_or_judged_wherever_a_message_has_it(field: dict[str, Any], text: str) -> None:
+    message = {"role": "assistant", "content": "Hello.", **field}
+
+    assert judged(message) == ("Hello.", {"reasoning": len(field)})
+    assert judged(message, reasoning="judge") == (f"{text}\n\nHello.", {})
+
+
+def test_reasoning_that_cannot_be_read_stays_counted() -> None:
+    message = {"role": "assistant", "content": "Hello.", "reasoning_details": [{"data": "…"}, "?"]}
+
+    assert judged(message, reasoning="judge") == ("Hello.", {"reasoning": 2})
+
+
+def test_all_texts_of_a_part_with_reasoning_are_judged() -> None:
+    part = {"type": "thinking", "thinking": "Let me see.", "text": "They are stupid."}
+
+    text, skipped = judged({"role": "assistant", "content": [part, TEXT]}, reasoning="judge")
+
+    assert (text, skipped) == ("Let me see.\nThey are stupid.\n\nHello.", {})
+
+
+def test_images_and_parts_beside_the_content_are_counted() -> None:
+    message = {"role": "user", "content": "Hello.", "images": ["…", "…"], "parts": [{"text": "You idiot."}]}
+
+    assert judged(message) == ("Hello.", {"image": 2, "other": 1})
+
+
 def test_a_refusal_is_between_content_and_tool_calls() -> None:
     message = {**CALLING, **REASONED, "content": "Well.", "refusal": "I cannot."}
 
@@ -92,6 +175,7 @@ def test_earlier_turns_are_read_alike_and_counted_too() -> None:
             {**CALLING, "content": None},
             "; it has tool calls, which `MODERATOR_READING__TOOL_CALLS=judge` would judge",
         ),
+        (USED, "; it has tool calls, which `MODERATOR_READING__TOOL_CALLS=judge` would judge"),
         (
             {**REASONED, "content": ""},
             "; it has reasoning, which `MODERATOR_READING__REASONING=judge` would judge",
@@ -99,6 +183,26 @@ def test_earlier_turns_are_read_alike_and_counted_too() -> None:
     ],
 )
 def test_a_judged_message_with_nothing_but_skipped_things_names_the_setting(message: dict[str, Any], more: str) -> None:
-    letter = decode(a_record(json.dumps({"messages": [message]}).encode()), 2**20)
+    assert refused(message) == f"the judged message, the last one, has no text{more}"
 
-    assert letter == DeadLetter("no_text", f"the judged message, the last one, has no text{more}")
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "content": None, "tool_calls": [{"type": "other"}]},
+        {"role": "assistant", "content": [{"type": "thinking", "summary": []}]},
+        {**REASONED, "role": "user", "content": None},
+    ],
+)
+@pytest.mark.parametrize("setting", ["skip", "judge"])
+def test_no_setting_is_named_that_would_not_help(message: dict[str, Any], setting: str) -> None:
+    error = refused(message, reasoning=setting, tool_calls=setting)
+
+    assert error == "the judged message, the last one, has no text"
+
+
+def refused(message: dict[str, Any], **settings: Any) -> str:
+    letter = decode(a_record(json.dumps({"messages": [message]}).encode()), 2**20, ReadingSettings(**settings))
+    assert isinstance(letter, DeadLetter)
+    assert letter.reason == "no_text"
+    return letter.error

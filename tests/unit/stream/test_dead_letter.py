@@ -47,6 +47,16 @@ def test_how_often_it_was_replayed_survives_the_next_dead_letter_if_it_is_a_numb
     assert "dlq.replays" not in dict(forged.headers)
 
 
+def test_a_producers_own_headers_go_into_the_dead_letter_and_out_again_whatever_they_are_called() -> None:
+    theirs = [("dlq.retries", b"3"), ("dlq.", b"x"), ("dlq.reason.code", b"7")]
+    value, headers = dead_letter_record(a_record(headers=theirs), DeadLetter("bad_json", "no"), "", 10**6)[1:]
+
+    sent = original_record(read_letter(a_record(value, headers=headers)), "monday")
+
+    assert headers[:3] == theirs
+    assert [each for each in sent.headers if each[0].startswith("dlq.")] == [*theirs, ("dlq.replays", b"1")]
+
+
 def test_a_record_without_key_or_value_is_sent_empty() -> None:
     letter = read_letter(a_record(None, headers=[("trace", None), ("dlq.partition", b"5")]))
 

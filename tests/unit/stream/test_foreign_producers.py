@@ -68,6 +68,20 @@ def test_the_size_limit_counts_the_prefix_of_the_wire_format() -> None:
             "bad_schema",
             "`data` of the CloudEvent is not an object",
         ),
+        *(
+            (
+                json.dumps({**ENVELOPE, **two}).encode(),
+                "bad_schema",
+                "a CloudEvent has one content, in `data` or `data_base64`; given: "
+                + " and ".join(f"`{name}`" for name in two),
+            )
+            for two in (
+                {"data": {"text": "a"}, "text": "b"},
+                {"data": {"text": "a"}, "messages": [{"role": "user", "content": "b"}]},
+                {"data_base64": "e30=", "prompt": "b"},
+                {"data": {"text": "a"}, "data_base64": "e30="},
+            )
+        ),
     ],
     ids=lambda value: shown(value, 30) if isinstance(value, bytes) else None,
 )
@@ -81,6 +95,7 @@ def test_a_foreign_format_is_named_in_the_dead_letter(value: bytes, reason: str,
         {"schema": "v2", "payload": 1, "text": "hi", "id": "e"},
         [{**ENVELOPE, "id": "e", "data": {"text": "hi"}}],
         {**ENVELOPE, "data": EVENT.decode()},
+        {**ENVELOPE, "data": None, "id": "e", "text": "hi"},
         {"id": "e", "messages": [{"role": "USER", "content": "hi"}]},
     ],
 )

@@ -69,3 +69,7 @@ def test_a_record_that_is_too_large_is_read_the_fast_way_only() -> None:
 
     assert name_of(b'{"id": "evt-1", "text": "%b"}' % text, "too_large") == (None, "evt-1")
     assert name_of(b'{"id": "evt-1", "text": "\\ud83d%b"}' % text, "too_large") == PLACE
+
+
+def test_a_name_that_is_a_whole_number_is_written_as_a_decision_would_write_it() -> None:
+    assert name_of(b'{"id": 1e3, "tenant": 7.0}') == ("7", "1000")

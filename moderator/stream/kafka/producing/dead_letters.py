@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from moderator.events import DeadLetter, Record
-from moderator.stream.dead_letter import OURS, replays_of
+from moderator.stream.dead_letter import OURS, OWN, replays_of
 
 Headers = list[tuple[str, bytes]]
 
@@ -49,7 +49,7 @@ def size_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> int:
 
 def _without_nulls(record: Record) -> tuple[bytes | None, Headers, list[str]]:
     """Replace nulls that the client refuses to write, and name them; drop the reasons of an earlier dead letter."""
-    original = [(name, content) for name, content in record.headers if not name.startswith(OURS)]
+    original = [(name, content) for name, content in record.headers if name not in OWN]
     headers = [(name, b"" if content is None else content) for name, content in original]
     nulls = [f"header:{name}" for name, content in original if content is None]
     if record.key is None and record.value is None:

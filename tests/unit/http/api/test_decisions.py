@@ -134,3 +134,27 @@ def test_what_was_decided_is_counted_and_not_as_published(stage: Stage) -> None:
     assert stage.count("moderator_http_decisions_total", verdict="allow", status="scored") == 1
     assert stage.count("moderator_http_requests_total", route="/v1/decisions", status="200") == 1
     assert stage.count("moderator_decisions_total", verdict="flag", status="scored") == 0
+
+
+BINARY = {"ce-specversion": "1.0", "ce-type": "chat", "ce-id": "caf%C3%A9%20/7", "ce-time": "2026-10-05T12:00:00Z"}
+
+
+def test_a_cloud_event_in_binary_mode_lends_its_id_and_time(stage: Stage) -> None:
+    lent = decide(stage, {"text": "hello"}, **BINARY)["event"]
+    own = decide(stage, {"text": "hello", "id": "mine"}, **BINARY)["event"]
+
+    assert (lent["id"], lent["time"]) == ("café /7", "2026-10-05T12:00:00Z")
+    assert own["id"] == "mine"
+
+
+def test_attributes_without_a_specversion_or_beside_an_array_say_nothing(stage: Stage) -> None:
+    other = {name: value for name, value in BINARY.items() if name != "ce-specversion"} | {"x-request-id": "r"}
+
+    assert decide(stage, {"text": "hello"}, **other)["event"]["id"] == "http/r/0"
+    assert decide(stage, [{"text": "hello"}], **BINARY, **{"x-request-id": "r"})[0]["event"]["id"] == "http/r/0"
+
+
+def test_an_id_in_a_header_may_be_as_long_as_any(stage: Stage) -> None:
+    answer = stage.client.post("/v1/decisions", json={"text": "hello"}, headers=BINARY | {"ce-id": "x" * 257})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "id")

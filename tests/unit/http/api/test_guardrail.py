@@ -211,7 +211,7 @@ def test_a_message_that_is_none_is_no_event(stage: Stage) -> None:
     assert answer.status_code == 422
     assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == (
         "bad_schema",
-        "structured_messages[0]",
+        "structured_messages[0].role",
     )
 
 
@@ -223,3 +223,60 @@ def test_a_full_queue_is_an_unreachable_guardrail_here(stage: Stage) -> None:
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "overloaded")
     assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"texts": ["fine", "é" * 60]}, "texts[1]"),
+        (
+            {"structured_messages": [{"role": "user", "content": "x" * 60}, {"role": "user", "content": "y" * 60}]},
+            "structured_messages[1]",
+        ),
+    ],
+)
+def test_texts_that_are_larger_than_an_event_may_be_are_refused(
+    body: dict[str, Any], param: str, tmp_path: Path
+) -> None:
+    with a_stage(tmp_path, max_event_bytes=100) as stage:
+        answer = stage.client.post(PATH, json={"input_type": "request", **body})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (413, "too_large", param)
+
+
+def test_an_image_counts_nothing_towards_the_size_of_an_event(tmp_path: Path) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 200}}
+    message = {"role": "user", "content": [{"type": "text", "text": "fine"}, image]}
+
+    with a_stage(tmp_path, max_event_bytes=100) as stage:
+        answer = ask(stage, structured_messages=[message])
+
+    assert answer["action"] == "NONE"
+
+
+LONG = "x" * 257
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"request_data": {"user_api_key_team_id": LONG}}, "request_data.user_api_key_team_id"),
+        ({"request_data": {"user_api_key_end_user_id": LONG}}, "request_data.user_api_key_end_user_id"),
+        ({"request_data": {"user_api_key_user_id": LONG}}, "request_data.user_api_key_user_id"),
+        ({"litellm_trace_id": LONG}, "litellm_trace_id"),
+        (
+            {"structured_messages": [{"role": "king", "content": "a"}, {"role": "user", "content": "b"}]},
+            "structured_messages[0].role",
+        ),
+        ({"structured_messages": [{"role": "user", "content": [{"type": "text"}]}]}, "structured_messages[0]"),
+    ],
+)
+def test_a_field_that_is_wrong_is_called_as_the_client_calls_it(
+    body: dict[str, Any], param: str, lasting_stage: Stage
+) -> None:
+    answer = lasting_stage.client.post(PATH, json={"input_type": "request", "texts": ["a"], **body})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (422, "bad_schema", param)
+    assert error["message"].startswith(f"`{param}`: ")
