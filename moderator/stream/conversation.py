@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 from moderator.errors import InvalidEventError
 from moderator.events import SkippedKind, Turn
 from moderator.settings import ReadingSettings
@@ -124,16 +126,26 @@ def _calls(message: ChatMessage, parts: Sequence[ContentPart]) -> list[str]:
     """Give a line for every tool call; an empty one for a call that cannot be read."""
     old = message.function_call
     return [
-        *(_line(part.name, part.input, part.arguments) for part in parts if _is(part, "tool_call")),
+        *(_line(part.name, part.input, _unescaped(part.arguments)) for part in parts if _is(part, "tool_call")),
         *(_call_line(call) for call in message.tool_calls or ()),
-        *([] if old is None else [_line(old.name, old.arguments)]),
+        *([] if old is None else [_line(old.name, _unescaped(old.arguments))]),
     ]
 
 
 def _call_line(call: ToolCall) -> str:
-    called = (call.function.name, call.function.arguments) if call.function else ()
+    called = (call.function.name, _unescaped(call.function.arguments)) if call.function else ()
     custom = (call.custom.name, call.custom.input) if call.custom else ()
     return _line(*called, *custom)
+
+
+def _unescaped(arguments: Any) -> Any:
+    """Give what a JSON text with escapes says, since `\\u0079ou` would hide a word; anything else as it is."""
+    if not isinstance(arguments, str) or "\\" not in arguments:
+        return arguments
+    try:
+        return orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return arguments
 
 
 def _line(*values: Any) -> str:

@@ -65,6 +65,25 @@ def test_the_old_form_of_a_tool_call_is_judged_too() -> None:
     assert judged(message, tool_calls="judge") == ("Wait.\nsend {}", {})
 
 
+def test_escapes_in_the_arguments_of_a_call_hide_no_word() -> None:
+    call = {"function": {"name": "send", "arguments": r'{"to": "\u0079ou", "n": 1}'}}
+
+    assert judged({"role": "assistant", "content": None, "tool_calls": [call]}, tool_calls="judge") == (
+        "send to you n 1",
+        {},
+    )
+
+
+@pytest.mark.parametrize("arguments", ["\\", r'{"to": "\u00'])
+def test_arguments_that_are_no_json_are_judged_as_they_are(arguments: str) -> None:
+    call = {"function": {"name": "send", "arguments": arguments}}
+
+    assert judged({"role": "assistant", "content": None, "tool_calls": [call]}, tool_calls="judge") == (
+        f"send {arguments}",
+        {},
+    )
+
+
 CUSTOM: dict[str, Any] = {
     "role": "assistant",
     "content": None,
