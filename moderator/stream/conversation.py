@@ -139,7 +139,7 @@ def _call_line(call: ToolCall) -> str:
 
 
 def _unescaped(arguments: Any) -> Any:
-    """Give what a JSON text with escapes says, since `\\u0079ou` would hide a word; anything else as it is."""
+    """Give what a JSON text with escapes says, for they would hide words; anything else as it is."""
     if not isinstance(arguments, str) or "\\" not in arguments:
         return arguments
     try:
