@@ -5,13 +5,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 import moderator.scoring.builtin
 from moderator.events import Role, Turn
 from moderator.guards.verdicts import Verdicts
+from moderator.scoring.rendering import content
 from moderator.scoring.rendering.content import readable
 from moderator.scoring.rendering.event_reader import EventReader, ReadingLimits, RenderedEvent
 from moderator.scoring.rendering.llama3 import Llama3Renderer
@@ -98,6 +99,20 @@ def test_a_message_that_the_template_makes_a_token_too_long_is_read_in_two_passa
     assert event.passages[-1].end == len(text)
 
 
+def test_a_word_across_a_border_of_what_is_tokenized_at_once_pushes_nothing_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(content, "_PIECE_CHARACTERS", border := 512)
+    words = f"{THREAT}{' the' * 200}"[: border - 3]
+    text = filled("Llama 3", f"{words} zeroequal", "", room_of("Llama 3") + 1)
+    assert len(renderer_of("Llama 3").content.spans(text)) == room_of("Llama 3")
+
+    event = read("Llama 3", text)
+
+    assert (event.cut, unread(event, text)) == ("nothing", "")
+    assert event.passages[0].start == 0
+
+
 @pytest.mark.parametrize("kind", GUARDS)
 def test_lines_that_are_written_with_other_brackets_push_nothing_out(kind: str) -> None:
     for markers in range(12, 60):
@@ -169,7 +184,7 @@ parts = st.lists(st.tuples(words, st.integers(1, 40)), min_size=1, max_size=8).m
 )
 
 
-@settings(max_examples=400, deadline=None)
+@example(kind="Llama Guard", text=("aa", "a"), beside_room=0, limits=ReadingLimits(), role="user")
 @given(
     kind=st.sampled_from(["Llama 3", *GUARDS, *TEMPLATES, *MESSAGES]),
     text=st.tuples(parts, parts),
