@@ -45,7 +45,8 @@ def renderer_of(kind: str, tokens: int = INPUT_TOKENS) -> Renderer:
 @cache
 def words_tokenizer() -> PreTrainedTokenizerFast:
     """The practice model's: it has tokens for words, so that a template's text may change those of a message."""
-    return PreTrainedTokenizerFast.from_pretrained(Path(moderator.scoring.builtin.__file__).parent)  # type: ignore[no-any-return]
+    folder = Path(moderator.scoring.builtin.__file__).parent
+    return PreTrainedTokenizerFast.from_pretrained(folder)  # type: ignore[no-any-return]
 
 
 def guard(template: str, tokens: int) -> VerdictRenderer:
