@@ -7,7 +7,7 @@ normalisation, no case folding and no mapping of look-alikes: those would change
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from operator import itemgetter, length_hint
 from typing import Final, NamedTuple
@@ -40,6 +40,10 @@ _LINE_END: Final = r"(?:\r\n|[\r\n])"
 _LINE_ENDS: Final = re.compile(rf"({_LINE_END}){_NO_LINE_END}?({_LINE_END})(?:{_NO_LINE_END}?{_LINE_END})*")
 _SEPARATOR: Final = re.compile("([\x85\u2028\u2029]+)")
 """Browsers show nothing for them, and other programs a line's end."""
+_OVERRIDDEN: Final = re.compile("([\u202d\u202e])([^\u202c\r\n\x85\u2029]*)\u202c?")
+"""From an override of the direction to its end, or that of the line."""
+_TURNED: Final = {"\u202d": ("R", "AL"), "\u202e": ("L",)}
+"""Which letters each override shows in the opposite order."""
 _PLAIN_BLANKS: Final = {
     **_BLANKS,
     **{code: " " for code in range(0x3001) if chr(code).isspace() and chr(code) not in "\r\n"},
@@ -85,16 +89,16 @@ def visible(text: str) -> Visible:
     Args:
         text: any text without lone surrogates.
     """
-    kept = text
+    whole = kept = _OVERRIDDEN.sub(_both_ways, text)
     if text.isascii():
         if len(text.encode().translate(None, _ASCII_CONTROLS)) < len(text):
             kept = _INVISIBLES.sub("", text)
     elif _suspects().search(text):
-        kept = _flags_and_visible(text.translate(_BLANKS) if _BLANK.search(text) else text)
+        kept = _flags_and_visible(whole.translate(_BLANKS) if _BLANK.search(whole) else whole)
         kept = _shaping_nothing().sub("", kept)
         kept = _with_runs(_SHAPING, _with_runs(_piles(), kept, _without_excess), _shaped)
         kept = _with_runs(_SEPARATOR, kept, _separated)
-    return Visible(_in_short(kept).strip(), len(text) - len(kept))
+    return Visible(_in_short(kept).strip(), len(whole) - len(kept))
 
 
 def positions(text: str, seen: str, wanted: list[int]) -> list[int]:
@@ -106,19 +110,41 @@ def positions(text: str, seen: str, wanted: list[int]) -> list[int]:
         wanted: rising indexes in `seen`; its length stands for the end of the text.
 
     Returns:
-        Indexes in `text`, one for each of `wanted`.
+        Indexes in `text`, one for each of `wanted`; what an override shows in another order is at its end.
     """
     if (start := text.find(seen)) >= 0:
         return [start + index if index < len(seen) else len(text) for index in wanted]
-    shown, seen = text.translate(_PLAIN_BLANKS), seen.translate(_PLAIN_BLANKS)
+    whole, places = _places(text)
+    shown, seen = whole.translate(_PLAIN_BLANKS), seen.translate(_PLAIN_BLANKS)
     rest = iter(shown)
     found: list[int] = []
     read = 0
     for index in wanted:
         _skip(rest, seen[read : index + 1])
         read = max(read, index + 1)
-        found.append(len(shown) - length_hint(rest) - 1 if index < len(seen) else len(text))
+        found.append(places[len(shown) - length_hint(rest) - 1 if index < len(seen) else -1])
     return found
+
+
+def _places(text: str) -> tuple[str, Sequence[int]]:
+    """Give a text with what its overrides show, and where each character of it stands in the text, and its end."""
+    if not _OVERRIDDEN.search(text):
+        return text, range(len(text) + 1)
+    parts: list[str] = []
+    places: list[int] = []
+    read = 0
+    for span in _OVERRIDDEN.finditer(text):
+        both = _both_ways(span)
+        parts += [text[read : span.start()], both]
+        places += [*range(read, span.end()), *[span.end() - 1] * (len(both) - len(span[0]))]
+        read = span.end()
+    return "".join([*parts, text[read:]]), [*places, *range(read, len(text) + 1)]
+
+
+def _both_ways(span: re.Match[str]) -> str:
+    """Put behind letters that an override turns around what it shows: programs that know no overrides show them."""
+    is_turned = any(unicodedata.bidirectional(each) in _TURNED[span[1]] for each in span[2])
+    return f"{span[0]} {span[2][::-1]} " if is_turned else span[0]
 
 
 def _skip(rest: Iterator[str], characters: str) -> None:

@@ -43,7 +43,7 @@ PADDING = [
     "\u200c",
     "\u200d",
     "\u200e",
-    "\u202e",
+    "\u202b",
     "\u2066",
     "\ufeff",
     "\ufff9",
@@ -119,7 +119,7 @@ def test_marks_stay_as_far_as_writing_needs_them(written: str, shown: str) -> No
         ("a\U000e0100", "a"),
         ("\u1820\u180b\u180b", "\u1820\u180b"),
         ("\U0001f3f4\U000e0067\U000e0062", "\U0001f3f4"),
-        ("a\u202eb\u202c", "ab"),
+        ("a\u202e\u05d0\u202c", "a\u05d0"),
     ],
     ids=ascii,
 )
@@ -154,6 +154,33 @@ def test_separators_are_removed_from_words_and_blanks_elsewhere(separator: str) 
     assert visible(between(["ki\u0301", "\u200bll", "0"])).text == "ki\u0301ll0"
     assert visible(between(["Stop.", "Go", "(now)", "\U0001f642", "ok"])) == ("Stop. Go (now) \U0001f642 ok", 0)
     assert visible(f"you {separator} and{separator}\nme").text == "you and \nme"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown", "removed"),
+    [
+        ("\u202euoy llik\u202c now", "uoy llik kill you now", 2),
+        ("Hi\u202euoy llik\nBye", "Hiuoy llik kill you \nBye", 1),
+        ("\u202d\u05d1\u05d0\u202c", "\u05d1\u05d0 \u05d0\u05d1", 2),
+        ("\u202e\u202auoy llik\u202c\u202c", "uoy llik kill you", 5),
+        ("\u202e\u0645\u0631\u062d\u0628\u0627 12\u202c", "\u0645\u0631\u062d\u0628\u0627 12", 2),
+        ("\u202dsee you\u202c", "see you", 2),
+        ("\u202b\u05d0\u05d1 Wi-Fi\u200f!\u202c \u2067ok\u2069", "\u05d0\u05d1 Wi-Fi! ok", 5),
+    ],
+    ids=ascii,
+)
+def test_letters_that_an_override_turns_around_are_read_in_both_orders(written: str, shown: str, removed: int) -> None:
+    assert visible(written) == (shown, removed)
+
+
+def test_what_an_override_shows_is_at_its_end_in_the_text_as_sent() -> None:
+    text = "see \u202euoy llik\u202c now"
+    seen = visible(text).text
+
+    at = positions(text, seen, list(range(len(seen) + 1)))
+
+    assert seen == "see uoy llik kill you now"
+    assert at == [*range(4), *range(5, 13), *[13] * 10, *range(15, 19)]
 
 
 def test_replaced_blanks_and_shortened_white_space_do_not_count_as_removed() -> None:
