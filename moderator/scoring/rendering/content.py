@@ -41,7 +41,7 @@ class ContentEncoder:
         Raises:
             ConfigurationError: typed text can still become a special token of its vocabulary.
         """
-        written = _without_special_pieces(_with_special(backend.to_str(), control))
+        written = _with_long_words_divided(_without_special_pieces(_with_special(backend.to_str(), control)))
         self._text = Tokenizer.from_str(_without_beginning(written) if is_inner else written)
         self._text.encode_special_tokens = True
         self._text.no_truncation()
@@ -179,6 +179,18 @@ def _without_special_pieces(written: str) -> str:
     special = {token["content"] for token in fields["added_tokens"] if token["special"]}
     pieces = fields["model"]["vocab"]
     fields["model"]["vocab"] = [[f"\0{piece}" if piece in special else piece, score] for piece, score in pieces]
+    return json.dumps(fields)
+
+
+def _with_long_words_divided(written: str) -> str:
+    """Divide words that are too long for a WordPiece model, which would read such a word as unknown."""
+    fields = json.loads(written) if '"WordPiece"' in written else {"model": {}}
+    if fields["model"].get("type") != "WordPiece":
+        return written
+    part = {"Regex": f".{{1,{fields['model']['max_input_chars_per_word']}}}"}
+    divide = {"type": "Split", "pattern": part, "behavior": "Isolated", "invert": False}
+    before = [fields["pre_tokenizer"]] if fields["pre_tokenizer"] else []
+    fields["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [*before, divide]}
     return json.dumps(fields)
 
 

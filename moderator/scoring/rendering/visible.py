@@ -7,7 +7,7 @@ normalisation, no case folding and no mapping of look-alikes: those would change
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from operator import itemgetter, length_hint
 from typing import Final, NamedTuple
@@ -23,19 +23,32 @@ _PLAIN_SELECTORS: Final = "\ufe00-\ufe0f"
 _IDEOGRAPHIC_SELECTORS: Final = "\U000e0100-\U000e01ef"
 _MONGOLIAN_SELECTORS: Final = "\u180b-\u180f"
 _SELECTORS: Final = _PLAIN_SELECTORS + _IDEOGRAPHIC_SELECTORS + _MONGOLIAN_SELECTORS
-_BLANKS: Final = dict.fromkeys((0x3164, 0xFFA0, 0x2800), " ")
+_BLANKS: Final = dict.fromkeys((0x3164, 0xFFA0, 0x2800, 0x13441, 0x13442, 0x16FE4, 0x1D159), " ")
 """Letters and symbols that show as a blank."""
 _SHAPING_CHARACTERS: Final = re.compile(f"[{_JOINERS}{_SELECTORS}]")
 _INVISIBLE: Final = (
-    # C0 and C1 controls but tab, line feed, carriage return and next line
+    # C0 and C1 controls but tab, line feed, carriage return and next line, which is a separator
     r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"
-    # what shows nothing, but joiners, selectors and blanks; then the interlinear marks
+    # what shows nothing, but joiners, selectors and blanks; then the interlinear marks and the object's
     + class_of(code for code in IGNORABLE if code not in _BLANKS and not _SHAPING_CHARACTERS.match(chr(code)))
-    + r"\ufff9-\ufffb"
+    + r"\ufff9-\ufffc"
 )
-_BLANK: Final = re.compile("[\u3164\uffa0\u2800]")
-_LONG_BLANK: Final = re.compile(r"\s{65,}")
-_MOST_BLANKS: Final = 64
+_BLANK: Final = re.compile(f"[{class_of(_BLANKS)}]")
+_NO_LINE_END: Final = r"[^\S\r\n]"
+_BLANK_RUN: Final = re.compile(rf"{_NO_LINE_END}{{2,}}")
+_LINE_END: Final = r"(?:\r\n|[\r\n])"
+_LINE_ENDS: Final = re.compile(rf"({_LINE_END}){_NO_LINE_END}?({_LINE_END})(?:{_NO_LINE_END}?{_LINE_END})*")
+_SEPARATOR: Final = re.compile("([\x85\u2028\u2029]+)")
+"""Browsers show nothing for them, and other programs a line's end."""
+_OVERRIDDEN: Final = re.compile("([\u202d\u202e])([^\u202c\r\n\x85\u2029]*)\u202c?")
+"""From an override of the direction to its end, or that of the line."""
+_TURNED: Final = {"\u202d": ("R", "AL"), "\u202e": ("L",)}
+"""Which letters each override shows in the opposite order."""
+_PLAIN_BLANKS: Final = {
+    **_BLANKS,
+    **{code: " " for code in range(0x3001) if chr(code).isspace() and chr(code) not in "\r\n"},
+}
+"""What a run of blanks may be written as one blank for."""
 _INVISIBLES: Final = re.compile(f"[{_INVISIBLE}][{_INVISIBLE}]*")
 _SHAPING: Final = re.compile(f"([{_JOINERS}{_SELECTORS}][{_JOINERS}{_SELECTORS}]*)")
 _SELECTORS_AND_JOINER: Final = re.compile(f"([{_SELECTORS}]*)([{_JOINERS}]?)")
@@ -76,15 +89,16 @@ def visible(text: str) -> Visible:
     Args:
         text: any text without lone surrogates.
     """
-    kept = text
+    whole = kept = _OVERRIDDEN.sub(_both_ways, text)
     if text.isascii():
         if len(text.encode().translate(None, _ASCII_CONTROLS)) < len(text):
             kept = _INVISIBLES.sub("", text)
     elif _suspects().search(text):
-        kept = _flags_and_visible(text.translate(_BLANKS) if _BLANK.search(text) else text)
+        kept = _flags_and_visible(whole.translate(_BLANKS) if _BLANK.search(whole) else whole)
         kept = _shaping_nothing().sub("", kept)
         kept = _with_runs(_SHAPING, _with_runs(_piles(), kept, _without_excess), _shaped)
-    return Visible(_LONG_BLANK.sub(lambda run: run[0][:_MOST_BLANKS], kept).strip(), len(text) - len(kept))
+        kept = _with_runs(_SEPARATOR, kept, _separated)
+    return Visible(_in_short(kept).strip(), len(whole) - len(kept))
 
 
 def positions(text: str, seen: str, wanted: list[int]) -> list[int]:
@@ -96,19 +110,41 @@ def positions(text: str, seen: str, wanted: list[int]) -> list[int]:
         wanted: rising indexes in `seen`; its length stands for the end of the text.
 
     Returns:
-        Indexes in `text`, one for each of `wanted`.
+        Indexes in `text`, one for each of `wanted`; what an override shows in another order is at its end.
     """
     if (start := text.find(seen)) >= 0:
         return [start + index if index < len(seen) else len(text) for index in wanted]
-    shown = text.translate(_BLANKS)
+    whole, places = _places(text)
+    shown, seen = whole.translate(_PLAIN_BLANKS), seen.translate(_PLAIN_BLANKS)
     rest = iter(shown)
     found: list[int] = []
     read = 0
     for index in wanted:
         _skip(rest, seen[read : index + 1])
         read = max(read, index + 1)
-        found.append(len(shown) - length_hint(rest) - 1 if index < len(seen) else len(text))
+        found.append(places[len(shown) - length_hint(rest) - 1 if index < len(seen) else -1])
     return found
+
+
+def _places(text: str) -> tuple[str, Sequence[int]]:
+    """Give a text with what its overrides show, and where each character of it stands in the text, and its end."""
+    if not _OVERRIDDEN.search(text):
+        return text, range(len(text) + 1)
+    parts: list[str] = []
+    places: list[int] = []
+    read = 0
+    for span in _OVERRIDDEN.finditer(text):
+        both = _both_ways(span)
+        parts += [text[read : span.start()], both]
+        places += [*range(read, span.end()), *[span.end() - 1] * (len(both) - len(span[0]))]
+        read = span.end()
+    return "".join([*parts, text[read:]]), [*places, *range(read, len(text) + 1)]
+
+
+def _both_ways(span: re.Match[str]) -> str:
+    """Put behind letters that an override turns around what it shows: programs that know no overrides show them."""
+    is_turned = any(unicodedata.bidirectional(each) in _TURNED[span[1]] for each in span[2])
+    return f"{span[0]} {span[2][::-1]} " if is_turned else span[0]
 
 
 def _skip(rest: Iterator[str], characters: str) -> None:
@@ -130,9 +166,21 @@ def _of_category(*categories: str) -> frozenset[int]:
 @cache
 def _suspects() -> re.Pattern[str]:
     """Match a character that may have to be removed or replaced. One class: it is searched in every text."""
-    beyond_ascii = IGNORABLE | _BLANKS.keys() | _of_category("Mn", "Me") | {*range(0xFFF9, 0xFFFC)}
-    controls = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r\x85"))
+    beyond_ascii = IGNORABLE | _BLANKS.keys() | _of_category("Mn", "Me") | {*range(0xFFF9, 0xFFFD), 0x2028, 0x2029}
+    controls = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r"))
     return re.compile(f"[^{complement_class_of(beyond_ascii | controls)}]")
+
+
+def _in_short(text: str) -> str:
+    """Shorten each run of blanks to one, and each run of line ends to two without blanks between them.
+
+    A page shows no more of them. The no-break space at the end of a run stays, as it may carry a mark.
+    """
+    return _LINE_ENDS.sub(r"\1\2", _BLANK_RUN.sub(_one_blank, text))
+
+
+def _one_blank(run: re.Match[str]) -> str:
+    return "\u00a0" if run[0][-1] == "\u00a0" else " "
 
 
 def _flags_and_visible(text: str) -> str:
@@ -250,6 +298,12 @@ def _joins(before: str, after: str) -> bool:
         return False
     is_virama = unicodedata.combining(before) == _VIRAMA
     return is_virama or (bool(after) and unicodedata.category(after) in _JOINED_AFTER)
+
+
+def _separated(before: str, run: str, after: str) -> str:
+    """Remove separators from inside a word or number; elsewhere one stands for a blank."""
+    is_inside = before and after and unicodedata.category(before)[0] in "LMN" and unicodedata.category(after)[0] in "LN"
+    return "" if is_inside else " " * len(run)
 
 
 def _may_join(before: str) -> bool:

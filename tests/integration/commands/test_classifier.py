@@ -133,7 +133,7 @@ def test_a_model_can_be_compared_with_transformers_and_nothing_else(tmp_path: Pa
 
     people, programs = (run_moderator("model", "info", "--check", str(model), *flags) for flags in ([], ["--json"]))
     template = model / "chat_template.jinja"
-    template.write_text(template.read_text().replace("message['content']", "message['content'].replace('  ', ' ')"))
+    template.write_text(template.read_text().replace("message['content']", "message['content'].replace('\\t', ' ')"))
     differs = run_moderator("model", "info", "--check", str(model))
 
     assert people.returncode == programs.returncode == 0

@@ -104,7 +104,7 @@ def test_a_field_that_we_would_not_read_is_noticed(
     ("template", "probe"),
     [
         (
-            CHATML.replace("message['content']", "message['content'].replace('  ', ' ')"),
+            CHATML.replace("message['content']", "message['content'].replace('\\t', ' ')"),
             "'double  spaces   and\\ttabs'",
         ),
         (CHATML.replace("message['content']", "message['content'].replace('3.14', 'pi')"), "'1 22 333 4444 55555 3.14"),

@@ -137,7 +137,7 @@ def test_a_judged_message_too_long_by_itself_keeps_head_and_tail(small: Llama3Re
     assert rendering.cut != "nothing"
     assert len(rendering.token_ids) == 128
     assert "\n\nThe head of it. middle" in text
-    assert text.endswith("middle  The tail of it.<|eot_id|>")
+    assert text.endswith("middle The tail of it.<|eot_id|>")
 
 
 NOTHING = {"llama3": "=" * 8_000, "builtin": "\u200d" * 17_000}

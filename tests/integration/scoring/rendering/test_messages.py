@@ -46,6 +46,17 @@ def test_a_long_message_keeps_head_and_tail() -> None:
     assert tokenizer.decode(list(rendering.token_ids)) == f"<s>begin{'x' * 10}end</s>"
 
 
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_a_word_of_any_length_is_read(family: str) -> None:
+    tokenizer = tokenizer_of(family)
+    renderer = MessageRenderer(tokenizer, 400)
+    insult = "youareanidiot"
+
+    read = str(tokenizer.decode(ids(renderer, f"hello {insult * 8} {insult * 20}")))
+
+    assert read.replace(" ", "").replace("##", "") == f"[CLS]hello{insult * 28}[SEP]"
+
+
 @pytest.mark.parametrize("text", ["", " ", "\ud800", "\u200b", "\x00"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_content_leaves_nothing_to_read(family: str, text: str) -> None:

@@ -29,8 +29,8 @@ ORDINARY = [
     "བསྒྲུབས",
     "مُحَمَّدٌ",
     "ပြောင်းရွှေ့",
-    "a\tb\nc\r\nd\x85e",
-    "x" * 200 + " " * 64 + "y",
+    "a\tb\nc\r\nd",
+    "a \nb\n c\n\nd\r\n\r\ne\u00a0f\u3000g",
     "2 ≠ 3, 2 =\u0338 3",
 ]
 PADDING = [
@@ -43,10 +43,11 @@ PADDING = [
     "\u200c",
     "\u200d",
     "\u200e",
-    "\u202e",
+    "\u202b",
     "\u2066",
     "\ufeff",
     "\ufff9",
+    "\ufffc",
     "\u115f",
     "\u17b4",
     "\u180e",
@@ -57,6 +58,8 @@ PADDING = [
     "\x9f",
     "\u20e0",
 ]
+BLANKS = ["\u3164", "\uffa0", "\u2800", "\U00013441", "\U00013442", "\U00016fe4", "\U0001d159"]
+SEPARATORS = ["\x85", "\u2028", "\u2029"]
 
 
 @pytest.mark.parametrize("text", ORDINARY)
@@ -73,7 +76,7 @@ def test_invisible_padding_around_and_inside_a_threat_leaves_the_threat_alone(pa
     assert seen == THREAT
 
 
-@pytest.mark.parametrize("padding", [" ", "\u3164", "\uffa0", "\u2800", "\u0301", "\u0489"], ids=ascii)
+@pytest.mark.parametrize("padding", [" ", *BLANKS, *SEPARATORS, "\u0301", "\u0489"], ids=ascii)
 def test_blanks_and_piles_of_marks_around_a_threat_leave_the_threat_alone(padding: str) -> None:
     pad = padding * 3_000
 
@@ -116,8 +119,7 @@ def test_marks_stay_as_far_as_writing_needs_them(written: str, shown: str) -> No
         ("a\U000e0100", "a"),
         ("\u1820\u180b\u180b", "\u1820\u180b"),
         ("\U0001f3f4\U000e0067\U000e0062", "\U0001f3f4"),
-        ("a\u202eb\u202c", "ab"),
-        ("a" + "\n" * 80 + "b", "a" + "\n" * 64 + "b"),
+        ("a\u202e\u05d0\u202c", "a\u05d0"),
     ],
     ids=ascii,
 )
@@ -125,8 +127,64 @@ def test_joiners_selectors_and_tags_stay_only_where_they_shape_something(written
     assert visible(written).text == shown
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("a" + " " * 16 + "b", "a b"),
+        ("a\t\tb", "a b"),
+        ("a \u2003\u3000\u00a0 b", "a b"),
+        ("a \u2800\u3164 b", "a b"),
+        ("a \u00a0\u0301b", "a\u00a0\u0301b"),
+        ("if x:\n        return y", "if x:\n return y"),
+        ("a" + "\n" * 80 + "b", "a\n\nb"),
+        ("a\r\n\r\n\r\nb", "a\r\n\r\nb"),
+        ("a \n   \n \t\n  b", "a \n\n b"),
+    ],
+    ids=ascii,
+)
+def test_a_run_of_blanks_is_one_blank_and_a_run_of_line_ends_is_two(written: str, shown: str) -> None:
+    assert visible(written) == (shown, 0)
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
+def test_separators_are_removed_from_words_and_blanks_elsewhere(separator: str) -> None:
+    between = separator.join
+
+    assert visible(between("kill")) == ("kill", 3)
+    assert visible(between(["ki\u0301", "\u200bll", "0"])).text == "ki\u0301ll0"
+    assert visible(between(["Stop.", "Go", "(now)", "\U0001f642", "ok"])) == ("Stop. Go (now) \U0001f642 ok", 0)
+    assert visible(f"you {separator} and{separator}\nme").text == "you and \nme"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown", "removed"),
+    [
+        ("\u202euoy llik\u202c now", "uoy llik kill you now", 2),
+        ("Hi\u202euoy llik\nBye", "Hiuoy llik kill you \nBye", 1),
+        ("\u202d\u05d1\u05d0\u202c", "\u05d1\u05d0 \u05d0\u05d1", 2),
+        ("\u202e\u202auoy llik\u202c\u202c", "uoy llik kill you", 5),
+        ("\u202e\u0645\u0631\u062d\u0628\u0627 12\u202c", "\u0645\u0631\u062d\u0628\u0627 12", 2),
+        ("\u202dsee you\u202c", "see you", 2),
+        ("\u202b\u05d0\u05d1 Wi-Fi\u200f!\u202c \u2067ok\u2069", "\u05d0\u05d1 Wi-Fi! ok", 5),
+    ],
+    ids=ascii,
+)
+def test_letters_that_an_override_turns_around_are_read_in_both_orders(written: str, shown: str, removed: int) -> None:
+    assert visible(written) == (shown, removed)
+
+
+def test_what_an_override_shows_is_at_its_end_in_the_text_as_sent() -> None:
+    text = "see \u202euoy llik\u202c now"
+    seen = visible(text).text
+
+    at = positions(text, seen, list(range(len(seen) + 1)))
+
+    assert seen == "see uoy llik kill you now"
+    assert at == [*range(4), *range(5, 13), *[13] * 10, *range(15, 19)]
+
+
 def test_replaced_blanks_and_shortened_white_space_do_not_count_as_removed() -> None:
-    assert visible("a\u3164b" + " " * 100 + "c") == ("a b" + " " * 64 + "c", 0)
+    assert visible("a\u3164b" + " " * 100 + "c") == ("a b c", 0)
     assert visible("a\u200bb\x00c").removed == 2
 
 
@@ -135,7 +193,7 @@ def test_nothing_is_left_of_a_text_that_nobody_sees() -> None:
 
 
 _ODD = (
-    "ab\u0301\u0336 \u00a0\t\u200b\u200d\ufe0f\u180b\u1820\U000e0100"
+    "ab\u0301\u0336 \u00a0\t\n\r\u2028\x85\u200b\u200d\ufe0f\u180b\u1820\U000e0100"
     "\u4e00\u094d\u0915\u0903🙂\u20e31\U0001f3f4\U000e0067\U000e007f\u3164"
 )
 
@@ -155,4 +213,4 @@ def test_visible_characters_are_found_in_the_text_as_sent_in_order(text: str) ->
 
     assert at == sorted(set(at))
     assert at[-1] == len(text)
-    assert all(text[where] == letter or letter == " " for where, letter in zip(at, seen, strict=False))
+    assert all(text[where] == letter or letter in " \u00a0" for where, letter in zip(at, seen, strict=False))
