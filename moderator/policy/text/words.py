@@ -45,11 +45,11 @@ class Words:
         found: list[set[int]] = [set() for _ in range(self._count)]
         if self._has_exact:
             self._exact.find(text.sent, found)
-        if self._has_folded:
+        for way in text.ways if self._has_folded else ():
             # An entry that an ASCII text can hold is ASCII, and reads the same both ways.
-            self._folded.find(text.folded, found)
-            if not text.is_ascii and text.plain != text.folded:
-                self._plain.find(text.plain, found)
+            self._folded.find(way.folded, found)
+            if not way.is_ascii and way.plain != way.folded:
+                self._plain.find(way.plain, found)
         return found
 
 
