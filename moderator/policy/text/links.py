@@ -19,7 +19,7 @@ _AFTER_HOST: Final = r"),;!$&'*+=~\u2010-\u205e\u3001\u3003-\u301f\uff08-\uff0c\
 """Punctuation that is in no host, but may be in a path."""
 _OWN: Final = re.compile(rf"\[?[^{_NO_LINK}{_AFTER_HOST}\[\]/\\?#]*\]?(?:[/\\?#][^{_NO_LINK}]*)?")
 """What belongs to a link, after its scheme."""
-_GAPS: Final = re.compile("[\u2028\u2029\u3164\uffa0]+")
+_GAPS: Final = re.compile("[\x85\u2028\u2029\u3164\uffa0]+")
 """Fillers, which show as a blank and are no part of a host, and line ends that browsers show as nothing."""
 _AUTHORITY_END: Final = re.compile(r"[/\\?#]")
 _PORT: Final = re.compile(r":[0-9]*$")

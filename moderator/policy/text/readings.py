@@ -25,7 +25,10 @@ from moderator.policy.text.look_alikes import folded_to_ascii
 READING = "text/1"
 """Names these readings in a decision; a change of what they give is a new name."""
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
-_UNSEEN_LINE_ENDS = re.compile("[\u2028\u2029]+")
+_UNSEEN_LINE_ENDS = re.compile("[\x85\u2028\u2029]+")
+_OVERRIDDEN = re.compile("[\u202d\u202e]([^\u202c\r\n]*)")
+"""What an override of the direction may show in the opposite order."""
+_MORE_WAYS = re.compile("[\x85\u2028\u2029\u202d\u202e]")
 _FEW_PIECES = 1_000
 _CHARACTERS_A_PIECE = 32
 """Of more characters for each piece, reading by pieces is faster than reading all at once."""
@@ -91,10 +94,12 @@ class Reading:
 
     @property
     def ways(self) -> Sequence["Reading"]:
-        """This text, and it without the line ends that browsers show as nothing, where it has any."""
-        if self.is_ascii or not _UNSEEN_LINE_ENDS.search(self.sent):
+        """This text; where it has any, without the line ends that browsers do not show; and with overrides followed."""
+        if self.is_ascii or not _MORE_WAYS.search(self.sent):
             return (self,)
-        return (self, Reading(_UNSEEN_LINE_ENDS.sub("", self.sent)))
+        joined = _UNSEEN_LINE_ENDS.sub("", self.sent)
+        turned = _OVERRIDDEN.sub(lambda found: f" {found[1][::-1]} ", joined)
+        return (self, *map(Reading, {joined, turned} - {self.sent}))
 
     def _read(self) -> "_Forms":
         if self._forms is None:

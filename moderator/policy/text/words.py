@@ -122,11 +122,15 @@ class _Presence:
 def _targets(
     lists: Iterable[tuple[int, WordList]], match: WordMatch, form_of: Callable[[str], str]
 ) -> dict[str, list[tuple[int, int]]]:
-    """Give the forms of the entries that are matched so, each with its lists and its places in them."""
+    """Give the forms of the entries that are matched so, each with its lists and its places in them.
+
+    An entry of which nothing can be seen would be found in every text.
+    """
     targets: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for place, entries in lists:
         for index, entry in enumerate(entries.entries if entries.match == match else ()):
-            targets[form_of(entry)].append((place, index))
+            if form := form_of(entry):
+                targets[form].append((place, index))
     return targets
 
 

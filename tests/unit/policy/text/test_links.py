@@ -80,6 +80,7 @@ def test_a_host_is_found_behind_another_without_a_blank_between_them(text: str) 
         "ev\ufffcil.com",
         "https://ev\u2028il.com",
         "ev\u2029il.com",
+        "ev\x85il.com",
         "https://ev\u3164il.com",
         "https://ev\uffa0il.com",
         "see\u3164www.evil.com",
