@@ -1,4 +1,4 @@
-"""Characters that show nothing, by Unicode's property Default_Ignorable_Code_Point, which Python does not know.
+"""Characters that show nothing: by Unicode's property Default_Ignorable_Code_Point, which Python lacks, and others.
 
 What a model reads, what a policy file may hold and what a list is compared with all start from it.
 """
@@ -19,6 +19,15 @@ IGNORABLE: Final = frozenset(
     for code in range(first, last + 1)
 )
 """Code points; some of them are still unassigned."""
+BLANKS: Final = frozenset((0x2800, 0x3164, 0xFFA0, 0x13441, 0x13442, 0x16FE4, 0x1D159))
+"""Letters, symbols and marks that show as a blank; Python takes none of them for white space."""
+INVISIBLE: Final = (
+    (IGNORABLE - BLANKS)
+    # C0 and C1 controls but tab, line feed, carriage return and next line; interlinear marks and the object's place
+    | ({*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r\x85")))
+    | {*range(0xFFF9, 0xFFFD)}
+)
+"""What shows neither anything nor a blank."""
 _CODES: Final = sys.maxunicode + 1
 
 

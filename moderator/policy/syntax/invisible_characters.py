@@ -3,14 +3,14 @@
 import re
 from dataclasses import dataclass
 
-from moderator.ignorable import IGNORABLE, class_of
+from moderator.ignorable import BLANKS, INVISIBLE, class_of
 
 # Joiners and variation selectors: they shape emoji and letters of other scripts, and do nothing between plain ones.
 _SHAPING = r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _SHAPES = re.compile(f"[{_SHAPING}]")
-# Controls, line ends other than our own, and what shows nothing: it hides, reorders or joins what is next to it.
-_ALWAYS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffb\ufffe\uffff" + class_of(
-    code for code in IGNORABLE if not _SHAPES.match(chr(code))
+# Line ends other than our own, and what shows nothing or a blank: it hides, reorders or joins what is next to it.
+_ALWAYS = r"\r\x85\u2028\u2029\ufffe\uffff" + class_of(
+    code for code in INVISIBLE | BLANKS if not _SHAPES.match(chr(code))
 )
 # England's flag and its like: a black flag, letters that only mark it, and the end mark.
 _FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")

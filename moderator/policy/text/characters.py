@@ -11,10 +11,8 @@ from typing import Final
 
 import re2
 
-from moderator.ignorable import IGNORABLE, class_of
+from moderator.ignorable import BLANKS, INVISIBLE, class_of
 
-IGNORABLES: Final = re.compile(f"[{class_of(IGNORABLE)}]+")
-"""Match what shows nothing."""
 BEYOND: Final = "\U00010000-\U0010ffff"
 """Every character beyond the first plane. `re` compares these with each range of a class in turn, so ask them last."""
 
@@ -22,6 +20,12 @@ _WITH_REMOVABLE_MARKS: Final = ("Latin", "Greek", "Cyrillic")
 _WITHOUT_SPACES: Final = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan")
 _LAST: Final = 0x1FFFF
 """Beyond are Han, which is written without spaces, and selectors, which are ignorable: nothing that is asked about."""
+_INVISIBLES: Final = re.compile(f"[{class_of(INVISIBLE)}]+")
+_INVISIBLE_ASCII: Final = bytes(code for code in INVISIBLE if code < 0x80)  # noqa: PLR2004
+_BLANK: Final = re.compile(f"[{class_of(BLANKS)}]")
+_SPACES: Final = dict.fromkeys(BLANKS, " ")
+_STRETCHES: Final = "\u0640\u07fa\u180a"
+"""Only draw out the line between two letters: Arabic's tatweel, and those of N'Ko and Mongolian."""
 _ASCII_WORD: Final = re.compile("([A-Za-z0-9]+)")
 _LONG: Final = 64
 _KEPT_OF_LONG: Final = 48
@@ -34,6 +38,18 @@ def words_in(text: str) -> re.Pattern[str]:
     A word is a run of letters, marks and digits, but those of scripts that are written without spaces.
     """
     return _ASCII_WORD if text.isascii() else _word(is_near=_is_near(text))
+
+
+def without_hidden(text: str) -> str:
+    """Remove what shows nothing, and write a space for what shows as a blank."""
+    if text.isascii():
+        return text.encode().translate(None, _INVISIBLE_ASCII).decode()
+    return _INVISIBLES.sub("", text.translate(_SPACES) if _BLANK.search(text) else text)
+
+
+def without_stretches(text: str) -> str:
+    """Remove what only draws out the line between two letters, and leave the marks that stand on it."""
+    return text.translate(_unstretched()) if _stretched().search(text) else text
 
 
 @cache
@@ -68,6 +84,22 @@ def _word(*, is_near: bool) -> re.Pattern[str]:
     spaceless = frozenset(_members(_WITHOUT_SPACES))
     near, far = _near_and_far(code for code in _of_categories("LMN") if code not in spaceless)
     return re.compile(f"([{class_of(near)}]+)" if is_near else f"({_either(near, far)}+)")
+
+
+@cache
+def _stretched() -> re.Pattern[str]:
+    return re.compile(f"[{class_of(_unstretched())}]")
+
+
+@cache
+def _unstretched() -> dict[int, str]:
+    """Give the code points that are or hold a stretch, and what else is in them; all lie below the forms' end."""
+    forms = [*map(ord, _STRETCHES), *range(0xFB50, 0xFF00)]
+    return {
+        code: "".join(each for each in _parts(chr(code)) if each not in _STRETCHES)
+        for code in forms
+        if not set(_STRETCHES).isdisjoint(_parts(chr(code)))
+    }
 
 
 @cache

@@ -53,7 +53,8 @@ class Patterns:
 
     def find(self, text: Reading) -> list[PatternFinds]:
         """Give what each list finds."""
-        folded = [each.encode() for each in text.different_lines] if self._folded.has_patterns else []
+        ways = text.ways if self._folded.has_patterns else ()
+        folded = [each.encode() for way in ways for each in way.different_lines]
         exact = [text.sent.encode()] if self._exact.has_patterns else []
         found: set[_Key] = set()
         for content in folded:

@@ -14,12 +14,21 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from moderator.ignorable import class_of
-from moderator.policy.text.characters import IGNORABLES, without_long_mark_runs, without_removable_marks
+from moderator.policy.text.characters import (
+    without_hidden,
+    without_long_mark_runs,
+    without_removable_marks,
+    without_stretches,
+)
 from moderator.policy.text.look_alikes import folded_to_ascii
 
 READING = "text/1"
 """Names these readings in a decision; a change of what they give is a new name."""
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
+_UNSEEN_LINE_ENDS = re.compile("[\x85\u2028\u2029]+")
+_OVERRIDDEN = re.compile("[\u202d\u202e]([^\u202c\r\n]*)")
+"""What an override of the direction may show in the opposite order."""
+_MORE_WAYS = re.compile("[\x85\u2028\u2029\u202d\u202e]")
 _FEW_PIECES = 1_000
 _CHARACTERS_A_PIECE = 32
 """Of more characters for each piece, reading by pieces is faster than reading all at once."""
@@ -83,21 +92,34 @@ class Reading:
             self._folded = _single_spaced(self._read().folded)
         return self._folded
 
+    @property
+    def ways(self) -> Sequence["Reading"]:
+        """This text; where it has any, without the line ends that browsers do not show; and with overrides followed."""
+        if self.is_ascii or not _MORE_WAYS.search(self.sent):
+            return (self,)
+        joined = _UNSEEN_LINE_ENDS.sub("", self.sent)
+        turned = _OVERRIDDEN.sub(lambda found: f" {found[1][::-1]} ", joined)
+        return (self, *map(Reading, {joined, turned} - {self.sent}))
+
     def _read(self) -> "_Forms":
         if self._forms is None:
-            lower = self.sent.lower() if self.is_ascii else ""
-            self._forms = _Forms(self.sent, lower, lower) if self.is_ascii else _forms_by_pieces(self.sent)
+            seen = without_hidden(self.sent)
+            if self.is_ascii:
+                lower = seen.lower()
+                self._forms = _Forms(seen, lower, lower)
+            else:
+                self._forms = _forms_by_pieces(_of_bounded_length(without_stretches(seen)))
         return self._forms
 
 
 def plain_form(entry: str) -> str:
     """Give the plain reading of a list's entry, without white space at its ends."""
-    return " ".join(entry.lower().split()) if entry.isascii() else Reading(entry).plain.strip()
+    return Reading(entry).plain.strip()
 
 
 def folded_form(entry: str) -> str:
     """Give the folded reading of a list's entry, without white space at its ends."""
-    return plain_form(entry) if entry.isascii() else Reading(entry).folded.strip()
+    return Reading(entry).folded.strip()
 
 
 class _Forms(NamedTuple):
@@ -138,7 +160,7 @@ def _joined(between: list[str], pieces: list[str], rest: str) -> str:
 
 
 def _forms(text: str) -> _Forms:
-    seen = normalize("NFKC", without_long_mark_runs(_of_bounded_length(IGNORABLES.sub("", text))))
+    seen = normalize("NFKC", without_long_mark_runs(text))
     plain = seen.casefold()
     if seen.isascii():
         return _Forms(seen, plain, plain)

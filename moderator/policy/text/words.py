@@ -45,11 +45,11 @@ class Words:
         found: list[set[int]] = [set() for _ in range(self._count)]
         if self._has_exact:
             self._exact.find(text.sent, found)
-        if self._has_folded:
+        for way in text.ways if self._has_folded else ():
             # An entry that an ASCII text can hold is ASCII, and reads the same both ways.
-            self._folded.find(text.folded, found)
-            if not text.is_ascii and text.plain != text.folded:
-                self._plain.find(text.plain, found)
+            self._folded.find(way.folded, found)
+            if not way.is_ascii and way.plain != way.folded:
+                self._plain.find(way.plain, found)
         return found
 
 
@@ -122,11 +122,15 @@ class _Presence:
 def _targets(
     lists: Iterable[tuple[int, WordList]], match: WordMatch, form_of: Callable[[str], str]
 ) -> dict[str, list[tuple[int, int]]]:
-    """Give the forms of the entries that are matched so, each with its lists and its places in them."""
+    """Give the forms of the entries that are matched so, each with its lists and its places in them.
+
+    An entry of which nothing can be seen would be found in every text.
+    """
     targets: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for place, entries in lists:
         for index, entry in enumerate(entries.entries if entries.match == match else ()):
-            targets[form_of(entry)].append((place, index))
+            if form := form_of(entry):
+                targets[form].append((place, index))
     return targets
 
 

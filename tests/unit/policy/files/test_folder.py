@@ -154,7 +154,17 @@ def test_text_that_is_not_plain_utf_8_is_an_error(tmp_path: Path, content: bytes
 @pytest.mark.parametrize(
     "tenant",
     [
-        *("acme\u200e", "acme\u200f", "ac\u00adme", "ac\u2060me", "acme\u3164", "acme\U000e0061", "\u061cacme"),
+        *(
+            "acme\u200e",
+            "acme\u200f",
+            "ac\u00adme",
+            "ac\u2060me",
+            "acme\u3164",
+            "ac\u2800me",
+            "ac\ufffcme",
+            "acme\U000e0061",
+            "\u061cacme",
+        ),
         *("acme\u200d", "ac\u200c\u200dme", "acme\ufe0f", "acme\u00a0", "\u3000acme"),
     ],
 )

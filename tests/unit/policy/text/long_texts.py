@@ -21,6 +21,12 @@ _PIECES: Final[Mapping[str, str]] = {
     "phrases in one character": "\ufdfa",
     "hidden characters": "\u200ba",
     "line ends": "\r\n",
+    "line ends that show nothing": "a\u2028",
+    "overrides": "\u202eab",
+    "blanks": "a\u3164",
+    "controls": "a\x01",
+    "drawn-out letters": "\u0628\u0640",
+    "links in links": "[https://a.b/?c=https://d.e](f.g/",
 }
 
 

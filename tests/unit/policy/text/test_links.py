@@ -1,10 +1,13 @@
 import random
+import time
 
 import pytest
 
 from moderator.policy.text.entries import entry_error, normal_form
 from moderator.policy.text.links import links_in
 from tests.unit.policy.text_sources import number
+
+MOST_SECONDS = 5
 
 
 @pytest.mark.parametrize(
@@ -42,11 +45,72 @@ def test_a_listed_host_is_found(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "[https://a.org](https://evil.com/x)",
+        "[https://a.org](<https://evil.com/x>)",
+        "[https://a.org](//evil.com/x)",
+        "[https://a.org](evil.com)",
+        "[https://a.org]www.evil.com",
+        '<a href="https://a.org">https://evil.com/x</a>',
+        "https://a.org<br>evil.com",
+        "https://a.org,https://evil.com",
+        "https://a.org,evil.com",
+        "https://a.org\uff0cevil.com",
+        "https://a.org/x|https://evil.com",
+        "https://a.orghttps://evil.com",
+        "https://https://evil.com",
+        "https://a.org/?to=https://evil.com&x",
+        "https://a.org/?to=https%3A%2F%2Fevil.com%2Fx",
+        "a.org/](evil.com/x)",
+        "a.org/|evil.com",
+        "a.org/https://evil.com",
+    ],
+)
+def test_a_host_is_found_behind_another_without_a_blank_between_them(text: str) -> None:
+    assert number(text, "links", "evil.com") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://ev\x01il.com/x",
+        "ev\x08il.com",
+        "ev\x7fil.com",
+        "ev\x80il.com",
+        "https://ev\ufff9il.com",
+        "ev\ufffcil.com",
+        "https://ev\u2028il.com",
+        "ev\u2029il.com",
+        "ev\x85il.com",
+        "https://ev\u3164il.com",
+        "https://ev\uffa0il.com",
+        "see\u3164www.evil.com",
+        "see\u2800evil.com",
+        "https://a.org\U0001d159evil.com",
+    ],
+    ids=ascii,
+)
+def test_a_host_is_found_with_what_cannot_be_seen_in_it_or_beside_it(text: str) -> None:
+    assert number(text, "links", "evil.com") == 1
+
+
+def test_links_one_after_the_other_cost_no_more_than_any_text() -> None:
+    began_s = time.thread_time()
+
+    for piece in ("https://", "https://a.org,", "a.org/(", "https%3a%2f%2f"):
+        links_in(piece * ((1 << 20) // len(piece)))
+
+    assert time.thread_time() - began_s < MOST_SECONDS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "notevil.com",
         "evil.com.example.org/",
         "evil.community",
         "https://example.org/evil.com",
         "https://example.org/?next=www.evil.com",
+        "https://example.org/a,evil.com",
         "https://",
         "https://evil",
         "evil .com",
@@ -67,6 +131,10 @@ def test_another_host_is_not_taken_for_a_listed_one(text: str) -> None:
         ("1.5/2 and/or 3.14", 0),
         ("foo.https://evil.com", 1),
         ("www. www. www.", 0),
+        ("[https://a.org/x](https://a.org/y)", 1),
+        ("https://a.org/?to=https://b.org", 2),
+        ("https://a.org/x,b.org/y", 1),
+        ("https://a.org/x_(y)", 1),
     ],
 )
 def test_any_links_counts_hosts(text: str, expected: int) -> None:

@@ -105,6 +105,15 @@ def test_patterns_are_tried_on_both_readings() -> None:
     assert number("a\nb", "patterns", "a.b", r"a\nb", "(?s)a.b", "(?m)^b$", "^b$") == 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["discord\x08.gg/ab", "disc\0ord.gg/ab", "discord.gg\ufffc/ab", "disc\u2028ord.gg/ab", "is\u2028discord.gg/ab"],
+    ids=ascii,
+)
+def test_a_pattern_is_found_with_what_cannot_be_seen_in_it_or_beside_it(text: str) -> None:
+    assert number(text, "patterns", r"\bdiscord\.gg/\w") == 1
+
+
 def test_a_list_that_needs_more_memory_than_there_is_misses_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     patterns = [f"[a-q][^u-z]{{{30 + place % 7}}}x{place}" for place in range(100)]
     rng = random.Random(5)

@@ -1,3 +1,4 @@
+import time
 import unicodedata
 
 import pytest
@@ -9,7 +10,12 @@ from moderator.policy.text.readings import Reading
 
 ASSIGNED = [chr(code) for code in range(0x80, 0x20000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")]
 MARKS = [each for each in ASSIGNED if unicodedata.category(each)[0] == "M"]
-TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from([*MARKS[::9], *"aеéßİſΣМ \t"])))
+MOST_SECONDS = 5
+TEXTS = st.text(
+    st.one_of(
+        st.characters(exclude_categories=["Cs"]), st.sampled_from([*MARKS[::9], *"aеéßİſΣМ \t\0\x80\u0640\ufe71\u3164"])
+    )
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +42,47 @@ def test_a_text_has_a_plain_and_a_folded_reading(sent: str, plain: str, folded: 
     reading = Reading(sent)
 
     assert (reading.plain, reading.folded) == (plain, folded)
+
+
+@pytest.mark.parametrize(
+    "each", ["\0", "\x07", "\x0b", "\x1f", "\x7f", "\x80", "\ufff9", "\ufffb", "\ufffc"], ids=ascii
+)
+def test_what_cannot_be_seen_is_in_no_reading(each: str) -> None:
+    for text in (f"Fr{each}ee gift{each}", f"Fré{each}e gift{each}"):
+        reading = Reading(text)
+
+        assert reading.shown == text.replace(each, "")
+        assert reading.plain == text.replace(each, "").lower()
+        assert reading.folded == "free gift"
+
+
+@pytest.mark.parametrize("each", "\u2800\u3164\uffa0\U0001d159\U00013441\U00013442\U00016fe4\x85\n", ids=ascii)
+def test_what_shows_as_a_blank_is_a_space(each: str) -> None:
+    assert (Reading(f"free{each}gift").plain, Reading(f"free{each}gift").folded) == ("free gift", "free gift")
+
+
+@pytest.mark.parametrize("sent", ["غـبـي", "غ\u0640\u0640بي", "غـ\u200bـبي"], ids=ascii)
+def test_what_only_draws_a_letter_out_is_in_no_reading(sent: str) -> None:
+    assert Reading(sent).plain == Reading(sent).folded == "غبي"
+
+
+def test_the_marks_on_what_draws_a_letter_out_stay() -> None:
+    assert Reading("\u0628\ufe77\u0628").plain == "\u0628\u064e\u0628"
+
+
+@pytest.mark.parametrize("text", [("\ufdfa" * 31 + " ") * 10_752, "\ufdfa" * 340_000, "\ufdfaa" * 170_000])
+def test_characters_that_stand_for_whole_words_make_a_long_text_little_longer(text: str) -> None:
+    reading = Reading(text)
+
+    assert max(map(len, (reading.shown, reading.plain, reading.folded))) < 1.5 * len(text)
+
+
+def test_marks_between_what_draws_letters_out_are_cut_like_other_runs() -> None:
+    began_s = time.thread_time()
+
+    for piece in ("\u064e\u0651\u0640", "\ufe7f\ufe71"):
+        assert len(Reading("\u0628" + piece * 100_000).plain) < 100
+    assert time.thread_time() - began_s < MOST_SECONDS
 
 
 def test_lines_stay_in_the_readings_for_patterns_and_are_one_space_in_those_for_words() -> None:

@@ -31,10 +31,27 @@ from tests.unit.policy.text_sources import number
         ("hello", "hello", {"match": "whole", "compare": "exact"}, 1),
         ("Hello", "hello", {"match": "whole", "compare": "exact"}, 0),
         ("각", "가", {"match": "part"}, 0),
+        ("fr\0ee gi\x7fft\x07 card", "free gift card", {}, 1),
+        ("free\u2800gift\u3164card", "free gift card", {}, 1),
+        ("fr\u2028ee gift ca\u2029rd", "free gift card", {}, 1),
+        ("fr\x85ee gift card", "free gift card", {}, 1),
+        ("a \u202edrac tfig eerf\u202c b", "free gift card", {}, 1),
+        ("a\u202edrac tf\u2028ig eerf", "free gift card", {}, 1),
+        ("free\u2028gift\u2029card", "free gift card", {}, 1),
+        ("free gift card", "fr\x01ee\u3164gift card", {}, 1),
+        ("يا غـبـي!", "غبي", {}, 1),
+        ("free gift", "fr\x01ee", {"compare": "exact"}, 0),
     ],
 )
 def test_an_entry_occurs_where_the_contract_says(text: str, entry: str, options: dict[str, str], expected: int) -> None:
     assert number(text, "words", entry, **options) == expected
+
+
+@pytest.mark.parametrize("match", ["word", "part", "whole"])
+@pytest.mark.parametrize("entry", ["\x01", "\x7f\x1f", "\u200b", "\u2800"], ids=ascii)
+def test_an_entry_of_which_nothing_can_be_seen_is_found_nowhere(entry: str, match: str) -> None:
+    for text in ("hello", "", " ", "\x01", "\u200bé"):
+        assert not number(text, "words", entry, match=match)
 
 
 def test_overlapping_entries_all_count() -> None:
