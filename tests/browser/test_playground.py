@@ -188,6 +188,74 @@ def test_the_diff_is_downloaded_and_an_edit_can_be_reverted_and_brought_back(vis
     expect(page.get_by_test_id("editor")).to_have_value(re.compile(r"below 0\.70"))
 
 
+def edit_of_a_changed_file(visit: Visitor, folder: Path) -> Page:
+    """Edit a file in the tab, then change another rule of it in the folder."""
+    visit.expected = ["409"]
+    page = visit.open(with_data(folder), PLAYGROUND)
+    await_flips(page, 0)
+    edit(page, "below 0.30", "below 0.70")
+    await_flips(page)
+    file = folder / POLICY
+    file.write_text(file.read_text().replace("below 0.45", "below 0.44"))
+    return page
+
+
+def test_an_edit_that_would_undo_another_persons_change_is_not_exported(visit: Visitor, folder: Path) -> None:
+    page = edit_of_a_changed_file(visit, folder)
+
+    page.get_by_test_id("export").click()
+
+    expect(page.locator("#trial-status")).to_contain_text("Not exported")
+    expect(page.get_by_test_id("outdated")).to_contain_text(POLICY)
+    expect(page.locator("#flips-stale")).to_be_visible()
+
+
+def test_of_a_file_that_changed_meanwhile_the_folders_text_can_be_taken(visit: Visitor, folder: Path) -> None:
+    page = edit_of_a_changed_file(visit, folder)
+    page.reload()
+    expect(page.get_by_test_id("outdated")).to_contain_text("your text would undo that change")
+
+    page.get_by_role("button", name="Take the folder's text").click()
+
+    expect(page.get_by_test_id("editor")).to_have_value(re.compile(r"below 0\.44"))
+    expect(page.get_by_test_id("outdated")).to_be_hidden()
+    await_flips(page, 0)
+    edit(page, "below 0.30", "below 0.70")
+    await_flips(page)
+    with page.expect_download() as download:
+        page.get_by_test_id("export").click()
+    diff = Path(download.value.path()).read_text()
+    assert [line.split("#")[0].strip() for line in diff.splitlines() if line[:2] in {"+ ", "- "}] == [
+        "-      safety: below 0.30",
+        "+      safety: below 0.70",
+    ]
+
+
+def test_of_a_file_that_changed_meanwhile_the_own_text_can_be_kept(visit: Visitor, folder: Path) -> None:
+    page = edit_of_a_changed_file(visit, folder)
+    page.reload()
+
+    page.get_by_role("button", name="Keep my text").click()
+
+    expect(page.get_by_test_id("outdated")).to_be_hidden()
+    await_flips(page)
+    with page.expect_download() as download:
+        page.get_by_test_id("export").click()
+    assert "+      safety: below 0.70" in Path(download.value.path()).read_text()
+
+
+def test_a_choice_between_two_texts_can_be_undone(visit: Visitor, folder: Path) -> None:
+    page = edit_of_a_changed_file(visit, folder)
+    page.reload()
+    page.get_by_role("button", name="Take the folder's text").click()
+    await_flips(page, 0)
+
+    page.get_by_role("button", name="Undo").click()
+
+    expect(page.get_by_test_id("editor")).to_have_value(re.compile(r"below 0\.70"))
+    expect(page.get_by_test_id("outdated")).to_be_visible()
+
+
 def test_the_edit_stays_in_the_tab_when_the_page_is_left(visit: Visitor, folder: Path) -> None:
     page = visit.open(with_data(folder), PLAYGROUND)
     await_flips(page, 0)

@@ -18,7 +18,7 @@ from moderator.errors import PolicyError
 from moderator.events import iso_time
 from moderator.http.refusals import Refusal
 from moderator.playground.checking import problem_records
-from moderator.playground.edits import EditError
+from moderator.playground.edits import EditError, OutdatedError
 from moderator.playground.flips import SupersededError
 from moderator.playground.judging import GivenError, SetScores, Subject, TypedText, event_of
 from moderator.playground.judging import judge as judge_by
@@ -34,9 +34,14 @@ _EXAMPLE = ("decision_id", "event_id", "tenant", "before", "after", "rules")
 
 
 class EditBody(Body):
-    """An edit: names of files and their new texts; null removes a file, others are the folder's."""
+    """An edit: names of files and their new texts; null removes a file, others are the folder's.
+
+    `bases` says of files what they held when their edit began: SHA-256, null for a file that was not there. Where a
+    file holds something else by now, the edit is refused.
+    """
 
     files: dict[str, str | None] = Field(default_factory=dict)
+    bases: dict[str, str | None] = Field(default_factory=dict)
 
 
 class JudgeBody(EditBody):
@@ -52,7 +57,7 @@ class JudgeBody(EditBody):
 async def check(request: Request, console: GivenConsole) -> JSONResponse:
     """Check an edit as `policy check` does, and run the folder's tests."""
     body = await read_body(request, EditBody)
-    checked = await attempt(console.trials.folder.check, body.files)
+    checked = await attempt(console.trials.folder.check, body.files, body.bases)
     return JSONResponse(checked.record)
 
 
@@ -67,14 +72,14 @@ async def judge(request: Request, console: GivenConsole) -> JSONResponse:
 async def flips(request: Request, console: GivenConsole, reviewer: GivenReviewer) -> JSONResponse:
     """Compare an edit with the folder over the decisions that are held."""
     body = await read_body(request, EditBody)
-    return JSONResponse(flips_record(await attempt(console.trials.flips.run, body.files, reviewer.name)))
+    return JSONResponse(flips_record(await attempt(console.trials.flips.run, body.files, reviewer.name, body.bases)))
 
 
 @router.post("/api/diff")
 async def diff(request: Request, console: GivenConsole) -> Response:
     """Give what an edit changes as a diff that `patch -p1` applies."""
     body = await read_body(request, EditBody)
-    return Response(await attempt(console.trials.folder.patch, body.files), media_type="text/x-diff")
+    return Response(await attempt(console.trials.folder.patch, body.files, body.bases), media_type="text/x-diff")
 
 
 async def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -87,6 +92,8 @@ async def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await run_in_threadpool(work, *args, **kwargs)
     except EditError as error:
         raise Refusal(422, "bad_edit", str(error), param=f"files.{error.name}") from error
+    except OutdatedError as error:
+        raise Refusal(409, "edit_outdated", str(error), more={"outdated": list(error.names)}) from error
     except GivenError as error:
         raise Refusal(422, "bad_schema", str(error), param=error.field) from error
     except NotUsableError as error:
@@ -110,7 +117,7 @@ async def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 def judged(console: Console, body: JudgeBody) -> dict[str, Any]:
     """Judge what a body describes by its edit; give the parts of a decision."""
-    policies = console.trials.folder.edited(body.files)
+    policies = console.trials.folder.edited(body.files, body.bases)
     return judge_by(policies, subject_of(console, body))
 
 

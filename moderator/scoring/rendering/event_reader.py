@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 from moderator.events import Cut, Turn
@@ -68,15 +67,17 @@ class _Plan:
     Attributes:
         judged: the last turn, as sent.
         seen: what a reader sees of it.
+        text: the same as the renderer writes it, character by character.
         removed: how many characters were removed.
         context: the turns before it.
-        stretches: of `seen`, a passage each.
+        stretches: of `text`, a passage each.
         is_shortened: older turns were left out, so that every passage has the same.
         most_tokens: of a passage's rendering; None: the message is read at once.
     """
 
     judged: Turn
     seen: str
+    text: str
     removed: int
     context: Sequence[Turn]
     stretches: list[Stretch]
@@ -86,7 +87,7 @@ class _Plan:
     def conversation(self, passage: int) -> list[Turn]:
         """Give a passage as an event of its own."""
         start, end = self.stretches[passage]
-        return [*self.context, Turn(self.judged.role, self.seen[start:end])]
+        return [*self.context, Turn(self.judged.role, self.text[start:end])]
 
 
 class EventReader:
@@ -117,8 +118,7 @@ class EventReader:
                     self._divide(plans[at])
                     again += [(at, each) for each in range(len(plans[at].stretches))]
                 else:
-                    self._shorten(plans[at], passage, rendering)
-                    again.append((at, passage))
+                    again += [(at, each) for each in self._shorten(plans[at], passage, rendering)]
             pending = again
         return [
             _finished(plan, [done[at, passage] for passage in range(len(plan.stretches))])
@@ -128,7 +128,7 @@ class EventReader:
     def _plans(self, conversations: Sequence[Sequence[Turn]]) -> list[_Plan]:
         seen = [readable(conversation[-1].content) for conversation in conversations]
         plans = [
-            _Plan(turns[-1], text, removed, self._context(turns), [(0, len(text))] if text else [])
+            _Plan(turns[-1], text, self._renderer.disarmed(text), removed, self._context(turns), _whole(text))
             for turns, (text, removed) in zip(conversations, seen, strict=True)
         ]
         for plan in self._long(plans):
@@ -140,9 +140,9 @@ class EventReader:
         if self._limits.max_passages == 1:
             return []
         perhaps = [
-            plan for plan in plans if len(plan.seen) * (1 if plan.seen.isascii() else _MOST_OF_A_CHARACTER) > self._size
+            plan for plan in plans if len(plan.text) * (1 if plan.text.isascii() else _MOST_OF_A_CHARACTER) > self._size
         ]
-        are_long = self._renderer.content.have_more([plan.seen for plan in perhaps], self._size, longest=LONGEST_SPAN)
+        are_long = self._renderer.content.have_more([plan.text for plan in perhaps], self._size, longest=LONGEST_SPAN)
         return [plan for plan, is_long in zip(perhaps, are_long, strict=True) if is_long]
 
     def _context(self, conversation: Sequence[Turn]) -> Sequence[Turn]:
@@ -172,14 +172,14 @@ class EventReader:
         plan.is_shortened = len(context) < len(plan.context)
         plan.context = context
         plan.most_tokens = self._renderer.max_tokens - room + size
-        plan.stretches = self._stretches(plan.seen, size)
+        plan.stretches = self._stretches(plan.text, size)
 
     def _newest(self, context: Sequence[Turn]) -> list[Turn]:
         """Take the newest whole turns that fit into their part of the input."""
         room = self._renderer.max_tokens // _CONTEXT_SHARE
         taken: list[Turn] = []
         for turn in reversed(context):
-            room -= _TURN_TOKENS + len(self._spans(readable(turn.content).text, room))
+            room -= _TURN_TOKENS + len(self._spans(self._renderer.disarmed(readable(turn.content).text), room))
             if room < 0:
                 break
             taken.append(turn)
@@ -198,26 +198,47 @@ class EventReader:
         if spans[-1][1] >= last_spans[0][0]:
             spans = last_spans = spans if spans is last_spans else self._spans(text)
             laid = _placed(text, spans, from_beginning, size, most)
-            if laid[-1][1] == len(text):
+            if laid and laid[-1][1] == len(text):
                 return laid
         beginning = _placed(text[: spans[-1][1]], spans, from_beginning, size, first)
         return beginning + _placed(text, last_spans, from_end, size, last)
 
     def _spans(self, text: str, more_than: int | None = None) -> list[Stretch]:
-        """Find the tokens of a text; long ones count as several, so that no passage is much longer than others."""
-        return self._renderer.content.spans(text, more_than, longest=LONGEST_SPAN)
+        """Find the tokens of a text; long ones count as several, so that no passage is much longer than others.
 
-    def _shorten(self, plan: _Plan, passage: int, rendering: Rendering) -> None:
-        """Take some tokens from a passage, fewer than it shares with its neighbour."""
+        What stands before the first token has none, but is read with it.
+        """
+        spans = self._renderer.content.spans(text, more_than, longest=LONGEST_SPAN)
+        return [(0, spans[0][1]), *spans[1:]] if spans else []
+
+    def _shorten(self, plan: _Plan, passage: int, rendering: Rendering) -> Sequence[int]:
+        """Take some tokens from a passage; return which passages have changed.
+
+        That of a whole message becomes two: one lacks some of the end, and one some of the beginning.
+        """
+        changed = [passage]
+        if len(plan.stretches) == 1:
+            plan.stretches *= 2
+            changed = [0, 1]
+        for each in changed:
+            plan.stretches[each] = self._shortened(plan, each, rendering)
+        return changed
+
+    def _shortened(self, plan: _Plan, passage: int, rendering: Rendering) -> Stretch:
+        """Take fewer tokens than passages share; from the last its first ones, from others their last."""
         start, end = plan.stretches[passage]
-        spans = self._spans(plan.seen[start:end])
+        spans = self._spans(plan.text[start:end])
         excess = rendering.longest - (plan.most_tokens or 0)
         excess = min(max(excess, len(spans) // _SMALLER, 1), len(spans) - 1)
-        if end == len(plan.seen):
+        if passage == len(plan.stretches) - 1:
             start += max(1, spans[excess][0])
         else:
             end -= max(1, end - start - spans[-excess][0])
-        plan.stretches[passage] = (start, max(end, start + 1))
+        return start, max(end, start + 1)
+
+
+def _whole(text: str) -> list[Stretch]:
+    return [(0, len(text))] if text else []
 
 
 def _placed(
@@ -238,10 +259,17 @@ def _finished(plan: _Plan, renderings: Sequence[Rendering]) -> RenderedEvent:
     if plan.most_tokens is None:
         whole = tuple(RenderedPassage(rendering, 0, len(plan.judged.content)) for rendering in renderings)
         return RenderedEvent(whole, renderings[0].cut if renderings else "nothing", plan.removed)
-    gaps = (plan.seen[end:start] for (_, end), (start, _) in pairwise(plan.stretches))
     is_shortened = plan.is_shortened or any(rendering.cut == "context" for rendering in renderings)
-    cut: Cut = "message" if any(gap.strip() for gap in gaps) else "context" if is_shortened else "nothing"
+    lacks_some = _is_any_unread(plan) or any(rendering.cut == "message" for rendering in renderings)
+    cut: Cut = "message" if lacks_some else "context" if is_shortened else "nothing"
     return RenderedEvent(tuple(_located(plan, renderings)), cut, plan.removed)
+
+
+def _is_any_unread(plan: _Plan) -> bool:
+    """Whether no passage holds some of the message, other than white space."""
+    ends = [0, *(end for _, end in plan.stretches)]
+    starts = [*(start for start, _ in plan.stretches), len(plan.text)]
+    return any(plan.text[end:start].strip() for end, start in zip(ends, starts, strict=True))
 
 
 def _located(plan: _Plan, renderings: Sequence[Rendering]) -> Iterator[RenderedPassage]:

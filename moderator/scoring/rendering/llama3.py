@@ -85,6 +85,10 @@ class Llama3Renderer:
             for conversation, turns in zip(conversations, newest, strict=True)
         ]
 
+    def disarmed(self, text: str) -> str:
+        """Leave a text as it is: no typed line counts as one of the template's."""
+        return text
+
     def _newest(self, conversations: Sequence[Sequence[Message]], least: Sequence[int]) -> list[list[list[int]]]:
         """Tokenize each conversation's turns backwards from the last, until there are no more or the model is full.
 

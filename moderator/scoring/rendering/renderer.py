@@ -48,3 +48,7 @@ class Renderer(Protocol):
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Render each conversation, in the order given; never fails on content."""
         ...
+
+    def disarmed(self, text: str) -> str:
+        """Return a readable text as renderings hold it: as long, each character in its place."""
+        ...

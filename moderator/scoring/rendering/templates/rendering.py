@@ -79,6 +79,10 @@ class TemplateRenderer:
             for whole, turns, rendering in zip(framed, newest, written, strict=True)
         ]
 
+    def disarmed(self, text: str) -> str:
+        """Leave a text as it is: no typed line counts as one of the template's."""
+        return text
+
     def frame(self, conversation: Sequence[Message]) -> list[Message]:
         """Return the turns that the template is given."""
         return frame(conversation)

@@ -51,7 +51,14 @@ class VerdictRenderer(TemplateRenderer):
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Render each conversation, in the order given; a typed line that is one of the template's stays text."""
-        return super().render([[Turn(role, self._unmarked(text)) for role, text in turns] for turns in conversations])
+        return super().render([[Turn(role, self.disarmed(readable(text).text)) for role, text in turns] for turns in conversations])
+
+    def disarmed(self, text: str) -> str:
+        """Write lines that are the template's with other brackets."""
+        if "<" not in text:
+            return text
+        lines = text.splitlines(keepends=True)  # as the template's own
+        return "".join(line.translate(_PLACEHOLDERS) if line.strip() in self._markers else line for line in lines)
 
     def frame(self, conversation: Sequence[Message]) -> list[Message]:
         """Keep the roles; turns of system count as the user's, and neighbours of one role are one turn."""
@@ -79,13 +86,6 @@ class VerdictRenderer(TemplateRenderer):
         if len(turns) > _EXCHANGE and turns[-1][0] == "assistant":
             yield turns[-_EXCHANGE:]
         yield turns[-1:]
-
-    def _unmarked(self, content: str) -> str:
-        text = readable(content).text
-        if "<" not in text:
-            return text
-        lines = text.split("\n")
-        return "\n".join(line.translate(_PLACEHOLDERS) if line.strip() in self._markers else line for line in lines)
 
     def _answers(self, question: int) -> list[int]:
         """Find the first token of each answer, in their order."""

@@ -113,6 +113,30 @@ def test_a_name_that_no_file_has_is_refused(lasting_client: TestClient, route: s
     assert error_of(answer) == (422, "bad_edit", f"files.{name}")
 
 
+@pytest.mark.parametrize(
+    "route", ["api/check", "api/judge", "api/flips", "api/diff", "api/backtests", "parts/playground/flips"]
+)
+def test_an_edit_that_would_undo_what_another_person_did_is_refused(
+    client: TestClient, folder: Path, route: str
+) -> None:
+    base = client.get("/parts/playground/file", params={"name": POLICY}).json()["base"]
+    edit = {"files": changed(folder), "bases": {POLICY: base}} | ({"scores": {}} if route == "api/judge" else {})
+    (folder / POLICY).write_text(changed(folder, now="below 0.35")[POLICY])
+
+    answer = client.post(f"/{route}", json=edit)
+
+    assert error_of(answer)[:2] == (409, "edit_outdated")
+    assert answer.json()["outdated"] == [POLICY]
+
+
+def test_an_edit_of_the_folder_as_it_is_has_a_diff(client: TestClient, folder: Path) -> None:
+    base = client.get("/parts/playground/file", params={"name": POLICY}).json()["base"]
+
+    answer = client.post("/api/diff", json={"files": changed(folder), "bases": {POLICY: base}})
+
+    assert "below 0.50" in answer.text
+
+
 @pytest.mark.parametrize("body", ['{"files": {"a.yaml": 7}}', '{"files": []}', '{"file": {}}', "[]", "null"])
 def test_a_body_of_another_form_is_refused(lasting_client: TestClient, body: str) -> None:
     answer = lasting_client.post("/api/check", content=body, headers={"content-type": "application/json"})
