@@ -160,6 +160,37 @@ def test_a_typed_text_is_scored_once_one_asks_and_judged_again_at_each_edit(visi
     assert set(scorer.texts) == {"hello there"}
 
 
+@pytest.mark.parametrize("field", ["Message", "tenant"])
+def test_a_verdict_on_another_text_or_event_is_marked_until_one_scores(
+    visit: Visitor, folder: Path, field: str
+) -> None:
+    page = visit.open(with_data(folder, scorer=FirstDecision(folder)), PLAYGROUND)
+    await_flips(page, 0)
+    page.get_by_test_id("from-text").check()
+    page.get_by_test_id("text").fill("hello there")
+    page.get_by_test_id("score-text").click()
+    expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "allow")
+    expect(page.locator("#judged-unscored")).to_be_hidden()
+
+    page.locator("#event").get_by_label(field).fill("another")
+
+    expect(page.locator("#judged-unscored")).to_be_visible()
+    page.get_by_test_id("score-text").click()
+    expect(page.locator("#judged-unscored")).to_be_hidden()
+
+
+def test_a_key_leads_from_the_files_to_the_editor_and_to_nothing_unseen(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), PLAYGROUND, width=390)
+    await_flips(page, 0)
+    edit(page, "policy: ", "\n" * 40 + "policy: ")  # so long that the marks behind the text can be scrolled
+    await_flips(page, 0)
+    page.get_by_test_id("file").last.focus()
+
+    page.keyboard.press("Tab")
+
+    expect(page.get_by_test_id("editor")).to_be_focused()
+
+
 def test_a_missing_score_can_be_chosen(visit: Visitor, folder: Path) -> None:
     page = visit.open(with_data(folder), PLAYGROUND)
     await_flips(page, 0)

@@ -22,6 +22,7 @@ from moderator.playground.edits import EditError, OutdatedError
 from moderator.playground.flips import SupersededError
 from moderator.playground.judging import GivenError, SetScores, Subject, TypedText, event_of
 from moderator.playground.judging import judge as judge_by
+from moderator.policy.language.fields import READING_FIELDS
 from moderator.policy.problems import PolicyProblemsError
 
 router = APIRouter()
@@ -133,6 +134,8 @@ def subject_of(console: Console, body: JudgeBody) -> Subject:
     if asked not in _SUBJECTS:
         raise Refusal(400, "bad_request", "give one of `decision_id`, `scores` and `text`, or scores with their text")
     if body.decision_id is not None:
+        if body.event:
+            raise Refusal(400, "bad_request", "a decision has its own event: give none", param="event")
         held = console.recent.find(body.decision_id)
         if held is None:
             raise Refusal(404, "not_held", "this decision is not held any more", param="decision_id")
@@ -142,7 +145,11 @@ def subject_of(console: Console, body: JudgeBody) -> Subject:
         return SetScores(body.scores, event, iso_time(console.now_ms() / 1_000))
     if console.trials.scorer is None:
         raise Refusal(503, "no_scorer", "typed text cannot be scored: start with `--scorer-url` or `--model`")
+    if set_by_text := sorted(body.event.keys() & READING_FIELDS.keys()):
+        raise GivenError(f"event.{set_by_text[0]}", "it follows from the text: give none")
     rest = {name: value for name, value in body.event.items() if name != "speaker"}
+    if event.time is not None:
+        rest["time"] = event.time
     messages = [{"role": event.speaker, "content": body.text}]
     return TypedText(console.trials.scorer.score({**rest, "messages": messages}), body.text or "")
 

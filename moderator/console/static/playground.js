@@ -503,6 +503,10 @@
     if (asked) fill("judged-result", "/parts/playground/judged", { ...given(sound), ...asked }, "judged");
     else ask();
   };
+  const markUnscored = () => {
+    const isOther = from() === "text" && scoredText && JSON.stringify(subject()) !== JSON.stringify(scoredText);
+    at("judged-unscored").hidden = !isOther;
+  };
   const ask = () => {
     only("judged");
     const hint = document.createElement("p");
@@ -520,13 +524,16 @@
     if (event.target.name !== "from") return;
     for (const name of ["sliders", "decision", "text"]) at(`panel-${name}`).hidden = from() !== name;
     at("event-fields").hidden = from() === "decision";
+    markUnscored();
     judge();
   });
   for (const field of [...at("event-fields").querySelectorAll("[name]"), form.elements.decision]) {
-    field.addEventListener("input", () => from() !== "text" && laterJudge());
+    field.addEventListener("input", () => (from() === "text" ? markUnscored() : laterJudge()));
   }
+  at("text").addEventListener("input", markUnscored);
   at("score-text").addEventListener("click", () => {
     scoredText = subject();
+    markUnscored();
     judge();
   });
 

@@ -51,7 +51,9 @@ class VerdictRenderer(TemplateRenderer):
 
     def render(self, conversations: Sequence[Sequence[Turn]]) -> list[Rendering]:
         """Render each conversation, in the order given; a typed line that is one of the template's stays text."""
-        return super().render([[Turn(role, self.disarmed(readable(text).text)) for role, text in turns] for turns in conversations])
+        return super().render(
+            [[Turn(role, self.disarmed(readable(text).text)) for role, text in turns] for turns in conversations]
+        )
 
     def disarmed(self, text: str) -> str:
         """Write lines that are the template's with other brackets."""

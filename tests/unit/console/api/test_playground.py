@@ -183,6 +183,20 @@ def test_a_text_is_scored_by_the_scorer_and_judged_by_the_edit(folder: Path) -> 
     ]
 
 
+def test_a_text_is_scored_with_the_whole_time_of_a_date(folder: Path) -> None:
+    replica = Replica(orjson.loads(recorded(load_policies(folder), 0.4, *USUAL[1:])))
+
+    a_client(folder, replica).post("/api/judge", json={"text": "hello", "event": EVENT | {"time": "2026-09-01"}})
+
+    assert replica.asked[0]["time"] == "2026-09-01T00:00:00Z"
+
+
+def test_how_a_text_is_read_is_not_for_somebody_to_say(folder: Path) -> None:
+    answer = a_client(folder, Replica({})).post("/api/judge", json={"text": "x", "event": EVENT | {"cut": "context"}})
+
+    assert error_of(answer) == (422, "bad_schema", "event.cut")
+
+
 @pytest.mark.parametrize(
     ("scorer", "expected"),
     [
@@ -206,6 +220,7 @@ def test_a_text_that_nobody_scores_is_refused(folder: Path, scorer: Any, expecte
         ({"scores": {"safety": True}}, (400, "bad_request", "scores.safety")),
         ({"scores": {"safety": "0.5"}}, (400, "bad_request", "scores.safety")),
         ({"scores": {}, "event": {"tenant": []}}, (422, "bad_schema", "event")),
+        ({"decision_id": "mod_none", "event": {"tenant": "a"}}, (400, "bad_request", "event")),
     ],
 )
 def test_what_cannot_be_judged_is_named(lasting_client: TestClient, fields: dict[str, Any], expected: Any) -> None:
