@@ -135,9 +135,11 @@ class FirstDecision:
     def __init__(self, folder: Path) -> None:
         self.decision = orjson.loads(some_decisions(folder, 1)[0])
         self.texts: list[str] = []
+        self.events: list[Mapping[str, Any]] = []
 
     def score(self, event: Mapping[str, Any]) -> Decision:
         self.texts.append(event["messages"][0]["content"])
+        self.events.append(event)
         decision: Decision = self.decision
         return decision
 
@@ -160,7 +162,7 @@ def test_a_typed_text_is_scored_once_one_asks_and_judged_again_at_each_edit(visi
     assert set(scorer.texts) == {"hello there"}
 
 
-@pytest.mark.parametrize("field", ["Message", "tenant"])
+@pytest.mark.parametrize("field", ["#text", "[name=tenant]"])
 def test_a_verdict_on_another_text_or_event_is_marked_until_one_scores(
     visit: Visitor, folder: Path, field: str
 ) -> None:
@@ -172,7 +174,7 @@ def test_a_verdict_on_another_text_or_event_is_marked_until_one_scores(
     expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "allow")
     expect(page.locator("#judged-unscored")).to_be_hidden()
 
-    page.locator("#event").get_by_label(field).fill("another")
+    page.locator(f"#event {field}").fill("another")
 
     expect(page.locator("#judged-unscored")).to_be_visible()
     page.get_by_test_id("score-text").click()
@@ -189,6 +191,42 @@ def test_a_key_leads_from_the_files_to_the_editor_and_to_nothing_unseen(visit: V
     page.keyboard.press("Tab")
 
     expect(page.get_by_test_id("editor")).to_be_focused()
+
+
+def test_rules_on_metadata_and_on_how_a_message_was_read_can_be_tried(visit: Visitor, folder: Path) -> None:
+    settings = folder / "settings.yaml"
+    settings.write_text(settings.read_text().replace("  tenant: some", "  metadata.surface: sometimes\n  tenant: some"))
+    page = visit.open(with_data(folder), PLAYGROUND)
+    await_flips(page, 0)
+    edit(page, "applies_to: {speaker: user}", "applies_to: {speaker: user, metadata.surface: web, cut: context}")
+    edit(page, "below 0.30", "below 0.70")
+    page.locator("[data-testid=score][data-signal=safety]").fill("0.5")
+    expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "allow")
+
+    page.get_by_label("metadata.surface").fill("web")
+    page.locator("#event [name=cut]").select_option("context")
+
+    expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "flag")
+
+
+def test_a_typed_text_goes_with_the_facts_that_the_policies_read(visit: Visitor, folder: Path) -> None:
+    scorer = FirstDecision(folder)
+    page = visit.open(with_data(folder, scorer=scorer), PLAYGROUND)
+    await_flips(page, 0)
+    expect(page.get_by_label("metadata.account_age_h")).to_be_hidden()  # it is set like a score
+    page.get_by_test_id("from-text").check()
+    page.get_by_test_id("text").fill("hello there")
+    page.get_by_label("metadata.account_age_h").fill("3")
+    page.get_by_label("user", exact=True).fill("ada")
+
+    page.get_by_test_id("score-text").click()
+
+    expect(page.get_by_test_id("verdict")).to_be_visible()
+    assert {name: scorer.events[-1].get(name) for name in ("metadata", "user", "cut")} == {
+        "metadata": {"account_age_h": "3"},
+        "user": "ada",
+        "cut": None,
+    }
 
 
 def test_a_missing_score_can_be_chosen(visit: Visitor, folder: Path) -> None:

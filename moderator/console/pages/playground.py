@@ -15,10 +15,10 @@ from moderator.console.trials.folder import FolderAwayError
 from moderator.http.refusals import Refusal
 from moderator.playground.checking import signal_records
 from moderator.playground.edits import base_of, is_file_name, shown_text
+from moderator.playground.fields import event_fields
 from moderator.policy.files.folder import SHARED_STEMS, Files, stem_of
 from moderator.policy.language.fields import SPEAKERS
 
-_EVENT_FIELDS = ("tenant", "channel", "locale", "role", "time")
 _OFFERED = 20
 
 router = APIRouter()
@@ -95,7 +95,7 @@ def _event_values(console: Console, decision_id: str | None) -> dict[str, Any]:
     return {
         "signals": signal_records(policies) if policies else [],
         "speakers": SPEAKERS,
-        "event_fields": _EVENT_FIELDS,
+        "event_fields": event_fields(policies),
         "decision_id": decision_id,
         "offered": [each for each in reversed(recent[-200:]) if each.verdict == "flag"][:_OFFERED],
         "can_score": console.trials.scorer is not None,

@@ -479,13 +479,24 @@
     return row;
   };
 
+  const counts = (field) => [undefined, from()].includes(field.closest("label").dataset.only);
+  const setFields = () => {
+    const event = {};
+    for (const field of [...at("event-fields").querySelectorAll("[name]")].filter(counts)) {
+      const value = field.value.trim();
+      const key = field.name.startsWith("metadata.") ? field.name.slice("metadata.".length) : null;
+      if (value && key !== null) event.metadata = { ...event.metadata, [key]: value };
+      else if (value) event[field.name] = value;
+    }
+    return event;
+  };
+
   const subject = () => {
     if (from() === "decision") {
       const id = form.elements.decision.value.trim();
       return id ? { decision_id: id } : null;
     }
-    const event = {};
-    for (const field of at("event-fields").querySelectorAll("[name]")) if (field.value.trim()) event[field.name] = field.value.trim();
+    const event = setFields();
     if (from() === "text") return at("text").value.trim() ? { text: at("text").value, event } : null;
     return { scores: Object.fromEntries(signals.map((each) => [each.name, set.get(each.name) ?? null])), event };
   };
@@ -524,6 +535,7 @@
     if (event.target.name !== "from") return;
     for (const name of ["sliders", "decision", "text"]) at(`panel-${name}`).hidden = from() !== name;
     at("event-fields").hidden = from() === "decision";
+    for (const label of at("event-fields").querySelectorAll("[data-only]")) label.hidden = label.dataset.only !== from();
     markUnscored();
     judge();
   });
