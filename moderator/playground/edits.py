@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from difflib import SequenceMatcher
+from hashlib import sha256
+from types import MappingProxyType
 from typing import Final
 
 from moderator.errors import ModeratorError
@@ -15,6 +17,9 @@ from moderator.policy.files.folder import Files, Unreadable
 
 Edits = Mapping[str, str | None]
 """Name of a file -> its new text; None removes the file."""
+Bases = Mapping[str, str | None]
+"""Name of a file -> what `base_of` gave of it when its edit began; None: there was no such file."""
+NO_BASES: Final[Bases] = MappingProxyType({})
 
 _NAME: Final = re.compile(
     r"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*\.ya?ml|lists/[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*\.txt"
@@ -36,11 +41,25 @@ class EditError(ModeratorError):
         self.name = name
 
 
-def edited(files: Files, edits: Edits) -> dict[str, bytes | Unreadable]:
-    """Give the files as they would be.
+class OutdatedError(ModeratorError):
+    """Files have changed since an edit of them began: the edit would undo these changes.
+
+    Attributes:
+        names: these files.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        which = " and ".join(f"`{name}`" for name in names)
+        super().__init__(f"{which} changed in the folder after the edit began, and the edit would undo that")
+        self.names = names
+
+
+def edited(files: Files, edits: Edits, bases: Bases = NO_BASES) -> dict[str, bytes | Unreadable]:
+    """Give the files as they would be; of a file without a base, any state may be edited.
 
     Raises:
         EditError: a name is none that a folder's file may have, or a text cannot be written.
+        OutdatedError: a file is not what its edit began with.
     """
     result = dict(files)
     for name, text in edits.items():
@@ -50,7 +69,16 @@ def edited(files: Files, edits: Edits) -> dict[str, bytes | Unreadable]:
             result.pop(name, None)
         else:
             result[name] = _content(name, text, files.get(name))
+    if outdated := tuple(sorted(name for name in edits.keys() & bases.keys() if _undoes(name, files, result, bases))):
+        raise OutdatedError(outdated)
     return result
+
+
+def base_of(content: bytes | Unreadable | None) -> str | None:
+    """Name what a file holds; None: there is no such file."""
+    if content is None:
+        return None
+    return "unreadable" if isinstance(content, Unreadable) else sha256(content).hexdigest()
 
 
 def is_file_name(name: str) -> bool:
@@ -66,6 +94,11 @@ def shown_text(content: bytes | Unreadable) -> str | None:
         return _LINE_END.sub(b"\n", content.removeprefix(_BOM)).decode()
     except UnicodeDecodeError:
         return None
+
+
+def _undoes(name: str, files: Files, result: Files, bases: Bases) -> bool:
+    """Check whether an edit would undo what somebody else did; both may have done the same."""
+    return base_of(files.get(name)) != bases[name] and files.get(name) != result.get(name)
 
 
 def _content(name: str, text: str, before: bytes | Unreadable | None) -> bytes:

@@ -13,9 +13,13 @@ from moderator.events import ChatEvent, DeadLetter, Decision, Found, Record, Tur
 from moderator.policy import Judgement, PolicySet, event_time_ms
 from moderator.policy.given_numbers import event_with, rewards_from
 from moderator.policy.language.ast import Signal, Source
+from moderator.policy.language.event_time import parse_time_ms, with_clock
+from moderator.policy.language.fields import CLOSED_FIELDS, READING_FIELDS, cut_of, hidden_text_named
 from moderator.policy.language.scale import MILLION
 from moderator.policy.test_runner import objectives_of
 from moderator.stream.codec import decode
+from moderator.stream.event_schema import ChatEventRecord
+from moderator.stream.metadata import MAX_KEYS
 
 
 class SetScores(NamedTuple):
@@ -45,7 +49,9 @@ Subject = Decision | SetScores | TypedText
 _EVENT_BYTES = 2**20
 _SOME_TEXT = "."
 """An event without a text is no event."""
+_TIME_FORMS = "write a time such as 2026-10-01, or 2026-10-01T09:00:00Z"
 _CONTENT = frozenset({"messages", "prompt", "response", "text", "specversion", "data"})
+_FIELDS = ChatEventRecord.model_fields.keys() | CLOSED_FIELDS.keys()
 
 
 class GivenError(ModeratorError):
@@ -101,13 +107,20 @@ def _measured(policies: PolicySet, event: ChatEvent) -> tuple[ChatEvent, list[Fo
 def event_of(fields: Mapping[str, Any], text: str = "") -> ChatEvent:
     """Read the fields of a chat event, and `speaker`; `text` is its message.
 
+    Times are read as tests of policies have them. How a message was read (`cut`, `hidden_text`) may be set too.
+
     Raises:
         GivenError: a field is wrong.
     """
     if wrong := sorted(fields.keys() & _CONTENT):
         raise GivenError(f"event.{wrong[0]}", "an event is given without its messages")
-    rest = {name: value for name, value in fields.items() if name != "speaker"}
-    messages = [{"role": fields.get("speaker") or "user", "content": _SOME_TEXT}]
+    if unknown := sorted(fields.keys() - _FIELDS):
+        raise GivenError(f"event.{unknown[0]}", "an event has no such field")
+    rest = {name: value for name, value in fields.items() if name not in CLOSED_FIELDS}
+    if rest.get("time") is not None:
+        rest["time"] = _time(rest["time"])
+    speaker = fields.get("speaker")
+    messages = [{"role": "user" if speaker is None else speaker, "content": _SOME_TEXT}]
     try:
         value = orjson.dumps({"id": "playground", **rest, "messages": messages})
     except orjson.JSONEncodeError:
@@ -115,7 +128,32 @@ def event_of(fields: Mapping[str, Any], text: str = "") -> ChatEvent:
     event = decode(Record("playground", 0, 0, None, None, value), _EVENT_BYTES)
     if isinstance(event, DeadLetter):
         raise GivenError("event", event.error)
-    return event._replace(conversation=(Turn(event.speaker, text),))
+    if ignored := sorted((rest.get("metadata") or {}).keys() - (event.metadata or {}).keys()):
+        raise GivenError(f"event.metadata.{ignored[0]}", f"{MAX_KEYS} texts, numbers, true and false at most")
+    return event._replace(
+        conversation=(Turn(event.speaker, text),),
+        cut=cut_of(_reading(fields, "cut", event.cut)),
+        hidden_text=hidden_text_named(_reading(fields, "hidden_text", event.hidden_text)),
+    )
+
+
+def _time(given: object) -> str:
+    """Write a time as events have it."""
+    whole = with_clock(given) if isinstance(given, str) else ""
+    if parse_time_ms(whole) is not None:
+        return whole
+    if isinstance(given, str) and parse_time_ms(f"{given}Z") is not None:
+        raise GivenError("event.time", f"this time has no zone: write {given}Z, or with an offset such as +02:00")
+    raise GivenError("event.time", _TIME_FORMS)
+
+
+def _reading(fields: Mapping[str, Any], name: str, usual: str) -> str:
+    value = fields.get(name)
+    if value is None:
+        return usual
+    if value not in READING_FIELDS[name]:
+        raise GivenError(f"event.{name}", f"write one of: {', '.join(READING_FIELDS[name])}")
+    return str(value)
 
 
 def _record(

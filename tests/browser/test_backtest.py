@@ -100,3 +100,15 @@ def test_it_looks_well_with_nothing_and_broken(visit: Visitor, folder: Path, loo
     away.get_by_test_id("start").click()
     expect(away.get_by_role("alert").filter(has_text="Not started")).to_contain_text("cannot read the policy folder")
     looks(away)
+
+
+def test_an_edit_of_a_file_that_changed_meanwhile_is_not_compared(visit: Visitor, folder: Path) -> None:
+    visit.expected = ["409"]
+    page = visit.open(with_data(folder), "/backtest")
+    with_an_edit(page)
+    file = folder / POLICY
+    file.write_text(file.read_text().replace("below 0.45", "below 0.44"))
+
+    page.get_by_test_id("start").click()
+
+    expect(page.get_by_test_id("state-broken")).to_contain_text(f"`{POLICY}` changed in the folder")

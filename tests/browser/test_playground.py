@@ -135,9 +135,11 @@ class FirstDecision:
     def __init__(self, folder: Path) -> None:
         self.decision = orjson.loads(some_decisions(folder, 1)[0])
         self.texts: list[str] = []
+        self.events: list[Mapping[str, Any]] = []
 
     def score(self, event: Mapping[str, Any]) -> Decision:
         self.texts.append(event["messages"][0]["content"])
+        self.events.append(event)
         decision: Decision = self.decision
         return decision
 
@@ -158,6 +160,73 @@ def test_a_typed_text_is_scored_once_one_asks_and_judged_again_at_each_edit(visi
     expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "flag")
     expect(page.get_by_test_id("folder-verdict")).to_have_attribute("data-verdict", "allow")
     assert set(scorer.texts) == {"hello there"}
+
+
+@pytest.mark.parametrize("field", ["#text", "[name=tenant]"])
+def test_a_verdict_on_another_text_or_event_is_marked_until_one_scores(
+    visit: Visitor, folder: Path, field: str
+) -> None:
+    page = visit.open(with_data(folder, scorer=FirstDecision(folder)), PLAYGROUND)
+    await_flips(page, 0)
+    page.get_by_test_id("from-text").check()
+    page.get_by_test_id("text").fill("hello there")
+    page.get_by_test_id("score-text").click()
+    expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "allow")
+    expect(page.locator("#judged-unscored")).to_be_hidden()
+
+    page.locator(f"#event {field}").fill("another")
+
+    expect(page.locator("#judged-unscored")).to_be_visible()
+    page.get_by_test_id("score-text").click()
+    expect(page.locator("#judged-unscored")).to_be_hidden()
+
+
+def test_a_key_leads_from_the_files_to_the_editor_and_to_nothing_unseen(visit: Visitor, folder: Path) -> None:
+    page = visit.open(with_data(folder), PLAYGROUND, width=390)
+    await_flips(page, 0)
+    edit(page, "policy: ", "\n" * 40 + "policy: ")  # so long that the marks behind the text can be scrolled
+    await_flips(page, 0)
+    page.get_by_test_id("file").last.focus()
+
+    page.keyboard.press("Tab")
+
+    expect(page.get_by_test_id("editor")).to_be_focused()
+
+
+def test_rules_on_metadata_and_on_how_a_message_was_read_can_be_tried(visit: Visitor, folder: Path) -> None:
+    settings = folder / "settings.yaml"
+    settings.write_text(settings.read_text().replace("  tenant: some", "  metadata.surface: sometimes\n  tenant: some"))
+    page = visit.open(with_data(folder), PLAYGROUND)
+    await_flips(page, 0)
+    edit(page, "applies_to: {speaker: user}", "applies_to: {speaker: user, metadata.surface: web, cut: context}")
+    edit(page, "below 0.30", "below 0.70")
+    page.locator("[data-testid=score][data-signal=safety]").fill("0.5")
+    expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "allow")
+
+    page.get_by_label("metadata.surface").fill("web")
+    page.locator("#event [name=cut]").select_option("context")
+
+    expect(page.get_by_test_id("verdict")).to_have_attribute("data-verdict", "flag")
+
+
+def test_a_typed_text_goes_with_the_facts_that_the_policies_read(visit: Visitor, folder: Path) -> None:
+    scorer = FirstDecision(folder)
+    page = visit.open(with_data(folder, scorer=scorer), PLAYGROUND)
+    await_flips(page, 0)
+    expect(page.get_by_label("metadata.account_age_h")).to_be_hidden()  # it is set like a score
+    page.get_by_test_id("from-text").check()
+    page.get_by_test_id("text").fill("hello there")
+    page.get_by_label("metadata.account_age_h").fill("3")
+    page.get_by_label("user", exact=True).fill("ada")
+
+    page.get_by_test_id("score-text").click()
+
+    expect(page.get_by_test_id("verdict")).to_be_visible()
+    assert {name: scorer.events[-1].get(name) for name in ("metadata", "user", "cut")} == {
+        "metadata": {"account_age_h": "3"},
+        "user": "ada",
+        "cut": None,
+    }
 
 
 def test_a_missing_score_can_be_chosen(visit: Visitor, folder: Path) -> None:
@@ -186,6 +255,74 @@ def test_the_diff_is_downloaded_and_an_edit_can_be_reverted_and_brought_back(vis
     expect(page.get_by_test_id("editor")).to_have_value(re.compile(r"below 0\.30"))
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_test_id("editor")).to_have_value(re.compile(r"below 0\.70"))
+
+
+def edit_of_a_changed_file(visit: Visitor, folder: Path) -> Page:
+    """Edit a file in the tab, then change another rule of it in the folder."""
+    visit.expected = ["409"]
+    page = visit.open(with_data(folder), PLAYGROUND)
+    await_flips(page, 0)
+    edit(page, "below 0.30", "below 0.70")
+    await_flips(page)
+    file = folder / POLICY
+    file.write_text(file.read_text().replace("below 0.45", "below 0.44"))
+    return page
+
+
+def test_an_edit_that_would_undo_another_persons_change_is_not_exported(visit: Visitor, folder: Path) -> None:
+    page = edit_of_a_changed_file(visit, folder)
+
+    page.get_by_test_id("export").click()
+
+    expect(page.locator("#trial-status")).to_contain_text("Not exported")
+    expect(page.get_by_test_id("outdated")).to_contain_text(POLICY)
+    expect(page.locator("#flips-stale")).to_be_visible()
+
+
+def test_of_a_file_that_changed_meanwhile_the_folders_text_can_be_taken(visit: Visitor, folder: Path) -> None:
+    page = edit_of_a_changed_file(visit, folder)
+    page.reload()
+    expect(page.get_by_test_id("outdated")).to_contain_text("your text would undo that change")
+
+    page.get_by_role("button", name="Take the folder's text").click()
+
+    expect(page.get_by_test_id("editor")).to_have_value(re.compile(r"below 0\.44"))
+    expect(page.get_by_test_id("outdated")).to_be_hidden()
+    await_flips(page, 0)
+    edit(page, "below 0.30", "below 0.70")
+    await_flips(page)
+    with page.expect_download() as download:
+        page.get_by_test_id("export").click()
+    diff = Path(download.value.path()).read_text()
+    assert [line.split("#")[0].strip() for line in diff.splitlines() if line[:2] in {"+ ", "- "}] == [
+        "-      safety: below 0.30",
+        "+      safety: below 0.70",
+    ]
+
+
+def test_of_a_file_that_changed_meanwhile_the_own_text_can_be_kept(visit: Visitor, folder: Path) -> None:
+    page = edit_of_a_changed_file(visit, folder)
+    page.reload()
+
+    page.get_by_role("button", name="Keep my text").click()
+
+    expect(page.get_by_test_id("outdated")).to_be_hidden()
+    await_flips(page)
+    with page.expect_download() as download:
+        page.get_by_test_id("export").click()
+    assert "+      safety: below 0.70" in Path(download.value.path()).read_text()
+
+
+def test_a_choice_between_two_texts_can_be_undone(visit: Visitor, folder: Path) -> None:
+    page = edit_of_a_changed_file(visit, folder)
+    page.reload()
+    page.get_by_role("button", name="Take the folder's text").click()
+    await_flips(page, 0)
+
+    page.get_by_role("button", name="Undo").click()
+
+    expect(page.get_by_test_id("editor")).to_have_value(re.compile(r"below 0\.70"))
+    expect(page.get_by_test_id("outdated")).to_be_visible()
 
 
 def test_the_edit_stays_in_the_tab_when_the_page_is_left(visit: Visitor, folder: Path) -> None:

@@ -58,6 +58,23 @@ def test_keys_answer_one_after_the_other_and_undo_goes_back(visit: Visitor, fold
     assert (sink.labels[-1]["decision_id"], sink.labels[-1]["label"]) == (second, "allow")
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_was_saved_and_the_next_item_are_seen_at_once(visit: Visitor, folder: Path, width: int) -> None:
+    page = visit.open(with_data(folder, LabelList()), "/review?queue=sample", width=width)
+    first = item_of(page)
+
+    page.get_by_test_id("right").click()
+
+    await_another(page, first)
+    expect(page.get_by_test_id("undo")).to_be_in_viewport()
+    expect(page.get_by_test_id("review-item").get_by_role("heading").first).to_be_in_viewport()
+    page.get_by_test_id("right").scroll_into_view_if_needed()
+    page.get_by_test_id("undo").click()
+    expect(page.get_by_test_id("review-item")).to_have_attribute("data-decision-id", first)
+    expect(page.get_by_test_id("saved")).to_be_in_viewport()
+    expect(page.get_by_test_id("review-item").get_by_role("heading").first).to_be_in_viewport()
+
+
 def test_two_quick_undos_end_at_the_second_however_late_the_first_is_answered(visit: Visitor, folder: Path) -> None:
     page = visit.open(with_data(folder, LabelList()), "/review?queue=sample")
     first = item_of(page)

@@ -57,14 +57,14 @@ def begin(console: Console, body: BacktestBody) -> Job:
 
     Raises:
         Refusal: another one runs, or a time is malformed.
-        EditError, NotUsableError, FolderAwayError: the edit or the folder does not allow it.
+        EditError, OutdatedError, NotUsableError, FolderAwayError: the edit or the folder does not allow it.
     """
     times = (_time(body.start, "from"), _time(body.end, "to"))
     if None not in times and times[0] >= times[1]:  # type: ignore[operator]  # neither is None
         raise Refusal(400, "bad_request", "`from` should be before `to`", param="from")
     folder = console.trials.folder
     labels = labels_of(console.desk.book) if body.labels else NO_LABELS
-    plan = Plan(folder.policies(), folder.edited(body.files), labels)
+    plan = Plan(folder.policies(), folder.edited(body.files, body.bases), labels)
     source = f"{body.start or ''}..{body.end or ''}" if any(times) else "held decisions"
     try:
         return console.trials.backtests.start(plan, lambda: _open(console, times), source, (str(folder.path), "edit"))

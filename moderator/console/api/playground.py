@@ -18,10 +18,11 @@ from moderator.errors import PolicyError
 from moderator.events import iso_time
 from moderator.http.refusals import Refusal
 from moderator.playground.checking import problem_records
-from moderator.playground.edits import EditError
+from moderator.playground.edits import EditError, OutdatedError
 from moderator.playground.flips import SupersededError
 from moderator.playground.judging import GivenError, SetScores, Subject, TypedText, event_of
 from moderator.playground.judging import judge as judge_by
+from moderator.policy.language.fields import READING_FIELDS
 from moderator.policy.problems import PolicyProblemsError
 
 router = APIRouter()
@@ -34,9 +35,14 @@ _EXAMPLE = ("decision_id", "event_id", "tenant", "before", "after", "rules")
 
 
 class EditBody(Body):
-    """An edit: names of files and their new texts; null removes a file, others are the folder's."""
+    """An edit: names of files and their new texts; null removes a file, others are the folder's.
+
+    `bases` says of files what they held when their edit began: SHA-256, null for a file that was not there. Where a
+    file holds something else by now, the edit is refused.
+    """
 
     files: dict[str, str | None] = Field(default_factory=dict)
+    bases: dict[str, str | None] = Field(default_factory=dict)
 
 
 class JudgeBody(EditBody):
@@ -52,7 +58,7 @@ class JudgeBody(EditBody):
 async def check(request: Request, console: GivenConsole) -> JSONResponse:
     """Check an edit as `policy check` does, and run the folder's tests."""
     body = await read_body(request, EditBody)
-    checked = await attempt(console.trials.folder.check, body.files)
+    checked = await attempt(console.trials.folder.check, body.files, body.bases)
     return JSONResponse(checked.record)
 
 
@@ -67,14 +73,14 @@ async def judge(request: Request, console: GivenConsole) -> JSONResponse:
 async def flips(request: Request, console: GivenConsole, reviewer: GivenReviewer) -> JSONResponse:
     """Compare an edit with the folder over the decisions that are held."""
     body = await read_body(request, EditBody)
-    return JSONResponse(flips_record(await attempt(console.trials.flips.run, body.files, reviewer.name)))
+    return JSONResponse(flips_record(await attempt(console.trials.flips.run, body.files, reviewer.name, body.bases)))
 
 
 @router.post("/api/diff")
 async def diff(request: Request, console: GivenConsole) -> Response:
     """Give what an edit changes as a diff that `patch -p1` applies."""
     body = await read_body(request, EditBody)
-    return Response(await attempt(console.trials.folder.patch, body.files), media_type="text/x-diff")
+    return Response(await attempt(console.trials.folder.patch, body.files, body.bases), media_type="text/x-diff")
 
 
 async def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -87,6 +93,8 @@ async def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await run_in_threadpool(work, *args, **kwargs)
     except EditError as error:
         raise Refusal(422, "bad_edit", str(error), param=f"files.{error.name}") from error
+    except OutdatedError as error:
+        raise Refusal(409, "edit_outdated", str(error), more={"outdated": list(error.names)}) from error
     except GivenError as error:
         raise Refusal(422, "bad_schema", str(error), param=error.field) from error
     except NotUsableError as error:
@@ -110,7 +118,7 @@ async def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 def judged(console: Console, body: JudgeBody) -> dict[str, Any]:
     """Judge what a body describes by its edit; give the parts of a decision."""
-    policies = console.trials.folder.edited(body.files)
+    policies = console.trials.folder.edited(body.files, body.bases)
     return judge_by(policies, subject_of(console, body))
 
 
@@ -126,6 +134,8 @@ def subject_of(console: Console, body: JudgeBody) -> Subject:
     if asked not in _SUBJECTS:
         raise Refusal(400, "bad_request", "give one of `decision_id`, `scores` and `text`, or scores with their text")
     if body.decision_id is not None:
+        if body.event:
+            raise Refusal(400, "bad_request", "a decision has its own event: give none", param="event")
         held = console.recent.find(body.decision_id)
         if held is None:
             raise Refusal(404, "not_held", "this decision is not held any more", param="decision_id")
@@ -135,7 +145,11 @@ def subject_of(console: Console, body: JudgeBody) -> Subject:
         return SetScores(body.scores, event, iso_time(console.now_ms() / 1_000))
     if console.trials.scorer is None:
         raise Refusal(503, "no_scorer", "typed text cannot be scored: start with `--scorer-url` or `--model`")
+    if set_by_text := sorted(body.event.keys() & READING_FIELDS.keys()):
+        raise GivenError(f"event.{set_by_text[0]}", "it follows from the text: give none")
     rest = {name: value for name, value in body.event.items() if name != "speaker"}
+    if event.time is not None:
+        rest["time"] = event.time
     messages = [{"role": event.speaker, "content": body.text}]
     return TypedText(console.trials.scorer.score({**rest, "messages": messages}), body.text or "")
 

@@ -14,11 +14,11 @@ from moderator.console.rendering import render
 from moderator.console.trials.folder import FolderAwayError
 from moderator.http.refusals import Refusal
 from moderator.playground.checking import signal_records
-from moderator.playground.edits import is_file_name, shown_text
+from moderator.playground.edits import base_of, is_file_name, shown_text
+from moderator.playground.fields import event_fields
 from moderator.policy.files.folder import SHARED_STEMS, Files, stem_of
 from moderator.policy.language.fields import SPEAKERS
 
-_EVENT_FIELDS = ("tenant", "channel", "locale", "role", "time")
 _OFFERED = 20
 
 router = APIRouter()
@@ -40,6 +40,7 @@ def playground(request: Request, console: GivenConsole) -> HTMLResponse:
         names=names,
         name=name,
         text=shown_text(files[name]) if name is not None else None,
+        base=base_of(files.get(name or "")),
         **_event_values(console, request.query_params.get("decision")),
     )
 
@@ -53,14 +54,14 @@ def file(console: GivenConsole, name: str = "") -> JSONResponse:
         raise Refusal(409, "no_folder", str(error)) from error
     if name not in files:
         raise Refusal(404, "not_found", "the folder has no such file", param="name")
-    return JSONResponse({"name": name, "text": shown_text(files[name])})
+    return JSONResponse({"name": name, "text": shown_text(files[name]), "base": base_of(files[name])})
 
 
 @router.post("/parts/playground/flips")
 async def flips(request: Request, console: GivenConsole, reviewer: GivenReviewer) -> HTMLResponse:
     """Show what an edit would change."""
     body = await read_body(request, EditBody)
-    report = await attempt(console.trials.flips.run, body.files, reviewer.name)
+    report = await attempt(console.trials.flips.run, body.files, reviewer.name, body.bases)
     return render(request, "flips.html", figures=flip_figures(report, "newest"), is_edited=bool(body.files))
 
 
@@ -74,7 +75,7 @@ async def judged(request: Request, console: GivenConsole) -> HTMLResponse:
 
 def _judged(console: Console, body: JudgeBody) -> tuple[Judged, Judged]:
     folder = console.trials.folder
-    return judged_figures(folder.policies(), folder.edited(body.files), subject_of(console, body))
+    return judged_figures(folder.policies(), folder.edited(body.files, body.bases), subject_of(console, body))
 
 
 def _first_of(names: list[str]) -> str | None:
@@ -94,7 +95,7 @@ def _event_values(console: Console, decision_id: str | None) -> dict[str, Any]:
     return {
         "signals": signal_records(policies) if policies else [],
         "speakers": SPEAKERS,
-        "event_fields": _EVENT_FIELDS,
+        "event_fields": event_fields(policies),
         "decision_id": decision_id,
         "offered": [each for each in reversed(recent[-200:]) if each.verdict == "flag"][:_OFFERED],
         "can_score": console.trials.scorer is not None,

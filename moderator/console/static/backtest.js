@@ -1,7 +1,7 @@
 "use strict";
 // Backtest: starts one, shows how far it is, and then its report.
 (() => {
-  const { read, send } = window.moderatorEdits;
+  const { read, given, send } = window.moderatorEdits;
   const form = document.getElementById("backtest");
   const box = document.getElementById("job");
   if (!form) return;
@@ -51,15 +51,16 @@
     event.preventDefault();
     fail("");
     const field = (name) => form.elements[name].value.trim();
-    const files = form.elements.candidate.value === "edit" ? edits : {};
-    const body = { files, labels: form.elements.labels.checked };
+    const edit = form.elements.candidate.value === "edit" ? edits : {};
+    const body = { ...given(edit), labels: form.elements.labels.checked };
     for (const name of ["from", "to"]) if (field(name)) body[name] = field(name);
     start.disabled = true;
     let id;
     try {
       id = (await (await send("POST", "/api/backtests", body)).json()).id;
     } catch (error) {
-      fail(`Not started: ${error.message}`);
+      const help = error.code === "edit_outdated" ? ". Choose on the page Playground which text counts." : "";
+      fail(`Not started: ${error.message}${help}`);
       start.disabled = false;
       return;
     }

@@ -1,7 +1,8 @@
 "use strict";
-// The edit of the policy folder: in this tab alone, shared by the pages that use it.
+// The edit of the policy folder: in this tab alone, shared by the pages that use it. Each edited file has its `text`,
+// null where it is removed, and its `base`: what the folder held when the edit of it began, null for no such file.
 window.moderatorEdits = (() => {
-  const KEY = "moderator-edits";
+  const KEY = "moderator-edit";
 
   const read = () => {
     try {
@@ -18,6 +19,12 @@ window.moderatorEdits = (() => {
     } catch {
       return false;  // the tab's storage is full: the edit then lasts as long as the page
     }
+  };
+
+  // Gives an edit as the console takes it.
+  const given = (edits) => {
+    const each = (part) => Object.fromEntries(Object.entries(edits).map(([name, edit]) => [name, edit[part]]));
+    return { files: each("text"), bases: each("base") };
   };
 
   // Sends JSON and gives the answer; what is not answered with what it asks for is an error with `code` and `message`.
@@ -43,8 +50,8 @@ window.moderatorEdits = (() => {
     }
     const said = await answer.json().catch(() => null);
     const message = said?.error?.message ?? `The console answers with status ${answer.status}.`;
-    throw Object.assign(new Error(message), { code: said?.error?.code ?? String(answer.status), problems: said?.problems });
+    throw Object.assign(new Error(message), { code: said?.error?.code ?? String(answer.status), outdated: said?.outdated });
   };
 
-  return { read, write, send };
+  return { read, write, given, send };
 })();

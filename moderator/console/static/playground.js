@@ -1,13 +1,14 @@
 "use strict";
 // The playground: what is typed is checked, judged and compared; the last good result stays while an edit has errors.
 (() => {
-  const { read, write, send } = window.moderatorEdits;
+  const { read, write, given, send } = window.moderatorEdits;
   const at = (id) => document.getElementById(id);
   const editor = at("editor");
   if (!editor) return;
 
   const CHECK_AFTER_MS = 250;
   const originals = new Map([[editor.dataset.file, editor.value]]);
+  const bases = new Map([[editor.dataset.file, editor.dataset.base]]);  // of which file each original is the text
   const onDisk = new Set([...document.querySelectorAll("#files [data-file]")].map((each) => each.dataset.file));
   let edits = read();
   let current = editor.dataset.file;
@@ -19,7 +20,8 @@
 
 
   // --- files -------------------------------------------------------------------------------------------------------
-  const textOf = (name) => (name in edits ? edits[name] : originals.get(name) ?? "");
+  const isRemoved = (name) => edits[name]?.text === null;
+  const textOf = (name) => (name in edits ? edits[name].text : originals.get(name) ?? "");
   const names = () => [...new Set([...onDisk, ...Object.keys(edits)])].sort();
 
   const drawFiles = () => {
@@ -37,7 +39,7 @@
         label.className = "id";
         label.textContent = name;
         link.append(label);
-        const state = edits[name] === null ? "removed" : name in edits ? (onDisk.has(name) ? "edited" : "new") : "";
+        const state = isRemoved(name) ? "removed" : name in edits ? (onDisk.has(name) ? "edited" : "new") : "";
         const errors = problems.filter((each) => each.file === name && each.severity === "error").length;
         for (const text of [state, errors ? `${errors} ${errors === 1 ? "error" : "errors"}` : ""].filter(Boolean)) {
           const tag = document.createElement("span");
@@ -54,12 +56,18 @@
     at("export").disabled = at("revert").disabled = !isEdited;
   };
 
+  const fetchOriginal = async (name) => {
+    const answer = await send("GET", `/parts/playground/file?name=${encodeURIComponent(name)}`);
+    const { text, base } = await answer.json();
+    originals.set(name, text);
+    bases.set(name, base);
+  };
+
   const show = async (name) => {
     wanted = name;
     if (!originals.has(name) && onDisk.has(name)) {
       try {
-        const answer = await send("GET", `/parts/playground/file?name=${encodeURIComponent(name)}`);
-        originals.set(name, (await answer.json()).text);
+        await fetchOriginal(name);
       } catch (error) {
         say(error.message);
         return;
@@ -70,12 +78,12 @@
     const text = textOf(name);
     const isText = originals.get(name) !== null || name in edits;
     editor.value = text ?? "";
-    editor.readOnly = !isText || edits[name] === null;
+    editor.readOnly = !isText || isRemoved(name);
     editor.dataset.file = name;
-    editor.setAttribute("aria-label", `Text of ${name}${edits[name] === null ? ", removed" : ""}`);
+    editor.setAttribute("aria-label", `Text of ${name}${isRemoved(name) ? ", removed" : ""}`);
     editor.scrollTop = 0;
     at("remove-name").textContent = name;
-    at("remove-file").firstChild.textContent = edits[name] === null ? "Put back " : "Remove ";
+    at("remove-file").firstChild.textContent = isRemoved(name) ? "Put back " : "Remove ";
     drawFiles();
     drawMarks();
   };
@@ -87,10 +95,17 @@
     show(link.dataset.file);
   });
 
+  const put = (name, text) => {
+    const base = name in edits ? edits[name].base : bases.get(name) ?? null;
+    edits[name] = { text, base };
+  };
+  const keep = () => {
+    if (!write(edits)) say("The edit is too large to be kept when the page is left.");
+  };
   const change = (name, text) => {
     if (text === originals.get(name) || (text === null && !onDisk.has(name))) delete edits[name];
-    else edits[name] = text;
-    if (!write(edits)) say("The edit is too large to be kept when the page is left.");
+    else put(name, text);
+    keep();
     later();
   };
 
@@ -106,46 +121,52 @@
     const isName = /^([^./][^/]*\.ya?ml|lists\/[^./][^/]*\.txt)$/.test(name);
     at("file-error").textContent = !isName
       ? "A file is called NAME.yaml, NAME.yml or lists/NAME.txt."
-      : names().includes(name) && edits[name] !== null ? "There is such a file." : "";
+      : names().includes(name) && !isRemoved(name) ? "There is such a file." : "";
     if (at("file-error").textContent) return;
     at("new-file").value = "";
     change(name, originals.get(name) ?? "");
-    if (!onDisk.has(name)) edits[name] = "";
-    write(edits);
+    if (!onDisk.has(name)) put(name, "");
+    keep();
     show(name).then(() => editor.focus());
   });
   at("remove-file").addEventListener("click", () => {
-    const isRemoved = edits[current] === null;
-    if (isRemoved) change(current, originals.get(current));
+    if (isRemoved(current)) change(current, originals.get(current));
     else change(current, null);
     show(names().includes(current) ? current : names()[0]);
   });
 
   at("revert").addEventListener("click", () => {
-    const before = edits;
+    sayWithUndo("All edits were discarded. ");
     edits = {};
-    write(edits);
-    const status = at("trial-status");
-    status.textContent = "All edits were discarded. ";
-    const undo = document.createElement("button");
-    undo.type = "button";
-    undo.className = "quiet";
-    undo.textContent = "Undo";
-    undo.addEventListener("click", () => {
-      edits = before;
-      write(edits);
-      say("");
-      show(current);
-      check();
-    });
-    status.append(undo);
+    keep();
     show(onDisk.has(current) ? current : names()[0]);
     check();
   });
 
+  const button = (text, act) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = "quiet";
+    made.textContent = text;
+    made.addEventListener("click", act);
+    return made;
+  };
+  const sayWithUndo = (text) => {
+    const before = { ...edits };
+    const undo = () => {
+      edits = before;
+      say("");
+      keep();
+      show(names().includes(current) ? current : names()[0]);
+      check();
+    };
+    say(text);
+    at("trial-status").append(button("Undo", undo));
+  };
+
   at("export").addEventListener("click", async () => {
     try {
-      const answer = await send("POST", "/api/diff", { files: edits });
+      const answer = await send("POST", "/api/diff", given(edits));
       const link = document.createElement("a");
       link.href = URL.createObjectURL(await answer.blob());
       link.download = "policies.diff";
@@ -153,11 +174,54 @@
       URL.revokeObjectURL(link.href);
       say("Exported policies.diff: apply it with `patch -p1 < policies.diff` inside a copy of the folder.");
     } catch (error) {
-      say(error.message);
+      say(`Not exported: ${error.message}`);
+      if (error.code === "edit_outdated") check();
     }
   });
 
   const say = (text) => (at("trial-status").textContent = text);
+
+  // --- what the folder has changed ---------------------------------------------------------------------------------
+  const drawOutdated = (files) => {
+    at("outdated").replaceChildren(...files.map(outdatedNote));
+    at("outdated").hidden = !files.length;
+  };
+  const outdatedNote = (name) => {
+    const said = document.createElement("p");
+    const file = document.createElement("span");
+    file.className = "id";
+    file.textContent = name;
+    said.append(
+      file, " changed in the folder after your edit of it began, and your text would undo that change. ",
+      "Until you choose, nothing is judged or exported. To have both, take the folder's text and make your edit again.",
+    );
+    const choices = document.createElement("p");
+    choices.className = "choices";
+    const take = button("Take the folder's text", () => choose(name, false));
+    const mine = button("Keep my text", () => choose(name, true));
+    take.setAttribute("aria-label", `Take the folder's text of ${name}`);
+    mine.setAttribute("aria-label", `Keep my text of ${name}`);
+    choices.append(take, " ", mine);
+    const note = document.createElement("div");
+    note.append(said, choices);
+    return note;
+  };
+  const choose = async (name, isMine) => {
+    try {
+      await fetchOriginal(name);
+      onDisk.add(name);
+    } catch (error) {
+      if (error.code !== "not_found") return say(error.message);
+      for (const each of [originals, bases, onDisk]) each.delete(name);
+    }
+    const text = textOf(name);
+    sayWithUndo(isMine ? `Your text of ${name} counts. ` : `The folder's text of ${name} counts. `);
+    delete edits[name];
+    if (isMine) change(name, text);
+    else keep();
+    await show(names().includes(name) ? name : names()[0]);
+    check();
+  };
 
   // --- what is wrong -----------------------------------------------------------------------------------------------
   const drawMarks = () => {
@@ -278,17 +342,19 @@
 
   const check = async () => {
     clearTimeout(timer);
-    const files = { ...edits };
+    const edit = { ...edits };
     const signal = only("check");
     let record;
     try {
-      record = await (await send("POST", "/api/check", { files }, signal)).json();
+      record = await (await send("POST", "/api/check", given(edit), signal)).json();
     } catch (error) {
-      if (error.name !== "AbortError") fail("problems-title", error);
+      if (error.code === "edit_outdated") refuse(error);
+      else if (error.name !== "AbortError") fail("problems-title", error);
       return;
     }
     problems = record.problems;
-    sound = record.ok ? files : null;
+    sound = record.ok ? edit : null;
+    drawOutdated([]);
     drawProblems(record);
     drawFiles();
     drawMarks();
@@ -300,6 +366,18 @@
     }
     compare(sound);
     judge();
+  };
+
+  const refuse = (error) => {
+    problems = [];
+    sound = null;
+    drawProblems({ problems, tests: [] });
+    at("problems-title").dataset.state = "errors";
+    at("problems-title").textContent = "Not checked: choose above which text counts.";
+    drawOutdated(error.outdated);
+    drawFiles();
+    drawMarks();
+    markStale();
   };
 
   // Follows the last check alone: a result that comes after it is of an edit before, and then the last good one.
@@ -322,7 +400,7 @@
     else target.parentElement.querySelector(".broken")?.remove(), target.before(text);
   };
 
-  const put = async (id, path, body, what) => {
+  const fill = async (id, path, body, what) => {
     const signal = only(what);
     const target = at(id);
     target.setAttribute("aria-busy", "true");
@@ -334,6 +412,7 @@
       open.forEach((each) => at(each)?.setAttribute("open", ""));
     } catch (error) {
       if (error.name === "AbortError" || error.code === "superseded") return;
+      if (error.code === "edit_outdated") return check();
       target.querySelector("[data-testid=state-loading]")?.remove();
       fail(id, error);
     } finally {
@@ -341,7 +420,7 @@
     }
   };
 
-  const compare = (files) => put("flips-result", "/parts/playground/flips", { files }, "flips");
+  const compare = (edit) => fill("flips-result", "/parts/playground/flips", given(edit), "flips");
 
   // --- one event ---------------------------------------------------------------------------------------------------
   const form = at("event");
@@ -400,13 +479,24 @@
     return row;
   };
 
+  const counts = (field) => [undefined, from()].includes(field.closest("label").dataset.only);
+  const setFields = () => {
+    const event = {};
+    for (const field of [...at("event-fields").querySelectorAll("[name]")].filter(counts)) {
+      const value = field.value.trim();
+      const key = field.name.startsWith("metadata.") ? field.name.slice("metadata.".length) : null;
+      if (value && key !== null) event.metadata = { ...event.metadata, [key]: value };
+      else if (value) event[field.name] = value;
+    }
+    return event;
+  };
+
   const subject = () => {
     if (from() === "decision") {
       const id = form.elements.decision.value.trim();
       return id ? { decision_id: id } : null;
     }
-    const event = {};
-    for (const field of at("event-fields").querySelectorAll("[name]")) if (field.value.trim()) event[field.name] = field.value.trim();
+    const event = setFields();
     if (from() === "text") return at("text").value.trim() ? { text: at("text").value, event } : null;
     return { scores: Object.fromEntries(signals.map((each) => [each.name, set.get(each.name) ?? null])), event };
   };
@@ -420,9 +510,13 @@
   const judge = () => {
     clearTimeout(judgeTimer);
     if (!sound) return;
-    const given = from() === "text" ? scoredText : subject();
-    if (given) put("judged-result", "/parts/playground/judged", { files: sound, ...given }, "judged");
+    const asked = from() === "text" ? scoredText : subject();
+    if (asked) fill("judged-result", "/parts/playground/judged", { ...given(sound), ...asked }, "judged");
     else ask();
+  };
+  const markUnscored = () => {
+    const isOther = from() === "text" && scoredText && JSON.stringify(subject()) !== JSON.stringify(scoredText);
+    at("judged-unscored").hidden = !isOther;
   };
   const ask = () => {
     only("judged");
@@ -441,13 +535,17 @@
     if (event.target.name !== "from") return;
     for (const name of ["sliders", "decision", "text"]) at(`panel-${name}`).hidden = from() !== name;
     at("event-fields").hidden = from() === "decision";
+    for (const label of at("event-fields").querySelectorAll("[data-only]")) label.hidden = label.dataset.only !== from();
+    markUnscored();
     judge();
   });
   for (const field of [...at("event-fields").querySelectorAll("[name]"), form.elements.decision]) {
-    field.addEventListener("input", () => from() !== "text" && laterJudge());
+    field.addEventListener("input", () => (from() === "text" ? markUnscored() : laterJudge()));
   }
+  at("text").addEventListener("input", markUnscored);
   at("score-text").addEventListener("click", () => {
     scoredText = subject();
+    markUnscored();
     judge();
   });
 

@@ -26,7 +26,7 @@
       if (mine === asked) seen = mine;
     }
     (item() ?? box.querySelector("[data-testid=queue]"))?.focus({ preventScroll: true });
-    box.scrollIntoView({ block: "nearest" });
+    saved.scrollIntoView({ block: "nearest" });  // what was saved, and below it the item's start
     return true;
   };
 

@@ -9,7 +9,7 @@ from moderator.backtest.report.values import BacktestReport
 from moderator.backtest.run import Backtest, Plan
 from moderator.console.recent.store import Recent
 from moderator.console.trials.folder import TriedFolder
-from moderator.playground.edits import Edits
+from moderator.playground.edits import NO_BASES, Bases, Edits
 from moderator.playground.flips import SupersededError, flips
 
 
@@ -22,12 +22,12 @@ class FlipTrials:
         self._newest: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def run(self, edits: Edits, person: str) -> BacktestReport:
+    def run(self, edits: Edits, person: str, bases: Bases = NO_BASES) -> BacktestReport:
         """Compare the folder with an edit of it.
 
         Raises:
             SupersededError: the person sent a newer edit meanwhile.
-            EditError, NotUsableError, FolderAwayError: see `TriedFolder`.
+            EditError, OutdatedError, NotUsableError, FolderAwayError: see `TriedFolder`.
             PolicyError: a set does not suit a model that scored.
         """
         with self._lock:
@@ -37,7 +37,7 @@ class FlipTrials:
         def is_wanted() -> bool:
             return self._newest[person] == mine
 
-        folder, edit = self._folder.policies(), self._folder.edited(edits)
+        folder, edit = self._folder.policies(), self._folder.edited(edits, bases)
         decisions = [each.value for each in self._recent.decisions]
         if not is_wanted():
             raise SupersededError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from moderator.errors import ModeratorError, PolicyError
 from moderator.playground.checking import Checked, check
-from moderator.playground.edits import Edits, edited
+from moderator.playground.edits import NO_BASES, Bases, Edits, edited
 from moderator.playground.patch import patch_of
 from moderator.policy import Diagnostic, PolicySet
 from moderator.policy.files.folder import Files, read_files, source_hash
@@ -66,34 +66,35 @@ class TriedFolder:
         self._usable = (name, policies)
         return policies
 
-    def check(self, edits: Edits) -> Checked:
+    def check(self, edits: Edits, bases: Bases = NO_BASES) -> Checked:
         """Check what would be there with some edits, and run its tests.
 
         Raises:
-            EditError: an edit cannot be made.
+            EditError, OutdatedError: an edit cannot be made.
             FolderAwayError: the folder cannot be listed.
         """
-        return check(edited(self.files(), edits), self.path, self._now_ms(), uncounted_names(self.path))
+        files = edited(self.files(), edits, bases)
+        return check(files, self.path, self._now_ms(), uncounted_names(self.path))
 
-    def edited(self, edits: Edits) -> PolicySet:
+    def edited(self, edits: Edits, bases: Bases = NO_BASES) -> PolicySet:
         """Give what would be there with some edits.
 
         Raises:
-            EditError: an edit cannot be made.
+            EditError, OutdatedError: an edit cannot be made.
             NotUsableError: it has errors.
             FolderAwayError: the folder cannot be listed.
         """
-        return self.policies() if not edits else _usable(self.check(edits), is_edit=True)
+        return self.policies() if not edits else _usable(self.check(edits, bases), is_edit=True)
 
-    def patch(self, edits: Edits) -> bytes:
+    def patch(self, edits: Edits, bases: Bases = NO_BASES) -> bytes:
         """Give what some edits change, as a diff.
 
         Raises:
-            EditError: an edit cannot be made.
+            EditError, OutdatedError: an edit cannot be made.
             FolderAwayError: the folder cannot be listed.
         """
         files = self.files()
-        return patch_of(files, edited(files, edits))
+        return patch_of(files, edited(files, edits, bases))
 
 
 def _usable(checked: Checked, *, is_edit: bool) -> PolicySet:

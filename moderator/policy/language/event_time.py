@@ -1,11 +1,13 @@
 """Event time: the time by which an event is judged, in whole milliseconds since 1970, UTC. No clock is read here."""
 
 import math
+import re
 from datetime import UTC, datetime
 
 MS_PER_DAY = 86_400_000
 CALENDAR_MS = range(-62_135_596_800_000, 253_402_300_800_000)
 """The years 1 to 9999, UTC."""
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def event_time_ms(broker_ms: int | None, time: str | float | None, decided_at: str) -> int:
@@ -38,6 +40,11 @@ def parse_time_ms(text: str) -> int | None:
         return None
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return since.days * MS_PER_DAY + since.seconds * 1000 + math.floor(since.microseconds / 1000)
+
+
+def with_clock(text: str) -> str:
+    """Write a date alone as its 00:00 UTC, as policies mean it; give anything else as it is."""
+    return f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text
 
 
 def iso_utc(at_ms: int) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from moderator.playground.edits import EditError, edited, is_file_name, shown_text
+from moderator.playground.edits import EditError, OutdatedError, base_of, edited, is_file_name, shown_text
 from moderator.policy.files.folder import Unreadable
 
 FILES = {"a.yaml": b"one\ntwo\n", "b.yaml": b"b\n"}
@@ -83,3 +83,24 @@ def test_what_an_editor_gives_back_takes_the_form_of_the_file(before: bytes, tex
 def test_a_text_that_was_only_shown_changes_nothing() -> None:
     for content in (b"", b"\n", b"\r\n\r\n", b"\xef\xbb\xbf", b"a\r\nb\nc\rd", b"a\n\r\nb\r\n\n"):
         assert edited({"a.yaml": content}, {"a.yaml": shown_text(content)})["a.yaml"] == content
+
+
+@pytest.mark.parametrize(
+    ("base", "text"),
+    [(b"one\n", "one\n2\n"), (b"one\n", None), (None, "one\n2\n"), (Unreadable("away", ""), "one\n2\n")],
+)
+def test_an_edit_that_began_with_another_text_is_refused(base: bytes | Unreadable | None, text: str | None) -> None:
+    with pytest.raises(OutdatedError, match=r"`a\.yaml` changed in the folder") as refused:
+        edited(FILES, {"a.yaml": text, "b.yaml": "x"}, {"a.yaml": base_of(base), "b.yaml": base_of(b"b\n")})
+
+    assert refused.value.names == ("a.yaml",)
+
+
+def test_an_edit_of_a_file_that_is_gone_is_refused() -> None:
+    with pytest.raises(OutdatedError):
+        edited({}, {"a.yaml": "x"}, {"a.yaml": base_of(b"one\n")})
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.yaml", "one\ntwo\n"), ("gone.yaml", None)])
+def test_an_edit_that_somebody_else_has_made_too_is_taken(name: str, text: str | None) -> None:
+    assert edited(FILES, {name: text}, {name: base_of(b"one\n")}) == FILES

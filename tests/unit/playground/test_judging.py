@@ -84,6 +84,16 @@ def test_a_score_beyond_all_rewards_is_implausible_and_no_crash(policies: Policy
         ({"speaker": "robot"}, "event", "`messages.0.role`"),
         ({"tenant": ["acme"]}, "event", "`tenant`"),
         ({"user": "x" * 300}, "event", "`user`"),
+        ({"chanel": "general"}, "event.chanel", "no such field"),
+        ({"time": "yesterday"}, "event.time", "2026-10-01T09:00:00Z"),
+        ({"time": "2026-13-01"}, "event.time", "2026-10-01T09:00:00Z"),
+        ({"time": 1790000000}, "event.time", "2026-10-01T09:00:00Z"),
+        ({"time": ""}, "event.time", "2026-10-01T09:00:00Z"),
+        ({"time": "2026-10-01T09:00:00"}, "event.time", "no zone: write 2026-10-01T09:00:00Z"),
+        ({"speaker": ""}, "event", "`messages.0.role`"),
+        ({"metadata": {"a": 1, "b": ["x"]}}, "event.metadata.b", "texts, numbers"),
+        ({"cut": "much"}, "event.cut", "write one of: nothing"),
+        ({"hidden_text": []}, "event.hidden_text", "write one of: none"),
     ],
 )
 def test_a_wrong_field_of_the_event_is_named(fields: dict[str, Any], field: str, said: str) -> None:
@@ -104,12 +114,18 @@ def test_every_field_of_an_event_is_taken() -> None:
         "role": "member",
         "time": NOW,
         "metadata": {"surface": "web"},
+        "cut": "context",
+        "hidden_text": "found",
     }
 
     event = event_of({"speaker": "tool", **fields})
 
     assert event.speaker == "tool"
     assert {name: getattr(event, name) for name in fields} == fields
+
+
+def test_a_date_alone_is_its_midnight_as_in_tests_of_policies() -> None:
+    assert event_of({"time": "2026-09-01"}).time == "2026-09-01T00:00:00Z"
 
 
 def test_a_fact_may_be_set_like_a_score(tmp_path: Path) -> None:

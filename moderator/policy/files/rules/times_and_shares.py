@@ -6,14 +6,13 @@ from typing import cast, get_args
 
 from moderator.policy.files.node_readers import read_block, read_text
 from moderator.policy.language.ast import Rollout, RolloutUnit
-from moderator.policy.language.event_time import CALENDAR_MS, parse_time_ms
+from moderator.policy.language.event_time import CALENDAR_MS, parse_time_ms, with_clock
 from moderator.policy.language.scale import parse_decimal
 from moderator.policy.syntax.diagnostics import Diagnostics, quote
 from moderator.policy.syntax.yaml_tree import Node
 
 UNITS: tuple[RolloutUnit, ...] = get_args(RolloutUnit)
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WITHOUT_ZONE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?")
 _TIME = re.compile(_WITHOUT_ZONE.pattern + r"(Z|[+-][0-9]{2}:[0-9]{2})")
 _TIME_FORMS = "write such as 2026-10-01, or 2026-10-01T09:00:00Z"
@@ -29,7 +28,7 @@ def read_time(node: Node | None, what: str, diagnostics: Diagnostics) -> int | N
     text = None if node is None else read_text(node, what, diagnostics, _TIME_FORMS)
     if node is None or text is None:
         return None
-    whole = f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text
+    whole = with_clock(text)
     at_ms = parse_time_ms(whole) if _TIME.fullmatch(whole) else None
     if at_ms is None and _WITHOUT_ZONE.fullmatch(text) and parse_time_ms(f"{text}Z") is not None:
         hint = f"write {text}Z, or with an offset such as +02:00"

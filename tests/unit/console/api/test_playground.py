@@ -113,6 +113,30 @@ def test_a_name_that_no_file_has_is_refused(lasting_client: TestClient, route: s
     assert error_of(answer) == (422, "bad_edit", f"files.{name}")
 
 
+@pytest.mark.parametrize(
+    "route", ["api/check", "api/judge", "api/flips", "api/diff", "api/backtests", "parts/playground/flips"]
+)
+def test_an_edit_that_would_undo_what_another_person_did_is_refused(
+    client: TestClient, folder: Path, route: str
+) -> None:
+    base = client.get("/parts/playground/file", params={"name": POLICY}).json()["base"]
+    edit = {"files": changed(folder), "bases": {POLICY: base}} | ({"scores": {}} if route == "api/judge" else {})
+    (folder / POLICY).write_text(changed(folder, now="below 0.35")[POLICY])
+
+    answer = client.post(f"/{route}", json=edit)
+
+    assert error_of(answer)[:2] == (409, "edit_outdated")
+    assert answer.json()["outdated"] == [POLICY]
+
+
+def test_an_edit_of_the_folder_as_it_is_has_a_diff(client: TestClient, folder: Path) -> None:
+    base = client.get("/parts/playground/file", params={"name": POLICY}).json()["base"]
+
+    answer = client.post("/api/diff", json={"files": changed(folder), "bases": {POLICY: base}})
+
+    assert "below 0.50" in answer.text
+
+
 @pytest.mark.parametrize("body", ['{"files": {"a.yaml": 7}}', '{"files": []}', '{"file": {}}', "[]", "null"])
 def test_a_body_of_another_form_is_refused(lasting_client: TestClient, body: str) -> None:
     answer = lasting_client.post("/api/check", content=body, headers={"content-type": "application/json"})
@@ -159,6 +183,20 @@ def test_a_text_is_scored_by_the_scorer_and_judged_by_the_edit(folder: Path) -> 
     ]
 
 
+def test_a_text_is_scored_with_the_whole_time_of_a_date(folder: Path) -> None:
+    replica = Replica(orjson.loads(recorded(load_policies(folder), 0.4, *USUAL[1:])))
+
+    a_client(folder, replica).post("/api/judge", json={"text": "hello", "event": EVENT | {"time": "2026-09-01"}})
+
+    assert replica.asked[0]["time"] == "2026-09-01T00:00:00Z"
+
+
+def test_how_a_text_is_read_is_not_for_somebody_to_say(folder: Path) -> None:
+    answer = a_client(folder, Replica({})).post("/api/judge", json={"text": "x", "event": EVENT | {"cut": "context"}})
+
+    assert error_of(answer) == (422, "bad_schema", "event.cut")
+
+
 @pytest.mark.parametrize(
     ("scorer", "expected"),
     [
@@ -182,6 +220,7 @@ def test_a_text_that_nobody_scores_is_refused(folder: Path, scorer: Any, expecte
         ({"scores": {"safety": True}}, (400, "bad_request", "scores.safety")),
         ({"scores": {"safety": "0.5"}}, (400, "bad_request", "scores.safety")),
         ({"scores": {}, "event": {"tenant": []}}, (422, "bad_schema", "event")),
+        ({"decision_id": "mod_none", "event": {"tenant": "a"}}, (400, "bad_request", "event")),
     ],
 )
 def test_what_cannot_be_judged_is_named(lasting_client: TestClient, fields: dict[str, Any], expected: Any) -> None:
