@@ -17,6 +17,8 @@ def read_any_header_name() -> None:
 class TolerantBatch(DefaultRecordBatch):  # type: ignore[misc]  # the client ships no types
     """A batch of records (format 2); only a record that the client cannot decode is read here."""
 
+    _pos: int
+
     def _read_msg(self, *args: Any, **options: Any) -> Any:
         at = self._pos
         try:

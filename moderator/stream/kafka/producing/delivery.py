@@ -80,12 +80,17 @@ class Delivery(Protocol):
 
     Attributes:
         step: what is done at present, or was done when it failed, for the log.
-        is_confirming: after being fenced it waits until the group confirms that we are a member: until then no producer
-            may start, which would fence a replacement.
     """
 
     step: str
-    is_confirming: bool
+
+    @property
+    def is_confirming(self) -> bool:
+        """After being fenced, the group has not confirmed yet that we are a member.
+
+        Until then no producer may start: it would fence a replacement.
+        """
+        ...
 
     def start(self, producer: KafkaProducer, timeout_factor: int) -> None:
         """Prepare a new producer; each step with it may take `timeout_factor` times as long as usual.

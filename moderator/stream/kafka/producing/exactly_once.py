@@ -120,7 +120,7 @@ class ExactlyOnce:
 
     @property
     def is_confirming(self) -> bool:
-        """After being fenced, the group has not confirmed yet that we are a member."""
+        """See `Delivery`."""
         return self._confirm_until_s > 0
 
     def may_attempt(self, spans: Sequence[DecidedSpan]) -> bool:
