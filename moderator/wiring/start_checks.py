@@ -26,7 +26,7 @@ ORDER: Final = (*OF_POLICIES, "temporary_folder", *OF_SERVERS, "model", "device"
 NEEDS: Final[Mapping[str, str]] = {
     "policy_tests": "policies",
     "topics": "kafka",
-    "rights": "kafka",
+    "rights": "topics",  # the brokers name no rights on a topic that is missing
     "record_limits": "topics",
     "positions": "rights",
     "model": "temporary_folder",  # torch cannot be imported without one

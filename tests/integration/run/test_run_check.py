@@ -99,6 +99,7 @@ def test_every_wrong_thing_is_reported_though_an_earlier_one_is_wrong(kafka: Sha
     assert answer.states["settings"] == answer.states["kafka"] == answer.states["temporary_folder"] == "ok"
     assert answer.states["policies"] == answer.states["topics"] == answer.states["model"] == "wrong"
     assert answer.states["policy_tests"] == answer.states["record_limits"] == answer.states["device"] == "skipped"
+    assert answer.states["rights"] == answer.states["positions"] == "skipped"
     assert answer.states["redis"] == "unreachable"
     assert settings.events_topic in answer.details["topics"]
     assert "moderator topics create" in answer.details["topics"]
