@@ -318,6 +318,11 @@ def test_a_wrong_password_is_an_outage_that_does_not_show_it(own_redis: LocalRed
     [
         "redis://host:hunter2/0",
         "redis://host:1/0?hunter2=1",
+        "redis://:pass#hunter2@host:1/0",
+        "redis://host:1/0#hunter2",
+        "redis://:1/hunter2@host:1/0",
+        "redis://host:1/hunter2",
+        "redis://host:1/0/hunter2",
         "redis://host:1/0?db=hunter2",
         "redis://host:1/0?socket_timeout=9",
         "redis://host:1/0?retry=5",
