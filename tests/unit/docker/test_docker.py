@@ -188,7 +188,7 @@ def test_the_healthcheck_takes_an_empty_port_for_unset_as_the_settings_do(
     monkeypatch.setenv("MODERATOR_HTTP__PORT", value)
     monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: asked.append(url))
 
-    exec(program, {})  # noqa: S102 - ours
+    exec(program, {})
 
     assert asked == [f"http://127.0.0.1:{port}/healthz"]
 
