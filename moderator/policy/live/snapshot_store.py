@@ -89,6 +89,8 @@ class SnapshotStore:
             self._store(folder, files, is_damaged=is_damaged)
         if self.last_good() != snapshot:
             self._point_at(snapshot)
+        else:  # nothing else would show that the next snapshot cannot be kept
+            _try_writing(self.folder)
 
     def last_good(self) -> str | None:
         """Give the snapshot that was accepted last; None when none was, or the note cannot be read."""
@@ -143,6 +145,17 @@ def _write(path: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _try_writing(folder: Path) -> None:
+    """Write a file into a folder, and take it away.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    tried = _unfinished_name(folder / "tried")
+    _write(tried, b"-")
+    tried.unlink()
 
 
 def _move_folder(source: Path, target: Path) -> None:

@@ -1,5 +1,6 @@
 """Accepted policies on disk: complete, even where a process was killed or the disk fails."""
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from moderator.errors import ConfigurationError
 from moderator.policy.files.folder import read_files
+from moderator.policy.live import snapshot_store
 from moderator.policy.live.snapshot_store import SnapshotStore
 from tests.unit.policy.folders import POLICY, a_set
 
@@ -135,6 +137,30 @@ def test_what_a_killed_process_left_half_written_is_removed_once_it_is_old(tmp_p
     store.keep(SECOND, FILES)
 
     assert (old.exists(), old_note.exists(), young.exists()) == (False, False, True)
+
+
+def test_where_nothing_can_be_written_not_even_what_is_kept_already_counts_as_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SnapshotStore(tmp_path)
+    store.keep(FIRST, FILES)
+    store.keep(FIRST, FILES)
+    before = contents(tmp_path)
+    refuse_writing(monkeypatch)
+
+    with pytest.raises(OSError, match="Read-only"):
+        store.keep(FIRST, FILES)
+    assert contents(tmp_path) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last_good", "snapshots"]
+
+
+def refuse_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand for a file system that is read-only: root may write anywhere else."""
+
+    def refuse(path: Path, content: bytes) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(snapshot_store, "_write", refuse)
 
 
 def test_a_state_folder_that_is_a_file_or_below_one_is_refused(tmp_path: Path) -> None:
