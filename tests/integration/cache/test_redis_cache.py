@@ -335,7 +335,7 @@ def test_a_password_that_is_taken_again_ends_the_outage_whichever_call_finds_it(
     [
         "redis://host:hunter2/0",
         "redis://host:1/0?hunter2=1",
-        "redis://:pass#hunter2@host:1/0",
+        "redis://:1#hunter2@host:1/0",
         "redis://host:1/0#hunter2",
         "redis://:1/hunter2@host:1/0",
         "redis://host:1/hunter2",
