@@ -1,5 +1,6 @@
 """The address of Redis in the settings, and the client that it makes."""
 
+import re
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,6 +31,7 @@ _OPTIONS: Final = (
     "ssl_min_version",
 )
 """Options that an address may have; others would change what we need: deadlines, bytes as values, no retries."""
+_DATABASE: Final = re.compile(r"/?|/[0-9]+")
 
 
 def check_address(settings: RedisSettings) -> None:
@@ -55,7 +57,7 @@ def connect(settings: RedisSettings, timeout_s: float) -> Redis:
     assert settings.url is not None
     url = settings.url.get_secret_value()
     try:
-        _refuse_other_options(url)
+        _refuse_what_is_not_read(url)
         client = Redis.from_url(
             url,
             protocol=2,  # every server has it, and there is no handshake whose error repeats the password
@@ -67,11 +69,16 @@ def connect(settings: RedisSettings, timeout_s: float) -> Redis:
     except (ValueError, TypeError, RedisError):
         raise ConfigurationError(
             "`MODERATOR_REDIS__URL` cannot be used: give redis://user:password@host:port/database; "
+            "write `#`, `/`, `?` and `@` in a password as %23, %2F, %3F and %40; "
             f"the options that it may have after a `?` are {', '.join(_OPTIONS)}"
         ) from None
     return client
 
 
-def _refuse_other_options(url: str) -> None:
-    if parse_qs(urlsplit(url).query, keep_blank_values=True).keys() - set(_OPTIONS):
+def _refuse_what_is_not_read(url: str) -> None:
+    """Refuse options of others, and parts that the client passes over: they may be the rest of a password."""
+    parts = urlsplit(url)
+    has_other_options = parse_qs(parts.query, keep_blank_values=True).keys() - set(_OPTIONS)
+    is_read = parts.scheme == "unix" or _DATABASE.fullmatch(parts.path)
+    if has_other_options or "#" in url or not is_read:
         raise ValueError

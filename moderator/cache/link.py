@@ -1,14 +1,15 @@
 """A cache's way to Redis, called with a deadline.
 
 A call that fails is counted, logged once, and followed by a back-off in which Redis is not called. So an absent Redis
-costs one deadline every few seconds and not one in every window. A server that answers and refuses (a replica, a full
-one, one that took our rights away) is a failure of the same kind, for reads and writes separately: a full Redis can
-still be read. After every failure the connection is dropped, since the address may lead elsewhere by now.
+costs one deadline every few seconds and not one in every window. One that does not take our password is away too. A
+server that answers and refuses (a replica, a full one, one that took our rights away) is a failure of the same kind,
+for reads and writes separately: a full Redis can still be read. After every failure the connection is dropped, since
+the address may lead elsewhere by now.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -30,6 +31,8 @@ PIECE_KEYS = 512
 WRITE_DEADLINES = 5
 """No result waits for a write, but it delays the thread that makes it."""
 
+_OF_THE_PASSWORD: Final = ("NOAUTH", "WRONGPASS")
+"""They close reads and writes alike, so that any answer shows that they are over."""
 Use = Literal["read", "write"]
 Item = TypeVar("Item")
 
@@ -109,22 +112,31 @@ class RedisLink:
             return []
         try:
             replies = self._cluster.exchange(keys, commands, left_s)
-        except (AuthenticationError, BusyLoadingError, ResponseError) as error:
+        except AuthenticationError as error:
+            self._note_outage(code_of(error))
+            return []
+        except (BusyLoadingError, ResponseError) as error:
             self._note_refusal(use, code_of(error))
             return []
         except (RedisError, OSError, ValueError) as error:  # ValueError: the answer is not Redis' protocol
-            self._note_outage(error)
+            self._note_outage(_reason(error))
             return []
+        self._note_replies(use, _refusals(replies))
+        return replies
+
+    def _note_replies(self, use: Use, refusals: Sequence[Refusal]) -> None:
+        if refusals and refusals[0].code in _OF_THE_PASSWORD:
+            self._note_outage(refusals[0].code)
+            return
         self._note_answer()
-        if refusals := _refusals(replies):
+        if refusals:
             self._note_refusal(use, refusals[0].code)
         else:
             self._note_taken(use)
-        return replies
 
-    def _note_outage(self, error: Exception) -> None:
+    def _note_outage(self, error: str) -> None:
         if not self._away.has_failed:
-            log.warning("cache_away", cache=self._cache, error=_reason(error))
+            log.warning("cache_away", cache=self._cache, error=error)
         self._note_failure(self._away)
 
     def _note_refusal(self, use: Use, error: str) -> None:

@@ -79,7 +79,7 @@ class HttpServer:
         Raises:
             ConfigurationError: the server cannot listen on the address.
         """
-        listener = self._listen()
+        listener = _listen(self._host, self._port, self._variables)
         port: int = listener.getsockname()[1]
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name="http", daemon=True
@@ -95,17 +95,27 @@ class HttpServer:
             self._thread.join(STOP_TIMEOUT_S)
             self._thread = None
 
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        try:
-            return socket.create_server((self._host, self._port), family=family)
-        except (OSError, UnicodeError) as error:  # UnicodeError: not a possible host name
-            text = isinstance(error, OSError) and error.strerror
-            reason = text.partition(" (")[0] if text else "not a host name"
-            raise ConfigurationError(
-                f"cannot listen on `{self._host}` port {self._port}: {reason}; "
-                f"choose another `{self._variables}PORT` (0: any free one) or `{self._variables}HOST`"
-            ) from error
+
+def check_host(host: str) -> None:
+    """Check that a port of the host can be listened on; the one that the settings name may be in use, and is not tried.
+
+    Raises:
+        ConfigurationError: none can: the name means nothing here, or no interface has the address.
+    """
+    _listen(host, 0, "MODERATOR_HTTP__").close()
+
+
+def _listen(host: str, port: int, variables: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:  # UnicodeError: not a possible host name
+        text = isinstance(error, OSError) and error.strerror
+        reason = text.partition(" (")[0] if text else "not a host name"
+        raise ConfigurationError(
+            f"cannot listen on `{host}` port {port}: {reason}; "
+            f"choose another `{variables}PORT` (0: any free one) or `{variables}HOST`"
+        ) from error
 
 
 def most_connections() -> int:

@@ -11,6 +11,8 @@ _EXPLANATIONS: Final = ("level", "logger", "timestamp", "cause", "error", "hint"
 """They may differ from one line to the next about the same thing."""
 _NUMBERED: Final = ("partition", "worker")
 """Numbers that name a subject; all others are measurements."""
+_EACH_COUNTS: Final = frozenset({"events_lost", "log_truncated", "topic_recreated"})
+"""Warnings that are never left out: each gives offsets that no other line gives, and is made once."""
 _MOST_KEPT: Final = 1_000
 _ANY_TEXT: Final = "%s"
 
@@ -56,7 +58,8 @@ def _key(record: logging.LogRecord) -> Hashable | None:
     """Name what the line is about; None: it is always written."""
     ours: Any = record.msg
     if isinstance(ours, Mapping):
-        return (ours.get("event"), *_subject(ours)) if record.levelno == logging.WARNING else None
+        is_left_out = record.levelno == logging.WARNING and ours.get("event") not in _EACH_COUNTS
+        return (ours.get("event"), *_subject(ours)) if is_left_out else None
     is_any_text = record.msg == _ANY_TEXT  # as the warnings of Python itself
     return record.name, record.getMessage() if is_any_text else record.msg
 

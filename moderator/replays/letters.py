@@ -63,6 +63,11 @@ class LetterList(NamedTuple):
     newest: list[ListedLetter]
     counts: list[LetterCount]
 
+    @property
+    def total(self) -> int:
+        """How many were selected."""
+        return sum(each["count"] for each in self.counts)
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:

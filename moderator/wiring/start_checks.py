@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from moderator.cache import check_address, check_redis
 from moderator.errors import PolicyError
+from moderator.http.server import check_host
 from moderator.policy.live.admission import Admission
 from moderator.policy.live.folder_watch import read_folder
 from moderator.policy.live.snapshot_store import SnapshotStore
@@ -22,11 +23,11 @@ from moderator.wiring.parts import require_temporary_folder
 
 OF_POLICIES: Final = ("policies", "policy_tests")
 OF_SERVERS: Final = ("kafka", "topics", "rights", "record_limits", "positions", "redis")
-ORDER: Final = (*OF_POLICIES, "temporary_folder", *OF_SERVERS, "model", "device")
+ORDER: Final = (*OF_POLICIES, "temporary_folder", "http", *OF_SERVERS, "model", "device")
 NEEDS: Final[Mapping[str, str]] = {
     "policy_tests": "policies",
     "topics": "kafka",
-    "rights": "kafka",
+    "rights": "topics",  # the brokers name no rights on a topic that is missing
     "record_limits": "topics",
     "positions": "rights",
     "model": "temporary_folder",  # torch cannot be imported without one
@@ -84,6 +85,11 @@ class StartChecks:
 
     def _check_temporary_folder(self) -> str:
         return f"`{require_temporary_folder()}` can be written"
+
+    def _check_http(self) -> str:
+        host = self._settings.http.host
+        check_host(host)
+        return f"`{host}` can be listened on; whether the port is free is not tried"
 
     def _check_kafka(self) -> str:
         kafka = self._settings.kafka

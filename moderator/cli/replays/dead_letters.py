@@ -65,6 +65,8 @@ def list_(
         sys.stdout.write(f"{json.dumps(count) if as_json else count_line_of(count)}\n")
     for letter in () if summary else found.newest:
         sys.stdout.write(f"{json.dumps(letter) if as_json else line_of(letter)}\n")
+    if not summary and found.total > len(found.newest):
+        sys.stderr.write(f"{len(found.newest):,} of {found.total:,} shown; `--limit N` shows more\n")
 
 
 @app.command()

@@ -55,8 +55,8 @@ def replay(
     """Judge past events again, each exactly once, into a topic of its own; or compare with what was decided.
 
     The same command with the same `--id` goes on where it was killed. Exit 1: more verdicts changed than --max-flips
-    allows, or a part was not compared because an earlier process had written it. Exit 130: Ctrl-C ended it between two
-    steps.
+    allows, nothing was compared, or a part was not because an earlier process had written it. Exit 130: Ctrl-C ended
+    it between two steps.
     """
     from moderator.replays.naming import run_id_of
     from moderator.wiring.replay import Asked, make, prepare
@@ -91,7 +91,7 @@ def replay(
         raise typer.Exit(interrupted.exit_code)
     if report is not None:
         _write_report(report, as_json=as_json)
-        if report.flips_share > most_flips or (max_flips is not None and not report.is_whole):
+        if max_flips is not None and not _passes(report, most_flips):
             raise typer.Exit(exit_codes.CHECK_FAILED)
 
 
@@ -110,6 +110,14 @@ def _write_report(report: "ChangeReport", *, as_json: bool) -> None:
     from moderator.replays.change_report import text_of
 
     sys.stdout.write(f"{json.dumps(report.record)}\n" if as_json else text_of(report))
+
+
+def _passes(report: "ChangeReport", most_flips: float) -> bool:
+    """Check whether the limit is kept; where nothing was compared, nothing has shown that."""
+    if not report.changes.compared:
+        sys.stderr.write("nothing was compared, so `--max-flips` fails: name a range that holds decided events\n")
+        return False
+    return report.is_whole and report.flips_share <= most_flips
 
 
 def _share(percent: str) -> float:

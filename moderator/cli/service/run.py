@@ -16,6 +16,7 @@ from moderator.cli.service.until_signal import (
     RedisUrl,
     work_until_signal,
 )
+from moderator.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from moderator.settings import Settings
@@ -50,6 +51,8 @@ def run(
 
         configure_logging("error")  # what is printed is the answer
         raise typer.Exit(report_start(lambda: load_settings(flags), is_json=as_json))
+    if as_json:
+        raise ConfigurationError("`--json` is about the answer of `--check`; leave it out to start the service")
     work_until_signal("run", _work, flags, devices=devices, print_settings=print_settings, facts=_facts)
 
 

@@ -45,18 +45,20 @@ class SnapshotStore:
             raise _unusable(self.folder, error) from error
 
     def check(self) -> None:
-        """Check that `create` could succeed; changes nothing.
+        """Check that the folder can be written, or made where it is missing; what is written for that is taken away.
 
         Raises:
-            ConfigurationError: it could not.
+            ConfigurationError: it cannot.
         """
         nearest = next(
             folder for folder in (self.folder.absolute(), *self.folder.absolute().parents) if folder.exists()
         )
         if not nearest.is_dir():
             raise _unusable(self.folder, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
-        if nearest != self.folder.absolute() and not os.access(nearest, os.W_OK):
-            raise _unusable(self.folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+        try:
+            _try_writing(nearest)
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
 
     def folder_of(self, snapshot: str) -> Path:
         """Where the policies of a snapshot (`sha256:` and 64 hex digits) are, if they were kept."""
@@ -89,6 +91,8 @@ class SnapshotStore:
             self._store(folder, files, is_damaged=is_damaged)
         if self.last_good() != snapshot:
             self._point_at(snapshot)
+        else:  # nothing else would show that the next snapshot cannot be kept
+            _try_writing(self.folder)
 
     def last_good(self) -> str | None:
         """Give the snapshot that was accepted last; None when none was, or the note cannot be read."""
@@ -143,6 +147,17 @@ def _write(path: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _try_writing(folder: Path) -> None:
+    """Write a file into a folder, and take it away.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    tried = _unfinished_name(folder / "tried")
+    _write(tried, b"-")
+    tried.unlink()
 
 
 def _move_folder(source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import AuthorizationError, KafkaError
 
@@ -29,6 +29,7 @@ from moderator.stream.kafka.connection import producer as new_producer
 from moderator.stream.kafka.consuming import group_start
 from moderator.stream.kafka.consuming.membership import TRIAL_EVENTS, Membership
 from moderator.stream.kafka.consuming.placing import Placing
+from moderator.stream.kafka.consuming.position import Finding, Position
 from moderator.stream.kafka.consuming.source import KafkaSource
 from moderator.stream.kafka.producing.at_least_once import AtLeastOnce
 from moderator.stream.kafka.producing.awaited import awaited
@@ -89,16 +90,33 @@ def describe_start(settings: KafkaSettings) -> str:
     """Say for each partition where the group would begin and how many events would be judged; changes nothing.
 
     Raises:
-        BrokerUnavailableError, ConfigurationError: see `begin_group`.
+        BrokerUnavailableError, ConfigurationError: see `begin_group`; or events are lost, and that stops a start.
     """
     with _start_errors(settings):
         start = group_start.plan_start(settings, partial(outsider, client_settings(settings)))
+    losses = {partition: _loss(*each) for partition, each in start.lost.items()}
+    if losses and settings.on_lost_events == "stop":
+        raise ConfigurationError(_refusal(settings, losses))
     places = [
-        f"partition {partition.partition} at {place:,} ({counted(start.logs[partition].end - place, 'event')})"
+        f"partition {partition.partition} at {place:,} ({counted(start.logs[partition].end - place, 'event')}"
+        + (f"; {losses[partition]})" if partition in losses else ")")
         for partition, place in start.places.items()
     ]
     group = f"{'new ' if start.is_new else ''}group `{settings.group_id}`"
     return f"{group}, {counted(start.events, 'event')} to judge: {', '.join(places)}"
+
+
+def _loss(position: Position, findings: list[Finding]) -> str:
+    return f"the group's position is {position.offset}, but {' and '.join(each.text for each in findings)}"
+
+
+def _refusal(settings: KafkaSettings, losses: Mapping[TopicPartition, str]) -> str:
+    what = ", ".join(f"partition {partition.partition}: {loss}" for partition, loss in losses.items())
+    return (
+        f"topic `{settings.events_topic}` {what}; `MODERATOR_KAFKA__ON_LOST_EVENTS=stop` lets no start go on there: "
+        f"set it to `continue`, or set the positions of group `{settings.group_id}` with "
+        "`kafka-consumer-groups.sh --reset-offsets`"
+    )
 
 
 def of_membership(

@@ -313,11 +313,33 @@ def test_a_wrong_password_is_an_outage_that_does_not_show_it(own_redis: LocalRed
     assert "hunter2" not in str(logs)
 
 
+@pytest.mark.parametrize(("password", "code"), [("", "NOAUTH"), (":hunter2@", "WRONGPASS")])
+def test_a_password_that_is_taken_again_ends_the_outage_whichever_call_finds_it(
+    password: str, code: str, own_redis: LocalRedis, logs: list[Any]
+) -> None:
+    _raw(own_redis).config_set("requirepass", "right")
+    outage = Outage(own_redis.url.replace("redis://", f"redis://{password}"))
+
+    outage.cache.put_many({"key": SCORES})
+    with Redis.from_url(own_redis.url.replace("redis://", "redis://:right@")) as client:
+        client.config_set("requirepass", password.strip(":@"))
+    outage.clock.advance(MAX_BACKOFF_S)
+
+    assert outage.look_up() == [None]
+    assert outage.count("up", cache="score") == 1
+    assert [(entry["event"], entry.get("error")) for entry in logs] == [("cache_away", code), ("cache_back", None)]
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "redis://host:hunter2/0",
         "redis://host:1/0?hunter2=1",
+        "redis://:1#hunter2@host:1/0",
+        "redis://host:1/0#hunter2",
+        "redis://:1/hunter2@host:1/0",
+        "redis://host:1/hunter2",
+        "redis://host:1/0/hunter2",
         "redis://host:1/0?db=hunter2",
         "redis://host:1/0?socket_timeout=9",
         "redis://host:1/0?retry=5",

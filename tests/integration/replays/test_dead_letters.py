@@ -53,6 +53,8 @@ def test_the_newest_letters_are_listed_last_and_without_their_body(kafka_setting
     as_json = call(kafka_settings, "list", "--json", "--reason", "bad_json")
     counted = call(kafka_settings, "list", "--summary", "--contains", "secret")
 
+    assert "2 of 3 shown; `--limit N` shows more\n" in listed.stderr
+    assert "shown" not in as_json.stderr + counted.stderr
     lines = listed.stdout.splitlines()
     assert lines == [
         "0/1  2026-10-05T12:00:01Z  no_text  chat.events/2/6  key-6  13 B  it is wrong in way 1",

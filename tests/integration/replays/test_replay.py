@@ -237,6 +237,16 @@ def test_a_comparison_of_policies_writes_nothing_and_its_exit_code_says_too_many
     assert len(read_committed(live.kafka)) == len(before)
 
 
+def test_a_limit_of_flips_fails_where_nothing_was_compared(live: Settings) -> None:
+    command = ("--policy-only", "--compare", "--policies", str(live.policies.path), "--until", "2020-01-02")
+
+    limited, unlimited = call(live.kafka, *command, "--max-flips", "0%"), call(live.kafka, *command)
+
+    assert (limited.exit_code, unlimited.exit_code) == (1, 0), (limited.stderr, unlimited.stderr)
+    assert "nothing was compared, so `--max-flips` fails" in limited.stderr
+    assert "nothing was compared" not in unlimited.stderr
+
+
 def test_a_run_that_goes_on_says_that_its_comparison_is_not_whole_and_no_share_of_flips_passes(
     live: Settings, tmp_path: Path
 ) -> None:

@@ -85,6 +85,15 @@ def test_a_wrong_port_is_unreachable_and_what_depends_on_it_is_skipped() -> None
     assert NOWHERE in answer.details["kafka"]
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
+def test_a_host_that_is_none_of_this_machine_s_is_wrong(host: str) -> None:
+    answer = checked(some_names(bootstrap_servers=NOWHERE), MODERATOR_HTTP__HOST=host)
+
+    assert (answer.code, answer.states["http"]) == (2, "wrong")
+    assert f"cannot listen on `{host}`" in answer.details["http"]
+    assert "`MODERATOR_HTTP__HOST`" in answer.details["http"]
+
+
 def test_every_wrong_thing_is_reported_though_an_earlier_one_is_wrong(kafka: SharedKafka) -> None:
     settings = some_names(bootstrap_servers=kafka.bootstrap_servers)
 
@@ -99,6 +108,7 @@ def test_every_wrong_thing_is_reported_though_an_earlier_one_is_wrong(kafka: Sha
     assert answer.states["settings"] == answer.states["kafka"] == answer.states["temporary_folder"] == "ok"
     assert answer.states["policies"] == answer.states["topics"] == answer.states["model"] == "wrong"
     assert answer.states["policy_tests"] == answer.states["record_limits"] == answer.states["device"] == "skipped"
+    assert answer.states["rights"] == answer.states["positions"] == "skipped"
     assert answer.states["redis"] == "unreachable"
     assert settings.events_topic in answer.details["topics"]
     assert "moderator topics create" in answer.details["topics"]

@@ -175,6 +175,24 @@ def test_where_a_group_would_begin_can_be_asked_without_changing_anything(settin
     )
 
 
+def test_asked_where_it_would_go_on_it_says_what_is_lost_and_refuses_where_that_stops_a_start(
+    settings: KafkaSettings,
+) -> None:
+    decide_all(settings, 6)
+    produce(settings, [b"new"] * 9)
+    with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)) as admin:
+        admin.delete_records({TopicPartition(settings.events_topic, 1): 4})
+
+    said = describe_start(settings)
+    with pytest.raises(ConfigurationError) as raised:
+        describe_start(settings.model_copy(update={"on_lost_events": "stop"}))
+
+    loss = "the group's position is 2, but the log begins at 4: 2 events are lost unread"
+    assert f"partition 0 at 2 (3 events), partition 1 at 4 (1 event; {loss}), partition 2 at 2 (3 events)" in said
+    assert str(raised.value).startswith(f"topic `{settings.events_topic}` partition 1: {loss}; ")
+    assert "`MODERATOR_KAFKA__ON_LOST_EVENTS=stop`" in str(raised.value)
+
+
 def forget(settings: KafkaSettings) -> None:
     """Drop the group's positions, as brokers do after `offsets.retention.minutes`."""
     partitions = [TopicPartition(settings.events_topic, number) for number in range(3)]

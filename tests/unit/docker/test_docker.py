@@ -179,6 +179,20 @@ def test_the_healthcheck_is_a_program_that_compiles() -> None:
     compile(program, "healthcheck", "exec")
 
 
+@pytest.mark.parametrize(("value", "port"), [("", 8080), ("8090", 8090)])
+def test_the_healthcheck_takes_an_empty_port_for_unset_as_the_settings_do(
+    value: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, program = json.loads(re.findall(r"CMD (\[\"python\".+\])$", DOCKERFILE, re.MULTILINE)[0])
+    asked: list[str] = []
+    monkeypatch.setenv("MODERATOR_HTTP__PORT", value)
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: asked.append(url))
+
+    exec(program, {})
+
+    assert asked == [f"http://127.0.0.1:{port}/healthz"]
+
+
 def test_the_console_asks_the_replica_with_its_token(tmp_path: Path) -> None:
     console, replica = (load_settings(environ=_environ(each), folder=tmp_path) for each in ("console", "moderator"))
 

@@ -245,3 +245,16 @@ def test_every_file_is_part_of_something() -> None:
         files = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
         resources = YAML(typ="safe", pure=True).load(folder / "kustomization.yaml").get("resources", [])
         assert files == {each for each in resources if not each.startswith("..")}
+
+
+def test_the_job_that_creates_topics_reads_the_secret_as_the_replicas_do() -> None:
+    pod = manifest("overlays/example/topics.yaml")["spec"]["template"]["spec"]
+    (job,) = pod["containers"]
+
+    def secrets_of(pod: dict[str, Any], container: dict[str, Any]) -> list[Any]:
+        found = [container["env"], container["volumeMounts"], pod["volumes"]]
+        names = ("MODERATOR_SECRETS_DIR", "secrets", "secrets")
+        return [next(one for one in each if one["name"] == name) for name, each in zip(names, found, strict=True)]
+
+    assert secrets_of(pod, job) == secrets_of(POD, REPLICA)
+    assert pod["securityContext"]["fsGroup"] == POD["securityContext"]["fsGroup"]

@@ -225,8 +225,8 @@ def test_our_warning_is_written_once_a_minute_for_each_subject() -> None:
     for _ in range(3):
         log.warning("kafka_unreachable", bootstrap_servers="a:1", cause=f"{lines.clock.now_s()}", give_up_in_s=9.5)
         log.warning("kafka_unreachable", bootstrap_servers="b:1")
-        log.warning("events_lost", partition=1, events=7)
-        log.warning("events_lost", partition=2, events=7)
+        log.warning("ended_while_scoring", partition=1, events=7)
+        log.warning("ended_while_scoring", partition=2, events=7)
         lines.clock.advance(20)
     lines.clock.advance(1)
     log.warning("kafka_unreachable", bootstrap_servers="a:1", cause="still", give_up_in_s=1.5)
@@ -234,10 +234,20 @@ def test_our_warning_is_written_once_a_minute_for_each_subject() -> None:
     assert lines.written() == [
         ("kafka_unreachable", None),
         ("kafka_unreachable", None),
-        ("events_lost", None),
-        ("events_lost", None),
+        ("ended_while_scoring", None),
+        ("ended_while_scoring", None),
         ("kafka_unreachable", 2),
     ]
+
+
+@pytest.mark.parametrize("event", ["events_lost", "log_truncated", "topic_recreated"])
+def test_each_loss_is_written_for_no_other_line_gives_its_offsets(event: str) -> None:
+    lines, log = Lines(), get_logger("moderator.stream")
+
+    log.warning(event, partition=1, position=5, events=7)
+    log.warning(event, partition=1, position=40, events=3)
+
+    assert lines.written() == [(event, None), (event, None)]
 
 
 def test_our_other_levels_are_always_written() -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
@@ -20,7 +21,14 @@ from moderator.observability.logging import get_logger
 from moderator.settings import KafkaSettings
 from moderator.stream.kafka.consuming.client_state import committed
 from moderator.stream.kafka.consuming.partition_logs import read_logs
-from moderator.stream.kafka.consuming.position import PartitionLog, Position, compare, place_after, read_position
+from moderator.stream.kafka.consuming.position import (
+    Finding,
+    PartitionLog,
+    Position,
+    compare,
+    place_after,
+    read_position,
+)
 
 log = get_logger(__name__)
 
@@ -42,11 +50,13 @@ class GroupStart(NamedTuple):
         is_new: it has no position in any partition.
         places: the offset to read first, by partition.
         logs: what the brokers hold, by partition.
+        lost: positions that the log does not hold any more as they were written, and what was found instead.
     """
 
     is_new: bool
     places: Places
     logs: dict[TopicPartition, PartitionLog]
+    lost: Mapping[TopicPartition, tuple[Position, list[Finding]]] = MappingProxyType({})
 
     @property
     def has_events(self) -> bool:
@@ -147,11 +157,10 @@ def _places_at(consumer: KafkaConsumer, at: datetime, logs: Mapping[TopicPartiti
 def _start_of_known(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> GroupStart:
     stored = {tp: read_position(each) for tp, each in committed(consumer, partitions, _ANSWER_S).items()}
     logs = read_logs(consumer, {tp: stored[tp].epoch if tp in stored else None for tp in partitions}, _ANSWER_S)
-    places = {
-        tp: place_after(stored[tp], compare(stored[tp], each)) if tp in stored else each.beginning
-        for tp, each in logs.items()
-    }
-    return GroupStart(is_new=False, places=places, logs=logs)
+    found = {tp: (position, compare(position, logs[tp])) for tp, position in stored.items()}
+    places = {tp: place_after(*found[tp]) if tp in found else each.beginning for tp, each in logs.items()}
+    lost = {tp: each for tp, each in found.items() if any(finding.is_loss for finding in each[1])}
+    return GroupStart(is_new=False, places=places, logs=logs, lost=lost)
 
 
 def _refusal(settings: KafkaSettings, events: int, connect: Connect) -> str:

@@ -12,7 +12,6 @@ from kafka import TopicPartition
 from kafka.errors import AuthorizationError, KafkaError, UnstableOffsetCommitError
 from kafka.structs import OffsetAndMetadata
 
-from moderator.counted import counted
 from moderator.errors import LostEventsError
 from moderator.observability.logging import get_logger
 from moderator.observability.metrics import Metrics
@@ -183,7 +182,7 @@ class Placing:
 
     def _report(self, found: Found) -> None:
         """Stop, or warn and count."""
-        lost = {tp: each for tp, each in found.items() if any(one.kind != "epoch_forgotten" for one in each[1])}
+        lost = {tp: each for tp, each in found.items() if any(one.is_loss for one in each[1])}
         if lost and self._on_lost_events == "stop":
             texts = [self._text(tp, position, one) for tp, (position, found) in lost.items() for one in found]
             raise LostEventsError("; ".join(texts))
@@ -212,18 +211,11 @@ class Placing:
 
     def _text(self, partition: TopicPartition, position: Position, finding: Finding) -> str:
         topic, number = partition
-        unread = counted(finding.events, "event is", "events are")
-        judged = counted(finding.events, "event that was judged is", "events that were judged are")
-        what = {
-            "events_lost": f"the log begins at {finding.place}: {unread} lost unread",
-            "log_truncated": f"the log was cut at {finding.place}: {judged} lost",
-            "topic_recreated": f"another topic has its name now, with {counted(finding.events, 'new event')}",
-            "epoch_forgotten": "",
-        }[finding.kind]
         most = "at most; " if self._holds_markers(partition) else ""
         return (
-            f"topic `{topic}` partition {number}: the group's position is {position.offset}, but {what} ({most}nothing "
-            "was committed). Go on there with `MODERATOR_KAFKA__ON_LOST_EVENTS=continue`, or set the position with "
+            f"topic `{topic}` partition {number}: the group's position is {position.offset}, but {finding.text} "
+            f"({most}nothing was committed). Go on there with `MODERATOR_KAFKA__ON_LOST_EVENTS=continue`, or set the "
+            "position with "
             f"`kafka-consumer-groups.sh --bootstrap-server BROKER --group {self._membership.group_id} "
             f"--topic {topic}:{number} --reset-offsets --to-offset {finding.place} --execute`"
         )

@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 
 from kafka.structs import OffsetAndMetadata
 
+from moderator.counted import counted
+
 _VERSION = 1
 _NO_EPOCH = -1
 _MOST_EVENTS = 10_000_000
@@ -94,6 +96,23 @@ class Finding(NamedTuple):
     place: int
     events: int
     epoch: int | None = None
+
+    @property
+    def is_loss(self) -> bool:
+        """Check whether events or decided events are gone; else the comparison alone was not possible."""
+        return self.kind != "epoch_forgotten"
+
+    @property
+    def text(self) -> str:
+        """Say what was found, in a part of a sentence."""
+        unread = counted(self.events, "event is", "events are")
+        judged = counted(self.events, "event that was judged is", "events that were judged are")
+        return {
+            "events_lost": f"the log begins at {self.place}: {unread} lost unread",
+            "log_truncated": f"the log was cut at {self.place}: {judged} lost",
+            "topic_recreated": f"another topic has its name now, with {counted(self.events, 'new event')}",
+            "epoch_forgotten": "the log cannot be compared with it",
+        }[self.kind]
 
 
 def compare(position: Position, log: PartitionLog) -> list[Finding]:

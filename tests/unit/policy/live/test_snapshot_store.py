@@ -1,5 +1,6 @@
 """Accepted policies on disk: complete, even where a process was killed or the disk fails."""
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from moderator.errors import ConfigurationError
 from moderator.policy.files.folder import read_files
+from moderator.policy.live import snapshot_store
 from moderator.policy.live.snapshot_store import SnapshotStore
 from tests.unit.policy.folders import POLICY, a_set
 
@@ -137,6 +139,30 @@ def test_what_a_killed_process_left_half_written_is_removed_once_it_is_old(tmp_p
     assert (old.exists(), old_note.exists(), young.exists()) == (False, False, True)
 
 
+def test_where_nothing_can_be_written_not_even_what_is_kept_already_counts_as_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot, files = a_set(tmp_path / "policies").snapshot, read_files(tmp_path / "policies")
+    store = SnapshotStore(tmp_path / "state")
+    for _ in range(2):
+        store.keep(snapshot, files)
+    there = sorted(path.name for path in store.folder.iterdir())
+    refuse_writing(monkeypatch)
+
+    with pytest.raises(OSError, match="Read-only"):
+        store.keep(snapshot, files)
+    assert there == ["last_good", "snapshots"]
+
+
+def refuse_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand for a file system that is read-only: root may write anywhere else."""
+
+    def refuse(path: Path, content: bytes) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(snapshot_store, "_write", refuse)
+
+
 def test_a_state_folder_that_is_a_file_or_below_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
@@ -147,14 +173,14 @@ def test_a_state_folder_that_is_a_file_or_below_one_is_refused(tmp_path: Path) -
             SnapshotStore(folder).create()
 
 
-def test_a_state_folder_that_cannot_be_made_where_it_is_named_is_refused(
+def test_a_state_folder_that_cannot_be_written_or_made_where_it_is_named_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (tmp_path, os.W_OK))  # root may write anywhere
+    refuse_writing(monkeypatch)
 
-    with pytest.raises(ConfigurationError, match=_refusal(tmp_path / "a" / "b", "permission denied")):
-        SnapshotStore(tmp_path / "a" / "b").check()
-    SnapshotStore(tmp_path).check()  # it is there: what is in it may be writable
+    for folder in (tmp_path / "a" / "b", tmp_path):
+        with pytest.raises(ConfigurationError, match=_refusal(folder, "read-only file system")):
+            SnapshotStore(folder).check()
 
 
 def _refusal(folder: Path, reason: str) -> str:
