@@ -7,11 +7,9 @@ from typing import Final
 import re2
 
 from moderator.policy.language.text_source import TextComparison
+from moderator.policy.text.notations import Objection
 from moderator.policy.text.patterns import checked
 from moderator.policy.text.readings import Reading
-
-Objection = tuple[str, str]
-"""What is wrong with a pattern, and what to do."""
 
 _MOST_REPETITIONS: Final = 1_000
 _NO_LOOK_AROUND: Final = "patterns run in linear time and know no look-around; say it without"
