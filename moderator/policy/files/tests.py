@@ -18,6 +18,7 @@ from moderator.policy.files.node_readers import (
     read_text,
 )
 from moderator.policy.files.rules.times_and_shares import read_time
+from moderator.policy.files.settings import NO_ACTION
 from moderator.policy.language.ast import Expectation, OtherScores, PolicyTest, TestOutcome
 from moderator.policy.language.fields import METADATA, READING_FIELDS, SPEAKERS, VERDICTS
 from moderator.policy.language.scale import parse_decimal
@@ -40,7 +41,6 @@ _EXPECT_KEYS = (
     *("action", "queues", "labels", "notify"),
 )
 _RECIPIENTS: tuple[Recipient, ...] = get_args(Recipient)
-_NO_ACTION = "none"
 
 
 def read_tests(tree: Node, context: Context) -> list[PolicyTest]:
@@ -176,7 +176,7 @@ def _read_expectation(block: Block, policy: str | None, context: Context) -> Exp
     found = {key: _read_names(block.get(key), key, diagnostics) for key in ("reasons", "queues", "labels")}
     _check_declared(block.get("queues"), "queue", queues, diagnostics)
     expected_action = None if action is None else read_name(action, "the action", diagnostics)
-    if expected_action != _NO_ACTION:
+    if expected_action != NO_ACTION:
         _check_declared(action, "action", actions, diagnostics)
     notify = _read_notify(block.get("notify"), diagnostics)
     if verdict is None:

@@ -30,7 +30,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P015": "A name is given twice where it must be unique.",
         "P016": "A name may hold lower-case letters, digits, - and _, and starts with a letter or digit.",
         "P017": "The reasons score_missing, fact_missing, unscored and truncated are given by the engine and cannot be "
-        "listed.",
+        "listed; nor can the action none, which says that there is no action.",
         "P018": "A value of applies_to or except is compared letter by letter, and reads like a comparison, a list or "
         "a pattern, or looks like another value.",
         "P019": "A flag names an action or a queue that settings.yaml does not list under `actions` or `queues`.",

@@ -6,6 +6,7 @@ from typing import Final
 
 from moderator.policy.files.as_written import on_one_line
 from moderator.policy.files.node_readers import Advice
+from moderator.policy.files.settings import NO_ACTION
 from moderator.policy.language.ast import FolderSettings
 from moderator.policy.syntax.diagnostics import in_quotes, quote
 from moderator.policy.syntax.yaml_tree import Mapping, Node, Scalar, Sequence
@@ -58,6 +59,8 @@ def _joining(key: Scalar, value: Node) -> Advice | None:
 
 
 def _under_flag(name: str, value: Node, settings: FolderSettings | None) -> str:
+    if name in ("action", "queue") and isinstance(value, Scalar) and value.text == NO_ACTION:
+        return f"remove it: a flag without {name} has none"
     parts = [] if name in ("severity", "reason") else ["severity: …", "reason: …"]
     hint = f"write flag: {{{', '.join([*parts, f'{name}: {on_one_line(value)}'])}}}"
     lists = {"action": settings and settings.actions, "queue": settings and settings.queues}
