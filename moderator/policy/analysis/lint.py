@@ -41,6 +41,7 @@ def check_rules(
         _check_ends(rule, diagnostics)
         _check_presence(rule, settings, diagnostics)
         _check_exceptions(rule, diagnostics)
+        _check_rollout(rule, diagnostics)
         if now_ms is not None and rule.mode != "off" and rule.until_ms is not None and rule.until_ms <= now_ms:
             message = f"this rule ended on {iso_utc(rule.until_ms)}"
             diagnostics.warning("P044", rule.span, message, "remove it, or move its end")
@@ -188,6 +189,12 @@ def _check_ends(rule: Rule, diagnostics: Diagnostics) -> None:
             share = "every" if condition.comparison.holds_at else "no"
             message = f"{words} holds for {share} score on the scale"
             diagnostics.warning("P055", condition.span, message, "choose a number between its ends")
+
+
+def _check_rollout(rule: Rule, diagnostics: Diagnostics) -> None:
+    if rule.mode == "shadow" and rule.rollout is not None:
+        message = "this rule is in shadow for everybody: a rollout says for whom a live rule counts"
+        diagnostics.warning("P049", rule.span, message, "remove rollout, or write mode: live")
 
 
 def _check_presence(rule: Rule, settings: FolderSettings, diagnostics: Diagnostics) -> None:

@@ -69,6 +69,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P046": "An exemption lasts longer than exemption_limit in settings.yaml allows.",
         "P047": "An exemption covers a rule that does not exist.",
         "P048": "An exemption exempts nothing: a rule that it covers is off, or never applies where or when it does.",
+        "P049": "A rule in shadow has a rollout, which says something of live rules alone.",
         "P050": "A rule matches whatever the scores are.",
         "P051": "A rule can never match, or exempts every event that it applies to.",
         "P052": "A high or critical rule is limited to a field that events only sometimes carry; events without it "
