@@ -13,7 +13,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P002": "A file cannot be read: not a plain file, a link to nowhere or to itself, no permission, over 1 MB, "
         "doubled as .yml and .yaml, or spelt .YAML.",
         "P003": "A file is not plain UTF-8 text, or holds a character that cannot be seen.",
-        "P004": "A file is not valid YAML; often a tab, a missing quote or a wrong indent.",
+        "P004": "A file is not valid YAML; often a tab, a missing quote, a wrong indent or a decimal comma.",
         "P005": "Anchors, aliases, merge keys, tags, directives and several documents in a file are not used here: "
         "what you read is all there is.",
         "P006": "A key is written twice in one mapping, so one of the two would be lost.",
