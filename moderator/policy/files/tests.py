@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from moderator.events import SEVERITIES, MetadataValue, Recipient, Severity, Status
 from moderator.policy.files.context import Context
-from moderator.policy.files.given_scores import read_scores
+from moderator.policy.files.given_scores import check_given_once, read_scores
 from moderator.policy.files.node_readers import (
     Block,
     choices,
@@ -84,6 +84,7 @@ def _read_test(node: Node, policy: str | None, seen: dict[str, Span], context: C
     at_ms = read_time(given.get("time"), "time", diagnostics)
     other_scores = read_choice(given.get("other_scores"), "other_scores", _OTHER_SCORES, diagnostics)
     micro_by_signal = read_scores(given, other_scores, context)
+    check_given_once(given, context)
     expected = _read_expectation(expect, policy, context)
     if name is None or policy is None or expected is None:
         return None

@@ -94,6 +94,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P075": "A test expects something else than what the policies decide.",
         "P076": "A test marked known_gap passes, so the gap is closed and the mark can be removed.",
         "P077": "A small change to a rule goes unnoticed by every test, so the tests would not notice that mistake.",
+        "P078": "A test gives one number in two ways, such as text and scores, or as missing one that every event has.",
     }
 )
 """Code -> what it means, for `policy check --about CODE`."""
