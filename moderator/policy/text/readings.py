@@ -17,8 +17,10 @@ from moderator.ignorable import class_of
 from moderator.policy.text.characters import IGNORABLES, without_long_mark_runs, without_removable_marks
 from moderator.policy.text.look_alikes import folded_to_ascii
 
-READING = "text/1"
+READING = "text/2"
 """Names these readings in a decision; a change of what they give is a new name."""
+_STRETCH = "\u0640"
+"""Arabic's tatweel, which lengthens the line between two letters and is no letter."""
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _FEW_PIECES = 1_000
 _CHARACTERS_A_PIECE = 32
@@ -139,6 +141,8 @@ def _joined(between: list[str], pieces: list[str], rest: str) -> str:
 
 def _forms(text: str) -> _Forms:
     seen = normalize("NFKC", without_long_mark_runs(_of_bounded_length(IGNORABLES.sub("", text))))
+    if _STRETCH in seen:  # also where characters were made of it
+        seen = normalize("NFKC", without_long_mark_runs(seen.replace(_STRETCH, "")))
     plain = seen.casefold()
     if seen.isascii():
         return _Forms(seen, plain, plain)

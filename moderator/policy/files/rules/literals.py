@@ -172,7 +172,8 @@ def _as_another(_: str, text: str) -> tuple[str, str] | None:
             named = unicodedata.name(odd, "a letter without a name")
             return f"{quote(word)} has letters of two alphabets", f"it has {named}: write all of it in one"
         folded = folded_to_ascii(unicodedata.normalize("NFD", word))
-        if folded.isascii() and not any(letter.isascii() for letter in word):
+        is_latin = alphabets == {"LATIN"}  # with strokes, as a language may have them
+        if folded.isascii() and not is_latin and not any(letter.isascii() for letter in word):
             return (
                 f"{quote(word)} looks like {quote(folded)} and is other letters",
                 "write the letters that events have",
