@@ -13,6 +13,7 @@ def report_draft(policies: "PolicySet") -> None:
     from moderator.policy.test_runner import run_tests
 
     failing = [result.test for result in run_tests(policies) if result.fails]
+    passing = "all of its tests pass" if policies.tests else "it has no tests"
     fail = "fails" if len(failing) == 1 else "fail"
     fails = f"{len(failing)} of its tests {fail}, first {failing[0].span} {quote(failing[0].name)}" if failing else ""
-    sys.stderr.write(f'draft: {fails or "all of its tests pass"}; every decision says "draft": true\n')
+    sys.stderr.write(f'draft: {fails or passing}; every decision says "draft": true\n')

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from moderator.policy.analysis.covering import check_covering
 from moderator.policy.analysis.lint import check_exemptions, check_rules
+from moderator.policy.analysis.untimed import untimed_tests
 from moderator.policy.files.context import Context
 from moderator.policy.files.exemptions import read_exemptions
 from moderator.policy.files.folder import CALIBRATIONS, Files, Folder, Unreadable, decode_folder, read_files, stem_of
@@ -123,6 +124,8 @@ def _read_set(files: Files, folder: Folder, now_ms: int | None, diagnostics: Dia
         text_signals=_compiled(signals),
     )
     check_covering(found, diagnostics)
+    # `policy test` fails for it, which must not stop an urgent rule from deciding.
+    diagnostics.extend(replace(untimed, level="warning") for untimed in untimed_tests(found))
     return replace(found, warnings=tuple(diagnostics.warnings))
 
 

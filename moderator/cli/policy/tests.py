@@ -26,6 +26,7 @@ def run_tests(
     """
     from moderator.cli.policy import tests_report as report
     from moderator.policy import test_runner
+    from moderator.policy.analysis.untimed import untimed_tests
     from moderator.policy.authoring.test_tools.coverage import cover
     from moderator.policy.authoring.test_tools.mutate import mutate as try_mutants
     from moderator.policy.authoring.test_tools.suggest import suggest as suggest_tests
@@ -34,7 +35,7 @@ def run_tests(
     outcome = report.Outcome([problem for problem in problems if problem.level == "error"], is_mutation_wanted=mutate)
     if policies is not None:
         outcome.results = test_runner.run_tests(policies)
-        outcome.errors += test_runner.untimed_tests(policies) + test_runner.untested_rules(policies)
+        outcome.errors += untimed_tests(policies) + test_runner.untested_rules(policies)
         outcome.errors += test_runner.closed_gaps(outcome.results)
         outcome.coverage = cover(policies, outcome.results) if coverage else None
         outcome.mutation = try_mutants(policies) if mutate and outcome.passes else None

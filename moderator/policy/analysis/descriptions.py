@@ -53,7 +53,10 @@ def date_in_words(time_ms: int) -> str:
 
 
 def _rollout(rule: Rule) -> str:
-    return f" for {show(rule.rollout.percent)}% of {rule.rollout.unit}" if rule.rollout else ""
+    """Say for whom a rule is live; one that is not live regards no rollout."""
+    if rule.rollout is None or rule.mode != "live":
+        return ""
+    return f" for {show(rule.rollout.percent)}% of {rule.rollout.unit}"
 
 
 def _times(rule: Rule) -> list[str]:
@@ -165,8 +168,13 @@ def _effect(rule: Rule) -> str:
 
 
 def _missing(rule: Rule) -> list[str]:
-    """Say what the rule does where something is missing that it may lack; a rule that tags then does nothing."""
-    kinds = {"fact" if condition.signal.is_fact else condition.signal.kind for condition in rule.conditions}
+    """Say what the rule does where something is missing that it may lack; a rule that tags then does nothing.
+
+    A rule that asks whether a signal is missing says itself what that means.
+    """
+    asked = {condition.signal.name for condition in rule.conditions if not condition.comparison.has_limit}
+    lacked = [each.signal for each in rule.conditions if each.signal.can_be_missing and each.signal.name not in asked]
+    kinds = {"score" if signal.kind == "score" else "fact" for signal in lacked}
     if rule.flag is None:
         return ["where something is missing it does not tag"] if kinds else []
     said = {"score": ("a score", rule.flags_when_missing), "fact": ("a fact", rule.flags_when_fact_missing)}

@@ -1,26 +1,25 @@
 """What is well formed but cannot be intended: rules that always or never match, or flag the wrong end."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, product
-from typing import NamedTuple
 
 from moderator.policy.analysis.calibration_lint import check_calibrated
 from moderator.policy.analysis.inclusion import can_both_fit, scope_within
+from moderator.policy.analysis.never_or_always import check_never_or_always
 from moderator.policy.language.ast import (
     Calibration,
     Condition,
     Exemption,
-    Expression,
+    FieldMatch,
     FolderSettings,
     Policy,
     Rule,
     Scope,
     leaves,
 )
-from moderator.policy.language.bounds import bounds_of
 from moderator.policy.language.event_time import iso_utc
-from moderator.policy.language.score_regions import score_regions, with_bounds
-from moderator.policy.syntax.diagnostics import Diagnostics, Span, quote
+from moderator.policy.language.fields import CLOSED_FIELDS
+from moderator.policy.syntax.diagnostics import Diagnostics, quote
 
 _BLOCKING = ("high", "critical")
 
@@ -36,11 +35,12 @@ def check_rules(
     rules = [rule for policy in policies for rule in policy.rules]
     for rule in rules:
         _check_scope(rule, diagnostics)
-        _check_never_or_always(rule, [*calibrations.values()] or [None], diagnostics)
+        check_never_or_always(rule, [*calibrations.values()] or [None], diagnostics)
         _check_direction(rule, diagnostics)
         _check_ends(rule, diagnostics)
         _check_presence(rule, settings, diagnostics)
-        _check_exceptions(rule, diagnostics)
+        _check_exceptions(rule, settings, diagnostics)
+        _check_rollout(rule, diagnostics)
         if now_ms is not None and rule.mode != "off" and rule.until_ms is not None and rule.until_ms <= now_ms:
             message = f"this rule ended on {iso_utc(rule.until_ms)}"
             diagnostics.warning("P044", rule.span, message, "remove it, or move its end")
@@ -81,15 +81,21 @@ def _why_apart(scope: Scope, other: Scope) -> str | None:
     return None if apart is None else f"never applies to that {apart}"
 
 
-def _check_exceptions(rule: Rule, diagnostics: Diagnostics) -> None:
+def _check_exceptions(rule: Rule, settings: FolderSettings, diagnostics: Diagnostics) -> None:
     for number, scope in enumerate(rule.exempt_scopes, start=1):
         why = _why_apart(rule.scope, scope)
         if why is not None:
             message = f"item {number} of except exempts nothing from this rule, which {why}"
             diagnostics.warning("P048", rule.span, message, "fix or remove the item")
-        elif scope_within(rule.scope, scope):
+        elif scope_within(rule.scope, tuple(line for line in scope if not _fits_every_event(line, settings))):
             message = f"this rule can never flag: item {number} of except exempts every event that it applies to"
             diagnostics.error("P051", rule.span, message, "fix or remove the item")
+
+
+def _fits_every_event(line: FieldMatch, settings: FolderSettings) -> bool:
+    if line.field in CLOSED_FIELDS:
+        return all(value in line.exact or value.startswith(line.prefixes) for value in CLOSED_FIELDS[line.field])
+    return "" in line.prefixes and settings.fields.get(line.field) == "always"
 
 
 def _check_scope(rule: Rule, diagnostics: Diagnostics) -> None:
@@ -98,68 +104,6 @@ def _check_scope(rule: Rule, diagnostics: Diagnostics) -> None:
         if first.field == second.field and not can_both_fit(first, second):
             message = f"this rule can never match: no {first.field} fits both its own applies_to and the policy's"
             diagnostics.error("P051", rule.span, message, "fix or remove one of the two")
-
-
-def _check_never_or_always(rule: Rule, calibrations: Iterable[Calibration | None], diagnostics: Diagnostics) -> None:
-    """Report a rule that matches never, or always, whichever model's calibration it uses."""
-    found = [_never_or_always(rule, calibration) for calibration in calibrations]
-    first = found[0]
-    if first is not None and all(other is not None and other.code == first.code for other in found):
-        diagnostics.error(*first)
-
-
-class _Found(NamedTuple):
-    code: str
-    span: Span
-    message: str
-    hint: str = "fix or remove the rule"
-
-
-def _never_or_always(rule: Rule, calibration: Calibration | None) -> _Found | None:
-    clash = _clash(_required(rule.when), calibration)
-    if clash is not None:
-        first, second = clash
-        message = f"this rule can never match: {_need(first)} and {_need(second)}"
-        return _Found("P051", first.span, message, 'should these be under "any:"?')
-    if not rule.conditions:
-        return None
-    bounded = with_bounds(rule, calibration)
-    regions = score_regions(bounded) if bounded else None
-    if bounded is None or regions is None:
-        return None
-    truth = regions.truth(bounded)
-    if not truth.holds:
-        return _Found("P051", rule.conditions[0].span, "this rule can never match: no scores satisfy it")
-    if not truth.fails:
-        return _Found("P050", rule.conditions[0].span, "this rule matches whatever the scores are")
-    return None
-
-
-def _required(expression: Expression | None) -> list[Condition]:
-    """Give every comparison that must hold for the expression to hold."""
-    if expression is None:
-        return []
-    if isinstance(expression, Condition):
-        return [expression]
-    if expression.kind == "any" and len(expression.parts) > 1:
-        return []
-    return [condition for part in expression.parts for condition in _required(part)]
-
-
-def _clash(conditions: list[Condition], calibration: Calibration | None) -> tuple[Condition, Condition] | None:
-    pairs = combinations(conditions, 2)
-    return next((pair for pair in pairs if pair[0].signal is pair[1].signal and _exclude(*pair, calibration)), None)
-
-
-def _exclude(first: Condition, second: Condition, calibration: Calibration | None) -> bool:
-    if not (first.comparison.has_limit and second.comparison.has_limit):
-        return first.comparison != second.comparison
-    bounds, other = bounds_of(first, calibration), bounds_of(second, calibration)
-    return bounds is not None and other is not None and max(bounds[0], other[0]) > min(bounds[1], other[1])
-
-
-def _need(condition: Condition) -> str:
-    return f"line {condition.span.line} needs {condition.signal.name} {condition.phrase}"
 
 
 def _check_direction(rule: Rule, diagnostics: Diagnostics) -> None:
@@ -188,6 +132,12 @@ def _check_ends(rule: Rule, diagnostics: Diagnostics) -> None:
             share = "every" if condition.comparison.holds_at else "no"
             message = f"{words} holds for {share} score on the scale"
             diagnostics.warning("P055", condition.span, message, "choose a number between its ends")
+
+
+def _check_rollout(rule: Rule, diagnostics: Diagnostics) -> None:
+    if rule.mode == "shadow" and rule.rollout is not None:
+        message = "this rule is in shadow for everybody: a rollout says for whom a live rule counts"
+        diagnostics.warning("P049", rule.span, message, "remove rollout, or write mode: live")
 
 
 def _check_presence(rule: Rule, settings: FolderSettings, diagnostics: Diagnostics) -> None:

@@ -42,7 +42,9 @@ def _read_exemption(node: Node, seen: dict[str, Span], context: Context) -> Exem
     owner = read_text(block.need("owner", "who answers for it, such as team@example.com"), "owner", diagnostics)
     covers = _read_covers(block.need("covers", "full ids of rules, such as [chat-safety/unsafe-reply]"), context)
     scope = read_scope(
-        block.need("applies_to", "which events it exempts, such as {tenant: acme}"), "applies_to", context
+        block.need("applies_to", "which events it exempts, such as {tenant: acme}"),
+        "the exemption's applies_to",
+        context,
     )
     added_ms = read_time(block.need("added", "the day it was added, such as 2026-09-20"), "added", diagnostics)
     until_ms = read_time(block.need("until", "the day it ends; exemptions must expire"), "until", diagnostics)

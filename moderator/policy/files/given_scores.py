@@ -1,7 +1,7 @@
 """The scores that a test gives: signals by name on their human scale -> exact rewards."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping as Names
 from fractions import Fraction
 
 from moderator.policy.files.context import Context
@@ -9,8 +9,9 @@ from moderator.policy.files.node_readers import Block, choices, read_entries, re
 from moderator.policy.language.ast import OtherScores, Signal
 from moderator.policy.language.bounds import typical_micro
 from moderator.policy.language.scale import MILLION, show
+from moderator.policy.language.text_source import MESSAGE
 from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean, quote
-from moderator.policy.syntax.yaml_tree import Node, Scalar
+from moderator.policy.syntax.yaml_tree import Mapping, Node, Scalar
 
 MISSING = "missing"
 
@@ -40,7 +41,26 @@ def read_scores(given: Block, other_scores: OtherScores | None, context: Context
     return scores
 
 
-def _is_plain_signal(key: Scalar, signals: Mapping[str, Signal | None], diagnostics: Diagnostics) -> bool:
+def check_given_once(given: Block, context: Context) -> None:
+    """Report numbers among `scores` that the event or the text gives too, or that cannot be missing."""
+    scores, event = given.get("scores"), given.get("event")
+    fields = {key.text for key, _ in event.entries} if isinstance(event, Mapping) else set()
+    fields |= {MESSAGE} if given.get("text") is not None else set()
+    for key, value in scores.entries if isinstance(scores, Mapping) else ():
+        signal = (context.signals or {}).get(key.text)
+        if signal is None or signal.members:
+            continue
+        is_missing = isinstance(value, Scalar) and value.text == MISSING
+        if signal.kind != "score" and (way := signal.source_in_words) in fields:
+            where = "by text" if way == MESSAGE else f"as {way} of the event"
+            message = f"{key.text} is given in two ways, here and {where}"
+            context.diagnostics.error("P078", key.span, message, "remove one of the two")
+        elif is_missing and not signal.can_be_missing:
+            message = f"{key.text} is never missing, since every event has a judged message"
+            context.diagnostics.error("P078", value.span, message, "give a number, or the message as text")
+
+
+def _is_plain_signal(key: Scalar, signals: Names[str, Signal | None], diagnostics: Diagnostics) -> bool:
     if key.text not in signals:
         hint = f"{did_you_mean(key.text, signals)} {choices('signals.yaml', signals)}".strip()
         diagnostics.error("P010", key.span, f"there is no signal called {quote(key.text)}", hint)
@@ -85,7 +105,7 @@ def _typical(signal: Signal, span: Span, context: Context) -> int | None:
 
 
 def _check_twins(
-    scores: Mapping[str, int | None], signals: Mapping[str, Signal | None], span: Span, diagnostics: Diagnostics
+    scores: Names[str, int | None], signals: Names[str, Signal | None], span: Span, diagnostics: Diagnostics
 ) -> None:
     """Report two signals of one source whose scores do not come from one number."""
     first: dict[tuple[str, str], str] = {}

@@ -23,6 +23,8 @@ from moderator.policy.syntax.diagnostics import Diagnostics, Span, did_you_mean,
 from moderator.policy.syntax.yaml_tree import Node
 
 RESERVED_REASONS = ("score_missing", "fact_missing", "unscored", "truncated")
+NO_ACTION = "none"
+"""What people write where there is no action, and tests for it; so no action is called so."""
 
 _KEYS = (
     *("format", "if_score_missing", "if_fact_missing", "if_unscored", "if_truncated"),
@@ -55,7 +57,7 @@ def read_settings(tree: Node, diagnostics: Diagnostics) -> FolderSettings | None
         truncated_verdict=_read_verdict(block, "if_truncated", diagnostics),
         fields=_read_fields(block, diagnostics),
         reasons=_read_reasons(block, diagnostics),
-        actions=_read_names(block.get("actions"), "actions", "action", diagnostics),
+        actions=_read_names(block.get("actions"), "actions", "action", diagnostics, (NO_ACTION,)),
         queues=_read_names(block.get("queues"), "queues", "queue", diagnostics),
         lines={key: block.span_of(key).line for key in _KEYS if block.get(key) is not None},
         exemption_limit_days=_read_days(block.get("exemption_limit"), diagnostics),
@@ -127,7 +129,12 @@ def _read_names(
     for item in () if node is None else read_items(node, what, diagnostics):
         name = read_name(item, f"{'an' if one[0] == 'a' else 'a'} {one}", diagnostics)
         if name is not None and name in reserved:
-            message = f"the {one} {quote(name)} is given by the engine"
-            diagnostics.error("P017", item.span, message, "remove it, or choose another name")
+            diagnostics.error("P017", item.span, *_reserved(one, name))
         read_once(name, item.span, f"the {one}", seen, diagnostics)
     return tuple(seen)
+
+
+def _reserved(one: str, name: str) -> tuple[str, str]:
+    if one == "action":
+        return f"{quote(name)} says that there is no action", "remove it: a flag without the key action has none"
+    return f"the {one} {quote(name)} is given by the engine", "remove it, or choose another name"

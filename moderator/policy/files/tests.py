@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from moderator.events import SEVERITIES, MetadataValue, Recipient, Severity, Status
 from moderator.policy.files.context import Context
-from moderator.policy.files.given_scores import read_scores
+from moderator.policy.files.given_scores import check_given_once, read_scores
 from moderator.policy.files.node_readers import (
     Block,
     choices,
@@ -18,6 +18,7 @@ from moderator.policy.files.node_readers import (
     read_text,
 )
 from moderator.policy.files.rules.times_and_shares import read_time
+from moderator.policy.files.settings import NO_ACTION
 from moderator.policy.language.ast import Expectation, OtherScores, PolicyTest, TestOutcome
 from moderator.policy.language.fields import METADATA, READING_FIELDS, SPEAKERS, VERDICTS
 from moderator.policy.language.scale import parse_decimal
@@ -40,7 +41,6 @@ _EXPECT_KEYS = (
     *("action", "queues", "labels", "notify"),
 )
 _RECIPIENTS: tuple[Recipient, ...] = get_args(Recipient)
-_NO_ACTION = "none"
 
 
 def read_tests(tree: Node, context: Context) -> list[PolicyTest]:
@@ -84,6 +84,7 @@ def _read_test(node: Node, policy: str | None, seen: dict[str, Span], context: C
     at_ms = read_time(given.get("time"), "time", diagnostics)
     other_scores = read_choice(given.get("other_scores"), "other_scores", _OTHER_SCORES, diagnostics)
     micro_by_signal = read_scores(given, other_scores, context)
+    check_given_once(given, context)
     expected = _read_expectation(expect, policy, context)
     if name is None or policy is None or expected is None:
         return None
@@ -176,7 +177,7 @@ def _read_expectation(block: Block, policy: str | None, context: Context) -> Exp
     found = {key: _read_names(block.get(key), key, diagnostics) for key in ("reasons", "queues", "labels")}
     _check_declared(block.get("queues"), "queue", queues, diagnostics)
     expected_action = None if action is None else read_name(action, "the action", diagnostics)
-    if expected_action != _NO_ACTION:
+    if expected_action != NO_ACTION:
         _check_declared(action, "action", actions, diagnostics)
     notify = _read_notify(block.get("notify"), diagnostics)
     if verdict is None:

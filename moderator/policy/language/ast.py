@@ -106,6 +106,11 @@ class Signal:
         return self.fact is not None or (self.text is not None and self.text.of != MESSAGE)
 
     @property
+    def can_be_missing(self) -> bool:
+        """Whether an event may lack it; every event has a judged message, and what is read from that."""
+        return self.kind != "text" or self.is_fact
+
+    @property
     def source(self) -> Source:
         """What its number is read from: of one reading, two signals of one source differ but by their scales.
 

@@ -1,7 +1,7 @@
 """Where a rule can hold at all: regions of scores, within which no comparison changes, as the bits of a number."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
@@ -78,6 +78,20 @@ class ScoreRegions:
             return when
         unless = self._expression(rule.rule.unless, comparisons, "unless")
         return Truth(when.holds & unless.fails, when.fails | unless.holds)
+
+    def with_one_of(self, numbers: Mapping[Axis, range], never_missing: Collection[Axis]) -> Regions:
+        """Give where axes have a number that they can have, in millionths; any is possible of other axes."""
+        masks = (self._with_one_of(axis, numbers[axis], axis in never_missing) for axis in numbers)
+        return reduce(and_, masks, self._all)
+
+    def _with_one_of(self, of: Axis, numbers: range, is_there: bool) -> Regions:  # noqa: FBT001
+        axis = self._axes[of]
+        found = 0 if is_there else self._all & ~axis.upwards[0]
+        for place, (start, end) in enumerate(zip(axis.starts, axis.ends, strict=True)):
+            first = numbers.start + max(0, -(-(start - numbers.start) // numbers.step)) * numbers.step
+            if first <= end and first in numbers:
+                found |= axis.upwards[place] & ~axis.upwards[place + 1]
+        return found
 
     def matches(self, rule: BoundedRule) -> Regions:
         """Give where a rule is sure to match."""

@@ -13,7 +13,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P002": "A file cannot be read: not a plain file, a link to nowhere or to itself, no permission, over 1 MB, "
         "doubled as .yml and .yaml, or spelt .YAML.",
         "P003": "A file is not plain UTF-8 text, or holds a character that cannot be seen.",
-        "P004": "A file is not valid YAML; often a tab, a missing quote or a wrong indent.",
+        "P004": "A file is not valid YAML; often a tab, a missing quote, a wrong indent or a decimal comma.",
         "P005": "Anchors, aliases, merge keys, tags, directives and several documents in a file are not used here: "
         "what you read is all there is.",
         "P006": "A key is written twice in one mapping, so one of the two would be lost.",
@@ -30,7 +30,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P015": "A name is given twice where it must be unique.",
         "P016": "A name may hold lower-case letters, digits, - and _, and starts with a letter or digit.",
         "P017": "The reasons score_missing, fact_missing, unscored and truncated are given by the engine and cannot be "
-        "listed.",
+        "listed; nor can the action none, which says that there is no action.",
         "P018": "A value of applies_to or except is compared letter by letter, and reads like a comparison, a list or "
         "a pattern, or looks like another value.",
         "P019": "A flag names an action or a queue that settings.yaml does not list under `actions` or `queues`.",
@@ -69,6 +69,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P046": "An exemption lasts longer than exemption_limit in settings.yaml allows.",
         "P047": "An exemption covers a rule that does not exist.",
         "P048": "An exemption exempts nothing: a rule that it covers is off, or never applies where or when it does.",
+        "P049": "A rule in shadow has a rollout, which says something of live rules alone.",
         "P050": "A rule matches whatever the scores are.",
         "P051": "A rule can never match, or exempts every event that it applies to.",
         "P052": "A high or critical rule is limited to a field that events only sometimes carry; events without it "
@@ -93,6 +94,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "P075": "A test expects something else than what the policies decide.",
         "P076": "A test marked known_gap passes, so the gap is closed and the mark can be removed.",
         "P077": "A small change to a rule goes unnoticed by every test, so the tests would not notice that mistake.",
+        "P078": "A test gives one number in two ways, such as text and scores, or as missing one that every event has.",
     }
 )
 """Code -> what it means, for `policy check --about CODE`."""

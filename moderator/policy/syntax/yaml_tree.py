@@ -41,6 +41,8 @@ _NUMBER = re.compile(
     r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
     r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
+_COMMA_IN_NUMBER = re.compile("[0-9],[0-9]")
+_THOUSANDS = re.compile(r"(?:.*[^0-9])?[1-9][0-9]{0,2},[0-9]{3}(?:[^0-9].*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Broken:
 
 
 Node = Scalar | Sequence | Mapping | Broken
+_Pair = tuple[Node, Node]
 
 _NodeEvent = AliasEvent | ScalarEvent | SequenceStartEvent | MappingStartEvent
 _ContentEvent = ScalarEvent | SequenceStartEvent | MappingStartEvent
@@ -170,7 +173,8 @@ class _Composer:
         return self._scalar(event, span)
 
     def _mapping(self, children: list[Node], span: Span, *, is_flow: bool) -> Node:
-        entries = tuple(self._entries(children))
+        pairs = list(zip(children[::2], children[1::2], strict=True))
+        entries = tuple(self._entries(self._without_decimal_commas(pairs) if is_flow else pairs))
         if children and not entries:
             return Broken(span)
         # A block has no mark of its own, so it is shown by its first name.
@@ -194,9 +198,32 @@ class _Composer:
             assert isinstance(event, _NodeEvent)
             yield self._node(event, depth + 1)
 
-    def _entries(self, children: list[Node]) -> Iterator[tuple[Scalar, Node]]:
+    def _without_decimal_commas(self, pairs: list[_Pair]) -> list[_Pair]:
+        """Report `{safety: below 0,3}`, whose comma ends the value, and leave out what the comma cut off."""
+        kept: list[_Pair] = []
+        end: Span | None = None
+        for key, value in pairs:
+            has_value = not isinstance(value, Scalar) or bool(value.text)
+            if end is not None and isinstance(key, Scalar) and not has_value and _continues(key.span, end):
+                kept[-1] = (kept[-1][0], self._refuse_comma(kept[-1][1], key))
+                end = key.span
+            else:
+                kept.append((key, value))
+                end = value.span if isinstance(value, Scalar) and has_value else None
+        return kept
+
+    def _refuse_comma(self, value: Node, cut_off: Scalar) -> Broken:
+        if isinstance(value, Scalar):
+            whole, number = quote(f"{value.text}.{cut_off.text}"), quote(f"{value.text}{cut_off.text}")
+            is_thousands = _THOUSANDS.fullmatch(f"{value.text},{cut_off.text}")
+            message = f"a comma ends the value: this reads {quote(value.text)} and {quote(cut_off.text)}"
+            hint = f"did you mean {number}?" if is_thousands else f"did you mean {whole}?"
+            self._diagnostics.error("P004", value.span, message, hint)
+        return Broken(value.span)
+
+    def _entries(self, pairs: list[_Pair]) -> Iterator[tuple[Scalar, Node]]:
         seen: dict[str, Span] = {}
-        for key, value in zip(children[::2], children[1::2], strict=True):
+        for key, value in pairs:
             if self._lacks_dash(key, seen):
                 return  # what follows belongs to the item that this key begins
             if isinstance(key, Scalar) and self._lacks_space(key, value):
@@ -268,6 +295,14 @@ def lacking_space(found: re.Match[str]) -> tuple[str, str]:
     """Give message and hint for text that `GLUED` matches."""
     fix = f"write {quote(f'{found[1]}: {found[2]}')}, with a plain colon and a space"
     return "not valid YAML: a space is missing after the colon", fix
+
+
+def _continues(after: Span, before: Span) -> bool:
+    """Whether a comma between two digits, without a space, is all that stands between two places."""
+    if after.line != before.line or after.column != before.column + before.width + 1:
+        return False
+    between = after.file.lines[after.line - 1][after.column - 3 : after.column]
+    return _COMMA_IN_NUMBER.fullmatch(between) is not None
 
 
 def _shown_by(key: Scalar, value: Node) -> Node:

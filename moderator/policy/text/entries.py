@@ -9,13 +9,13 @@ import orjson
 
 from moderator.policy.language.text_source import TextComparison, TextKind, TextSource
 from moderator.policy.text.links import host_in_entry, host_of_entry
-from moderator.policy.text.pattern_errors import Objection, pattern_error, pattern_warnings
+from moderator.policy.text.notations import Objection, meant, warnings_of_pattern, warnings_of_word
+from moderator.policy.text.pattern_errors import pattern_error, pattern_warnings
 from moderator.policy.text.readings import plain_form
 
 MOST_CHARACTERS: Final = 200
 MOST_PATTERN_CHARACTERS: Final = 500
 _HAS_PARTS: Final = re.compile(r"[.:]")
-_TAKEN_LITERALLY: Final = re.compile(r"[*?^$]")
 
 
 def entry_error(entry: str, kind: TextKind, compare: TextComparison) -> Objection | None:
@@ -37,13 +37,19 @@ def entry_error(entry: str, kind: TextKind, compare: TextComparison) -> Objectio
 
 
 def entry_warnings(entry: str, kind: TextKind, compare: TextComparison) -> Iterator[Objection]:
-    """Yield what in an entry that can be used will hardly do what was meant."""
+    """Yield what in an entry that can be used, as it is written, will hardly do what was meant."""
     if kind == "patterns":
+        yield from warnings_of_pattern(entry, compare)
         yield from pattern_warnings(entry, compare)
     elif kind == "links" and (host := host_of_entry(entry)) and not _HAS_PARTS.search(host) and host != "localhost":
         yield f"every host that ends in .{host} is found", "write a whole name, such as evil.com"
-    elif kind == "words" and (sign := _TAKEN_LITERALLY.search(entry)):
-        yield f"{sign[0]} is taken literally in a words list", "put it in a patterns list, if it is a pattern"
+    elif kind == "words":
+        yield from warnings_of_word(entry)
+
+
+def entry_meant(written: str, kind: TextKind) -> str:
+    """Give the entry that a line stands for: in a word, a backslash before a sign says that the sign is meant."""
+    return meant(written) if kind == "words" else written
 
 
 def normal_form(entry: str, kind: TextKind, compare: TextComparison) -> str:

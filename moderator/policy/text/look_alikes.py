@@ -1,7 +1,13 @@
-"""Characters that look like one ASCII letter, from Unicode's confusables as `confusable-homoglyphs` carries them."""
+"""Characters that look like one ASCII letter.
+
+They are those of Unicode's confusables, as `confusable-homoglyphs` carries them, and what those leave out: letters in
+black squares and circles, small capitals, and letters with a stroke, a bar or a hook, which are not marks of their own.
+"""
 
 import hashlib
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -11,6 +17,21 @@ import orjson
 
 _LAST_WITH_CASE: Final = 0x1FFFF
 """Beyond, no character has case nor looks like an ASCII letter."""
+_IN_BLACK: Final = (0x1F150, 0x1F170)
+"""Where the capitals in circles and in squares begin."""
+_LATIN: Final = (
+    *(range(0xC0, 0x2B0), range(0x1D00, 0x1DC0), range(0x1E00, 0x1F00)),
+    *(range(0x2C60, 0x2C80), range(0xA720, 0xA7CB)),
+)
+"""Blocks of Latin letters that every supported Python knows alike."""
+_NAME: Final = re.compile(
+    r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z]) WITH .*"
+    r"|LATIN (?:SMALL|CAPITAL) LETTER (?:BARRED|DOTLESS|SCRIPT) ([A-Z])"
+    r"|LATIN (?:LETTER SMALL CAPITAL|SMALL CAPITAL LETTER) ([A-Z])(?: WITH .*)?"
+)
+_FLAGS: Final = re.compile("[\U0001f1e6-\U0001f1ff]{3,}")
+"""Letters of flags; two of them are a flag, and no word is spelled with."""
+_FIRST_OF_FLAGS: Final = 0x1F1E6
 
 
 @cache
@@ -22,7 +43,8 @@ def look_alikes() -> Mapping[str, str]:
     data = orjson.loads(files("confusable_homoglyphs").joinpath("confusables.json").read_bytes())
     pairs = ((character, each["c"]) for character, likes in data.items() for each in likes)
     return MappingProxyType(
-        {
+        dict(_more_alike())
+        | {
             character: letter.lower()
             for character, letter in sorted(pairs, reverse=True)
             if len(character) == 1 and not character.isascii() and letter in _ASCII_LETTERS
@@ -32,7 +54,7 @@ def look_alikes() -> Mapping[str, str]:
 
 def folded_to_ascii(text: str) -> str:
     """Fold the case of a text in NFD and replace what looks like an ASCII letter, before or after folding."""
-    return text.translate(_table())
+    return _FLAGS.sub(_spelled, text).translate(_table())
 
 
 @cache
@@ -42,6 +64,21 @@ def fingerprint() -> str:
 
 
 _ASCII_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def _more_alike() -> Iterator[tuple[str, str]]:
+    """Yield characters that Unicode's confusables leave out, with the letters that they look like."""
+    for first in _IN_BLACK:
+        for place, letter in enumerate("abcdefghijklmnopqrstuvwxyz"):
+            yield chr(first + place), letter
+    for character in (chr(code) for codes in _LATIN for code in codes):
+        found = None if unicodedata.decomposition(character) else _NAME.fullmatch(unicodedata.name(character, ""))
+        if found is not None:
+            yield character, next(filter(None, found.groups())).lower()
+
+
+def _spelled(flags: re.Match[str]) -> str:
+    return "".join(chr(ord("a") + ord(each) - _FIRST_OF_FLAGS) for each in flags[0])
 
 
 @cache

@@ -7,11 +7,9 @@ from typing import Final
 import re2
 
 from moderator.policy.language.text_source import TextComparison
+from moderator.policy.text.notations import Objection
 from moderator.policy.text.patterns import checked
 from moderator.policy.text.readings import Reading
-
-Objection = tuple[str, str]
-"""What is wrong with a pattern, and what to do."""
 
 _MOST_REPETITIONS: Final = 1_000
 _NO_LOOK_AROUND: Final = "patterns run in linear time and know no look-around; say it without"
@@ -32,11 +30,6 @@ _REASONS: Final = (
         f"repeat at most {_MOST_REPETITIONS:,} times, nested repetitions multiplied",
     ),
     (
-        "bad repetition operator",
-        "two repetitions stand one after the other",
-        "write one of them, or a group: (?:a*)*",
-    ),
-    (
         "no argument for repetition",
         "a repetition stands where nothing can be repeated",
         r"write \* for the character itself",
@@ -53,6 +46,7 @@ _REASONS: Final = (
 )
 """How RE2's text starts, what is wrong, what to do; the first that fits."""
 _BACKWARDS: Final = re.compile(r"invalid repetition size: \{(\d+),(\d+)\}")
+_TWO_REPETITIONS: Final = re.compile(r"bad repetition operator: (([*+?]|\{[^}]*\})\??.*)", re.DOTALL)
 _BACK_REFERENCE: Final = re.compile(r"invalid escape sequence: \\[1-9k]")
 _CAPITALS: Final = re.compile(r"\\[pP](?:\{\^?Lu\}|Lu)|\[:upper:\]|\\p\{\^?Lt\}")
 _ASCII_ONLY: Final = re.compile(r"(?<!\\)(?:\\\\)*\\(?P<class>[bBwWdD])")
@@ -111,6 +105,8 @@ def _reason(error: str) -> Objection:
         )
     if (size := _BACKWARDS.match(error)) and int(size[1]) > int(size[2]):
         return "a repetition runs backwards", f"write the lower number first: {{{size[2]},{size[1]}}}"
+    if two := _TWO_REPETITIONS.match(error):
+        return "two repetitions stand one after the other", f"write {two[2]} alone, such as a{two[2]} for a{two[1]}"
     for start, reason, advice in _REASONS:
         if error.startswith(start):
             return reason, advice

@@ -22,7 +22,7 @@ from moderator.policy.text.characters import (
 )
 from moderator.policy.text.look_alikes import folded_to_ascii
 
-READING = "text/1"
+READING = "text/2"
 """Names these readings in a decision; a change of what they give is a new name."""
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _UNSEEN_LINE_ENDS = re.compile("[\x85\u2028\u2029]+")

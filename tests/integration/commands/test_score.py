@@ -329,3 +329,11 @@ def test_a_reader_that_leaves_early_ends_it_without_a_traceback(tmp_path: Path) 
     assert json.loads(decision)["verdict"]
     assert int(code) in (0, 128 + signal.SIGPIPE)  # 0 where all was written before the reader left
     assert b"Traceback" not in ended.stderr
+
+
+def test_a_draft_without_tests_says_so(call: Call, tmp_path: Path) -> None:
+    write_files(tmp_path / "own", {name: text for name, text in POLICY_FILES.items() if ".test." not in name})
+
+    drafted = call("score", write_lines(tmp_path, {"text": "hello"}), "--policies", "own", "--draft")
+
+    assert 'draft: it has no tests; every decision says "draft": true' in drafted.err.splitlines()

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from moderator.policy import load_policies
+from moderator.policy.analysis.untimed import untimed_tests
 from moderator.policy.authoring.test_tools.coverage import cover
 from moderator.policy.authoring.test_tools.mutate import mutate
-from moderator.policy.test_runner import run_tests, untested_rules, untimed_tests
+from moderator.policy.test_runner import run_tests, untested_rules
 
 EXAMPLES = Path(__file__).parents[3] / "policies"
 FOLDERS = pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from moderator.policy.files.folder import stem_of
 from moderator.policy.given_numbers import event_with, rewards_from
 from moderator.policy.language.ast import Condition, Policy, Rule
 from moderator.policy.language.event_time import iso_utc
-from moderator.policy.language.scale import fits_six_decimals, show
+from moderator.policy.language.fields import METADATA
+from moderator.policy.language.scale import MILLION, fits_six_decimals, show
 from moderator.policy.policy_set import PolicySet
 from moderator.policy.syntax.diagnostics import in_quotes
 from moderator.policy.test_runner import event_of, objectives_of
@@ -77,9 +78,10 @@ def _for_limit(
         assert scene is not None
         micros = {**scene.micros, **rewards_for(condition.signal, score)}
         verdict, result = _judged(rule, scene, micros, policies, judge)
-        if (scores := _written_scores(micros, policies)) is not None and result is not None:
+        scores = None if _contradicts_fields(scene, micros, policies) else _written_scores(micros, policies)
+        if scores is not None and result is not None:
             name = _new_name(f"{rule.id.partition('/')[2]} with {condition.signal.name} {words}", names)
-            text = _yaml(name, scene, scores, verdict, result)
+            text = _yaml(name, _given(scene, scores, policies), verdict, result)
             yield Suggestion(policy.name, *_file(policy, policies), name, text)
 
 
@@ -147,12 +149,38 @@ def _written_scores(micros: Micros, policies: PolicySet) -> dict[str, str] | Non
     return scores
 
 
-def _yaml(name: str, scene: Scene, scores: Mapping[str, str], verdict: Verdict, result: RuleResult) -> str:
-    event = ", ".join(f"{in_quotes(field)}: {in_quotes(value)}" for field, value in scene.fields.items())
-    shown = ", ".join(f"{in_quotes(signal)}: {score}" for signal, score in scores.items())
-    time = "" if scene.at_ms is None else f"      time: {iso_utc(scene.at_ms)}\n"
-    rule = in_quotes(result["rule"].partition("/")[2])
-    return (
-        f"  - test: {name}\n    given:\n      event: {{{event}}}\n      scores: {{{shown}}}\n{time}"
-        f"    expect: {{verdict: {verdict}, rules: {{{rule}: {result['outcome']}}}}}\n"
+def _contradicts_fields(scene: Scene, micros: Micros, policies: PolicySet) -> bool:
+    """Whether a text signal would have another number than the field that it is read from gives."""
+    read = _read_from_fields(scene, policies)
+    if not read or policies.text_signals is None:
+        return False
+    event, _ = policies.text_signals.measure(event_of(scene.fields))
+    numbers = event.text_scores or {}
+    return any(numbers[name] != (micros["text", name] or 0) / MILLION for name in read)
+
+
+def _read_from_fields(scene: Scene, policies: PolicySet) -> set[str]:
+    """Give the text signals that are read from fields that the scene has."""
+    return {signal.name for signal in policies.signals if signal.text and signal.text.of in scene.fields}
+
+
+def _given(scene: Scene, scores: Mapping[str, str], policies: PolicySet) -> str:
+    """Write what a test gives, each number once: a fact that is a field of the scene has its number there."""
+    facts = {f"{METADATA}{signal.fact.key}": signal.name for signal in policies.signals if signal.fact}
+    fields = {
+        field: scores[facts[field]] if field in facts else in_quotes(value) for field, value in scene.fields.items()
+    }
+    given = {*map(facts.get, fields), *_read_from_fields(scene, policies)}
+    others = {signal: score for signal, score in scores.items() if signal not in given}
+    event, listed = (
+        ", ".join(f"{in_quotes(name)}: {value}" for name, value in each.items()) for each in (fields, others)
     )
+    shown = f"      scores: {{{listed}}}\n" if others else ""
+    time = "" if scene.at_ms is None else f"      time: {iso_utc(scene.at_ms)}\n"
+    return f"      event: {{{event}}}\n{shown}{time}"
+
+
+def _yaml(name: str, given: str, verdict: Verdict, result: RuleResult) -> str:
+    rule = in_quotes(result["rule"].partition("/")[2])
+    expect = f"{{verdict: {verdict}, rules: {{{rule}: {result['outcome']}}}}}"
+    return f"  - test: {name}\n    given:\n{given}    expect: {expect}\n"

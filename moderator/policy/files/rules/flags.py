@@ -14,6 +14,7 @@ from moderator.policy.files.node_readers import (
     read_name,
     read_text,
 )
+from moderator.policy.files.settings import NO_ACTION
 from moderator.policy.language.ast import Flag
 from moderator.policy.syntax.diagnostics import Diagnostics, did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node
@@ -80,7 +81,9 @@ def _read_declared(node: Node | None, what: str, declared: Sequence[str] | None,
         return name
     if not declared and context.settings and f"{what}s" in context.settings.lines:
         return name  # the list is there and names nothing: that is an error in settings.yaml, reported there
-    hint = _declare(f"{what}s", name, declared, context)
+    hint = f"remove {what}: a flag without it has none"
+    if name != NO_ACTION:
+        hint = _declare(f"{what}s", name, declared, context)
     context.diagnostics.error("P019", node.span, f"there is no {what} called {quote(name)}", hint)
     return None
 
@@ -91,11 +94,18 @@ def _declare(key: str, name: str, declared: Sequence[str], context: Context) -> 
     line = context.settings.lines.get(key) if context.settings else None
     if line is None:
         return f"add a line to settings.yaml: {key}: [{name}]"
-    if len(declared) > _SHOWN_NAMES:
+    if key == "actions":
+        fix = f"add it to {key} on line {line} of settings.yaml, in its place: mildest first, now {_listed(declared)}"
+    elif len(declared) > _SHOWN_NAMES:
         fix = f"add it to {key} on line {line} of settings.yaml"
     else:
         fix = f"add it to settings.yaml line {line}: {key}: [{', '.join((*declared, name))}]"
     return f"{near} or {fix}" if near else fix
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = ", …" if len(names) > _SHOWN_NAMES else ""
+    return f"{', '.join(names[:_SHOWN_NAMES])}{more}"
 
 
 def _read_notify(node: Node | None, context: Context) -> tuple[tuple[Recipient, str], ...]:

@@ -8,11 +8,13 @@ from typing import Final
 
 from moderator.policy.files.context import Context
 from moderator.policy.language.fields import METADATA
-from moderator.policy.syntax.diagnostics import Diagnostics, quote
+from moderator.policy.syntax.diagnostics import Diagnostics, in_quotes, quote
 from moderator.policy.syntax.yaml_tree import Node
 from moderator.policy.text.look_alikes import folded_to_ascii
 
 _COMPARISON: Final = tuple("<>=!~")
+_NEGATED: Final = re.compile(r"(?:not |!=?|<>|~=|=!) *(\S.*)", re.IGNORECASE | re.DOTALL)
+_SAME: Final = re.compile(r"={1,3} *([^~=<>\s].*)", re.DOTALL)
 _SEVERAL: Final = re.compile(r" *[,|] *| or ")
 _TAG: Final = re.compile(
     r"(?:[a-z]{2,3}(?:-[a-z]{3}){0,3})(?:-[a-z]{4})?(?:-(?:[a-z]{2}|[0-9]{3}))?"
@@ -58,9 +60,13 @@ _ALPHABETS: Final = frozenset(
 _LETTERS_OF_VALUE, _LETTERS_OF_WORD = 5, 4
 
 
-def check_literal(field: str, text: str, node: Node, diagnostics: Diagnostics) -> None:
-    """Warn of one value that reads like a comparison, a list or a pattern, or looks like another one."""
-    found = next(filter(None, (check(field, text) for check in _CHECKS)), None)
+def check_literal(field: str, text: str, node: Node, diagnostics: Diagnostics, opposite: str) -> None:
+    """Warn of one value that reads like a comparison, a list or a pattern, or looks like another one.
+
+    `opposite` is the key under which the opposite is said, `except` or `applies_to`; empty where there is none.
+    """
+    found = _as_negation(field, text, opposite)
+    found = found or next(filter(None, (check(field, text) for check in _CHECKS)), None)
     if found is not None:
         diagnostics.warning("P018", node.span, *found)
 
@@ -113,16 +119,25 @@ def _differ_by_one(one: str, other: str) -> bool:
 def _as_comparison(field: str, text: str) -> tuple[str, str] | None:
     if not text.startswith(_COMPARISON):
         return None
+    message = f"{quote(text)} is compared letter by letter"
+    if found := _SAME.fullmatch(text):
+        return message, f"write {in_quotes(found[1])}"
+    if not field.startswith(METADATA):
+        return message, f"write the values of {field} themselves; numbers are compared by signals with from_event"
     key = field.removeprefix(METADATA)
     name = re.sub(r"[^a-z0-9_-]+", "-", key.lower()).strip("-_").replace("_", "-")
     hint = f"for numbers declare a signal with from_event: {METADATA}{key} and write when: {{{name}: below 24}}"
-    return f"{quote(text)} is compared letter by letter", hint
+    return message, hint
 
 
-def _as_negation(field: str, text: str) -> tuple[str, str] | None:
-    if not text.lower().startswith("not "):
+def _as_negation(field: str, text: str, opposite: str) -> tuple[str, str] | None:
+    negated = _NEGATED.fullmatch(text)
+    if negated is None:
         return None
-    return f"{quote(text)} is compared letter by letter", f"say it under except: [{{{field}: {text[4:].strip()}}}]"
+    said = f"{{{field}: {in_quotes(negated[1])}}}"
+    says = {"except": f"say it under except: [{said}]", "applies_to": f"say it under applies_to: {said}"}
+    hint = says.get(opposite, "there is no such negation: write the values that are meant")
+    return f"{quote(text)} is compared letter by letter", hint
 
 
 def _as_list(_: str, text: str) -> tuple[str, str] | None:
@@ -157,7 +172,8 @@ def _as_another(_: str, text: str) -> tuple[str, str] | None:
             named = unicodedata.name(odd, "a letter without a name")
             return f"{quote(word)} has letters of two alphabets", f"it has {named}: write all of it in one"
         folded = folded_to_ascii(unicodedata.normalize("NFD", word))
-        if folded.isascii() and not any(letter.isascii() for letter in word):
+        is_latin = alphabets == {"LATIN"}  # with strokes, as a language may have them
+        if folded.isascii() and not is_latin and not any(letter.isascii() for letter in word):
             return (
                 f"{quote(word)} looks like {quote(folded)} and is other letters",
                 "write the letters that events have",
@@ -165,4 +181,4 @@ def _as_another(_: str, text: str) -> tuple[str, str] | None:
     return None
 
 
-_CHECKS: Final = (_as_comparison, _as_negation, _as_list, _as_pattern, _as_locale, _as_another)
+_CHECKS: Final = (_as_comparison, _as_list, _as_pattern, _as_locale, _as_another)

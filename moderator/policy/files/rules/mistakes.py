@@ -6,6 +6,7 @@ from typing import Final
 
 from moderator.policy.files.as_written import on_one_line
 from moderator.policy.files.node_readers import Advice
+from moderator.policy.files.settings import NO_ACTION
 from moderator.policy.language.ast import FolderSettings
 from moderator.policy.syntax.diagnostics import in_quotes, quote
 from moderator.policy.syntax.yaml_tree import Mapping, Node, Scalar, Sequence
@@ -16,6 +17,7 @@ _TEXT_FIELD: Final = re.compile(
     r"~?(?P<fields>(?:body|title|message|content|text|domain|url|link|regex|pattern|keywords?|words?)"
     r"(?:\+(?:body|title|domain|url))*)(?: *\((?P<how>[a-z, _-]+)\))?"
 )
+_FIELDS: Final = ("tenant", "channel", "locale")
 _EXEMPTING: Final = re.compile(r"(?:exempt|except|ignore|skip|allow)\w*|\w+_(?:exempt|ignored?)")
 _WHO: Final = re.compile(r"(?:exempt|except|ignore|skip|allow)_?|_?(?:exempt|ignored?)|_?(?:roles?|users?)")
 
@@ -31,9 +33,7 @@ def advice_on_rule_key(key: Scalar, value: Node, settings: FolderSettings | None
     if name in _UNDER_FLAG:
         return Advice("P011", f"a rule has no key {quote(key.text)}", _under_flag(name, value, settings))
     if _EXEMPTING.fullmatch(name):
-        return Advice(
-            "P011", f"a rule has no key {quote(key.text)}", f"write except: [{{role: {_exempt(name, value)}}}]"
-        )
+        return Advice("P011", f"a rule has no key {quote(key.text)}", f"write except: {_exempt(name, value)}")
     return _text_advice("a rule has no key", key, value)
 
 
@@ -49,15 +49,33 @@ def _joining(key: Scalar, value: Node) -> Advice | None:
         return Advice(
             "P021",
             f'conditions are joined by "all:" and "any:", not by {quote(key.text)}',
-            f"write {group}: and keep the list",
+            f"write {group}: and keep the list"
+            if isinstance(value, Sequence)
+            else f"write {group}: {_as_items(value)}",
         )
     if name == "not":
         message = 'the one negation is "unless:", beside "when:"'
-        return Advice("P021", message, f"write beside when: unless: {on_one_line(value)}")
+        return Advice("P021", message, f"write beside when: unless: {_as_condition(value)}")
     return None
 
 
+def _as_items(value: Node) -> str:
+    """Write conditions that stand side by side as a list."""
+    if isinstance(value, Mapping):
+        return f"[{', '.join(f'{{{in_quotes(key.text)}: {on_one_line(each)}}}' for key, each in value.entries)}]"
+    return f"[{on_one_line(value)}]"
+
+
+def _as_condition(value: Node) -> str:
+    """Write a list of conditions as one condition."""
+    if isinstance(value, Sequence):
+        return on_one_line(value.items[0]) if len(value.items) == 1 else f"{{any: {on_one_line(value)}}}"
+    return on_one_line(value)
+
+
 def _under_flag(name: str, value: Node, settings: FolderSettings | None) -> str:
+    if name in ("action", "queue") and isinstance(value, Scalar) and value.text == NO_ACTION:
+        return f"remove it: a flag without {name} has none"
     parts = [] if name in ("severity", "reason") else ["severity: …", "reason: …"]
     hint = f"write flag: {{{', '.join([*parts, f'{name}: {on_one_line(value)}'])}}}"
     lists = {"action": settings and settings.actions, "queue": settings and settings.queues}
@@ -67,12 +85,18 @@ def _under_flag(name: str, value: Node, settings: FolderSettings | None) -> str:
 
 
 def _exempt(name: str, value: Node) -> str:
-    if isinstance(value, Sequence) and value.items:
+    """Write what is exempt as `except` has it: items that name their fields, or values of the field that is meant."""
+    if isinstance(value, Mapping):
+        return f"[{on_one_line(value)}]"
+    if isinstance(value, Sequence) and any(isinstance(item, Mapping) for item in value.items):
         return on_one_line(value)
+    field = next((each for each in _FIELDS if each in name), "role")
+    if isinstance(value, Sequence) and value.items:
+        return f"[{{{field}: {on_one_line(value)}}}]"
     if isinstance(value, Scalar) and value.kind == "text":
-        return f"[{in_quotes(value.text)}]"
+        return f"[{{{field}: [{in_quotes(value.text)}]}}]"
     role = _WHO.sub("", name).strip("_").removesuffix("s")
-    return f"[{in_quotes(role or 'moderator')}]"
+    return f"[{{role: [{in_quotes(role or 'moderator')}]}}]"
 
 
 def _text_advice(lacking: str, key: Scalar, value: Node) -> Advice | None:

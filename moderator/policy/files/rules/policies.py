@@ -18,7 +18,7 @@ from moderator.policy.files.node_readers import (
 from moderator.policy.files.rules.flags import ONE_OR_NO_KEY, read_effect
 from moderator.policy.files.rules.mistakes import advice_on_condition, advice_on_rule_key
 from moderator.policy.files.rules.phrases import FORMS, read_condition
-from moderator.policy.files.rules.scopes import read_scope
+from moderator.policy.files.rules.scopes import EXEMPT, read_scope
 from moderator.policy.files.rules.times_and_shares import read_budget, read_rollout, read_time
 from moderator.policy.language.ast import Condition, Expression, Group, GroupKind, Policy, Rule, RuleMode, Scope
 from moderator.policy.language.event_time import iso_utc
@@ -133,7 +133,7 @@ def _read_rule_name(block: Block, seen: dict[str, Span], diagnostics: Diagnostic
 
 def _read_exempt_scopes(node: Node | None, context: Context) -> tuple[Scope, ...]:
     items = () if node is None else read_items(node, "except", context.diagnostics, ONE_OR_NO_KEY)
-    return tuple(read_scope(item, "an item of except", context) for item in items)
+    return tuple(read_scope(item, EXEMPT, context) for item in items)
 
 
 def _read_if_missing(block: Block, key: str, *, default: bool, diagnostics: Diagnostics) -> bool:

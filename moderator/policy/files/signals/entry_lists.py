@@ -14,7 +14,7 @@ from moderator.policy.language.text_source import IN_PLACE, EntryList, TextCompa
 from moderator.policy.syntax.diagnostics import Diagnostics, SourceFile, Span, did_you_mean, quote
 from moderator.policy.syntax.yaml_tree import Node, Scalar
 from moderator.policy.syntax.yaml_tree import Sequence as ListNode
-from moderator.policy.text.entries import digest_of, entry_error, entry_warnings, normal_form
+from moderator.policy.text.entries import digest_of, entry_error, entry_meant, entry_warnings, normal_form
 from moderator.policy.text.pattern_cost import MOST_STEPS, steps_of
 
 MOST_ENTRIES: Final = 100_000
@@ -195,7 +195,8 @@ def _read_entries(
     first: dict[str, int] = {}
     sound: list[tuple[int, str]] = []
     code = "P029" if kind == "patterns" else "P026"
-    for line, entry in entries:
+    for line, written in entries:
+        entry = entry_meant(written, kind)
         if objection := entry_error(entry, kind, compare):
             problems.append(_Problem(line, "error", code, *objection))
             continue
@@ -208,7 +209,9 @@ def _read_entries(
             )
             problems.append(_Problem(line, "warning", "P026", message, "remove one of the two: they count once"))
             continue
-        problems += [_Problem(line, "warning", code, *each) for each in islice(entry_warnings(entry, kind, compare), 1)]
+        problems += [
+            _Problem(line, "warning", code, *each) for each in islice(entry_warnings(written, kind, compare), 1)
+        ]
         sound.append((line, entry))
     lines, known = tuple(line for line, _ in sound), tuple(entry for _, entry in sound)
     return _ReadEntries(known, lines, digest_of(first), tuple(problems))

@@ -317,7 +317,7 @@ def test_unless_may_stand_alone_case_27(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "flag", "code", "hint"),
     [
-        (SETTINGS, "action: delete", "P019", "settings.yaml line 8: actions: [alert, hold, remove, ban, delete]"),
+        (SETTINGS, "action: delete", "P019", "in its place: mildest first, now alert, hold, remove, ban"),
         (SETTINGS, "queue: nobody", "P019", "settings.yaml line 9: queues: [spam, newcomers, care, nobody]"),
         (
             SETTINGS.replace("[alert, hold, remove, ban]", "[alert, hold, remove, ban, hold]"),

@@ -284,8 +284,8 @@ def test_a_test_may_give_a_text_and_metadata_of_signals_case_45(tmp_path: Path) 
         ),
         "no title": ({"event": {"speaker": "user"}, "scores": {"safety": 0.9}}, {"shouting": "unknown"}),
         "missing": (
-            {"event": {"speaker": "user"}, "text": SCAM, "scores": {"safety": 0.9, "scam-words": "missing"}},
-            {"scam": "unknown"},
+            {"event": {"speaker": "user"}, "scores": {"safety": 0.9, "loud": "missing"}},
+            {"shouting": "unknown"},
         ),
     }
     written = [

@@ -4,7 +4,7 @@ import pytest
 
 from moderator.policy.analysis.descriptions import date_in_words, describe_rule
 from tests.unit.policy.community import a_community
-from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SIGNALS, a_policy, a_rule, a_set
+from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SETTINGS, SIGNALS, a_policy, a_rule, a_set
 
 POINTS = SIGNALS.replace("low: 0, high: 4}", "low: 0, high: 4, unit: points}")
 
@@ -112,3 +112,46 @@ def test_times_are_reported_only_where_they_are_not_midnight() -> None:
     assert date_in_words(midnight_ms) == "1 October 2026"
     assert date_in_words(midnight_ms + 9 * 3_600_000) == "1 October 2026, 09:00 UTC"
     assert date_in_words(midnight_ms + 1_500) == "1 October 2026, 00:00:01.500 UTC"
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("live", "unsafe-reply, live for 10% of users: when"),
+        ("shadow", "unsafe-reply, watched only: when"),
+        ("off", "unsafe-reply, off: when"),
+    ],
+)
+def test_a_rollout_is_named_of_live_rules_alone_as_others_regard_none(tmp_path: Path, mode: str, words: str) -> None:
+    policies = a_set(tmp_path, a_policy(a_rule(mode=mode, more="rollout: 10% of users"), a_rule(name="live")))
+
+    assert describe_rule(policies.rules[0]).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ("any: [{age: missing}, {age: below 5}]", ""),
+        ("age: missing", ""),
+        ("slurs: at least 1", ""),
+        ("age: below 5", "Where a fact is missing it does not {}."),
+        ("names: at least 1", "Where a fact is missing it does not {}."),
+        ("all: [{age: missing}, {names: at least 1}]", "Where a fact is missing it does not {}."),
+    ],
+)
+def test_what_a_missing_number_does_is_said_where_the_rule_compares_it_and_it_can_be_missing(
+    tmp_path: Path, when: str, words: str
+) -> None:
+    signals = f"""{SIGNALS}
+  age:   {{about: Age, from_event: metadata.age, scale: {{low: 0}}, good: none}}
+  slurs: {{about: Slurs, from_text: {{words: [idiot, fool]}}}}
+  names: {{about: Names, from_text: {{words: [idiot], of: metadata.name}}}}
+"""
+    settings = f"{SETTINGS}if_fact_missing: allow\n"
+    tags = a_rule(when, name="tags").replace("flag: {severity: high, reason: unsafe_content}", "tag: [label]")
+    policies = a_set(tmp_path, a_policy(a_rule(when), tags), signals=signals, settings=settings)
+
+    flags, tagging = (describe_rule(rule) for rule in policies.rules)
+
+    assert flags.partition('"unsafe_content". ')[2] == words.format("flag")
+    assert tagging.partition("as it is. ")[2] == words.format("tag").replace("a fact", "something")

@@ -3,6 +3,7 @@ import random
 
 import pytest
 
+from moderator.policy.text import text_signals
 from moderator.policy.text.text_signals import MOST_LINES, TextSignals, identity_of
 from tests.unit.policy.text_sources import findings, number, source
 
@@ -92,3 +93,14 @@ def test_capitals_beyond_ascii_are_those_of_letters_that_have_case() -> None:
 def _any_character(rng: random.Random) -> str:
     code = rng.choice((rng.randint(0, 0x2FF), rng.randint(0, 0xD7FF), rng.randint(0xE000, 0x10FFFF)))
     return chr(code)
+
+
+@pytest.mark.parametrize(("what", "now"), [("READING", "text/0"), ("fingerprint", lambda: "others")])
+def test_numbers_that_were_read_otherwise_are_of_another_definition(
+    monkeypatch: pytest.MonkeyPatch, what: str, now: object
+) -> None:
+    known = identity_of(source("words", "a"))
+
+    monkeypatch.setattr(text_signals, what, now)
+
+    assert identity_of(source("words", "a")) != known

@@ -1,16 +1,18 @@
 """Coverage, mutation and suggestions: what the tests of a folder show, and what they would not notice."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from moderator.policy import PolicySet, load_policies
+from moderator.policy.analysis.untimed import untimed_tests
 from moderator.policy.authoring.test_tools.coverage import cover
 from moderator.policy.authoring.test_tools.mutants import mutants_of
 from moderator.policy.authoring.test_tools.mutate import mutate
 from moderator.policy.authoring.test_tools.suggest import Suggestions, suggest
-from moderator.policy.test_runner import closed_gaps, run_tests, untested_rules, untimed_tests
-from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SIGNALS, a_folder, a_policy, a_rule, a_set
+from moderator.policy.test_runner import closed_gaps, run_tests, untested_rules
+from tests.unit.policy.folders import CHAT_SAFETY, EXEMPTIONS, SETTINGS, SIGNALS, a_folder, a_policy, a_rule, a_set
 
 EVENT = "{speaker: assistant, tenant: acme, channel: general}"
 MATCHED = "{verdict: flag, rules: {unsafe-reply: matched}}"
@@ -233,6 +235,24 @@ def test_a_limit_near_an_end_of_its_scale_has_its_tests_within_it(tmp_path: Path
     text = "".join(one.text for one in suggested.tests)
     tested = a_folder(tmp_path, a_policy(a_rule(when)), tests=[f"tests_for: chat-safety\ntests:\n{text}"])
     assert not any(result.mismatches for result in run_tests(load_policies(tested)))
+
+
+def test_a_number_is_suggested_once_where_the_event_has_it_too(tmp_path: Path) -> None:
+    signals = f"""{SIGNALS}
+  strikes: {{about: Strikes, from_event: metadata.surface, scale: {{low: 0}}, good: none}}
+  names:   {{about: Names, from_text: {{words: [idiot], of: user}}}}
+"""
+    settings = f"{SETTINGS}if_fact_missing: allow\n".replace("surface: sometimes", "surface: always")
+    rule = a_rule("safety: below 0.30", more="rollout: 50% of users")
+    files: dict[str, Any] = {"signals": signals, "settings": settings}
+
+    suggested = suggest(a_set(tmp_path / "bare", a_policy(rule), **files))
+
+    text = "".join(one.text for one in suggested.tests)
+    tests = [f"tests_for: chat-safety\ntests:\n{text}"]
+    tested = a_set(tmp_path / "tested", a_policy(rule), tests=tests, **files)
+    assert len(tested.tests) == len(suggested.tests) == 3
+    assert ("strikes" in text, "names" in text) == (False, False)
 
 
 def test_names_that_yaml_would_read_otherwise_are_suggested_in_quotes(tmp_path: Path) -> None:

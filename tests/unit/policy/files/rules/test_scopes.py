@@ -36,11 +36,11 @@ def test_a_policy_applies_where_every_line_fits(tmp_path: Path, scope: str, fits
 
 @pytest.mark.parametrize("absent", [None, ""])
 def test_a_missing_or_empty_field_brings_no_rule_in_and_spares_nobody(tmp_path: Path, absent: str | None) -> None:
-    scoped = a_rule(name="scoped", more="applies_to: {tenant: '*'}")
-    spared = a_rule(name="spared", more="except: [{tenant: '*'}]")
+    scoped = a_rule(name="scoped", more="applies_to: {locale: '*'}")
+    spared = a_rule(name="spared", more="except: [{locale: '*'}]")
     policies = a_set(tmp_path, a_policy(scoped, spared))
 
-    judgement = judge_raw(policies, an_event(tenant=absent), safety=0.1)
+    judgement = judge_raw(policies, an_event(locale=absent), safety=0.1)
 
     assert outcomes_of(judgement) == {"spared": "matched"}
 
