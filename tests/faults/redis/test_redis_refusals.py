@@ -212,7 +212,8 @@ def test_a_password_that_was_changed_is_found_at_the_next_connection_and_not_sho
     caches.write("after")
 
     assert (up, caches.up) == ((0, 0), (1, 1))
-    assert events(logs) == refused_and_taken(error)
+    away = [("cache_away", cache, error) for cache in ("score", "verdict")]
+    assert events(logs) == [*away, *(("cache_back", cache, None) for cache in ("score", "verdict"))]
     assert "hunter2" not in str(logs)
     assert "right" not in str(logs)
 
