@@ -102,20 +102,33 @@ def check_host(host: str) -> None:
     Raises:
         ConfigurationError: none can: the name means nothing here, or no interface has the address.
     """
-    _listen(host, 0, "MODERATOR_HTTP__").close()
+    try:
+        _listening(host, 0).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on `{host}`: {_reason(error)}; choose another `MODERATOR_HTTP__HOST`"
+        ) from error
 
 
 def _listen(host: str, port: int, variables: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
-    except (OSError, UnicodeError) as error:  # UnicodeError: not a possible host name
-        text = isinstance(error, OSError) and error.strerror
-        reason = text.partition(" (")[0] if text else "not a host name"
+        return _listening(host, port)
+    except OSError as error:
         raise ConfigurationError(
-            f"cannot listen on `{host}` port {port}: {reason}; "
+            f"cannot listen on `{host}` port {port}: {_reason(error)}; "
             f"choose another `{variables}PORT` (0: any free one) or `{variables}HOST`"
         ) from error
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except UnicodeError as error:  # not a possible host name
+        raise OSError from error
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror.partition(" (")[0] if error.strerror else "not a host name"
 
 
 def most_connections() -> int:

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from moderator.errors import InvalidEventError
 from moderator.events import SkippedKind, Turn
 from moderator.settings import ReadingSettings
 from moderator.stream.event_schema import TEXT_PARTS, ChatEventRecord, ChatMessage, ContentPart, ToolCall
+from moderator.stream.exact_json import loads_pairs
 
 _KIND_OF_PART: Final[dict[str, SkippedKind]] = {
     **dict.fromkeys(("image", "image_url", "input_image"), "image"),
@@ -143,8 +142,8 @@ def _unescaped(arguments: Any) -> Any:
     if not isinstance(arguments, str) or "\\" not in arguments:
         return arguments
     try:
-        return orjson.loads(arguments)
-    except orjson.JSONDecodeError:
+        return loads_pairs(arguments)
+    except (ValueError, RecursionError):
         return arguments
 
 

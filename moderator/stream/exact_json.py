@@ -30,7 +30,7 @@ def loads_exactly(value: bytes) -> Any:
         text = value.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidEventError("bad_json", f"not UTF-8: byte {error.start} cannot be decoded") from error
-    repaired = _LONE_SURROGATE.sub(lambda m: m.group() if m.group("keep") or m.group("other") else r"\ufffd", text)
+    repaired = _without_lone_surrogates(text)
     if _is_too_deep(repaired):
         raise InvalidEventError("bad_json", _TOO_DEEP)
     try:
@@ -40,6 +40,22 @@ def loads_exactly(value: bytes) -> Any:
         raise InvalidEventError("bad_json", f"not JSON: {problem} at character {error.pos}") from error
     except RecursionError as error:
         raise InvalidEventError("bad_json", _TOO_DEEP) from error
+
+
+def loads_pairs(text: str) -> Any:
+    """Parse JSON, each object as a list of its names and values in turn, so that a name given twice hides no value.
+
+    Raises:
+        ValueError: not JSON.
+        RecursionError: nested too deep.
+    """
+    return json.loads(
+        _without_lone_surrogates(text), object_pairs_hook=lambda pairs: [each for pair in pairs for each in pair]
+    )
+
+
+def _without_lone_surrogates(text: str) -> str:
+    return _LONE_SURROGATE.sub(lambda m: m.group() if m.group("keep") or m.group("other") else r"\ufffd", text)
 
 
 def _is_too_deep(text: str) -> bool:

@@ -40,6 +40,10 @@ def words_in(text: str) -> re.Pattern[str]:
     return _ASCII_WORD if text.isascii() else _word(is_near=_is_near(text))
 
 
+SEPARATING: Final = re.compile("[\x0b\x0c\x1c-\x1f]+")
+"""Controls that show nothing, or end a line or a page: words and hosts are looked for with and without a gap there."""
+
+
 def without_hidden(text: str) -> str:
     """Remove what shows nothing, and write a space for what shows as a blank."""
     if text.isascii():

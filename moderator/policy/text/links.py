@@ -8,7 +8,7 @@ from unicodedata import category
 
 import ada_url
 
-from moderator.policy.text.characters import mark_class, spaceless_class, without_hidden
+from moderator.policy.text.characters import SEPARATING, mark_class, spaceless_class, without_hidden
 
 _SCHEME: Final = re.compile(r"(?:https?|ftp)(?::|%3a)(?:[/\\]|%2f|%5c){1,2}", re.IGNORECASE)
 """Also with percent signs, as the target of a redirect is written."""
@@ -65,12 +65,12 @@ class Domains:
 
 def links_in(text: str) -> Links:
     """Find the hosts in a text as it was sent."""
-    found = _links_in(without_hidden(text))
-    if text.isascii() or not _GAPS.search(text):
-        return found
-    joined = _links_in(without_hidden(_GAPS.sub("", text)))
-    linked = found.linked | joined.linked
-    return Links(linked, (found.named | joined.named) - linked)
+    ways = {text, SEPARATING.sub(" ", text), _GAPS.sub("", text)}
+    found = [_links_in(without_hidden(way)) for way in ways]
+    if len(found) == 1:
+        return found[0]
+    linked = frozenset().union(*(each.linked for each in found))
+    return Links(linked, frozenset().union(*(each.named for each in found)) - linked)
 
 
 def _links_in(seen: str) -> Links:

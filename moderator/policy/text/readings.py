@@ -15,6 +15,7 @@ from unicodedata import normalize
 
 from moderator.ignorable import class_of
 from moderator.policy.text.characters import (
+    SEPARATING,
     without_hidden,
     without_long_mark_runs,
     without_removable_marks,
@@ -28,7 +29,7 @@ _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _UNSEEN_LINE_ENDS = re.compile("[\x85\u2028\u2029]+")
 _OVERRIDDEN = re.compile("[\u202d\u202e]([^\u202c\r\n]*)")
 """What an override of the direction may show in the opposite order."""
-_MORE_WAYS = re.compile("[\x85\u2028\u2029\u202d\u202e]")
+_MORE_WAYS = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029\u202d\u202e]")
 _FEW_PIECES = 1_000
 _CHARACTERS_A_PIECE = 32
 """Of more characters for each piece, reading by pieces is faster than reading all at once."""
@@ -94,12 +95,13 @@ class Reading:
 
     @property
     def ways(self) -> Sequence["Reading"]:
-        """This text; where it has any, without the line ends that browsers do not show; and with overrides followed."""
-        if self.is_ascii or not _MORE_WAYS.search(self.sent):
+        """This text; where it has any, with and without line ends that may not show; and with overrides followed."""
+        if not _MORE_WAYS.search(self.sent):
             return (self,)
+        apart = SEPARATING.sub(" ", self.sent)
         joined = _UNSEEN_LINE_ENDS.sub("", self.sent)
         turned = _OVERRIDDEN.sub(lambda found: f" {found[1][::-1]} ", joined)
-        return (self, *map(Reading, {joined, turned} - {self.sent}))
+        return (self, *map(Reading, {apart, joined, turned} - {self.sent}))
 
     def _read(self) -> "_Forms":
         if self._forms is None:

@@ -74,6 +74,14 @@ def test_escapes_in_the_arguments_of_a_call_hide_no_word() -> None:
     )
 
 
+def test_nor_does_a_name_that_is_given_twice_nor_half_a_character() -> None:
+    call = {"function": {"name": "send", "arguments": r'{"t": "you", "t": "\u0068i", "x": "\ud800"}'}}
+
+    text, _ = judged({"role": "assistant", "content": None, "tool_calls": [call]}, tool_calls="judge")
+
+    assert text == "send t you t hi x \ufffd"
+
+
 @pytest.mark.parametrize("arguments", ["\\", r'{"to": "\u00'])
 def test_arguments_that_are_no_json_are_judged_as_they_are(arguments: str) -> None:
     call = {"function": {"name": "send", "arguments": arguments}}

@@ -10,8 +10,8 @@ from kafka.errors import CorruptRecordError, KafkaTimeoutError
 
 from moderator.events import Partition
 
-UNDECODABLE = (CorruptRecordError, UnicodeDecodeError)
-"""What the client raises for damaged bytes, and for a header key that is not UTF-8."""
+UNDECODABLE = (CorruptRecordError,)
+"""What the client raises for damaged bytes."""
 _POLL_MS = 500
 _ANSWER_S = 10.0
 _SEARCH_S = 30.0

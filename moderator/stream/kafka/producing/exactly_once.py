@@ -110,7 +110,7 @@ class ExactlyOnce:
             self._undone.clear()
         elif self._is_first:
             self._undone = {_POSITIONS, *(places if last_end.partitions is None else last_end.partitions)}
-        if self._is_first or self._undone - {_POSITIONS}:
+        if self._is_first or last_end.is_commit or self._undone - {_POSITIONS}:
             # until then the broker remembers how it ended, also for the next process
             self._require_leaders(producer)
         self.step = "init_transactions"

@@ -206,3 +206,9 @@ def test_random_texts_give_hosts_and_never_an_exception() -> None:
         for host in (*links_in(text).linked, *links_in(text).named):
             assert host.isascii()
             assert host == host.lower()
+
+
+@pytest.mark.parametrize("each", "\x0b\x0c\x1c\x1d\x1e\x1f", ids=ascii)
+def test_a_control_that_may_end_a_line_ends_a_host_or_stands_within_it(each: str) -> None:
+    assert "evil.com" in links_in(f"https://evil.com{each}foo").linked
+    assert "evil.com" in links_in(f"https://ev{each}il.com").linked

@@ -132,3 +132,8 @@ def test_long_runs_of_marks_are_cut_and_read_the_same_again() -> None:
     assert reading.folded.startswith("ab \u05d0")
     assert len(reading.folded) < 60
     assert Reading(reading.plain).plain == reading.plain
+
+
+@pytest.mark.parametrize("each", "\x0b\x0c\x1c\x1d\x1e\x1f", ids=ascii)
+def test_a_control_that_may_end_a_line_or_a_page_is_read_with_and_without_a_gap(each: str) -> None:
+    assert {way.folded for way in Reading(f"free{each}gift").ways} == {"freegift", "free gift"}
