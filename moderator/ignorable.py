@@ -28,6 +28,8 @@ INVISIBLE: Final = (
     | {*range(0xFFF9, 0xFFFD)}
 )
 """What shows neither anything nor a blank."""
+SEPARATORS: Final = "\x85\u2028\u2029"
+"""Browsers show nothing for them, and other programs a line's end."""
 _CODES: Final = sys.maxunicode + 1
 
 

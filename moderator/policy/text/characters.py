@@ -15,6 +15,8 @@ from moderator.ignorable import BLANKS, INVISIBLE, class_of
 
 BEYOND: Final = "\U00010000-\U0010ffff"
 """Every character beyond the first plane. `re` compares these with each range of a class in turn, so ask them last."""
+SEPARATING: Final = "\x0b\x0c\x1c-\x1f"
+"""Controls that show nothing, or end a line or a page, as the inside of a class: words are looked for both ways."""
 
 _WITH_REMOVABLE_MARKS: Final = ("Latin", "Greek", "Cyrillic")
 _WITHOUT_SPACES: Final = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan")
@@ -38,10 +40,6 @@ def words_in(text: str) -> re.Pattern[str]:
     A word is a run of letters, marks and digits, but those of scripts that are written without spaces.
     """
     return _ASCII_WORD if text.isascii() else _word(is_near=_is_near(text))
-
-
-SEPARATING: Final = re.compile("[\x0b\x0c\x1c-\x1f]+")
-"""Controls that show nothing, or end a line or a page: words and hosts are looked for with and without a gap there."""
 
 
 def without_hidden(text: str) -> str:

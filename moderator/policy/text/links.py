@@ -8,6 +8,7 @@ from unicodedata import category
 
 import ada_url
 
+from moderator.ignorable import SEPARATORS
 from moderator.policy.text.characters import SEPARATING, mark_class, spaceless_class, without_hidden
 
 _SCHEME: Final = re.compile(r"(?:https?|ftp)(?::|%3a)(?:[/\\]|%2f|%5c){1,2}", re.IGNORECASE)
@@ -19,8 +20,10 @@ _AFTER_HOST: Final = r"),;!$&'*+=~\u2010-\u205e\u3001\u3003-\u301f\uff08-\uff0c\
 """Punctuation that is in no host, but may be in a path."""
 _OWN: Final = re.compile(rf"\[?[^{_NO_LINK}{_AFTER_HOST}\[\]/\\?#]*\]?(?:[/\\?#][^{_NO_LINK}]*)?")
 """What belongs to a link, after its scheme."""
-_GAPS: Final = re.compile("[\x85\u2028\u2029\u3164\uffa0]+")
+_GAPS: Final = re.compile(f"[{SEPARATORS}\u3164\uffa0]+")
 """Fillers, which show as a blank and are no part of a host, and line ends that browsers show as nothing."""
+_LINE_CONTROLS: Final = re.compile(f"[{SEPARATING}]+")
+_MORE_WAYS: Final = re.compile(f"[{SEPARATING}{SEPARATORS}\u3164\uffa0]")
 _AUTHORITY_END: Final = re.compile(r"[/\\?#]")
 _PORT: Final = re.compile(r":[0-9]*$")
 _HOST: Final = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
@@ -65,10 +68,10 @@ class Domains:
 
 def links_in(text: str) -> Links:
     """Find the hosts in a text as it was sent."""
-    ways = {text, SEPARATING.sub(" ", text), _GAPS.sub("", text)}
+    if not _MORE_WAYS.search(text):
+        return _links_in(without_hidden(text))
+    ways = {text, _LINE_CONTROLS.sub(" ", text), _GAPS.sub("", text)}
     found = [_links_in(without_hidden(way)) for way in ways]
-    if len(found) == 1:
-        return found[0]
     linked = frozenset().union(*(each.linked for each in found))
     return Links(linked, frozenset().union(*(each.named for each in found)) - linked)
 

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import NamedTuple
 from unicodedata import normalize
 
-from moderator.ignorable import class_of
+from moderator.ignorable import SEPARATORS, class_of
 from moderator.policy.text.characters import (
     SEPARATING,
     without_hidden,
@@ -26,10 +26,11 @@ from moderator.policy.text.look_alikes import folded_to_ascii
 READING = "text/2"
 """Names these readings in a decision; a change of what they give is a new name."""
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
-_UNSEEN_LINE_ENDS = re.compile("[\x85\u2028\u2029]+")
+_UNSEEN_LINE_ENDS = re.compile(f"[{SEPARATORS}]+")
 _OVERRIDDEN = re.compile("[\u202d\u202e]([^\u202c\r\n]*)")
 """What an override of the direction may show in the opposite order."""
-_MORE_WAYS = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029\u202d\u202e]")
+_LINE_CONTROLS = re.compile(f"[{SEPARATING}]+")
+_MORE_WAYS = re.compile(f"[{SEPARATING}{SEPARATORS}\u202d\u202e]")
 _FEW_PIECES = 1_000
 _CHARACTERS_A_PIECE = 32
 """Of more characters for each piece, reading by pieces is faster than reading all at once."""
@@ -98,7 +99,7 @@ class Reading:
         """This text; where it has any, with and without line ends that may not show; and with overrides followed."""
         if not _MORE_WAYS.search(self.sent):
             return (self,)
-        apart = SEPARATING.sub(" ", self.sent)
+        apart = _LINE_CONTROLS.sub(" ", self.sent)
         joined = _UNSEEN_LINE_ENDS.sub("", self.sent)
         turned = _OVERRIDDEN.sub(lambda found: f" {found[1][::-1]} ", joined)
         return (self, *map(Reading, {apart, joined, turned} - {self.sent}))

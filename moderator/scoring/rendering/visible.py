@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from operator import itemgetter, length_hint
 from typing import Final, NamedTuple
 
-from moderator.ignorable import IGNORABLE, class_of, complement_class_of
+from moderator.ignorable import BLANKS, IGNORABLE, INVISIBLE, SEPARATORS, class_of, complement_class_of
 
 _ASCII_CONTROLS: Final = bytes(code for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n\r")
 _BLACK_FLAG: Final = "\U0001f3f4"
@@ -23,23 +23,15 @@ _PLAIN_SELECTORS: Final = "\ufe00-\ufe0f"
 _IDEOGRAPHIC_SELECTORS: Final = "\U000e0100-\U000e01ef"
 _MONGOLIAN_SELECTORS: Final = "\u180b-\u180f"
 _SELECTORS: Final = _PLAIN_SELECTORS + _IDEOGRAPHIC_SELECTORS + _MONGOLIAN_SELECTORS
-_BLANKS: Final = dict.fromkeys((0x3164, 0xFFA0, 0x2800, 0x13441, 0x13442, 0x16FE4, 0x1D159), " ")
-"""Letters and symbols that show as a blank."""
+_BLANKS: Final = dict.fromkeys(BLANKS, " ")
 _SHAPING_CHARACTERS: Final = re.compile(f"[{_JOINERS}{_SELECTORS}]")
-_INVISIBLE: Final = (
-    # C0 and C1 controls but tab, line feed, carriage return and next line, which is a separator
-    r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"
-    # what shows nothing, but joiners, selectors and blanks; then the interlinear marks and the object's
-    + class_of(code for code in IGNORABLE if code not in _BLANKS and not _SHAPING_CHARACTERS.match(chr(code)))
-    + r"\ufff9-\ufffc"
-)
+_INVISIBLE: Final = class_of(code for code in INVISIBLE if not _SHAPING_CHARACTERS.match(chr(code)))
 _BLANK: Final = re.compile(f"[{class_of(_BLANKS)}]")
 _NO_LINE_END: Final = r"[^\S\r\n]"
 _BLANK_RUN: Final = re.compile(rf"{_NO_LINE_END}{{2,}}")
 _LINE_END: Final = r"(?:\r\n|[\r\n])"
 _LINE_ENDS: Final = re.compile(rf"({_LINE_END}){_NO_LINE_END}?({_LINE_END})(?:{_NO_LINE_END}?{_LINE_END})*")
-_SEPARATOR: Final = re.compile("([\x85\u2028\u2029]+)")
-"""Browsers show nothing for them, and other programs a line's end."""
+_SEPARATOR: Final = re.compile(f"([{SEPARATORS}]+)")
 _OVERRIDDEN: Final = re.compile("([\u202d\u202e])([^\u202c\r\n\x85\u2029]*)\u202c?")
 """From an override of the direction to its end, or that of the line."""
 _TURNED: Final = {"\u202d": ("R", "AL"), "\u202e": ("L",)}
@@ -166,9 +158,8 @@ def _of_category(*categories: str) -> frozenset[int]:
 @cache
 def _suspects() -> re.Pattern[str]:
     """Match a character that may have to be removed or replaced. One class: it is searched in every text."""
-    beyond_ascii = IGNORABLE | _BLANKS.keys() | _of_category("Mn", "Me") | {*range(0xFFF9, 0xFFFD), 0x2028, 0x2029}
-    controls = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r"))
-    return re.compile(f"[^{complement_class_of(beyond_ascii | controls)}]")
+    suspects = INVISIBLE | BLANKS | _of_category("Mn", "Me") | {*map(ord, SEPARATORS)}
+    return re.compile(f"[^{complement_class_of(suspects)}]")
 
 
 def _in_short(text: str) -> str:

@@ -14,10 +14,10 @@ has lost a partition.
 A broker (Kafka 4.3.1) leaves out the end of a transaction, a commit's or an abort's, in each partition that has no
 leader at that moment, and calls the transaction ended: in those that we write, and in the one that holds the group's
 positions, which it then hides. What is there waits for the next end in that partition, whatever it is: an abort undoes
-what was committed, a commit publishes what was aborted. So no transaction begins while a partition that we write has no
-leader, and the first producer of a process, which aborts what another left open, does not start then either. And each
-producer begins with transactions without records that end what may be open: by an abort where something of an
-uncommitted attempt may have arrived, by a commit everywhere else.
+what was committed, a commit publishes what was aborted. So while a partition that we write has no leader, no transaction
+begins, and no producer starts, which would abort what is open and let the broker forget how it ended. And each producer
+begins with transactions without records that end what may be open: by an abort where something of an uncommitted attempt
+may have arrived, by a commit everywhere else.
 """
 
 import contextlib
@@ -110,9 +110,7 @@ class ExactlyOnce:
             self._undone.clear()
         elif self._is_first:
             self._undone = {_POSITIONS, *(places if last_end.partitions is None else last_end.partitions)}
-        if self._is_first or last_end.is_commit or self._undone - {_POSITIONS}:
-            # until then the broker remembers how it ended, also for the next process
-            self._require_leaders(producer)
+        self._require_leaders(producer)  # until then the broker remembers how it ended, also for the next process
         self.step = "init_transactions"
         producer.init_transactions()
         self._is_first = False
