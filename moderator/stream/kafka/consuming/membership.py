@@ -76,7 +76,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         self.in_flight = InFlight()
         self._lags: dict[Partition, int] = {}
         self._refreshed_at_s = 0.0
-        self.last_answer_s = time.monotonic()
+        self._last_answer_s = time.monotonic()
         self.is_paused = False
         self.troubles: dict[Code, str] = {}
         self.refuses_others = True
@@ -243,14 +243,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
             self.consumer._coordinator.request_rejoin()  # noqa: SLF001 - the client has no public way to ask
 
     def refresh(self) -> bool:
-        """Once a second, note whether the broker responds and how large the lag is; return whether it was done now."""
+        """Once a second, note how large the lag is; return whether it was done now."""
         now_s = time.monotonic()
         if now_s - self._refreshed_at_s < _REFRESH_EVERY_S:
             return False
         self._refreshed_at_s = now_s
-        if self.broker_responding:
-            self.last_answer_s = now_s
-        else:
+        if not self.broker_responding:
             free_broken_connections()
         self._lags = self._count_lags()
         for partition in [each for each, lag in self._lags.items() if not lag] if self.trials.is_on else ():
@@ -271,6 +269,13 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
     def broker_responding(self) -> bool:
         """The broker has answered a request within the last three seconds."""
         return bool(self._response_rate.value() > 0)
+
+    @property
+    def last_answer_s(self) -> float:
+        """When the broker last answered, as far as anybody has asked: monotonic seconds, within three seconds."""
+        if self.broker_responding:
+            self._last_answer_s = time.monotonic()
+        return self._last_answer_s
 
     @property
     def lags(self) -> dict[Partition, int]:

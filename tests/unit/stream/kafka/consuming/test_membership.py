@@ -134,6 +134,14 @@ def test_of_a_paused_partition_the_broker_is_asked_for_the_end() -> None:
     assert membership.lags == {Partition(*OURS): 13}
 
 
+def test_a_broker_that_responds_has_answered_now_however_long_the_last_poll_is_over() -> None:
+    membership = a_membership(ScriptedConsumer)
+    membership.refresh()
+    before_s = membership.last_answer_s
+
+    assert membership.last_answer_s > before_s
+
+
 def test_while_the_broker_does_not_respond_its_last_answer_stays_in_the_past_and_it_is_not_asked() -> None:
     consumer = ScriptedConsumer()
     membership = a_membership(lambda: consumer)
