@@ -2,8 +2,9 @@
 gets past them. Header names that are not UTF-8 stop nothing."""
 
 import re
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import pytest
@@ -18,7 +19,7 @@ from moderator.settings import KafkaSettings
 from moderator.stream.kafka.source_and_sink import connect
 from tests.faults.loop import a_loop
 from tests.faults.oracle import place_of
-from tests.kafka_stream import read_committed, some_topics, usual_limits
+from tests.kafka_stream import decided, every_tenth_is_dead, read_committed, some_topics, usual_limits
 from tests.servers.shared import SharedKafka
 from tests.waiting import PATIENCE_S
 
@@ -73,6 +74,47 @@ def test_an_undecodable_batch_is_named_with_a_way_past_it_when_all_before_it_is_
     assert f"--group {settings.group_id} --topic {settings.events_topic}:0" in str(error)
     assert resumed_at(error) == BATCHES[BAD_BATCH].stop
     assert read_from(settings, resumed_at(error)) == list(BATCHES[BAD_BATCH + 1])
+
+
+def test_a_bad_batch_that_was_met_just_before_a_pause_stops_the_stream_after_it(kafka: SharedKafka) -> None:
+    settings = some_topics(kafka.bootstrap_servers, partitions=1)
+    produce_batches(settings)
+    damage(kafka, settings, b"value-5")
+
+    def decide() -> None:
+        source, sink = connect(settings, usual_limits(settings), Metrics(CollectorRegistry()))
+        with closing(source), closing(sink):
+            while not (batches := source.poll(100)):
+                pass
+            source.pause()
+            for _ in range(3):  # the client forgets the error, and then reads the partition without an end
+                source.poll(50)
+            source.resume()
+            retry = decided(batches, every_tenth_is_dead)
+            while retry:
+                retry = sink.publish(retry).retry
+            while True:
+                source.poll(100)
+
+    stopped = in_a_thread(decide)
+
+    assert isinstance(stopped, UndecodableBatchError)
+
+
+def in_a_thread(run: Callable[[], object]) -> BaseException | None:
+    """Give what it raises; a thread that never ends fails the test."""
+    raised: list[BaseException] = []
+
+    def catch() -> None:
+        try:
+            run()
+        except BaseException as error:  # noqa: BLE001 - looked at by the test
+            raised.append(error)
+
+    thread = threading.Thread(target=catch, daemon=True)
+    thread.start()
+    thread.join(PATIENCE_S)
+    return raised[0] if raised else None
 
 
 def test_what_is_readable_between_two_bad_batches_is_not_skipped(kafka: SharedKafka) -> None:

@@ -11,12 +11,14 @@ from kafka.errors import (
     GroupIdNotFoundError,
     KafkaConnectionError,
     KafkaError,
+    OffsetOutOfRangeError,
     UnknownTopicOrPartitionError,
     UnstableOffsetCommitError,
 )
 from structlog.testing import capture_logs
 
 from moderator.errors import FencedError, StoppedError, UndecodableBatchError
+from moderator.events import Partition, PartitionSpan
 from moderator.stream.kafka.consuming import placing
 from moderator.testing import ManualClock
 from tests.builders import a_record
@@ -157,6 +159,23 @@ def test_while_the_broker_does_not_say_whether_it_can_be_decoded_another_consume
     group.poll_times(1)
 
     assert [consumer.is_closed for consumer in group.consumers] == [True, False]
+
+
+@pytest.mark.parametrize(("error", "is_ours"), [(CorruptRecordError(), True), (OffsetOutOfRangeError({}), False)])
+def test_an_error_that_the_client_would_raise_later_is_kept_from_it_if_a_pause_could_lose_it(
+    error: KafkaError, *, is_ours: bool
+) -> None:
+    group = Group()
+    (consumer,) = group.consumers
+    consumer.is_at(PARTITION, 7)
+    group.membership.in_flight.begin(Partition(*PARTITION), 3)
+    pending = consumer._fetcher._next_in_line_exception_metadata = SimpleNamespace(partition=PARTITION, exception=error)
+    group.membership.in_flight.polled(PartitionSpan(Partition(*PARTITION), 0, 7, []))
+
+    group.poll_times(2)
+
+    assert consumer._fetcher._next_in_line_exception_metadata is (None if is_ours else pending)
+    assert consumer.paused() == ({PARTITION} if is_ours else set())
 
 
 def test_a_topic_has_no_end() -> None:
