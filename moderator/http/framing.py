@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moderator.http.refusals import Refusal
-from moderator.http.request_id import HEADER, request_id_of
+from moderator.http.request_id import closing_headers, request_id_of
 from moderator.observability.logging import get_logger
 
 log = get_logger(__name__)
@@ -39,5 +39,5 @@ def _refusal(request_id: str) -> Refusal:
         400,
         "bad_request",
         "it is unclear where the request ends: send `Content-Length` alone, or, in HTTP/1.1, `Transfer-Encoding` alone",
-        headers={"Connection": "close", "Cache-Control": "no-store", HEADER: request_id},
+        headers=closing_headers(request_id),
     )

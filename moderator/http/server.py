@@ -18,7 +18,7 @@ from moderator.errors import ConfigurationError
 from moderator.http.framing import OneLength
 from moderator.http.head import HeadAsGet
 from moderator.http.refusals import Refusal, malformed, too_many_connections
-from moderator.http.request_id import HEADER, request_id_of
+from moderator.http.request_id import closing_headers, request_id_of
 from moderator.observability.logging import get_logger
 
 log = get_logger(__name__)
@@ -251,9 +251,7 @@ def _answer_of(refusal: Refusal, request_id: str) -> tuple[h11.Response, h11.Dat
     headers = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
-        "Connection": "close",
-        "Cache-Control": "no-store",
-        HEADER: request_id,
+        **closing_headers(request_id),
     }
     status = HTTPStatus(refusal.status)
     head = h11.Response(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.brokers.conftest import EACH, POSITIONS, TwoBrokers, at_its_next_commit, has_failed
 from tests.faults.kafka_proxy import Api, Fault
-from tests.faults.loop import a_loop, running
+from tests.faults.loop import Loop, a_loop, running
 from tests.faults.oracle import assert_each_event_came_out_once
 from tests.kafka_stream import committed_offsets, produce
 from tests.waiting import PATIENCE_S, await_condition
@@ -24,13 +24,18 @@ def healed(two: TwoBrokers) -> Iterator[None]:
     two.proxy.heal()
 
 
+def commit_without_an_end(loop: Loop, monkeypatch: pytest.MonkeyPatch, two: TwoBrokers, topic: str) -> None:
+    """Commit the events that wait; the topic has no leader when their transaction ends."""
+    at_its_next_commit(loop, monkeypatch, partial(two.take_away, topic), fails=False)
+    loop.run_until(lambda: loop.committed == EACH)
+
+
 def test_what_was_committed_without_an_end_is_not_undone_by_a_transaction_of_the_next_process(
     two: TwoBrokers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags = two.settings.flag_topic
     with closing(a_loop(two.settings)) as loop:
-        at_its_next_commit(loop, monkeypatch, partial(two.take_away, flags), fails=False)
-        loop.run_until(lambda: loop.committed == EACH)
+        commit_without_an_end(loop, monkeypatch, two, flags)
     two.give_back(flags)
     produce(two.settings, [b"{}"] * EACH, partitions=1)
 
@@ -44,8 +49,7 @@ def test_what_was_committed_without_an_end_is_not_undone_by_a_transaction_of_the
 def test_nor_by_one_of_the_process_that_committed_it(two: TwoBrokers, monkeypatch: pytest.MonkeyPatch) -> None:
     flags = two.settings.flag_topic
     with closing(a_loop(two.settings)) as loop:
-        at_its_next_commit(loop, monkeypatch, partial(two.take_away, flags), fails=False)
-        loop.run_until(lambda: loop.committed == EACH)
+        commit_without_an_end(loop, monkeypatch, two, flags)
         produce(two.settings, [b"{}"] * EACH, partitions=1)
         loop.run_until(lambda: has_failed(loop, "LeaderNotAvailableError"))
         two.give_back(flags)
@@ -60,8 +64,7 @@ def test_nor_where_the_broker_was_back_before_the_process_wrote_again(
 ) -> None:
     flags = two.settings.flag_topic
     with closing(a_loop(two.settings)) as loop:
-        at_its_next_commit(loop, monkeypatch, partial(two.take_away, flags), fails=False)
-        loop.run_until(lambda: loop.committed == EACH)
+        commit_without_an_end(loop, monkeypatch, two, flags)
         two.give_back(flags)
         produce(two.settings, [b"{}"] * EACH, partitions=1)
         at_its_next_commit(loop, monkeypatch, is_made=False, fails=True)
@@ -78,8 +81,7 @@ def test_nor_by_the_end_of_a_process_that_wrote_elsewhere_since(
 
     flags = two.settings.flag_topic
     with closing(a_loop(two.settings)) as loop:
-        at_its_next_commit(loop, monkeypatch, partial(two.take_away, flags), fails=False)
-        loop.run_until(lambda: loop.committed == EACH)
+        commit_without_an_end(loop, monkeypatch, two, flags)
         two.give_back(flags)
         produce(two.settings, [b"{}"], partitions=1)  # at an even offset: it is not flagged
         at_its_next_commit(loop, monkeypatch, die, fails=False)
@@ -148,8 +150,7 @@ def test_positions_that_an_end_left_hidden_are_found_again_by_the_process_that_c
 @pytest.mark.usefixtures("positions_on_second")
 def test_and_by_the_next_process(two: TwoBrokers, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(a_loop(two.settings)) as loop:
-        at_its_next_commit(loop, monkeypatch, partial(two.take_away, POSITIONS.topic), fails=False)
-        loop.run_until(lambda: loop.committed == EACH)
+        commit_without_an_end(loop, monkeypatch, two, POSITIONS.topic)
     two.give_back(POSITIONS.topic)
     produce(two.settings, [b"{}"] * EACH, partitions=1)
 
@@ -162,8 +163,7 @@ def test_and_by_the_next_process(two: TwoBrokers, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.usefixtures("positions_on_second")
 def test_and_where_it_takes_its_partitions_over_again(two: TwoBrokers, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(a_loop(two.settings)) as loop:
-        at_its_next_commit(loop, monkeypatch, partial(two.take_away, POSITIONS.topic), fails=False)
-        loop.run_until(lambda: loop.committed == EACH)
+        commit_without_an_end(loop, monkeypatch, two, POSITIONS.topic)
         two.give_back(POSITIONS.topic)
         loop.source._membership.rejoin()  # type: ignore[attr-defined]
         produce(two.settings, [b"{}"] * EACH, partitions=1)

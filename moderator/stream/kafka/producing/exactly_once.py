@@ -14,10 +14,10 @@ has lost a partition.
 A broker (Kafka 4.3.1) leaves out the end of a transaction, a commit's or an abort's, in each partition that has no
 leader at that moment, and calls the transaction ended: in those that we write, and in the one that holds the group's
 positions, which it then hides. What is there waits for the next end in that partition, whatever it is: an abort undoes
-what was committed, a commit publishes what was aborted. So while a partition that we write has no leader, no transaction
-begins, and no producer starts, which would abort what is open and let the broker forget how it ended. And each producer
-begins with transactions without records that end what may be open: by an abort where something of an uncommitted attempt
-may have arrived, by a commit everywhere else.
+what was committed, a commit publishes what was aborted. So while a partition that we write has no leader, no
+transaction begins, and no producer starts, which would abort what is open and let the broker forget how it ended. And
+each producer begins with transactions without records that end what may be open: by an abort where something of an
+uncommitted attempt may have arrived, by a commit everywhere else.
 """
 
 import contextlib
